@@ -1,0 +1,73 @@
+# Every target does its own set-up: all that a machine needs is make and Python 3.11 or newer.
+# Another interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+OLDEST := .venv-oldest
+RUN := $(VENV)/bin/python -m
+
+.PHONY: help demo test lint format types layering doctest test-oldest check clean
+
+help:
+	@echo "make demo         the estimators beside LogisticRegression on real data, and one picture"
+	@echo "make test         all tests, with the newest versions of everything"
+	@echo "make test-oldest  all tests, with the oldest supported versions"
+	@echo "make lint         ruff: style and formatting    (make format repairs what can be repaired)"
+	@echo "make types        mypy"
+	@echo "make layering     import-linter: each room imports only from lower floors"
+	@echo "make doctest      the examples in docstrings, README and docs"
+	@echo "make check        all of these but demo"
+	@echo "make clean        remove everything that these commands made"
+
+demo: $(VENV)/.stamp
+	$(VENV)/bin/python examples/demo.py
+
+test: $(VENV)/.stamp
+	$(RUN) pytest
+
+lint: $(VENV)/.stamp
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: $(VENV)/.stamp
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+types: $(VENV)/.stamp
+	$(RUN) mypy
+
+layering: $(VENV)/.stamp
+	$(VENV)/bin/lint-imports
+
+doctest: $(VENV)/.stamp
+	$(RUN) pytest --doctest-modules --doctest-glob='*.md' sklearn_mle README.md docs
+
+test-oldest: $(OLDEST)/.stamp
+	$(OLDEST)/bin/python -m pytest
+
+check: test lint types layering doctest test-oldest
+
+clean:
+	rm -rf $(VENV) $(OLDEST) examples/output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define require_python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "sklearn-mle needs Python 3.11 or newer, and '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
+	    echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+endef
+
+# The stamp is younger than pyproject.toml once the environment is complete, so a second run installs nothing.
+$(VENV)/.stamp: pyproject.toml
+	$(require_python)
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# pip cannot choose the oldest versions that pyproject.toml allows; uv can.
+$(OLDEST)/.stamp: pyproject.toml
+	$(require_python)
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet uv
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[test]'
+	@touch $@

@@ -1,0 +1,27 @@
+"""Maximum likelihood estimators for scikit-learn: choosing a loss is choosing a probability model."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sklearn_mle.estimators import GaussianMLERegressor, MLELogisticClassifier
+
+__all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "__version__"]
+
+_ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier"}
+_ROOMS = {"estimators", "exceptions", "likelihoods", "metrics"}
+
+
+def __getattr__(name: str) -> Any:
+    # Rooms are imported when first named: importing the package costs nothing beyond the scikit-learn that is used.
+    if name in _ESTIMATORS:
+        return getattr(import_module("sklearn_mle.estimators"), name)
+    if name in _ROOMS:
+        return import_module(f"sklearn_mle.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_ROOMS})

@@ -1,0 +1,6 @@
+"""Floor 7: scikit-learn's manners. Validation and delegation to the fit; nothing numeric."""
+
+from sklearn_mle.estimators.gaussian import GaussianMLERegressor
+from sklearn_mle.estimators.logistic import MLELogisticClassifier
+
+__all__ = ["GaussianMLERegressor", "MLELogisticClassifier"]

@@ -1,0 +1,230 @@
+"""The one fit path of every estimator: validate on the side, solve, publish once, then warn."""
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
+from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_features
+from sklearn_mle.fitting import FitOptions, FitResult, fit
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.solvers import Status
+
+__all__ = ["BaseMLE", "TrainingData"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What an estimator hands to the fit.
+
+    Attributes
+    ----------
+    likelihood : Likelihood
+    X : ndarray or CSR of shape (n, p)
+    y : ndarray
+        As the likelihood reads it.
+    sample_weight : ndarray of shape (n,) or None
+        Class weights included.
+    offset : ndarray or None
+    attributes : dict
+        Fitted attributes that are known before solving.
+    class_names : sequence of labels or None
+    """
+
+    likelihood: Likelihood
+    X: Any
+    y: NDArray[Any]
+    sample_weight: Array | None
+    offset: Array | None
+    attributes: dict[str, Any]
+    class_names: Sequence[Any] | None = None
+
+
+class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
+    """Abstract base: the fit path, and what every fitted model can say of (X, y).
+
+    A subclass declares its parameters, among them ``fit_intercept``, ``solver``, ``tol``, ``max_iter``, ``warm_start``
+    and ``verbose``, and translates: user input to TrainingData, coefficients to attributes and back, X to linear
+    predictors.
+    """
+
+    _doc_link_module = "sklearn_mle"
+    _doc_link_template = "https://sklearn-mle.readthedocs.io/en/stable/api/sklearn_mle.{estimator_name}.html"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @abstractmethod
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+        """Validate what fit was given; write nothing on the estimator."""
+
+    @abstractmethod
+    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
+        """Translate fitted coefficients, shape (q, p + 1), to public attributes."""
+
+    @abstractmethod
+    def _coefficients(self) -> Array | None:
+        """Translate public attributes back to coefficients, the start of a warm fit; None where there are none."""
+
+    @abstractmethod
+    def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
+        """Return the linear predictors of validated X, shape (q, n)."""
+
+    @abstractmethod
+    def _read_target(self, y: Any) -> NDArray[Any]:
+        """Validate a y outside fit and return it as the fitted likelihood reads it."""
+
+    @abstractmethod
+    def _fitted_likelihood(self) -> Likelihood:
+        """Return the likelihood of the fitted model."""
+
+    @abstractmethod
+    def _prior_precision(self) -> float:
+        """Return alpha, the prior precision of the location coefficients."""
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> Self:
+        data = self._prepare(X, y, sample_weight, offset)
+        known = {**data.attributes, "_needs_offset": offset is not None}
+        tasks = None
+        if getattr(self, "_skl_callbacks", None):
+            given = {"sample_weight": sample_weight, "offset": offset}
+            tasks = FitTasks(
+                self,
+                X,
+                y,
+                {name: value for name, value in given.items() if value is not None},
+                # A previous fit's names would be missed in X; None says that there are none.
+                lambda theta: {"feature_names_in_": None, **known, **self._attributes(theta, None)},
+            )
+        result = fit(
+            data.likelihood,
+            data.X,
+            data.y,
+            sample_weight=data.sample_weight,
+            offset=data.offset,
+            options=FitOptions(
+                alpha=self._prior_precision(),
+                fit_intercept=self.fit_intercept,
+                solver=self.solver,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                verbose=self.verbose,
+            ),
+            start=self._start((data.likelihood.n_predictors, data.X.shape[1] + 1)),
+            observer=None if tasks is None else tasks.observe,
+            feature_names=data.attributes.get("feature_names_in_"),
+            class_names=data.class_names,
+        )
+        self._publish({**known, **self._attributes(result.coefficients, result.scale), **self._report(result)})
+        if tasks is not None:
+            tasks.finish()
+        for warning in _warnings(result):
+            # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
+            warnings.warn(warning, stacklevel=4)
+        return self
+
+    def _start(self, shape: tuple[int, int]) -> Array | None:
+        """Return the previous fit's coefficients where warm_start asks for them and they fit the new problem."""
+        if not (self.warm_start and hasattr(self, "n_features_in_")):
+            return None
+        start = self._coefficients()
+        if start is None or start.shape != shape or not np.isfinite(start).all():
+            return None
+        return start
+
+    def _report(self, result: FitResult) -> dict[str, Any]:
+        return {
+            "n_iter_": result.n_iter,
+            "n_passes_": result.n_passes,
+            "gap_": result.gap,
+            "status_": result.status,
+            "log_likelihood_": result.log_likelihood,
+            "n_obs_": result.n_obs,
+        }
+
+    def _publish(self, state: dict[str, Any]) -> None:
+        """Replace the previous fit's state by this one, in one assignment."""
+        stale = getattr(self, "_published", ())
+        kept = {name: value for name, value in vars(self).items() if name not in stale}
+        self.__dict__ = {**kept, **state, "_published": tuple(state)}
+
+    def _validate_predict(self, X: Any, offset: Any) -> tuple[Any, Array | None]:
+        """Validate what a predict method was given; an offset in fit must be answered by one here."""
+        check_is_fitted(self)
+        X = validate_features(self, X)
+        if offset is None:
+            if self._needs_offset:
+                raise ValueError(
+                    f"This {type(self).__name__} was fitted with an offset, so it predicts only with one: pass "
+                    "offset=, one entry a row of X (offset=0.0 predicts without any)."
+                )
+            return X, None
+        return X, check_offset(offset, self._offset_shape(X.shape[0]))
+
+    def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
+        return (n_samples,)
+
+    def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Return the total log-likelihood of y given X under the fitted model.
+
+        The sum over rows of w_i log p(y_i | x_i), constants included, without the prior.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Targets, as in fit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row. Class weights are not applied.
+        offset : array-like, default=None
+            As in fit; a scalar holds for every row.
+
+        Returns
+        -------
+        float
+            Nats.
+
+        Raises
+        ------
+        ValueError
+            If y has labels that fit did not see, or the model is degenerate (a perfect fit, ``scale_ = 0``).
+        """
+        X, offset = self._validate_predict(X, offset)
+        y = self._read_target(y)
+        check_consistent_length(X, y)
+        weight = check_sample_weight(sample_weight, len(y))
+        # Likelihoods are predictors-first: class probabilities are (K, n) there.
+        nll = self._fitted_likelihood().nll(y.T, self._linear_predictors(X, offset))
+        if weight is None:
+            return -float(nll.sum())
+        # A row of weight zero is absent, even where its log-likelihood is infinite.
+        present = weight > 0
+        return -float(weight[present] @ nll[present])
+
+
+def _warnings(result: FitResult) -> list[Warning]:
+    """Return what a finished fit has to say."""
+    found = list(result.warnings)
+    if result.status is Status.MAX_ITER:
+        found.append(
+            ConvergenceWarning(
+                f"max_iter ended the fit early: the total penalized log-likelihood is {result.gap:.2g} nats below its "
+                f"maximum, so the coefficients are within about {math.sqrt(2 * result.gap):.2g} standard errors of the "
+                "exact answer. Raise max_iter, or let solver='auto' choose."
+            )
+        )
+    return found

@@ -1,0 +1,79 @@
+"""Scikit-learn's callbacks, chosen once, by version: the mixin, and the tasks of one fit.
+
+Scikit-learn 1.9 runs callbacks over a tree of tasks. A fit here is a root task with one child task an iteration; at the
+end of each the callbacks receive an estimator that is ready to predict with the coefficients reached so far, and may
+ask the fit to stop.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from sklearn.utils.fixes import parse_version
+
+__all__ = ["CallbackSupportMixin", "FitTasks"]
+
+if parse_version(sklearn.__version__) >= parse_version("1.9"):
+    from sklearn.callback import CallbackSupportMixin
+else:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stand-in below scikit-learn 1.9: says what callbacks need."""
+
+        def set_callbacks(self, *callbacks: Any) -> Any:
+            """Raise ImportError: callbacks came with scikit-learn 1.9."""
+            raise ImportError(
+                f"set_callbacks needs scikit-learn >= 1.9, but {sklearn.__version__} is installed; "
+                "upgrade with: pip install -U 'scikit-learn>=1.9'"
+            )
+
+
+class FitTasks:
+    """The callback tasks of one fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator that is fitted; it has callbacks.
+    X, y
+        The training data as the user gave it, so that a scorer reads names and labels as it would from outside.
+    metadata : dict
+        ``sample_weight`` and ``offset``, where they were given.
+    attributes : callable
+        Coefficients, an array of shape (q, p + 1) -> the attributes of an estimator fitted with them.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        metadata: dict[str, Any],
+        attributes: Callable[[NDArray[Any]], dict[str, Any]],
+    ) -> None:
+        self._attributes = attributes
+        self._task_arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata or None}
+        # The number of iterations is not known in advance: max_iter is a bound that good fits never come near.
+        self._root = estimator._init_callback_context(max_subtasks=None)
+        self._root.call_on_fit_task_begin(**self._task_arguments)
+        self._begin_iteration()
+
+    def _begin_iteration(self) -> None:
+        self._iteration = self._root.subcontext(task_name="iteration")
+        self._iteration.call_on_fit_task_begin(**self._task_arguments)
+
+    def observe(self, iteration: int, coefficients: NDArray[np.float64]) -> bool:
+        """End the task of this iteration, begin the next one's; True where a callback asks to stop."""
+        stop = self._iteration.call_on_fit_task_end(
+            **self._task_arguments, reconstruction_attributes=lambda: self._attributes(coefficients)
+        )
+        self._begin_iteration()
+        return bool(stop)
+
+    def finish(self) -> None:
+        """End the root task; the estimator has published its state."""
+        # The last iteration's task was begun and never ran. Ended without data it is an empty task, as in scikit-learn.
+        self._iteration.call_on_fit_task_end(estimator=self._task_arguments["estimator"])
+        self._root.call_on_fit_task_end(**self._task_arguments, reconstruction_attributes={})

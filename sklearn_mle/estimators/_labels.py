@@ -1,0 +1,148 @@
+"""What a classifier reads as y: class labels, or rows of class probabilities (soft labels); and class weights."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+__all__ = ["class_weights", "codes_of", "column_labels", "encode_labels", "is_soft", "read_soft_labels"]
+
+# Integer labels within a range of this size (or of n) are coded by a table in O(n); others are sorted.
+_TABLE_SIZE = 4096
+# Rows of probabilities may miss a sum of one by this much; they are then normalized.
+_SUM_TOLERANCE = 1e-6
+
+
+def is_soft(y: Any) -> bool:
+    """Tell whether y is (n, K) class probabilities; (n,) and (n, 1) are labels."""
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    return len(shape) == 2 and shape[1] > 1
+
+
+def column_labels(y: Any) -> NDArray[Any] | None:
+    """Return the column labels of a frame of soft labels, None for anything else."""
+    columns = getattr(y, "columns", None)
+    return None if columns is None else np.asarray(columns)
+
+
+def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the sorted classes of (n,) labels, and the code of each row.
+
+    Raises
+    ------
+    ValueError
+        If y is continuous, or anything else that scikit-learn does not take for labels.
+    """
+    integers = _as_integers(y)
+    if integers is not None:
+        low = int(integers.min())
+        span = int(integers.max()) - low + 1
+        if span <= max(_TABLE_SIZE, integers.size):
+            shifted = integers - low if low else integers
+            present = np.bincount(shifted, minlength=span) > 0
+            classes = (np.flatnonzero(present) + low).astype(y.dtype.newbyteorder("="))
+            return classes, shifted if present.all() else (np.cumsum(present) - 1)[shifted]
+    # An array of strings is a set of labels whatever they are; scikit-learn's check would sort it to find that out.
+    if not (y.dtype.kind == "O" and all(isinstance(label, str) for label in y)):
+        check_classification_targets(y)
+    encoder = LabelEncoder()
+    codes = encoder.fit_transform(y)
+    return encoder.classes_, codes
+
+
+def _as_integers(y: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Return labels that are whole numbers as int64, None where some are not."""
+    kind = y.dtype.kind
+    if kind in "bi" or (kind == "u" and y.dtype.itemsize < 8):
+        return y.astype(np.int64, copy=False)
+    if kind == "f":
+        with np.errstate(invalid="ignore"):
+            integers = y.astype(np.int64)
+        return integers if np.array_equal(integers, y) else None
+    return None
+
+
+def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the code of each label among the classes of a fit.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among the classes.
+    """
+    order = np.argsort(classes)
+    try:
+        position = np.searchsorted(classes, y, sorter=order)
+    except TypeError:
+        raise ValueError(f"y holds labels of another kind than classes_ = {classes.tolist()}.") from None
+    codes = order[np.minimum(position, len(classes) - 1)]
+    unseen = classes[codes] != y
+    if np.any(unseen):
+        raise ValueError(
+            f"y holds labels that fit did not see: {np.unique(y[unseen]).tolist()}; classes_ is {classes.tolist()}."
+        )
+    return codes
+
+
+def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return (n, K) class probabilities whose rows sum to one.
+
+    Raises
+    ------
+    TypeError
+        If the matrix is sparse.
+    ValueError
+        If an entry is not a number >= 0, or a row does not sum to one within 1e-6.
+    """
+    if issparse(y):
+        raise TypeError("y of class probabilities must be dense, but it is sparse; pass y.toarray().")
+    try:
+        probabilities = y.astype(np.float64, copy=False)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"y of shape {y.shape} is read as class probabilities, one column a class, but it holds {y.dtype} entries "
+            "that are no numbers. Labels go in a 1-D y."
+        ) from None
+    if probabilities.min() < 0:
+        row = int(np.argmax(probabilities.min(axis=1) < 0))
+        raise ValueError(f"Class probabilities must be >= 0, but row {row} of y has {probabilities[row].min():g}.")
+    totals = probabilities.sum(axis=1)
+    wrong = np.abs(totals - 1) > _SUM_TOLERANCE
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"y of shape {y.shape} is read as class probabilities, whose rows must sum to 1 within {_SUM_TOLERANCE:g}, "
+            f"but row {row} sums to {totals[row]:.9g}. Normalize the rows, y / y.sum(axis=1, keepdims=True); where the "
+            "sums are counts or weights, pass them as sample_weight too. (Multilabel targets are not supported.)"
+        )
+    return probabilities if (totals == 1).all() else probabilities / totals[:, None]
+
+
+def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return one weight a class, or None where classes are not weighted.
+
+    ``"balanced"`` gives every class the same total: W / (K w_k), with w_k the weighted mass of class k, W their sum and
+    K the number of classes with any mass (those of weight zero are absent).
+
+    Raises
+    ------
+    ValueError
+        If a dict names a class that y does not have, or holds a negative or non-finite weight.
+    """
+    if class_weight is None:
+        return None
+    if class_weight == "balanced":
+        weights = np.ones(len(classes))
+        seen = mass > 0
+        weights[seen] = mass.sum() / (np.count_nonzero(seen) * mass[seen])
+        return weights
+    weights = compute_class_weight(class_weight, classes=classes, y=classes).astype(np.float64)
+    bad = ~((weights >= 0) & (weights < np.inf))
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise ValueError(f"class_weight must be finite and >= 0, but class {classes.tolist()[k]!r} has {weights[k]:g}.")
+    return weights

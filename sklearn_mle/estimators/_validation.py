@@ -1,0 +1,104 @@
+"""What may enter an estimator: X, sample_weight, offset and a numeric y. Labels have a file of their own.
+
+Nothing is written to the estimator here, and nothing valid is copied.
+"""
+
+import copy
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import validate_data
+
+__all__ = [
+    "check_offset",
+    "check_probability_levels",
+    "check_real_target",
+    "check_sample_weight",
+    "validate_features",
+    "validate_training",
+]
+
+# float32 stays float32 up to the fit, which upcasts it block by block.
+_MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+
+def validate_training(estimator: Any, X: Any, y: Any, **check_params: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Validate X and y together.
+
+    Returns
+    -------
+    X : ndarray or CSR of shape (n, p)
+        Float64 or float32; sparse rows are canonical.
+    y : ndarray
+    attributes : dict
+        ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
+    """
+    # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
+    draft = copy.copy(estimator)
+    X, y = validate_data(draft, X, y, **_MATRIX, **check_params)
+    learned = vars(draft)
+    attributes = {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
+    return _canonical(X), y, attributes
+
+
+def validate_features(estimator: Any, X: Any) -> Any:
+    """Validate X against what the estimator was fitted on."""
+    return validate_data(estimator, X, reset=False, **_MATRIX)
+
+
+def _canonical(X: Any) -> Any:
+    """Return sparse rows with sorted indices and duplicates summed; a copy where they were not."""
+    if not getattr(X, "has_canonical_format", True):
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
+    """Validate weights: one number >= 0 a row, not all zero. A scalar is the weight of every row; None stays None."""
+    if sample_weight is None:
+        return None
+    weight = _rowwise(sample_weight, (n_samples,), "sample_weight")
+    if weight.min(initial=0.0) < 0:
+        row = int(np.argmax(weight < 0))
+        raise ValueError(
+            f"sample_weight must be >= 0, but row {row} has {weight[row]:g}. A weight counts copies of its row; "
+            "0 leaves the row out."
+        )
+    if not weight.any():
+        raise ValueError(
+            "sample_weight is zero on every row, so no row is left to fit. Sample weights must contain at least one "
+            "non-zero number."
+        )
+    return weight
+
+
+def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """Validate an offset: finite numbers of the given shape, or a scalar for all of them; None stays None."""
+    return None if offset is None else _rowwise(offset, shape, "offset")
+
+
+def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    if isinstance(values, Real):
+        values = np.full(shape, values, dtype=np.float64)
+    array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, one entry a row of X, or be a scalar; got {array.shape}.")
+    return array
+
+
+def check_real_target(y: Any) -> NDArray[np.float64]:
+    """Validate the y of a regressor outside fit: (n,) finite numbers."""
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    return column_or_1d(y, warn=True)
+
+
+def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
+    """Validate probabilities strictly between 0 and 1: a scalar or a sequence."""
+    levels = np.asarray(q, dtype=np.float64)
+    if levels.ndim > 1 or not ((levels > 0) & (levels < 1)).all():
+        raise ValueError(f"{name} must lie strictly between 0 and 1 (a number, or a 1-D sequence); got {q!r}.")
+    return levels

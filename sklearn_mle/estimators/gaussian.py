@@ -1,0 +1,243 @@
+"""Gaussian regression by maximum likelihood, with a constant, a log-linear or a known scale."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import norm
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import safe_sparse_dot
+
+from sklearn_mle.estimators._base import Array, TrainingData
+from sklearn_mle.estimators._regressor import BaseMLERegressor
+from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
+from sklearn_mle.likelihoods import Gaussian
+
+__all__ = ["GaussianMLERegressor"]
+
+
+class GaussianMLERegressor(BaseMLERegressor):
+    r"""Regression with Gaussian noise by maximum likelihood: mean and scale together.
+
+    .. math:: y_i \sim \mathcal N(b + x_i^\top \beta + o_i,\; s_i^2)
+
+    The scale s is one number for all rows (``"constant"``), :math:`s_i = \exp(c + x_i^\top \gamma)` (``"log_linear"``,
+    heteroscedastic), or known. The objective is the total negative log-likelihood, constants included, plus a Gaussian
+    prior on :math:`\beta` that is relative to the noise:
+
+    .. math:: \sum_i w_i \left[ \tfrac12 \log 2\pi + \log s_i + \frac{(y_i - \mu_i)^2}{2 s_i^2} \right]
+        + \frac{\alpha}{2} \frac{\lVert \beta \rVert^2}{s^2}
+
+    with s in the prior the geometric mean of the fitted scales. So ``coef_`` equals ``Ridge(alpha)``'s for every
+    constant scale, known or estimated.
+
+    Parameters
+    ----------
+    alpha : float, default=0.0
+        Precision of the prior on ``coef_``, relative to the noise. Intercepts and scales have no prior.
+    scale : {"constant", "log_linear"} or float, default="constant"
+        One estimated scale; log scale linear in X; or the known scale, a positive number.
+    fit_intercept : bool, default=True
+        Whether the location has an intercept. The scale always has one.
+    solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
+        How to minimize; ``"auto"`` chooses by the size of the problem.
+    tol : float, default=1e-8
+        Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
+    max_iter : int, default=100
+        Bound on the number of iterations.
+    warm_start : bool, default=False
+        Whether to start from the previous fit's coefficients, where their shape fits.
+    verbose : int, default=0
+        Above zero, progress is printed.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        Coefficients of the location.
+    intercept_ : float
+        Intercept of the location; 0.0 where ``fit_intercept=False``.
+    scale_ : float
+        The scale: its maximum likelihood estimate (divisor n, not n - p), or the known one. Only where it is constant.
+    scale_coef_ : ndarray of shape (n_features,)
+        Coefficients of the log scale; only for ``scale="log_linear"``.
+    scale_intercept_ : float
+        Intercept of the log scale; only for ``scale="log_linear"``.
+    n_iter_ : int
+        Number of iterations.
+    n_passes_ : int
+        Number of passes over the data.
+    gap_ : float
+        Certified shortfall of the total penalized log-likelihood from its maximum, in nats.
+    status_ : Status
+        How the fit ended.
+    log_likelihood_ : float
+        Total log-likelihood of the training data without the prior, in nats; inf at a perfect fit.
+    n_obs_ : float
+        Sum of the weights.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features; only where X has names that are strings.
+
+    See Also
+    --------
+    sklearn.linear_model.Ridge : The same coefficients for a constant scale.
+
+    Notes
+    -----
+    Where the location fits every row exactly, fit warns with ``PerfectFitWarning`` and ``scale_`` is 0: intervals have
+    zero width, and there is no density.
+
+    References
+    ----------
+    Harvey (1976), Estimating regression models with multiplicative heteroscedasticity, Econometrica 44.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> y = np.array([1.0, 2.0, 5.0, 6.0])
+    >>> model = GaussianMLERegressor().fit(X, y)
+    >>> model.coef_.round(6), round(model.scale_, 6)
+    (array([1.8]), 0.447214)
+    >>> model.predict_interval([[1.5]], coverage=0.9).round(3)
+    array([[2.764, 4.236]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "scale": [StrOptions({"constant", "log_linear"}), Interval(Real, 0, np.inf, closed="neither")],
+        "fit_intercept": ["boolean"],
+        "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
+        "tol": [Interval(Real, 0, np.inf, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.0,
+        scale: str | float = "constant",
+        fit_intercept: bool = True,
+        solver: str = "auto",
+        tol: float = 1e-8,
+        max_iter: int = 100,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.scale = scale
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. Float64 and float32 arrays are not copied.
+        y : array-like of shape (n_samples,)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
+        offset : array-like of shape (n_samples,), default=None
+            Added to the location; a scalar holds for every row. A model fitted with an offset predicts only with one.
+
+        Returns
+        -------
+        self : GaussianMLERegressor
+            The fitted estimator; a fit that fails leaves it as it was.
+
+        Raises
+        ------
+        ValueError
+            If the input is not valid, or the scale is to be estimated from 1 sample.
+        """
+        return self._fit(X, y, sample_weight, offset)
+
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+        # One row says nothing of the scale; of a location it does.
+        least = 2 if isinstance(self.scale, str) else 1
+        X, y, attributes = validate_training(self, X, y, y_numeric=True, ensure_min_samples=least)
+        weight = check_sample_weight(sample_weight, len(y))
+        if weight is not None and np.count_nonzero(weight) < least:
+            raise ValueError(
+                f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
+                "scale; give more rows, or a known scale."
+            )
+        return TrainingData(
+            likelihood=Gaussian(self.scale),
+            X=X,
+            y=y.astype(np.float64, copy=False),
+            sample_weight=weight,
+            offset=check_offset(offset, y.shape),
+            attributes=attributes,
+        )
+
+    def _prior_precision(self) -> float:
+        return self.alpha
+
+    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
+        location, log_scale = coefficients
+        state = {"coef_": location[:-1].copy(), "intercept_": float(location[-1])}
+        if self.scale == "log_linear":
+            return {**state, "scale_coef_": log_scale[:-1].copy(), "scale_intercept_": float(log_scale[-1])}
+        return {**state, "scale_": float(np.exp(log_scale[-1]) if scale is None else scale)}
+
+    def _coefficients(self) -> Array | None:
+        location = np.append(self.coef_, self.intercept_)
+        if hasattr(self, "scale_coef_"):
+            return np.stack([location, np.append(self.scale_coef_, self.scale_intercept_)])
+        if self.scale_ == 0:
+            return None
+        log_scale = np.zeros_like(location)
+        log_scale[-1] = np.log(self.scale_)
+        return np.stack([location, log_scale])
+
+    def _fitted_likelihood(self) -> Gaussian:
+        return Gaussian("log_linear" if hasattr(self, "scale_coef_") else self.scale_)
+
+    def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
+        location = self._mean(X, offset)
+        if hasattr(self, "scale_coef_"):
+            return np.stack([location, self._log_scale(X)])
+        self._require_density()
+        return np.stack([location, np.full_like(location, np.log(self.scale_))])
+
+    def _log_scale(self, X: Any) -> Array:
+        return safe_sparse_dot(X, self.scale_coef_) + self.scale_intercept_
+
+    def _mean(self, X: Any, offset: Array | None) -> Array:
+        location = safe_sparse_dot(X, self.coef_) + self.intercept_
+        return location if offset is None else location + offset
+
+    def _standard_deviation(self, X: Any, offset: Array | None) -> Array:
+        if hasattr(self, "scale_coef_"):
+            return np.exp(self._log_scale(X))
+        return np.full(X.shape[0], self.scale_)
+
+    def _quantiles(self, X: Any, offset: Array | None, levels: Array) -> Array:
+        return self._mean(X, offset)[:, None] + self._standard_deviation(X, offset)[:, None] * ndtri(levels)
+
+    def _distribution(self, X: Any, offset: Array | None) -> Any:
+        self._require_density()
+        return norm(loc=self._mean(X, offset), scale=self._standard_deviation(X, offset))
+
+    def _require_density(self) -> None:
+        if getattr(self, "scale_", 1.0) == 0:
+            raise ValueError(
+                "The fit was perfect: scale_ is 0, so y given X has no density. predict, predict_quantile "
+                "and predict_interval (of zero width) work; a density needs noise and more rows than columns, or a "
+                "known scale."
+            )

@@ -1,0 +1,389 @@
+"""Logistic regression by maximum likelihood: Bernoulli for two classes, categorical for more."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_mle.estimators._base import Array, BaseMLE, TrainingData
+from sklearn_mle.estimators._labels import (
+    class_weights,
+    codes_of,
+    column_labels,
+    encode_labels,
+    is_soft,
+    read_soft_labels,
+)
+from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
+from sklearn_mle.fitting import FitResult
+from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
+
+__all__ = ["MLELogisticClassifier"]
+
+
+class MLELogisticClassifier(ClassifierMixin, BaseMLE):
+    r"""Logistic regression by maximum likelihood, binary and multinomial.
+
+    Minimizes ``LogisticRegression``'s objective, the total negative log-likelihood with a Gaussian prior of precision
+    1/C on the coefficients (never on intercepts):
+
+    .. math:: -\sum_i w_i \sum_k p_{ik} \log q_{ik} + \frac{1}{2C} \lVert B \rVert^2 ,\qquad
+        q_i = \operatorname{softmax}(B x_i + b + o_i)
+
+    with :math:`p_i` the label of row i (one-hot) or its class probabilities, and :math:`o_i` its offset. Two classes
+    have one linear predictor, the log-odds of the second. The first term is the cross-entropy of p and q; the default,
+    ``C=inf``, is the pure maximum likelihood estimate, and ``C=1.0`` reproduces ``LogisticRegression()``.
+
+    Parameters
+    ----------
+    C : float, default=inf
+        Inverse of the prior's precision: smaller is stronger regularization. ``inf`` is no prior.
+    fit_intercept : bool, default=True
+        Whether the linear predictors have an intercept.
+    class_weight : dict or "balanced", default=None
+        Weight of each class, multiplied into ``sample_weight``; ``"balanced"`` gives each class the same weighted
+        total. A soft label is one weighted row a class, so each class's weight multiplies its probability.
+    solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
+        How to minimize; ``"auto"`` chooses by the size of the problem.
+    tol : float, default=1e-8
+        Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
+    max_iter : int, default=100
+        Bound on the number of iterations.
+    warm_start : bool, default=False
+        Whether to start from the previous fit's coefficients, where their shape fits.
+    verbose : int, default=0
+        Above zero, progress is printed.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients. Without a prior those of several classes sum to zero over the classes.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts; zero where ``fit_intercept=False``.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for soft labels the frame's columns, or 0, ..., K - 1.
+    n_iter_ : ndarray of shape (1,)
+        Number of iterations, in ``LogisticRegression``'s shape.
+    n_passes_ : int
+        Number of passes over the data.
+    gap_ : float
+        Certified shortfall of the total penalized log-likelihood from its maximum, in nats.
+    status_ : Status
+        How the fit ended.
+    log_likelihood_ : float
+        Total log-likelihood of the training data without the prior, in nats; weights and class weights included.
+    n_obs_ : float
+        Sum of the weights, class weights included.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features; only where X has names that are strings.
+
+    See Also
+    --------
+    sklearn.linear_model.LogisticRegression : The same model with ``C=1.0``.
+
+    Notes
+    -----
+    Where no finite maximum exists (separated classes), fit warns with ``SeparationWarning`` and returns the posterior
+    mode under one tiny, fixed prior.
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, sections 4.3.2 and 4.3.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> y = np.array(["no", "yes", "no", "yes"])
+    >>> model = MLELogisticClassifier().fit(X, y)
+    >>> model.predict_proba([[1.5]]).round(6)
+    array([[0.5, 0.5]])
+    >>> soft = np.array([[0.9, 0.1], [0.6, 0.4], [0.4, 0.6], [0.1, 0.9]])
+    >>> MLELogisticClassifier().fit(X, soft).predict(X)
+    array([0, 0, 1, 1])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="right")],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
+        "tol": [Interval(Real, 0, np.inf, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        C: float = np.inf,
+        *,
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        solver: str = "auto",
+        tol: float = 1e-8,
+        max_iter: int = 100,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. Float64 and float32 arrays are not copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Class labels; or class probabilities, whose rows sum to 1 within 1e-6 (soft labels).
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Added to the linear predictors: (n_samples,) for two classes, (n_samples, n_classes) for more. A scalar
+            holds for every row. A model fitted with an offset predicts only with one.
+
+        Returns
+        -------
+        self : MLELogisticClassifier
+            The fitted estimator; a fit that fails leaves it as it was.
+
+        Raises
+        ------
+        ValueError
+            If the input is not valid, or only one class has any weight.
+        """
+        return self._fit(X, y, sample_weight, offset)
+
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+        target: NDArray[Any]
+        classes: NDArray[Any]
+        soft, columns = is_soft(y), column_labels(y)
+        X, y, attributes = validate_training(self, X, y, multi_output=soft)
+        weight = check_sample_weight(sample_weight, len(y))
+        if soft:
+            target = read_soft_labels(y)
+            classes = np.arange(target.shape[1]) if columns is None else columns
+            if len(set(classes.tolist())) < len(classes):
+                raise ValueError(f"The columns of y name the classes, so each must be unique; got {classes.tolist()}.")
+        else:
+            classes, target = encode_labels(y)
+        target, weight = self._weight_classes(classes, target, weight)
+        attributes["classes_"] = classes
+        return TrainingData(
+            likelihood=_likelihood(len(classes)),
+            X=X,
+            y=_as_read(target, len(classes)),
+            sample_weight=weight,
+            offset=check_offset(offset, _offset_shape(len(target), len(classes))),
+            attributes=attributes,
+            class_names=classes.tolist(),
+        )
+
+    def _weight_classes(
+        self, classes: NDArray[Any], target: NDArray[Any], weight: Array | None
+    ) -> tuple[NDArray[Any], Array | None]:
+        """Apply class_weight, and make sure that two classes at least are left."""
+        if target.ndim == 2:
+            mass = target.sum(axis=0) if weight is None else weight @ target
+        elif weight is None and self.class_weight is None:
+            mass = np.ones(len(classes))
+        else:
+            mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64, copy=False)
+        per_class = class_weights(self.class_weight, classes, mass)
+        left = classes[(mass if per_class is None else mass * per_class) > 0]
+        if len(left) < 2:
+            found = f"only one class has any: {left.tolist()[0]!r}" if len(left) else "no class has any"
+            raise ValueError(
+                f"{type(self).__name__} needs rows of positive weight from at least 2 classes, but {found} "
+                f"(the classes of y: {classes.tolist()})."
+            )
+        if per_class is None:
+            return target, weight
+        if target.ndim == 1:
+            of_row = per_class[target]
+        else:
+            # A soft row stands for K weighted rows, one a class: p_k cw_k is a row weight and a distribution again.
+            target = target * per_class
+            of_row = target.sum(axis=1)
+            empty = of_row == 0
+            target[empty] = 1 / len(classes)
+            target /= np.where(empty, 1, of_row)[:, None]
+        return target, of_row if weight is None else weight * of_row
+
+    def _prior_precision(self) -> float:
+        return 1 / self.C
+
+    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
+        return {"coef_": coefficients[:, :-1].copy(), "intercept_": coefficients[:, -1].copy()}
+
+    def _coefficients(self) -> Array:
+        return np.column_stack([self.coef_, self.intercept_])
+
+    def _report(self, result: FitResult) -> dict[str, Any]:
+        return {**super()._report(result), "n_iter_": np.array([result.n_iter], dtype=np.int32)}
+
+    def _fitted_likelihood(self) -> Likelihood:
+        return _likelihood(len(self.classes_))
+
+    def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
+        return _offset_shape(n_samples, len(self.classes_))
+
+    def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
+        predictors = (safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_).T
+        return predictors if offset is None else predictors + offset.T
+
+    def _read_target(self, y: Any) -> NDArray[Any]:
+        if is_soft(y):
+            return _as_read(self._read_probabilities(y), len(self.classes_))
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+        return _as_read(codes_of(y, self.classes_), len(self.classes_))
+
+    def _read_probabilities(self, y: Any) -> Array:
+        """Validate soft labels outside fit: their columns must be the classes of the fit."""
+        columns = column_labels(y)
+        probabilities = read_soft_labels(check_array(y, dtype=None, input_name="y"))
+        fitted = self.classes_.tolist()
+        if probabilities.shape[1] != len(fitted) or not (columns is None or columns.tolist() == fitted):
+            found = f"{probabilities.shape[1]} columns" if columns is None else f"the columns {columns.tolist()}"
+            raise ValueError(f"y of class probabilities must have one column a class, {fitted}, but it has {found}.")
+        return probabilities
+
+    def decision_function(self, X: Any, offset: Any = None) -> Array:
+        """Return the linear predictors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in fit; required if fit had one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Log-odds of the second class; or, of several classes, log-probabilities up to a constant a row.
+        """
+        X, offset = self._validate_predict(X, offset)
+        predictors = self._linear_predictors(X, offset)
+        return predictors[0] if len(predictors) == 1 else predictors.T
+
+    def predict(self, X: Any, offset: Any = None) -> NDArray[Any]:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in fit; required if fit had one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        decision = self.decision_function(X, offset)
+        return self.classes_[(decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)]
+
+    def predict_proba(self, X: Any, offset: Any = None) -> Array:
+        """Return the class probabilities of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in fit; required if fit had one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities; rows sum to one.
+        """
+        decision = self.decision_function(X, offset)
+        return expit(np.column_stack([-decision, decision])) if decision.ndim == 1 else softmax(decision, axis=1)
+
+    def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
+        """Return the logarithms of the class probabilities, computed in log space.
+
+        They are finite wherever the exact values are, even where the probability itself underflows to zero.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in fit; required if fit had one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Log-probabilities in nats.
+        """
+        decision = self.decision_function(X, offset)
+        if decision.ndim == 1:
+            return log_expit(np.column_stack([-decision, decision]))
+        return log_softmax(decision, axis=1)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Return the mean accuracy; for soft labels, its expectation under them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            True labels or class probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in fit; required if fit had one.
+
+        Returns
+        -------
+        float
+            Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
+        """
+        decision = self.decision_function(X, offset)
+        chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
+        if not is_soft(y):
+            return float(accuracy_score(y, self.classes_[chosen], sample_weight=sample_weight))
+        probabilities = self._read_probabilities(y)
+        check_consistent_length(decision, probabilities)
+        hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
+        return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))
+
+
+def _likelihood(n_classes: int) -> Likelihood:
+    return Bernoulli() if n_classes == 2 else Categorical(n_classes)
+
+
+def _offset_shape(n_samples: int, n_classes: int) -> tuple[int, ...]:
+    return (n_samples,) if n_classes == 2 else (n_samples, n_classes)
+
+
+def _as_read(target: NDArray[Any], n_classes: int) -> NDArray[Any]:
+    """Return codes or probabilities as the likelihood reads them: for two classes the probability of the second."""
+    if n_classes > 2:
+        return target
+    return np.ascontiguousarray(target[:, 1] if target.ndim == 2 else target, dtype=np.float64)

@@ -1,0 +1,39 @@
+"""Warnings with names, one class a cause, so that each can be filtered or turned into an error on its own.
+
+``ConvergenceWarning`` is scikit-learn's own class, re-exported here so that one import serves every filter.
+"""
+
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = [
+    "ConvergenceWarning",
+    "InfiniteScoreWarning",
+    "PerfectFitWarning",
+    "RankDeficiencyWarning",
+    "SeparationWarning",
+    "UnboundedLikelihoodWarning",
+]
+
+
+class SeparationWarning(UserWarning):
+    """No finite maximum likelihood estimate exists: some coefficients run away to infinity.
+
+    Raised for complete and quasi-complete separation, and for classes without any row of positive weight. The fit that
+    is returned then is the posterior mode under one fixed, tiny Gaussian prior (see ``sklearn_mle.existence``).
+    """
+
+
+class RankDeficiencyWarning(UserWarning):
+    """Some columns are linear combinations of others (or constant): the coefficients of minimum norm are returned."""
+
+
+class PerfectFitWarning(UserWarning):
+    """The location fits every row exactly, so the scale is zero and the log-likelihood infinite."""
+
+
+class UnboundedLikelihoodWarning(UserWarning):
+    """The likelihood grows without bound as some scales shrink; they were stopped at the documented floor."""
+
+
+class InfiniteScoreWarning(UserWarning):
+    """A predicted probability of zero met an outcome that happened, so the score is infinite."""

@@ -1,0 +1,48 @@
+"""When to look for dependent columns: a cheap look at every fit, the thorough one only where it is in doubt."""
+
+import numpy as np
+
+from sklearn_mle.information import hessian_factor
+from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import NoPenalty
+from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.row_blocks.columns import Columns
+from sklearn_mle.uniqueness import Identification, identify
+
+__all__ = ["find_dependence"]
+
+# A condition number of the scaled design beyond which a column may be a combination of others.
+_SUSPECT_CONDITION = 1e6
+_MOST_COLUMNS = 4000
+# Columns independent on some of the rows are independent: a few thousand rows settle most designs.
+_FIRST_ROWS = 4000
+
+
+def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identification | None:
+    """Return the columns' dependences, or None when there are none.
+
+    A Cholesky factor of the cross-products settles the ordinary case; only a suspicious one pays for the QR. Designs
+    of too many columns for either are not examined.
+    """
+    n, p = data.n_rows, data.n_columns
+    if p > _MOST_COLUMNS:
+        return None
+    if not columns.constant.any() and n > p:
+        first = max(_FIRST_ROWS, 8 * p)
+        samples = [data] if n < 4 * first else [data.take(np.arange(0, n, n // first)), data]
+        if any(_clearly_independent(sample, intercept) for sample in samples):
+            return None
+    found = identify(data, columns, intercept=intercept)
+    return found if len(found.dependent) else None
+
+
+def _clearly_independent(data: RowBlocks, intercept: bool) -> bool:
+    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept)])
+    objective = PenalizedNLL(LeastSquares(), predictors, data, NoPenalty())
+    try:
+        return hessian_factor(objective, np.zeros(predictors.size)).condition < _SUSPECT_CONDITION
+    except NotPositiveDefiniteError:
+        return False

@@ -1,0 +1,175 @@
+"""Fitting the Gaussian likelihood: least squares first, then its scale in closed form, or both predictors jointly."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning
+from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.log_linear import fit_log_linear
+from sklearn_mle.fitting.outcome import RealOutcome
+from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.result import FitOptions, FitResult
+from sklearn_mle.fitting.solve import solve
+from sklearn_mle.information import refine
+from sklearn_mle.likelihoods import Gaussian
+from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
+from sklearn_mle.solvers import Solution
+from sklearn_mle.uniqueness import Identification
+
+__all__ = ["fit_gaussian"]
+
+Array = NDArray[Any]
+Observer = Callable[[Array], bool]
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def fit_gaussian(
+    likelihood: Gaussian,
+    prepared: Prepared,
+    options: FitOptions,
+    *,
+    start: Array | None,
+    observer: Observer | None,
+) -> FitResult:
+    """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
+    outcome = RealOutcome.of(prepared, centre=options.fit_intercept)
+    location, identification = _fit_location(outcome, options, observer)
+    objective, solution = location
+    theta = solution.theta if solution.factor is None else refine(objective, solution.theta, solution.factor)
+    matrix = objective.predictors.matrix(theta)
+    squares = 2 * objective.value_and_gradient(theta.astype(np.float64))[0]
+    warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
+    perfect = _is_perfect(squares, matrix, outcome)
+    if likelihood.scale == "log_linear":
+        precision = objective.penalty.add_hessian(np.zeros((len(theta),) * 2), theta).diagonal()
+        joint = fit_log_linear(
+            likelihood,
+            outcome,
+            objective.predictors,
+            matrix.astype(np.float64),
+            0.0 if perfect else squares / outcome.weight_sum,
+            precision,
+            options,
+            start=None if start is None else outcome.to_standardized(start),
+            observer=_watch(objective, outcome, observer),
+        )
+        full, scale, log_likelihood, gap = joint.matrix, None, joint.log_likelihood, joint.solution.gap
+        n_iter, status = solution.n_iter + joint.solution.n_iter, joint.solution.status
+        warnings.extend(joint.warnings)
+    else:
+        penalty = 2 * objective.penalty.value_and_gradient(theta)[0]
+        scale = _scale(likelihood, squares, perfect, outcome, warnings)
+        full = np.concatenate([matrix, np.zeros_like(matrix)])
+        with np.errstate(divide="ignore"):
+            full[1, -1] = np.log(scale)
+        log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
+        gap = 0.0 if scale == 0 else solution.gap / scale / scale
+        n_iter, status = solution.n_iter, solution.status
+    if identification is not None:
+        full = identification.minimum_norm(full, prepared.columns)
+    log_likelihood -= outcome.weight_sum * float(np.log(outcome.spread))
+    return FitResult(
+        coefficients=outcome.to_original(full),
+        scale=None if scale is None else scale * outcome.spread,
+        log_likelihood=float(log_likelihood) * prepared.unit,
+        n_obs=outcome.weight_sum * prepared.unit,
+        n_iter=n_iter,
+        n_passes=outcome.n_passes,
+        gap=float(gap) * prepared.unit,
+        status=status,
+        warnings=tuple(warnings),
+    )
+
+
+def _fit_location(
+    outcome: RealOutcome, options: FitOptions, observer: Observer | None
+) -> tuple[tuple[PenalizedNLL, Solution], Identification | None]:
+    """Return the least-squares location, penalized by alpha, and the columns' dependences if there are any."""
+    prepared = outcome.prepared
+    active = np.flatnonzero(~prepared.columns.constant)
+    objective = _least_squares(outcome, options, active)
+    identification = None
+    if prepared.alpha == 0:
+        identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
+        if identification is not None and len(identification.active) < len(active):
+            objective = _least_squares(outcome, options, identification.active)
+    null = np.zeros(objective.predictors.size)
+    # Least squares needs one Newton step; an explicit "lbfgs" is honoured by the joint fit, where it has something to do.
+    options = replace(options, solver="auto") if options.solver == "lbfgs" else options
+    solution = solve(objective, null, options, observer=_watch(objective, outcome, observer))
+    return (objective, solution), identification
+
+
+def _least_squares(outcome: RealOutcome, options: FitOptions, active: Array) -> PenalizedNLL:
+    data, prepared = outcome.data, outcome.prepared
+    terms = [Terms(True, options.fit_intercept)]
+    predictors = LinearPredictors(data.n_columns, terms, None, None if len(active) == data.n_columns else active)
+    penalty: Penalty = NoPenalty()
+    if prepared.alpha:
+        precision = prepared.alpha / np.square(prepared.columns.scale[active])
+        penalty = GaussianPrior(np.concatenate([precision, [0.0] * options.fit_intercept]))
+    return PenalizedNLL(LeastSquares(), predictors, data, penalty)
+
+
+def _watch(objective: PenalizedNLL, outcome: RealOutcome, observer: Observer | None) -> Observer | None:
+    if observer is None:
+        return None
+
+    def watch(theta: Array) -> bool:
+        n_location = objective.predictors.size
+        matrix = objective.predictors.matrix(theta[:n_location])
+        scale_row = np.zeros_like(matrix)
+        if len(theta) > n_location:
+            joint = LinearPredictors(
+                matrix.shape[1] - 1, [objective.predictors.terms[0], Terms(True, True)], None, objective.predictors.active
+            )
+            matrix = joint.matrix(theta)
+            return observer(outcome.to_original(matrix))
+        return observer(outcome.to_original(np.concatenate([matrix, scale_row])))
+
+    return watch
+
+
+def _is_perfect(squares: float, matrix: Array, outcome: RealOutcome) -> bool:
+    """Return whether the residuals are no larger than the rounding of y and of the fitted values."""
+    rounding = outcome.noise + _EPS * float(np.abs(matrix).sum())
+    return bool(np.sqrt(squares / outcome.weight_sum) <= 8 * rounding)
+
+
+def _scale(likelihood: Gaussian, squares: float, perfect: bool, outcome: RealOutcome, warnings: list[Warning]) -> float:
+    """Return the known scale, or the minimizer of n log s + squares / (2 s^2), squares including the prior's part."""
+    if not isinstance(likelihood.scale, str):
+        return float(likelihood.scale) / outcome.spread
+    if not perfect:
+        return float(np.sqrt(squares / outcome.weight_sum))
+    warnings.append(
+        PerfectFitWarning(
+            "The location fits every row exactly, so the estimated scale is zero and the log-likelihood infinite. "
+            "Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give a "
+            "known scale."
+        )
+    )
+    return 0.0
+
+
+def _log_likelihood(scale: float, squares: float, n: float) -> float:
+    if scale == 0:
+        return float("inf")
+    return -n * (0.5 * float(np.log(2 * np.pi)) + float(np.log(scale))) - 0.5 * squares / scale / scale
+
+
+def _rank_warning(identification: Identification, prepared: Prepared) -> RankDeficiencyWarning:
+    return RankDeficiencyWarning(
+        "X is rank deficient (collinear or constant columns, or no more rows than columns): "
+        f"{prepared.names(identification.dependent)} depend linearly on the other columns and the intercept. The "
+        "coefficients of minimum norm are returned; fitted values are not affected. Drop the columns, or penalize "
+        "with alpha."
+    )

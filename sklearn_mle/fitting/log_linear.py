@@ -1,0 +1,153 @@
+"""Fitting a location and a log-linear scale jointly: start, solve, and what is said when the likelihood is unbounded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.exceptions import UnboundedLikelihoodWarning
+from sklearn_mle.fitting.outcome import RealOutcome
+from sklearn_mle.fitting.result import FitOptions
+from sklearn_mle.fitting.solve import solve
+from sklearn_mle.likelihoods import Gaussian
+from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import NoiseRelativePrior, NoPenalty, Penalty
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.solvers import Solution, Status
+
+__all__ = ["LOG_SCALE_FLOOR", "JointFit", "fit_log_linear"]
+
+Array = NDArray[Any]
+
+# Log-linear scales stop here: a millionth of the standard deviation of y.
+LOG_SCALE_FLOOR = float(np.log(1e-6))
+# E[log |z|] of a standard Gaussian z is -0.635: what the mean log residual must be raised by (Harvey 1976).
+_MEAN_LOG_NORMAL = 0.6351814227307391
+# A residual that is zero by chance must not send the start to minus infinity.
+_LEAST_RESIDUAL = 1e-3
+
+
+@dataclass(frozen=True)
+class JointFit:
+    """The joint fit in the standardized problem.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (2, p + 1)
+    log_likelihood : float
+    solution : Solution
+    warnings : tuple of Warning
+    """
+
+    matrix: Array
+    log_likelihood: float
+    solution: Solution
+    warnings: tuple[Warning, ...]
+
+
+def fit_log_linear(
+    likelihood: Gaussian,
+    outcome: RealOutcome,
+    location: LinearPredictors,
+    coefficients: Array,
+    residual_variance: float,
+    precision: Array,
+    options: FitOptions,
+    *,
+    start: Array | None,
+    observer: Callable[[Array], bool] | None,
+) -> JointFit:
+    """Fit both predictors, from the least-squares location.
+
+    Parameters
+    ----------
+    likelihood : Gaussian
+    outcome : RealOutcome
+    location : LinearPredictors
+        Of the location alone: it knows the active columns.
+    coefficients : ndarray of shape (1, p + 1)
+        The least-squares location.
+    residual_variance : float
+        Its mean squared residual; zero when it fits every row exactly.
+    precision : ndarray
+        The prior's precision for the location's parameters.
+    options : FitOptions
+    start : ndarray of shape (2, p + 1) or None
+        In the standardized problem.
+    observer : callable or None
+    """
+    data = outcome.data
+    terms = [location.terms[0], Terms(True, True)]
+    predictors = LinearPredictors(data.n_columns, terms, None, location.active)
+    objective = PenalizedNLL(ScaleFloor(likelihood, LOG_SCALE_FLOOR), predictors, data, NoPenalty())
+    if precision.any():
+        objective.penalty = _relative_prior(predictors, data, precision)
+    if residual_variance == 0:
+        # The soft floor balances one nat per unit of log scale here, in every row.
+        matrix = np.concatenate([coefficients, np.zeros_like(coefficients)])
+        matrix[1, -1] = LOG_SCALE_FLOOR - 1
+        solution = Solution(predictors.theta(matrix), 0.0, np.zeros(predictors.size), 0.0, None, 0.0, Status.CONVERGED, 1)
+    else:
+        null = np.zeros((2, data.n_columns + 1))
+        null_value = objective.value_and_gradient(predictors.theta(null))[0]
+        theta = _start(objective, location, coefficients, residual_variance) if start is None else predictors.theta(start)
+        solution = solve(objective, theta, options, null_value=null_value, observer=observer)
+    matrix = predictors.matrix(solution.theta)
+    log_likelihood = -PenalizedNLL(likelihood, predictors, data, NoPenalty()).nll(solution.theta)
+    return JointFit(matrix, log_likelihood, solution, tuple(_unbounded(predictors, outcome, matrix)))
+
+
+def _relative_prior(predictors: LinearPredictors, data: RowBlocks, precision: Array) -> Penalty:
+    weight = np.ones(data.n_rows) if data.weight is None else data.weight
+    form = np.zeros((2, data.n_columns + 1))
+    form[1, :-1] = data.rows.transpose_matvec(weight[None])[0] / weight.sum()
+    form[1, -1] = 1
+    full = np.zeros(predictors.size)
+    full[: len(precision)] = precision
+    return NoiseRelativePrior(full, predictors.theta(form))
+
+
+def _start(objective: PenalizedNLL, location: LinearPredictors, coefficients: Array, variance: float) -> Array:
+    """Return the better of a constant scale and a regression of the log residuals (Harvey 1976)."""
+    data, predictors = objective.data, objective.predictors
+    constant = np.concatenate([coefficients, np.zeros_like(coefficients)])
+    constant[1, -1] = 0.5 * np.log(variance)
+
+    def log_residual(block: RowBlock) -> Array:
+        residual = block.y - location.eta(block.rows, coefficients, None)[0]
+        return np.log(np.abs(residual) + _LEAST_RESIDUAL * np.sqrt(variance)) + _MEAN_LOG_NORMAL
+
+    logs = RowBlocks(data.rows, np.concatenate(data.map(log_residual)), data.weight)
+    scale_terms = LinearPredictors(data.n_columns, [Terms(True, True)], None, location.active)
+    regression = PenalizedNLL(LeastSquares(), scale_terms, logs, NoPenalty())
+    found = solve(regression, np.zeros(scale_terms.size), FitOptions())
+    harvey = np.concatenate([coefficients, scale_terms.matrix(found.theta)])
+    candidates = [predictors.theta(constant), predictors.theta(harvey)]
+    values = [objective.value_and_gradient(theta)[0] for theta in candidates]
+    return candidates[int(np.nanargmin(values))]
+
+
+def _unbounded(predictors: LinearPredictors, outcome: RealOutcome, matrix: Array) -> list[Warning]:
+    """Return the warning that names the rows below the floor and the columns that took them there, if any."""
+    data = outcome.data
+    log_scale = np.concatenate(data.map(lambda block: predictors.eta(block.rows, matrix, None)[1]))
+    below = np.flatnonzero(log_scale < LOG_SCALE_FLOOR)
+    if not len(below):
+        return []
+    prepared = outcome.prepared
+    coef = np.abs(matrix[1, :-1])
+    columns = np.flatnonzero(coef > 0.1 * coef.max(initial=0.0)) if coef.any() else np.zeros(0, dtype=int)
+    through = f" through {prepared.names(columns)}" if len(columns) else ""
+    rows = "every row" if len(below) == data.n_rows else prepared.row_names(below)
+    return [
+        UnboundedLikelihoodWarning(
+            f"The likelihood is unbounded: {rows} can be fitted exactly{through} while the scale there goes to zero. "
+            "The log scale was stopped at its floor, log(1e-6 sd(y)). Use scale='constant', fewer columns, or more "
+            "rows."
+        )
+    ]

@@ -1,0 +1,288 @@
+"""Fitting the Bernoulli and categorical likelihoods: start, solve, and what is returned when no finite MLE exists."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning
+from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate, separating_direction
+from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.result import FitOptions, FitResult
+from sklearn_mle.fitting.solve import affordable, solve
+from sklearn_mle.information import hessian_factor, refine
+from sklearn_mle.likelihoods import Bernoulli, Categorical
+from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
+from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.solvers import Solution, Status
+from sklearn_mle.uniqueness import Identification
+
+__all__ = ["fit_logistic"]
+
+Array = NDArray[Any]
+
+_ROUNDS = 4
+
+
+class _LogisticFit:
+    """One fit of a Bernoulli or categorical likelihood; built, run once, thrown away."""
+
+    def __init__(
+        self,
+        likelihood: Bernoulli | Categorical,
+        prepared: Prepared,
+        options: FitOptions,
+        observer: Callable[[Array], bool] | None,
+        class_names: Any,
+    ) -> None:
+        self.likelihood, self.prepared, self.options = likelihood, prepared, options
+        self.observer, self.class_names = observer, class_names
+        self.binary = isinstance(likelihood, Bernoulli)
+        self.n_classes = 2 if isinstance(likelihood, Bernoulli) else likelihood.n_classes
+        self.warnings: list[Warning] = []
+        self.unit = prepared.unit
+
+    def run(self, start: Array | None) -> FitResult:
+        prepared, data = self.prepared, self.prepared.data
+        mass = self._class_mass()
+        absent = np.flatnonzero(mass == 0)
+        if self.n_classes - len(absent) < 2:
+            raise ValueError(
+                f"y has rows of positive weight in one class only ({self._class_name(int(np.argmax(mass)))}), but a "
+                f"classifier needs at least two classes."
+            )
+        if len(absent):
+            return self._without(absent, start)
+        active = np.flatnonzero(~prepared.columns.constant)
+        objective = self._objective(active, self._prior(active, prepared.alpha))
+        null = self._null_theta(objective, mass)
+        identification = None
+        if prepared.alpha == 0:
+            identification = find_dependence(data, prepared.columns, intercept=self.options.fit_intercept)
+            if identification is not None and len(identification.active) < len(active):
+                active = identification.active
+                objective = self._objective(active, NoPenalty())
+                null = self._null_theta(objective, mass)
+        theta, null_value = null, None
+        if start is not None:
+            theta = objective.predictors.theta(prepared.columns.to_standardized(start))
+            null_value = objective.value_and_gradient(null)[0]
+        solution = self._solve(objective, theta, null_value)
+        if prepared.alpha == 0 and affordable(objective):
+            solution, separated = self._check_existence(objective, solution, null, null_value)
+            if separated:
+                active = np.flatnonzero(~prepared.columns.constant)
+                per_sd = SEPARATION_PRIOR * self._total() / np.square(prepared.columns.spread[active])
+                objective = self._objective(active, self._prior(active, 0.0, per_sd))
+                solution = self._solve(objective, self._null_theta(objective, mass), None)
+                identification = None
+        if identification is not None and len(identification.dependent):
+            names = prepared.names(identification.dependent)
+            self.warnings.insert(
+                0,
+                RankDeficiencyWarning(
+                    f"X is rank deficient (collinear or constant columns): {names} depend linearly on the other "
+                    "columns and the intercept. The coefficients of minimum norm are returned; fitted probabilities "
+                    "are not affected. Drop the columns, or penalize with C."
+                ),
+            )
+        return self._result(objective, solution, identification)
+
+    def _total(self) -> float:
+        data = self.prepared.data
+        return float(data.n_rows if data.weight is None else data.weight.sum())
+
+    def _class_name(self, k: int) -> str:
+        return f"class {k}" if self.class_names is None else f"class {self.class_names[k]!r}"
+
+    def _class_mass(self) -> Array:
+        """Return the weight of every class, from hard or soft labels."""
+        data = self.prepared.data
+        y, weight = data.y, np.ones(data.n_rows) if data.weight is None else data.weight
+        if self.binary:
+            second = float(weight @ y)
+            # Exact zeros matter, so the first class is not taken as the rest of the sum.
+            return np.array([float(weight @ (1 - y)), second])
+        return y @ weight if y.ndim == 2 else np.bincount(y, weights=weight, minlength=self.n_classes)
+
+    def _predictors(self, active: Array) -> LinearPredictors:
+        p = self.prepared.data.n_columns
+        contrast = None if self.binary else sum_to_zero_basis(self.n_classes)
+        terms = [Terms(True, self.options.fit_intercept)] * (1 if contrast is None else contrast.shape[1])
+        return LinearPredictors(p, terms, contrast, None if len(active) == p else active)
+
+    def _objective(self, active: Array, penalty: Penalty) -> PenalizedNLL:
+        return PenalizedNLL(self.likelihood, self._predictors(active), self.prepared.data, penalty)
+
+    def _prior(self, active: Array, alpha: float, precision: Array | None = None) -> Penalty:
+        if precision is None:
+            if alpha == 0:
+                return NoPenalty()
+            precision = alpha / np.square(self.prepared.columns.scale[active])
+        one = np.concatenate([precision, [0.0] * self.options.fit_intercept])
+        return GaussianPrior(np.tile(one, 1 if self.binary else self.n_classes - 1))
+
+    def _null_theta(self, objective: PenalizedNLL, mass: Array) -> Array:
+        """Return the model of the class frequencies alone."""
+        predictors = objective.predictors
+        matrix = np.zeros((1 if self.binary else self.n_classes, predictors.n_columns + 1))
+        if self.options.fit_intercept:
+            log_mass = np.log(mass)
+            matrix[:, -1] = log_mass[1] - log_mass[0] if self.binary else log_mass - log_mass.mean()
+        return predictors.theta(matrix)
+
+    def _solve(self, objective: PenalizedNLL, theta: Array, null_value: float | None) -> Solution:
+        return solve(
+            objective,
+            theta,
+            self.options,
+            null_value=null_value,
+            observer=self._watch(objective),
+        )
+
+    def _watch(self, objective: PenalizedNLL) -> Callable[[Array], bool] | None:
+        if self.observer is None:
+            return None
+        observer, columns = self.observer, self.prepared.columns
+        return lambda theta: observer(columns.to_original(objective.predictors.matrix(theta)))
+
+    def _check_existence(
+        self, objective: PenalizedNLL, solution: Solution, null: Array, null_value: float | None
+    ) -> tuple[Solution, bool]:
+        """Return the solution, and whether a linear program has proved that there is none."""
+        asked = False
+        reference = null_value if null_value is not None else objective.value_and_gradient(null)[0]
+        for _ in range(_ROUNDS):
+            if solution.status in (Status.STOPPED, Status.MAX_ITER) or solution.factor is None:
+                return solution, False
+            # The factor is of the point before polishing, so its own gap goes with it.
+            if certificate(objective, solution.theta, solution.factor, solution.factor_gap) < CERTIFIED:
+                return solution, False
+            try:
+                factor = hessian_factor(objective, solution.theta)
+                gap = 0.5 * factor.squared_norm(solution.gradient)
+                if certificate(objective, solution.theta, factor, gap) < CERTIFIED:
+                    return replace(solution, factor=factor, factor_gap=gap, gap=gap), False
+            except NotPositiveDefiniteError:
+                pass  # flat to rounding along some direction: ask the linear program
+            if not asked:
+                asked = True
+                direction = separating_direction(objective, solution.theta)
+                if direction is not None:
+                    self._warn_separation(objective, direction)
+                    return solution, True
+            # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
+            solution = solve(
+                objective,
+                solution.theta,
+                replace(self.options, solver="newton"),
+                null_value=reference,
+                tol=1e-6 * solution.gap,
+                observer=self._watch(objective),
+            )
+        return solution, False
+
+    def _warn_separation(self, objective: PenalizedNLL, direction: Array) -> None:
+        matrix = objective.predictors.matrix(direction)
+        size = np.abs(matrix[:, :-1]).max(axis=0)
+        columns = np.flatnonzero(size > 1e-6 * max(size.max(initial=0.0), 1e-300))
+        where = self.prepared.names(columns) if len(columns) else "the intercept"
+        self.warnings.append(
+            SeparationWarning(
+                f"The classes are separated by a linear combination of {where}: no finite maximum likelihood estimate "
+                "exists, for the likelihood still rises as these coefficients go to infinity. Returned is the "
+                f"posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total weight, columns "
+                "in standard deviations). Penalize with a finite C to choose the prior yourself."
+            )
+        )
+
+    def _without(self, absent: Array, start: Array | None) -> FitResult:
+        """Fit the classes that have weight; the absent ones are given a probability near SEPARATION_PRIOR."""
+        prepared, data = self.prepared, self.prepared.data
+        present = np.setdiff1d(np.arange(self.n_classes), absent)
+        y: Array
+        if data.y.ndim == 2:
+            y = data.y[present]
+        else:
+            codes = np.zeros(self.n_classes, dtype=np.intp)
+            codes[present] = np.arange(len(present))
+            y = codes[data.y]
+        offset = None if data.offset is None else data.offset[present]
+        reduced: Bernoulli | Categorical = Categorical(len(present))
+        if len(present) == 2:
+            reduced = Bernoulli()
+            y = (y[1] if y.ndim == 2 else y).astype(np.float64)
+            offset = None if offset is None else (offset[1] - offset[0])[None]
+        smaller = Prepared(
+            RowBlocks(data.rows, y, data.weight, offset, len(present)),
+            prepared.columns,
+            prepared.unit,
+            prepared.alpha,
+            prepared.feature_names,
+        )
+        names = None if self.class_names is None else [self.class_names[k] for k in present]
+        fit = _LogisticFit(reduced, smaller, self.options, None, names).run(None)
+        matrix = fit.coefficients
+        if len(present) == 2:
+            matrix = np.concatenate([-0.5 * matrix, 0.5 * matrix])
+        full = np.zeros((self.n_classes, matrix.shape[1]))
+        full[present] = matrix
+        # At the columns' centre the absent classes lie this far below the rarest one; no column moves them.
+        centre = matrix[:, -1] + matrix[:, :-1] @ prepared.columns.shift
+        full[absent, -1] = centre.min() + np.log(SEPARATION_PRIOR)
+        full -= full.mean(axis=0)
+        named = ", ".join(self._class_name(int(k)) for k in absent)
+        warning = SeparationWarning(
+            f"{named}: every row has weight zero, so no finite maximum likelihood estimate exists (the probability "
+            "goes to zero). The class stays in classes_ with a probability near zero; the other classes are fitted "
+            "without it."
+        )
+        return replace(fit, coefficients=full, warnings=(*fit.warnings, warning))
+
+    def _result(
+        self, objective: PenalizedNLL, solution: Solution, identification: Identification | None
+    ) -> FitResult:
+        prepared = self.prepared
+        theta = solution.theta
+        if solution.factor is not None and solution.status in (Status.CONVERGED, Status.ROUNDING):
+            theta = refine(objective, theta, solution.factor)
+        matrix = objective.predictors.matrix(theta)
+        if identification is not None:
+            matrix = identification.minimum_norm(matrix, prepared.columns)
+        value = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]
+        return FitResult(
+            coefficients=prepared.columns.to_original(matrix),
+            scale=None,
+            log_likelihood=-value * self.unit,
+            n_obs=self._total() * self.unit,
+            n_iter=solution.n_iter,
+            n_passes=prepared.data.n_passes,
+            gap=solution.gap * self.unit,
+            status=solution.status,
+            warnings=tuple(self.warnings),
+        )
+
+
+def fit_logistic(
+    likelihood: Bernoulli | Categorical,
+    prepared: Prepared,
+    options: FitOptions,
+    *,
+    start: Array | None,
+    observer: Callable[[Array], bool] | None,
+    class_names: Any,
+) -> FitResult:
+    """Fit a Bernoulli or categorical likelihood.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have rows of positive weight.
+    """
+    return _LogisticFit(likelihood, prepared, options, observer, class_names).run(start)

@@ -1,0 +1,97 @@
+"""From validated arrays to row blocks: weights rescaled, absent rows dropped, columns standardized."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sklearn_mle.fitting.result import FitOptions
+from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
+from sklearn_mle.row_blocks.columns import Columns
+
+__all__ = ["Prepared", "prepare"]
+
+Array = NDArray[Any]
+
+# Up to here a standardized copy (32 MB) costs less than standardizing at every pass.
+_COPY_ELEMENTS = 4_000_000
+_DENSE_ELEMENTS = 500_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a fit in the solver's units.
+
+    Attributes
+    ----------
+    data : RowBlocks
+        Rows of positive weight, columns standardized, weights of mean one (None when all are equal).
+    columns : Columns
+    unit : float
+        The mean weight: totals in nats are ``unit`` times those of ``data``.
+    alpha : float
+        The prior's precision in the unit of ``data``.
+    feature_names : sequence of str or None
+    row_numbers : ndarray of int or None
+        The caller's numbers of the rows, when some were dropped.
+    """
+
+    data: RowBlocks
+    columns: Columns
+    unit: float
+    alpha: float
+    feature_names: Any
+    row_numbers: Array | None = None
+
+    def name(self, column: int) -> str:
+        """Return how a warning calls a column."""
+        return f"column {column}" if self.feature_names is None else f"{str(self.feature_names[column])!r}"
+
+    def names(self, columns: Array, most: int = 5) -> str:
+        """Return a list of columns for a warning, shortened."""
+        listed = ", ".join(self.name(int(column)) for column in columns[:most])
+        return listed if len(columns) <= most else f"{listed} and {len(columns) - most} more"
+
+    def row_names(self, rows: Array, most: int = 5) -> str:
+        """Return a list of rows for a warning, shortened, by the caller's numbers."""
+        numbers = rows if self.row_numbers is None else self.row_numbers[rows]
+        listed = ", ".join(str(int(number)) for number in numbers[:most])
+        return f"rows {listed}" if len(rows) <= most else f"rows {listed} and {len(rows) - most} more"
+
+
+def prepare(
+    X: Any,
+    y: Array,
+    weight: Array | None,
+    offset: Array | None,
+    n_predictors: int,
+    options: FitOptions,
+    feature_names: Any,
+) -> Prepared:
+    """Return the data of a fit in the solver's units; y and offset have their rows last."""
+    unit = 1.0
+    row_numbers = None
+    if weight is not None:
+        present = weight > 0
+        if not present.all():
+            row_numbers = np.flatnonzero(present)
+            X, y, weight = X[present], y[..., present], weight[present]
+            offset = None if offset is None else offset[..., present]
+        largest = float(weight.max())
+        relative = weight / largest
+        unit = float(relative.mean()) * largest
+        weight = None if relative.min() == 1.0 else relative / relative.mean()
+    n, p = X.shape
+    alpha = options.alpha / unit
+    columns = Columns.of(X, weight, centre=options.fit_intercept, least_scale=float(np.sqrt(alpha / n)))
+    rows: DenseRows | SparseRows
+    if sp.issparse(X) and n * p > _DENSE_ELEMENTS:
+        rows = SparseRows(X, columns.shift if options.fit_intercept else None, columns.scale)
+    else:
+        dense = X.toarray() if sp.issparse(X) else X
+        rows = DenseRows(dense, columns.shift, columns.scale)
+        if n * p <= _COPY_ELEMENTS:
+            rows = rows.copied()
+    return Prepared(RowBlocks(rows, y, weight, offset, n_predictors), columns, unit, alpha, feature_names, row_numbers)

@@ -1,0 +1,71 @@
+"""What a fit is asked for, and what it returns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sklearn_mle.solvers import Status
+
+__all__ = ["FitOptions", "FitResult"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of a fit.
+
+    Attributes
+    ----------
+    alpha : float
+        Precision of the Gaussian prior on the location's coefficients, against the total NLL (relative to the noise
+        where there is a scale). Zero is maximum likelihood.
+    fit_intercept : bool
+    solver : {"auto", "newton", "lbfgs", "newton-cg"}
+    tol : float
+        Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
+    max_iter : int
+    verbose : int
+    """
+
+    alpha: float = 0.0
+    fit_intercept: bool = True
+    solver: str = "auto"
+    tol: float = 1e-8
+    max_iter: int = 100
+    verbose: int = 0
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The estimate and what is known about it.
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (q, p + 1)
+        One row per linear predictor of the likelihood, the intercept last, in the units of X and y.
+    scale : float or None
+        The constant scale, estimated or known; None where there is none.
+    log_likelihood : float
+        Total, unpenalized, in nats.
+    n_obs : float
+        Sum of the weights.
+    n_iter, n_passes : int
+        Iterations of the solver; passes over the data of all steps together.
+    gap : float
+        Shortfall of the total penalized log-likelihood from its maximum, in nats.
+    status : Status
+    warnings : tuple of Warning
+        For the caller to issue, after it has published the estimate.
+    """
+
+    coefficients: Array
+    scale: float | None
+    log_likelihood: float
+    n_obs: float
+    n_iter: int
+    n_passes: int
+    gap: float
+    status: Status
+    warnings: tuple[Warning, ...]

@@ -1,0 +1,40 @@
+"""Half the squared error: the Gaussian NLL at a known unit scale, without its constant."""
+
+import numpy as np
+
+from sklearn_mle.likelihoods._base import Array, Likelihood
+
+__all__ = ["LeastSquares"]
+
+
+class LeastSquares(Likelihood):
+    r"""The location part of the Gaussian NLL: :math:`\tfrac12 (y - \eta)^2`.
+
+    For a constant scale the Gaussian's location does not depend on the scale, so the fit solves this first; the scale
+    follows in closed form.
+    """
+
+    quadratic = True
+
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        return ("location",)
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return 0.5 * np.square(eta[0] - y)
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return eta - y
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.expected_information(eta)
+
+    def expected_information(self, eta: Array) -> Array:
+        return np.ones((1, *eta.shape), dtype=eta.dtype)
+
+    def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
+        residual = eta - y
+        if weight is None:
+            return 0.5 * float(residual[0] @ residual[0]), residual
+        gradient = residual * weight
+        return 0.5 * float(gradient[0] @ residual[0]), gradient

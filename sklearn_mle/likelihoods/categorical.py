@@ -1,0 +1,119 @@
+"""Categorical: one of K classes with log-probabilities eta up to a constant. Its NLL is the categorical cross-entropy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.likelihoods._base import Array, Likelihood
+
+__all__ = ["Categorical"]
+
+
+class Categorical(Likelihood):
+    r"""Categorical likelihood with the softmax link; its negative logarithm is the categorical cross-entropy.
+
+    .. math:: -\log p(y \mid \eta) = \log\sum_k e^{\eta_k} - \sum_k y_k \eta_k
+
+    ``y`` is either the (n,) integer codes of the classes or the (K, n) class probabilities (soft labels, columns that
+    sum to one). Nats. ``eta`` has shape (K, n); adding a constant to a column changes nothing.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes K >= 2.
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, equation 4.108.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle.likelihoods import Categorical
+    >>> Categorical(3).nll(np.array([2]), np.zeros((3, 1))).round(6)
+    array([1.098612])
+    """
+
+    def __init__(self, n_classes: int = 2) -> None:
+        self.n_classes = n_classes
+
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        return tuple(f"class {k}" for k in range(self.n_classes))
+
+    @property
+    def n_predictors(self) -> int:
+        return self.n_classes
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        # Shifted by the outcome's own predictor (or its mean under a soft label), the NLL of a row is log-sum-exp of
+        # differences: small losses keep their digits, which log Z - eta_y would cancel.
+        if y.ndim == 1:
+            others = eta - eta[y, np.arange(eta.shape[1])]
+            top = others.max(axis=0)
+            rest = np.exp(others - top)
+            # The largest term is exactly one: log1p of the others.
+            rest[others.argmax(axis=0), np.arange(eta.shape[1])] = 0
+            return top + np.log1p(rest.sum(axis=0))
+        top = eta.max(axis=0)
+        shifted = eta - top
+        return np.log(np.exp(shifted).sum(axis=0)) * y.sum(axis=0) - np.einsum("kn,kn->n", y, shifted)
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return _subtract_target(_softmax(eta), y)
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.expected_information(eta)
+
+    def expected_information(self, eta: Array) -> Array:
+        probability = _softmax(eta)
+        information = -probability[:, None] * probability
+        diagonal = np.arange(len(eta))
+        # p_k (1 - p_k) with 1 - p_k summed from the other classes, not cancelled: sum_j (-p_k p_j) over j != k.
+        information[diagonal, diagonal] = 0
+        information[diagonal, diagonal] = -information.sum(axis=1)
+        return information
+
+    def information_diagonal(self, eta: Array) -> Array:
+        probability = _softmax(eta)
+        return probability * (1 - probability)
+
+    def hessian_operator(self, y: Array, eta: Array, weight: Array | None) -> Callable[[Array], Array]:
+        # K numbers a row instead of K^2: with a thousand classes the Hessian of the rows would not fit in memory.
+        probability = _softmax(eta)
+        weighted = probability if weight is None else probability * weight
+        return lambda change: weighted * (change - np.einsum("kn,kn->n", probability, change))
+
+    def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
+        if y.ndim == 1 and eta.dtype == np.float64:
+            top = eta.max(axis=0)
+            probability = eta - top
+            chosen = probability[y, np.arange(eta.shape[1])]
+            np.exp(probability, out=probability)
+            normalizer = probability.sum(axis=0)
+            nll = np.log(normalizer)
+            nll -= chosen
+            probability /= normalizer
+            gradient = _subtract_target(probability, y)
+        else:
+            nll, gradient = self.nll(y, eta), self.gradient(y, eta)
+        if weight is None:
+            return float(nll.sum()), gradient
+        gradient *= weight
+        return float(weight @ nll), gradient
+
+
+def _softmax(eta: Array) -> Array:
+    probability = np.exp(eta - eta.max(axis=0))
+    probability /= probability.sum(axis=0)
+    return probability
+
+
+def _subtract_target(probability: Array, y: NDArray[Any]) -> Array:
+    if y.ndim == 1:
+        probability[y, np.arange(probability.shape[1])] -= 1
+    else:
+        probability -= y
+    return probability

@@ -1,0 +1,177 @@
+r"""theta <-> one linear predictor per distribution parameter: the one place that knows where the intercepts live.
+
+For predictor j of the likelihood and row i, in standardized columns x,
+
+.. math:: \eta_{ji} = \sum_k B_{jk} (x_i^\top \beta_k + \beta_{k0}) + \text{offset}_{ji}
+
+theta concatenates, for each free predictor k, its coefficients (of the active columns) and its intercept. The contrast
+B is the identity, except for the categorical likelihood: there only differences between classes matter, and B is an
+orthonormal basis of the vectors that sum to zero. It turns K redundant predictors into K - 1 free ones without
+singling out a class, and leaves an L2 penalty as it is: \|B \beta\| = \|\beta\|. (A reference class, the usual choice,
+would not.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.row_blocks import DenseRows, SparseRows
+
+__all__ = ["LinearPredictors", "Terms", "sum_to_zero_basis"]
+
+Array = NDArray[Any]
+Rows = DenseRows | SparseRows
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one linear predictor is made of besides its offset."""
+
+    columns: bool = True
+    intercept: bool = True
+
+
+def sum_to_zero_basis(n_classes: int) -> Array:
+    """Return the Helmert basis of the K-vectors that sum to zero: orthonormal columns, shape (K, K - 1)."""
+    basis = np.zeros((n_classes, n_classes - 1))
+    for k in range(1, n_classes):
+        basis[:k, k - 1] = -1
+        basis[k, k - 1] = k
+    basis /= np.sqrt(np.square(basis).sum(axis=0))
+    return basis
+
+
+class LinearPredictors:
+    """The map between the solver's theta and the linear predictors, its adjoint, and curvature in theta.
+
+    Parameters
+    ----------
+    n_columns : int
+    terms : sequence of Terms
+        One per free predictor.
+    contrast : ndarray of shape (q, n_free) or None
+        From free predictors to the likelihood's; None is the identity.
+    active : ndarray of int or None
+        The columns with a coefficient; None is all of them (the others were found to depend on these).
+    """
+
+    def __init__(
+        self, n_columns: int, terms: Sequence[Terms], contrast: Array | None = None, active: Array | None = None
+    ) -> None:
+        self.n_columns, self.terms, self.contrast, self.active = n_columns, tuple(terms), contrast, active
+        self.shape = (len(self.terms), n_columns + 1)
+        used = np.zeros(self.shape, dtype=bool)
+        for k, term in enumerate(self.terms):
+            if term.columns:
+                used[k, slice(n_columns) if active is None else active] = True
+            used[k, n_columns] = term.intercept
+        self.used = used
+        self._index = None if used.all() else np.flatnonzero(used)
+        self.size = int(used.sum())
+        self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
+
+    def free_matrix(self, theta: Array) -> Array:
+        """Return theta as a matrix of shape (n_free, p + 1), intercepts last, zeros where there is no parameter."""
+        if self._index is None:
+            return theta.reshape(self.shape)
+        matrix = np.zeros(self.shape, dtype=theta.dtype)
+        matrix.ravel()[self._index] = theta
+        return matrix
+
+    def matrix(self, theta: Array) -> Array:
+        """Return the coefficients of the likelihood's predictors, shape (q, p + 1), intercepts last."""
+        free = self.free_matrix(theta)
+        return free if self.contrast is None else self.contrast @ free
+
+    def theta(self, matrix: Array) -> Array:
+        """Return the theta whose matrix is nearest to the given one (its projection on the contrast)."""
+        free = matrix if self.contrast is None else self.contrast.T @ matrix
+        return self._gather(free)
+
+    def _gather(self, free: Array) -> Array:
+        return free.ravel() if self._index is None else free.ravel()[self._index]
+
+    def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
+        """Return the likelihood's predictors at the rows, shape (q, n)."""
+        coef, intercept = matrix[:, :-1], matrix[:, -1:]
+        if self.contrast is None and len(self._with_columns) < len(matrix):
+            eta = np.zeros((len(matrix), rows.n_rows), dtype=matrix.dtype)
+            if self._with_columns:
+                eta[self._with_columns] = rows.matvec(coef[self._with_columns])
+        elif self.n_columns:
+            eta = rows.matvec(coef)
+        else:
+            eta = np.zeros((len(matrix), rows.n_rows), dtype=matrix.dtype)
+        eta += intercept
+        if offset is not None:
+            eta += offset
+        return eta
+
+    def pull_back(self, rows: Rows, gradient: Array) -> Array:
+        """Return the adjoint of eta applied to a rowwise gradient (q, n): likelihood's matrix layout (q, p + 1)."""
+        out = np.empty((len(gradient), self.n_columns + 1), dtype=gradient.dtype)
+        out[:, :-1] = rows.transpose_matvec(gradient)
+        out[:, -1] = gradient.sum(axis=1)
+        return out
+
+    def pull_back_theta(self, matrix: Array) -> Array:
+        """Return the gradient in theta from the gradient in the likelihood's matrix."""
+        return self._gather(matrix if self.contrast is None else self.contrast.T @ matrix)
+
+    def free_hessian(self, hessian: Array) -> Array:
+        """Return the rowwise Hessian (q, q, n) in the free predictors."""
+        if self.contrast is None:
+            return hessian
+        q, free = self.contrast.shape
+        half = (self.contrast.T @ hessian.reshape(q, -1)).reshape(free, q, -1).transpose(1, 0, 2)
+        return (self.contrast.T @ half.reshape(q, -1)).reshape(free, free, -1)
+
+    def curvature(self, rows: Rows, hessian: Array) -> Array:
+        """Return sum_i (dtheta eta_i)' H_i (dtheta eta_i) of a rowwise Hessian (q, q, n), shape (size, size)."""
+        hessian = self.free_hessian(hessian)
+        free, width = self.shape
+        out = np.zeros((free, width, free, width))
+        for j in range(free):
+            for k in range(j + 1):
+                out[j, :, k, :] = self._cross(rows, hessian[j, k], self.terms[j], self.terms[k])
+                if j != k:
+                    out[k, :, j, :] = out[j, :, k, :].T
+        flat = out.reshape(free * width, free * width)
+        return flat if self._index is None else flat[np.ix_(self._index, self._index)]
+
+    def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
+        p = self.n_columns
+        out = np.zeros((p + 1, p + 1))
+        if left.columns and right.columns and p:
+            out[:p, :p] = rows.sandwich(weight)
+        if left.columns or right.columns:
+            out[:p, p] = out[p, :p] = rows.transpose_matvec(weight[None])[0]
+        out[p, p] = weight.sum()
+        return out
+
+    def root_rows(self, block: Array, hessian: Array) -> Array:
+        """Return rows whose cross-product is the curvature of a positive semidefinite rowwise Hessian.
+
+        Parameters
+        ----------
+        block : ndarray of shape (n, p)
+            Standardized columns, dense.
+        hessian : ndarray of shape (q, q, n)
+
+        Returns
+        -------
+        ndarray of shape (n_free * n, size)
+        """
+        hessian = self.free_hessian(hessian)
+        free = len(hessian)
+        augmented = np.concatenate([block, np.ones((len(block), 1))], axis=1)
+        if free == 1:
+            rows = augmented * np.sqrt(hessian[0, 0])[:, None]
+            return rows if self._index is None else rows[:, self._index]
+        values, vectors = np.linalg.eigh(hessian.transpose(2, 0, 1))
+        roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, free, free): hessian = roots @ roots'
+        rows = np.einsum("njr,np->rnjp", roots, augmented).reshape(-1, free * augmented.shape[1])
+        return rows if self._index is None else rows[:, self._index]

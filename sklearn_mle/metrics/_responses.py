@@ -1,0 +1,219 @@
+"""What an estimator says about some rows: probabilities of classes, or the density of the outcomes, whoever trained it.
+
+Pipelines and searches are opened: their transforms are applied once, and the fitted estimator inside is asked. Their
+own face lacks what we ask for (``predict_distribution``, ``log_likelihood``) or does not pass an offset on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import Parameter, getattr_static, signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_expit, log_softmax
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+
+_SAME_PROBABILITY = 1e-6
+
+
+@dataclass(frozen=True)
+class ClassResponse:
+    """Probabilities or log-probabilities ``values`` (n, K) of the classes ``labels`` (K,)."""
+
+    labels: NDArray[Any]
+    values: NDArray[np.floating]
+    is_log: bool
+
+
+def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Give the estimator inside pipelines and searches, and X as that estimator sees it."""
+    while True:
+        if isinstance(estimator, TransformedTargetRegressor):
+            raise TypeError(
+                "TransformedTargetRegressor cannot be scored by likelihood: the density of its transformed target is "
+                "not the target's. Model the target itself (a lognormal likelihood instead of a log transform)."
+            )
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif _is_plain_pipeline(estimator):
+            if len(estimator.steps) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator, X
+
+
+def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
+    """Probabilities of the classes, in log space where that is exact.
+
+    Asked in this order: ``decision_function``, if its softmax (expit) reproduces ``predict_proba`` on these rows (then
+    its logarithms are exact, where those of most ``predict_log_proba`` are ``log(predict_proba)``);
+    ``predict_log_proba``, if there are probabilities too small for ``predict_proba`` and it does not contradict that
+    method; ``predict_proba``; ``predict_log_proba`` alone.
+    """
+    has_proba, has_log_proba = hasattr(estimator, "predict_proba"), hasattr(estimator, "predict_log_proba")
+    if not (has_proba or has_log_proba):
+        also = " (decision_function gives no probabilities)" if hasattr(estimator, "decision_function") else ""
+        raise TypeError(
+            f"{_name(estimator)} has neither predict_proba nor predict_log_proba{also}. Class probabilities are "
+            "needed: use a probabilistic classifier, or wrap this one in CalibratedClassifierCV."
+        )
+    if not has_proba:
+        logs = _rows_of(estimator, "predict_log_proba", X, offset)
+        return ClassResponse(_labels_of(estimator, logs), logs, is_log=True)
+    proba = _rows_of(estimator, "predict_proba", X, offset)
+    labels = _labels_of(estimator, proba)
+    if proba.shape[1] > 1 and hasattr(estimator, "decision_function"):
+        logs = _log_softmax(_call(estimator, "decision_function", X, offset))
+        if logs.shape == proba.shape and _reproduces(logs, proba):
+            return ClassResponse(labels, logs, is_log=True)
+    if has_log_proba and proba.size and proba.min() < np.sqrt(np.finfo(proba.dtype).eps):
+        with np.errstate(divide="ignore"):  # most are log(predict_proba)
+            logs = _rows_of(estimator, "predict_log_proba", X, offset)
+        if _reproduces(logs, proba) and not _is_floored(logs, proba):
+            return ClassResponse(labels, logs, is_log=True)
+    return ClassResponse(labels, proba, is_log=False)
+
+
+def gives_classes(estimator: Any) -> bool:
+    """Whether the estimator speaks of classes rather than of a density."""
+    return not hasattr(estimator, "predict_distribution") and (
+        hasattr(estimator, "predict_proba") or hasattr(estimator, "predict_log_proba")
+    )
+
+
+def total_log_likelihood(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> float | None:
+    """The estimator's own weighted total in nats, or None if it has no ``log_likelihood(X, y, sample_weight=...)``."""
+    if not takes(getattr(estimator, "log_likelihood", None), "sample_weight"):
+        return None
+    weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return float(_call(estimator, "log_likelihood", X, offset, y, **weight))
+
+
+def log_densities(estimator: Any, X: Any, y: NDArray[np.float64], offset: Any = None) -> NDArray[np.float64]:
+    """Log density, or log mass, of each outcome y (n,) under the estimator's distribution for its row, in nats."""
+    if hasattr(estimator, "predict_distribution"):
+        distribution = _call(estimator, "predict_distribution", X, offset)
+        method = getattr(distribution, "logpmf" if _is_discrete(distribution) else "logpdf", None)
+        if method is None:
+            raise TypeError(
+                f"{_name(estimator)}.predict_distribution returned a {_name(distribution)} without logpdf and logpmf: "
+                "a frozen scipy.stats distribution is needed."
+            )
+        logs = np.asarray(method(y), dtype=np.float64)
+    elif _is_gaussian(estimator):
+        if offset is not None:
+            raise TypeError(_no_offset(estimator, "predict"))
+        mean, std = (np.asarray(part, dtype=np.float64) for part in estimator.predict(X, return_std=True))
+        logs = _gaussian_log_density(y, mean, std)
+    else:
+        raise TypeError(
+            f"{_name(estimator)} gives no distribution. Needed is predict_proba or predict_log_proba (a classifier), "
+            "log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen scipy.stats "
+            "distribution; predict(X, return_std=True) is known to be Gaussian only for GaussianProcessRegressor, "
+            "BayesianRidge and ARDRegression."
+        )
+    if logs.shape != y.shape:
+        raise ValueError(
+            f"{_name(estimator)} gave log densities of shape {logs.shape} for outcomes of shape {y.shape}."
+        )
+    return logs
+
+
+def takes(method: Any, keyword: str) -> bool:
+    """Whether ``method`` can be called with ``keyword=``."""
+    if method is None:
+        return False
+    parameters = signature(method).parameters
+    return keyword in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _is_plain_pipeline(estimator: Any) -> bool:
+    # A subclass that predicts in its own way is asked as it stands.
+    return isinstance(estimator, Pipeline) and all(
+        getattr_static(estimator, name) is getattr_static(Pipeline, name) for name in ("predict", "predict_proba")
+    )
+
+
+def _call(estimator: Any, name: str, X: Any, offset: Any, *args: Any, **kwargs: Any) -> Any:
+    method = getattr(estimator, name)
+    if offset is None:
+        return method(X, *args, **kwargs)
+    if not takes(method, "offset"):
+        raise TypeError(_no_offset(estimator, name))
+    return method(X, *args, offset=offset, **kwargs)
+
+
+def _no_offset(estimator: Any, name: str) -> str:
+    return (
+        f"offset was passed, but {_name(estimator)}.{name} takes none; without it another model would be scored. "
+        "Score an estimator whose methods take offset=, or do not request it: set_score_request(offset=False)."
+    )
+
+
+def _rows_of(estimator: Any, name: str, X: Any, offset: Any) -> NDArray[np.floating]:
+    rows = _call(estimator, name, X, offset)
+    if isinstance(rows, list | tuple) and len(rows) and np.ndim(rows[0]) == 2:
+        raise TypeError(
+            f"{_name(estimator)}.{name} gives an array for each of {len(rows)} outputs; one output is needed."
+        )
+    rows = np.asarray(rows)
+    if rows.ndim != 2:
+        raise TypeError(f"{_name(estimator)}.{name} must give rows (n, K), one column a class; got shape {rows.shape}.")
+    return rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+
+
+def _labels_of(estimator: Any, rows: NDArray[np.floating]) -> NDArray[Any]:
+    labels = getattr(estimator, "classes_", None)
+    if labels is None or np.shape(labels) != rows.shape[1:]:
+        got = "no classes_" if labels is None else f"classes_ of shape {np.shape(labels)}"
+        raise TypeError(f"{_name(estimator)} has {got}: one class for each of its {rows.shape[1]} columns is needed.")
+    return np.asarray(labels)
+
+
+def _log_softmax(decision: Any) -> NDArray[np.float64]:
+    eta = np.asarray(decision, dtype=np.float64)
+    if eta.ndim == 1:
+        return np.column_stack([log_expit(-eta), log_expit(eta)])
+    return log_softmax(eta, axis=1)
+
+
+def _reproduces(logs: NDArray[np.floating], proba: NDArray[np.floating]) -> bool:
+    return bool(np.all(np.abs(np.exp(logs) - proba) <= _SAME_PROBABILITY))
+
+
+def _is_floored(logs: NDArray[np.floating], proba: NDArray[np.floating]) -> bool:
+    # 1 - p rounds to 0 only below half an epsilon: a larger exp(log) where the probability is 0 is a floor.
+    zero = proba == 0
+    return bool(zero.any() and np.max(logs[zero]) > np.log(np.finfo(proba.dtype).eps / 2))
+
+
+def _is_discrete(distribution: Any) -> bool:
+    # scipy's newer distributions all have both methods, and the wrong one returns infinities.
+    kinds = {base.__name__ for base in type(distribution).__mro__}
+    return "DiscreteDistribution" in kinds or not hasattr(distribution, "logpdf")
+
+
+def _is_gaussian(estimator: Any) -> bool:
+    # Imported here because those who have no such estimator need not pay for its module.
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.linear_model import ARDRegression, BayesianRidge
+
+    return isinstance(estimator, GaussianProcessRegressor | BayesianRidge | ARDRegression)
+
+
+def _gaussian_log_density(
+    y: NDArray[np.float64], mean: NDArray[np.float64], std: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    # scipy.stats.norm gives nan for a standard deviation of 0, which a Gaussian process has where it knows the answer.
+    residual = y - mean
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        logs = -0.5 * (residual / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
+    return np.where(std > 0, logs, np.where(residual == 0, np.inf, -np.inf))
+
+
+def _name(estimator: Any) -> str:
+    return type(estimator).__name__

@@ -1,0 +1,153 @@
+"""Targets: what happened, as one label a row, or what was known of it, as one distribution over the K classes a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.utils import column_or_1d
+
+from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
+
+_TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table
+
+
+@dataclass(frozen=True)
+class LabelTarget:
+    """One label a row: ``codes`` (n,) are positions in ``labels`` (K,)."""
+
+    codes: NDArray[np.intp]
+    labels: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+@dataclass(frozen=True)
+class RowTarget:
+    """One distribution over the classes a row."""
+
+    rows: ProbabilityRows
+
+    def __len__(self) -> int:
+        return len(self.rows.values)
+
+
+Target = LabelTarget | RowTarget
+
+
+def read_target(
+    y_true: ArrayLike, *, labels: ArrayLike | None = None, n_classes: int | None = None, is_log: bool = False
+) -> Target:
+    """Read labels (n,) or probability rows (n, K).
+
+    ``labels`` names the K classes in the order of the columns; where they are not given, they are the sorted labels of
+    ``y_true``, which must then be as many as ``n_classes``, the columns that predictions have (if there are any).
+    """
+    if issparse(y_true):
+        raise ValueError("y_true is sparse; pass labels (n,), or dense probability rows: y_true.toarray().")
+    shape = np.shape(y_true)
+    if len(shape) not in (1, 2) or 0 in shape:
+        raise ValueError(f"y_true must be labels (n,) or probability rows (n, K), with n > 0; got shape {shape}.")
+    known = None if labels is None else check_labels(labels)
+    if known is not None and n_classes is not None and known.size != n_classes:
+        raise ValueError(f"labels has {known.size} entries, y_pred {n_classes} columns: there is one label a column.")
+    if len(shape) == 2 and shape[1] > 1:
+        if n_classes is not None and shape[1] != n_classes:
+            raise ValueError(f"y_true has {shape[1]} columns and y_pred {n_classes}: column k of both is class k.")
+        check_column_order(y_true, known, "y_true")
+        return RowTarget(read_rows(y_true, "y_true", is_log=is_log))
+    if is_log:
+        raise ValueError(f"y_true must hold log-probability rows (n, K) if log_proba=True; got shape {shape}.")
+    y = column_or_1d(y_true, warn=True)
+    if known is None:
+        known = distinct(y, expected=n_classes)
+        if n_classes is not None and known.size != n_classes:
+            raise ValueError(
+                f"y_true has {known.size} distinct labels and y_pred {n_classes} columns: pass labels=, the label of "
+                "each column in order (targets that are probabilities are passed as rows (n, K))."
+            )
+    codes = encode(y, known)
+    if codes.min() < 0:
+        row, count = int(codes.argmin()), int((codes < 0).sum())
+        raise ValueError(
+            f"y_true[{row}] is {y[row : row + 1].tolist()[0]!r}, which is not one of the labels {known.tolist()} "
+            f"({count} such rows): pass labels= with every class, and y_pred with a column for each."
+        )
+    return LabelTarget(codes, known)
+
+
+def check_labels(labels: ArrayLike) -> NDArray[Any]:
+    """Labels (K,), distinct."""
+    known = np.asarray(labels)
+    if known.ndim != 1 or known.size == 0:
+        raise ValueError(f"labels must be a sequence, one label a column; got shape {known.shape}.")
+    if len(set(known.tolist())) != known.size:
+        raise ValueError(f"labels must be distinct; got {known.tolist()}.")
+    return known
+
+
+def check_column_order(frame: Any, labels: ArrayLike | None, name: str) -> None:
+    """Refuse a data frame that has the labels as its columns, but in another order."""
+    if labels is None or not hasattr(frame, "columns"):
+        return
+    columns, order = list(frame.columns), np.asarray(labels).tolist()
+    if columns != order and len(columns) == len(order) and set(columns) == set(order):
+        raise ValueError(f"{name} has its columns in the order {columns}, but labels are {order}: pass {name}[labels].")
+
+
+def distinct(y: NDArray[Any], *, expected: int | None = None) -> NDArray[Any]:
+    """Sorted distinct labels of ``y``; integers in 0..expected-1 are counted, not sorted."""
+    if expected is not None and y.dtype.kind in "iu" and y.min() >= 0 and y.max() < expected:
+        return np.flatnonzero(np.bincount(y, minlength=expected))
+    if y.dtype.kind in "biufUS":
+        found = np.unique(y)
+        missing = found.dtype.kind == "f" and bool(np.isnan(found).any())
+    else:
+        found = np.fromiter(dict.fromkeys(y.tolist()), dtype=object)
+        missing = any(_is_missing(label) for label in found)
+    if missing:
+        row = next(i for i, label in enumerate(y.tolist()) if _is_missing(label))
+        raise ValueError(f"y_true[{row}] is {y[row]}: labels must not be missing; drop or repair such rows.")
+    try:
+        return np.sort(found)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in found})
+        raise ValueError(f"y_true mixes labels of types {kinds}, which have no order: pass labels=.") from None
+
+
+def encode(y: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Position in ``labels`` of each label in ``y``, -1 where it is none of them; ``y`` is never sorted."""
+    kinds = y.dtype.kind + labels.dtype.kind
+    if set(kinds) <= set("biu"):
+        codes = _encode_by_table(y, labels)
+        if codes is not None:
+            return codes
+    if set(kinds) <= set("biuf") or kinds in ("UU", "SS"):
+        order = np.argsort(labels, kind="stable")
+        place = order[np.minimum(np.searchsorted(labels, y, sorter=order), labels.size - 1)]
+        return np.where(labels[place] == y, place, -1)
+    position = {label: k for k, label in enumerate(labels.tolist())}
+    return np.fromiter((position.get(label, -1) for label in y.tolist()), dtype=np.intp, count=len(y))
+
+
+def _encode_by_table(y: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.intp] | None:
+    low, high, least, most = int(labels.min()), int(labels.max()), int(y.min()), int(y.max())
+    if high - low > _TABLE_SPAN or max(-min(low, least), max(high, most)) >= 2**62:
+        return None
+    y = y.astype(np.int64, copy=False)
+    inside = low <= least and most <= high
+    if inside and low == 0 and np.array_equal(labels, np.arange(labels.size)):
+        return y.astype(np.intp, copy=False)
+    table = np.full(high - low + 1, -1, dtype=np.intp)
+    table[labels.astype(np.int64) - low] = np.arange(labels.size)
+    return table[y - low] if inside else np.where((y >= low) & (y <= high), table[np.clip(y, low, high) - low], -1)
+
+
+def _is_missing(label: Any) -> bool:
+    if isinstance(label, float):
+        return label != label
+    return label is None or type(label).__name__ in {"NAType", "NaTType"}

@@ -1,0 +1,285 @@
+"""Cross-entropy, entropy and Kullback-Leibler divergence: mean nats (or bits) a row, held together by one identity.
+
+For a row with target distribution p (a label is all its mass on one class) and prediction q over K classes::
+
+    cross_entropy(p, q)  =  -sum_k p_k log q_k  =  entropy(p) + kl_divergence(p, q)
+    entropy(p)           =  -sum_k p_k log p_k
+    kl_divergence(p, q)  =   sum_k p_k (log p_k - log q_k)
+
+with 0 log 0 = 0. Nothing is clipped: where q_k = 0 and p_k > 0 the prediction was certain and wrong, and costs inf.
+"""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import entr
+
+from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
+from sklearn_mle.metrics._targets import LabelTarget, Target, check_column_order, read_target
+from sklearn_mle.metrics._weights import check_weight, weighted_mean
+
+
+def cross_entropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    log_proba: bool = False,
+    sample_weight: ArrayLike | None = None,
+    base: float | None = None,
+) -> float:
+    r"""Mean cross-entropy of predicted probabilities: what the outcomes cost, in nats a row.
+
+    .. math:: \frac{\sum_i w_i \left(-\sum_k p_{ik} \log q_{ik}\right)}{\sum_i w_i}
+
+    It is the mean negative log-likelihood of a classifier, and scikit-learn's ``log_loss`` without its clipping.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, K)
+        What happened: labels, or rows of class probabilities that sum to 1.
+    y_pred : array-like of shape (n, K) or (n,)
+        Predicted probabilities; column k is class k. (n,) values are the probability of the second of two labels.
+        Computed in float64 whatever the dtype.
+    labels : array-like of shape (K,), default=None
+        The label of each column, in the order of the columns (scikit-learn's ``log_loss`` sorts them instead). By
+        default the sorted labels of ``y_true``, which must then be as many as the columns.
+    log_proba : bool, default=False
+        Whether ``y_pred`` holds logarithms (natural, whatever ``base``) of probabilities. They keep what probabilities
+        lose: a probability below 1e-308, or the 1e-20 by which one falls short of 1.
+    sample_weight : array-like of shape (n,), default=None
+        Weights; k counts a row k times, 0 leaves it out.
+    base : float, default=None
+        Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits, 10 for bans.
+
+    Returns
+    -------
+    float
+        Mean cross-entropy, at least 0 (up to the tolerance below), possibly infinite.
+
+    Raises
+    ------
+    ValueError
+        If rows are not probabilities (negative, missing, or a sum further from 1 than 1e-6, the square root of the
+        machine epsilon for float32 and float16; within it they are used as they came, not renormalized), labels are
+        unknown, shapes do not agree, weights are negative or sum to zero. The message names argument, row and value.
+
+    Warns
+    -----
+    InfiniteScoreWarning
+        If the score is infinite, once, saying how many rows were certain and wrong.
+
+    See Also
+    --------
+    entropy : The part that no prediction can avoid.
+    kl_divergence : The rest.
+
+    References
+    ----------
+    T. M. Cover and J. A. Thomas (2006), Elements of Information Theory, 2nd edition, chapter 2.
+
+    Examples
+    --------
+    >>> from sklearn_mle.metrics import cross_entropy
+    >>> round(cross_entropy(["cat", "dog"], [[0.5, 0.5], [0.25, 0.75]], base=2), 6)
+    0.707519
+    >>> cross_entropy([0, 1], [[0.0, -800.0], [-1000.0, 0.0]], log_proba=True)
+    0.0
+
+    Soft targets, perfectly predicted, cost their entropy:
+
+    >>> round(cross_entropy([[0.5, 0.5], [0.0, 1.0]], [[0.5, 0.5], [0.0, 1.0]]), 6)
+    0.346574
+    """
+    unit = _nats_in_unit(base)
+    prediction, target, weight = _read(y_true, y_pred, labels, log_proba, sample_weight)
+    if isinstance(target, LabelTarget):
+        rows = -prediction.log_at(target.codes)
+    else:
+        rows = -_expectation(target.rows.probabilities(), prediction.log())
+    return _mean_cost("cross_entropy", rows, weight, target) / unit
+
+
+def entropy(
+    y_true: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    log_proba: bool = False,
+    sample_weight: ArrayLike | None = None,
+    base: float | None = None,
+) -> float:
+    r"""Mean entropy of distributions over classes: what the best possible prediction costs, in nats a row.
+
+    .. math:: \frac{\sum_i w_i \left(-\sum_k p_{ik} \log p_{ik}\right)}{\sum_i w_i}
+
+    A label is certain, so the entropy of labels is 0. The entropy of their frequencies is another thing: pass the
+    frequencies as a row.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, K)
+        Labels, or rows of class probabilities that sum to 1 (targets, or predictions to see how sure they are).
+    labels : array-like of shape (K,), default=None
+        The labels that may occur, in the order of the columns. By default those that do.
+    log_proba : bool, default=False
+        Whether ``y_true`` holds natural logarithms of probabilities, (n, K).
+    sample_weight : array-like of shape (n,), default=None
+        Weights; k counts a row k times, 0 leaves it out.
+    base : float, default=None
+        Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits, 10 for bans.
+
+    Returns
+    -------
+    float
+        Mean entropy, between 0 and log K (up to the tolerance of the sums).
+
+    Raises
+    ------
+    ValueError
+        As :func:`cross_entropy`.
+
+    References
+    ----------
+    C. E. Shannon (1948), A mathematical theory of communication, Bell System Technical Journal 27.
+
+    Examples
+    --------
+    >>> from sklearn_mle.metrics import entropy
+    >>> entropy([[0.5, 0.5], [0.0, 1.0]], base=2)
+    0.5
+    >>> entropy(["cat", "dog", "dog"])
+    0.0
+    """
+    unit = _nats_in_unit(base)
+    target = read_target(y_true, labels=labels, is_log=log_proba)
+    weight = check_weight(sample_weight, len(target))
+    if isinstance(target, LabelTarget):
+        rows = np.zeros(len(target))
+    elif target.rows.is_log:
+        rows = -_expectation(target.rows.probabilities(), target.rows.log())
+    else:
+        rows = entr(target.rows.probabilities()).sum(axis=1)
+    return weighted_mean(rows, weight) / unit
+
+
+def kl_divergence(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    log_proba: bool = False,
+    sample_weight: ArrayLike | None = None,
+    base: float | None = None,
+) -> float:
+    r"""Mean Kullback-Leibler divergence of predicted from target distributions, in nats a row.
+
+    .. math:: \frac{\sum_i w_i \sum_k p_{ik} (\log p_{ik} - \log q_{ik})}{\sum_i w_i}
+
+    What the predictions cost beyond the entropy of the targets: 0 where they agree. Of labels it is the cross-entropy.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, K)
+        What happened: labels, or rows of class probabilities that sum to 1.
+    y_pred : array-like of shape (n, K) or (n,)
+        Predicted probabilities, as for :func:`cross_entropy`.
+    labels : array-like of shape (K,), default=None
+        The label of each column, in the order of the columns. By default the sorted labels of ``y_true``.
+    log_proba : bool, default=False
+        Whether ``y_pred`` holds natural logarithms of probabilities.
+    sample_weight : array-like of shape (n,), default=None
+        Weights; k counts a row k times, 0 leaves it out.
+    base : float, default=None
+        Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits, 10 for bans.
+
+    Returns
+    -------
+    float
+        Mean divergence, possibly infinite; at least 0 up to rounding, and up to the sums' distance from 1.
+
+    Raises
+    ------
+    ValueError
+        As :func:`cross_entropy`.
+
+    Warns
+    -----
+    InfiniteScoreWarning
+        If the divergence is infinite, once, saying how many rows were certain and wrong.
+
+    References
+    ----------
+    S. Kullback and R. A. Leibler (1951), On information and sufficiency, Annals of Mathematical Statistics 22.
+
+    Examples
+    --------
+    >>> from sklearn_mle.metrics import cross_entropy, entropy, kl_divergence
+    >>> y_true, y_pred = [[0.5, 0.5], [0.25, 0.75]], [[0.25, 0.75], [0.25, 0.75]]
+    >>> round(kl_divergence(y_true, y_pred), 6)
+    0.07192
+    >>> round(cross_entropy(y_true, y_pred) - entropy(y_true), 6)
+    0.07192
+    """
+    unit = _nats_in_unit(base)
+    prediction, target, weight = _read(y_true, y_pred, labels, log_proba, sample_weight)
+    if isinstance(target, LabelTarget):
+        rows = -prediction.log_at(target.codes)
+    else:
+        # The difference of the logarithms first: it is exactly 0 where the two agree.
+        p, log_p, log_q = target.rows.probabilities(), target.rows.log(), prediction.log()
+        rows = _expectation(p, np.subtract(log_p, log_q, where=p > 0, out=np.zeros(p.shape)))
+    return _mean_cost("kl_divergence", rows, weight, target) / unit
+
+
+def _read(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    labels: ArrayLike | None,
+    log_proba: bool,
+    sample_weight: ArrayLike | None,
+) -> tuple[ProbabilityRows, Target, NDArray[np.float64] | None]:
+    check_column_order(y_pred, labels, "y_pred")
+    prediction = read_rows(y_pred, "y_pred", is_log=log_proba)
+    n, n_classes = prediction.values.shape
+    target = read_target(y_true, labels=labels, n_classes=n_classes)
+    if len(target) != n:
+        raise ValueError(f"y_true has {len(target)} rows and y_pred {n}: both must speak of the same rows.")
+    return prediction, target, check_weight(sample_weight, n)
+
+
+def _expectation(p: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Row sums of p * values, with 0 * inf = 0."""
+    terms = np.multiply(p, values, where=p > 0, out=np.zeros(p.shape))
+    return terms.sum(axis=1)
+
+
+def _mean_cost(name: str, rows: NDArray[np.float64], weight: NDArray[np.float64] | None, target: Target) -> float:
+    mean = weighted_mean(rows, weight)
+    if np.isinf(mean):
+        infinite = np.isinf(rows) if weight is None else np.isinf(rows) & (weight > 0)
+        row = int(infinite.argmax())
+        what = "what happened"
+        if isinstance(target, LabelTarget):
+            what = f"the label {target.labels.tolist()[target.codes[row]]!r}"
+        # The reader's line of code is two frames up: this function, the metric, its caller.
+        warnings.warn(
+            f"{name} is infinite: {int(infinite.sum())} of {len(rows)} rows are certain and wrong (the first is row "
+            f"{row}, with probability 0 for {what}). Nothing is clipped. If the zeros are underflow, pass "
+            "log-probabilities (log_proba=True); if the model never saw the class, stratify the folds or smooth it.",
+            InfiniteScoreWarning,
+            stacklevel=3,
+        )
+    return mean
+
+
+def _nats_in_unit(base: float | None) -> float:
+    if base is None:
+        return 1.0
+    if not isinstance(base, Real) or not 1 < base < np.inf:
+        raise ValueError(f"base must be None (nats) or a number greater than 1, such as 2 (bits) or 10; got {base!r}.")
+    return float(np.log(base))

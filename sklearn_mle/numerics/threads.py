@@ -1,0 +1,138 @@
+"""One BLAS limiter and one pool of threads for the whole process.
+
+Parallelism is over blocks of rows, so BLAS runs with a single thread inside a fit: that avoids oversubscription, and it
+makes every LAPACK result independent of the number of threads (a Cholesky of order 800 differs between 1 and 2).
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+import scipy.linalg  # noqa: F401  (loads scipy's own BLAS, so that the controller below sees it)
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["map_in_threads", "n_threads", "single_threaded_blas"]
+
+
+class _SingleThreadedBlas:
+    """Reference-counted context: the first to enter saves the limits and sets them to one, the last to leave restores.
+
+    A plain ``threadpool_limits`` in two interleaved fits would leave BLAS at one thread for good, and costs 3 ms a time
+    because it scans the loaded libraries anew.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._saved: list[int] = []
+        self._libraries: list[Any] | None = None
+
+    def libraries(self) -> list[Any]:
+        if self._libraries is None:
+            self._libraries = ThreadpoolController().lib_controllers
+        return self._libraries
+
+    def limits_outside(self) -> list[int]:
+        """The thread limits that were in force before any fit began."""
+        with self._lock:
+            return list(self._saved) if self._depth else [lib.num_threads for lib in self.libraries()]
+
+    def __enter__(self) -> "_SingleThreadedBlas":
+        with self._lock:
+            if self._depth == 0:
+                self._saved = [lib.num_threads for lib in self.libraries()]
+                self._set([1] * len(self._saved))
+            self._depth += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._set(self._saved)
+
+    def _set(self, limits: list[int]) -> None:
+        for lib, limit in zip(self.libraries(), limits, strict=True):
+            if lib.user_api == "blas" and lib.num_threads != limit:
+                lib.set_num_threads(limit)
+
+    def forget_after_fork(self) -> None:
+        """A child process starts with no fit under way, whatever its parent was doing."""
+        self._lock = threading.Lock()
+        if self._depth:
+            self._depth = 0
+            self._set(self._saved)
+
+
+single_threaded_blas = _SingleThreadedBlas()
+
+
+def n_threads() -> int:
+    """Return how many threads a fit may use: the smallest limit in force (OMP_NUM_THREADS, threadpool_limits, joblib).
+
+    Returns
+    -------
+    int
+        At least 1, at most the number of processors this process may run on.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = [limit for limit in single_threaded_blas.limits_outside() if limit]
+    return max(1, min([cores, *limits]))
+
+
+class _Pool:
+    """Threads shared by all fits, so that concurrent fits never run more workers than the machine has cores."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._size = 0
+
+    def executor(self, size: int) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None or size > self._size:
+                # The smaller executor finishes what it has; its threads end with it.
+                if self._executor is not None:
+                    self._executor.shutdown(wait=False)
+                self._executor, self._size = ThreadPoolExecutor(size, thread_name_prefix="sklearn-mle"), size
+            return self._executor
+
+    def forget_after_fork(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
+_pool = _Pool()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=single_threaded_blas.forget_after_fork)
+    os.register_at_fork(after_in_child=_pool.forget_after_fork)
+
+
+def map_in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> list[Any]:
+    """Return ``[function(item) for item in items]``, computed by ``threads`` threads, in the order of the items.
+
+    The first exception, if any, is raised after every started call has ended, so that no thread is left behind.
+    """
+    items = list(items)
+    if threads <= 1 or len(items) <= 1:
+        return [function(item) for item in items]
+    executor = _pool.executor(threads)
+    try:
+        futures = [executor.submit(function, item) for item in items]
+    except RuntimeError:  # another thread has just replaced the pool by a larger one
+        executor = _pool.executor(threads)
+        futures = [executor.submit(function, item) for item in items]
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        for future in futures:
+            if not future.cancelled():
+                future.exception()
+        raise

@@ -1,0 +1,140 @@
+"""The penalized NLL over row blocks: the one place that sums over rows (nothing here averages; weights have mean 1)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.linear_predictors import LinearPredictors
+from sklearn_mle.penalties import Penalty
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+
+__all__ = ["PenalizedNLL"]
+
+Array = NDArray[Any]
+
+
+class PenalizedNLL:
+    """F(theta) = sum_i w_i nll(y_i, eta_i(theta)) + penalty(theta), in nats, and its derivatives, pass by pass.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    predictors : LinearPredictors
+    data : RowBlocks
+    penalty : Penalty
+    """
+
+    def __init__(
+        self, likelihood: Likelihood, predictors: LinearPredictors, data: RowBlocks, penalty: Penalty
+    ) -> None:
+        self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return F and its gradient, in one pass."""
+        matrix = self.predictors.matrix(theta)
+
+        def block_sums(block: RowBlock) -> tuple[float, Array]:
+            eta = self.predictors.eta(block.rows, matrix, block.offset)
+            value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
+            return value, self.predictors.pull_back(block.rows, gradient)
+
+        # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, gradient = self.data.sum(block_sums)
+            penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
+            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
+
+    def nll(self, theta: Array) -> float:
+        """Return the unpenalized total NLL."""
+        matrix = self.predictors.matrix(theta)
+
+        def block_sum(block: RowBlock) -> tuple[float]:
+            nll = self.likelihood.nll(block.y, self.predictors.eta(block.rows, matrix, block.offset))
+            return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+
+        return self.data.sum(block_sum)[0]
+
+    def hessian(self, theta: Array) -> Array:
+        """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex."""
+        return self._curvature(theta, lambda block, eta: self.likelihood.hessian(block.y, eta))
+
+    def expected_hessian(self, theta: Array) -> Array:
+        """Return the expected information plus the penalty's Hessian, shape (size, size)."""
+        return self._curvature(theta, lambda block, eta: self.likelihood.expected_information(eta))
+
+    def _curvature(self, theta: Array, rowwise: Callable[[RowBlock, Array], Array]) -> Array:
+        matrix = self.predictors.matrix(theta)
+
+        def block_sum(block: RowBlock) -> tuple[Array]:
+            hessian = rowwise(block, self.predictors.eta(block.rows, matrix, block.offset))
+            if block.weight is not None:
+                hessian *= block.weight
+            return (self.predictors.curvature(block.rows, hessian),)
+
+        return self.penalty.add_hessian(self.data.sum(block_sum)[0], theta)
+
+    def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
+        """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""
+        matrix = self.predictors.matrix(theta)
+
+        def operator(block: RowBlock) -> Callable[[Array], Array]:
+            eta = self.predictors.eta(block.rows, matrix, block.offset)
+            return self.likelihood.hessian_operator(block.y, eta, block.weight)
+
+        operators = self.data.map(operator)
+
+        def product(vector: Array) -> Array:
+            direction = self.predictors.matrix(vector)
+
+            def block_sum(block: RowBlock, apply: Callable[[Array], Array]) -> tuple[Array]:
+                change = self.predictors.eta(block.rows, direction, None)
+                return (self.predictors.pull_back(block.rows, apply(change)),)
+
+            out = self.predictors.pull_back_theta(self.data.sum(block_sum, operators)[0])
+            return out + self.penalty.hessian_product(theta, vector)
+
+        return product
+
+    def triangle(self, theta: Array) -> Array:
+        """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it.
+
+        The rows are taken in the order of falling weight within a block (Cox and Higham 1998), so that weights over
+        many decades do not cost digits.
+        """
+        matrix = self.predictors.matrix(theta)
+        size = self.predictors.size
+
+        def block_triangle(block: RowBlock) -> Array:
+            hessian = self.likelihood.expected_information(self.predictors.eta(block.rows, matrix, block.offset))
+            if block.weight is not None:
+                hessian = hessian * block.weight
+            rows = self.predictors.root_rows(block.rows.standardized, hessian)
+            order = np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")
+            return np.linalg.qr(rows[order], mode="r")
+
+        penalty = np.sqrt(np.maximum(self.penalty.add_hessian(np.zeros((size, size)), theta).diagonal(), 0))
+        stacked = np.concatenate([*self.data.map(block_triangle), np.diag(penalty), np.zeros((1, size))])
+        return np.linalg.qr(stacked, mode="r")[:size]
+
+    def extended_gradient(self, theta: Array) -> Array:
+        """Return the gradient at an extended-precision theta, every product and sum in extended precision."""
+        predictors = self.predictors
+        contrast = None if predictors.contrast is None else predictors.contrast.astype(np.longdouble)
+        free = predictors.free_matrix(theta)
+        matrix = free if contrast is None else contrast @ free
+
+        def block_sum(block: RowBlock) -> tuple[Array]:
+            rows = block.rows.extended()
+            eta = matrix[:, :-1] @ rows.T + matrix[:, -1:]
+            if block.offset is not None:
+                eta += block.offset
+            gradient = self.likelihood.gradient(block.y, eta)
+            if block.weight is not None:
+                gradient = gradient * block.weight
+            return (np.concatenate([gradient @ rows, gradient.sum(axis=1, keepdims=True)], axis=1),)
+
+        gradient = self.data.sum(block_sum)[0]
+        return predictors.pull_back_theta(gradient) + self.penalty.value_and_gradient(theta)[1]

@@ -1,0 +1,96 @@
+"""The log-prior: what is added to the NLL, as a function of the solver's theta."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["GaussianPrior", "NoPenalty", "NoiseRelativePrior", "Penalty"]
+
+Array = NDArray[Any]
+
+
+class Penalty(Protocol):
+    """A smooth penalty on theta, in nats of the total NLL."""
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return the penalty and its gradient."""
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        """Return the matrix with the penalty's Hessian at theta added to it (in place)."""
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        """Return the penalty's Hessian at theta times the vector."""
+
+
+class NoPenalty:
+    """The flat prior of maximum likelihood."""
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        return 0.0, np.zeros_like(theta)
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        return matrix
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        return np.zeros_like(vector)
+
+
+class GaussianPrior:
+    r"""Independent Gaussian priors: :math:`\tfrac12 \sum_j \lambda_j \theta_j^2`.
+
+    Parameters
+    ----------
+    precision : ndarray of shape (size,)
+        One precision a parameter; zero for the unpenalized ones.
+    """
+
+    def __init__(self, precision: Array) -> None:
+        self.precision = precision
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        gradient = self.precision * theta
+        return 0.5 * float(gradient @ theta), gradient
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        matrix.flat[:: len(matrix) + 1] += self.precision
+        return matrix
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        return self.precision * vector
+
+
+class NoiseRelativePrior:
+    r"""A Gaussian prior relative to the noise: :math:`\tfrac12 \sum_j \lambda_j \theta_j^2 e^{-2 m^\top \theta}`.
+
+    m'theta is the weighted mean of the log scales, so the prior's unit is the geometric mean of the fitted scales. In
+    absolute units with an estimated scale the problem would be bimodal, or unbounded for n < p.
+
+    Parameters
+    ----------
+    precision : ndarray of shape (size,)
+        Zero but for the location's coefficients.
+    mean_log_scale : ndarray of shape (size,)
+        The linear form m.
+    """
+
+    def __init__(self, precision: Array, mean_log_scale: Array) -> None:
+        self.precision, self.mean_log_scale = precision, mean_log_scale
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        shrink = np.exp(-2 * (self.mean_log_scale @ theta))
+        direct = self.precision * theta * shrink
+        value = 0.5 * float(direct @ theta)
+        return value, direct - 2 * value * self.mean_log_scale
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        shrink = np.exp(-2 * (self.mean_log_scale @ theta))
+        direct = self.precision * theta * shrink
+        cross = np.multiply.outer(direct, self.mean_log_scale)
+        matrix.flat[:: len(matrix) + 1] += self.precision * shrink
+        matrix -= 2 * (cross + cross.T)
+        matrix += 2 * float(direct @ theta) * np.multiply.outer(self.mean_log_scale, self.mean_log_scale)
+        return matrix
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        return self.add_hessian(np.zeros((len(theta), len(theta))), theta) @ vector

@@ -1,0 +1,171 @@
+"""The standardization of X's columns: where each is centred and in which unit it is measured, without copying X."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sklearn_mle.numerics.threads import map_in_threads, n_threads
+
+__all__ = ["Columns"]
+
+Array = NDArray[Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+_BLOCK_ELEMENTS = 1 << 17
+_SEGMENTS = 8
+# Sums of squares between these bounds cannot have lost a column to overflow or underflow.
+_TINY, _HUGE = 1e-140, 1e140
+# A spread below this many roundings of the largest entry is the rounding of a constant, not information.
+_CONSTANT = 16 * _EPS
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Shift and scale of every column: standardized = (X - shift) / scale.
+
+    Scales are powers of two and shifts lie on a coarse grid, so that standardizing rounds as little as it can: data on
+    a grid (integers, prices) are standardized exactly.
+
+    Attributes
+    ----------
+    shift : ndarray of shape (p,)
+        Near the weighted mean; zero without an intercept, which alone can undo a shift.
+    scale : ndarray of shape (p,)
+        Near the weighted standard deviation (root mean square without an intercept), positive.
+    constant : ndarray of bool, shape (p,)
+        Columns that carry no information beside the intercept (without one: columns of zeros).
+    noise : ndarray of shape (p,)
+        The rounding of a column's entries, in its standardized unit: what is smaller cannot be told from zero.
+    spread : ndarray of shape (p,)
+        The standard deviation itself (zero for constant columns), in standardized units: between 0.7 and 1.5.
+    """
+
+    shift: Array
+    scale: Array
+    constant: Array
+    noise: Array
+    spread: Array
+
+    @classmethod
+    def of(cls, X: Any, weight: Array | None, *, centre: bool, least_scale: float = 0.0) -> "Columns":
+        """Return the standardization of a dense or CSR matrix.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n, p)
+        weight : ndarray of shape (n,) or None
+        centre : bool
+            Whether there is an intercept to take the shift.
+        least_scale : float
+            Lower bound of the scales: a column far below it is governed by the prior, not by its spread.
+        """
+        mean, spread, largest = _sparse_moments(X, weight) if sp.issparse(X) else _dense_moments(X, weight)
+        constant = spread <= _CONSTANT * largest if centre else largest == 0
+        if not centre:
+            with np.errstate(over="ignore", under="ignore"):
+                spread, mean = np.hypot(mean, spread), np.zeros_like(mean)
+        constant |= spread == 0
+        unit = np.where(constant, 1.0, np.maximum(spread, least_scale))
+        scale = np.exp2(np.clip(np.rint(np.log2(unit)), -1000, 1000))
+        grid = scale / 8
+        with np.errstate(over="ignore"):
+            steps = mean / grid
+        # Beyond 2^53 grid steps the mean is on a coarser grid already.
+        shift = np.where(np.abs(steps) < 2.0**52, np.rint(steps) * grid, mean)
+        return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale)
+
+    def to_original(self, matrix: Array) -> Array:
+        """Return coefficients (q, p + 1) of the standardized columns in X's own units, intercepts in extended precision.
+
+        Raises nothing: a coefficient beyond the range of float64 becomes inf.
+        """
+        matrix = matrix.astype(np.longdouble)
+        coef = matrix[:, :-1] / self.scale
+        intercept = matrix[:, -1] - coef @ self.shift.astype(np.longdouble)
+        return np.concatenate([coef, intercept[:, None]], axis=1).astype(np.float64)
+
+    def to_standardized(self, matrix: Array) -> Array:
+        """Return coefficients (q, p + 1) of X's own columns as those of the standardized ones."""
+        coef = matrix[:, :-1]
+        return np.concatenate([coef * self.scale, (matrix[:, -1] + coef @ self.shift)[:, None]], axis=1)
+
+
+def _dense_moments(X: Array, weight: Array | None) -> tuple[Array, Array, Array]:
+    """Return each column's weighted mean, standard deviation and largest absolute entry."""
+    n, p = X.shape
+    if p == 0:
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    pivot = X[: min(n, 64)].mean(axis=0, dtype=np.float64)
+    rows = max(64, _BLOCK_ELEMENTS // p)
+    per_segment = max(rows, -(-n // _SEGMENTS))
+
+    def walk(first: int) -> tuple[Array, Array, Array]:
+        sums, squares, largest = np.zeros(p), np.zeros(p), np.zeros(p)
+        for start in range(first, min(first + per_segment, n), rows):
+            stop = min(start + rows, first + per_segment, n)
+            block = X[start:stop] - pivot
+            w = np.ones(stop - start) if weight is None else weight[start:stop]
+            np.maximum(largest, np.abs(block).max(axis=0), out=largest)
+            sums += w @ block
+            np.square(block, out=block)
+            squares += w @ block
+        return sums, squares, largest
+
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        parts = map_in_threads(walk, range(0, n, per_segment), n_threads() if n * p > _BLOCK_ELEMENTS else 1)
+        total = float(n) if weight is None else float(weight.sum())
+        first = sum(part[0] for part in parts) / total
+        second = sum(part[1] for part in parts) / total
+        largest = np.maximum.reduce([part[2] for part in parts]) + np.abs(pivot)
+        variance = second - np.square(first)
+        mean = pivot + first
+    lost = ~((second < _HUGE) & (second > _TINY)) & (largest > 0)
+    # A pivot far from the mean cancels: take those columns again, alone.
+    lost |= variance <= 1e-6 * second
+    for j in np.flatnonzero(lost):
+        mean[j], variance[j] = _one_column(np.asarray(X[:, j], dtype=np.float64), weight, total)
+    spread = np.sqrt(np.maximum(variance, 0))
+    for j in np.flatnonzero(lost):
+        spread[j] = variance[j]
+    return mean, spread, largest
+
+
+def _one_column(x: Array, weight: Array | None, total: float) -> tuple[float, float]:
+    """Return mean and standard deviation by two passes, scaled against overflow and underflow."""
+    used = x if weight is None else x[weight > 0]
+    largest = float(np.abs(used).max(initial=0.0))
+    if largest == 0:
+        return 0.0, 0.0
+    if (used == used[0]).all():
+        return float(used[0]), 0.0
+    w = np.ones(len(x)) if weight is None else weight
+    power = float(np.exp2(np.floor(np.log2(largest))))
+    x = np.where(w > 0, x, 0.0) / power
+    mean = float(w @ x) / total
+    variance = float(w @ np.square(x - mean)) / total
+    return mean * power, float(np.sqrt(variance)) * power
+
+
+def _sparse_moments(X: Any, weight: Array | None) -> tuple[Array, Array, Array]:
+    n, p = X.shape
+    w = np.ones(n) if weight is None else weight
+    total = float(w.sum())
+    data = X.data.astype(np.float64)
+    absolute = type(X)((np.abs(data), X.indices, X.indptr), shape=X.shape, copy=False)
+    largest = np.asarray(absolute.max(axis=0).todense() if X.nnz else np.zeros((1, p))).ravel()
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        mean = np.asarray(X.T @ w, dtype=np.float64) / total
+        squares = type(X)((np.square(data), X.indices, X.indptr), shape=X.shape, copy=False)
+        second = np.asarray(squares.T @ w) / total
+        variance = second - np.square(mean)
+    lost = ~((second < _HUGE) & (second > _TINY)) & (largest > 0)
+    lost |= (variance <= 1e-6 * second) & (largest > 0)
+    spread = np.sqrt(np.maximum(variance, 0))
+    if lost.any():
+        by_column = X.tocsc()
+        for j in np.flatnonzero(lost):
+            mean[j], spread[j] = _one_column(by_column[:, [j]].toarray().ravel().astype(np.float64), weight, total)
+    return mean, spread, largest

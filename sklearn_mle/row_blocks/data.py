@@ -1,0 +1,137 @@
+"""The rows of a fit, and who walks them: every pass is one map over row blocks and one ordered sum."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.numerics.threads import map_in_threads, n_threads
+from sklearn_mle.row_blocks.dense import DenseRows
+from sklearn_mle.row_blocks.sparse import SparseRows
+
+__all__ = ["RowBlock", "RowBlocks"]
+
+Array = NDArray[Any]
+
+# A dense block of 2 MB stays in cache between its products; fewer than 64 rows would be all overhead.
+_BLOCK_ELEMENTS = 1 << 18
+_LEAST_ROWS = 64
+# Sums are kept per segment and added in order: a fixed number, so that the bits do not depend on the threads.
+_SEGMENTS = 8
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Some rows: X (behind its verbs), y, sample_weight and offset.
+
+    Attributes
+    ----------
+    rows : DenseRows or SparseRows
+    y : ndarray of shape (n,) or (K, n)
+    weight : ndarray of shape (n,) or None
+        None means that every weight is one.
+    offset : ndarray of shape (q, n) or None
+    """
+
+    rows: DenseRows | SparseRows
+    y: Array
+    weight: Array | None
+    offset: Array | None
+
+
+class RowBlocks:
+    """All rows of a fit, cut into fixed blocks that depend on the shape alone.
+
+    Parameters
+    ----------
+    rows : DenseRows or SparseRows
+    y, weight, offset
+        As in RowBlock, for all rows.
+    n_predictors : int
+        How many linear predictors the fit has: it bounds the blocks' size.
+    """
+
+    def __init__(
+        self,
+        rows: DenseRows | SparseRows,
+        y: Array,
+        weight: Array | None = None,
+        offset: Array | None = None,
+        n_predictors: int = 1,
+    ) -> None:
+        self.rows, self.y, self.weight, self.offset = rows, y, weight, offset
+        self.n_predictors = n_predictors
+        self.n_rows, self.n_columns = rows.n_rows, rows.n_columns
+        self.n_passes = 0
+        self._segments = self._cut()
+
+    def _cut(self) -> list[list[tuple[int, int]]]:
+        n = self.n_rows
+        if isinstance(self.rows, SparseRows):
+            step = max(_LEAST_ROWS, -(-n // _SEGMENTS)) if n * 8 > 4096 else n
+        else:
+            # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
+            step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(self.n_columns, self.n_predictors**2, 1))
+        blocks = [(start, min(start + step, n)) for start in range(0, n, step)]
+        per_segment = max(1, -(-len(blocks) // _SEGMENTS))
+        return [blocks[first : first + per_segment] for first in range(0, len(blocks), per_segment)]
+
+    def block(self, start: int, stop: int) -> RowBlock:
+        """Return the rows from start to stop."""
+        if start == 0 and stop == self.n_rows:
+            return RowBlock(self.rows, self.y, self.weight, self.offset)
+        return RowBlock(
+            self.rows.block(start, stop),
+            self.y[..., start:stop],
+            None if self.weight is None else self.weight[start:stop],
+            None if self.offset is None else self.offset[:, start:stop],
+        )
+
+    def take(self, indices: Array) -> "RowBlocks":
+        """Return the given rows as data of their own."""
+        return RowBlocks(
+            self.rows.take(indices),
+            np.ascontiguousarray(self.y[..., indices]),
+            None if self.weight is None else self.weight[indices],
+            None if self.offset is None else np.ascontiguousarray(self.offset[:, indices]),
+            self.n_predictors,
+        )
+
+    def sum(self, function: Callable[..., tuple[Any, ...]], extras: list[Any] | None = None) -> tuple[Any, ...]:
+        """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.
+
+        With ``extras``, one entry a block as ``map`` returned them, it is ``function(block, extra)``.
+        """
+        self.n_passes += 1
+        arguments: dict[int, tuple[Any, ...]] = {}
+        if extras is not None:
+            arguments = {start: (extra,) for (start, _), extra in zip(self._blocks(), extras, strict=True)}
+        if len(self._segments) == 1 and len(self._segments[0]) == 1:
+            return function(self.block(0, self.n_rows), *arguments.get(0, ()))
+
+        def walk(segment: list[tuple[int, int]]) -> list[Any]:
+            totals: list[Any] = []
+            for start, stop in segment:
+                parts = function(self.block(start, stop), *arguments.get(start, ()))
+                if not totals:
+                    totals = list(parts)
+                    continue
+                for k, part in enumerate(parts):
+                    totals[k] += part
+            return totals
+
+        totals, *others = map_in_threads(walk, self._segments, n_threads())
+        for parts in others:
+            for k, part in enumerate(parts):
+                totals[k] += part
+        return tuple(totals)
+
+    def _blocks(self) -> list[tuple[int, int]]:
+        return [bounds for segment in self._segments for bounds in segment]
+
+    def map(self, function: Callable[[RowBlock], Any]) -> list[Any]:
+        """Return ``function(block)`` of every block, in the order of the rows: one pass over the data."""
+        self.n_passes += 1
+        return map_in_threads(lambda bounds: function(self.block(*bounds)), self._blocks(), n_threads())

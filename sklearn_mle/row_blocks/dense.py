@@ -1,0 +1,125 @@
+"""Rows in memory, dense: three verbs on the standardized columns (X - shift) / scale, without a copy of X."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DenseRows"]
+
+Array = NDArray[Any]
+
+# Beyond this ratio of a column's mean to its spread, X @ w - shift @ w would cancel more than three digits, so the
+# block is shifted before the product; a ratio this large cannot be had without rounding the column itself.
+_SAFE_SHIFT = 1e3
+
+
+class DenseRows:
+    """A slice of a dense X, seen as the standardized columns (X - shift) / scale in float64.
+
+    float64 blocks whose columns are not far from zero are used in place (BLAS reads the view, the shift and scale are
+    applied to the small results); any other block is standardized into a buffer of its own, once a pass.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    shift, scale : ndarray of shape (p,) or None
+        None means that X itself is already standardized.
+    """
+
+    def __init__(
+        self,
+        X: Array,
+        shift: Array | None = None,
+        scale: Array | None = None,
+        *,
+        far: bool | None = None,
+        standardized: Array | None = None,
+    ) -> None:
+        self._X, self._shift, self._scale = X, shift, scale
+        if far is None:
+            far = shift is not None and scale is not None and bool((np.abs(shift) > _SAFE_SHIFT * scale).any())
+        self._far, self._copy = far, standardized
+        self.n_rows, self.n_columns = X.shape
+
+    def copied(self) -> "DenseRows":
+        """Return the same rows with a standardized copy kept: for data so small that passes are all overhead."""
+        return DenseRows(self._X, self._shift, self._scale, far=self._far, standardized=self.standardized)
+
+    def block(self, start: int, stop: int) -> "DenseRows":
+        """Return the rows from start to stop (a view)."""
+        copy = None if self._copy is None else self._copy[start:stop]
+        return DenseRows(self._X[start:stop], self._shift, self._scale, far=self._far, standardized=copy)
+
+    def take(self, indices: Array) -> "DenseRows":
+        """Return the given rows, copied and standardized."""
+        return DenseRows(self._X[indices], self._shift, self._scale, far=self._far).copied()
+
+    @cached_property
+    def standardized(self) -> Array:
+        """The block's standardized columns, float64, in memory of their own unless X is standardized already."""
+        if self._copy is not None:
+            return self._copy
+        if self._scale is None and self._X.dtype == np.float64:
+            return self._X
+        block = self._X.astype(np.float64, order="C")
+        if self._shift is not None:
+            block -= self._shift
+        if self._scale is not None:
+            block /= self._scale
+        return block
+
+    def extended(self) -> Array:
+        """The block's standardized columns in extended precision."""
+        block = self._X.astype(np.longdouble)
+        if self._shift is not None:
+            block -= self._shift
+        if self._scale is not None:
+            block /= self._scale
+        return block
+
+    @cached_property
+    def _in_place(self) -> bool:
+        return self._copy is None and self._scale is not None and not self._far and self._X.dtype == np.float64
+
+    def matvec(self, coef: Array) -> Array:
+        """Return coef @ rows.T, shape (q, n)."""
+        if not self._in_place:
+            return coef @ self.standardized.T
+        raw = coef / self._scale
+        eta = raw @ self._X.T
+        if self._shift is not None:
+            eta -= (raw @ self._shift)[:, None]
+        return eta
+
+    def transpose_matvec(self, residual: Array) -> Array:
+        """Return residual @ rows, shape (q, p)."""
+        if not self._in_place:
+            return residual @ self.standardized
+        gradient = residual @ self._X
+        if self._shift is not None:
+            gradient -= np.multiply.outer(residual.sum(axis=-1), self._shift)
+        gradient /= self._scale
+        return gradient
+
+    def sandwich(self, weight: Array) -> Array:
+        """Return rows.T @ diag(weight) @ rows, shape (p, p)."""
+        if self._in_place:
+            raw = _sandwich(self._X, weight)
+            if self._shift is not None:
+                # Centre algebraically: |shift| <= 1e3 scale bounds what this cancels to six digits of sixteen.
+                first = weight @ self._X
+                raw -= np.multiply.outer(self._shift, first - 0.5 * weight.sum() * self._shift)
+                raw -= np.multiply.outer(first - 0.5 * weight.sum() * self._shift, self._shift)
+            raw /= self._scale
+            raw /= self._scale[:, None]
+            return raw
+        return _sandwich(self.standardized, weight)
+
+
+def _sandwich(X: Array, weight: Array) -> Array:
+    if weight.min(initial=0.0) >= 0:
+        root = X * np.sqrt(weight)[:, None]
+        return root.T @ root  # numpy sees A.T @ A and calls syrk: half the work
+    return X.T @ (X * weight[:, None])

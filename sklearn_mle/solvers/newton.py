@@ -1,0 +1,174 @@
+"""Newton's method with a factored Hessian, as a custom method of ``scipy.optimize.minimize``."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle.solvers.problem import Problem, Solution, Status
+
+__all__ = ["solve_newton"]
+
+Array = NDArray[Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+_ARMIJO = 1e-4
+_SHORTEST_STEP = 1e-12
+_POLISHING_STEPS = 4
+
+
+def solve_newton(problem: Problem, start: Array, *, tol: float, max_iter: int, null_value: float | None) -> Solution:
+    """Minimize by damped Newton steps, then polish to rounding with the last factor.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : ndarray of shape (size,)
+    tol : float
+        The gap to reach is ``tol * min(1, null_value - F)``, in nats.
+    max_iter : int
+    null_value : float or None
+        F at the null model; None means that ``start`` is the null model.
+
+    Notes
+    -----
+    Polishing reuses the factor of the point where the gap test was passed: it is exact to a relative error of the
+    order of the decrement there, so each polishing step still gains several digits and costs one pass, not two.
+    """
+    result = minimize(
+        problem.value_and_gradient,
+        start,
+        jac=True,
+        method=_newton,
+        options={"problem": problem, "tol": tol, "max_iter": max_iter, "null_value": null_value},
+    )
+    return Solution(
+        theta=result.x,
+        value=result.fun,
+        gradient=result.jac,
+        gap=result.gap,
+        factor=result.factor,
+        factor_gap=result.factor_gap,
+        status=result.mle_status,
+        n_iter=max(1, result.nit),
+    )
+
+
+def _newton(
+    value_of: Callable[[Array], float],
+    theta: Array,
+    args: tuple[()] = (),
+    *,
+    jac: Callable[[Array], Array],
+    problem: Problem,
+    tol: float,
+    max_iter: int,
+    null_value: float | None,
+    **unused: Any,
+) -> OptimizeResult:
+    value, gradient = value_of(theta), jac(theta)
+    reference = value if null_value is None else null_value
+    factor: Factor | None = None
+    status = Status.MAX_ITER
+    gap, n_iter = math.inf, 0
+    while True:
+        if factor is None or not problem.constant_curvature:
+            factor = _factor(problem, theta)
+        white = factor.whiten(gradient)
+        gap = 0.5 * float(white @ white)
+        if gap <= _target(tol, reference, value):
+            status = Status.CONVERGED
+            break
+        if n_iter == max_iter:
+            break
+        step = -factor.unwhiten(white)
+        found = _search(value_of, jac, theta, value, gradient, step, gap, factor)
+        if found is None:
+            status = Status.ROUNDING
+            break
+        theta, value, gradient = found
+        n_iter += 1
+        if problem.observer(theta):
+            status = Status.STOPPED
+            factor = _factor(problem, theta)
+            gap = 0.5 * factor.squared_norm(gradient)
+            break
+    factor_gap = gap
+    if status is Status.CONVERGED:
+        theta, value, gradient, gap = _polish(value_of, jac, theta, value, gradient, gap, factor)
+    return OptimizeResult(
+        x=theta, fun=value, jac=gradient, gap=gap, factor=factor, factor_gap=factor_gap, mle_status=status, nit=n_iter
+    )
+
+
+def _target(tol: float, reference: float, value: float) -> float:
+    return tol * min(1.0, max(reference - value, 0.0))
+
+
+def _factor(problem: Problem, theta: Array) -> Factor:
+    try:
+        return problem.factor(theta)
+    except NotPositiveDefiniteError:
+        return problem.safe_factor(theta)
+
+
+def _search(
+    value_of: Callable[[Array], float],
+    jac: Callable[[Array], Array],
+    theta: Array,
+    value: float,
+    gradient: Array,
+    step: Array,
+    gap: float,
+    factor: Factor,
+) -> tuple[Array, float, Array] | None:
+    """Return the first point of theta + t step, t = 1, 1/2, ..., that decreases F enough; None if rounding hides it."""
+    slope = -2 * gap
+    noise = 8 * _EPS * abs(value)
+    length = 1.0
+    while length > _SHORTEST_STEP:
+        candidate = theta + length * step
+        new_value = value_of(candidate)
+        # inf or nan after a step too far: shorten it at once.
+        if math.isfinite(new_value):
+            new_gradient = jac(candidate)
+            if -length * slope > noise:
+                if new_value <= value + _ARMIJO * length * slope:
+                    return candidate, new_value, new_gradient
+            # The decrease is below the rounding of F, so judge by the gradient, which still has its digits.
+            elif factor.squared_norm(new_gradient) < 2 * gap:
+                return candidate, new_value, new_gradient
+            elif length == 1.0 and gap < noise:
+                return None
+            length *= 0.5
+        else:
+            length *= 0.1
+    return None
+
+
+def _polish(
+    value_of: Callable[[Array], float],
+    jac: Callable[[Array], Array],
+    theta: Array,
+    value: float,
+    gradient: Array,
+    gap: float,
+    factor: Factor,
+) -> tuple[Array, float, Array, float]:
+    for _ in range(_POLISHING_STEPS):
+        if gap == 0:
+            break
+        candidate = theta - factor.solve(gradient)
+        new_value, new_gradient = value_of(candidate), jac(candidate)
+        new_gap = 0.5 * factor.squared_norm(new_gradient)
+        if not new_gap < gap:
+            break
+        stalled = new_gap > 0.05 * gap
+        theta, value, gradient, gap = candidate, new_value, new_gradient, new_gap
+        if stalled:
+            break
+    return theta, value, gradient, gap

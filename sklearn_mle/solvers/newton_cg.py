@@ -1,0 +1,150 @@
+"""Newton's method with inner conjugate gradients, for problems whose Hessian is too large to form.
+
+A custom method of ``scipy.optimize.minimize``: scipy's own Newton-CG takes no preconditioner, and a stopping rule in
+units of the gradient, which mean nothing when columns have different units.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from sklearn_mle.numerics.factors import Factor
+from sklearn_mle.solvers.problem import Problem, Solution, Status
+
+__all__ = ["solve_newton_cg"]
+
+Array = NDArray[Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+_MOST_INNER = 500
+_ARMIJO = 1e-4
+
+
+def solve_newton_cg(
+    problem: Problem, preconditioner: Factor, start: Array, *, tol: float, max_iter: int, null_value: float | None
+) -> Solution:
+    """Minimize by truncated Newton steps in the preconditioner's variables.
+
+    The gap is the decrease of the quadratic model that conjugate gradients found at the final point, enlarged by what
+    its residual leaves open. References: Dembo, Eisenstat and Steihaug (1982); Hsia, Chiang and Lin (2018).
+    """
+    result = minimize(
+        problem.value_and_gradient,
+        start,
+        jac=True,
+        method=_newton_cg,
+        options={
+            "problem": problem,
+            "preconditioner": preconditioner,
+            "tol": tol,
+            "max_iter": max_iter,
+            "null_value": null_value,
+        },
+    )
+    return Solution(result.x, result.fun, result.jac, result.gap, None, result.gap, result.mle_status, max(1, result.nit))
+
+
+def _newton_cg(
+    value_of: Callable[[Array], float],
+    theta: Array,
+    args: tuple[()] = (),
+    *,
+    jac: Callable[[Array], Array],
+    problem: Problem,
+    preconditioner: Factor,
+    tol: float,
+    max_iter: int,
+    null_value: float | None,
+    **unused: Any,
+) -> OptimizeResult:
+    value, gradient = value_of(theta), jac(theta)
+    reference = value if null_value is None else null_value
+    white = preconditioner.whiten(gradient)
+    first = math.sqrt(float(white @ white))
+    status, gap, n_iter = Status.MAX_ITER, math.inf, 0
+    accuracy = 0.1
+    while True:
+        product = problem.hessian_product(theta)
+        step, gap, residual = _conjugate_gradients(product, preconditioner, white, accuracy)
+        target = tol * min(1.0, max(reference - value, 0.0))
+        if gap <= 10 * target and accuracy > 1e-2:
+            # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
+            accuracy = 1e-2
+            step, gap, residual = _conjugate_gradients(product, preconditioner, white, accuracy)
+        if gap <= target:
+            status = Status.CONVERGED
+            break
+        if n_iter == max_iter:
+            break
+        found = _backtrack(value_of, jac, theta, value, white, step, gap, preconditioner)
+        if found is None:
+            status = Status.ROUNDING
+            break
+        theta, value, gradient = found
+        white = preconditioner.whiten(gradient)
+        n_iter += 1
+        accuracy = min(accuracy, max(1e-2, min(0.1, math.sqrt(float(white @ white)) / max(first, 1e-300))))
+        if problem.observer(theta):
+            status = Status.STOPPED
+            break
+    return OptimizeResult(x=theta, fun=value, jac=gradient, gap=gap, mle_status=status, nit=n_iter)
+
+
+def _conjugate_gradients(
+    product: Callable[[Array], Array], preconditioner: Factor, white: Array, accuracy: float
+) -> tuple[Array, float, float]:
+    """Solve for the whitened Newton step to a relative residual; return step (theta), gap estimate and residual."""
+    z = np.zeros_like(white)
+    residual = -white
+    direction = residual.copy()
+    norm = float(residual @ residual)
+    start, least = norm, math.inf
+    for _ in range(_MOST_INNER):
+        if norm <= accuracy**2 * start:
+            break
+        curved = preconditioner.whiten(product(preconditioner.unwhiten(direction)))
+        curvature = float(direction @ curved)
+        if curvature <= _EPS * float(direction @ direction):
+            break  # flat to rounding: the step so far is a descent direction
+        length = norm / curvature
+        least = min(least, curvature / float(direction @ direction))
+        z += length * direction
+        residual -= length * curved
+        previous, norm = norm, float(residual @ residual)
+        direction *= norm / previous
+        direction += residual
+    model = -0.5 * float(white @ z)
+    open_part = 0.5 * norm / least if math.isfinite(least) and least > 0 else 0.5 * norm
+    return preconditioner.unwhiten(z), model + open_part, math.sqrt(norm)
+
+
+def _backtrack(
+    value_of: Callable[[Array], float],
+    jac: Callable[[Array], Array],
+    theta: Array,
+    value: float,
+    white: Array,
+    step: Array,
+    gap: float,
+    preconditioner: Factor,
+) -> tuple[Array, float, Array] | None:
+    noise = 8 * _EPS * abs(value)
+    length = 1.0
+    while length > 1e-12:
+        candidate = theta + length * step
+        new_value = value_of(candidate)
+        if math.isfinite(new_value):
+            new_gradient = jac(candidate)
+            if 2 * gap * length > noise:
+                if new_value <= value - _ARMIJO * length * 2 * gap:
+                    return candidate, new_value, new_gradient
+            elif preconditioner.squared_norm(new_gradient) < float(white @ white):
+                return candidate, new_value, new_gradient
+            elif length == 1.0:
+                return None
+        length *= 0.5
+    return None

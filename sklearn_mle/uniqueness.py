@@ -1,0 +1,104 @@
+"""Is the estimate unique? Which columns depend on which, and the coefficients of minimum norm when they do."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.row_blocks.columns import Columns
+
+__all__ = ["Identification", "identify"]
+
+Array = NDArray[Any]
+
+@dataclass(frozen=True)
+class Identification:
+    """Which columns carry the fit, and which combinations of columns the data say nothing about.
+
+    Attributes
+    ----------
+    active : ndarray of int
+        A largest set of columns that are independent of each other (and of the intercept).
+    dependent : ndarray of int
+        The other columns.
+    null_space : ndarray of shape (p, len(dependent))
+        Orthonormal basis, in X's own units, of the coefficients that leave every fitted value as it is.
+    mean : ndarray of shape (p,)
+        Weighted means of the standardized columns: what the intercept gives back for a move in the null space.
+    """
+
+    active: Array
+    dependent: Array
+    null_space: Array
+    mean: Array
+
+    def minimum_norm(self, matrix: Array, columns: Columns) -> Array:
+        """Return the coefficients (standardized, (q, p + 1)) of least norm in X's units with the same fitted values."""
+        coef = (matrix[:, :-1] / columns.scale).astype(np.float64)
+        change = np.zeros_like(coef)
+        for _ in range(2):  # once more removes what the first projection left to rounding
+            change -= ((coef + change) @ self.null_space) @ self.null_space.T
+        standardized = change * columns.scale
+        out = matrix.copy()
+        out[:, :-1] += standardized
+        out[:, -1] -= standardized @ self.mean
+        return out
+
+
+def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identification:
+    """Return which columns are identified, by a pivoted QR of the (centred) standardized columns.
+
+    A column counts as dependent when what is left of it beside the others is below the rounding of its own entries.
+    """
+    p = data.n_columns
+    candidates = np.flatnonzero(~columns.constant)
+
+    def block_triangle(block: RowBlock) -> Array:
+        rows = block.rows.standardized[:, candidates]
+        if intercept:
+            rows = np.concatenate([np.ones((len(rows), 1)), rows], axis=1)
+        if block.weight is not None:
+            rows = rows * np.sqrt(block.weight)[:, None]
+            rows = rows[np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")]
+        return np.linalg.qr(rows, mode="r")
+
+    triangle = np.linalg.qr(np.concatenate(data.map(block_triangle)), mode="r")
+    mean = np.zeros(p)
+    if intercept:
+        mean[candidates] = triangle[0, 1:] / triangle[0, 0]
+        triangle = triangle[1:, 1:]
+    R, order = scipy.linalg.qr(triangle, mode="r", pivoting=True, check_finite=False) if len(candidates) else (
+        np.zeros((0, 0)),
+        np.zeros(0, dtype=int),
+    )
+    size = np.abs(R.diagonal())
+    root_n = np.sqrt(data.n_rows)
+    noise = (8 * columns.noise[candidates][order][: len(size)] + max(data.n_rows, p) * np.finfo(float).eps) * root_n
+    # Noise carries over from the columns a dependent one is made of, so the largest of those before it counts.
+    below = size <= np.maximum.accumulate(noise) if len(size) else np.zeros(0, dtype=bool)
+    rank = int(np.argmax(below)) if below.any() else len(size)
+    active = np.sort(candidates[order[:rank]])
+    dependent = np.setdiff1d(np.arange(p), active)
+    return Identification(active, dependent, _null_space(R, order, rank, candidates, columns), mean)
+
+
+def _null_space(R: Array, order: Array, rank: int, candidates: Array, columns: Columns) -> Array:
+    p, n_candidates = len(columns.scale), len(candidates)
+    basis = np.zeros((p, p - rank))
+    if n_candidates > rank:
+        solved = scipy.linalg.solve_triangular(R[:rank, :rank], R[:rank, rank:], check_finite=False) if rank else R[:0, rank:]
+        free = n_candidates - rank
+        basis[candidates[order[:rank]], :free] = -solved
+        basis[candidates[order[rank:]], np.arange(free)] = 1
+        basis /= columns.scale[:, None]
+    else:
+        free = 0
+    constant = np.flatnonzero(columns.constant)
+    basis[constant, free + np.arange(len(constant))] = 1
+    if basis.shape[1]:
+        basis /= np.abs(basis).max(axis=0)
+        basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
+    return basis

@@ -1,0 +1,140 @@
+"""Labels, soft labels and class weights, apart from any fit."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+
+from sklearn_mle.estimators._labels import (
+    class_weights,
+    codes_of,
+    column_labels,
+    encode_labels,
+    is_soft,
+    read_soft_labels,
+)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array([0, 1, 1, 0]),
+        np.array([1.0, 0.0, 1.0]),
+        np.array([-1, 1, 1]),
+        np.array([5, 3, 9, 3]),
+        np.array([10**12, -(10**12), 10**12]),
+        np.array([2.0, 1e17]),
+        np.array([True, False]),
+        np.array([2**63, 5], dtype=np.uint64),
+        np.array([3, 200], dtype=np.uint8),
+        np.array([1, 2, 1], dtype=">i4"),
+        np.array(["b", "a", "b"]),
+        np.array(["b", "a", "c"], dtype=object),
+    ],
+    ids=str,
+)
+def test_labels_are_coded_as_numpy_unique_does(y):
+    classes, codes = encode_labels(y)
+    expected, expected_codes = np.unique(y, return_inverse=True)
+    assert classes.tolist() == expected.tolist()
+    assert classes.dtype == expected.dtype.newbyteorder("=")
+    assert codes.tolist() == expected_codes.tolist()
+    assert codes_of(y, classes).tolist() == codes.tolist()
+
+
+@pytest.mark.parametrize("y", [np.array([0.5, 1.0, 2.0]), np.array([1, 2, None], dtype=object)], ids=str)
+def test_what_is_no_label_is_refused(y):
+    with pytest.raises(ValueError, match="Unknown label type|continuous"):
+        encode_labels(y)
+
+
+def test_codes_follow_the_order_of_the_classes_even_when_unsorted():
+    assert codes_of(np.array(["x", "a", "x"]), np.array(["x", "b", "a"])).tolist() == [0, 2, 0]
+
+
+@pytest.mark.parametrize("y", [np.array([0, 7]), np.array([-3])], ids=str)
+def test_labels_that_fit_did_not_see_are_named(y):
+    with pytest.raises(ValueError, match=f"fit did not see: .*{y[-1]}.*classes_ is"):
+        codes_of(y, np.array([0, 1, 2]))
+
+
+def test_labels_of_another_kind_are_refused():
+    with pytest.raises(ValueError, match="another kind than classes_"):
+        codes_of(np.array([1, 2]), np.array(["a", "b"], dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("y", "soft"),
+    [
+        ([0, 1], False),
+        ([[0.2, 0.8]], True),
+        (np.zeros((3, 1)), False),
+        (np.zeros((3, 2)), True),
+        (pd.Series([1, 2]), False),
+        (pd.DataFrame({"a": [1.0], "b": [0.0]}), True),
+        (pl.DataFrame({"a": [1.0], "b": [0.0]}), True),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_two_columns_or_more_are_soft_labels(y, soft):
+    assert is_soft(y) is soft
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_a_frame_names_its_classes(frame):
+    assert column_labels(frame({"no": [0.5], "yes": [0.5]})).tolist() == ["no", "yes"]
+    assert column_labels(np.zeros((1, 2))) is None
+
+
+def test_rows_within_the_tolerance_are_normalized_and_exact_ones_not_copied():
+    exact = np.array([[0.25, 0.75], [1.0, 0.0]])
+    assert read_soft_labels(exact) is exact
+    loose = np.array([[0.25, 0.75 + 9e-7]])
+    assert read_soft_labels(loose).sum() == pytest.approx(1, abs=1e-15)
+    assert loose[0, 1] == 0.75 + 9e-7
+    assert read_soft_labels(np.array([[1, 0], [0, 1]])).dtype == np.float64
+
+
+def test_a_wrong_sum_says_which_row_and_what_to_do():
+    with pytest.raises(ValueError, match=r"row 1 sums to 1\.000002.*Normalize.*sample_weight"):
+        read_soft_labels(np.array([[0.5, 0.5], [0.5, 0.500002]]))
+
+
+def test_a_negative_probability_says_which_row():
+    with pytest.raises(ValueError, match=r"row 1 of y has -0\.1"):
+        read_soft_labels(np.array([[0.5, 0.5], [1.1, -0.1]]))
+
+
+def test_text_in_two_columns_is_refused():
+    with pytest.raises(ValueError, match="Labels go in a 1-D y"):
+        read_soft_labels(np.array([["a", "b"]]))
+
+
+def test_sparse_soft_labels_are_refused():
+    with pytest.raises(TypeError, match="must be dense"):
+        read_soft_labels(csr_array(np.eye(2)))
+
+
+def test_balanced_weights_give_every_class_with_mass_the_same_total():
+    mass = np.array([1.0, 3.0, 0.0])
+    weights = class_weights("balanced", np.arange(3), mass)
+    assert (weights * mass).tolist() == [2.0, 2.0, 0.0]
+    assert np.isfinite(weights).all()
+
+
+def test_a_dict_of_class_weights_names_classes_and_the_rest_weigh_one():
+    assert class_weights({"b": 3}, np.array(["a", "b"]), np.ones(2)).tolist() == [1.0, 3.0]
+    assert class_weights(None, np.arange(2), np.ones(2)) is None
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.inf, np.nan])
+def test_a_class_weight_that_is_no_weight_is_refused(weight):
+    with pytest.raises(ValueError, match="class_weight must be finite and >= 0, but class 'b'"):
+        class_weights({"a": 1.0, "b": weight}, np.array(["a", "b"]), np.ones(2))
+
+
+def test_a_class_weight_for_no_class_is_refused():
+    with pytest.raises(ValueError, match="are not in class_weight"):
+        class_weights({7: 2.0}, np.arange(2), np.ones(2))

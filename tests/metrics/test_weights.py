@@ -1,0 +1,48 @@
+"""The mean over rows: weights are counts, and what is no weight is refused."""
+
+import numpy as np
+import pytest
+
+from sklearn_mle.metrics._weights import check_weight, weighted_mean
+
+ROWS = np.array([0.5, 2.0, 4.0])
+
+
+def test_a_weight_of_k_counts_k_times_and_0_leaves_out():
+    assert weighted_mean(ROWS, np.array([2.0, 0.0, 1.0])) == pytest.approx(np.mean([0.5, 0.5, 4.0]), rel=1e-15)
+    assert weighted_mean(np.array([0.5, np.inf]), np.array([3.0, 0.0])) == 0.5
+    assert weighted_mean(ROWS, None) == ROWS.mean()
+
+
+def test_weights_near_the_ends_of_the_floats():
+    for weight in (1.7e308, 5e-324):
+        assert weighted_mean(ROWS, np.full(3, weight)) == pytest.approx(ROWS.mean(), rel=1e-15)
+    assert weighted_mean(np.array([1.0, np.inf]), np.array([1e308, 5e-324])) == 1.0
+
+
+def test_no_mean_is_minus_zero():
+    for weight in (None, np.ones(2)):
+        assert np.copysign(1, weighted_mean(np.array([-0.0, -0.0]), weight)) == 1
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0, 1.0], r"sample_weight must have shape \(3,\), one weight a row; got \(2,\)"),
+        (2.0, r"got \(\)"),
+        ([[1.0], [1.0], [1.0]], r"got \(3, 1\)"),
+        ([1.0, -0.5, 1.0], r"sample_weight\[1\] is -0.5"),
+        ([1.0, 1.0, np.nan], r"sample_weight\[2\] is nan"),
+        ([np.inf, 1.0, 1.0], r"sample_weight\[0\] is inf"),
+        ([0, 0, 0], "sample_weight sums to zero"),
+        (["a", "b", "c"], "sample_weight must hold real numbers"),
+    ],
+)
+def test_refusals(weight, message):
+    with pytest.raises(ValueError, match=message):
+        check_weight(weight, 3)
+
+
+def test_integers_and_no_weights_are_accepted():
+    np.testing.assert_array_equal(check_weight([1, 0, 2], 3), [1.0, 0.0, 2.0])
+    assert check_weight(None, 3) is None
