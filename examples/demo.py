@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import log_expit, log_softmax
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -24,11 +26,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
 from sklearn_mle.metrics import cross_entropy, entropy, kl_divergence, log_likelihood_scorer, neg_cross_entropy_scorer
 
+matplotlib.use("Agg")
+
 PICTURE = Path(__file__).parent / "output" / "heteroscedastic_fit.png"
 COVERAGE = 0.9
 HOW_TO_READ = """\
-NLL, CE, KL and gap are in nats. NLL is the total over the training rows, and gap is how much higher the penalized NLL is
-than the lowest in the table: both judge the fit. CE, KL and accuracy on the 30% of rows held out judge the model."""
+NLL, CE, KL and gap are in nats. NLL is the total over the training rows, and gap is how far the penalized NLL is above
+the lowest in the table: both judge the fit. CE, KL and accuracy on the 30% of rows held out judge the model."""
 SEPARABLE = "\nThe classes are separable: no finite MLE exists (C=inf would warn so), hence C=1."
 
 
@@ -43,7 +47,7 @@ class Fit:
 
 
 def timed_fit(name: str, estimator, X, y, sample_weight=None) -> Fit:
-    """Fit, up to three times if that takes less than a second, and keep the fastest: first calls also warm up caches."""
+    """Fit up to three times, as long as that takes less than a second, and keep the fastest: first calls warm up."""
     fit_params = {} if sample_weight is None else {"sample_weight": sample_weight}
     times: list[float] = []
     while not times or (len(times) < 3 and sum(times) < 1):
@@ -57,7 +61,7 @@ def timed_fit(name: str, estimator, X, y, sample_weight=None) -> Fit:
 
 
 def log_proba(estimator, X):
-    """Log-probabilities from the linear predictors: ``LogisticRegression.predict_log_proba`` would underflow to -inf."""
+    """Log-probabilities from the linear predictors: ``LogisticRegression.predict_log_proba`` can underflow to -inf."""
     eta = estimator.decision_function(X)
     if eta.ndim == 1:
         return np.column_stack([log_expit(-eta), log_expit(eta)])
@@ -173,34 +177,32 @@ def search(title: str, X, y) -> None:
     print_table(title, ["", "best C", "CE, 5-fold", "seconds"], rows, "13 values of C, 5 folds and a refit: 66 fits.")
 
 
-def draw_heteroscedastic_fit(x, y, xlabel: str, ylabel: str) -> None:
-    """Draw the two predictive bands, of a constant and of a log-linear scale, over the data."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    X, grid = x[:, None], np.linspace(x.min(), x.max(), 200)[:, None]
+def draw_heteroscedastic_fit(x, y) -> None:
+    """Draw the predictive bands of a log-linear and of a constant scale over the patients."""
+    X, grid = x[:, None], np.linspace(x.min(), x.max(), 200)
     constant = GaussianMLERegressor().fit(X, y)
     log_linear = GaussianMLERegressor(scale="log_linear").fit(X, y)
     gain = log_linear.log_likelihood_ - constant.log_likelihood_
 
-    blue, orange = "#0072B2", "#D55E00"  # Okabe and Ito's palette: told apart by all kinds of colour vision
+    blue, orange = "#0072B2", "#D55E00"  # Okabe and Ito's palette: told apart with every kind of colour vision
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    axes.scatter(x, y, s=14, color="0.35", alpha=0.6, linewidths=0, label=f"{len(y)} patients")
-    lower, upper = log_linear.predict_interval(grid, coverage=COVERAGE).T
-    axes.fill_between(grid[:, 0], lower, upper, color=blue, alpha=0.2, linewidth=0)
-    axes.plot(grid[:, 0], log_linear.predict(grid), color=blue, linewidth=2.5, label='mean, scale="log_linear"')
-    axes.plot([], [], color=blue, alpha=0.25, linewidth=9, label=f"{COVERAGE:.0%} predictive band")
-    for bound in constant.predict_interval(grid, coverage=COVERAGE).T:
-        axes.plot(grid[:, 0], bound, color=orange, linestyle="--", linewidth=1.5)
-    axes.plot([], [], color=orange, linestyle="--", linewidth=1.5, label=f'{COVERAGE:.0%} band, scale="constant"')
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.set_title(f"The spread grows with the mean: {gain:.2f} nats of log-likelihood for one more parameter")
+    axes.scatter(x, y, s=16, color="0.3", alpha=0.6, linewidths=0, label=f"{len(y)} patients")
+    axes.plot(grid, log_linear.predict(grid[:, None]), color=blue, linewidth=2.5, label='mean, scale="log_linear"')
+    band = log_linear.predict_interval(grid[:, None], coverage=COVERAGE).T
+    axes.fill_between(grid, *band, color=blue, alpha=0.2, linewidth=0, label=f"{COVERAGE:.0%} predictive band")
+    constant_band = constant.predict_interval(grid[:, None], coverage=COVERAGE)
+    lines = axes.plot(grid, constant_band, color=orange, linestyle="--", linewidth=1.5)
+    lines[0].set_label(f'{COVERAGE:.0%} band, scale="constant"')
+    axes.set(xlabel="body mass index (kg/m²)", ylabel="disease progression after one year")
+    axes.set_title(
+        "Diabetes: the spread grows with body mass index\n"
+        f"(one more parameter than a constant scale: {gain:.2f} nats more log-likelihood)",
+        fontsize=12,
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", frameon=False)
     PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=150)
+    figure.savefig(PICTURE, dpi=110)
     plt.close(figure)
     print(f"\nPicture: {os.path.relpath(PICTURE)}")
 
@@ -219,7 +221,7 @@ def main() -> None:
     search("breast_cancer: grid search over C in a pipeline with StandardScaler", *cancer)
     compare_regressors("diabetes, progression: Gaussian models", diabetes.data, diabetes.target)
     bmi = diabetes.data[:, diabetes.feature_names.index("bmi")]
-    draw_heteroscedastic_fit(bmi, diabetes.target, "body mass index (kg/m²)", "disease progression after one year")
+    draw_heteroscedastic_fit(bmi, diabetes.target)
     print(f"The demo took {time.perf_counter() - started:.0f} s.")
 
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GaussianPrior", "NoPenalty", "NoiseRelativePrior", "Penalty"]
+__all__ = ["GaussianPrior", "NoPenalty", "NoiseRelativePrior", "Penalty", "SumOfPenalties"]
 
 Array = NDArray[Any]
 
@@ -94,3 +94,32 @@ class NoiseRelativePrior:
 
     def hessian_product(self, theta: Array, vector: Array) -> Array:
         return self.add_hessian(np.zeros((len(theta), len(theta))), theta) @ vector
+
+
+class SumOfPenalties:
+    r"""A multiple of one penalty plus another.
+
+    Parameters
+    ----------
+    first : Penalty
+    share : float
+        What the first is multiplied by.
+    second : Penalty
+    """
+
+    def __init__(self, first: Penalty, share: float, second: Penalty) -> None:
+        self.first, self.share, self.second = first, share, second
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        value, gradient = self.first.value_and_gradient(theta)
+        other, other_gradient = self.second.value_and_gradient(theta)
+        return self.share * value + other, self.share * gradient + other_gradient
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        scaled = self.first.add_hessian(np.zeros_like(matrix), theta)
+        scaled *= self.share
+        matrix += scaled
+        return self.second.add_hessian(matrix, theta)
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        return self.share * self.first.hessian_product(theta, vector) + self.second.hessian_product(theta, vector)

@@ -1,6 +1,7 @@
 """When to look for dependent columns: a cheap look at every fit, the thorough one only where it is in doubt."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods._least_squares import LeastSquares
@@ -11,6 +12,8 @@ from sklearn_mle.penalties import NoPenalty
 from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.row_blocks.columns import Columns
 from sklearn_mle.uniqueness import Identification, identify
+
+Array = NDArray[np.intp]
 
 __all__ = ["find_dependence"]
 
@@ -30,17 +33,22 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     n, p = data.n_rows, data.n_columns
     if p > _MOST_COLUMNS:
         return None
-    if not columns.constant.any() and n > p:
+    varying = np.flatnonzero(~columns.constant)
+    if n > len(varying):
         first = max(_FIRST_ROWS, 8 * p)
         samples = [data] if n < 4 * first else [data.take(np.arange(0, n, n // first)), data]
-        if any(_clearly_independent(sample, intercept) for sample in samples):
-            return None
+        if any(_clearly_independent(sample, varying, intercept) for sample in samples):
+            if len(varying) == p:
+                return None
+            constant = np.flatnonzero(columns.constant)
+            return Identification(varying, constant, np.eye(p)[:, constant], np.zeros(p))
     found = identify(data, columns, intercept=intercept)
     return found if len(found.dependent) else None
 
 
-def _clearly_independent(data: RowBlocks, intercept: bool) -> bool:
-    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept)])
+def _clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bool:
+    active = None if len(varying) == data.n_columns else varying
+    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept)], None, active)
     objective = PenalizedNLL(LeastSquares(), predictors, data, NoPenalty())
     try:
         return hessian_factor(objective, np.zeros(predictors.size)).condition < _SUSPECT_CONDITION

@@ -45,7 +45,8 @@ def fit_gaussian(
     objective, solution = location
     theta = solution.theta if solution.factor is None else refine(objective, solution.theta, solution.factor)
     matrix = objective.predictors.matrix(theta)
-    squares = 2 * objective.value_and_gradient(theta.astype(np.float64))[0]
+    value = solution.value if theta is solution.theta else objective.value_and_gradient(theta.astype(np.float64))[0]
+    squares = 2 * value
     warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
     perfect = _is_perfect(squares, matrix, outcome)
     if likelihood.scale == "log_linear":

@@ -69,18 +69,16 @@ class _LogisticFit:
                 active = identification.active
                 objective = self._objective(active, NoPenalty())
                 null = self._null_theta(objective, mass)
-        theta, null_value = null, None
-        if start is not None:
-            theta = objective.predictors.theta(prepared.columns.to_standardized(start))
-            null_value = objective.value_and_gradient(null)[0]
+        null_value = self._null_value(objective, null, mass)
+        theta = null if start is None else objective.predictors.theta(prepared.columns.to_standardized(start))
         solution = self._solve(objective, theta, null_value)
         if prepared.alpha == 0 and affordable(objective):
-            solution, separated = self._check_existence(objective, solution, null, null_value)
+            solution, separated = self._check_existence(objective, solution, null_value)
             if separated:
                 active = np.flatnonzero(~prepared.columns.constant)
                 per_sd = SEPARATION_PRIOR * self._total() / np.square(prepared.columns.spread[active])
                 objective = self._objective(active, self._prior(active, 0.0, per_sd))
-                solution = self._solve(objective, self._null_theta(objective, mass), None)
+                solution = self._solve(objective, self._null_theta(objective, mass), null_value)
                 identification = None
         if identification is not None and len(identification.dependent):
             names = prepared.names(identification.dependent)
@@ -137,7 +135,13 @@ class _LogisticFit:
             matrix[:, -1] = log_mass[1] - log_mass[0] if self.binary else log_mass - log_mass.mean()
         return predictors.theta(matrix)
 
-    def _solve(self, objective: PenalizedNLL, theta: Array, null_value: float | None) -> Solution:
+    def _null_value(self, objective: PenalizedNLL, null: Array, mass: Array) -> float:
+        """Return F at the null model: the entropy of the class frequencies, unless offsets or no intercept change it."""
+        if not self.options.fit_intercept or self.prepared.data.offset is not None:
+            return objective.value_and_gradient(null)[0]
+        return float(mass.sum() * np.log(mass.sum()) - mass @ np.log(mass))
+
+    def _solve(self, objective: PenalizedNLL, theta: Array, null_value: float) -> Solution:
         return solve(
             objective,
             theta,
@@ -153,21 +157,21 @@ class _LogisticFit:
         return lambda theta: observer(columns.to_original(objective.predictors.matrix(theta)))
 
     def _check_existence(
-        self, objective: PenalizedNLL, solution: Solution, null: Array, null_value: float | None
+        self, objective: PenalizedNLL, solution: Solution, null_value: float
     ) -> tuple[Solution, bool]:
         """Return the solution, and whether a linear program has proved that there is none."""
         asked = False
-        reference = null_value if null_value is not None else objective.value_and_gradient(null)[0]
+        largest = self.prepared.columns.largest
         for _ in range(_ROUNDS):
             if solution.status in (Status.STOPPED, Status.MAX_ITER) or solution.factor is None:
                 return solution, False
             # The factor is of the point before polishing, so its own gap goes with it.
-            if certificate(objective, solution.theta, solution.factor, solution.factor_gap) < CERTIFIED:
+            if certificate(objective, solution.theta, solution.factor, solution.factor_gap, largest) < CERTIFIED:
                 return solution, False
             try:
                 factor = hessian_factor(objective, solution.theta)
                 gap = 0.5 * factor.squared_norm(solution.gradient)
-                if certificate(objective, solution.theta, factor, gap) < CERTIFIED:
+                if certificate(objective, solution.theta, factor, gap, largest) < CERTIFIED:
                     return replace(solution, factor=factor, factor_gap=gap, gap=gap), False
             except NotPositiveDefiniteError:
                 pass  # flat to rounding along some direction: ask the linear program
@@ -182,7 +186,7 @@ class _LogisticFit:
                 objective,
                 solution.theta,
                 replace(self.options, solver="newton"),
-                null_value=reference,
+                null_value=null_value,
                 tol=1e-6 * solution.gap,
                 observer=self._watch(objective),
             )

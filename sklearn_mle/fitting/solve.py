@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.information import expected_factor, hessian_factor
 from sklearn_mle.numerics.factors import DiagonalFactor, Factor
+from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.row_blocks import RowBlock
+from sklearn_mle.penalties import GaussianPrior, SumOfPenalties
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.row_blocks.sample import sample_rows
 from sklearn_mle.solvers import Problem, Solution, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
 
 __all__ = ["affordable", "solve"]
@@ -25,6 +28,15 @@ _MOST_PARAMETERS = 4000
 _MOST_PREDICTORS = 100
 # L-BFGS in variables whitened by the curvature of a far point crawls: whiten anew after so many iterations.
 _PASSES_A_FACTOR = 15
+# Multiply-adds of one curvature of all rows above which a sample goes ahead.
+_SAMPLE_WORK = 3e7
+_SAMPLE_PASSES = 10
+_LEAST_PER_CLASS = 50
+_CHORD = 1e-2
+# Gaps, in nats of the total: where the sample's problem is good enough, and where full curvature is worth its pass.
+_ROUGH, _NEAR = 1e-2, 1e-2
+# Columns beyond which a curvature costs many gradients, so that L-BFGS goes ahead even on the sample.
+_DEAR_CURVATURE = 150
 
 
 def affordable(objective: PenalizedNLL) -> bool:
@@ -57,7 +69,19 @@ def solve(
         theta -> True to stop.
     """
     tol = options.tol if tol is None else tol
-    problem = Problem(
+    problem = _problem(objective, observer)
+    limits = {"tol": tol, "max_iter": options.max_iter}
+    if options.solver == "newton-cg" or (options.solver == "auto" and not affordable(objective)):
+        return solve_newton_cg(problem, _diagonal(objective, start), start, null_value=null_value, **limits)
+    if options.solver == "lbfgs":
+        return _lbfgs(problem, objective, start, null_value, options, tol)
+    if options.solver == "newton" or not _worth_a_sample(objective):
+        return solve_newton(problem, start, null_value=null_value, **limits)
+    return _from_a_sample(problem, objective, start, null_value, options, tol)
+
+
+def _problem(objective: PenalizedNLL, observer: Callable[[Array], bool] | None) -> Problem:
+    return Problem(
         objective.value_and_gradient,
         partial(hessian_factor, objective),
         partial(expected_factor, objective),
@@ -65,12 +89,80 @@ def solve(
         constant_curvature=objective.likelihood.quadratic,
         observer=observer or (lambda theta: False),
     )
-    limits = {"tol": tol, "max_iter": options.max_iter}
-    if options.solver == "newton-cg" or (options.solver == "auto" and not affordable(objective)):
-        return solve_newton_cg(problem, _diagonal(objective, start), start, null_value=null_value, **limits)
-    if options.solver == "lbfgs":
-        return _lbfgs(problem, objective, start, null_value, options, tol)
-    return solve_newton(problem, start, null_value=null_value, **limits)
+
+
+def _worth_a_sample(objective: PenalizedNLL) -> bool:
+    """Return whether forming curvatures of all rows is so dear that a sample of them should go ahead."""
+    data, predictors = objective.data, objective.predictors
+    work = data.n_rows * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
+    return not objective.likelihood.quadratic and work > _SAMPLE_WORK and 2 * _sample_size(objective) < data.n_rows
+
+
+def _sample_size(objective: PenalizedNLL) -> int:
+    data = objective.data
+    return max(data.n_rows // 20, 8 * data.n_columns, 3000)
+
+
+def _from_a_sample(
+    problem: Problem, objective: PenalizedNLL, start: Array, null_value: float | None, options: FitOptions, tol: float
+) -> Solution:
+    """Start from a sample's optimum, and let its curvature whiten L-BFGS on all rows; end with exact Newton steps.
+
+    A sample that misleads costs ten passes: Newton's method goes on from wherever they led.
+    """
+    if null_value is None:
+        null_value = problem.value_and_gradient(start)[0]
+    theta, factor = _sample_optimum(objective, start, options)
+    allowed = min(_SAMPLE_PASSES, options.max_iter)
+    near = solve_whitened_lbfgs(problem, factor, theta, gap=_NEAR, max_iter=allowed)
+    if not near.value <= null_value:
+        near = replace(near, theta=start)
+    if near.status is Status.STOPPED:
+        end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value)
+        return replace(end, status=Status.STOPPED, n_iter=near.n_iter)
+    left = max(options.max_iter - near.n_iter, 0)
+    end = solve_newton(problem, near.theta, tol=tol, max_iter=left, null_value=null_value, polish=1, chord=_CHORD)
+    return replace(end, n_iter=near.n_iter + end.n_iter)
+
+
+def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) -> tuple[Array, Factor]:
+    """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows.
+
+    A weak prior keeps the sample's problem well-posed where the sample is separable, rank deficient, or has not seen a
+    column at work; for such a column the prior has the curvature that its variance over all rows promises.
+    """
+    data, predictors = objective.data, objective.predictors
+    sample = sample_rows(data, _sample_size(objective), least_per_class=_LEAST_PER_CLASS)
+    share = sample.n_rows / data.n_rows
+    sample = RowBlocks(sample.rows, sample.y, sample.weight * share, sample.offset, sample.n_predictors)
+    squares = _weighted_squares(sample)
+    missing = np.maximum(0.0, 0.5 - squares / sample.n_rows)  # standardized columns have a mean square near one
+    prior = _free_form(predictors, 1.0 + 0.25 * sample.n_rows * missing, 0.01)
+    penalty = SumOfPenalties(objective.penalty, share, GaussianPrior(prior))
+    local = PenalizedNLL(objective.likelihood, predictors, sample, penalty)
+    sub_problem = _problem(local, None)
+    if _worth_a_sample(local):
+        theta, factor = _sample_optimum(local, start, options)
+        start = solve_whitened_lbfgs(sub_problem, factor, theta, gap=_ROUGH, max_iter=_SAMPLE_PASSES).theta
+    elif predictors.shape[1] > _DEAR_CURVATURE:
+        factor = sub_problem.safe_factor(start)
+        start = solve_whitened_lbfgs(sub_problem, factor, start, gap=_ROUGH, max_iter=_SAMPLE_PASSES).theta
+    end = solve_newton(sub_problem, start, tol=_ROUGH, max_iter=options.max_iter, null_value=np.inf, polish=0)
+    factor = end.factor if end.factor is not None else sub_problem.safe_factor(end.theta)
+    return end.theta, factor.times(1 / share)
+
+
+def _weighted_squares(sample: RowBlocks) -> Array:
+    def block_sum(block: RowBlock) -> tuple[Array]:
+        squares = np.square(block.rows.standardized)
+        return (squares.sum(axis=0) if block.weight is None else block.weight @ squares,)
+
+    return sample.sum(block_sum)[0]
+
+
+def _free_form(predictors: LinearPredictors, columns: Array, intercept: float) -> Array:
+    """Return one number per column (and one for the intercepts) as one per parameter."""
+    return np.tile(np.append(columns, intercept), (len(predictors.terms), 1))[predictors.used]
 
 
 def _lbfgs(

@@ -1,6 +1,17 @@
 """Judge any probabilistic estimator: cross-entropy, entropy, Kullback-Leibler divergence, and scorers.
 
-The functions take arrays and give numbers. The scorers go where scikit-learn has ``scoring=``.
+The functions take arrays and give numbers. The scorers go where scikit-learn has ``scoring=``:
+
+>>> from sklearn.datasets import load_breast_cancer
+>>> from sklearn.linear_model import LogisticRegression
+>>> from sklearn.model_selection import cross_val_score
+>>> from sklearn.pipeline import make_pipeline
+>>> from sklearn.preprocessing import StandardScaler
+>>> from sklearn_mle.metrics import neg_cross_entropy_scorer
+>>> model = make_pipeline(StandardScaler(), LogisticRegression())
+>>> X, y = load_breast_cancer(return_X_y=True)
+>>> cross_val_score(model, X, y, scoring=neg_cross_entropy_scorer).mean().round(2)
+np.float64(-0.08)
 """
 
 from sklearn_mle.metrics.cross_entropy import cross_entropy, entropy, kl_divergence

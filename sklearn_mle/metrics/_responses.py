@@ -182,7 +182,8 @@ def _log_softmax(decision: Any) -> NDArray[np.float64]:
 
 
 def _reproduces(logs: NDArray[np.floating], proba: NDArray[np.floating]) -> bool:
-    return bool(np.all(np.abs(np.exp(logs) - proba) <= _SAME_PROBABILITY))
+    with np.errstate(over="ignore"):
+        return bool(np.all(np.abs(np.exp(logs) - proba) <= _SAME_PROBABILITY))
 
 
 def _is_floored(logs: NDArray[np.floating], proba: NDArray[np.floating]) -> bool:

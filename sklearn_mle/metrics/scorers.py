@@ -222,12 +222,12 @@ def _with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassRes
     absent = occurring[encode(occurring, response.labels) < 0]
     if _is_text(absent) != _is_text(response.labels):
         raise ValueError(
-            f"y_true has the label {absent[0]!r}, and the estimator was trained on {response.labels.tolist()}: text "
-            "never matches numbers. Give y_true as it was given to fit."
+            f"y_true has the label {absent.tolist()[0]!r}, and training had {response.labels.tolist()}: "
+            "text never matches numbers. Give y_true as it was given to fit."
         )
     impossible = np.full((len(y), len(absent)), -np.inf if response.is_log else 0.0, dtype=response.values.dtype)
     return ClassResponse(
-        np.array([*response.labels.tolist(), *absent.tolist()], dtype=np.result_type(response.labels, absent)),
+        np.concatenate([response.labels, absent]),
         np.hstack([response.values, impossible]),
         response.is_log,
     )

@@ -38,6 +38,10 @@ class Factor(ABC):
     def condition(self) -> float:
         """Condition number of R after its columns were scaled to unit length (estimated, 1-norm)."""
 
+    @abstractmethod
+    def times(self, multiple: float) -> "Factor":
+        """Return the factor of ``multiple`` A, for a positive multiple."""
+
     def solve(self, vector: Array) -> Array:
         """Return A^-1 vector."""
         return self.unwhiten(self.whiten(vector))
@@ -55,6 +59,9 @@ class DiagonalFactor(Factor):
         self.root = np.sqrt(diagonal)
         self.size = len(diagonal)
 
+    def times(self, multiple: float) -> "DiagonalFactor":
+        return DiagonalFactor(np.square(self.root) * multiple)
+
     def whiten(self, gradient: Array) -> Array:
         return (gradient.T / self.root).T
 
@@ -71,6 +78,9 @@ class _Triangle(Factor):
 
     def __init__(self, upper: Array, scale: Array) -> None:
         self._upper, self.scale, self.size = upper, scale, len(scale)
+
+    def times(self, multiple: float) -> "_Triangle":
+        return _Triangle(self._upper, self.scale * np.sqrt(multiple))
 
     def whiten(self, gradient: Array) -> Array:
         # dtrtrs directly: scipy.linalg.solve_triangular costs ten times as much on a vector of thirty.

@@ -41,6 +41,8 @@ class Columns:
         The rounding of a column's entries, in its standardized unit: what is smaller cannot be told from zero.
     spread : ndarray of shape (p,)
         The standard deviation itself (zero for constant columns), in standardized units: between 0.7 and 1.5.
+    largest : ndarray of shape (p,)
+        An upper bound of the absolute entries, in standardized units.
     """
 
     shift: Array
@@ -48,6 +50,7 @@ class Columns:
     constant: Array
     noise: Array
     spread: Array
+    largest: Array
 
     @classmethod
     def of(cls, X: Any, weight: Array | None, *, centre: bool, least_scale: float = 0.0) -> "Columns":
@@ -71,11 +74,12 @@ class Columns:
         unit = np.where(constant, 1.0, np.maximum(spread, least_scale))
         scale = np.exp2(np.clip(np.rint(np.log2(unit)), -1000, 1000))
         grid = scale / 8
+        reach = np.where(constant, 0.0, largest + 2 * np.abs(mean)) if centre else largest
         with np.errstate(over="ignore"):
             steps = mean / grid
         # Beyond 2^53 grid steps the mean is on a coarser grid already.
         shift = np.where(np.abs(steps) < 2.0**52, np.rint(steps) * grid, mean)
-        return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale)
+        return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach / scale)
 
     def to_original(self, matrix: Array) -> Array:
         """Return coefficients (q, p + 1) of the standardized columns in X's own units, intercepts in extended precision.

@@ -119,7 +119,12 @@ class DenseRows:
 
 
 def _sandwich(X: Array, weight: Array) -> Array:
+    # numpy sees A.T @ A and calls syrk, half the work of a general product; it wants weights of one sign.
     if weight.min(initial=0.0) >= 0:
         root = X * np.sqrt(weight)[:, None]
-        return root.T @ root  # numpy sees A.T @ A and calls syrk: half the work
+        return root.T @ root
+    if weight.max(initial=0.0) <= 0:
+        root = X * np.sqrt(-weight)[:, None]
+        product = root.T @ root
+        return np.negative(product, out=product)
     return X.T @ (X * weight[:, None])

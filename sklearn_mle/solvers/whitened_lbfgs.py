@@ -18,47 +18,73 @@ __all__ = ["solve_whitened_lbfgs"]
 Array = NDArray[Any]
 
 
-def solve_whitened_lbfgs(problem: Problem, preconditioner: Factor, start: Array, *, gap: float, max_iter: int) -> Solution:
+def solve_whitened_lbfgs(
+    problem: Problem, preconditioner: Factor, start: Array, *, gap: float, max_iter: int
+) -> Solution:
     """Minimize until half the squared whitened gradient is at most ``gap``.
 
     The returned gap is the preconditioner's estimate, not a certificate: the caller checks it against the full
     curvature at the end.
     """
-    best: dict[str, Any] = {"value": np.inf}
-    state: dict[str, Any] = {"n_iter": 0, "status": Status.ROUNDING}
+    walk = _Walk(problem, preconditioner, start, gap)
+    if walk.best.gap > gap and max_iter > 0:
+        minimize(
+            walk.function,
+            np.zeros_like(start),
+            jac=True,
+            method="L-BFGS-B",
+            callback=walk.callback,
+            options={"gtol": 0.0, "ftol": 0.0, "maxcor": 20, "maxiter": max_iter, "maxfun": 3 * max_iter},
+        )
+    return walk.solution(max_iter)
 
-    def function(z: Array) -> tuple[float, Array]:
-        theta = start + preconditioner.unwhiten(z)
-        value, gradient = problem.value_and_gradient(theta)
-        white = preconditioner.whiten(gradient)
-        state.update(theta=theta, value=value, gradient=gradient, estimate=0.5 * float(white @ white))
-        if value < best["value"]:
-            best.update(state)
-        if not np.isfinite(value):
-            return np.inf, np.zeros_like(z)
-        return value, white
 
-    def callback(z: Array) -> None:
-        state["n_iter"] += 1
-        if best["estimate"] <= gap:
-            state["status"] = Status.CONVERGED
-        elif problem.observer(best["theta"]):
-            state["status"] = Status.STOPPED
-        else:
-            return
-        raise StopIteration
+class _Walk:
+    """The function that L-BFGS-B sees, and the best point it has been shown.
 
-    result = minimize(
-        function,
-        np.zeros_like(start),
-        jac=True,
-        method="L-BFGS-B",
-        callback=callback,
-        options={"gtol": 0.0, "ftol": 0.0, "maxcor": 20, "maxiter": max_iter, "maxfun": 3 * max_iter},
-    )
-    if result.status == 1:
-        state["status"] = Status.MAX_ITER
-    estimate = best["estimate"]
-    return Solution(
-        best["theta"], best["value"], best["gradient"], estimate, None, estimate, state["status"], state["n_iter"]
-    )
+    The variables are u = z / |z-gradient at the start|: L-BFGS-B's first trial step has length one, which in these
+    units is the whitened Newton step. In z itself it would be far too short, and cost passes to grow.
+    """
+
+    def __init__(self, problem: Problem, preconditioner: Factor, start: Array, gap: float) -> None:
+        self.problem, self.preconditioner, self.start, self.gap = problem, preconditioner, start, gap
+        self.n_iter, self.stopped = 0, False
+        self.best, white = self._evaluate(start)
+        self.length = float(np.sqrt(white @ white))
+        self._first: tuple[float, Array] | None = (self.best.value, white * self.length)
+
+    def _evaluate(self, theta: Array) -> tuple[Solution, Array]:
+        value, gradient = self.problem.value_and_gradient(theta)
+        white = self.preconditioner.whiten(gradient)
+        estimate = 0.5 * float(white @ white)
+        return Solution(theta, value, gradient, estimate, None, estimate, Status.ROUNDING, 0), white
+
+    def function(self, u: Array) -> tuple[float, Array]:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        point, white = self._evaluate(self.start + self.preconditioner.unwhiten(u * self.length))
+        if not np.isfinite(point.value):
+            return np.inf, np.zeros_like(u)
+        if point.value < self.best.value:
+            self.best = point
+        return point.value, white * self.length
+
+    def callback(self, u: Array) -> None:
+        self.n_iter += 1
+        if self.best.gap <= self.gap:
+            raise StopIteration
+        if self.problem.observer(self.best.theta):
+            self.stopped = True
+            raise StopIteration
+
+    def solution(self, max_iter: int) -> Solution:
+        status = Status.ROUNDING
+        if self.best.gap <= self.gap:
+            status = Status.CONVERGED
+        elif self.stopped:
+            status = Status.STOPPED
+        elif self.n_iter >= max_iter:
+            status = Status.MAX_ITER
+        best = self.best
+        return Solution(best.theta, best.value, best.gradient, best.gap, None, best.gap, status, self.n_iter)

@@ -45,7 +45,7 @@ def test_labels_are_coded_as_numpy_unique_does(y):
 
 @pytest.mark.parametrize("y", [np.array([0.5, 1.0, 2.0]), np.array([1, 2, None], dtype=object)], ids=str)
 def test_what_is_no_label_is_refused(y):
-    with pytest.raises(ValueError, match="Unknown label type|continuous"):
+    with pytest.raises(ValueError, match=r"Unknown label type|continuous"):
         encode_labels(y)
 
 

@@ -73,7 +73,7 @@ FORMATS = {
 
 @BOTH
 @pytest.mark.parametrize("convert", FORMATS.values(), ids=FORMATS)
-def test_every_format_of_X_gives_the_same_fit_and_predictions(estimator, convert):
+def test_every_format_gives_the_same_fit_and_predictions(estimator, convert):
     y = Y[type(estimator)]
     expected = estimator.fit(X, y).predict(X)
     coef = estimator.coef_
@@ -175,7 +175,9 @@ def test_missing_values_of_nullable_types_are_refused(estimator):
         estimator.fit(frame, Y[type(estimator)])
 
 
-@pytest.mark.parametrize("y_type", ["list", "int8", "big-endian", "Int64", "boolean", "string", "polars", "categorical"])
+@pytest.mark.parametrize(
+    "y_type", ["list", "int8", "big-endian", "Int64", "boolean", "string", "polars", "categorical"]
+)
 def test_labels_of_every_kind_give_the_same_fit(y_type):
     y = Y[MLELogisticClassifier]
     given = {
@@ -277,5 +279,5 @@ def test_probability_levels_lie_strictly_between_zero_and_one(q):
 
 
 def test_a_text_target_is_refused():
-    with pytest.raises(ValueError, match="could not convert|cannot be converted|Unable to convert"):
+    with pytest.raises(ValueError, match=r"could not convert|cannot be converted|Unable to convert"):
         check_real_target(["a", "b"])

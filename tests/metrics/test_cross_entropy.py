@@ -30,7 +30,9 @@ def random_case(seed, n=60, n_classes=4, scale=3.0):
 @pytest.mark.parametrize("base", BASES)
 def test_by_hand(base):
     unit = math.log(base or math.e)
-    assert cross_entropy([0, 1], [[0.5, 0.5], [0.75, 0.25]], base=base) == pytest.approx(math.log(8) / 2 / unit, rel=1e-15)
+    assert cross_entropy([0, 1], [[0.5, 0.5], [0.75, 0.25]], base=base) == pytest.approx(
+        math.log(8) / 2 / unit, rel=1e-15
+    )
     assert entropy([[0.25] * 4, [1, 0, 0, 0]], base=base) == pytest.approx(math.log(4) / 2 / unit, rel=1e-15)
     assert kl_divergence([[0.5, 0.5]], [[0.25, 0.75]], base=base) == pytest.approx(
         math.log(4 / 3) / 2 / unit, rel=1e-14
@@ -108,9 +110,9 @@ def test_weights_are_copies():
     for y_true in (soft, hard):
         repeated = [np.repeat(part, weight.astype(int), axis=0) for part in (y_true, logs)]
         labels = np.arange(4)
-        assert cross_entropy(
-            y_true, logs, labels=labels, log_proba=True, sample_weight=weight
-        ) == pytest.approx(cross_entropy(*repeated, labels=labels, log_proba=True), rel=1e-13)
+        assert cross_entropy(y_true, logs, labels=labels, log_proba=True, sample_weight=weight) == pytest.approx(
+            cross_entropy(*repeated, labels=labels, log_proba=True), rel=1e-13
+        )
         assert entropy(y_true, sample_weight=weight) == pytest.approx(entropy(repeated[0]), rel=1e-13)
 
 
@@ -166,6 +168,15 @@ def test_frames():
     assert entropy(proba, sample_weight=pd.Series([1, 0])) == pytest.approx(math.log(2), rel=1e-15)
     with pytest.raises(ValueError, match="y_pred has its columns in the order"):
         cross_entropy(pd.Series(["a", "b"]), proba, labels=["b", "a"])
+
+
+def test_polars_frames():
+    pl = pytest.importorskip("polars")
+    proba = pl.DataFrame({"a": [0.5, 0.25], "b": [0.5, 0.75]})
+    assert cross_entropy(pl.Series(["a", "b"]), proba, labels=["a", "b"], sample_weight=pl.Series([1, 0])) == math.log(
+        2
+    )
+    assert entropy(proba) == entropy(proba.to_numpy())
 
 
 def test_entropy_of_log_probabilities():

@@ -1,0 +1,151 @@
+"""The log-likelihood scorer on regressors: whose density it is, with weights and offsets, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_iris, make_classification
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import BayesianRidge
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.metrics import (
+    get_scorer,
+    log_likelihood_scorer,
+    neg_cross_entropy_scorer,
+)
+
+X_IRIS, Y_IRIS = load_iris(return_X_y=True)
+X_TWO, Y_TWO = make_classification(n_samples=120, random_state=0)
+WEIGHT = np.random.default_rng(0).integers(0, 4, 120).astype(float)
+
+
+class Gaussian(RegressorMixin, BaseEstimator):
+    """Mean of the offset plus the mean of y, unit scale; ``own`` adds a log_likelihood in our signature."""
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def fit(self, X, y, offset=None):
+        self.mean_ = np.mean(y - (0 if offset is None else offset))
+        return self
+
+    def predict(self, X, offset=None):
+        return np.full(len(X), self.mean_) + (0 if offset is None else offset)
+
+    def predict_distribution(self, X, offset=None):
+        return scipy.stats.norm(self.predict(X, offset=offset), self.scale)
+
+
+class GaussianWithTotal(Gaussian):
+    def log_likelihood(self, X, y, sample_weight=None, offset=None):
+        rows = self.predict_distribution(X, offset=offset).logpdf(y)
+        return rows.sum() if sample_weight is None else sample_weight @ rows
+
+
+@pytest.mark.parametrize("kind", [Gaussian, GaussianWithTotal])
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_densities_of_regressors(kind, weight):
+    rng = np.random.default_rng(2)
+    X, y, offset = rng.normal(size=(120, 1)), rng.normal(size=120), rng.normal(size=120)
+    model = kind(scale=2.0).fit(X, y, offset=offset)
+    rows = scipy.stats.norm(model.mean_ + offset, 2).logpdf(y)
+    for y_true in (y, pd.Series(y), y.tolist()):
+        score = log_likelihood_scorer(model, X, y_true, sample_weight=weight, offset=offset)
+        assert score == pytest.approx(np.average(rows, weights=weight), rel=1e-13)
+    piped = make_pipeline(StandardScaler(), kind(scale=2.0)).fit(X, y)
+    assert log_likelihood_scorer(piped, X, y) == pytest.approx(scipy.stats.norm(y.mean(), 2).logpdf(y).mean())
+
+
+def test_offsets_of_regressors_are_routed(routing):
+    rng = np.random.default_rng(3)
+    X, offset = rng.normal(size=(60, 1)), rng.normal(scale=5, size=60)
+    y = offset + rng.normal(size=60)
+    search = GridSearchCV(
+        Gaussian().set_fit_request(offset=True),
+        {"scale": [1.0, 5.0]},
+        cv=KFold(3),
+        scoring=get_scorer("log_likelihood").set_score_request(offset=True),
+    ).fit(X, y, offset=offset)
+    assert search.best_params_ == {"scale": 1.0}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        BayesianRidge(),
+        GaussianProcessRegressor(alpha=0.1),
+        make_pipeline(StandardScaler(), BayesianRidge()),
+        GridSearchCV(BayesianRidge(), {"alpha_1": [1e-6, 1e-3]}, cv=2, scoring=log_likelihood_scorer),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_known_gaussian_regressors_in_cross_validation(model):
+    X, y = X_IRIS[:, :3], X_IRIS[:, 3]
+    folds = KFold(3, shuffle=True, random_state=0)
+    scores = cross_val_score(model, X, y, scoring=log_likelihood_scorer, cv=folds)
+    for score, (train, test) in zip(scores, folds.split(X), strict=True):
+        mean, std = _mean_and_std(clone(model).fit(X[train], y[train]), X[test])
+        assert score == pytest.approx(scipy.stats.norm(mean, std).logpdf(y[test]).mean(), rel=1e-12)
+
+
+def _mean_and_std(model, X):
+    model = getattr(model, "best_estimator_", model)
+    return model.predict(X, return_std=True)
+
+
+def test_counts_and_classes_by_one_scorer():
+    class Counts(Gaussian):
+        def predict_distribution(self, X):
+            return scipy.stats.poisson(np.full(len(X), 2.0))
+
+    y = np.array([0, 3])
+    assert log_likelihood_scorer(Counts(), np.zeros((2, 1)), y) == scipy.stats.poisson(2).logpmf(y).mean()
+    model = GaussianNB().fit(X_TWO, Y_TWO)
+    assert log_likelihood_scorer(model, X_TWO, Y_TWO) == neg_cross_entropy_scorer(model, X_TWO, Y_TWO)
+
+
+@pytest.mark.parametrize("kind", [Gaussian, GaussianWithTotal])
+def test_an_impossible_outcome_is_infinite_and_said_once(kind):
+    class Bounded(kind):
+        def predict_distribution(self, X, offset=None):
+            return scipy.stats.uniform(0, 1)
+
+    where = "its log_likelihood" if kind is GaussianWithTotal else "1 of 3 rows"
+    with pytest.warns(InfiniteScoreWarning, match=f"log_likelihood is -inf: Bounded .*{where}.* wrong") as record:
+        assert log_likelihood_scorer(Bounded(), np.zeros((3, 1)), [0.5, 0.5, 2.0]) == -np.inf
+    assert len(record) == 1
+    assert log_likelihood_scorer(Bounded(), np.zeros((3, 1)), [0.5, 0.25, 0.75]) == 0.0
+
+
+def test_an_infinite_density_is_said_too():
+    class Certain(BayesianRidge):
+        def predict(self, X, return_std=False):
+            return np.zeros(len(X)), np.zeros(len(X))
+
+    with pytest.warns(InfiniteScoreWarning, match="log_likelihood is inf: .* density inf .* right"):
+        assert log_likelihood_scorer(Certain(), np.zeros((2, 1)), [0.0, 0.0]) == np.inf
+
+
+def test_outcomes_that_are_not_numbers_and_densities_that_are_not():
+    model = Gaussian().fit(np.zeros((2, 1)), np.zeros(2))
+    with pytest.raises(ValueError, match=r"y_true\[1\] is nan: outcomes must be finite"):
+        log_likelihood_scorer(model, np.zeros((2, 1)), [0.0, np.nan])
+    with pytest.raises(ValueError, match="y_true must hold real numbers"):
+        log_likelihood_scorer(model, np.zeros((2, 1)), ["a", "b"])
+    model.mean_ = np.nan
+    with pytest.raises(ValueError, match="Gaussian gave a log density that is nan"):
+        log_likelihood_scorer(model, np.zeros((2, 1)), [0.0, 1.0])
+
+
+def test_transformed_targets_are_refused():
+    model = TransformedTargetRegressor(BayesianRidge(), func=np.log, inverse_func=np.exp)
+    model.fit(X_IRIS[:, :3], X_IRIS[:, 3])
+    with pytest.raises(TypeError, match="TransformedTargetRegressor"):
+        log_likelihood_scorer(model, X_IRIS[:, :3], X_IRIS[:, 3])
