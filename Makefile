@@ -57,15 +57,15 @@ define require_python
 	    echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 endef
 
-# The stamp is younger than pyproject.toml once the environment is complete, so a second run installs nothing.
-$(VENV)/.stamp: pyproject.toml
+# The stamp is younger than what the installation reads once the environment is complete: a second run installs nothing.
+$(VENV)/.stamp: pyproject.toml sklearn_mle/__init__.py
 	$(require_python)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) pip install --quiet --editable '.[dev]'
 	@touch $@
 
 # pip cannot choose the oldest versions that pyproject.toml allows; uv can.
-$(OLDEST)/.stamp: pyproject.toml
+$(OLDEST)/.stamp: pyproject.toml sklearn_mle/__init__.py
 	$(require_python)
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet uv

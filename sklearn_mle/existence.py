@@ -42,7 +42,7 @@ _FIRST_ROWS = 2000
 _ROUNDS = 60
 
 
-def certificate(objective: PenalizedNLL, theta: Array, factor: Factor, gap: float, largest: Array) -> float:
+def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, gap: float, largest: Array) -> float:
     """Return an upper bound of s = lambda M; below ``CERTIFIED`` a finite MLE exists.
 
     Three bounds of M, each dearer and sharper: from the columns' largest entries, free, enough where rows are many;
@@ -53,8 +53,8 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor, gap: floa
     ----------
     objective : PenalizedNLL
     theta : ndarray of shape (size,)
-    factor : Factor
-        Of the Hessian at (or just before) theta.
+    factor : Factor or None
+        Of the Hessian at (or just before) theta; without one only the second bound is at hand.
     gap : float
         Half the squared Newton decrement where the factor was formed.
     largest : ndarray of shape (p,)
@@ -64,7 +64,7 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor, gap: floa
     if decrement == 0:
         return 0.0
     longest_row = (1 + float(largest @ largest)) * (1 if objective.predictors.contrast is None else 2)
-    if factor.size <= _MOST_INVERTED:
+    if factor is not None and factor.size <= _MOST_INVERTED:
         inverse = float(np.linalg.norm(factor.unwhiten(np.eye(factor.size)), 2))
         free = decrement * inverse * float(np.sqrt(longest_row))
         if free < CERTIFIED:
@@ -81,7 +81,9 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor, gap: floa
             bound = 1 / information
         far = np.flatnonzero(decrement**2 * bound >= CERTIFIED**2)
         longest = float(np.delete(bound, far).max(initial=0.0))
-        if len(far):
+        if len(far) and factor is None:
+            longest = float("inf")
+        elif len(far):
             longest = max(longest, _longest(objective, block, far, factor))
         return np.array([longest])
 

@@ -24,15 +24,18 @@ class Identification:
         A largest set of columns that are independent of each other (and of the intercept).
     dependent : ndarray of int
         The other columns.
-    null_space : ndarray of shape (p, len(dependent))
-        Orthonormal basis, in X's own units, of the coefficients that leave every fitted value as it is.
+    basis : ndarray of shape (p, k)
+        Orthonormal, in X's own units: of the coefficients that leave every fitted value as it is (the null space), or
+        of their complement (the row space), whichever has fewer dimensions.
+    is_null_space : bool
     mean : ndarray of shape (p,)
         Weighted means of the standardized columns: what the intercept gives back for a move in the null space.
     """
 
     active: Array
     dependent: Array
-    null_space: Array
+    basis: Array
+    is_null_space: bool
     mean: Array
 
     def minimum_norm(self, matrix: Array, columns: Columns) -> Array:
@@ -40,7 +43,8 @@ class Identification:
         coef = (matrix[:, :-1] / columns.scale).astype(np.float64)
         change = np.zeros_like(coef)
         for _ in range(2):  # once more removes what the first projection left to rounding
-            change -= ((coef + change) @ self.null_space) @ self.null_space.T
+            projection = ((coef + change) @ self.basis) @ self.basis.T
+            change = change - projection if self.is_null_space else projection - coef
         standardized = change * columns.scale
         out = matrix.copy()
         out[:, :-1] += standardized
@@ -82,7 +86,11 @@ def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identific
     rank = int(np.argmax(below)) if below.any() else len(size)
     active = np.sort(candidates[order[:rank]])
     dependent = np.setdiff1d(np.arange(p), active)
-    return Identification(active, dependent, _null_space(R, order, rank, candidates, columns), mean)
+    if p - rank <= rank:
+        return Identification(active, dependent, _null_space(R, order, rank, candidates, columns), True, mean)
+    rows = np.zeros((rank, p))
+    rows[:, candidates[order]] = R[:rank]
+    return Identification(active, dependent, _orthonormal((rows * columns.scale).T), False, mean)
 
 
 def _null_space(R: Array, order: Array, rank: int, candidates: Array, columns: Columns) -> Array:
@@ -98,7 +106,10 @@ def _null_space(R: Array, order: Array, rank: int, candidates: Array, columns: C
         free = 0
     constant = np.flatnonzero(columns.constant)
     basis[constant, free + np.arange(len(constant))] = 1
-    if basis.shape[1]:
-        basis /= np.abs(basis).max(axis=0)
-        basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
-    return basis
+    return _orthonormal(basis)
+
+
+def _orthonormal(basis: Array) -> Array:
+    if not basis.shape[1]:
+        return basis
+    return scipy.linalg.qr(basis / np.abs(basis).max(axis=0), mode="economic", check_finite=False)[0]

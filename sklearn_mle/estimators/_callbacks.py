@@ -54,6 +54,7 @@ class FitTasks:
         attributes: Callable[[NDArray[Any]], dict[str, Any]],
     ) -> None:
         self._attributes = attributes
+        self._stop = False
         self._task_arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata or None}
         # The number of iterations is not known in advance: max_iter is a bound that good fits never come near.
         self._root = estimator._init_callback_context(max_subtasks=None)
@@ -65,12 +66,13 @@ class FitTasks:
         self._iteration.call_on_fit_task_begin(**self._task_arguments)
 
     def observe(self, iteration: int, coefficients: NDArray[np.float64]) -> bool:
-        """End the task of this iteration, begin the next one's; True where a callback asks to stop."""
-        stop = self._iteration.call_on_fit_task_end(
+        """End the task of this iteration, begin the next one's; True once a callback has asked to stop."""
+        # A fit may have several stages: a request made in one is repeated in the next.
+        self._stop |= self._iteration.call_on_fit_task_end(
             **self._task_arguments, reconstruction_attributes=lambda: self._attributes(coefficients)
         )
         self._begin_iteration()
-        return bool(stop)
+        return self._stop
 
     def finish(self) -> None:
         """End the root task; the estimator has published its state."""

@@ -46,8 +46,8 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
             present = np.bincount(shifted, minlength=span) > 0
             classes = (np.flatnonzero(present) + low).astype(y.dtype.newbyteorder("="))
             return classes, shifted if present.all() else (np.cumsum(present) - 1)[shifted]
-    # An array of strings is a set of labels whatever they are; scikit-learn's check would sort it to find that out.
-    if not (y.dtype.kind == "O" and all(isinstance(label, str) for label in y)):
+    # Strings are labels whatever they are; scikit-learn's check would sort them all to find that out.
+    if not (y.dtype.kind in "UT" or (y.dtype.kind == "O" and all(isinstance(label, str) for label in y))):
         check_classification_targets(y)
     encoder = LabelEncoder()
     codes = encoder.fit_transform(y)

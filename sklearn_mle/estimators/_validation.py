@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
 __all__ = [
@@ -25,8 +25,10 @@ __all__ = [
 _MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
-def validate_training(estimator: Any, X: Any, y: Any, **check_params: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """Validate X and y together.
+def validate_training(
+    estimator: Any, X: Any, y: Any, *, least_samples: int = 1, **target_params: Any
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Validate X and y together; ``target_params`` say what scikit-learn's ``check_X_y`` should make of y.
 
     Returns
     -------
@@ -38,7 +40,13 @@ def validate_training(estimator: Any, X: Any, y: Any, **check_params: Any) -> tu
     """
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
-    X, y = validate_data(draft, X, y, **_MATRIX, **check_params)
+    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu":
+        # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's
+        # time in this room.
+        X = validate_data(draft, X, **_MATRIX, ensure_min_samples=least_samples)
+        check_consistent_length(X, y)
+    else:
+        X, y = validate_data(draft, X, y, **_MATRIX, ensure_min_samples=least_samples, **target_params)
     learned = vars(draft)
     attributes = {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
     return _canonical(X), y, attributes

@@ -169,7 +169,7 @@ class GaussianMLERegressor(BaseMLERegressor):
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         # One row says nothing of the scale; of a location it does.
         least = 2 if isinstance(self.scale, str) else 1
-        X, y, attributes = validate_training(self, X, y, y_numeric=True, ensure_min_samples=least)
+        X, y, attributes = validate_training(self, X, y, y_numeric=True, least_samples=least)
         weight = check_sample_weight(sample_weight, len(y))
         if weight is not None and np.count_nonzero(weight) < least:
             raise ValueError(

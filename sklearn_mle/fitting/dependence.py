@@ -19,7 +19,7 @@ __all__ = ["find_dependence"]
 
 # A condition number of the scaled design beyond which a column may be a combination of others.
 _SUSPECT_CONDITION = 1e6
-_MOST_COLUMNS = 4000
+_LARGEST_ORDER = 4000
 # Columns independent on some of the rows are independent: a few thousand rows settle most designs.
 _FIRST_ROWS = 4000
 
@@ -28,20 +28,20 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     """Return the columns' dependences, or None when there are none.
 
     A Cholesky factor of the cross-products settles the ordinary case; only a suspicious one pays for the QR. Designs
-    of too many columns for either are not examined.
+    of so many rows and columns that neither is affordable are not examined.
     """
     n, p = data.n_rows, data.n_columns
-    if p > _MOST_COLUMNS:
+    if min(n, p) > _LARGEST_ORDER:
         return None
     varying = np.flatnonzero(~columns.constant)
-    if n > len(varying):
+    if n > len(varying) and p <= _LARGEST_ORDER:
         first = max(_FIRST_ROWS, 8 * p)
         samples = [data] if n < 4 * first else [data.take(np.arange(0, n, n // first)), data]
         if any(_clearly_independent(sample, varying, intercept) for sample in samples):
             if len(varying) == p:
                 return None
             constant = np.flatnonzero(columns.constant)
-            return Identification(varying, constant, np.eye(p)[:, constant], np.zeros(p))
+            return Identification(varying, constant, np.eye(p)[:, constant], True, np.zeros(p))
     found = identify(data, columns, intercept=intercept)
     return found if len(found.dependent) else None
 

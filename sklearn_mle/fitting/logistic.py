@@ -12,7 +12,7 @@ from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate, sepa
 from sklearn_mle.fitting.dependence import find_dependence
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
-from sklearn_mle.fitting.solve import affordable, solve
+from sklearn_mle.fitting.solve import solve
 from sklearn_mle.information import hessian_factor, refine
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
@@ -72,7 +72,7 @@ class _LogisticFit:
         null_value = self._null_value(objective, null, mass)
         theta = null if start is None else objective.predictors.theta(prepared.columns.to_standardized(start))
         solution = self._solve(objective, theta, null_value)
-        if prepared.alpha == 0 and affordable(objective):
+        if prepared.alpha == 0:
             solution, separated = self._check_existence(objective, solution, null_value)
             if separated:
                 active = np.flatnonzero(~prepared.columns.constant)
@@ -163,46 +163,50 @@ class _LogisticFit:
         asked = False
         largest = self.prepared.columns.largest
         for _ in range(_ROUNDS):
-            if solution.status in (Status.STOPPED, Status.MAX_ITER) or solution.factor is None:
+            if solution.status in (Status.STOPPED, Status.MAX_ITER):
                 return solution, False
             # The factor is of the point before polishing, so its own gap goes with it.
             if certificate(objective, solution.theta, solution.factor, solution.factor_gap, largest) < CERTIFIED:
                 return solution, False
-            try:
-                factor = hessian_factor(objective, solution.theta)
-                gap = 0.5 * factor.squared_norm(solution.gradient)
-                if certificate(objective, solution.theta, factor, gap, largest) < CERTIFIED:
-                    return replace(solution, factor=factor, factor_gap=gap, gap=gap), False
-            except NotPositiveDefiniteError:
-                pass  # flat to rounding along some direction: ask the linear program
-            if not asked:
-                asked = True
-                direction = separating_direction(objective, solution.theta)
+            if solution.factor is None:
+                # Too large for linear programs: a smaller gap may prove existence, nothing can disprove it.
+                verdict, columns = "could not be excluded", np.arange(self.prepared.data.n_columns)
+            else:
+                try:
+                    factor = hessian_factor(objective, solution.theta)
+                    gap = 0.5 * factor.squared_norm(solution.gradient)
+                    if certificate(objective, solution.theta, factor, gap, largest) < CERTIFIED:
+                        return replace(solution, factor=factor, factor_gap=gap, gap=gap), False
+                except NotPositiveDefiniteError:
+                    pass  # flat to rounding along some direction: ask the linear program
+                direction = None if asked else separating_direction(objective, solution.theta)
                 if direction is not None:
-                    self._warn_separation(objective, direction)
+                    size = np.abs(objective.predictors.matrix(direction)[:, :-1]).max(axis=0)
+                    self._warn_separation("holds", np.flatnonzero(size > 1e-6 * max(size.max(initial=0.0), 1e-300)))
                     return solution, True
+                asked = True
             # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
+            solver = "newton-cg" if solution.factor is None else "newton"
             solution = solve(
                 objective,
                 solution.theta,
-                replace(self.options, solver="newton"),
+                replace(self.options, solver=solver),
                 null_value=null_value,
                 tol=1e-6 * solution.gap,
                 observer=self._watch(objective),
             )
-        return solution, False
+        if solution.factor is None:
+            self._warn_separation(verdict, columns)
+        return solution, solution.factor is None
 
-    def _warn_separation(self, objective: PenalizedNLL, direction: Array) -> None:
-        matrix = objective.predictors.matrix(direction)
-        size = np.abs(matrix[:, :-1]).max(axis=0)
-        columns = np.flatnonzero(size > 1e-6 * max(size.max(initial=0.0), 1e-300))
+    def _warn_separation(self, verdict: str, columns: Array) -> None:
         where = self.prepared.names(columns) if len(columns) else "the intercept"
         self.warnings.append(
             SeparationWarning(
-                f"The classes are separated by a linear combination of {where}: no finite maximum likelihood estimate "
-                "exists, for the likelihood still rises as these coefficients go to infinity. Returned is the "
-                f"posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total weight, columns "
-                "in standard deviations). Penalize with a finite C to choose the prior yourself."
+                f"Separation of the classes by a linear combination of {where} {verdict}: then no finite maximum "
+                "likelihood estimate exists, for the likelihood still rises as these coefficients go to infinity. "
+                f"Returned is the posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total "
+                "weight, columns in standard deviations). Penalize with a finite C to choose the prior yourself."
             )
         )
 

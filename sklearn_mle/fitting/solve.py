@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.fitting.preconditioner import preconditioner
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.information import expected_factor, hessian_factor
-from sklearn_mle.numerics.factors import DiagonalFactor, Factor
+from sklearn_mle.numerics.factors import Factor
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, SumOfPenalties
@@ -70,13 +71,15 @@ def solve(
     """
     tol = options.tol if tol is None else tol
     problem = _problem(objective, observer)
-    limits = {"tol": tol, "max_iter": options.max_iter}
     if options.solver == "newton-cg" or (options.solver == "auto" and not affordable(objective)):
-        return solve_newton_cg(problem, _diagonal(objective, start), start, null_value=null_value, **limits)
+        return _matrix_free(problem, objective, start, null_value, options, tol)
     if options.solver == "lbfgs":
         return _lbfgs(problem, objective, start, null_value, options, tol)
-    if options.solver == "newton" or not _worth_a_sample(objective):
-        return solve_newton(problem, start, null_value=null_value, **limits)
+    if options.solver == "newton" or objective.likelihood.quadratic or _work(objective) < _SAMPLE_WORK:
+        return solve_newton(problem, start, tol=tol, max_iter=options.max_iter, null_value=null_value)
+    if not _worth_a_sample(objective):
+        # Too few rows to sample, yet a curvature costs many gradients: L-BFGS takes the steps in between.
+        return _lbfgs(problem, objective, start, null_value, options, tol)
     return _from_a_sample(problem, objective, start, null_value, options, tol)
 
 
@@ -91,16 +94,38 @@ def _problem(objective: PenalizedNLL, observer: Callable[[Array], bool] | None) 
     )
 
 
+def _work(objective: PenalizedNLL) -> float:
+    """Return the multiply-adds of one curvature of all rows."""
+    predictors = objective.predictors
+    return float(objective.data.n_rows) * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
+
+
 def _worth_a_sample(objective: PenalizedNLL) -> bool:
     """Return whether forming curvatures of all rows is so dear that a sample of them should go ahead."""
-    data, predictors = objective.data, objective.predictors
-    work = data.n_rows * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
-    return not objective.likelihood.quadratic and work > _SAMPLE_WORK and 2 * _sample_size(objective) < data.n_rows
+    return _work(objective) > _SAMPLE_WORK and 2 * _sample_size(objective) < objective.data.n_rows
 
 
 def _sample_size(objective: PenalizedNLL) -> int:
     data = objective.data
     return max(data.n_rows // 20, 8 * data.n_columns, 3000)
+
+
+def _matrix_free(
+    problem: Problem, objective: PenalizedNLL, start: Array, null_value: float | None, options: FitOptions, tol: float
+) -> Solution:
+    """Newton-CG, preconditioned by the curvature of a sample at its optimum where rows are many."""
+    if 2 * _sample_size(objective) >= objective.data.n_rows:
+        factor = preconditioner(objective, start)
+        return solve_newton_cg(problem, factor, start, tol=tol, max_iter=options.max_iter, null_value=null_value)
+    if null_value is None:
+        null_value = problem.value_and_gradient(start)[0]
+    local, share = _sample_objective(objective)
+    factor = preconditioner(local, start)
+    near = solve_newton_cg(
+        _problem(local, None), factor, start, tol=_ROUGH, max_iter=options.max_iter, null_value=np.inf
+    )
+    factor = preconditioner(local, near.theta).times(1 / share)
+    return solve_newton_cg(problem, factor, near.theta, tol=tol, max_iter=options.max_iter, null_value=null_value)
 
 
 def _from_a_sample(
@@ -125,8 +150,8 @@ def _from_a_sample(
     return replace(end, n_iter=near.n_iter + end.n_iter)
 
 
-def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) -> tuple[Array, Factor]:
-    """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows.
+def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
+    """Return the objective on a sample of the rows, and the sample's share of them.
 
     A weak prior keeps the sample's problem well-posed where the sample is separable, rank deficient, or has not seen a
     column at work; for such a column the prior has the curvature that its variance over all rows promises.
@@ -139,7 +164,13 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) 
     missing = np.maximum(0.0, 0.5 - squares / sample.n_rows)  # standardized columns have a mean square near one
     prior = _free_form(predictors, 1.0 + 0.25 * sample.n_rows * missing, 0.01)
     penalty = SumOfPenalties(objective.penalty, share, GaussianPrior(prior))
-    local = PenalizedNLL(objective.likelihood, predictors, sample, penalty)
+    return PenalizedNLL(objective.likelihood, predictors, sample, penalty), share
+
+
+def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) -> tuple[Array, Factor]:
+    """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
+    local, share = _sample_objective(objective)
+    predictors = objective.predictors
     sub_problem = _problem(local, None)
     if _worth_a_sample(local):
         theta, factor = _sample_optimum(local, start, options)
@@ -174,7 +205,7 @@ def _lbfgs(
     formed = affordable(objective)
     theta, n_iter = start, 0
     while True:
-        factor = problem.safe_factor(theta) if formed else _diagonal(objective, theta)
+        factor = problem.safe_factor(theta) if formed else preconditioner(objective, theta)
         allowed = min(_PASSES_A_FACTOR, options.max_iter - n_iter) if formed else options.max_iter
         near = solve_whitened_lbfgs(problem, factor, theta, gap=tol, max_iter=allowed)
         theta, n_iter = near.theta, n_iter + near.n_iter
@@ -187,23 +218,3 @@ def _lbfgs(
         end = solve_newton_cg(problem, factor, theta, tol=tol, max_iter=left, null_value=null_value)
     status = near.status if near.status is Status.STOPPED else end.status
     return replace(end, status=status, n_iter=n_iter + end.n_iter)
-
-
-def _diagonal(objective: PenalizedNLL, theta: Array) -> Factor:
-    """Return a diagonal preconditioner: the total rowwise information of each predictor, plus the prior.
-
-    Standardized columns have a mean square of one, so the information of the rows is all that tells the columns apart.
-    """
-    predictors = objective.predictors
-    matrix = predictors.matrix(theta)
-
-    def block_sum(block: RowBlock) -> tuple[Array]:
-        information = objective.likelihood.information_diagonal(predictors.eta(block.rows, matrix, block.offset))
-        return (information.sum(axis=1) if block.weight is None else information @ block.weight,)
-
-    total = objective.data.sum(block_sum)[0]
-    if predictors.contrast is not None:
-        total = np.square(predictors.contrast).T @ total
-    diagonal = np.repeat(total[:, None], predictors.shape[1], axis=1)[predictors.used]
-    diagonal += np.abs(objective.penalty.hessian_product(theta, np.ones(len(theta))))
-    return DiagonalFactor(np.maximum(diagonal, 1e-12 * diagonal.max()))

@@ -1,0 +1,85 @@
+"""Preconditioners for curvatures too large to form: Kronecker for several predictors, diagonal for wide data."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.numerics.factors import DiagonalFactor, Factor
+from sklearn_mle.numerics.kronecker import KroneckerFactor
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.row_blocks import RowBlock
+
+__all__ = ["preconditioner"]
+
+Array = NDArray[Any]
+
+# An eigendecomposition of the columns' curvature takes seconds beyond this order.
+_MOST_COLUMNS = 2500
+
+
+def preconditioner(objective: PenalizedNLL, theta: Array) -> Factor:
+    """Return a factor near that of the Hessian at theta, at a cost far below forming it."""
+    predictors = objective.predictors
+    if predictors.contrast is not None and 0 < predictors.n_columns <= _MOST_COLUMNS:
+        return _kronecker(objective, theta)
+    return _diagonal(objective, theta)
+
+
+def _diagonal(objective: PenalizedNLL, theta: Array) -> Factor:
+    """Return the total rowwise information of each predictor, plus the prior.
+
+    Standardized columns have a mean square of one, so the information of the rows is all that tells the columns apart.
+    """
+    predictors = objective.predictors
+    matrix = predictors.matrix(theta)
+
+    def block_sum(block: RowBlock) -> tuple[Array]:
+        information = objective.likelihood.information_diagonal(predictors.eta(block.rows, matrix, block.offset))
+        return (information.sum(axis=1) if block.weight is None else information @ block.weight,)
+
+    total = objective.data.sum(block_sum)[0]
+    if predictors.contrast is not None:
+        total = np.square(predictors.contrast).T @ total
+    diagonal = np.repeat(total[:, None], predictors.shape[1], axis=1)[predictors.used]
+    diagonal += np.abs(objective.penalty.hessian_product(theta, np.ones(len(theta))))
+    return DiagonalFactor(np.maximum(diagonal, 1e-12 * diagonal.max()))
+
+
+def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
+    """Return the factor of G (x) A + penalty: A weighs each row by the trace of its information, G is their mean.
+
+    The penalty is taken as the same for every predictor, as a prior on all the coefficients of a column is.
+    """
+    predictors = objective.predictors
+    matrix = predictors.matrix(theta)
+    p = predictors.n_columns
+    contrast = predictors.contrast
+    assert contrast is not None
+
+    def block_sum(block: RowBlock) -> tuple[Array, Array]:
+        eta = predictors.eta(block.rows, matrix, block.offset)
+        diagonal = objective.likelihood.information_diagonal(eta)
+        if block.weight is not None:
+            diagonal = diagonal * block.weight
+        # For the categorical likelihood sum_i (diag(p_i) - p_i p_i') needs one product of (K, n) by (n, K).
+        change = objective.likelihood.hessian_operator(block.y, eta, block.weight)
+        between = np.stack([change(np.repeat(unit[:, None], eta.shape[1], axis=1)).sum(axis=1) for unit in contrast.T])
+        trace = diagonal.sum(axis=0)
+        within = np.zeros((p + 1, p + 1))
+        within[:p, :p] = block.rows.sandwich(trace)
+        within[p, :p] = within[:p, p] = block.rows.transpose_matvec(trace[None])[0]
+        within[p, p] = trace.sum()
+        return between, within
+
+    between, within = objective.data.sum(block_sum)
+    between = between @ contrast / within[p, p]
+    penalty = predictors.free_matrix(objective.penalty.hessian_product(theta, np.ones(len(theta))))
+    used = np.flatnonzero(predictors.used[0])
+    columns = used[used < p]
+    return KroneckerFactor(
+        between,
+        within[np.ix_(used, used)],
+        penalty[:, columns].mean(axis=0),
+        intercept=predictors.terms[0].intercept,
+    )
