@@ -15,6 +15,7 @@ Array = NDArray[Any]
 # Forming X'WX squares the condition number. Beyond this one (of the scaled root), half the digits are gone.
 _CHOLESKY_LIMIT = 1e7
 # Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
+_LEAST_DAMPING = 1e-10
 _REFINE_FROM = 1e3
 _REFINE_ELEMENTS = 5_000_000
 
@@ -33,8 +34,17 @@ def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
 
 
 def expected_factor(objective: PenalizedNLL, theta: Array) -> Factor:
-    """Return the factor of the expected Hessian: positive definite wherever the parameters are identified."""
-    return _factor(objective, theta, objective.expected_hessian(theta))
+    """Return the factor of the expected Hessian, damped just enough to exist where parameters are not identified."""
+    matrix = objective.expected_hessian(theta)
+    try:
+        return _factor(objective, theta, matrix)
+    except NotPositiveDefiniteError:
+        damping = _LEAST_DAMPING * (matrix.diagonal() + matrix.diagonal().max(initial=0.0) + 1e-300)
+        while True:
+            try:
+                return CholeskyFactor(matrix + np.diag(damping))
+            except NotPositiveDefiniteError:
+                damping = 100 * damping
 
 
 def _factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:

@@ -28,10 +28,19 @@ Rows = DenseRows | SparseRows
 
 @dataclass(frozen=True)
 class Terms:
-    """What one linear predictor is made of besides its offset."""
+    """What one linear predictor is made of besides its offset.
+
+    Attributes
+    ----------
+    columns : bool
+    intercept : bool
+    active : ndarray of int or None
+        The columns with a coefficient; None is all of them (the others were found to depend on these).
+    """
 
     columns: bool = True
     intercept: bool = True
+    active: NDArray[np.intp] | None = None
 
 
 def sum_to_zero_basis(n_classes: int) -> Array:
@@ -54,19 +63,15 @@ class LinearPredictors:
         One per free predictor.
     contrast : ndarray of shape (q, n_free) or None
         From free predictors to the likelihood's; None is the identity.
-    active : ndarray of int or None
-        The columns with a coefficient; None is all of them (the others were found to depend on these).
     """
 
-    def __init__(
-        self, n_columns: int, terms: Sequence[Terms], contrast: Array | None = None, active: Array | None = None
-    ) -> None:
-        self.n_columns, self.terms, self.contrast, self.active = n_columns, tuple(terms), contrast, active
+    def __init__(self, n_columns: int, terms: Sequence[Terms], contrast: Array | None = None) -> None:
+        self.n_columns, self.terms, self.contrast = n_columns, tuple(terms), contrast
         self.shape = (len(self.terms), n_columns + 1)
         used = np.zeros(self.shape, dtype=bool)
         for k, term in enumerate(self.terms):
             if term.columns:
-                used[k, slice(n_columns) if active is None else active] = True
+                used[k, slice(n_columns) if term.active is None else term.active] = True
             used[k, n_columns] = term.intercept
         self.used = used
         self._index = None if used.all() else np.flatnonzero(used)

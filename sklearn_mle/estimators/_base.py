@@ -23,6 +23,9 @@ __all__ = ["BaseMLE", "TrainingData"]
 
 Array = NDArray[np.float64]
 
+# Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
+_NOTICEABLE_GAP = 1e-6
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -219,6 +222,14 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
 def _warnings(result: FitResult) -> list[Warning]:
     """Return what a finished fit has to say."""
     found = list(result.warnings)
+    if result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
+        found.append(
+            ConvergenceWarning(
+                f"Floating point left no further decrease {result.gap:.2g} nats above the minimum (estimated): the data "
+                "are so ill-conditioned that the coefficients are uncertain by about "
+                f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
+            )
+        )
     if result.status is Status.MAX_ITER:
         found.append(
             ConvergenceWarning(

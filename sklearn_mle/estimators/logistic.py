@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, log_expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, column_or_1d
@@ -25,6 +25,7 @@ from sklearn_mle.estimators._labels import (
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.fitting import FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
+from sklearn_mle.numerics.special import log_softmax
 
 __all__ = ["MLELogisticClassifier"]
 
@@ -343,7 +344,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         decision = self.decision_function(X, offset)
         if decision.ndim == 1:
             return log_expit(np.column_stack([-decision, decision]))
-        return log_softmax(decision, axis=1)
+        return log_softmax(decision)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the mean accuracy; for soft labels, its expectation under them.

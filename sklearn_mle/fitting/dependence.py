@@ -48,8 +48,10 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
 
 def _clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bool:
     active = None if len(varying) == data.n_columns else varying
-    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept)], None, active)
-    objective = PenalizedNLL(LeastSquares(), predictors, data, NoPenalty())
+    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
+    # Neither y nor offset enters the curvature of least squares, and they may be of another shape.
+    design = RowBlocks(data.rows, np.zeros(data.n_rows), data.weight)
+    objective = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty())
     try:
         return hessian_factor(objective, np.zeros(predictors.size)).condition < _SUSPECT_CONDITION
     except NotPositiveDefiniteError:

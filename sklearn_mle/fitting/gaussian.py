@@ -41,13 +41,16 @@ def fit_gaussian(
 ) -> FitResult:
     """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
     outcome = RealOutcome.of(prepared, centre=options.fit_intercept)
-    location, identification = _fit_location(outcome, options, observer)
-    objective, solution = location
+    identification = None
+    if prepared.alpha == 0 or likelihood.scale == "log_linear":
+        identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
+    objective, solution = _fit_location(outcome, options, identification, observer)
     theta = solution.theta if solution.factor is None else refine(objective, solution.theta, solution.factor)
     matrix = objective.predictors.matrix(theta)
     value = solution.value if theta is solution.theta else objective.value_and_gradient(theta.astype(np.float64))[0]
     squares = 2 * value
     warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
+    free = slice(1 if prepared.alpha else 0, 2)  # the prior settles the location's coefficients
     perfect = _is_perfect(squares, matrix, outcome)
     if likelihood.scale == "log_linear":
         precision = objective.penalty.add_hessian(np.zeros((len(theta),) * 2), theta).diagonal()
@@ -55,12 +58,13 @@ def fit_gaussian(
             likelihood,
             outcome,
             objective.predictors,
+            None if identification is None else identification.active,
             matrix.astype(np.float64),
             0.0 if perfect else squares / outcome.weight_sum,
             precision,
             options,
             start=None if start is None else outcome.to_standardized(start),
-            observer=_watch(objective, outcome, observer),
+            observer=observer,
         )
         full, scale, log_likelihood, gap = joint.matrix, None, joint.log_likelihood, joint.solution.gap
         n_iter, status = solution.n_iter + joint.solution.n_iter, joint.solution.status
@@ -75,13 +79,13 @@ def fit_gaussian(
         gap = 0.0 if scale == 0 else solution.gap / scale / scale
         n_iter, status = solution.n_iter, solution.status
     if identification is not None:
-        full = identification.minimum_norm(full, prepared.columns)
+        full[free] = identification.minimum_norm(full[free], prepared.columns)
     log_likelihood -= outcome.weight_sum * float(np.log(outcome.spread))
     return FitResult(
         coefficients=outcome.to_original(full),
         scale=None if scale is None else scale * outcome.spread,
         log_likelihood=float(log_likelihood) * prepared.unit,
-        n_obs=outcome.weight_sum * prepared.unit,
+        n_obs=prepared.n_obs,
         n_iter=n_iter,
         n_passes=outcome.n_passes,
         gap=float(gap) * prepared.unit,
@@ -91,28 +95,24 @@ def fit_gaussian(
 
 
 def _fit_location(
-    outcome: RealOutcome, options: FitOptions, observer: Observer | None
-) -> tuple[tuple[PenalizedNLL, Solution], Identification | None]:
-    """Return the least-squares location, penalized by alpha, and the columns' dependences if there are any."""
+    outcome: RealOutcome, options: FitOptions, identification: Identification | None, observer: Observer | None
+) -> tuple[PenalizedNLL, Solution]:
+    """Return the least-squares location, penalized by alpha."""
     prepared = outcome.prepared
     active = np.flatnonzero(~prepared.columns.constant)
+    if identification is not None and prepared.alpha == 0:
+        active = identification.active
     objective = _least_squares(outcome, options, active)
-    identification = None
-    if prepared.alpha == 0:
-        identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
-        if identification is not None and len(identification.active) < len(active):
-            objective = _least_squares(outcome, options, identification.active)
-    null = np.zeros(objective.predictors.size)
-    # Least squares needs one Newton step; an explicit "lbfgs" is honoured by the joint fit, where it has something to do.
+    # Least squares is one Newton step; an explicit "lbfgs" is honoured by the joint fit, where it has something to do.
     options = replace(options, solver="auto") if options.solver == "lbfgs" else options
-    solution = solve(objective, null, options, observer=_watch(objective, outcome, observer))
-    return (objective, solution), identification
+    null = np.zeros(objective.predictors.size)
+    return objective, solve(objective, null, options, observer=_watch(objective, outcome, observer))
 
 
 def _least_squares(outcome: RealOutcome, options: FitOptions, active: Array) -> PenalizedNLL:
     data, prepared = outcome.data, outcome.prepared
-    terms = [Terms(True, options.fit_intercept)]
-    predictors = LinearPredictors(data.n_columns, terms, None, None if len(active) == data.n_columns else active)
+    term = Terms(True, options.fit_intercept, None if len(active) == data.n_columns else active)
+    predictors = LinearPredictors(data.n_columns, [term])
     penalty: Penalty = NoPenalty()
     if prepared.alpha:
         precision = prepared.alpha / np.square(prepared.columns.scale[active])
@@ -125,16 +125,11 @@ def _watch(objective: PenalizedNLL, outcome: RealOutcome, observer: Observer | N
         return None
 
     def watch(theta: Array) -> bool:
-        n_location = objective.predictors.size
-        matrix = objective.predictors.matrix(theta[:n_location])
-        scale_row = np.zeros_like(matrix)
-        if len(theta) > n_location:
-            joint = LinearPredictors(
-                matrix.shape[1] - 1, [objective.predictors.terms[0], Terms(True, True)], None, objective.predictors.active
-            )
-            matrix = joint.matrix(theta)
-            return observer(outcome.to_original(matrix))
-        return observer(outcome.to_original(np.concatenate([matrix, scale_row])))
+        full = np.repeat(objective.predictors.matrix(theta), 2, axis=0)
+        full[1] = 0
+        squares = 2 * objective.value_and_gradient(theta)[0]
+        full[1, -1] = 0.5 * np.log(max(squares / outcome.weight_sum, np.finfo(np.float64).tiny))
+        return observer(outcome.to_original(full))
 
     return watch
 

@@ -54,6 +54,7 @@ def fit_log_linear(
     likelihood: Gaussian,
     outcome: RealOutcome,
     location: LinearPredictors,
+    scale_columns: Array | None,
     coefficients: Array,
     residual_variance: float,
     precision: Array,
@@ -69,7 +70,9 @@ def fit_log_linear(
     likelihood : Gaussian
     outcome : RealOutcome
     location : LinearPredictors
-        Of the location alone: it knows the active columns.
+        Of the location alone.
+    scale_columns : ndarray of int or None
+        The columns with a coefficient in the log scale; None is all.
     coefficients : ndarray of shape (1, p + 1)
         The least-squares location.
     residual_variance : float
@@ -82,8 +85,7 @@ def fit_log_linear(
     observer : callable or None
     """
     data = outcome.data
-    terms = [location.terms[0], Terms(True, True)]
-    predictors = LinearPredictors(data.n_columns, terms, None, location.active)
+    predictors = LinearPredictors(data.n_columns, [location.terms[0], Terms(True, True, scale_columns)])
     objective = PenalizedNLL(ScaleFloor(likelihood, LOG_SCALE_FLOOR), predictors, data, NoPenalty())
     if precision.any():
         objective.penalty = _relative_prior(predictors, data, precision)
@@ -96,7 +98,8 @@ def fit_log_linear(
         null = np.zeros((2, data.n_columns + 1))
         null_value = objective.value_and_gradient(predictors.theta(null))[0]
         theta = _start(objective, location, coefficients, residual_variance) if start is None else predictors.theta(start)
-        solution = solve(objective, theta, options, null_value=null_value, observer=observer)
+        watch = None if observer is None else lambda theta: observer(outcome.to_original(predictors.matrix(theta)))
+        solution = solve(objective, theta, options, null_value=null_value, observer=watch)
     matrix = predictors.matrix(solution.theta)
     log_likelihood = -PenalizedNLL(likelihood, predictors, data, NoPenalty()).nll(solution.theta)
     return JointFit(matrix, log_likelihood, solution, tuple(_unbounded(predictors, outcome, matrix)))
@@ -123,7 +126,7 @@ def _start(objective: PenalizedNLL, location: LinearPredictors, coefficients: Ar
         return np.log(np.abs(residual) + _LEAST_RESIDUAL * np.sqrt(variance)) + _MEAN_LOG_NORMAL
 
     logs = RowBlocks(data.rows, np.concatenate(data.map(log_residual)), data.weight)
-    scale_terms = LinearPredictors(data.n_columns, [Terms(True, True)], None, location.active)
+    scale_terms = LinearPredictors(data.n_columns, [predictors.terms[1]])
     regression = PenalizedNLL(LeastSquares(), scale_terms, logs, NoPenalty())
     found = solve(regression, np.zeros(scale_terms.size), FitOptions())
     harvey = np.concatenate([coefficients, scale_terms.matrix(found.theta)])

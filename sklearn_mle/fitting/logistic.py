@@ -112,8 +112,8 @@ class _LogisticFit:
     def _predictors(self, active: Array) -> LinearPredictors:
         p = self.prepared.data.n_columns
         contrast = None if self.binary else sum_to_zero_basis(self.n_classes)
-        terms = [Terms(True, self.options.fit_intercept)] * (1 if contrast is None else contrast.shape[1])
-        return LinearPredictors(p, terms, contrast, None if len(active) == p else active)
+        term = Terms(True, self.options.fit_intercept, None if len(active) == p else active)
+        return LinearPredictors(p, [term] * (1 if contrast is None else contrast.shape[1]), contrast)
 
     def _objective(self, active: Array, penalty: Penalty) -> PenalizedNLL:
         return PenalizedNLL(self.likelihood, self._predictors(active), self.prepared.data, penalty)
@@ -231,6 +231,7 @@ class _LogisticFit:
             RowBlocks(data.rows, y, data.weight, offset, len(present)),
             prepared.columns,
             prepared.unit,
+            prepared.n_obs,
             prepared.alpha,
             prepared.feature_names,
         )
@@ -268,7 +269,7 @@ class _LogisticFit:
             coefficients=prepared.columns.to_original(matrix),
             scale=None,
             log_likelihood=-value * self.unit,
-            n_obs=self._total() * self.unit,
+            n_obs=prepared.n_obs,
             n_iter=solution.n_iter,
             n_passes=prepared.data.n_passes,
             gap=solution.gap * self.unit,

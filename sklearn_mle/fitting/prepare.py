@@ -31,6 +31,8 @@ class Prepared:
     columns : Columns
     unit : float
         The mean weight: totals in nats are ``unit`` times those of ``data``.
+    n_obs : float
+        The sum of the caller's weights.
     alpha : float
         The prior's precision in the unit of ``data``.
     feature_names : sequence of str or None
@@ -41,6 +43,7 @@ class Prepared:
     data: RowBlocks
     columns: Columns
     unit: float
+    n_obs: float
     alpha: float
     feature_names: Any
     row_numbers: Array | None = None
@@ -71,9 +74,10 @@ def prepare(
     feature_names: Any,
 ) -> Prepared:
     """Return the data of a fit in the solver's units; y and offset have their rows last."""
-    unit = 1.0
+    unit, n_obs = 1.0, float(X.shape[0])
     row_numbers = None
     if weight is not None:
+        n_obs = float(weight.sum())
         present = weight > 0
         if not present.all():
             row_numbers = np.flatnonzero(present)
@@ -94,4 +98,4 @@ def prepare(
         rows = DenseRows(dense, columns.shift, columns.scale)
         if n * p <= _COPY_ELEMENTS:
             rows = rows.copied()
-    return Prepared(RowBlocks(rows, y, weight, offset, n_predictors), columns, unit, alpha, feature_names, row_numbers)
+    return Prepared(RowBlocks(rows, y, weight, offset, n_predictors), columns, unit, n_obs, alpha, feature_names, row_numbers)

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit, log_softmax
+from scipy.special import log_expit
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
+
+from sklearn_mle.numerics.special import log_softmax
 
 _SAME_PROBABILITY = 1e-6
 
@@ -178,7 +180,7 @@ def _log_softmax(decision: Any) -> NDArray[np.float64]:
     eta = np.asarray(decision, dtype=np.float64)
     if eta.ndim == 1:
         return np.column_stack([log_expit(-eta), log_expit(eta)])
-    return log_softmax(eta, axis=1)
+    return log_softmax(eta)
 
 
 def _reproduces(logs: NDArray[np.floating], proba: NDArray[np.floating]) -> bool:

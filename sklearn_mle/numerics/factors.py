@@ -36,7 +36,7 @@ class Factor(ABC):
     @property
     @abstractmethod
     def condition(self) -> float:
-        """Condition number of R after its columns were scaled to unit length (estimated, 1-norm)."""
+        """Condition number of R after its columns were scaled to unit length (estimated)."""
 
     @abstractmethod
     def times(self, multiple: float) -> "Factor":
@@ -74,13 +74,13 @@ class DiagonalFactor(Factor):
 
 
 class _Triangle(Factor):
-    """A = D U'U D with U upper triangular of unit columns (in the sense of A) and D diagonal."""
+    """A = D U'U D with U upper triangular of unit columns, D diagonal, and ``norm`` the 1-norm of U'U."""
 
-    def __init__(self, upper: Array, scale: Array) -> None:
-        self._upper, self.scale, self.size = upper, scale, len(scale)
+    def __init__(self, upper: Array, scale: Array, norm: float) -> None:
+        self._upper, self.scale, self.norm, self.size = upper, scale, norm, len(scale)
 
     def times(self, multiple: float) -> "_Triangle":
-        return _Triangle(self._upper, self.scale * np.sqrt(multiple))
+        return _Triangle(self._upper, self.scale * np.sqrt(multiple), self.norm)
 
     def whiten(self, gradient: Array) -> Array:
         # dtrtrs directly: scipy.linalg.solve_triangular costs ten times as much on a vector of thirty.
@@ -91,8 +91,9 @@ class _Triangle(Factor):
 
     @cached_property
     def _condition(self) -> float:
-        reciprocal, info = lapack.dtrcon(self._upper, norm="1", uplo="U", diag="N")
-        return float("inf") if info or not reciprocal > 0 else float(1.0 / reciprocal)
+        # The 1-norm condition of U'U, from its factor alone: accurate beyond 1/eps, where U'U itself would be singular.
+        reciprocal, info = lapack.dpocon(self._upper, self.norm, uplo="U")
+        return float("inf") if info or not reciprocal > 0 else float(1.0 / np.sqrt(reciprocal))
 
     @property
     def condition(self) -> float:
@@ -114,11 +115,12 @@ class CholeskyFactor(_Triangle):
             raise NotPositiveDefiniteError("the diagonal is not positive and finite")
         scaled = matrix / scale
         scaled /= scale[:, None]
+        norm = float(np.abs(scaled).sum(axis=0).max(initial=0.0))
         # The transpose of a C-ordered symmetric matrix is the Fortran order that LAPACK overwrites in place.
         upper, info = lapack.dpotrf(scaled.T, lower=0, clean=0, overwrite_a=1)
         if info:
             raise NotPositiveDefiniteError(f"the leading minor of order {info} is not positive")
-        super().__init__(upper, scale)
+        super().__init__(upper, scale, norm)
 
 
 class TriangularFactor(_Triangle):
@@ -134,4 +136,5 @@ class TriangularFactor(_Triangle):
         scale = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
         if not (scale > 0).all() or not np.isfinite(scale).all() or not triangle.diagonal().all():
             raise NotPositiveDefiniteError("the triangle is singular")
-        super().__init__(np.asfortranarray(triangle / scale), scale)
+        upper = triangle / scale
+        super().__init__(np.asfortranarray(upper), scale, float(np.abs(upper.T @ upper).sum(axis=0).max(initial=0.0)))

@@ -27,7 +27,7 @@ def solve_newton(
     tol: float,
     max_iter: int,
     null_value: float | None,
-    polish: int = 4,
+    polish: int = 6,
     chord: float = 0.0,
 ) -> Solution:
     """Minimize by damped Newton steps, then polish to rounding with the last factor.
@@ -117,7 +117,8 @@ def _newton(
         if not problem.constant_curvature and factor.squared_norm(gradient) > chord * 2 * gap:
             factor = None
     if status is Status.CONVERGED:
-        theta, value, gradient, gap = _polish(value_of, jac, theta, value, gradient, gap, factor, polish)
+        state = (theta, value, gradient, gap, factor_gap)
+        theta, value, gradient, gap, factor, factor_gap = _polish(value_of, jac, problem, state, factor, polish)
     return OptimizeResult(
         x=theta, fun=value, jac=gradient, gap=gap, factor=factor, factor_gap=factor_gap, mle_status=status, nit=n_iter
     )
@@ -171,23 +172,30 @@ def _search(
 def _polish(
     value_of: Callable[[Array], float],
     jac: Callable[[Array], Array],
-    theta: Array,
-    value: float,
-    gradient: Array,
-    gap: float,
+    problem: Problem,
+    state: tuple[Array, float, Array, float, float],
     factor: Factor,
     steps: int,
-) -> tuple[Array, float, Array, float]:
+) -> tuple[Array, float, Array, float, Factor, float]:
+    """Return the point after more Newton steps, its gap, and the last factor with the gap where it was formed.
+
+    A factor serves as long as a step cuts the gap twentyfold; where that ends before rounding does, it is formed anew.
+    """
+    theta, value, gradient, gap, factor_gap = state
+    fresh = gap == factor_gap
     for _ in range(steps):
         if gap == 0:
             break
         candidate = theta - factor.solve(gradient)
         new_value, new_gradient = value_of(candidate), jac(candidate)
         new_gap = 0.5 * factor.squared_norm(new_gradient)
-        if not new_gap < gap:
-            break
-        stalled = new_gap > 0.05 * gap
-        theta, value, gradient, gap = candidate, new_value, new_gradient, new_gap
+        better, stalled = new_gap < gap, not new_gap < 0.05 * gap
+        if better:
+            theta, value, gradient, gap = candidate, new_value, new_gradient, new_gap
         if stalled:
-            break
-    return theta, value, gradient, gap
+            if fresh or problem.constant_curvature:
+                break  # the factor is not to blame: rounding, or a likelihood without a maximum
+            factor = _factor(problem, theta)
+            gap = factor_gap = 0.5 * factor.squared_norm(gradient)
+        fresh = stalled
+    return theta, value, gradient, gap, factor, factor_gap
