@@ -4,6 +4,7 @@ Run by ``make demo``: prints tables and writes ``examples/output/heteroscedastic
 """
 
 import os
+import textwrap
 import time
 import warnings
 from collections.abc import Iterable
@@ -33,7 +34,6 @@ COVERAGE = 0.9
 HOW_TO_READ = """\
 NLL, CE, KL and gap are in nats. NLL is the total over the training rows, and gap is how far the penalized NLL is above
 the lowest in the table: both judge the fit. CE, KL and accuracy on the 30% of rows held out judge the model."""
-SEPARABLE = "\nThe classes are separable: no finite MLE exists (C=inf would warn so), hence C=1."
 
 
 @dataclass
@@ -76,7 +76,8 @@ def print_table(title: str, header: Iterable[str], rows: Iterable[Iterable[str]]
     for first, *rest in lines:
         numbers = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
         print("  ".join([first.ljust(widths[0]), *numbers]))
-    print(notes)
+    for note in notes.splitlines():
+        print(textwrap.fill(note, 120))
 
 
 def print_classifiers(title: str, fits: list[Fit], train, test, C: float, notes: str = "") -> None:
@@ -116,6 +117,14 @@ def one_hot(y):
     return np.eye(y.max() + 1)[y]
 
 
+def why_no_pure_mle(X, y) -> str:
+    """What our estimator says when it is asked for a maximum likelihood estimate that does not exist."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        MLELogisticClassifier().fit(X, y)
+    return "".join(f"\nC=inf: {warning.category.__name__}: {warning.message}" for warning in caught)
+
+
 def compare_on_labels(title: str, X, y, C: float, notes: str = "") -> None:
     """Fit ours and LogisticRegression, as it comes and at its most exact, to the same training rows."""
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
@@ -132,7 +141,7 @@ def compare_on_labels(title: str, X, y, C: float, notes: str = "") -> None:
 
 def compare_on_soft_labels(title: str, X, y, C: float) -> None:
     """Labels as probabilities; LogisticRegression needs every row K times, weighted."""
-    soft = 0.9 * one_hot(y) + 0.1 / 10
+    soft = 0.9 * one_hot(y) + 0.1 / (y.max() + 1)
     X_train, X_test, p_train, p_test = train_test_split(X, soft, test_size=0.3, random_state=0, stratify=y)
     K = p_train.shape[1]
     expanded = (np.repeat(X_train, K, axis=0), np.tile(np.arange(K), len(X_train)), p_train.ravel())
@@ -215,8 +224,8 @@ def main() -> None:
     above_median = (diabetes.target > np.median(diabetes.target)).astype(int)
     cancer, digits = load_breast_cancer(return_X_y=True), load_digits(return_X_y=True)
     compare_on_labels("diabetes above its median: pure MLE (C=inf), raw units", diabetes.data, above_median, np.inf)
-    compare_on_labels("breast_cancer: C=1, raw units", *cancer, 1.0, SEPARABLE)
-    compare_on_labels("digits: C=1, ten classes", *digits, 1.0, SEPARABLE)
+    compare_on_labels("breast_cancer: C=1, raw units", *cancer, 1.0, why_no_pure_mle(*cancer))
+    compare_on_labels("digits: C=1, ten classes", *digits, 1.0, "\nC=inf: no finite MLE exists here, either.")
     compare_on_soft_labels("digits with soft labels (0.91 for the class, 0.01 for each other): C=1", *digits, 1.0)
     search("breast_cancer: grid search over C in a pipeline with StandardScaler", *cancer)
     compare_regressors("diabetes, progression: Gaussian models", diabetes.data, diabetes.target)

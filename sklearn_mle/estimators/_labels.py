@@ -47,10 +47,17 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
             classes = (np.flatnonzero(present) + low).astype(y.dtype.newbyteorder("="))
             return classes, shifted if present.all() else (np.cumsum(present) - 1)[shifted]
     # Strings are labels whatever they are; scikit-learn's check would sort them all to find that out.
-    if not (y.dtype.kind in "UT" or (y.dtype.kind == "O" and all(isinstance(label, str) for label in y))):
-        check_classification_targets(y)
     encoder = LabelEncoder()
-    codes = encoder.fit_transform(y)
+    try:
+        if not (y.dtype.kind in "UT" or (y.dtype.kind == "O" and all(isinstance(label, str) for label in y))):
+            check_classification_targets(y)
+        codes = encoder.fit_transform(y)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
+        raise ValueError(
+            f"y must hold class labels of one kind that can be sorted, but it holds {', '.join(kinds)}. Drop rows "
+            "without a label (None, NaN), or convert the labels to strings."
+        ) from None
     return encoder.classes_, codes
 
 

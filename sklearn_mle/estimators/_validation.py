@@ -40,6 +40,10 @@ def validate_training(
     """
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
+    if least_samples > 1 and getattr(X, "shape", (len(X) if hasattr(X, "__len__") else 0,))[0] == 1:
+        raise ValueError(
+            f"{type(estimator).__name__} cannot estimate from 1 sample (n_samples=1): a scale needs at least 2 rows."
+        )
     if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu":
         # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's
         # time in this room.
@@ -73,8 +77,8 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
     if weight.min(initial=0.0) < 0:
         row = int(np.argmax(weight < 0))
         raise ValueError(
-            f"sample_weight must be >= 0, but row {row} has {weight[row]:g}. A weight counts copies of its row; "
-            "0 leaves the row out."
+            f"sample_weight must not be negative, but row {row} has {weight[row]:g}. A weight counts copies of its "
+            "row; 0 leaves the row out."
         )
     if not weight.any():
         raise ValueError(

@@ -1,6 +1,7 @@
 """Floor 5: start -> precondition -> solve -> certify -> FitResult."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -59,22 +60,34 @@ def fit(
         If the data have no answer at all: fewer than two classes with weight.
     """
     options = FitOptions() if options is None else options
-    count = 0
-
-    def watch(coefficients: Array) -> bool:
-        nonlocal count
-        count += 1
-        return bool(observer(count, coefficients)) if observer is not None else False
-
-    watched = None if observer is None else watch
+    watched = _counted(observer, options.verbose)
     if offset is not None:
         offset = np.atleast_2d(offset.T)
     with single_threaded_blas:
         prepared = prepare(X, y.T, sample_weight, offset, likelihood.n_predictors, options, feature_names)
         if isinstance(likelihood, Bernoulli | Categorical):
-            return fit_logistic(
+            result = fit_logistic(
                 likelihood, prepared, options, start=start, observer=watched, class_names=class_names
             )
-        if isinstance(likelihood, Gaussian):
-            return fit_gaussian(likelihood, prepared, options, start=start, observer=watched)
-    raise TypeError(f"likelihood: no fit is known for {type(likelihood).__name__}")
+        elif isinstance(likelihood, Gaussian):
+            result = fit_gaussian(likelihood, prepared, options, start=start, observer=watched)
+        else:
+            raise TypeError(f"likelihood: no fit is known for {type(likelihood).__name__}")
+    if options.verbose:
+        print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
+    return result
+
+
+def _counted(observer: Callable[[int, Array], bool | None] | None, verbose: int) -> Callable[[Array], bool] | None:
+    """Return an observer of coefficients that counts iterations, or None when nobody watches."""
+    if observer is None and not verbose:
+        return None
+    numbers = count(1)
+
+    def watch(coefficients: Array) -> bool:
+        iteration = next(numbers)
+        if verbose:
+            print(f"iteration {iteration}")
+        return observer is not None and bool(observer(iteration, coefficients))
+
+    return watch

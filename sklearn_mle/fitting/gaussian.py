@@ -58,7 +58,7 @@ def fit_gaussian(
             likelihood,
             outcome,
             objective.predictors,
-            None if identification is None else identification.active,
+            identification,
             matrix.astype(np.float64),
             0.0 if perfect else squares / outcome.weight_sum,
             precision,

@@ -19,6 +19,7 @@ from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoiseRelativePrior, NoPenalty, Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.solvers import Solution, Status
+from sklearn_mle.uniqueness import Identification
 
 __all__ = ["LOG_SCALE_FLOOR", "JointFit", "fit_log_linear"]
 
@@ -28,6 +29,7 @@ Array = NDArray[Any]
 LOG_SCALE_FLOOR = float(np.log(1e-6))
 # E[log |z|] of a standard Gaussian z is -0.635: what the mean log residual must be raised by (Harvey 1976).
 _MEAN_LOG_NORMAL = 0.6351814227307391
+_MOST_ROWS = 100_000
 # A residual that is zero by chance must not send the start to minus infinity.
 _LEAST_RESIDUAL = 1e-3
 
@@ -54,7 +56,7 @@ def fit_log_linear(
     likelihood: Gaussian,
     outcome: RealOutcome,
     location: LinearPredictors,
-    scale_columns: Array | None,
+    identification: Identification | None,
     coefficients: Array,
     residual_variance: float,
     precision: Array,
@@ -71,12 +73,12 @@ def fit_log_linear(
     outcome : RealOutcome
     location : LinearPredictors
         Of the location alone.
-    scale_columns : ndarray of int or None
-        The columns with a coefficient in the log scale; None is all.
+    identification : Identification or None
+        Dependences among the columns, which the log scale's coefficients must respect.
     coefficients : ndarray of shape (1, p + 1)
         The least-squares location.
     residual_variance : float
-        Its mean squared residual; zero when it fits every row exactly.
+        The variance of the best constant scale; zero when the location fits every row exactly.
     precision : ndarray
         The prior's precision for the location's parameters.
     options : FitOptions
@@ -85,14 +87,16 @@ def fit_log_linear(
     observer : callable or None
     """
     data = outcome.data
+    scale_columns = None if identification is None else identification.active
     predictors = LinearPredictors(data.n_columns, [location.terms[0], Terms(True, True, scale_columns)])
     objective = PenalizedNLL(ScaleFloor(likelihood, LOG_SCALE_FLOOR), predictors, data, NoPenalty())
     if precision.any():
         objective.penalty = _relative_prior(predictors, data, precision)
-    if residual_variance == 0:
-        # The soft floor balances one nat per unit of log scale here, in every row.
+    saturated = identification is not None and _saturated(data, identification)
+    if residual_variance == 0 or saturated:
         matrix = np.concatenate([coefficients, np.zeros_like(coefficients)])
-        matrix[1, -1] = LOG_SCALE_FLOOR - 1
+        # Every row fitted exactly: the soft floor balances one nat per unit of log scale here.
+        matrix[1, -1] = LOG_SCALE_FLOOR - 1 if residual_variance == 0 else 0.5 * np.log(residual_variance)
         solution = Solution(predictors.theta(matrix), 0.0, np.zeros(predictors.size), 0.0, None, 0.0, Status.CONVERGED, 1)
     else:
         null = np.zeros((2, data.n_columns + 1))
@@ -102,7 +106,24 @@ def fit_log_linear(
         solution = solve(objective, theta, options, null_value=null_value, observer=watch)
     matrix = predictors.matrix(solution.theta)
     log_likelihood = -PenalizedNLL(likelihood, predictors, data, NoPenalty()).nll(solution.theta)
-    return JointFit(matrix, log_likelihood, solution, tuple(_unbounded(predictors, outcome, matrix)))
+    warnings = [_saturation_warning()] if saturated else _unbounded(predictors, outcome, matrix)
+    return JointFit(matrix, log_likelihood, solution, tuple(warnings))
+
+
+def _saturated(data: RowBlocks, identification: Identification) -> bool:
+    """Return whether the columns give every distinct row a log scale of its own."""
+    rank = len(identification.active) + 1
+    if data.n_rows > _MOST_ROWS:
+        return False
+    return len(np.unique(data.rows.standardized, axis=0)) <= rank
+
+
+def _saturation_warning() -> Warning:
+    return UnboundedLikelihoodWarning(
+        "The likelihood is unbounded: the log scale has as many parameters as X has distinct rows, so any row's scale "
+        "can shrink on its own. The best constant scale is returned (scale_coef_ is zero). Use scale='constant', fewer "
+        "columns, or more rows."
+    )
 
 
 def _relative_prior(predictors: LinearPredictors, data: RowBlocks, precision: Array) -> Penalty:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.preconditioner import preconditioner
 from sklearn_mle.fitting.result import FitOptions
-from sklearn_mle.information import expected_factor, hessian_factor
+from sklearn_mle.information import absolute_factor, expected_factor, hessian_factor
 from sklearn_mle.numerics.factors import Factor
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.objective import PenalizedNLL
@@ -87,7 +87,7 @@ def _problem(objective: PenalizedNLL, observer: Callable[[Array], bool] | None) 
     return Problem(
         objective.value_and_gradient,
         partial(hessian_factor, objective),
-        partial(expected_factor, objective),
+        partial(expected_factor if objective.likelihood.convex else absolute_factor, objective),
         objective.hessian_product,
         constant_curvature=objective.likelihood.quadratic,
         observer=observer or (lambda theta: False),
