@@ -40,7 +40,7 @@ def validate_training(
     """
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
-    if least_samples > 1 and getattr(X, "shape", (len(X) if hasattr(X, "__len__") else 0,))[0] == 1:
+    if least_samples > 1 and _one_row(X):
         raise ValueError(
             f"{type(estimator).__name__} cannot estimate from 1 sample (n_samples=1): a scale needs at least 2 rows."
         )
@@ -54,6 +54,11 @@ def validate_training(
     learned = vars(draft)
     attributes = {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
     return _canonical(X), y, attributes
+
+
+def _one_row(X: Any) -> bool:
+    shape = getattr(X, "shape", None)
+    return (len(X) if shape is None and hasattr(X, "__len__") else (shape or (0,))[0]) == 1
 
 
 def validate_features(estimator: Any, X: Any) -> Any:

@@ -62,9 +62,7 @@ def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
         diagonal = objective.likelihood.information_diagonal(eta)
         if block.weight is not None:
             diagonal = diagonal * block.weight
-        # For the categorical likelihood sum_i (diag(p_i) - p_i p_i') needs one product of (K, n) by (n, K).
-        change = objective.likelihood.hessian_operator(block.y, eta, block.weight)
-        between = np.stack([change(np.repeat(unit[:, None], eta.shape[1], axis=1)).sum(axis=1) for unit in contrast.T])
+        between = objective.likelihood.total_information(eta, block.weight)
         trace = diagonal.sum(axis=0)
         within = np.zeros((p + 1, p + 1))
         within[:p, :p] = block.rows.sandwich(trace)
@@ -73,7 +71,7 @@ def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
         return between, within
 
     between, within = objective.data.sum(block_sum)
-    between = between @ contrast / within[p, p]
+    between = contrast.T @ between @ contrast / within[p, p]
     penalty = predictors.free_matrix(objective.penalty.hessian_product(theta, np.ones(len(theta))))
     used = np.flatnonzero(predictors.used[0])
     columns = used[used < p]

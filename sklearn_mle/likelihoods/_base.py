@@ -58,6 +58,11 @@ class Likelihood(BaseEstimator, ABC):
         """Return the diagonal of the expected information, shape (q, n)."""
         return np.einsum("kkn->kn", self.expected_information(eta))
 
+    def total_information(self, eta: Array, weight: Array | None) -> Array:
+        """Return the weighted sum over rows of the expected information, shape (q, q)."""
+        information = self.expected_information(eta)
+        return information.sum(axis=-1) if weight is None else information @ weight
+
     def hessian_operator(self, y: Array, eta: Array, weight: Array | None) -> Callable[[Array], Array]:
         """Return the map of a change of eta (q, n) to the weighted Hessian times it, for solvers that form no Hessian."""
         hessian = self.hessian(y, eta)

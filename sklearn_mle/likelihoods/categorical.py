@@ -80,6 +80,11 @@ class Categorical(Likelihood):
         probability = _softmax(eta)
         return probability * (1 - probability)
 
+    def total_information(self, eta: Array, weight: Array | None) -> Array:
+        probability = _softmax(eta)
+        weighted = probability if weight is None else probability * weight
+        return np.diag(weighted.sum(axis=1)) - weighted @ probability.T
+
     def hessian_operator(self, y: Array, eta: Array, weight: Array | None) -> Callable[[Array], Array]:
         # K numbers a row instead of K^2: with a thousand classes the Hessian of the rows would not fit in memory.
         probability = _softmax(eta)
