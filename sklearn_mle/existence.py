@@ -9,7 +9,8 @@ falls below one, although the gradient vanishes: so a linear program is asked on
 References
 ----------
 Bach (2010), Self-concordant analysis for logistic regression, Electronic Journal of Statistics 4.
-Albert and Anderson (1984), On the existence of maximum likelihood estimates in logistic regression models, Biometrika 71.
+Albert and Anderson (1984), On the existence of maximum likelihood estimates in logistic regression models,
+Biometrika 71.
 """
 
 from typing import Any
@@ -46,8 +47,8 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, ga
     """Return an upper bound of s = lambda M; below ``CERTIFIED`` a finite MLE exists.
 
     Three bounds of M, each dearer and sharper: from the columns' largest entries, free, enough where rows are many;
-    M^2 <= max_i 1 / (w_i v_i), v_i the least curvature of row i, one pass without products of X with X; and for the rows
-    where that does not suffice, exactly.
+    M^2 <= max_i 1 / (w_i v_i), v_i the least curvature of row i, one pass without products of X with X; and for the
+    rows where that does not suffice, exactly.
 
     Parameters
     ----------
@@ -81,10 +82,9 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, ga
             bound = 1 / information
         far = np.flatnonzero(decrement**2 * bound >= CERTIFIED**2)
         longest = float(np.delete(bound, far).max(initial=0.0))
-        if len(far) and factor is None:
-            longest = float("inf")
-        elif len(far):
-            longest = max(longest, _longest(objective, block, far, factor))
+        if len(far):
+            exact = float("inf") if factor is None else _longest(objective, block, far, factor)
+            longest = max(longest, exact)
         return np.array([longest])
 
     with np.errstate(over="ignore"):

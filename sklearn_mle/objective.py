@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors
+from sklearn_mle.numerics.factors import triangle_of
 from sklearn_mle.penalties import Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
@@ -27,9 +28,7 @@ class PenalizedNLL:
     penalty : Penalty
     """
 
-    def __init__(
-        self, likelihood: Likelihood, predictors: LinearPredictors, data: RowBlocks, penalty: Penalty
-    ) -> None:
+    def __init__(self, likelihood: Likelihood, predictors: LinearPredictors, data: RowBlocks, penalty: Penalty) -> None:
         self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
@@ -113,11 +112,11 @@ class PenalizedNLL:
                 hessian = hessian * block.weight
             rows = self.predictors.root_rows(block.rows.standardized, hessian)
             order = np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")
-            return np.linalg.qr(rows[order], mode="r")
+            return triangle_of(rows[order])
 
         penalty = np.sqrt(np.maximum(self.penalty.add_hessian(np.zeros((size, size)), theta).diagonal(), 0))
         stacked = np.concatenate([*self.data.map(block_triangle), np.diag(penalty), np.zeros((1, size))])
-        return np.linalg.qr(stacked, mode="r")[:size]
+        return triangle_of(stacked)[:size]
 
     def extended_gradient(self, theta: Array) -> Array:
         """Return the gradient at an extended-precision theta, every product and sum in extended precision."""

@@ -7,12 +7,14 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from sklearn_mle.numerics.factors import triangle_of
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.row_blocks.columns import Columns
 
 __all__ = ["Identification", "identify"]
 
 Array = NDArray[Any]
+
 
 @dataclass(frozen=True)
 class Identification:
@@ -67,16 +69,20 @@ def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identific
         if block.weight is not None:
             rows = rows * np.sqrt(block.weight)[:, None]
             rows = rows[np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")]
-        return np.linalg.qr(rows, mode="r")
+        return triangle_of(rows)
 
-    triangle = np.linalg.qr(np.concatenate(data.map(block_triangle)), mode="r")
+    triangle = triangle_of(np.concatenate(data.map(block_triangle)))
     mean = np.zeros(p)
     if intercept:
         mean[candidates] = triangle[0, 1:] / triangle[0, 0]
         triangle = triangle[1:, 1:]
-    R, order = scipy.linalg.qr(triangle, mode="r", pivoting=True, check_finite=False) if len(candidates) else (
-        np.zeros((0, 0)),
-        np.zeros(0, dtype=int),
+    R, order = (
+        scipy.linalg.qr(triangle, mode="r", pivoting=True, check_finite=False)
+        if len(candidates)
+        else (
+            np.zeros((0, 0)),
+            np.zeros(0, dtype=int),
+        )
     )
     size = np.abs(R.diagonal())
     root_n = np.sqrt(data.n_rows)
@@ -97,7 +103,11 @@ def _null_space(R: Array, order: Array, rank: int, candidates: Array, columns: C
     p, n_candidates = len(columns.scale), len(candidates)
     basis = np.zeros((p, p - rank))
     if n_candidates > rank:
-        solved = scipy.linalg.solve_triangular(R[:rank, :rank], R[:rank, rank:], check_finite=False) if rank else R[:0, rank:]
+        solved = (
+            scipy.linalg.solve_triangular(R[:rank, :rank], R[:rank, rank:], check_finite=False)
+            if rank
+            else R[:0, rank:]
+        )
         free = n_candidates - rank
         basis[candidates[order[:rank]], :free] = -solved
         basis[candidates[order[rank:]], np.arange(free)] = 1

@@ -121,6 +121,7 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
             options=FitOptions(
                 alpha=self._prior_precision(),
                 fit_intercept=self.fit_intercept,
+                scale=getattr(self, "scale", "constant"),
                 solver=self.solver,
                 tol=self.tol,
                 max_iter=self.max_iter,
@@ -225,8 +226,8 @@ def _warnings(result: FitResult) -> list[Warning]:
     if result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
         found.append(
             ConvergenceWarning(
-                f"Floating point left no further decrease {result.gap:.2g} nats above the minimum (estimated): the data "
-                "are so ill-conditioned that the coefficients are uncertain by about "
+                f"Floating point left no further decrease {result.gap:.2g} nats above the minimum (estimated): the "
+                "data are so ill-conditioned that the coefficients are uncertain by about "
                 f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
             )
         )

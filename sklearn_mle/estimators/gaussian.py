@@ -177,7 +177,7 @@ class GaussianMLERegressor(BaseMLERegressor):
                 "scale; give more rows, or a known scale."
             )
         return TrainingData(
-            likelihood=Gaussian(self.scale),
+            likelihood=Gaussian(),
             X=X,
             y=y.astype(np.float64, copy=False),
             sample_weight=weight,
@@ -206,7 +206,7 @@ class GaussianMLERegressor(BaseMLERegressor):
         return np.stack([location, log_scale])
 
     def _fitted_likelihood(self) -> Gaussian:
-        return Gaussian("log_linear" if hasattr(self, "scale_coef_") else self.scale_)
+        return Gaussian()
 
     def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
         location = self._mean(X, offset)

@@ -66,9 +66,7 @@ def fit(
     with single_threaded_blas:
         prepared = prepare(X, y.T, sample_weight, offset, likelihood.n_predictors, options, feature_names)
         if isinstance(likelihood, Bernoulli | Categorical):
-            result = fit_logistic(
-                likelihood, prepared, options, start=start, observer=watched, class_names=class_names
-            )
+            result = fit_logistic(likelihood, prepared, options, start=start, observer=watched, class_names=class_names)
         elif isinstance(likelihood, Gaussian):
             result = fit_gaussian(likelihood, prepared, options, start=start, observer=watched)
         else:

@@ -42,7 +42,7 @@ def fit_gaussian(
     """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
     outcome = RealOutcome.of(prepared, centre=options.fit_intercept)
     identification = None
-    if prepared.alpha == 0 or likelihood.scale == "log_linear":
+    if prepared.alpha == 0 or options.scale == "log_linear":
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
     objective, solution = _fit_location(outcome, options, identification, observer)
     theta = solution.theta if solution.factor is None else refine(objective, solution.theta, solution.factor)
@@ -52,7 +52,7 @@ def fit_gaussian(
     warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
     free = slice(1 if prepared.alpha else 0, 2)  # the prior settles the location's coefficients
     perfect = _is_perfect(squares, matrix, outcome)
-    if likelihood.scale == "log_linear":
+    if options.scale == "log_linear":
         precision = objective.penalty.add_hessian(np.zeros((len(theta),) * 2), theta).diagonal()
         joint = fit_log_linear(
             likelihood,
@@ -71,7 +71,7 @@ def fit_gaussian(
         warnings.extend(joint.warnings)
     else:
         penalty = 2 * objective.penalty.value_and_gradient(theta)[0]
-        scale = _scale(likelihood, squares, perfect, outcome, warnings)
+        scale = _scale(options.scale, squares, perfect, outcome, warnings)
         full = np.concatenate([matrix, np.zeros_like(matrix)])
         with np.errstate(divide="ignore"):
             full[1, -1] = np.log(scale)
@@ -140,10 +140,10 @@ def _is_perfect(squares: float, matrix: Array, outcome: RealOutcome) -> bool:
     return bool(np.sqrt(squares / outcome.weight_sum) <= 8 * rounding)
 
 
-def _scale(likelihood: Gaussian, squares: float, perfect: bool, outcome: RealOutcome, warnings: list[Warning]) -> float:
+def _scale(scale: str | float, squares: float, perfect: bool, outcome: RealOutcome, warnings: list[Warning]) -> float:
     """Return the known scale, or the minimizer of n log s + squares / (2 s^2), squares including the prior's part."""
-    if not isinstance(likelihood.scale, str):
-        return float(likelihood.scale) / outcome.spread
+    if not isinstance(scale, str):
+        return float(scale) / outcome.spread
     if not perfect:
         return float(np.sqrt(squares / outcome.weight_sum))
     warnings.append(

@@ -1,4 +1,4 @@
-"""Fitting a location and a log-linear scale jointly: start, solve, and what is said when the likelihood is unbounded."""
+"""Fitting a location and a log-linear scale jointly, and what is said when the likelihood is unbounded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,11 +97,15 @@ def fit_log_linear(
         matrix = np.concatenate([coefficients, np.zeros_like(coefficients)])
         # Every row fitted exactly: the soft floor balances one nat per unit of log scale here.
         matrix[1, -1] = LOG_SCALE_FLOOR - 1 if residual_variance == 0 else 0.5 * np.log(residual_variance)
-        solution = Solution(predictors.theta(matrix), 0.0, np.zeros(predictors.size), 0.0, None, 0.0, Status.CONVERGED, 1)
+        solution = Solution(
+            predictors.theta(matrix), 0.0, np.zeros(predictors.size), 0.0, None, 0.0, Status.CONVERGED, 1
+        )
     else:
         null = np.zeros((2, data.n_columns + 1))
         null_value = objective.value_and_gradient(predictors.theta(null))[0]
-        theta = _start(objective, location, coefficients, residual_variance) if start is None else predictors.theta(start)
+        theta = (
+            _start(objective, location, coefficients, residual_variance) if start is None else predictors.theta(start)
+        )
         watch = None if observer is None else lambda theta: observer(outcome.to_original(predictors.matrix(theta)))
         solution = solve(objective, theta, options, null_value=null_value, observer=watch)
     matrix = predictors.matrix(solution.theta)

@@ -136,7 +136,7 @@ class _LogisticFit:
         return predictors.theta(matrix)
 
     def _null_value(self, objective: PenalizedNLL, null: Array, mass: Array) -> float:
-        """Return F at the null model: the entropy of the class frequencies, unless offsets or no intercept change it."""
+        """Return F at the null model: the class frequencies' entropy, unless offsets or no intercept change it."""
         if not self.options.fit_intercept or self.prepared.data.offset is not None:
             return objective.value_and_gradient(null)[0]
         return float(mass.sum() * np.log(mass.sum()) - mass @ np.log(mass))
@@ -156,9 +156,7 @@ class _LogisticFit:
         observer, columns = self.observer, self.prepared.columns
         return lambda theta: observer(columns.to_original(objective.predictors.matrix(theta)))
 
-    def _check_existence(
-        self, objective: PenalizedNLL, solution: Solution, null_value: float
-    ) -> tuple[Solution, bool]:
+    def _check_existence(self, objective: PenalizedNLL, solution: Solution, null_value: float) -> tuple[Solution, bool]:
         """Return the solution, and whether a linear program has proved that there is none."""
         asked = False
         largest = self.prepared.columns.largest
@@ -254,9 +252,7 @@ class _LogisticFit:
         )
         return replace(fit, coefficients=full, warnings=(*fit.warnings, warning))
 
-    def _result(
-        self, objective: PenalizedNLL, solution: Solution, identification: Identification | None
-    ) -> FitResult:
+    def _result(self, objective: PenalizedNLL, solution: Solution, identification: Identification | None) -> FitResult:
         prepared = self.prepared
         theta = solution.theta
         if solution.factor is not None and solution.status in (Status.CONVERGED, Status.ROUNDING):

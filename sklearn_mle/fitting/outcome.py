@@ -61,7 +61,12 @@ class RealOutcome:
         noise = _EPS * max(1.0, 1.0 / spread)
         weight_sum = float(data.n_rows if weight is None else weight.sum())
         return cls(
-            RowBlocks(data.rows, deviation, weight, None, data.n_predictors), prepared, middle * power, spread * power, noise, weight_sum
+            RowBlocks(data.rows, deviation, weight, None, data.n_predictors),
+            prepared,
+            middle * power,
+            spread * power,
+            noise,
+            weight_sum,
         )
 
     @property

@@ -98,4 +98,6 @@ def prepare(
         rows = DenseRows(dense, columns.shift, columns.scale)
         if n * p <= _COPY_ELEMENTS:
             rows = rows.copied()
-    return Prepared(RowBlocks(rows, y, weight, offset, n_predictors), columns, unit, n_obs, alpha, feature_names, row_numbers)
+    return Prepared(
+        RowBlocks(rows, y, weight, offset, n_predictors), columns, unit, n_obs, alpha, feature_names, row_numbers
+    )

@@ -22,6 +22,9 @@ class FitOptions:
         Precision of the Gaussian prior on the location's coefficients, against the total NLL (relative to the noise
         where there is a scale). Zero is maximum likelihood.
     fit_intercept : bool
+    scale : {"constant", "log_linear"} or float
+        How the likelihood's second parameter is modelled, where it has one: one for all rows, estimated; its logarithm
+        linear in the columns; or known.
     solver : {"auto", "newton", "lbfgs", "newton-cg"}
     tol : float
         Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
@@ -31,6 +34,7 @@ class FitOptions:
 
     alpha: float = 0.0
     fit_intercept: bool = True
+    scale: str | float = "constant"
     solver: str = "auto"
     tol: float = 1e-8
     max_iter: int = 100

@@ -1,4 +1,4 @@
-"""Which solver for which objective, and what every fit ends with: Newton steps on the full data, and a certified gap."""
+"""Which solver for which objective; every fit ends with Newton steps on the full data and a certified gap."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn_mle.fitting.preconditioner import preconditioner
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.information import absolute_factor, expected_factor, hessian_factor
-from sklearn_mle.numerics.factors import Factor
 from sklearn_mle.linear_predictors import LinearPredictors
+from sklearn_mle.numerics.factors import Factor
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, SumOfPenalties
 from sklearn_mle.row_blocks import RowBlock, RowBlocks

@@ -64,7 +64,7 @@ class Likelihood(BaseEstimator, ABC):
         return information.sum(axis=-1) if weight is None else information @ weight
 
     def hessian_operator(self, y: Array, eta: Array, weight: Array | None) -> Callable[[Array], Array]:
-        """Return the map of a change of eta (q, n) to the weighted Hessian times it, for solvers that form no Hessian."""
+        """Return the map of a change of eta (q, n) to the weighted Hessian times it."""
         hessian = self.hessian(y, eta)
         if weight is not None:
             hessian = hessian * weight

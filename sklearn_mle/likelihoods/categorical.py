@@ -1,4 +1,4 @@
-"""Categorical: one of K classes with log-probabilities eta up to a constant. Its NLL is the categorical cross-entropy."""
+"""Categorical: one of K classes, log-probabilities eta up to a constant. Its NLL is the categorical cross-entropy."""
 
 from collections.abc import Callable
 from typing import Any

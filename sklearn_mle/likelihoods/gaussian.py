@@ -1,4 +1,4 @@
-"""Gaussian: y real with mean eta_0 and log standard deviation eta_1. Its NLL is the squared error, scaled and shifted."""
+"""Gaussian: y real, mean eta_0, log standard deviation eta_1. Its NLL is the squared error, scaled and shifted."""
 
 import math
 
@@ -18,11 +18,6 @@ class Gaussian(Likelihood):
 
     Nats. ``eta`` has shape (2, n): the location and the logarithm of the scale.
 
-    Parameters
-    ----------
-    scale : {"constant", "log_linear"} or float, default="constant"
-        One scale, estimated; log scale linear in the columns; or a known, positive scale.
-
     References
     ----------
     Harvey (1976), Estimating regression models with multiplicative heteroscedasticity, Econometrica 44.
@@ -36,9 +31,6 @@ class Gaussian(Likelihood):
     """
 
     convex = False
-
-    def __init__(self, scale: str | float = "constant") -> None:
-        self.scale = scale
 
     @property
     def predictor_names(self) -> tuple[str, ...]:

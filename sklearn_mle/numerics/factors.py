@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-__all__ = ["CholeskyFactor", "DiagonalFactor", "Factor", "NotPositiveDefiniteError", "TriangularFactor"]
+__all__ = ["CholeskyFactor", "DiagonalFactor", "Factor", "NotPositiveDefiniteError", "TriangularFactor", "triangle_of"]
 
 Array = NDArray[np.float64]
 
@@ -138,3 +138,8 @@ class TriangularFactor(_Triangle):
             raise NotPositiveDefiniteError("the triangle is singular")
         upper = triangle / scale
         super().__init__(np.asfortranarray(upper), scale, float(np.abs(upper.T @ upper).sum(axis=0).max(initial=0.0)))
+
+
+def triangle_of(rows: Array) -> Array:
+    """Return R of a QR decomposition of the rows: R'R = rows'rows, without forming it."""
+    return np.asarray(np.linalg.qr(rows, mode="r"))

@@ -15,8 +15,8 @@ _LEAST = 1e-12
 class KroneckerFactor(Factor):
     r"""Factor of :math:`G \otimes A + I \otimes \Lambda` for parameters laid out as a (k, p + 1) matrix.
 
-    With A centred by its intercept, :math:`\Lambda^{-1/2} A \Lambda^{-1/2} = U a U^\top` and :math:`G = V g V^\top`, the
-    matrix is diagonal in the two eigenbases, with entries :math:`g_j a_i + 1`.
+    With A centred by its intercept, :math:`\Lambda^{-1/2} A \Lambda^{-1/2} = U a U^\top` and :math:`G = V g V^\top`,
+    the matrix is diagonal in the two eigenbases, with entries :math:`g_j a_i + 1`.
 
     Parameters
     ----------

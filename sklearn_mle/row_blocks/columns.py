@@ -82,9 +82,9 @@ class Columns:
         return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach / scale)
 
     def to_original(self, matrix: Array) -> Array:
-        """Return coefficients (q, p + 1) of the standardized columns in X's own units, intercepts in extended precision.
+        """Return coefficients (q, p + 1) of the standardized columns in X's own units.
 
-        Raises nothing: a coefficient beyond the range of float64 becomes inf.
+        Intercepts are formed in extended precision; a coefficient beyond the range of float64 becomes inf.
         """
         matrix = matrix.astype(np.longdouble)
         coef = matrix[:, :-1] / self.scale

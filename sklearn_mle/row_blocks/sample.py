@@ -47,7 +47,7 @@ def sample_rows(data: RowBlocks, size: int, *, least_per_class: int = 0) -> RowB
 def _with_rare_classes(
     data: RowBlocks, taken: Array, weight: Array, least: int, generator: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Return the sample with classes of fewer than ``least`` sampled rows drawn anew, each with its own total weight."""
+    """Return the sample with its rare classes drawn anew, ``least`` rows each, at each class's total weight."""
     codes = data.y[taken]
     whole = codes.astype(np.intp)
     if (whole != codes).any():

@@ -9,7 +9,7 @@ __all__ = ["SparseRows"]
 
 Array = NDArray[Any]
 
-# A sandwich of few columns is done by dense BLAS on small blocks: five times faster than sparse products at 108 columns.
+# A sandwich of few columns is done by dense BLAS on small blocks: five times faster than sparse products at p = 108.
 _DENSE_SANDWICH_COLUMNS = 1500
 _DENSE_ELEMENTS = 1 << 18
 

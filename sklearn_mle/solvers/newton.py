@@ -57,7 +57,14 @@ def solve_newton(
         start,
         jac=True,
         method=_newton,
-        options={"problem": problem, "tol": tol, "max_iter": max_iter, "null_value": null_value, "polish": polish, "chord": chord},
+        options={
+            "problem": problem,
+            "tol": tol,
+            "max_iter": max_iter,
+            "null_value": null_value,
+            "polish": polish,
+            "chord": chord,
+        },
     )
     return Solution(
         theta=result.x,

@@ -45,7 +45,9 @@ def solve_newton_cg(
             "null_value": null_value,
         },
     )
-    return Solution(result.x, result.fun, result.jac, result.gap, None, result.gap, result.mle_status, max(1, result.nit))
+    return Solution(
+        result.x, result.fun, result.jac, result.gap, None, result.gap, result.mle_status, max(1, result.nit)
+    )
 
 
 def _newton_cg(
@@ -69,12 +71,12 @@ def _newton_cg(
     accuracy = 0.1
     while True:
         product = problem.hessian_product(theta)
-        step, gap, residual = _conjugate_gradients(product, preconditioner, white, accuracy)
+        step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
         target = tol * min(1.0, max(reference - value, 0.0))
         if gap <= 10 * target and accuracy > 1e-2:
             # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
             accuracy = 1e-2
-            step, gap, residual = _conjugate_gradients(product, preconditioner, white, accuracy)
+            step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
         if gap <= target:
             status = Status.CONVERGED
             break
@@ -96,8 +98,8 @@ def _newton_cg(
 
 def _conjugate_gradients(
     product: Callable[[Array], Array], preconditioner: Factor, white: Array, accuracy: float
-) -> tuple[Array, float, float]:
-    """Solve for the whitened Newton step to a relative residual; return step (theta), gap estimate and residual."""
+) -> tuple[Array, float]:
+    """Solve for the whitened Newton step to a relative residual; return the step (in theta) and a gap estimate."""
     z = np.zeros_like(white)
     residual = -white
     direction = residual.copy()
@@ -119,7 +121,7 @@ def _conjugate_gradients(
         direction += residual
     model = -0.5 * float(white @ z)
     open_part = 0.5 * norm / least if math.isfinite(least) and least > 0 else 0.5 * norm
-    return preconditioner.unwhiten(z), model + open_part, math.sqrt(norm)
+    return preconditioner.unwhiten(z), model + open_part
 
 
 def _backtrack(

@@ -237,10 +237,10 @@ def test_weights_may_be_a_scalar_a_list_or_a_series():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        ([1, 2, -0.5], r"sample_weight must be >= 0, but row 2 has -0\.5"),
+        ([1, 2, -0.5], r"sample_weight must not be negative, but row 2 has -0\.5"),
         ([0, 0, 0], "sample_weight is zero on every row"),
         (0, "sample_weight is zero on every row"),
-        (-1, "sample_weight must be >= 0, but row 0 has -1"),
+        (-1, "sample_weight must not be negative, but row 0 has -1"),
         ([1, np.nan, 1], "Input sample_weight contains NaN"),
         ([1, np.inf, 1], "Input sample_weight contains infinity"),
         ([1, 1], r"sample_weight must have shape \(3,\).*got \(2,\)"),
