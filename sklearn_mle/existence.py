@@ -126,10 +126,13 @@ def separating_direction(objective: PenalizedNLL, theta: Array) -> Array | None:
     max sum_i a_i'd subject to a_i'd >= 0, |d| <= 1 over the preferences a_i, solved by constraint generation.
     """
     preferences = _preferences(objective)
+    margins = preferences @ theta
+    if margins.min() > 0:
+        return theta  # the present point separates the classes completely: no program needed
     total = preferences.sum(axis=0)
     size = preferences.shape[1]
     # The rows nearest to contradiction at the present point bind first.
-    order = np.argsort(preferences @ theta, kind="stable")
+    order = np.argsort(margins, kind="stable")
     working = order[:_FIRST_ROWS]
     bounds = [(-1.0, 1.0)] * size
     for _ in range(_ROUNDS):

@@ -105,16 +105,15 @@ class DenseRows:
 
     def sandwich(self, weight: Array) -> Array:
         """Return rows.T @ diag(weight) @ rows, shape (p, p)."""
-        if self._in_place:
+        scale = self._scale
+        if self._in_place and scale is not None:
             raw = _sandwich(self._X, weight)
             if self._shift is not None:
                 # Centre algebraically: |shift| <= 1e3 scale bounds what this cancels to six digits of sixteen.
                 first = weight @ self._X
                 raw -= np.multiply.outer(self._shift, first - 0.5 * weight.sum() * self._shift)
                 raw -= np.multiply.outer(first - 0.5 * weight.sum() * self._shift, self._shift)
-            raw /= self._scale
-            raw /= self._scale[:, None]
-            return raw
+            return raw / np.multiply.outer(scale, scale)
         return _sandwich(self.standardized, weight)
 
 
