@@ -34,6 +34,8 @@ _SAMPLE_WORK = 3e7
 _SAMPLE_PASSES = 10
 _LEAST_PER_CLASS = 50
 _CHORD = 1e-2
+# From here on likelihoods may sum losses to an absolute eps a row.
+_MANY_ROWS = 4096
 # Gaps, in nats of the total: where the sample's problem is good enough, and where full curvature is worth its pass.
 _ROUGH, _NEAR = 1e-2, 1e-2
 # Columns beyond which a curvature costs many gradients, so that L-BFGS goes ahead even on the sample.
@@ -90,6 +92,7 @@ def _problem(objective: PenalizedNLL, observer: Callable[[Array], bool] | None) 
         partial(expected_factor if objective.likelihood.convex else absolute_factor, objective),
         objective.hessian_product,
         constant_curvature=objective.likelihood.quadratic,
+        rounding=np.finfo(np.float64).eps * objective.data.n_rows if objective.data.n_rows >= _MANY_ROWS else 0.0,
         observer=observer or (lambda theta: False),
     )
 
@@ -146,7 +149,7 @@ def _from_a_sample(
         end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value)
         return replace(end, status=Status.STOPPED, n_iter=near.n_iter)
     left = max(options.max_iter - near.n_iter, 0)
-    end = solve_newton(problem, near.theta, tol=tol, max_iter=left, null_value=null_value, polish=1, chord=_CHORD)
+    end = solve_newton(problem, near.theta, tol=tol, max_iter=left, null_value=null_value, polish=0, chord=_CHORD)
     return replace(end, n_iter=near.n_iter + end.n_iter)
 
 

@@ -1,14 +1,17 @@
 """Bernoulli: y in {0, 1} (or a probability in [0, 1]) with log-odds eta. Its NLL is the binary cross-entropy."""
 
 import numpy as np
+from scipy.special import expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
 
 __all__ = ["Bernoulli"]
 
-# log1p costs more than the rest of the pass together. The factors 1 + exp(-|eta|) lie in [1, 2], so 512 of them can be
-# multiplied without overflow and one logarithm taken of the product.
+# A logarithm a row costs more than the rest of the pass together. The larger of p and 1 - p lies in [1/2, 1], so 512 of
+# them can be multiplied without underflow and one logarithm taken of the product.
 _CHUNK = 512
+# With fewer rows, time is no matter, and small losses keep all their digits.
+_MANY_ROWS = 4096
 
 
 class Bernoulli(Likelihood):
@@ -52,21 +55,26 @@ class Bernoulli(Likelihood):
         return small[None]
 
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
-        if weight is not None or eta.dtype != np.float64:
+        if len(y) < _MANY_ROWS or eta.dtype != np.float64:
             return super().total_and_gradient(y, eta, weight)
         logit = eta[0]
-        small = np.abs(logit)
-        np.negative(small, out=small)
-        np.exp(small, out=small)
-        factor = 1.0 + small
-        total = float(np.maximum(logit, 0.0).sum() - y @ logit)
-        whole = len(factor) // _CHUNK * _CHUNK
-        # Chunks run down the rows of a reshaped view, so the product is a vectorized multiply of long rows.
-        total += float(np.log(np.multiply.reduce(factor[:whole].reshape(_CHUNK, -1), axis=0)).sum())
-        total += float(np.log(factor[whole:]).sum())
-        np.divide(np.where(logit >= 0, 1.0, small), factor, out=factor)
-        factor -= y
-        return total, factor[None]
+        probability = expit(logit)
+        # -log of the larger of p and 1 - p is log(1 + exp(-|eta|)), to eps absolute: that of the total, for many rows.
+        larger = np.subtract(1.0, probability)
+        np.maximum(larger, probability, out=larger)
+        if weight is None:
+            total = float(np.maximum(logit, 0.0).sum() - y @ logit)
+            whole = len(larger) // _CHUNK * _CHUNK
+            # Chunks run down the rows of a reshaped view, so the product is a vectorized multiply of long rows.
+            total -= float(np.log(np.multiply.reduce(larger[:whole].reshape(_CHUNK, -1), axis=0)).sum())
+            total -= float(np.log(larger[whole:]).sum())
+            probability -= y
+            return total, probability[None]
+        total = float(weight @ np.maximum(logit, 0.0)) - float((weight * y) @ logit)
+        total -= float(weight @ np.log(larger, out=larger))
+        probability -= y
+        probability *= weight
+        return total, probability[None]
 
 
 def _probability(logit: Array) -> Array:

@@ -102,7 +102,6 @@ def _dense_moments(X: Array, weight: Array | None) -> tuple[Array, Array, Array]
     n, p = X.shape
     if p == 0:
         return np.zeros(0), np.zeros(0), np.zeros(0)
-    pivot = X[: min(n, 64)].mean(axis=0, dtype=np.float64)
     rows = max(64, _BLOCK_ELEMENTS // p)
     per_segment = max(rows, -(-n // _SEGMENTS))
 
@@ -110,30 +109,28 @@ def _dense_moments(X: Array, weight: Array | None) -> tuple[Array, Array, Array]
         sums, squares, largest = np.zeros(p), np.zeros(p), np.zeros(p)
         for start in range(first, min(first + per_segment, n), rows):
             stop = min(start + rows, first + per_segment, n)
-            block = X[start:stop] - pivot
+            block = X[start:stop] if X.dtype == np.float64 else X[start:stop].astype(np.float64)
             w = np.ones(stop - start) if weight is None else weight[start:stop]
-            np.maximum(largest, np.abs(block).max(axis=0), out=largest)
             sums += w @ block
-            np.square(block, out=block)
+            block = np.square(block)
             squares += w @ block
+            np.maximum(largest, block.max(axis=0), out=largest)
         return sums, squares, largest
 
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         parts = map_in_threads(walk, range(0, n, per_segment), n_threads() if n * p > _BLOCK_ELEMENTS else 1)
         total = float(n) if weight is None else float(weight.sum())
-        first = sum(part[0] for part in parts) / total
+        mean = sum(part[0] for part in parts) / total
         second = sum(part[1] for part in parts) / total
-        largest = np.maximum.reduce([part[2] for part in parts]) + np.abs(pivot)
-        variance = second - np.square(first)
-        mean = pivot + first
-    lost = ~((second < _HUGE) & (second > _TINY)) & (largest > 0)
-    # A pivot far from the mean cancels: take those columns again, alone.
-    lost |= variance <= 1e-6 * second
-    for j in np.flatnonzero(lost):
-        mean[j], variance[j] = _one_column(np.asarray(X[:, j], dtype=np.float64), weight, total)
+        largest = np.sqrt(np.maximum.reduce([part[2] for part in parts]))
+        variance = second - np.square(mean)
     spread = np.sqrt(np.maximum(variance, 0))
+    # Overflow, underflow, or a mean so far from zero that the difference cancels: take those columns again, alone.
+    lost = ~((second < _HUGE) & (second > _TINY)) | (variance <= 1e-6 * second)
     for j in np.flatnonzero(lost):
-        spread[j] = variance[j]
+        column = np.asarray(X[:, j], dtype=np.float64)
+        mean[j], spread[j] = _one_column(column, weight, total)
+        largest[j] = float(np.abs(column).max())
     return mean, spread, largest
 
 

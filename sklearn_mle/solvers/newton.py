@@ -110,7 +110,7 @@ def _newton(
         if n_iter == max_iter:
             break
         step = -factor.unwhiten(white)
-        found = _search(value_of, jac, theta, value, gradient, step, gap, factor)
+        found = _search(value_of, jac, theta, value, gradient, step, gap, factor, problem.rounding)
         if found is None:
             status = Status.ROUNDING
             break
@@ -151,10 +151,11 @@ def _search(
     step: Array,
     gap: float,
     factor: Factor,
+    rounding: float,
 ) -> tuple[Array, float, Array] | None:
     """Return the first point of theta + t step, t = 1, 1/2, ..., that decreases F enough; None if rounding hides it."""
     slope = -2 * gap
-    noise = 8 * _EPS * abs(value)
+    noise = 8 * (_EPS * abs(value) + rounding)
     length = 1.0
     while length > _SHORTEST_STEP:
         candidate = theta + length * step

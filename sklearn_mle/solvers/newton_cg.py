@@ -82,7 +82,7 @@ def _newton_cg(
             break
         if n_iter == max_iter:
             break
-        found = _backtrack(value_of, jac, theta, value, white, step, gap, preconditioner)
+        found = _backtrack(value_of, jac, theta, value, white, step, gap, preconditioner, problem.rounding)
         if found is None:
             status = Status.ROUNDING
             break
@@ -133,8 +133,9 @@ def _backtrack(
     step: Array,
     gap: float,
     preconditioner: Factor,
+    rounding: float,
 ) -> tuple[Array, float, Array] | None:
-    noise = 8 * _EPS * abs(value)
+    noise = 8 * (_EPS * abs(value) + rounding)
     length = 1.0
     while length > 1e-12:
         candidate = theta + length * step

@@ -44,6 +44,8 @@ class Problem:
         theta -> (v -> Hessian v).
     constant_curvature : bool
         The Hessian is the same everywhere.
+    rounding : float
+        Absolute rounding error of F, beside its relative one.
     observer : callable
         Called with theta once an iteration; True asks to stop.
     """
@@ -53,6 +55,7 @@ class Problem:
     safe_factor: Callable[[Array], Factor]
     hessian_product: Callable[[Array], Callable[[Array], Array]]
     constant_curvature: bool = False
+    rounding: float = 0.0
     observer: Callable[[Array], bool] = lambda theta: False
 
 

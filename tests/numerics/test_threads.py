@@ -46,33 +46,6 @@ def test_an_exception_restores_the_limits(two_threads):
     assert blas_limits() == two_threads
 
 
-def test_interleaved_threads_restore_the_limits(two_threads):
-    """A enters, B enters, A leaves, B leaves: with two plain threadpool_limits BLAS would stay at one thread."""
-    a_inside, b_inside, a_left = threading.Event(), threading.Event(), threading.Event()
-    seen = []
-
-    def first():
-        with single_threaded_blas:
-            a_inside.set()
-            b_inside.wait(5)
-        a_left.set()
-
-    def second():
-        a_inside.wait(5)
-        with single_threaded_blas:
-            b_inside.set()
-            a_left.wait(5)
-            seen.append(blas_limits())
-
-    threads = [threading.Thread(target=target) for target in (first, second)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert [set(limits) for limits in seen] == [{1}]
-    assert blas_limits() == two_threads
-
-
 def test_many_threads_at_once_restore_the_limits(two_threads):
     outside = []
 
@@ -171,6 +144,75 @@ def in_a_fresh_interpreter(code, **environment):
 def test_omp_num_threads_is_followed():
     code = "from sklearn_mle.numerics.threads import n_threads; print(n_threads())"
     assert in_a_fresh_interpreter(code, OMP_NUM_THREADS="1") == ["1"]
+
+
+# threadpoolctl may let only one thread of the process set limits, whichever was first, and ignore all others. So these
+# scenarios each get a process of their own, where nothing has been set before.
+PRELUDE = """
+import contextlib, sys, threading
+from threadpoolctl import threadpool_info, threadpool_limits
+from sklearn_mle.numerics.threads import single_threaded_blas
+limits = lambda: {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+before = limits()
+if before == {1}:
+    sys.exit(0)                           # one core: there is nothing to be seen
+def in_a_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+def fit(look=lambda: None):
+    with single_threaded_blas:
+        look()
+def check(found, expected):
+    assert found == expected, (found, expected)
+"""
+INTERLEAVED = """
+a_inside, b_inside, a_left, b_left = [threading.Event() for _ in range(4)]
+seen = []
+def first():
+    fit(lambda: (a_inside.set(), b_inside.wait(10)))
+    a_left.set()
+    b_left.wait(10)                       # the thread lives on
+def second():
+    a_inside.wait(10)
+    fit(lambda: (b_inside.set(), a_left.wait(10), seen.append(limits())))
+    b_left.set()
+with outside:
+    threads = [threading.Thread(target=target) for target in (first, second)]
+    [thread.start() for thread in threads], [thread.join(20) for thread in threads]
+    check(seen, [{1}])
+    check(limits(), before)
+check(limits(), before)
+"""
+SCENARIOS = {
+    "interleaved": "outside = contextlib.nullcontext()" + INTERLEAVED,
+    "interleaved, inside the caller's own limit": "outside = threadpool_limits(max(before))" + INTERLEAVED,
+    "in another thread, inside the caller's own limit": """
+seen = []
+with threadpool_limits(max(before)):
+    in_a_thread(lambda: fit(lambda: seen.append(limits())))
+    check(seen, [{1}])
+    check(limits(), before)
+""",
+    "in another thread, after one in this": """
+seen = []
+fit()
+in_a_thread(lambda: fit(lambda: seen.append(limits())))
+check(seen, [{1}])
+check(limits(), before)
+""",
+    "in another thread, then the caller's own limit": """
+in_a_thread(fit)
+with threadpool_limits(1):
+    check(limits(), {1})
+check(limits(), before)
+""",
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_limits_hold_and_come_back_whichever_thread_fits(scenario):
+    in_a_fresh_interpreter(PRELUDE + SCENARIOS[scenario])
 
 
 FORK = """
