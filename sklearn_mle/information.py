@@ -14,11 +14,14 @@ Array = NDArray[Any]
 
 # Forming X'WX squares the condition number. Beyond this one (of the scaled root), half the digits are gone.
 _CHOLESKY_LIMIT = 1e7
+_SAFE_PIVOT = 1e-4
 # Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
 _MOST_DIAGONALIZED = 600
 _LEAST_CURVATURE = 0.1
 _LEAST_DAMPING = 1e-10
 _REFINE_FROM = 1e3
+# Least squares is one step long, so there refinement is cheap beside the fit, and certified answers are to be met.
+_REFINE_LEAST_SQUARES_FROM = 5.0
 _REFINE_ELEMENTS = 5_000_000
 
 
@@ -92,8 +95,9 @@ class _Rotated(Factor):
 
 def _factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:
     try:
-        factor: Factor = CholeskyFactor(matrix)
-        if factor.condition < _CHOLESKY_LIMIT:
+        factor = CholeskyFactor(matrix)
+        # The condition is estimated only where a pivot is small: for a small matrix it costs as much as the factor.
+        if factor.least_pivot > _SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT:
             return factor
     except NotPositiveDefiniteError:
         pass
@@ -112,7 +116,8 @@ def refine(objective: PenalizedNLL, theta: Array, factor: Factor, rounds: int = 
     Bjorck (1987), Stability analysis of the method of seminormal equations, section 4 (corrected seminormal equations).
     """
     elements = objective.data.n_rows * max(objective.data.n_columns, 1)
-    if factor.condition < _REFINE_FROM or elements > _REFINE_ELEMENTS:
+    limit = _REFINE_LEAST_SQUARES_FROM if objective.likelihood.quadratic else _REFINE_FROM
+    if elements > _REFINE_ELEMENTS or factor.condition < limit:
         return theta
     refined = theta.astype(np.longdouble)
     gap = np.inf
@@ -120,7 +125,7 @@ def refine(objective: PenalizedNLL, theta: Array, factor: Factor, rounds: int = 
         gradient = objective.extended_gradient(refined).astype(np.float64)
         white = factor.whiten(gradient)
         previous, gap = gap, float(white @ white)
-        if not gap < 0.25 * previous:
+        if not gap < previous:
             break
         step = factor.unwhiten(white)
         refined = refined - step

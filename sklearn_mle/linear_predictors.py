@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.row_blocks import DenseRows, SparseRows
+from sklearn_mle.row_blocks.dense import sandwich
 
 __all__ = ["LinearPredictors", "Terms", "sum_to_zero_basis"]
 
@@ -101,6 +102,11 @@ class LinearPredictors:
 
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         """Return the likelihood's predictors at the rows, shape (q, n)."""
+        if rows.augmented is not None and matrix.dtype == np.float64:
+            eta = matrix @ rows.augmented.T
+            if offset is not None:
+                eta += offset
+            return eta
         coef, intercept = matrix[:, :-1], matrix[:, -1:]
         if self.contrast is None and len(self._with_columns) < len(matrix):
             eta = np.zeros((len(matrix), rows.n_rows), dtype=matrix.dtype)
@@ -117,6 +123,8 @@ class LinearPredictors:
 
     def pull_back(self, rows: Rows, gradient: Array) -> Array:
         """Return the adjoint of eta applied to a rowwise gradient (q, n): likelihood's matrix layout (q, p + 1)."""
+        if rows.augmented is not None:
+            return gradient @ rows.augmented
         out = np.empty((len(gradient), self.n_columns + 1), dtype=gradient.dtype)
         out[:, :-1] = rows.transpose_matvec(gradient)
         out[:, -1] = gradient.sum(axis=1)
@@ -138,6 +146,8 @@ class LinearPredictors:
         """Return sum_i (dtheta eta_i)' H_i (dtheta eta_i) of a rowwise Hessian (q, q, n), shape (size, size)."""
         hessian = self.free_hessian(hessian)
         free, width = self.shape
+        if free == 1 and self._index is None:
+            return self._cross(rows, hessian[0, 0], *self.terms * 2)
         out = np.zeros((free, width, free, width))
         for j in range(free):
             for k in range(j + 1):
@@ -148,6 +158,8 @@ class LinearPredictors:
         return flat if self._index is None else flat[np.ix_(self._index, self._index)]
 
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
+        if rows.augmented is not None:
+            return sandwich(rows.augmented, weight)
         p = self.n_columns
         out = np.zeros((p + 1, p + 1))
         if left.columns and right.columns and p:

@@ -30,13 +30,25 @@ class PenalizedNLL:
 
     def __init__(self, likelihood: Likelihood, predictors: LinearPredictors, data: RowBlocks, penalty: Penalty) -> None:
         self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
+        self._recent: tuple[Array, Array] | None = None
+
+    def _eta(self, block: RowBlock, matrix: Array, theta: Array) -> Array:
+        """Return the predictors of a block, remembering those of the last theta where one block is all the data.
+
+        Newton's method asks for the Hessian right after the gradient at the same point.
+        """
+        if block.rows.n_rows < self.data.n_rows:
+            return self.predictors.eta(block.rows, matrix, block.offset)
+        if self._recent is None or self._recent[0] is not theta:
+            self._recent = (theta, self.predictors.eta(block.rows, matrix, block.offset))
+        return self._recent[1]
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient, in one pass."""
         matrix = self.predictors.matrix(theta)
 
         def block_sums(block: RowBlock) -> tuple[float, Array]:
-            eta = self.predictors.eta(block.rows, matrix, block.offset)
+            eta = self._eta(block, matrix, theta)
             value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
             return value, self.predictors.pull_back(block.rows, gradient)
 
@@ -68,7 +80,7 @@ class PenalizedNLL:
         matrix = self.predictors.matrix(theta)
 
         def block_sum(block: RowBlock) -> tuple[Array]:
-            hessian = rowwise(block, self.predictors.eta(block.rows, matrix, block.offset))
+            hessian = rowwise(block, self._eta(block, matrix, theta))
             if block.weight is not None:
                 hessian *= block.weight
             return (self.predictors.curvature(block.rows, hessian),)

@@ -56,7 +56,7 @@ class Bernoulli(Likelihood):
 
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
         if len(y) < _MANY_ROWS or eta.dtype != np.float64:
-            return super().total_and_gradient(y, eta, weight)
+            return _exact_total_and_gradient(y, eta[0], weight)
         logit = eta[0]
         probability = expit(logit)
         # -log of the larger of p and 1 - p is log(1 + exp(-|eta|)), to eps absolute: that of the total, for many rows.
@@ -75,6 +75,22 @@ class Bernoulli(Likelihood):
         probability -= y
         probability *= weight
         return total, probability[None]
+
+
+def _exact_total_and_gradient(y: Array, logit: Array, weight: Array | None) -> tuple[float, Array]:
+    """Return the total to the relative accuracy of its rows, sharing one exponential with the gradient."""
+    positive = logit > 0
+    small = np.exp(-np.abs(logit))
+    nll = np.where(positive, 1 - y, -y)
+    nll *= logit
+    nll += np.log1p(small)
+    gradient = np.where(positive, 1, small)
+    gradient /= 1 + small
+    gradient -= y
+    if weight is None:
+        return float(nll.sum()), gradient[None]
+    gradient *= weight
+    return float(weight @ nll), gradient[None]
 
 
 def _probability(logit: Array) -> Array:

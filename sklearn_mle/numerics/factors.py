@@ -74,13 +74,13 @@ class DiagonalFactor(Factor):
 
 
 class _Triangle(Factor):
-    """A = D U'U D with U upper triangular of unit columns, D diagonal, and ``norm`` the 1-norm of U'U."""
+    """A = D U'U D with U upper triangular of unit columns and D diagonal; below U's diagonal is what it was."""
 
-    def __init__(self, upper: Array, scale: Array, norm: float) -> None:
-        self._upper, self.scale, self.norm, self.size = upper, scale, norm, len(scale)
+    def __init__(self, upper: Array, scale: Array) -> None:
+        self._upper, self.scale, self.size = upper, scale, len(scale)
 
     def times(self, multiple: float) -> "_Triangle":
-        return _Triangle(self._upper, self.scale * np.sqrt(multiple), self.norm)
+        return _Triangle(self._upper, self.scale * np.sqrt(multiple))
 
     def whiten(self, gradient: Array) -> Array:
         # dtrtrs directly: scipy.linalg.solve_triangular costs ten times as much on a vector of thirty.
@@ -89,10 +89,17 @@ class _Triangle(Factor):
     def unwhiten(self, step: Array) -> Array:
         return (lapack.dtrtrs(self._upper, step, lower=0, trans=0)[0].T / self.scale).T
 
+    @property
+    def least_pivot(self) -> float:
+        """The smallest diagonal entry of U: the distance of a column from the span of those before it, at most one."""
+        return float(np.abs(self._upper.diagonal()).min(initial=1.0))
+
     @cached_property
     def _condition(self) -> float:
         # The 1-norm condition of U'U, from its factor alone: accurate beyond 1/eps, where U'U itself would be singular.
-        reciprocal, info = lapack.dpocon(self._upper, self.norm, uplo="U")
+        upper = np.triu(self._upper)
+        norm = float(np.abs(upper.T @ upper).sum(axis=0).max(initial=0.0))
+        reciprocal, info = lapack.dpocon(self._upper, norm, uplo="U")
         return float("inf") if info or not reciprocal > 0 else float(1.0 / np.sqrt(reciprocal))
 
     @property
@@ -115,12 +122,11 @@ class CholeskyFactor(_Triangle):
             raise NotPositiveDefiniteError("the diagonal is not positive and finite")
         scaled = matrix / scale
         scaled /= scale[:, None]
-        norm = float(np.abs(scaled).sum(axis=0).max(initial=0.0))
         # The transpose of a C-ordered symmetric matrix is the Fortran order that LAPACK overwrites in place.
         upper, info = lapack.dpotrf(scaled.T, lower=0, clean=0, overwrite_a=1)
         if info:
             raise NotPositiveDefiniteError(f"the leading minor of order {info} is not positive")
-        super().__init__(upper, scale, norm)
+        super().__init__(upper, scale)
 
 
 class TriangularFactor(_Triangle):
@@ -136,8 +142,7 @@ class TriangularFactor(_Triangle):
         scale = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
         if not (scale > 0).all() or not np.isfinite(scale).all() or not triangle.diagonal().all():
             raise NotPositiveDefiniteError("the triangle is singular")
-        upper = triangle / scale
-        super().__init__(np.asfortranarray(upper), scale, float(np.abs(upper.T @ upper).sum(axis=0).max(initial=0.0)))
+        super().__init__(np.asfortranarray(triangle / scale), scale)
 
 
 def triangle_of(rows: Array) -> Array:

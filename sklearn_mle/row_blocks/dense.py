@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DenseRows"]
+__all__ = ["DenseRows", "sandwich"]
 
 Array = NDArray[Any]
 
@@ -35,22 +35,39 @@ class DenseRows:
         scale: Array | None = None,
         *,
         far: bool | None = None,
-        standardized: Array | None = None,
+        augmented: Array | None = None,
     ) -> None:
         self._X, self._shift, self._scale = X, shift, scale
         if far is None:
             far = shift is not None and scale is not None and bool((np.abs(shift) > _SAFE_SHIFT * scale).any())
-        self._far, self._copy = far, standardized
+        self._far, self._copy = far, augmented
         self.n_rows, self.n_columns = X.shape
 
     def copied(self) -> "DenseRows":
-        """Return the same rows with a standardized copy kept: for data so small that passes are all overhead."""
-        return DenseRows(self._X, self._shift, self._scale, far=self._far, standardized=self.standardized)
+        """Return the same rows with a standardized copy kept: for data so small that passes are all overhead.
+
+        The copy has a last column of ones (``augmented``), so that an intercept costs no product of its own.
+        """
+        copy = np.empty((self.n_rows, self.n_columns + 1))
+        columns = copy[:, :-1]
+        if self._shift is None:
+            columns[...] = self._X
+        else:
+            np.subtract(self._X, self._shift, out=columns)
+        if self._scale is not None:
+            columns /= self._scale
+        copy[:, -1] = 1
+        return DenseRows(self._X, self._shift, self._scale, far=self._far, augmented=copy)
+
+    @property
+    def augmented(self) -> Array | None:
+        """The standardized columns and a column of ones, where a copy of them is kept."""
+        return self._copy
 
     def block(self, start: int, stop: int) -> "DenseRows":
         """Return the rows from start to stop (a view)."""
         copy = None if self._copy is None else self._copy[start:stop]
-        return DenseRows(self._X[start:stop], self._shift, self._scale, far=self._far, standardized=copy)
+        return DenseRows(self._X[start:stop], self._shift, self._scale, far=self._far, augmented=copy)
 
     def take(self, indices: Array) -> "DenseRows":
         """Return the given rows, copied and standardized."""
@@ -60,7 +77,7 @@ class DenseRows:
     def standardized(self) -> Array:
         """The block's standardized columns, float64, in memory of their own unless X is standardized already."""
         if self._copy is not None:
-            return self._copy
+            return self._copy[:, :-1]
         if self._scale is None and self._X.dtype == np.float64:
             return self._X
         block = self._X.astype(np.float64, order="C")
@@ -107,17 +124,18 @@ class DenseRows:
         """Return rows.T @ diag(weight) @ rows, shape (p, p)."""
         scale = self._scale
         if self._in_place and scale is not None:
-            raw = _sandwich(self._X, weight)
+            raw = sandwich(self._X, weight)
             if self._shift is not None:
                 # Centre algebraically: |shift| <= 1e3 scale bounds what this cancels to six digits of sixteen.
                 first = weight @ self._X
                 raw -= np.multiply.outer(self._shift, first - 0.5 * weight.sum() * self._shift)
                 raw -= np.multiply.outer(first - 0.5 * weight.sum() * self._shift, self._shift)
             return raw / np.multiply.outer(scale, scale)
-        return _sandwich(self.standardized, weight)
+        return sandwich(self.standardized, weight)
 
 
-def _sandwich(X: Array, weight: Array) -> Array:
+def sandwich(X: Array, weight: Array) -> Array:
+    """Return X.T @ diag(weight) @ X."""
     # numpy sees A.T @ A and calls syrk, half the work of a general product; it wants weights of one sign.
     if weight.min(initial=0.0) >= 0:
         root = X * np.sqrt(weight)[:, None]

@@ -47,6 +47,8 @@ class SparseRows:
         """Return the given rows, copied."""
         return SparseRows(self._X[indices], self._shift, self._scale)
 
+    augmented: None = None  # dense copies alone have one
+
     @property
     def standardized(self) -> Array:
         """The standardized columns, dense float64: for small problems only."""

@@ -173,7 +173,6 @@ def test_condition_does_not_depend_on_units():
     ],
     ids=["zero", "zero entry", "negative entry", "indefinite", "singular", "nan", "inf", "nan off the diagonal"],
 )
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_what_is_not_positive_definite_is_refused(matrix):
     with pytest.raises(NotPositiveDefiniteError):
         CholeskyFactor(matrix)

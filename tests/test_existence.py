@@ -1,0 +1,275 @@
+"""Existence of the MLE: the certificate is a bound and never lies, the linear program finds what it must."""
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+from scipy.special import expit
+
+from sklearn_mle.exceptions import SeparationWarning
+from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate, separating_direction
+from sklearn_mle.fitting import FitOptions, fit
+from sklearn_mle.information import hessian_factor
+from sklearn_mle.likelihoods import Bernoulli, Categorical
+from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import NoPenalty
+from sklearn_mle.row_blocks import DenseRows, RowBlocks
+
+
+def objective_of(X, y, n_classes=2, weight=None, intercept=True):
+    term = Terms(True, intercept)
+    if n_classes == 2:
+        likelihood, predictors = Bernoulli(), LinearPredictors(X.shape[1], [term])
+        y = y.astype(float)
+    else:
+        likelihood = Categorical(n_classes)
+        predictors = LinearPredictors(X.shape[1], [term] * (n_classes - 1), sum_to_zero_basis(n_classes))
+    data = RowBlocks(DenseRows(X), y, weight, None, likelihood.n_predictors)
+    return PenalizedNLL(likelihood, predictors, data, NoPenalty())
+
+
+def newton(objective, steps):
+    """The points of Newton's method, each with the factor and gap there; it ends where there is no factor."""
+    theta = np.zeros(objective.predictors.size)
+    for _ in range(steps):
+        gradient = objective.value_and_gradient(theta)[1]
+        try:
+            factor = hessian_factor(objective, theta)
+        except NotPositiveDefiniteError:
+            return
+        yield theta, factor, 0.5 * factor.squared_norm(gradient)
+        theta = theta - factor.solve(gradient)
+
+
+def overlapping(n_classes=2, n=150, p=3, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p))
+    eta = X @ rng.normal(0, 1, (p, n_classes))
+    return X, (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)
+
+
+def complete(n_classes=2):
+    X, y = overlapping(n_classes)
+    X[:, :n_classes] += 20 * np.eye(n_classes)[y]
+    return X, y
+
+
+def quasi(n_classes=2):
+    """A dummy that is one in some rows of the last class, and in no others."""
+    X, y = overlapping(n_classes)
+    dummy = np.zeros(len(y))
+    dummy[np.flatnonzero(y == n_classes - 1)[:9]] = 1
+    return np.column_stack([X, dummy]), y
+
+
+SEPARATED = {"complete": complete, "quasi": quasi}
+
+
+def largest(objective):
+    return np.abs(objective.data.rows.standardized).max(axis=0)
+
+
+def exact_s(objective, factor, gap):
+    """lambda M by its definition, the range of the classes' changes in M where there are several."""
+    X = objective.data.rows.standardized
+    augmented = np.column_stack([X, np.ones(len(X))])
+    contrast = objective.predictors.contrast
+    q = 1 if contrast is None else len(contrast)
+    directions = [np.ones(1)] if q == 1 else [contrast[j] - contrast[k] for j in range(q) for k in range(j)]
+    vectors = [np.einsum("k,np->nkp", direction, augmented).reshape(len(X), -1) for direction in directions]
+    longest = max(np.square(factor.whiten(rows.T)).sum(axis=0).max() for rows in vectors)
+    return float(np.sqrt(2 * gap * longest))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_certificate_is_an_upper_bound_that_regular_data_pass_soon(n_classes, seed):
+    objective = objective_of(*overlapping(n_classes, n=400, seed=seed), n_classes)
+    bounds = []
+    for theta, factor, gap in newton(objective, 8):
+        bounds.append(certificate(objective, theta, factor, gap, largest(objective)))
+        assert bounds[-1] >= exact_s(objective, factor, gap) * (1 - 1e-9)
+    assert min(bounds[:5]) < CERTIFIED
+    assert bounds[-1] < 1e-6
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_without_a_factor_the_certificate_is_still_an_upper_bound(n_classes):
+    objective = objective_of(*overlapping(n_classes, n=400), n_classes)
+    points = list(newton(objective, 8))
+    for theta, factor, gap in points:
+        assert certificate(objective, theta, None, gap, largest(objective)) >= exact_s(objective, factor, gap)
+    theta, _, gap = points[-1]
+    assert certificate(objective, theta, None, gap, largest(objective)) < CERTIFIED
+
+
+@pytest.mark.parametrize("kind", SEPARATED)
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("with_factor", [True, False])
+def test_separated_data_never_pass(kind, n_classes, with_factor):
+    """Though the gap falls below any tolerance."""
+    objective = objective_of(*SEPARATED[kind](n_classes), n_classes)
+    gaps = []
+    for theta, factor, gap in newton(objective, 40):
+        if gap < 1e-13:
+            break  # p - y has lost its digits to rounding, and the gap with them
+        gaps.append(gap)
+        assert certificate(objective, theta, factor if with_factor else None, gap, largest(objective)) >= CERTIFIED
+    assert min(gaps) < 1e-8, "the test must have gone far enough to be fooled"
+
+
+def test_weights_count_in_the_certificate():
+    X, y = overlapping(n=200)
+    weight = np.random.default_rng(3).exponential(size=200)
+    objective = objective_of(X, y, weight=weight)
+    for theta, factor, gap in newton(objective, 6):
+        assert certificate(objective, theta, factor, gap, largest(objective)) >= exact_s(objective, factor, gap)
+        assert certificate(objective, theta, None, gap, largest(objective)) >= exact_s(objective, factor, gap)
+
+
+def test_a_gap_of_zero_certifies_itself():
+    objective = objective_of(*overlapping())
+    assert certificate(objective, np.zeros(4), None, 0.0, largest(objective)) == 0.0
+
+
+def preferences(X, y, n_classes):
+    augmented = np.column_stack([X, np.ones(len(X))])
+    if n_classes == 2:
+        return np.where(y[:, None] == 1, 1, -1) * augmented
+    basis = sum_to_zero_basis(n_classes)
+    return np.array(
+        [
+            np.outer(basis[k] - basis[j], row).ravel()
+            for row, k in zip(augmented, y, strict=True)
+            for j in range(n_classes)
+            if j != k
+        ]
+    )
+
+
+def is_separated(X, y, n_classes=2):
+    """The linear program over all rows at once."""
+    rows = preferences(X, y, n_classes)
+    solution = linprog(-rows.sum(axis=0), A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=[(-1, 1)] * rows.shape[1])
+    return -solution.fun > 1e-6
+
+
+@pytest.mark.parametrize("kind", SEPARATED)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_direction_of_separated_data_separates_them(kind, n_classes):
+    X, y = SEPARATED[kind](n_classes)
+    direction = separating_direction(objective_of(X, y, n_classes), np.zeros((X.shape[1] + 1) * (n_classes - 1)))
+    gains = preferences(X, y, n_classes) @ direction
+    assert gains.min() >= -1e-8
+    assert gains.max() > 1e-3
+
+
+def test_the_direction_of_a_quasi_separating_dummy_is_the_dummy():
+    X, y = quasi()
+    direction = separating_direction(objective_of(X, y), np.zeros(5))
+    np.testing.assert_allclose(np.delete(direction, 3), 0, atol=1e-8)
+    assert direction[3] > 0.5
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_overlapping_data_have_no_direction(n_classes):
+    X, y = overlapping(n_classes)
+    assert separating_direction(objective_of(X, y, n_classes), np.zeros(4 * (n_classes - 1))) is None
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_small_samples_are_told_apart_as_by_the_whole_program(n_classes):
+    verdicts = []
+    for seed in range(40):
+        X, y = overlapping(n_classes, n=11, p=2, seed=seed)
+        if len(np.unique(y)) < n_classes:
+            continue
+        found = separating_direction(objective_of(X, y, n_classes), np.zeros(3 * (n_classes - 1)))
+        verdicts.append(is_separated(X, y, n_classes))
+        assert (found is not None) == verdicts[-1], f"seed {seed}"
+    assert 5 < sum(verdicts) < len(verdicts) - 5, "both kinds must occur"
+
+
+@pytest.mark.parametrize("contradicted", [True, False])
+def test_one_row_among_thousands_decides(contradicted):
+    """More rows than the program is first given, and the one that contradicts is not among the nearest."""
+    x = np.concatenate([np.linspace(-2, -0.1, 4000), np.linspace(0.1, 2, 4000)])
+    y = (x > 0).astype(int)
+    y[7900] = 0 if contradicted else 1
+    objective = objective_of(x[:, None], y)
+    # At this point the first working set is at the other end.
+    found = separating_direction(objective, np.array([-1.0, 0.0]))
+    assert (found is None) == contradicted
+
+
+def test_rows_of_weight_zero_do_not_contradict():
+    x = np.linspace(-1, 1, 40)
+    y = (x > 0).astype(int)
+    y[[0, 39]] = [1, 0]
+    weight = np.ones(40)
+    assert separating_direction(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is None
+    weight[[0, 39]] = 0
+    assert separating_direction(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is not None
+
+
+def test_soft_labels_contradict_themselves():
+    x = np.linspace(-1, 1, 40)
+    y = np.where(x > 0, 0.9, 0.1)
+    assert separating_direction(objective_of(x[:, None], y), np.zeros(2)) is None
+    sure = np.where(np.abs(x) > 0.5, x > 0, 0.5)
+    assert separating_direction(objective_of(x[:, None], sure), np.zeros(2)) is None
+    # With no intercept and symmetric soft rows in the middle of x = 0, the certain ends still run away.
+    assert separating_direction(objective_of(np.where(sure == 0.5, 0, x)[:, None], sure), np.zeros(2)) is not None
+
+
+def fit_of(X, y, n_classes, *, soft=False, **options):
+    if n_classes == 2:
+        return fit(Bernoulli(), X, y.astype(float), options=FitOptions(**options))
+    return fit(Categorical(n_classes), X, np.eye(n_classes)[y] if soft else y, options=FitOptions(**options))
+
+
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"tol": 1e-3}, {"tol": 1e-14}, {"tol": 1e-30}], ids=str)
+@pytest.mark.parametrize("kind", SEPARATED)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_fit_of_separated_data_warns(kind, n_classes, options):
+    result = fit_of(*SEPARATED[kind](n_classes), n_classes, **options)
+    assert [type(warning) for warning in result.warnings] == [SeparationWarning]
+    assert np.isfinite(result.coefficients).all()
+
+
+@pytest.mark.parametrize("kind", SEPARATED)
+@pytest.mark.parametrize(("n_classes", "soft"), [(2, False), (3, False), (3, True)])
+def test_and_is_the_posterior_mode_under_the_documented_prior(kind, n_classes, soft):
+    """Penalized by hand, in columns of unit standard deviation."""
+    X, y = SEPARATED[kind](n_classes)
+    result = fit_of(X, y, n_classes, soft=soft)
+    deviation = X.std(axis=0)
+    by_hand = fit_of(X / deviation, y, n_classes, alpha=SEPARATION_PRIOR * len(y))
+    np.testing.assert_allclose(result.coefficients[:, :-1] * deviation, by_hand.coefficients[:, :-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("units", [1.3, 1e-3, 1e9])
+def test_and_does_not_depend_on_the_units_of_the_columns(units):
+    X, y = quasi()
+    result, other = fit_of(X, y, 2), fit_of(X * units, y, 2)
+    np.testing.assert_allclose(other.coefficients[:, :-1] * units, result.coefficients[:, :-1], rtol=1e-6)
+
+
+def test_the_warning_names_the_columns():
+    X, y = quasi()
+    result = fit(Bernoulli(), X, y.astype(float), feature_names=["a", "b", "c", "NV"])
+    assert "'NV'" in str(result.warnings[0])
+    assert "'a'" not in str(result.warnings[0])
+
+
+@pytest.mark.parametrize("distance", [0.02, 1e-3, 1e-5])
+def test_near_separation_is_finite_and_raises_no_alarm(distance):
+    """One row on the wrong side, by less and less: the MLE runs far out, and is found."""
+    x = np.concatenate([-np.linspace(0.01, 1, 100), np.linspace(0.01, 1, 100), [-0.01 - distance]])
+    y = np.concatenate([np.zeros(100), np.ones(101)])
+    result = fit(Bernoulli(), x[:, None], y)
+    assert result.warnings == ()
+    slope, intercept = result.coefficients[0]
+    residual = y - expit(slope * x + intercept)
+    assert abs(residual.sum()) < 1e-8 and abs(residual @ x) < 1e-8

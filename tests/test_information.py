@@ -1,0 +1,138 @@
+"""Factors of an objective's curvature: exact where it can be formed, by QR where that would lose it; refinement."""
+
+import numpy as np
+import pytest
+
+from sklearn_mle.information import expected_factor, hessian_factor, refine
+from sklearn_mle.likelihoods import Bernoulli, Gaussian
+from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.numerics.factors import CholeskyFactor, NotPositiveDefiniteError, TriangularFactor
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import GaussianPrior, NoPenalty
+from sklearn_mle.row_blocks import DenseRows, RowBlocks
+
+rng = np.random.default_rng(0)
+N = 100
+
+
+def objective_of(X, y, likelihood=None, penalty=None, terms=None):
+    predictors = LinearPredictors(X.shape[1], terms or [Terms()])
+    likelihood = likelihood or LeastSquares()
+    data = RowBlocks(DenseRows(X), y, None, None, likelihood.n_predictors)
+    return PenalizedNLL(likelihood, predictors, data, penalty or NoPenalty())
+
+
+def test_the_factor_is_that_of_the_hessian():
+    objective = objective_of(rng.standard_normal((N, 4)), rng.random(N), Bernoulli())
+    theta = rng.standard_normal(5)
+    vector = rng.standard_normal(5)
+    solved = hessian_factor(objective, theta).solve(objective.hessian(theta) @ vector)
+    np.testing.assert_allclose(solved, vector, rtol=1e-10)
+
+
+@pytest.mark.parametrize("power", [9, 11, 13])
+def test_an_ill_conditioned_design_is_factored_by_qr(power):
+    """Two columns that differ by 10^-power: their cross-products have a condition number beyond 1/eps."""
+    x, z = rng.standard_normal((2, N))
+    X = np.column_stack([x, x + 10.0**-power * z])
+    factor = hessian_factor(objective_of(X, np.zeros(N), terms=[Terms(True, False)]), np.zeros(2))
+    assert isinstance(factor, TriangularFactor)
+    assert 0.1 < factor.condition * 10.0**-power < 10
+    # What the second column adds to the first, whose length is known from the exact difference of the two.
+    added = (X[:, 1] - X[:, 0]) - x * (x @ (X[:, 1] - X[:, 0])) / (x @ x)
+    found = np.linalg.norm(factor.whiten(np.array([0.0, 1.0])))
+    assert found == pytest.approx(1 / np.linalg.norm(added), rel=10.0 ** (power - 14))
+
+
+def test_a_well_conditioned_design_needs_no_qr():
+    objective = objective_of(rng.standard_normal((N, 3)) * [1e-6, 1, 1e6], np.zeros(N))
+    assert isinstance(hessian_factor(objective, np.zeros(4)), CholeskyFactor)
+
+
+def test_negative_curvature_is_refused_and_the_expected_information_taken():
+    objective = objective_of(rng.standard_normal((N, 2)), 5 * rng.standard_normal(N), Gaussian(), terms=[Terms()] * 2)
+    theta = np.array([3.0, -3, 1, 0.5, 0.5, -3])
+    hessian = objective.hessian(theta)
+    assert np.linalg.eigvalsh(hessian).min() < 0
+    with pytest.raises(NotPositiveDefiniteError):
+        hessian_factor(objective, theta)
+    vector = rng.standard_normal(6)
+    solved = expected_factor(objective, theta).solve(objective.expected_hessian(theta) @ vector)
+    np.testing.assert_allclose(solved, vector, rtol=1e-7)
+
+
+def test_the_expected_factor_exists_where_parameters_are_not_identified():
+    x = rng.standard_normal(N)
+    objective = objective_of(np.column_stack([x, x, np.zeros(N)]), rng.random(N), Bernoulli())
+    theta = np.zeros(4)
+    with pytest.raises(NotPositiveDefiniteError):
+        hessian_factor(objective, theta)
+    factor = expected_factor(objective, theta)
+    gradient = objective.value_and_gradient(theta)[1]
+    step = -factor.solve(gradient)
+    assert np.isfinite(step).all()
+    # It is nearly Newton's step in the direction that is identified.
+    assert objective.value_and_gradient(theta + step)[0] < objective.value_and_gradient(theta)[0]
+    single = objective_of(x[:, None], objective.data.y, Bernoulli())
+    newton = np.linalg.solve(single.hessian(np.zeros(2)), single.value_and_gradient(np.zeros(2))[1])
+    np.testing.assert_allclose([step[0] + step[1], step[3]], -newton, rtol=1e-6)
+
+
+def test_where_there_is_no_curvature_at_all_the_expected_factor_still_ends():
+    """Every fitted probability is 0 or 1 to rounding: the information is zero."""
+    objective = objective_of(rng.standard_normal((N, 2)), rng.random(N), Bernoulli())
+    theta = np.array([0.0, 0.0, 800.0])
+    np.testing.assert_array_equal(objective.hessian(theta), 0)
+    assert np.isfinite(expected_factor(objective, theta).whiten(np.zeros(3))).all()
+
+
+def vandermonde(degree=9):
+    """Powers of 0, ..., 20 around their middle, and a y that is their sum: every coefficient is exactly one."""
+    x = np.arange(21.0) - 10
+    powers = x[:, None] ** np.arange(1, degree + 1)
+    return powers / 2.0 ** np.arange(0, 3 * degree, 3), (powers / 2.0 ** np.arange(0, 3 * degree, 3)).sum(axis=1) + 1
+
+
+def solved_once(objective):
+    theta = np.zeros(objective.predictors.size)
+    factor = hessian_factor(objective, theta)
+    return theta - factor.solve(objective.value_and_gradient(theta)[1]), factor
+
+
+def test_refinement_gains_the_digits_that_the_factor_lost():
+    X, y = vandermonde()
+    objective = objective_of(X, y)
+    theta, factor = solved_once(objective)
+    assert factor.condition > 1e3
+    before = np.abs(theta - 1).max()
+    after = np.abs(refine(objective, theta, factor) - 1).max()
+    assert before > 1e-14
+    assert after <= max(1e-3 * before, 1e-15)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double is double here")
+def test_refined_parameters_are_beyond_double():
+    X, y = vandermonde()
+    objective = objective_of(X, y)
+    refined = refine(objective, *solved_once(objective))
+    assert refined.dtype == np.longdouble
+    assert np.abs(refined - 1).max() < 1e-16
+
+
+def test_refinement_leaves_well_conditioned_problems_alone():
+    objective = objective_of(rng.standard_normal((N, 3)), rng.standard_normal(N))
+    theta, factor = solved_once(objective)
+    assert refine(objective, theta, factor) is theta
+
+
+def test_refinement_respects_the_penalty():
+    """The penalized solution, not the least-squares one, is the fixed point."""
+    X, y = vandermonde()
+    precision = np.append(np.full(9, 1e-9), 0.0)
+    objective = objective_of(X, y, penalty=GaussianPrior(precision))
+    theta, factor = solved_once(objective)
+    refined = refine(objective, theta, factor)
+    gradient = objective.extended_gradient(refined.astype(np.longdouble)).astype(float)
+    assert factor.squared_norm(gradient) <= 1e-30
+    assert np.abs(refined - 1).max() > 1e-12, "the prior has moved it"
