@@ -64,6 +64,8 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, ga
     decrement = float(np.sqrt(2 * gap))
     if decrement == 0:
         return 0.0
+    if factor is not None and not factor.resolved:
+        return float("inf")  # the flattest direction may be flatter than it looks
     longest_row = (1 + float(largest @ largest)) * (1 if objective.predictors.contrast is None else 2)
     if factor is not None and factor.size <= _MOST_INVERTED:
         inverse = float(np.linalg.norm(factor.unwhiten(np.eye(factor.size)), 2))

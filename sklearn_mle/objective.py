@@ -70,11 +70,17 @@ class PenalizedNLL:
 
     def hessian(self, theta: Array) -> Array:
         """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex."""
-        return self._curvature(theta, lambda block, eta: self.likelihood.hessian(block.y, eta))
+        matrix = self._curvature(theta, lambda block, eta: self.likelihood.hessian(block.y, eta))
+        return self.penalty.add_hessian(matrix, theta)
 
     def expected_hessian(self, theta: Array) -> Array:
-        """Return the expected information plus the penalty's Hessian, shape (size, size)."""
-        return self._curvature(theta, lambda block, eta: self.likelihood.expected_information(eta))
+        """Return the expected information plus the penalty's positive curvature, shape (size, size)."""
+        matrix = self._curvature(theta, lambda block, eta: self.likelihood.expected_information(eta))
+        if self.penalty.convex:
+            return self.penalty.add_hessian(matrix, theta)
+        root = self.penalty.root(theta)
+        matrix += root.T @ root
+        return matrix
 
     def _curvature(self, theta: Array, rowwise: Callable[[RowBlock, Array], Array]) -> Array:
         matrix = self.predictors.matrix(theta)
@@ -85,7 +91,7 @@ class PenalizedNLL:
                 hessian *= block.weight
             return (self.predictors.curvature(block.rows, hessian),)
 
-        return self.penalty.add_hessian(self.data.sum(block_sum)[0], theta)
+        return self.data.sum(block_sum)[0]
 
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
         """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""
@@ -126,8 +132,7 @@ class PenalizedNLL:
             order = np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")
             return triangle_of(rows[order])
 
-        penalty = np.sqrt(np.maximum(self.penalty.add_hessian(np.zeros((size, size)), theta).diagonal(), 0))
-        stacked = np.concatenate([*self.data.map(block_triangle), np.diag(penalty), np.zeros((1, size))])
+        stacked = np.concatenate([*self.data.map(block_triangle), self.penalty.root(theta), np.zeros((size, size))])
         return triangle_of(stacked)[:size]
 
     def extended_gradient(self, theta: Array) -> Array:

@@ -13,6 +13,8 @@ Array = NDArray[Any]
 class Penalty(Protocol):
     """A smooth penalty on theta, in nats of the total NLL."""
 
+    convex: bool
+
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the penalty and its gradient."""
 
@@ -22,9 +24,14 @@ class Penalty(Protocol):
     def hessian_product(self, theta: Array, vector: Array) -> Array:
         """Return the penalty's Hessian at theta times the vector."""
 
+    def root(self, theta: Array) -> Array:
+        """Return rows whose cross-product is the penalty's Gauss-Newton curvature, positive semidefinite."""
+
 
 class NoPenalty:
     """The flat prior of maximum likelihood."""
+
+    convex = True
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         return 0.0, np.zeros_like(theta)
@@ -35,6 +42,9 @@ class NoPenalty:
     def hessian_product(self, theta: Array, vector: Array) -> Array:
         return np.zeros_like(vector)
 
+    def root(self, theta: Array) -> Array:
+        return np.zeros((0, len(theta)))
+
 
 class GaussianPrior:
     r"""Independent Gaussian priors: :math:`\tfrac12 \sum_j \lambda_j \theta_j^2`.
@@ -44,6 +54,8 @@ class GaussianPrior:
     precision : ndarray of shape (size,)
         One precision a parameter; zero for the unpenalized ones.
     """
+
+    convex = True
 
     def __init__(self, precision: Array) -> None:
         self.precision = precision
@@ -59,6 +71,9 @@ class GaussianPrior:
     def hessian_product(self, theta: Array, vector: Array) -> Array:
         return self.precision * vector
 
+    def root(self, theta: Array) -> Array:
+        return np.diag(np.sqrt(self.precision))
+
 
 class NoiseRelativePrior:
     r"""A Gaussian prior relative to the noise: :math:`\tfrac12 \sum_j \lambda_j \theta_j^2 e^{-2 m^\top \theta}`.
@@ -73,6 +88,8 @@ class NoiseRelativePrior:
     mean_log_scale : ndarray of shape (size,)
         The linear form m.
     """
+
+    convex = False
 
     def __init__(self, precision: Array, mean_log_scale: Array) -> None:
         self.precision, self.mean_log_scale = precision, mean_log_scale
@@ -95,6 +112,11 @@ class NoiseRelativePrior:
     def hessian_product(self, theta: Array, vector: Array) -> Array:
         return self.add_hessian(np.zeros((len(theta), len(theta))), theta) @ vector
 
+    def root(self, theta: Array) -> Array:
+        # The penalty is half the square of sqrt(precision) theta exp(-m'theta); the Hessian itself is indefinite.
+        scaled = np.sqrt(self.precision) * np.exp(-(self.mean_log_scale @ theta))
+        return np.diag(scaled) - np.multiply.outer(scaled * theta, self.mean_log_scale)
+
 
 class SumOfPenalties:
     r"""A multiple of one penalty plus another.
@@ -109,6 +131,7 @@ class SumOfPenalties:
 
     def __init__(self, first: Penalty, share: float, second: Penalty) -> None:
         self.first, self.share, self.second = first, share, second
+        self.convex = first.convex and second.convex
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         value, gradient = self.first.value_and_gradient(theta)
@@ -123,3 +146,6 @@ class SumOfPenalties:
 
     def hessian_product(self, theta: Array, vector: Array) -> Array:
         return self.share * self.first.hessian_product(theta, vector) + self.second.hessian_product(theta, vector)
+
+    def root(self, theta: Array) -> Array:
+        return np.concatenate([np.sqrt(self.share) * self.first.root(theta), self.second.root(theta)])

@@ -76,7 +76,7 @@ class _LogisticFit:
             solution, separated = self._check_existence(objective, solution, null_value)
             if separated:
                 active = np.flatnonzero(~prepared.columns.constant)
-                per_sd = SEPARATION_PRIOR * self._total() / np.square(prepared.columns.spread[active])
+                per_sd = SEPARATION_PRIOR * self._total() * np.square(prepared.columns.spread[active])
                 objective = self._objective(active, self._prior(active, 0.0, per_sd))
                 solution = self._solve(objective, self._null_theta(objective, mass), null_value)
                 identification = None
@@ -161,7 +161,7 @@ class _LogisticFit:
         asked = False
         largest = self.prepared.columns.largest
         for _ in range(_ROUNDS):
-            if solution.status in (Status.STOPPED, Status.MAX_ITER):
+            if solution.status is Status.STOPPED:
                 return solution, False
             # The factor is of the point before polishing, so its own gap goes with it.
             if certificate(objective, solution.theta, solution.factor, solution.factor_gap, largest) < CERTIFIED:
@@ -183,6 +183,8 @@ class _LogisticFit:
                     self._warn_separation("holds", np.flatnonzero(size > 1e-6 * max(size.max(initial=0.0), 1e-300)))
                     return solution, True
                 asked = True
+            if solution.status is Status.MAX_ITER:
+                return solution, False
             # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
             solver = "newton-cg" if solution.factor is None else "newton"
             solution = solve(

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,22 @@ class Likelihood(BaseEstimator, ABC):
     convex: ClassVar[bool] = True
     # True where the Hessian does not depend on eta: one Newton step is exact and the curvature is computed once.
     quadratic: ClassVar[bool] = False
+    # False where the NLL has kinks in eta, so that its Hessian is not what its information is (laplace).
+    smooth: ClassVar[bool] = True
+    # What the second linear predictor is the logarithm of: "scale", "dispersion", "shape" or "precision"; None: no such.
+    second: ClassVar[str | None] = None
+    # "location_scale": c y + m has the same likelihood, of location c * location + m and log scale + log c.
+    # "scale": c y has it, with ``unit_powers`` times log c added to eta. The NLL of every (positive) y grows by log c.
+    equivariance: ClassVar[Literal["location_scale", "scale"] | None] = None
+    # True where the location's MLE, without a prior, does not depend on the value of a constant second parameter.
+    location_free_of_second: ClassVar[bool] = False
+    # True where y must be above zero (scikit-learn's target tag of that name).
+    positive_only: ClassVar[bool] = False
+    # True where the likelihood of y is a probability, not a density.
+    discrete: ClassVar[bool] = False
+    # What y may be, and what to do about a y that is not: for the texts of errors.
+    domain: ClassVar[str] = "finite real numbers"
+    remedy: ClassVar[str] = "Remove or repair such rows."
 
     @property
     @abstractmethod
@@ -54,6 +70,67 @@ class Likelihood(BaseEstimator, ABC):
     def expected_information(self, eta: Array) -> Array:
         """Return the Hessian's expectation over y given eta, shape (q, q, n): always positive semidefinite."""
 
+    @property
+    def unit_powers(self) -> tuple[float, ...]:
+        """What is added to eta, per unit of log c, when y becomes c y: for ``equivariance = "scale"``."""
+        return (1.0,) + (0.0,) * (self.n_predictors - 1)
+
+    def check_parameters(self) -> None:  # noqa: B027 - most likelihoods have none, so nothing to check is a fine answer
+        """Raise ValueError if a constructor parameter is out of its range; scikit-learn's constructors do not check."""
+
+    def check_target(self, y: Any) -> Array:
+        """Return y as float64 after checking that it is in the likelihood's domain.
+
+        Raises
+        ------
+        ValueError
+            Naming the domain, the first row outside it, and the remedy.
+        """
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim != 1:
+            raise ValueError(f"y: the {type(self).__name__} likelihood takes an (n,) array; got shape {y.shape}.")
+        outside = ~np.isfinite(y) | self._outside(y)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise self._refusal(row, f"{y[row]:.10g}")
+        return y
+
+    def _outside(self, y: Array) -> Array:
+        """Return which finite y are outside the domain."""
+        return y <= 0 if self.positive_only else np.zeros(len(y), dtype=bool)
+
+    def _refusal(self, row: int, value: str) -> ValueError:
+        name = type(self).__name__
+        return ValueError(f"y: the {name} likelihood takes {self.domain}; row {row} is {value}. {self.remedy}")
+
+    def start(self, y: Array, weight: Array | None) -> Array:
+        """Return robust intercepts of the linear predictors, shape (q,), for data without features; always finite."""
+        return np.zeros(self.n_predictors)
+
+    def distribution(self, eta: Array) -> Any:
+        """Return the distribution of y given eta: frozen, of ``scipy.stats`` or alike, one entry per row."""
+        raise NotImplementedError(f"{type(self).__name__} has no distribution")
+
+    def mean(self, eta: Array) -> Array:
+        """Return the mean of y given eta, shape (n,); nan or inf where it does not exist."""
+        return self.distribution(eta).mean()
+
+    def standard_deviation(self, eta: Array) -> Array:
+        """Return the standard deviation of y given eta, shape (n,); nan or inf where it does not exist."""
+        return self.distribution(eta).std()
+
+    def quantile_at(self, eta: Array, level: float | Array) -> Array:
+        """Return the quantile of y given eta at a level in (0, 1), shape (n,)."""
+        return self.distribution(eta).ppf(level)
+
+    def deviance(self, y: Array, eta: Array) -> Array:
+        """Return the unit deviance, shape (n,): zero where the location fits y as well as any location could.
+
+        Twice the NLL less the NLL at the row's own best location. GLMs leave out the dispersion, so that it is in the
+        units of the squared error (as R's ``deviance``); other likelihoods take it at the model's scale.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no deviance")
+
     def information_diagonal(self, eta: Array) -> Array:
         """Return the diagonal of the expected information, shape (q, n)."""
         return np.einsum("kkn->kn", self.expected_information(eta))
@@ -80,3 +157,8 @@ class Likelihood(BaseEstimator, ABC):
             return float(nll.sum()), gradient
         gradient *= weight
         return float(weight @ nll), gradient
+
+
+def symmetric(first: Array, cross: Array, second: Array) -> Array:
+    """Return the rowwise (2, 2, n) matrix [[first, cross], [cross, second]]."""
+    return np.stack([np.stack([first, cross]), np.stack([cross, second])])

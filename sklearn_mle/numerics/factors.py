@@ -15,6 +15,10 @@ __all__ = ["CholeskyFactor", "DiagonalFactor", "Factor", "NotPositiveDefiniteErr
 
 Array = NDArray[np.float64]
 
+_EPS = float(np.finfo(np.float64).eps)
+_CLEAR = 0.05
+_SAFE_PIVOT = 1e-4
+
 
 class NotPositiveDefiniteError(ValueError):
     """The matrix has no Cholesky factor in floating point. Never leaves the library."""
@@ -41,6 +45,11 @@ class Factor(ABC):
     @abstractmethod
     def times(self, multiple: float) -> "Factor":
         """Return the factor of ``multiple`` A, for a positive multiple."""
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the least curvature of A stands clear of the rounding with which A was formed and factored."""
+        return self.condition * _EPS < _CLEAR
 
     def solve(self, vector: Array) -> Array:
         """Return A^-1 vector."""
@@ -116,15 +125,20 @@ class CholeskyFactor(_Triangle):
         If A is not positive definite to working precision.
     """
 
+    @property
+    def resolved(self) -> bool:
+        return self.least_pivot > _SAFE_PIVOT or self.condition**2 * _EPS < _CLEAR
+
     def __init__(self, matrix: Array) -> None:
-        scale = np.sqrt(matrix.diagonal())  # of a copy or a view: never written to
-        if not (scale > 0).all() or not np.isfinite(scale).all():
+        diagonal = matrix.diagonal()
+        if not (diagonal > 0).all() or not np.isfinite(diagonal).all():
             raise NotPositiveDefiniteError("the diagonal is not positive and finite")
+        scale = np.sqrt(diagonal)
         scaled = matrix / scale
         scaled /= scale[:, None]
         # The transpose of a C-ordered symmetric matrix is the Fortran order that LAPACK overwrites in place.
         upper, info = lapack.dpotrf(scaled.T, lower=0, clean=0, overwrite_a=1)
-        if info:
+        if info or not np.isfinite(upper.diagonal()).all():
             raise NotPositiveDefiniteError(f"the leading minor of order {info} is not positive")
         super().__init__(upper, scale)
 

@@ -21,13 +21,15 @@ class _SingleThreadedBlas:
     """Reference-counted context: the first to enter saves the limits and sets them to one, the last to leave restores.
 
     A plain ``threadpool_limits`` in two interleaved fits would leave BLAS at one thread for good, and costs 3 ms a time
-    because it scans the loaded libraries anew.
+    because it scans the loaded libraries anew. Libraries whose limit belongs to a thread (MKL, OpenBLAS built on
+    OpenMP) are limited for the thread that enters; the pool's threads limit themselves when they start.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._depth = 0
         self._saved: list[int] = []
+        self._own = threading.local()
         self._libraries: list[Any] | None = None
 
     def libraries(self) -> list[Any]:
@@ -35,38 +37,73 @@ class _SingleThreadedBlas:
             self._libraries = ThreadpoolController().lib_controllers
         return self._libraries
 
+    def _shared(self) -> list[Any]:
+        return [lib for lib in self.libraries() if lib.user_api == "blas" and not _is_per_thread(lib)]
+
+    def _per_thread(self) -> list[Any]:
+        return [lib for lib in self.libraries() if lib.user_api == "blas" and _is_per_thread(lib)]
+
     def limits_outside(self) -> list[int]:
         """The thread limits that were in force before any fit began."""
         with self._lock:
-            return list(self._saved) if self._depth else [lib.num_threads for lib in self.libraries()]
+            others = [lib.num_threads for lib in self.libraries() if lib.user_api != "blas"]
+            shared = self._saved if self._depth else [lib.num_threads for lib in self._shared()]
+            stack = getattr(self._own, "stack", [])
+            own = stack[0] if stack else [lib.num_threads for lib in self._per_thread()]
+            return [*others, *shared, *own]
 
     def __enter__(self) -> "_SingleThreadedBlas":
         with self._lock:
             if self._depth == 0:
-                self._saved = [lib.num_threads for lib in self.libraries()]
-                self._set([1] * len(self._saved))
+                self._saved = [lib.num_threads for lib in self._shared()]
+                _set_shared(self._shared(), [1] * len(self._saved))
             self._depth += 1
+        if not hasattr(self._own, "stack"):
+            self._own.stack = []
+        self._own.stack.append([lib.num_threads for lib in self._per_thread()])
+        self.limit_this_thread()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for lib, limit in zip(self._per_thread(), self._own.stack.pop(), strict=True):
+            lib.set_num_threads(limit)
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
-                self._set(self._saved)
+                _set_shared(self._shared(), self._saved)
 
-    def _set(self, limits: list[int]) -> None:
-        for lib, limit in zip(self.libraries(), limits, strict=True):
-            if lib.user_api == "blas" and lib.num_threads != limit:
-                lib.set_num_threads(limit)
+    def limit_this_thread(self) -> None:
+        """Set the limits that belong to a thread to one, in the calling thread."""
+        for lib in self._per_thread():
+            lib.set_num_threads(1)
 
     def forget_after_fork(self) -> None:
         """A child process starts with no fit under way, whatever its parent was doing."""
         self._lock = threading.Lock()
+        self._own = threading.local()
         if self._depth:
             self._depth = 0
-            self._set(self._saved)
+            _set_shared(self._shared(), self._saved)
+
+
+def _is_per_thread(lib: Any) -> bool:
+    return lib.internal_api == "mkl" or getattr(lib, "threading_layer", "") == "openmp"
+
+
+def _set_shared(libraries: list[Any], limits: list[int]) -> None:
+    for lib, limit in zip(libraries, limits, strict=True):
+        if lib.num_threads == limit:
+            continue
+        # threadpoolctl >= 3.7 lets only the first thread that ever set OpenBLAS's limit set it again, and ignores the
+        # others. This limiter is locked and counted for the whole process, so it takes the control and gives it back.
+        release = getattr(type(lib), "clear_controlling_thread", None)
+        if release is not None:
+            release(force=True)
+        lib.set_num_threads(limit)
+        if release is not None:
+            release(force=True)
 
 
 single_threaded_blas = _SingleThreadedBlas()
@@ -99,7 +136,10 @@ class _Pool:
                 # The smaller executor finishes what it has; its threads end with it.
                 if self._executor is not None:
                     self._executor.shutdown(wait=False)
-                self._executor, self._size = ThreadPoolExecutor(size, thread_name_prefix="sklearn-mle"), size
+                self._executor, self._size = (
+                    ThreadPoolExecutor(size, "sklearn-mle", initializer=single_threaded_blas.limit_this_thread),
+                    size,
+                )
             return self._executor
 
     def forget_after_fork(self) -> None:

@@ -74,12 +74,12 @@ class Columns:
         unit = np.where(constant, 1.0, np.maximum(spread, least_scale))
         scale = np.exp2(np.clip(np.rint(np.log2(unit)), -1000, 1000))
         grid = scale / 8
-        reach = np.where(constant, 0.0, largest + 2 * np.abs(mean)) if centre else largest
         with np.errstate(over="ignore"):
             steps = mean / grid
+            reach = np.where(constant, 0.0, largest / scale + 2 * np.abs(mean / scale)) if centre else largest / scale
         # Beyond 2^53 grid steps the mean is on a coarser grid already.
         shift = np.where(np.abs(steps) < 2.0**52, np.rint(steps) * grid, mean)
-        return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach / scale)
+        return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach)
 
     def to_original(self, matrix: Array) -> Array:
         """Return coefficients (q, p + 1) of the standardized columns in X's own units.
@@ -89,7 +89,8 @@ class Columns:
         matrix = matrix.astype(np.longdouble)
         coef = matrix[:, :-1] / self.scale
         intercept = matrix[:, -1] - coef @ self.shift.astype(np.longdouble)
-        return np.concatenate([coef, intercept[:, None]], axis=1).astype(np.float64)
+        with np.errstate(over="ignore"):
+            return np.concatenate([coef, intercept[:, None]], axis=1).astype(np.float64)
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients (q, p + 1) of X's own columns as those of the standardized ones."""

@@ -35,11 +35,10 @@ class SparseRows:
         if (start, stop) not in self._cache:
             X = self._X
             first, last = X.indptr[start], X.indptr[stop]
-            piece = type(X)(
-                (X.data[first:last], X.indices[first:last], X.indptr[start : stop + 1] - first),
-                shape=(stop - start, self.n_columns),
-                copy=False,
-            )
+            # Given as arguments the arrays would be copied: scipy takes views of a larger array for waste.
+            piece = type(X)((stop - start, self.n_columns), dtype=X.dtype)
+            piece.data, piece.indices = X.data[first:last], X.indices[first:last]
+            piece.indptr = X.indptr[start : stop + 1] - first
             self._cache[start, stop] = SparseRows(piece, self._shift, self._scale)
         return self._cache[start, stop]
 

@@ -1,0 +1,102 @@
+"""What likelihoods of a location and a scale share: all follows from the standard NLL and its two derivatives."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+
+__all__ = ["LocationScale", "standardize"]
+
+_LARGEST = 1e300
+
+
+class LocationScale(Likelihood):
+    r"""A likelihood of :math:`z = (y - \mu) / s` alone: :math:`-\log p = \log s + \rho(z)`, least at :math:`z = 0`.
+
+    A member gives :math:`\rho`, its derivatives, and its information at s = 1. Predictors are :math:`\mu, \log s`:
+
+    .. math:: \nabla = \left(-\rho'/s,\; 1 - z \rho'\right) ,\qquad
+        \nabla^2 = \begin{pmatrix} \rho''/s^2 & (\rho' + z \rho'')/s \\ \cdot & z \rho' + z^2 \rho'' \end{pmatrix}
+
+    At a constant scale the NLL is jointly convex in :math:`(\mu/s, 1/s)` wherever :math:`\rho` is convex
+    (Burridge 1981), but never in :math:`(\mu, \log s)`.
+    """
+
+    convex = False
+    second = "scale"
+    equivariance = "location_scale"
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        return ("location", "log_scale")
+
+    @abstractmethod
+    def standard_nll(self, z: Array) -> Array:
+        """Return the NLL at location zero and scale one."""
+
+    @abstractmethod
+    def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
+        """Return the first and second derivative of the standard NLL; at a kink, a subgradient and zero."""
+
+    @property
+    @abstractmethod
+    def unit_information(self) -> tuple[float, float, float]:
+        """The expected information at scale one: of the location, of the log scale, and between them."""
+
+    @property
+    @abstractmethod
+    def standard_distribution(self) -> Any:
+        """The frozen distribution at location zero and scale one."""
+
+    @np.errstate(over="ignore", under="ignore")
+    def nll(self, y: Array, eta: Array) -> Array:
+        return eta[1] + self.standard_nll(standardize(y, eta)[0])
+
+    @np.errstate(over="ignore", under="ignore")
+    def gradient(self, y: Array, eta: Array) -> Array:
+        z, inverse_scale = standardize(y, eta)
+        slope = self.standard_derivatives(z)[0]
+        return np.stack([-slope * inverse_scale, 1 - z * slope])
+
+    @np.errstate(over="ignore", under="ignore")
+    def hessian(self, y: Array, eta: Array) -> Array:
+        z, inverse_scale = standardize(y, eta)
+        slope, curvature = self.standard_derivatives(z)
+        # In this order no zero meets an overflow: the curvature decays first.
+        weighted = curvature * z
+        return symmetric(
+            curvature * inverse_scale * inverse_scale, (slope + weighted) * inverse_scale, z * slope + weighted * z
+        )
+
+    @np.errstate(over="ignore", under="ignore")
+    def expected_information(self, eta: Array) -> Array:
+        location, scale, cross = self.unit_information
+        inverse_scale = np.exp(-eta[1])
+        return symmetric(
+            location * inverse_scale * inverse_scale, cross * inverse_scale, np.full_like(inverse_scale, scale)
+        )
+
+    def deviance(self, y: Array, eta: Array) -> Array:
+        least = self.standard_nll(np.zeros(1))[0]
+        return 2 * np.maximum(self.standard_nll(standardize(y, eta)[0]) - least, 0)
+
+    def distribution(self, eta: Array) -> Any:
+        standard = self.standard_distribution
+        return standard.dist(*standard.args, **standard.kwds | {"loc": eta[0], "scale": np.exp(eta[1])})
+
+    def mean(self, eta: Array) -> Array:
+        return eta[0] + np.exp(eta[1]) * self.standard_distribution.mean()
+
+    def standard_deviation(self, eta: Array) -> Array:
+        return np.exp(eta[1]) * self.standard_distribution.std()
+
+    def quantile_at(self, eta: Array, level: float | Array) -> Array:
+        return eta[0] + np.exp(eta[1]) * self.standard_distribution.ppf(level)
+
+
+@np.errstate(over="ignore", under="ignore")
+def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
+    """Return z, bounded by what can still be multiplied without a nan, and 1 / s."""
+    inverse_scale = np.exp(-eta[1])
+    return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale

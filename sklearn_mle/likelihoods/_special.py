@@ -1,0 +1,132 @@
+"""Remainders and ratios that keep their digits where gamma functions and logarithms would cancel."""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import gammaln
+
+from sklearn_mle.likelihoods._base import Array
+
+__all__ = ["exp_times", "log1p_ratio", "log_factorial", "poisson_saturated", "softplus", "stirling_remainder"]
+
+HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+# B_2k / (2k (2k - 1)): the last term is below the rounding of 80-bit numbers where 1/u >= 16.
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400, 43867 / 244188)
+_SHIFT = 16
+# 32^-13 is below the rounding of 80-bit numbers.
+_RATIO_BOUND, _RATIO_TERMS = 1 / 32, 14
+
+
+@np.errstate(over="ignore", under="ignore")
+def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
+    r"""Return S, u S' and u^2 S'' for the remainder of Stirling's formula, in the reciprocal of its argument.
+
+    .. math:: S(u) = \log\Gamma(x) - (x - \tfrac12) \log x + x - \tfrac12 \log 2\pi ,\qquad x = 1 / u
+
+    What log k - digamma(k) and k^2 trigamma(k) - k cancel for large k is explicit here: with D = u S', the former is
+    (1/2 + D) / k. S(0) = 0, and near zero S is u / 12. Any floating-point type; ``u`` >= 0.
+
+    References
+    ----------
+    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.1.40 and 6.1.15.
+    """
+    if u.size > 1 and (u == u.flat[0]).all():
+        # A constant dispersion is the rule: one row is computed, and repeated.
+        return tuple(np.full_like(u, value[0]) for value in stirling_remainder(u.ravel()[:1]))  # type: ignore[return-value]
+    u = np.minimum(u, 1e300)
+    value, first, second = _series(np.minimum(u, 1 / _SHIFT))
+    near = np.flatnonzero(u > 1 / _SHIFT)
+    if len(near):
+        value[near], first[near], second[near] = _shifted(u[near])
+    return value, first, second
+
+
+def _series(u: Array) -> tuple[Array, Array, Array]:
+    square = np.square(u)
+    value, first, second = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
+    for k in range(len(_STIRLING), 0, -1):
+        coefficient, power = u.dtype.type(_STIRLING[k - 1]), 2 * k - 1
+        value = value * square + coefficient
+        first = first * square + coefficient * power
+        second = second * square + coefficient * (power * (power - 1))
+    return value * u, first * u, second * u
+
+
+def _shifted(u: Array) -> tuple[Array, Array, Array]:
+    """Return the three by the recurrence of the gamma function, from x + 16."""
+    x = 1 / u
+    far = x + _SHIFT
+    value, first, second = _series(1 / far)
+    share = x / far
+    product, ratios, squares = np.ones_like(x), np.zeros_like(x), np.zeros_like(x)
+    for k in range(1, _SHIFT):
+        ratio = x / (x + k)
+        product *= (x + k) / far
+        ratios += ratio
+        squares += np.square(ratio)
+    logarithm = np.log1p(_SHIFT * u)
+    slope = x * logarithm - share / 2 - share * first - 0.5 - ratios  # x ds/dx
+    curvature = np.square(share) * (far + 0.5 + 2 * first + second) + 0.5 + squares - x  # x^2 d2s/dx2
+    return (x + 0.5) * logarithm - np.log(product) - _SHIFT + value, -slope, curvature + 2 * slope
+
+
+@np.errstate(over="ignore", under="ignore")
+def log1p_ratio(u: Array) -> tuple[Array, Array, Array]:
+    r"""Return f, u f' and u^2 f'' for f(u) = log(1 + u) / u, f(0) = 1, each with full relative accuracy; u > -1."""
+    safe = np.where(np.abs(u) < _RATIO_BOUND, 1, u)
+    inverse = 1 / (1 + safe)
+    value = np.log1p(safe) / safe
+    first = inverse - value
+    second = -safe * inverse * inverse - 2 * first
+    small = np.flatnonzero(np.abs(u) < _RATIO_BOUND)
+    if len(small):
+        minus = -u[small]
+        terms = [np.zeros_like(minus) for _ in range(3)]
+        for n in range(_RATIO_TERMS, -1, -1):
+            for k, factor in enumerate((1, n, n * (n - 1))):
+                terms[k] = terms[k] * minus + minus.dtype.type(factor) / (n + 1)
+        value[small], first[small], second[small] = terms
+    return value, first, second
+
+
+def softplus(t: Array) -> Array:
+    """Return log(1 + exp(t)), with full relative accuracy at both ends."""
+    return np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t)))
+
+
+def exp_times(log_factor: Array, delta: Array) -> tuple[Array, Array]:
+    """Return exp(log_factor) times exp(delta), and times exp(delta) - 1; neither overflows before the product does."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        whole = np.exp(log_factor + delta)
+        return whole, np.where(delta > 40, whole, np.exp(log_factor) * np.expm1(delta))
+
+
+@lru_cache(maxsize=1)
+def _small_factorials() -> Array:
+    return np.array([math.log(math.factorial(k)) for k in range(_SHIFT + 1)])
+
+
+def log_factorial(y: Array) -> Array:
+    """Return log Gamma(y + 1); small whole numbers, the rule among counts, are read from a table."""
+    index = np.minimum(y, _SHIFT).astype(np.intp)
+    value = _small_factorials()[index]
+    other = np.flatnonzero(index != y)
+    if len(other):
+        value[other] = gammaln(y[other] + 1)
+    return value
+
+
+def poisson_saturated(y: Array) -> Array:
+    """Return the Poisson NLL of y at its own mean, log Gamma(y + 1) - y log y + y: of the order of log y, uncancelled.
+
+    References
+    ----------
+    Loader (2000), Fast and accurate computation of binomial probabilities.
+    """
+    few = np.minimum(y, _SHIFT)
+    value = log_factorial(few) + few - few * np.log(np.where(few > 0, few, 1))
+    many = np.flatnonzero(y > _SHIFT)
+    if len(many):
+        value[many] = _series(1 / y[many])[0] + HALF_LOG_TWO_PI + 0.5 * np.log(y[many])
+    return value

@@ -1,0 +1,50 @@
+"""Robust summaries of a weighted sample, from which likelihoods start; a weight of k equals k copies of a row."""
+
+import math
+
+import numpy as np
+
+from sklearn_mle.likelihoods._base import Array
+
+__all__ = ["log_mean", "mean_and_deviation", "median_and_spread", "weighted_quantile"]
+
+# Of the largest y: a sample without spread starts from this much, so that every log scale is finite.
+_LEAST_SPREAD = 1e-8
+
+
+def mean_and_deviation(y: Array, weight: Array | None) -> tuple[float, float]:
+    """Return the weighted mean, and the standard deviation (positive also for a constant y)."""
+    mean = float(np.average(y, weights=weight))
+    return mean, max(float(np.sqrt(np.average(np.square(y - mean), weights=weight))), _least(y))
+
+
+def median_and_spread(y: Array, weight: Array | None) -> tuple[float, float]:
+    """Return the weighted median, and the median absolute deviation from it (or their mean, where half are ties)."""
+    median = weighted_quantile(y, weight, 0.5)
+    residual = np.abs(y - median)
+    spread = weighted_quantile(residual, weight, 0.5)
+    if spread < _least(y):
+        spread = float(np.average(residual, weights=weight))
+    return median, max(spread, _least(y))
+
+
+def log_mean(loss: Array, y: Array, weight: Array | None) -> float:
+    """Return the logarithm of the weighted mean of a loss in the units of y (finite also for a constant y)."""
+    return math.log(max(float(np.average(loss, weights=weight)), _least(y)))
+
+
+def weighted_quantile(y: Array, weight: Array | None, level: float) -> float:
+    """Return the middle of the values that minimize the check loss at this level."""
+    order = np.argsort(y, kind="stable")
+    mass = np.cumsum(np.ones(len(y)) if weight is None else weight[order])
+    target = level * mass[-1]
+    # A level that falls between two rows (to rounding) is met by all values from one to the other.
+    rounding = 1e-12 * mass[-1]
+    low, high = np.searchsorted(mass, [target - rounding, target + rounding], side="left")
+    # The next row of positive weight: rows of no weight are not there.
+    return float(0.5 * (y[order[low]] + y[order[min(high, len(y) - 1)]]))
+
+
+def _least(y: Array) -> float:
+    largest = float(np.abs(y).max(initial=0.0))
+    return _LEAST_SPREAD * largest if largest > 0 else 1.0
