@@ -44,7 +44,7 @@ def update(name: str, quick: bool, facts: dict[str, Any], store: Path = STORE) -
         "fingerprint": facts["fingerprint"],
     }
     if stored and stored["total"] <= new["total"] + ROUNDING * abs(new["total"]):
-        return stored if stored["total"] <= new["total"] else {**stored, "total": new["total"]}
+        return {**stored, "total": min(stored["total"], new["total"])}
     known[key] = new
     store.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     return new

@@ -22,7 +22,7 @@ from benchmarks.child import n_rows_judged
 from benchmarks.import_cost import import_milliseconds
 from benchmarks.problem import Problem, fingerprint, save, stored_bytes
 from benchmarks.process import run_child
-from benchmarks.report import TARGET
+from benchmarks.verdict import TARGET
 from benchmarks.solvers import DEFAULT, SOLVERS, Setting, Solver
 from benchmarks.workloads import DATA_VARIABLE, WORKLOADS, MissingDataError, Workload
 

@@ -37,7 +37,7 @@ CERTIFIED = 0.5
 # probabilities stop near 1e-6 of certainty), yet far above rounding: unique, and the same for weights as for repeats.
 SEPARATION_PRIOR = 1e-6
 
-_MOST_INVERTED = 400
+_EPS = float(np.finfo(np.float64).eps)
 _LP_TOLERANCE = 1e-9
 _FIRST_ROWS = 2000
 _ROUNDS = 60
@@ -62,14 +62,16 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, ga
         The largest absolute entry of each standardized column.
     """
     decrement = float(np.sqrt(2 * gap))
+    if factor is not None:
+        if not factor.resolved:
+            return float("inf")  # the flattest direction may be flatter than it looks
+        # The rounding of the gradient's sums hides so much of a decrement.
+        decrement += _EPS * float(np.sqrt(objective.data.n_rows)) * factor.inverse_norm
     if decrement == 0:
         return 0.0
-    if factor is not None and not factor.resolved:
-        return float("inf")  # the flattest direction may be flatter than it looks
     longest_row = (1 + float(largest @ largest)) * (1 if objective.predictors.contrast is None else 2)
-    if factor is not None and factor.size <= _MOST_INVERTED:
-        inverse = float(np.linalg.norm(factor.unwhiten(np.eye(factor.size)), 2))
-        free = decrement * inverse * float(np.sqrt(longest_row))
+    if factor is not None:
+        free = decrement * factor.inverse_norm * float(np.sqrt(longest_row))
         if free < CERTIFIED:
             return free
     matrix = objective.predictors.matrix(theta)

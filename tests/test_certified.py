@@ -1,4 +1,4 @@
-"""Certified answers through the public estimators: NIST's linear sets, 60-digit logistic fits (tests/data/README.md)."""
+"""Certified answers through the public estimators: NIST's linear sets, 60-digit logistic fits (see tests/data)."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The same data given to scikit-learn and statsmodels: coefficients within 1e-6 relative at their tightest tolerance."""
+"""The same data given to scikit-learn and statsmodels: coefficients within 1e-6 at their tightest tolerance."""
 
 import numpy as np
 import pytest

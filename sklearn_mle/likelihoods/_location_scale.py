@@ -77,6 +77,7 @@ class LocationScale(Likelihood):
             location * inverse_scale * inverse_scale, cross * inverse_scale, np.full_like(inverse_scale, scale)
         )
 
+    @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         least = self.standard_nll(np.zeros(1))[0]
         return 2 * np.maximum(self.standard_nll(standardize(y, eta)[0]) - least, 0)

@@ -99,7 +99,8 @@ def exp_times(log_factor: Array, delta: Array) -> tuple[Array, Array]:
     """Return exp(log_factor) times exp(delta), and times exp(delta) - 1; neither overflows before the product does."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         whole = np.exp(log_factor + delta)
-        return whole, np.where(delta > 40, whole, np.exp(log_factor) * np.expm1(delta))
+        less_one = np.where(delta > 40, whole, np.exp(log_factor) * np.expm1(delta))
+        return whole, np.where(delta == 0, 0, less_one)
 
 
 @lru_cache(maxsize=1)

@@ -1,17 +1,21 @@
 """Gaussian: y real, mean eta_0, log standard deviation eta_1. Its NLL is the squared error, scaled and shifted."""
 
 import math
+from typing import Any
 
 import numpy as np
+from scipy import stats
 
-from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._start import mean_and_deviation
 
 __all__ = ["Gaussian"]
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
-class Gaussian(Likelihood):
+class Gaussian(LocationScale):
     r"""Gaussian likelihood; at a fixed scale its negative logarithm is half the squared error, up to a constant.
 
     .. math:: -\log p(y \mid \mu, \log s) = \tfrac12 \log 2\pi + \log s + \frac{(y - \mu)^2}{2 s^2}
@@ -30,33 +34,25 @@ class Gaussian(Likelihood):
     array([0.918939])
     """
 
-    convex = False
+    location_free_of_second = True
+    unit_information = (1.0, 2.0, 0.0)
+
+    def __init__(self, scale: str | float = "constant") -> None:
+        self.scale = scale
 
     @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("location", "log_scale")
+    def standard_distribution(self) -> Any:
+        return stats.norm()
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        location, log_scale = eta
-        return _HALF_LOG_TWO_PI + log_scale + 0.5 * np.square((y - location) * np.exp(-log_scale))
+    def standard_nll(self, z: Array) -> Array:
+        return 0.5 * np.square(z) + _HALF_LOG_TWO_PI
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        location, log_scale = eta
-        inverse_scale = np.exp(-log_scale)
-        residual = (location - y) * inverse_scale
-        return np.stack([residual * inverse_scale, 1 - np.square(residual)])
+    def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
+        return z, np.ones_like(z)
 
-    def hessian(self, y: Array, eta: Array) -> Array:
-        location, log_scale = eta
-        inverse_scale = np.exp(-log_scale)
-        residual = (location - y) * inverse_scale
-        cross = -2 * residual * inverse_scale
-        return np.stack(
-            [np.stack([np.square(inverse_scale), cross]), np.stack([cross, 2 * np.square(residual)])],
-        )
+    def start(self, y: Array, weight: Array | None) -> Array:
+        mean, deviation = mean_and_deviation(y, weight)
+        return np.array([mean, math.log(deviation)])
 
-    def expected_information(self, eta: Array) -> Array:
-        information = np.zeros((2, *eta.shape), dtype=eta.dtype)
-        information[0, 0] = np.exp(-2 * eta[1])
-        information[1, 1] = 2
-        return information
+    def deviance(self, y: Array, eta: Array) -> Array:
+        return np.square(y - eta[0])

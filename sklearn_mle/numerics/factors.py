@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _CLEAR = 0.05
+_MOST_INVERTED = 400
 _SAFE_PIVOT = 1e-4
 
 
@@ -45,6 +46,11 @@ class Factor(ABC):
     @abstractmethod
     def times(self, multiple: float) -> "Factor":
         """Return the factor of ``multiple`` A, for a positive multiple."""
+
+    @property
+    def inverse_norm(self) -> float:
+        """An upper estimate of the norm of R^-1: its Frobenius norm."""
+        return float(np.linalg.norm(self.unwhiten(np.eye(self.size))))
 
     @property
     def resolved(self) -> bool:
@@ -102,6 +108,12 @@ class _Triangle(Factor):
     def least_pivot(self) -> float:
         """The smallest diagonal entry of U: the distance of a column from the span of those before it, at most one."""
         return float(np.abs(self._upper.diagonal()).min(initial=1.0))
+
+    @property
+    def inverse_norm(self) -> float:
+        if self.size <= _MOST_INVERTED:
+            return super().inverse_norm
+        return self.condition * float(np.sqrt(self.size) / self.scale.min())  # cheaper than an inverse
 
     @cached_property
     def _condition(self) -> float:

@@ -6,7 +6,8 @@ makes every LAPACK result independent of the number of threads (a Cholesky of or
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import scipy.linalg  # noqa: F401  (loads scipy's own BLAS, so that the controller below sees it)
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["map_in_threads", "n_threads", "single_threaded_blas"]
+__all__ = ["iterate_in_threads", "map_in_threads", "n_threads", "single_threaded_blas"]
 
 
 class _SingleThreadedBlas:
@@ -154,25 +155,33 @@ if hasattr(os, "register_at_fork"):
 
 
 def map_in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> list[Any]:
-    """Return ``[function(item) for item in items]``, computed by ``threads`` threads, in the order of the items.
+    """Return ``[function(item) for item in items]``, computed by ``threads`` threads, in the order of the items."""
+    return list(iterate_in_threads(function, items, threads))
 
-    The first exception, if any, is raised after every started call has ended, so that no thread is left behind.
+
+def iterate_in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> Iterator[Any]:
+    """Yield ``function(item)`` for every item, in the order of the items, computed by ``threads`` threads.
+
+    Results are let go as they are yielded, so that a sum over large ones holds few of them at a time. The first
+    exception, if any, is raised after every started call has ended: no thread is left at work behind it.
     """
     items = list(items)
     if threads <= 1 or len(items) <= 1:
-        return [function(item) for item in items]
+        for item in items:
+            yield function(item)
+        return
     executor = _pool.executor(threads)
     try:
-        futures = [executor.submit(function, item) for item in items]
+        futures = deque(executor.submit(function, item) for item in items)
     except RuntimeError:  # another thread has just replaced the pool by a larger one
         executor = _pool.executor(threads)
-        futures = [executor.submit(function, item) for item in items]
+        futures = deque(executor.submit(function, item) for item in items)
     try:
-        return [future.result() for future in futures]
-    except BaseException:
+        while futures:
+            yield futures.popleft().result()
+    finally:
         for future in futures:
             future.cancel()
         for future in futures:
             if not future.cancelled():
                 future.exception()
-        raise

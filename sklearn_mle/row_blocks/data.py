@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.numerics.threads import map_in_threads, n_threads
+from sklearn_mle.numerics.threads import iterate_in_threads, map_in_threads, n_threads
 from sklearn_mle.row_blocks.dense import DenseRows
 from sklearn_mle.row_blocks.sparse import SparseRows
 
@@ -122,11 +122,12 @@ class RowBlocks:
                     totals[k] += part
             return totals
 
-        totals, *others = map_in_threads(walk, self._segments, n_threads())
-        for parts in others:
+        results = iterate_in_threads(walk, self._segments, n_threads())
+        sums = next(results)
+        for parts in results:
             for k, part in enumerate(parts):
-                totals[k] += part
-        return tuple(totals)
+                sums[k] += part
+        return tuple(sums)
 
     def _blocks(self) -> list[tuple[int, int]]:
         return [bounds for segment in self._segments for bounds in segment]

@@ -1,0 +1,211 @@
+"""Tables for people: results.md and results.json."""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from benchmarks import plot
+from benchmarks.growth import slopes
+from benchmarks.verdict import TARGET, Result, Verdict, judge
+
+__all__ = ["write", "write_growth"]
+
+MEGABYTE = 2**20
+
+
+def write(results: dict[str, Any], folder: Path) -> None:
+    """Write results.json, results.md (printed as well) and time_to_solution.png."""
+    judged = [(workload, judge(workload)) for workload in results["workloads"]]
+    text = "\n\n".join(
+        [
+            _heading(results),
+            "## Time to solution\n\n" + _headline_table(judged),
+            "## Against LogisticRegression() as people use it\n\n" + _as_used_table(judged),
+            "## Toward the limit\n\n" + _limits_table(judged),
+            _imports(results),
+            "## Every solver\n\n" + "\n\n".join(_details(*pair) for pair in judged),
+        ]
+    )
+    (folder / "results.json").write_text(json.dumps(results, indent=1))
+    (folder / "results.md").write_text(text + "\n")
+    plot.draw(judged, folder / "time_to_solution.png")
+    print(f"\n{text}\n\nwritten to {folder}")
+
+
+def write_growth(results: dict[str, Any], folder: Path) -> None:
+    """Write growth.json and growth.md (printed as well)."""
+    points = results["growth"]
+    rows = [
+        [f"{q['n']:,}", f"{q['p']:,}", _seconds(q), _nanoseconds(q), _megabytes(q), f"{8e-6 * q['n'] * q['p']:.0f} MB"]
+        for q in points
+    ]
+    table = _table(["rows", "columns", "time", "ns a number", "peak beyond X", "X"], rows)
+    along_rows = [[f"{p:,} columns", f"{slope:.2f}"] for p, slope in slopes(points, "n", "p").items()]
+    along_columns = [[f"{n:,} rows", f"{slope:.2f}"] for n, slope in slopes(points, "p", "n").items()]
+    text = "\n\n".join(
+        [
+            _heading(results),
+            "## Growth: unpenalized binary fits at the default tolerance\n\n" + table,
+            "Slope of log time against log rows (1 is linear):\n\n" + _table(["at", "slope"], along_rows),
+            "Slope of log time against log columns:\n\n" + _table(["at", "slope"], along_columns),
+        ]
+    )
+    (folder / "growth.json").write_text(json.dumps(results, indent=1))
+    (folder / "growth.md").write_text(text + "\n")
+    print(f"\n{text}\n\nwritten to {folder}")
+
+
+def _heading(results: dict[str, Any]) -> str:
+    machine = results["environment"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    variables = ", ".join(f"{name} {value}" for name, value in machine["thread_variables"].items())
+    lines = [
+        "# Benchmark" + (" (quick: a test of the wiring; its times mean nothing)" if results["quick"] else ""),
+        "",
+        f"{results['started']}, {machine['cpu']}, {machine['cores']} cores, load average {machine['load_average']:.1f} "
+        f"at the start, {machine['system']}, Python {machine['python']}.",
+        f"{versions}. {variables}.",
+    ]
+    lines += [f"Skipped solver: {name}: {why}." for name, why in results.get("absent", {}).items()]
+    lines += [f"Skipped workload: {name}: {why}." for name, why in results.get("skipped", {}).items()]
+    return "\n".join(lines)
+
+
+def _headline_table(judged: list[tuple[dict[str, Any], Verdict]]) -> str:
+    rows = []
+    for workload, verdict in judged:
+        rows.append(
+            [
+                workload["problem"]["name"],
+                _seconds(verdict.ours),
+                _seconds(verdict.default),
+                _gap(verdict.default, "total_gap"),
+                verdict.peer["solver"] if verdict.peer else "none reaches it",
+                _seconds(verdict.peer),
+                _ratio(verdict.peer, verdict.ours),
+                _ratio(verdict.peer, verdict.default),
+            ]
+        )
+    header = ["workload", "ours", "ours, default tol", "its total gap", "fastest peer", "time", "ratio", "ratio, default tol"]
+    return (
+        f"The fastest setting whose mean objective is within {TARGET:.0e} nats of the best known; the ratio is the peer's "
+        "time over ours. The total gap is in nats over all rows.\n\n" + _table(header, rows)
+    )
+
+
+def _as_used_table(judged: list[tuple[dict[str, Any], Verdict]]) -> str:
+    rows = []
+    for workload, verdict in judged:
+        for name, theirs in [("as it is", verdict.as_used), ("iterations unlimited", verdict.unlimited)]:
+            if theirs:
+                rows.append(
+                    [
+                        workload["problem"]["name"],
+                        name,
+                        _seconds(theirs),
+                        _gap(theirs, "gap"),
+                        _seconds(verdict.default),
+                        _gap(verdict.default, "gap"),
+                        _ratio(theirs, verdict.default),
+                        _gap_ratio(theirs, verdict.default),
+                    ]
+                )
+    header = ["workload", "LogisticRegression()", "time", "mean gap", "ours, default tol", "mean gap", "time ratio", "gap ratio"]
+    return _table(header, rows)
+
+
+def _limits_table(judged: list[tuple[dict[str, Any], Verdict]]) -> str:
+    rows = []
+    for workload, verdict in judged:
+        read = workload["read_seconds"]
+        rows.append(
+            [
+                workload["problem"]["name"],
+                f"{workload['X_bytes'] / MEGABYTE:.1f} MB",
+                f"{1e3 * read:.3g} ms",
+                f"{workload['X_bytes'] / read / 1e9:.0f} GB/s",
+                _in_reads(verdict.ours, read),
+                _in_reads(verdict.default, read),
+                _megabytes(verdict.default),
+                _megabytes(verdict.peer),
+            ]
+        )
+    header = [
+        "workload", "X", "one read of X", "bandwidth", "ours / read", "default tol / read", "peak beyond X", "fastest peer's",
+    ]  # fmt: skip
+    note = "One read is the floor of any fit; an X that fits the cache is read faster than memory allows."
+    return f"{note}\n\n{_table(header, rows)}"
+
+
+def _imports(results: dict[str, Any]) -> str:
+    times = results["import_milliseconds"]
+    return (
+        f"`import sklearn_mle` costs {statistics.median(times):.1f} ms over `import sklearn.linear_model` "
+        f"(median of {len(times)} fresh processes, {min(times):.1f} to {max(times):.1f})."
+    )
+
+
+def _details(workload: dict[str, Any], verdict: Verdict) -> str:
+    default = [verdict.default] if verdict.default else []
+    reached = sorted([*verdict.fastest.values(), *default], key=lambda r: r.get("seconds", float("inf")))
+    unique = list({(r["solver"], r["setting"]): r for r in reached}.values())
+    missed = sorted(verdict.nearest.values(), key=lambda r: r.get("gap", float("inf")))
+    rows = [
+        [r["solver"], r["setting"], reach, _seconds(r), _gap(r, "gap"), _megabytes(r), _remark(r)]
+        for reach, group in [("yes", unique), ("no", [r for r in missed if r not in unique])]
+        for r in group
+    ]
+    header = ["solver", "setting", f"within {TARGET:.0e}", "time", "mean gap", "peak beyond X", "said"]
+    problem = workload["problem"]
+    title = f"### {problem['name']}: {workload['title']} ({problem['n']:,} x {problem['p']:,})"
+    refused = "; ".join(f"{name}: {why}" for name, why in workload["refused"].items())
+    best = workload["best_known"]
+    known = f"Best known objective: {best['total']:.9f} nats in total, by {best['by']}."
+    return f"{title}\n\n{_table(header, rows)}\n\n{known} Not applicable: {refused or 'none'}."
+
+
+def _remark(result: Result) -> str:
+    return result["error"] if "error" in result else ", ".join(result["warnings"])
+
+
+def _seconds(result: Result | None) -> str:
+    if result is None:
+        return "-"
+    if result["status"] != "ok":
+        return result["status"]
+    seconds = result["seconds"]
+    return f"{seconds:.3g} s" if seconds >= 0.1 else f"{1e3 * seconds:.3g} ms"
+
+
+def _nanoseconds(point: dict[str, Any]) -> str:
+    return f"{1e9 * point['seconds'] / (point['n'] * point['p']):.2f}" if point["status"] == "ok" else "-"
+
+
+def _gap(result: Result | None, key: str) -> str:
+    return f"{result[key]:.1e}" if result and key in result else "-"
+
+
+def _ratio(theirs: Result | None, ours: Result | None) -> str:
+    if not theirs or not ours or ours["status"] != "ok" or "seconds" not in theirs:
+        return "-"
+    return f"{theirs['seconds'] / ours['seconds']:.2f}"
+
+
+def _gap_ratio(theirs: Result, ours: Result | None) -> str:
+    if "gap" not in theirs or not ours or "gap" not in ours:
+        return "-"
+    return f"{theirs['gap'] / ours['gap']:.0e}" if ours["gap"] > 0 else "ours is the best known"
+
+
+def _in_reads(result: Result | None, read: float) -> str:
+    return f"{result['seconds'] / read:.1f}" if result and result["status"] == "ok" else "-"
+
+
+def _megabytes(result: Result | None) -> str:
+    return f"{result['peak_bytes'] / MEGABYTE:.0f} MB" if result and "peak_bytes" in result else "-"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
