@@ -18,6 +18,7 @@ _STARTS = (0.0, 0.03, 0.1, 0.25, 0.5, 1.0)
 # Where w = z^2 / df is above this, log(1 + w) = log w, and w itself may overflow.
 _FAR = 1e30
 _TINY = 1e-100
+_MOST_POWER = 1e50
 
 
 class StudentT(Likelihood):
@@ -80,6 +81,11 @@ class StudentT(Likelihood):
             return np.maximum(eta[2], 0)
         return np.full_like(eta[0], 1 / float(self.df))  # type: ignore[arg-type]
 
+    def _standardize(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        z, inverse_scale = standardize(y, eta)
+        # The second derivative in d is a sixth power.
+        return np.clip(z, -_MOST_POWER, _MOST_POWER) if self.estimates_df else z, inverse_scale
+
     @np.errstate(over="ignore", under="ignore", divide="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
         d = self._reciprocal(eta)
@@ -93,7 +99,7 @@ class StudentT(Likelihood):
     @np.errstate(over="ignore", under="ignore")
     def gradient(self, y: Array, eta: Array) -> Array:
         d = self._reciprocal(eta)
-        z, inverse_scale = standardize(y, eta)
+        z, inverse_scale = self._standardize(y, eta)
         _, weighted, shrunk = _shrink(z, d)
         gradient = [-(1 + d) * weighted * inverse_scale, 1 - (1 + d) * shrunk]
         if self.estimates_df:
@@ -103,7 +109,7 @@ class StudentT(Likelihood):
     @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         d = self._reciprocal(eta)
-        z, inverse_scale = standardize(y, eta)
+        z, inverse_scale = self._standardize(y, eta)
         weight, weighted, shrunk = _shrink(z, d)
         # With q = z^2 / (1 + d z^2): dq/dz = 2 z weight^2, and weight = 1 - d q.
         hessian = np.zeros((len(eta), *eta.shape), dtype=eta.dtype)

@@ -1,0 +1,88 @@
+"""One small data set for every likelihood that can be fitted."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sklearn_mle.fitting import FitOptions, fit
+from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+
+N, P = 150, 4
+
+
+@dataclass(frozen=True)
+class Model:
+    """A likelihood, data for it, and the prior's precision."""
+
+    name: str
+    likelihood: Any
+    X: Any
+    y: Any
+    alpha: float = 0.0
+
+    def fit(self, X=None, y=None, *, sample_weight=None, offset=None, start=None, observer=None, **options):
+        return fit(
+            self.likelihood,
+            self.X if X is None else X,
+            self.y if y is None else y,
+            sample_weight=sample_weight,
+            offset=offset,
+            start=start,
+            observer=observer,
+            options=FitOptions(**{"alpha": self.alpha, **options}),
+        )
+
+    def with_data(self, **data):
+        return replace(self, **data)
+
+    def total_nll(self, coefficients, X=None, y=None, weight=None, offset=None, scale=None):
+        """The total NLL of coefficients in the units of X and y, from the likelihood's own formula."""
+        X, y = self.X if X is None else X, self.y if y is None else y
+        eta = coefficients[:, :-1] @ X.T + coefficients[:, -1:]
+        if offset is not None:
+            eta[: offset.ndim if offset.ndim == 1 else None] += offset.T
+        nll = self.likelihood.nll(y.T, eta)
+        return float(nll.sum() if weight is None else weight @ nll)
+
+
+def make_models(n=N, p=P, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p)) * np.resize([1.0, 10, 0.1, 1], p) + np.resize([0.0, 5, 0, -2], p)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    slope = rng.normal(0, 1, p) / np.sqrt(p)
+    eta = 0.4 + Z @ slope
+    binary = (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(float)
+    scores = Z @ rng.normal(0, 1, (p, 3)) + rng.gumbel(size=(n, 3))
+    noise = rng.standard_normal(n)
+    models = [
+        Model("bernoulli", Bernoulli(), X, binary),
+        Model("bernoulli, soft", Bernoulli(), X, rng.beta(1 + np.exp(eta), 2.0)),
+        Model("categorical", Categorical(3), X, scores.argmax(axis=1)),
+        Model("categorical, soft", Categorical(3), X, rng.dirichlet([1.0, 2, 1], n)),
+        Model("gaussian", Gaussian(), X, 3 + 2 * eta + noise),
+        Model("gaussian, known scale", Gaussian(0.8), X, 3 + 2 * eta + noise),
+        Model("gaussian, log linear", Gaussian("log_linear"), X, eta + np.exp(-0.3 + 0.5 * Z[:, 0]) * noise),
+    ]
+    return {model.name: model for model in models}
+
+
+MODELS = make_models()
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return MODELS[request.param]
+
+
+@pytest.fixture(params=[0.0, 2.0], ids=["mle", "map"])
+def penalized(request, model):
+    """Every model, with and without a prior."""
+    return model.with_data(alpha=request.param)
+
+
+@pytest.fixture
+def large_models():
+    """Enough rows for several blocks of every kind."""
+    return make_models(n=60_000, p=20, seed=1)
