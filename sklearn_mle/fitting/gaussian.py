@@ -20,7 +20,7 @@ from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
-from sklearn_mle.solvers import Solution
+from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
 __all__ = ["fit_gaussian"]
@@ -29,6 +29,7 @@ Array = NDArray[Any]
 Observer = Callable[[Array], bool]
 
 _EPS = float(np.finfo(np.float64).eps)
+_ROUNDS = 6
 
 
 def fit_gaussian(
@@ -106,7 +107,20 @@ def _fit_location(
     # Least squares is one Newton step; an explicit "lbfgs" is honoured by the joint fit, where it has something to do.
     options = replace(options, solver="auto") if options.solver == "lbfgs" else options
     null = np.zeros(objective.predictors.size)
-    return objective, solve(objective, null, options, observer=_watch(objective, outcome, observer))
+    watch = _watch(objective, outcome, observer)
+    solution = solve(objective, null, options, observer=watch)
+    null_value = 0.5 * outcome.weight_sum
+    for _ in range(_ROUNDS):
+        # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
+        variance = max(2 * solution.value / outcome.weight_sum, _EPS**2)
+        if not isinstance(options.scale, str):
+            variance = (float(options.scale) / outcome.spread) ** 2
+        tol = options.tol * min(1.0, variance)
+        if solution.gap <= tol or solution.status is not Status.CONVERGED:
+            break
+        again = solve(objective, solution.theta, options, tol=tol, null_value=null_value, observer=watch)
+        solution = replace(again, n_iter=solution.n_iter + again.n_iter)
+    return objective, solution
 
 
 def _least_squares(outcome: RealOutcome, options: FitOptions, active: Array) -> PenalizedNLL:

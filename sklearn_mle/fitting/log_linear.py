@@ -103,9 +103,11 @@ def fit_log_linear(
     else:
         null = np.zeros((2, data.n_columns + 1))
         null_value = objective.value_and_gradient(predictors.theta(null))[0]
-        theta = (
-            _start(objective, location, coefficients, residual_variance) if start is None else predictors.theta(start)
-        )
+        theta = _start(objective, location, coefficients, residual_variance)
+        if start is not None:
+            warm = predictors.theta(start)
+            # A start that is worse than the null model would only mislead.
+            theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
         watch = None if observer is None else lambda theta: observer(outcome.to_original(predictors.matrix(theta)))
         solution = solve(objective, theta, options, null_value=null_value, observer=watch)
     matrix = predictors.matrix(solution.theta)

@@ -70,7 +70,11 @@ class _LogisticFit:
                 objective = self._objective(active, NoPenalty())
                 null = self._null_theta(objective, mass)
         null_value = self._null_value(objective, null, mass)
-        theta = null if start is None else objective.predictors.theta(prepared.columns.to_standardized(start))
+        theta = null
+        if start is not None:
+            warm = objective.predictors.theta(prepared.columns.to_standardized(start))
+            # A start that is worse than none at all (other data, saturated probabilities) would only mislead.
+            theta = warm if objective.value_and_gradient(warm)[0] < null_value else null
         solution = self._solve(objective, theta, null_value)
         if prepared.alpha == 0:
             solution, separated = self._check_existence(objective, solution, null_value)

@@ -1,44 +1,83 @@
 """The expected information of the negative binomial's log dispersion: an integral, since no closed form exists."""
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
+from scipy.interpolate import RectBivariateSpline, make_interp_spline
+from scipy.special import expit
 
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.likelihoods._special import stirling_remainder
+from sklearn_mle.likelihoods._special import softplus
 
 __all__ = ["dispersion_information"]
 
-# The trapezoidal rule in log t, over all that exp(-t) and t^2 leave.
-_NODES = np.arange(-34.0, 3.8, 0.2)
-# Beyond these the limits are exact to rounding.
-_MOST = 60.0
-_SPACING = 0.05
+# The trapezoidal rule in log t, over all that t and exp(-t) leave.
+_NODES = np.arange(-34.0, 3.9, 0.25)
+# Of log a, and of log(a mu): outside, the limits are exact to seven digits or more.
+_LEAST, _MOST, _LEAST_PRODUCT = -20.0, 60.0, -16.5
+_SPACING = 0.1
+_DEGREE = 5
 
 
+@np.errstate(over="ignore", under="ignore")
 def dispersion_information(log_mean: Array, log_dispersion: Array) -> Array:
-    r"""Return the expected information of log a, shape (n,).
+    """Return the expected information of log a, shape (n,), to seven digits or more (where it is above 1e-30).
 
-    With m = a mu, eps = 1 - exp(-a t) and P = (1 + m eps)^(-1/a),
+    Many rows are interpolated from a grid of the two predictors.
+    """
+    dtype = log_mean.dtype
+    log_mean, log_dispersion = log_mean.astype(np.float64), log_dispersion.astype(np.float64)
+    product = log_mean + log_dispersion
+    information = 0.5 * np.square(expit(product)) / (1 + np.exp(log_dispersion))
+    large = log_dispersion > _MOST
+    information[large] = (softplus(product[large]) - expit(product[large])) * np.exp(-log_dispersion[large])
+    inside = np.flatnonzero(~large & (log_dispersion > _LEAST) & (product > _LEAST_PRODUCT))
+    if len(inside):
+        information[inside] = _interpolated(log_mean[inside], log_dispersion[inside])
+    return information.astype(dtype)
 
-    .. math:: I = \frac1a \int_0^\infty e^{-t} \left[ \left(\frac{a t}{\varepsilon} - 1\right) (1 - P)
+
+def _interpolated(log_mean: Array, log_dispersion: Array) -> Array:
+    grids = [_grid(log_mean), _grid(log_dispersion)]
+    constant = np.ptp(log_dispersion) == 0
+    if constant:
+        grids[1] = log_dispersion[:1]
+    if len(grids[0]) * len(grids[1]) >= len(log_mean):
+        return _integral(log_mean, log_dispersion)
+    # The logarithm, which is nearly straight towards the ends.
+    mesh = np.meshgrid(*grids, indexing="ij")
+    values = np.log(_integral(mesh[0].ravel(), mesh[1].ravel())).reshape(mesh[0].shape)
+    if constant:
+        return np.exp(make_interp_spline(grids[0], values[:, 0], k=_DEGREE)(log_mean))
+    return np.exp(RectBivariateSpline(*grids, values, kx=_DEGREE, ky=_DEGREE).ev(log_mean, log_dispersion))
+
+
+def _grid(values: Array) -> Array:
+    low, high = float(values.min()), float(values.max())
+    return np.linspace(low, high, max(int((high - low) / _SPACING), _DEGREE) + 2)
+
+
+def _integral(log_mean: Array, log_dispersion: Array) -> Array:
+    r"""Return the integral.
+
+    With x = a t, eps = 1 - exp(-x), m = a mu and P = (1 + m eps)^(-1/a),
+
+    .. math:: I = \frac1a \int_0^\infty e^{-t} \left[ \left(\frac{x}{\varepsilon} - 1\right) (1 - P)
         - \frac{m \varepsilon P}{1 + m \varepsilon} \right] dt
 
-    from the integral representations of the trigamma function and of mu / (1 + a mu), with what cancels between them
-    taken out. A constant dispersion is interpolated in log mu where that is cheaper.
-
-    References
-    ----------
-    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.4.1 (the trigamma function as an integral).
+    from E[trigamma(1/a) - trigamma(1/a + y)], the trigamma function as an integral (Abramowitz and Stegun 1964, 6.4.1)
+    and the generating function of y, with mu / (1 + a mu) subtracted under the integral.
     """
-    shape = log_mean.shape
-    log_mean, log_dispersion = np.broadcast_arrays(log_mean.astype(np.float64), log_dispersion.astype(np.float64))
-    log_mean = np.clip(log_mean, -_MOST - np.maximum(log_dispersion, 0), _MOST + np.maximum(-log_dispersion, 0))
-    low, high = float(log_mean.min(initial=0.0)), float(log_mean.max(initial=0.0))
-    count = max(int((high - low) / _SPACING), 8)
-    if log_mean.size <= count or np.ptp(log_dispersion) > 0:
-        return _integral(log_mean, log_dispersion).reshape(shape)
-    grid = np.linspace(low, high, count)
-    values = _integral(grid, np.full(count, log_dispersion.flat[0]))
-    # Both ends are powers of the mean: their logarithm is nearly straight.
-    positive = np.log(np.maximum(values, 1e-300))
-    return np.exp(make_interp_spline(grid, positive, k=5)(log_mean))
+    dispersion = np.exp(log_dispersion)
+    product = log_mean + log_dispersion
+    total = np.zeros_like(log_mean)
+    for node in _NODES:
+        t = np.exp(node)
+        x = t * dispersion
+        eps = -np.expm1(-x)
+        log_product = product + np.log(eps)
+        exponent = -softplus(log_product) / dispersion
+        square = x * x
+        series = 0.5 + x / 12 - x * square * (1 / 720 - square * (1 / 30240 - square / 1209600))
+        bracket = -t * np.where(x < 0.1, series, 1 / eps - 1 / x) * np.expm1(exponent)
+        bracket -= np.exp(exponent) * expit(log_product) / dispersion
+        total += np.exp(node - t) * bracket
+    return np.maximum(total * (_NODES[1] - _NODES[0]), 1e-300)

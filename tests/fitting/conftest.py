@@ -14,13 +14,14 @@ N, P = 150, 4
 
 @dataclass(frozen=True)
 class Model:
-    """A likelihood, data for it, and the prior's precision."""
+    """A likelihood, data for it, the prior's precision, and how its scale is modelled."""
 
     name: str
     likelihood: Any
     X: Any
     y: Any
     alpha: float = 0.0
+    scale: str | float = "constant"
 
     def fit(self, X=None, y=None, *, sample_weight=None, offset=None, start=None, observer=None, **options):
         return fit(
@@ -31,20 +32,11 @@ class Model:
             offset=offset,
             start=start,
             observer=observer,
-            options=FitOptions(**{"alpha": self.alpha, **options}),
+            options=FitOptions(**{"alpha": self.alpha, "scale": self.scale, **options}),
         )
 
     def with_data(self, **data):
         return replace(self, **data)
-
-    def total_nll(self, coefficients, X=None, y=None, weight=None, offset=None, scale=None):
-        """The total NLL of coefficients in the units of X and y, from the likelihood's own formula."""
-        X, y = self.X if X is None else X, self.y if y is None else y
-        eta = coefficients[:, :-1] @ X.T + coefficients[:, -1:]
-        if offset is not None:
-            eta[: offset.ndim if offset.ndim == 1 else None] += offset.T
-        nll = self.likelihood.nll(y.T, eta)
-        return float(nll.sum() if weight is None else weight @ nll)
 
 
 def make_models(n=N, p=P, seed=0):
@@ -62,8 +54,8 @@ def make_models(n=N, p=P, seed=0):
         Model("categorical", Categorical(3), X, scores.argmax(axis=1)),
         Model("categorical, soft", Categorical(3), X, rng.dirichlet([1.0, 2, 1], n)),
         Model("gaussian", Gaussian(), X, 3 + 2 * eta + noise),
-        Model("gaussian, known scale", Gaussian(0.8), X, 3 + 2 * eta + noise),
-        Model("gaussian, log linear", Gaussian("log_linear"), X, eta + np.exp(-0.3 + 0.5 * Z[:, 0]) * noise),
+        Model("gaussian, known scale", Gaussian(), X, 3 + 2 * eta + noise, scale=0.8),
+        Model("gaussian, log linear", Gaussian(), X, eta + np.exp(-0.3 + 0.5 * Z[:, 0]) * noise, scale="log_linear"),
     ]
     return {model.name: model for model in models}
 

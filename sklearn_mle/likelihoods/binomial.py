@@ -1,0 +1,130 @@
+"""Binomial: k successes and m failures with log-odds eta; or a fraction, the soft label of one Bernoulli trial."""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from scipy.special import expit
+
+from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._special import poisson_saturated, softplus
+from sklearn_mle.likelihoods.bernoulli import Bernoulli
+
+__all__ = ["Binomial"]
+
+
+class Binomial(Likelihood):
+    r"""Binomial likelihood, logit link; its negative logarithm is half the binomial deviance, shifted.
+
+    .. math:: -\log p(k, m \mid \eta) = k \log(1 + e^{-\eta}) + m \log(1 + e^{\eta}) - \log\binom{k + m}{k}
+
+    ``y`` has two shapes:
+
+    - (2, n), the counts of successes k and failures m: any numbers >= 0. The binomial coefficient is included: this is
+      the probability of the count.
+    - (n,), fractions in [0, 1]: the soft labels of one Bernoulli trial each, with no coefficient, so that the NLL is
+      the cross-entropy and a ``sample_weight`` of k equals k copies of the row.
+
+    Nats. ``eta`` has shape (1, n): the log-odds. ``mean``, ``standard_deviation`` and ``distribution`` are those of one
+    trial unless ``n_trials`` is given.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, chapter 4.
+    Loader (2000), Fast and accurate computation of binomial probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle.likelihoods import Binomial
+    >>> Binomial().nll(np.array([[2.0], [1.0]]), np.zeros((1, 1))).round(6)
+    array([0.980829])
+    >>> Binomial().nll(np.array([2 / 3]), np.zeros((1, 1))).round(6)
+    array([0.693147])
+    """
+
+    discrete = True
+    domain = "counts (successes, failures), finite numbers >= 0, or fractions in [0, 1]"
+    remedy = "Give successes and failures as two columns, or divide the successes by the trials."
+
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        return ("logit",)
+
+    def check_target(self, y: Any) -> Array:
+        """Return y as float64, (2, n) counts or (n,) fractions, after checking its domain.
+
+        Raises
+        ------
+        ValueError
+            Naming the domain, the first row outside it, and the remedy.
+        """
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim == 1:
+            return super().check_target(y)
+        if y.ndim != 2 or len(y) != 2:
+            raise ValueError(f"y: Binomial takes (2, n) counts or (n,) fractions; got shape {y.shape}.")
+        outside = (~np.isfinite(y) | (y < 0)).any(axis=0)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise self._refusal(row, f"({y[0, row]:.10g}, {y[1, row]:.10g})")
+        return y
+
+    def _outside(self, y: Array) -> Array:
+        return (y < 0) | (y > 1)
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        if y.ndim == 1:
+            return Bernoulli().nll(y, eta)
+        constant = poisson_saturated(y[0]) + poisson_saturated(y[1]) - poisson_saturated(y[0] + y[1])
+        return _half_deviance(y[0], y[1], eta[0]) + constant
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        if y.ndim == 1:
+            return Bernoulli().gradient(y, eta)
+        return y[1] * expit(eta) - y[0] * expit(-eta)
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        one_trial = self.expected_information(eta)
+        return one_trial if y.ndim == 1 else one_trial * (y[0] + y[1])
+
+    def expected_information(self, eta: Array) -> Array:
+        """Return the information of one trial, shape (1, 1, n): eta does not say how many there are."""
+        return Bernoulli().expected_information(eta)
+
+    def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
+        if y.ndim == 1:
+            return Bernoulli().total_and_gradient(y, eta, weight)
+        return super().total_and_gradient(y, eta, weight)
+
+    def start(self, y: Array, weight: Array | None) -> Array:
+        successes, failures = (y, 1 - y) if y.ndim == 1 else y
+        weight = np.ones(y.shape[-1]) if weight is None else weight / weight[weight > 0].mean()
+        return np.array([math.log(weight @ successes + 0.5) - math.log(weight @ failures + 0.5)])
+
+    def deviance(self, y: Array, eta: Array) -> Array:
+        successes, failures = (y, 1 - y) if y.ndim == 1 else y
+        return 2 * np.maximum(_half_deviance(successes, failures, eta[0]), 0)
+
+    def distribution(self, eta: Array, n_trials: float | Array = 1) -> Any:
+        """Return the distribution of the number of successes among ``n_trials``."""
+        return stats.binom(n_trials, expit(eta[0]))
+
+    def mean(self, eta: Array) -> Array:
+        return expit(eta[0])
+
+    def standard_deviation(self, eta: Array) -> Array:
+        return np.sqrt(expit(eta[0]) * expit(-eta[0]))
+
+
+def _half_deviance(k: Array, m: Array, eta: Array) -> Array:
+    """Return the NLL less the NLL at the row's own fraction; near it, of the distance of the log-odds, uncancelled."""
+    inner = (k > 0) & (m > 0)
+    safe_k, safe_m = np.where(inner, k, 1), np.where(inner, m, 1)
+    distance = eta - (np.log(safe_k) - np.log(safe_m))
+    # From the side on which the exponential falls.
+    falling = np.where(distance > 0, safe_m, safe_k) / (safe_k + safe_m)
+    loss = np.log1p(falling * 0 + (1 - falling) * np.expm1(-np.abs(distance))) * (safe_k + safe_m)
+    loss += np.where(distance > 0, safe_m, safe_k) * np.abs(distance)
+    return np.where(inner, loss, k * softplus(-eta) + m * softplus(eta))
