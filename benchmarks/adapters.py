@@ -19,6 +19,7 @@ class StatsModel:
         self.method = method
         self.n_classes = n_classes
         self.tol = tol
+        self.max_iter = 1000
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "StatsModel":
         """Fit; statsmodels computes the covariance of the estimates too."""
@@ -28,10 +29,10 @@ class StatsModel:
         if self.method == "OLS":
             result = sm.OLS(y, design).fit()
         elif self.method == "IRLS":
-            result = sm.GLM(y, design, family=sm.families.Binomial()).fit(method="IRLS", tol=self.tol, maxiter=1000)
+            result = sm.GLM(y, design, family=sm.families.Binomial()).fit(method="IRLS", tol=self.tol, maxiter=self.max_iter)
         else:
             model = sm.Logit if self.n_classes == 2 else sm.MNLogit
-            result = model(y, design).fit(method="newton", tol=self.tol, maxiter=1000, disp=False)
+            result = model(y, design).fit(method="newton", tol=self.tol, maxiter=self.max_iter, disp=False)
         params = np.asarray(result.params)
         if params.ndim == 2:  # the first class is the reference
             params = np.column_stack([np.zeros(len(params)), params])
@@ -47,6 +48,7 @@ class SnapModel:
         self.form = form
         self.tol = tol
         self.intercept_scaling = intercept_scaling
+        self.max_iter = 100_000
 
     def fit(self, X: Any, y: np.ndarray) -> "SnapModel":
         """Fit; the primal form ignores fit_intercept, so it gets its column of ones from here."""
@@ -58,7 +60,7 @@ class SnapModel:
         model = snapml.LogisticRegression(
             regularizer=self.alpha or 1e-9,
             tol=self.tol,
-            max_iter=100_000,
+            max_iter=self.max_iter,
             dual=dual,
             fit_intercept=dual,
             intercept_scaling=self.intercept_scaling,
@@ -84,6 +86,7 @@ class HandWrittenHeteroscedastic:
 
     def __init__(self, gtol: float) -> None:
         self.gtol = gtol
+        self.max_iter = 100_000
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "HandWrittenHeteroscedastic":
         """Fit in standardized columns, and bring the coefficients back to X's units."""
@@ -100,7 +103,7 @@ class HandWrittenHeteroscedastic:
 
         start = np.zeros(2 * q)
         start[q - 1], start[-1] = y.mean(), math.log(y.std())
-        options = {"gtol": self.gtol, "ftol": 0.0, "maxiter": 100_000, "maxfun": 100_000}
+        options = {"gtol": self.gtol, "ftol": 0.0, "maxiter": self.max_iter, "maxfun": 2 * self.max_iter}
         location, scale = minimize(mean_nll, start, jac=True, method="L-BFGS-B", options=options).x.reshape(2, q)
         coef, scale_coef = location[:-1] / spread, scale[:-1] / spread
         self.solution_ = Solution.of(

@@ -1,6 +1,6 @@
 """One (solver, setting) on one problem, in a process of its own: warm up, time, judge, and write a JSON file.
 
-Run as ``python -m benchmarks.child FOLDER SOLVER SETTING RESULT``; FOLDER holds what `benchmarks.problem.save` wrote. The
+Run as ``python -m benchmarks.child FOLDER SOLVER SETTING RESULT [--once]``; FOLDER holds what `benchmarks.problem.save` wrote. The
 words "ready", "fitted" and "judged" are appended to RESULT.progress, so that the parent times out the fit alone.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from benchmarks.memory import PeakMemory
@@ -23,6 +24,7 @@ from benchmarks.solvers import SOLVERS, Setting, Solver
 __all__ = ["FOLDS", "find_setting", "measure"]
 
 FOLDS = 5
+WARM_UP_ITERATIONS = 2
 LONG_FIT = 2.0  # seconds; shorter fits are repeated
 SHORT_TOTAL = 0.5  # seconds spent at least on repeating fits of a few milliseconds
 MAX_REPEATS = 30
@@ -46,7 +48,13 @@ def find_setting(solver: Solver, problem: Problem, label: str) -> Setting:
 
 
 def measure(
-    problem: Problem, X: Any, y: np.ndarray, solver: Solver, setting: Setting, progress: Callable[[str], None] = print
+    problem: Problem,
+    X: Any,
+    y: np.ndarray,
+    solver: Solver,
+    setting: Setting,
+    progress: Callable[[str], None] = lambda word: None,
+    once: bool = False,
 ) -> dict[str, Any]:
     """Fit and judge.
 
@@ -58,6 +66,8 @@ def measure(
         What to measure.
     progress : callable(str)
         Told "ready" before the timed fits, "fitted" after them, "judged" at the end.
+    once : bool
+        Whether one timed fit is enough, however short.
 
     Returns
     -------
@@ -78,7 +88,7 @@ def measure(
         _warm_up(problem, solver, X, y)
         caught.clear()
         progress("ready")
-        fit, seconds, cpu_seconds, peak = _timed(make, X, y)
+        fit, seconds, cpu_seconds, peak = _timed(make, X, y, once)
         progress("fitted")
     total = _search_total(problem, X, y, fit.scoring.solutions) if problem.search else None
     if total is None:
@@ -104,14 +114,18 @@ def _warm_up(problem: Problem, solver: Solver, X: Any, y: np.ndarray) -> None:
     """Fit a few rows of the same type: imports, thread pools and first calls are not what is measured."""
     square = np.ones((512, 512))
     square @ square  # starts the BLAS threads
+    estimator = solver.build(problem, solver.settings(problem)[0].params)
+    if isinstance(estimator, BaseEstimator) and "max_iter" in estimator.get_params():
+        estimator.set_params(max_iter=WARM_UP_ITERATIONS)
+    elif hasattr(estimator, "max_iter"):
+        estimator.max_iter = WARM_UP_ITERATIONS
     try:
-        first = solver.settings(problem)[0]
-        solver.build(problem, first.params).fit(*row_sample(X, y))
+        estimator.fit(*row_sample(X, y))
     except Exception as error:  # few rows may be separable, and some peers raise then
         warnings.warn(f"warm-up: {error}", stacklevel=2)
 
 
-def _timed(make: Callable[[], Any], X: Any, y: np.ndarray) -> tuple[Any, list[float], float, int]:
+def _timed(make: Callable[[], Any], X: Any, y: np.ndarray, once: bool) -> tuple[Any, list[float], float, int]:
     seconds: list[float] = []
     while True:
         estimator = make()
@@ -126,7 +140,7 @@ def _timed(make: Callable[[], Any], X: Any, y: np.ndarray) -> tuple[Any, list[fl
                 seconds.append(time.perf_counter() - start)
                 cpu_seconds = time.process_time() - cpu
         enough = len(seconds) >= 3 and (sum(seconds) >= SHORT_TOTAL or len(seconds) >= MAX_REPEATS)
-        if seconds[0] >= LONG_FIT or enough:
+        if once or enough or seconds[0] >= LONG_FIT:
             return estimator, seconds, cpu_seconds, memory.extra
 
 
@@ -145,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("folder", "solver", "setting", "result"):
         parser.add_argument(name)
+    parser.add_argument("--once", action="store_true")
     args = parser.parse_args()
     solver = SOLVERS[args.solver]
     result = Path(args.result)
@@ -155,7 +170,7 @@ def main() -> None:
 
     problem, X, y = load(Path(args.folder))
     try:
-        measured = measure(problem, X, y, solver, find_setting(solver, problem, args.setting), progress)
+        measured = measure(problem, X, y, solver, find_setting(solver, problem, args.setting), progress, args.once)
     except Exception as error:
         measured = {"error": f"{type(error).__name__}: {error}"[:300]}
     result.write_text(json.dumps(measured))

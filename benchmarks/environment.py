@@ -12,11 +12,11 @@ import scipy.linalg  # noqa: F401
 from threadpoolctl import threadpool_info
 
 import sklearn_mle
+from benchmarks.process import THREAD_VARIABLES
 
 __all__ = ["describe"]
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-learn-intelex", "glum", "statsmodels", "snapml")
-VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def describe() -> dict[str, Any]:
@@ -29,7 +29,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {"sklearn-mle": sklearn_mle.__version__, **{name: _version(name) for name in PACKAGES}},
         "blas": [f"{pool['internal_api']} {pool['version']}, {pool['num_threads']} threads" for pool in threadpool_info()],
-        "thread_variables": {name: os.environ.get(name, "not set") for name in VARIABLES},
+        "thread_variables": {name: os.environ.get(name, "not set") for name in THREAD_VARIABLES},
     }
 
 

@@ -30,7 +30,7 @@ __all__ = ["main"]
 
 OUTPUT = Path(__file__).parent / "output"
 LONG_SWEEP = 10.0  # seconds: a setting that reaches the target and takes longer ends its solver's sweep
-QUICK_TIMEOUT = 6.0
+QUICK_TIMEOUT = 2.0
 
 Job = tuple[Solver, Setting]
 
@@ -124,7 +124,7 @@ def _measure_quickly(folder: Path, problem: Problem, solvers: list[Solver], time
     jobs = [(s, setting) for s in solvers for setting in s.settings(problem)[:1]]
     jobs += [(s, setting) for s in solvers if s.ours for setting in s.settings(problem) if setting.label == DEFAULT]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda job: _one(folder, *job, timeout), jobs))
+        return list(pool.map(lambda job: _one(folder, *job, timeout, quick=True), jobs))
 
 
 def _in_turns(problem: Problem, solvers: list[Solver]) -> Iterator[Job]:
@@ -136,8 +136,8 @@ def _in_turns(problem: Problem, solvers: list[Solver]) -> Iterator[Job]:
                 yield SOLVERS[name], sweep[turn]
 
 
-def _one(folder: Path, solver: Solver, setting: Setting, timeout: float) -> dict[str, Any]:
-    result = run_child(folder, solver.name, setting.label, timeout)
+def _one(folder: Path, solver: Solver, setting: Setting, timeout: float, quick: bool = False) -> dict[str, Any]:
+    result = run_child(folder, solver.name, setting.label, timeout, quick)
     if result["status"] == "ok":
         told = f"{result['seconds']:9.4f} s   mean objective {result['mean']:.12f}"
     else:
@@ -158,7 +158,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--solvers", type=_names(SOLVERS), default=list(SOLVERS), metavar="A,B")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="DIR")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help=f"data outside the project, or {DATA_VARIABLE}")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for one fit; 120, or 6 with --quick")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for one fit; 120, or 2 with --quick")
     args = parser.parse_args(arguments)
     args.timeout = args.timeout or (QUICK_TIMEOUT if args.quick else 120.0)
     return args

@@ -39,7 +39,7 @@ class Workload:
         """Make the data, and describe them."""
         X, y = self.make(quick)
         n_classes = len(np.unique(y)) if self.model in ("bernoulli", "categorical") else 0
-        search = self.search[::3] if quick else self.search
+        search = self.search[:6:5] if quick else self.search
         problem = Problem(
             self.name, self.model, *X.shape, n_classes, self.alpha, sparse=not isinstance(X, np.ndarray), search=search
         )
@@ -82,9 +82,9 @@ def _several(n_columns: int, seed: int) -> Callable[[int], Data]:
 WORKLOADS = {
     workload.name: workload
     for workload in [
-        Workload("tall_20", "1,000,000 x 20, correlated", "bernoulli", _sized(_several(20, 1), 1_000_000, 20_000)),
-        Workload("tall_100", "400,000 x 100, correlated", "bernoulli", _sized(_several(100, 2), 400_000, 10_000)),
-        Workload("raw_40", "200,000 x 40, raw units", "bernoulli", _sized(synthetic.raw_units_binary, 200_000, 10_000)),
+        Workload("tall_20", "1,000,000 x 20, correlated", "bernoulli", _sized(_several(20, 1), 1_000_000, 5_000)),
+        Workload("tall_100", "400,000 x 100, correlated", "bernoulli", _sized(_several(100, 2), 400_000, 4_000)),
+        Workload("raw_40", "200,000 x 40, raw units", "bernoulli", _sized(synthetic.raw_units_binary, 200_000, 4_000)),
         Workload("wide_800", "20,000 x 800, C=1", "bernoulli", _sized(_several(800, 3), 20_000, 2_000), alpha=1.0),
         Workload("breast_cancer", "569 x 30, C=1", "bernoulli", _bundled(load_breast_cancer), alpha=1.0),
         Workload("adult", "UCI Adult, one-hot, raw units, sparse, C=1", "bernoulli", _adult, alpha=1.0),
@@ -92,23 +92,23 @@ WORKLOADS = {
             "text",
             "60,000 x 100,000 sparse tf-idf, C=1",
             "bernoulli",
-            lambda quick: synthetic.text(3_000, 5_000) if quick else synthetic.text(60_000, 100_000),
+            lambda quick: synthetic.text(2_000, 1_000) if quick else synthetic.text(60_000, 100_000),
             alpha=1.0,
         ),
         Workload(
             "classes_54",
             "200,000 x 54, 7 classes, raw units",
             "categorical",
-            lambda quick: synthetic.raw_units_classes(20_000, 12) if quick else synthetic.raw_units_classes(200_000, 54),
+            lambda quick: synthetic.raw_units_classes(4_000, 12) if quick else synthetic.raw_units_classes(200_000, 54),
         ),
         Workload(
             "images",
             "30,000 x 784 image-like, 10 classes, C=1",
             "categorical",
-            lambda quick: synthetic.images(2_000, 14) if quick else synthetic.images(30_000, 28),
+            lambda quick: synthetic.images(1_000, 10) if quick else synthetic.images(30_000, 28),
             alpha=1.0,
         ),
-        Workload("gaussian_100", "500,000 x 100", "gaussian", _sized(synthetic.linear_gaussian, 500_000, 10_000)),
+        Workload("gaussian_100", "500,000 x 100", "gaussian", _sized(synthetic.linear_gaussian, 500_000, 4_000)),
         Workload(
             "gaussian_scale_30",
             "200,000 x 30, log-linear scale",

@@ -110,7 +110,7 @@ def _fit_location(
     watch = _watch(objective, outcome, observer)
     solution = solve(objective, null, options, observer=watch)
     null_value = 0.5 * outcome.weight_sum
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
         # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
         variance = max(2 * solution.value / outcome.weight_sum, _EPS**2)
         if not isinstance(options.scale, str):
