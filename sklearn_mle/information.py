@@ -34,7 +34,11 @@ def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
         If the Hessian has a direction of negative or no curvature.
     """
     if not objective.likelihood.convex:
-        return CholeskyFactor(objective.hessian(theta))
+        factor = CholeskyFactor(objective.hessian(theta))
+        if not factor.resolved:
+            # Rows of vanishing scale: whether so flat a direction curves up or down is rounding's choice.
+            raise NotPositiveDefiniteError("the least curvature is within rounding")
+        return factor
     return _factor(objective, theta, objective.hessian(theta))
 
 

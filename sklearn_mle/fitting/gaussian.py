@@ -51,15 +51,18 @@ def fit_gaussian(
     value = solution.value if theta is solution.theta else objective.value_and_gradient(theta.astype(np.float64))[0]
     squares = 2 * value
     warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
-    free = slice(1 if prepared.alpha else 0, 2)  # the prior settles the location's coefficients
     perfect = _is_perfect(squares, matrix, outcome)
     if options.scale == "log_linear":
         precision = objective.penalty.add_hessian(np.zeros((len(theta),) * 2), theta).diagonal()
+        of_scale = identification
+        if not options.fit_intercept:
+            # The log scale always has an intercept, so a column of ones is one too many there.
+            of_scale = find_dependence(outcome.data, prepared.columns, intercept=True)
         joint = fit_log_linear(
             likelihood,
             outcome,
             objective.predictors,
-            identification,
+            of_scale,
             matrix.astype(np.float64),
             0.0 if perfect else squares / outcome.weight_sum,
             precision,
@@ -68,8 +71,10 @@ def fit_gaussian(
             observer=observer,
         )
         full, scale, log_likelihood, gap = joint.matrix, None, joint.log_likelihood, joint.solution.gap
-        n_iter, status = solution.n_iter + joint.solution.n_iter, joint.solution.status
+        n_iter, status = joint.solution.n_iter, joint.solution.status
         warnings.extend(joint.warnings)
+        if of_scale is not None:
+            full[1:] = of_scale.minimum_norm(full[1:], prepared.columns)
     else:
         penalty = 2 * objective.penalty.value_and_gradient(theta)[0]
         scale = _scale(options.scale, squares, perfect, outcome, warnings)
@@ -79,8 +84,8 @@ def fit_gaussian(
         log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
         gap = 0.0 if scale == 0 else solution.gap / scale / scale
         n_iter, status = solution.n_iter, solution.status
-    if identification is not None:
-        full[free] = identification.minimum_norm(full[free], prepared.columns)
+    if identification is not None and not prepared.alpha:  # with a prior the location is unique
+        full[:1] = identification.minimum_norm(full[:1], prepared.columns)
     log_likelihood -= outcome.weight_sum * float(np.log(outcome.spread))
     return FitResult(
         coefficients=outcome.to_original(full),

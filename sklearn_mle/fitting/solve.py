@@ -149,7 +149,9 @@ def _from_a_sample(
         end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value)
         return replace(end, status=Status.STOPPED, n_iter=near.n_iter)
     left = max(options.max_iter - near.n_iter, 0)
-    end = solve_newton(problem, near.theta, tol=tol, max_iter=left, null_value=null_value, polish=0, chord=_CHORD)
+    end = solve_newton(
+        problem, near.theta, tol=tol, max_iter=left, null_value=null_value, polish=1, enough=1e-4 * tol, chord=_CHORD
+    )
     return replace(end, n_iter=near.n_iter + end.n_iter)
 
 

@@ -1,9 +1,14 @@
 """Floor 1: what is assumed about y. One probability model a file; none of them knows of X."""
 
+from inspect import isclass
+
 from sklearn_mle.likelihoods._base import Likelihood
 from sklearn_mle.likelihoods.asymmetric_laplace import AsymmetricLaplace
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
+from sklearn_mle.likelihoods.beta import Beta
+from sklearn_mle.likelihoods.binomial import Binomial
 from sklearn_mle.likelihoods.categorical import Categorical
+from sklearn_mle.likelihoods.check import check_likelihood
 from sklearn_mle.likelihoods.gamma import Gamma
 from sklearn_mle.likelihoods.gaussian import Gaussian
 from sklearn_mle.likelihoods.gumbel import Gumbel
@@ -15,6 +20,105 @@ from sklearn_mle.likelihoods.lognormal import LogNormal
 from sklearn_mle.likelihoods.negative_binomial import NegativeBinomial
 from sklearn_mle.likelihoods.poisson import Poisson
 from sklearn_mle.likelihoods.student_t import StudentT
+from sklearn_mle.likelihoods.tweedie import Tweedie
+from sklearn_mle.likelihoods.user import UserLikelihood
 from sklearn_mle.likelihoods.weibull import Weibull
 
-__all__ = ["Bernoulli", "Categorical", "Gaussian", "Likelihood"]
+__all__ = [
+    "AsymmetricLaplace",
+    "Bernoulli",
+    "Beta",
+    "Binomial",
+    "Categorical",
+    "Gamma",
+    "Gaussian",
+    "Gumbel",
+    "Huber",
+    "InverseGaussian",
+    "Laplace",
+    "Likelihood",
+    "LogNormal",
+    "Logistic",
+    "NegativeBinomial",
+    "Poisson",
+    "StudentT",
+    "Tweedie",
+    "UserLikelihood",
+    "Weibull",
+    "check_likelihood",
+    "get_likelihood",
+    "likelihood_names",
+]
+
+# Of regression: classifiers choose between Bernoulli and Categorical by the number of classes.
+_NAMED: dict[str, type[Likelihood]] = {
+    "asymmetric_laplace": AsymmetricLaplace,
+    "beta": Beta,
+    "binomial": Binomial,
+    "gamma": Gamma,
+    "gaussian": Gaussian,
+    "gumbel": Gumbel,
+    "huber": Huber,
+    "inverse_gaussian": InverseGaussian,
+    "laplace": Laplace,
+    "logistic": Logistic,
+    "lognormal": LogNormal,
+    "negative_binomial": NegativeBinomial,
+    "poisson": Poisson,
+    "student_t": StudentT,
+    "tweedie": Tweedie,
+    "weibull": Weibull,
+}
+
+
+def likelihood_names() -> list[str]:
+    """Return the names that ``get_likelihood`` knows, sorted.
+
+    Examples
+    --------
+    >>> from sklearn_mle.likelihoods import likelihood_names
+    >>> likelihood_names()[:3]
+    ['asymmetric_laplace', 'beta', 'binomial']
+    """
+    return sorted(_NAMED)
+
+
+def get_likelihood(likelihood: str | Likelihood) -> Likelihood:
+    """Return a likelihood by its name, with its default parameters, or the instance given, its parameters checked.
+
+    Parameters
+    ----------
+    likelihood : str or Likelihood
+        A name of ``likelihood_names()``, or an instance, also of a class of your own (``UserLikelihood``).
+
+    Returns
+    -------
+    Likelihood
+
+    Raises
+    ------
+    ValueError
+        If the name is not known, or a parameter of the instance is out of its range.
+    TypeError
+        If it is neither a name nor an instance.
+
+    Examples
+    --------
+    >>> from sklearn_mle.likelihoods import StudentT, get_likelihood
+    >>> get_likelihood("poisson")
+    Poisson()
+    >>> get_likelihood(StudentT(df=3))
+    StudentT(df=3)
+    """
+    if isinstance(likelihood, str):
+        if likelihood not in _NAMED:
+            raise ValueError(f"likelihood={likelihood!r} is not known; the names are {likelihood_names()}.")
+        return _NAMED[likelihood]()
+    if not isinstance(likelihood, Likelihood):
+        hint = f"; give an instance: {likelihood.__name__}()" if isclass(likelihood) else ""
+        raise TypeError(
+            f"likelihood must be one of the names {likelihood_names()}, or an instance of "
+            f"sklearn_mle.likelihoods.Likelihood; got {likelihood!r}{hint}."
+        )
+    likelihood.check_parameters()
+    return likelihood

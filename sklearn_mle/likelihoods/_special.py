@@ -8,7 +8,15 @@ from scipy.special import gammaln
 
 from sklearn_mle.likelihoods._base import Array
 
-__all__ = ["exp_times", "log1p_ratio", "log_factorial", "poisson_saturated", "softplus", "stirling_remainder"]
+__all__ = [
+    "bernoulli_divergence",
+    "exp_times",
+    "log1p_ratio",
+    "log_factorial",
+    "poisson_saturated",
+    "softplus",
+    "stirling_remainder",
+]
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 # B_2k / (2k (2k - 1)): the last term is below the rounding of 80-bit numbers where 1/u >= 16.
@@ -93,6 +101,20 @@ def log1p_ratio(u: Array) -> tuple[Array, Array, Array]:
 def softplus(t: Array) -> Array:
     """Return log(1 + exp(t)), with full relative accuracy at both ends."""
     return np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t)))
+
+
+def bernoulli_divergence(mean: Array, rest: Array, distance: Array) -> Array:
+    """Return KL(mean || other) of two Bernoulli trials, given how far the log-odds of the mean are above the other's.
+
+    ``rest`` is 1 - mean, given apart because it may be small. For near trials the distance keeps the digits that the
+    logarithms of the means would cancel.
+    """
+    # From the side on which the exponential falls.
+    falling, other = np.where(distance > 0, mean, rest), np.where(distance > 0, rest, mean)
+    distance = np.abs(distance)
+    lost = -falling * np.expm1(-distance)
+    sum_ = other + falling * np.exp(-distance)
+    return np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(sum_)) + falling * distance
 
 
 def exp_times(log_factor: Array, delta: Array) -> tuple[Array, Array]:

@@ -8,12 +8,12 @@ from scipy import stats
 from scipy.special import expit, log_expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
-from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, stirling_remainder
+from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, bernoulli_divergence, stirling_remainder
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
 __all__ = ["Beta"]
 
-_STEPS = 100
+_STEPS = 64
 
 
 class Beta(Likelihood):
@@ -136,7 +136,7 @@ class _Rows:
 
     def divergence(self, y: Array) -> Array:
         """Return the KL divergence of (y, 1 - y) from (mu, 1 - mu)."""
-        return self.mean * (self.log_mean - np.log(y)) + self.rest * (self.log_rest - np.log1p(-y))
+        return bernoulli_divergence(self.mean, self.rest, self._logit - _logit(y))
 
     def slope(self, y: Array) -> Array:
         """Return the gradient of the NLL in the log-odds."""

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.special import expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._special import poisson_saturated, softplus
+from sklearn_mle.likelihoods._special import bernoulli_divergence, poisson_saturated, softplus
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
 
 __all__ = ["Binomial"]
@@ -90,8 +90,17 @@ class Binomial(Likelihood):
         return one_trial if y.ndim == 1 else one_trial * (y[0] + y[1])
 
     def expected_information(self, eta: Array) -> Array:
-        """Return the information of one trial, shape (1, 1, n): eta does not say how many there are."""
+        """Return the information of one trial, shape (1, 1, n): eta does not say how many there are (``fractions``)."""
         return Bernoulli().expected_information(eta)
+
+    def fractions(self, y: Array) -> tuple[Array, Array]:
+        """Return (2, n) counts as (n,) fractions and numbers of trials, by which to multiply the weights of rows.
+
+        Then the gradient, Hessian and expected information are those of the counts; the NLL lacks the coefficient. No
+        trials are the fraction one half.
+        """
+        trials = y[0] + y[1]
+        return np.where(trials > 0, y[0] / np.where(trials > 0, trials, 1), 0.5), trials
 
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
         if y.ndim == 1:
@@ -119,12 +128,10 @@ class Binomial(Likelihood):
 
 
 def _half_deviance(k: Array, m: Array, eta: Array) -> Array:
-    """Return the NLL less the NLL at the row's own fraction; near it, of the distance of the log-odds, uncancelled."""
+    """Return the NLL less the NLL at the row's own fraction."""
     inner = (k > 0) & (m > 0)
     safe_k, safe_m = np.where(inner, k, 1), np.where(inner, m, 1)
-    distance = eta - (np.log(safe_k) - np.log(safe_m))
-    # From the side on which the exponential falls.
-    falling = np.where(distance > 0, safe_m, safe_k) / (safe_k + safe_m)
-    loss = np.log1p(falling * 0 + (1 - falling) * np.expm1(-np.abs(distance))) * (safe_k + safe_m)
-    loss += np.where(distance > 0, safe_m, safe_k) * np.abs(distance)
+    trials = safe_k + safe_m
+    distance = np.log(safe_k) - np.log(safe_m) - eta
+    loss = trials * bernoulli_divergence(safe_k / trials, safe_m / trials, distance)
     return np.where(inner, loss, k * softplus(-eta) + m * softplus(eta))

@@ -28,6 +28,7 @@ def solve_newton(
     max_iter: int,
     null_value: float | None,
     polish: int = 6,
+    enough: float = 0.0,
     chord: float = 0.0,
 ) -> Solution:
     """Minimize by damped Newton steps, then polish to rounding with the last factor.
@@ -43,6 +44,8 @@ def solve_newton(
         F at the null model; None means that ``start`` is the null model.
     polish : int
         At most so many steps beyond ``tol``, towards rounding.
+    enough : float
+        A gap below which no step is worth its pass.
     chord : float
         A factor that has cut the gap to this part of itself serves another step before the next is formed: worth it
         where a factor costs several passes, for each step then gains fewer digits.
@@ -63,6 +66,7 @@ def solve_newton(
             "max_iter": max_iter,
             "null_value": null_value,
             "polish": polish,
+            "enough": enough,
             "chord": chord,
         },
     )
@@ -89,6 +93,7 @@ def _newton(
     max_iter: int,
     null_value: float | None,
     polish: int,
+    enough: float,
     chord: float,
     **unused: Any,
 ) -> OptimizeResult:
@@ -125,7 +130,7 @@ def _newton(
             factor = None
     if status is Status.CONVERGED:
         state = (theta, value, gradient, gap, factor_gap)
-        theta, value, gradient, gap, factor, factor_gap = _polish(value_of, jac, problem, state, factor, polish)
+        theta, value, gradient, gap, factor, factor_gap = _polish(value_of, jac, problem, state, factor, polish, enough)
     return OptimizeResult(
         x=theta, fun=value, jac=gradient, gap=gap, factor=factor, factor_gap=factor_gap, mle_status=status, nit=n_iter
     )
@@ -184,6 +189,7 @@ def _polish(
     state: tuple[Array, float, Array, float, float],
     factor: Factor,
     steps: int,
+    enough: float,
 ) -> tuple[Array, float, Array, float, Factor, float]:
     """Return the point after more Newton steps, its gap, and the last factor with the gap where it was formed.
 
@@ -192,7 +198,7 @@ def _polish(
     theta, value, gradient, gap, factor_gap = state
     fresh = gap == factor_gap
     for _ in range(steps):
-        if gap == 0:
+        if gap <= enough:
             break
         candidate = theta - factor.solve(gradient)
         new_value, new_gradient = value_of(candidate), jac(candidate)

@@ -1,4 +1,4 @@
-"""Large data take other ways (samples, staged solvers, Kronecker factors) to the same answers; threads change no bit."""
+"""Large data take other ways (samples, stages, Kronecker factors) to the same answers; threads change no bit."""
 
 import threading
 
@@ -73,11 +73,11 @@ def assert_exact(likelihood, X, y, **others):
     assert found.status is exact.status is Status.CONVERGED
     assert found.gap <= 1e-8 and exact.gap <= 1e-8
     assert found.log_likelihood == pytest.approx(exact.log_likelihood, rel=1e-12)
-    deviation = np.append(X.std(axis=0) if not sp.issparse(X) else np.ones(X.shape[1]), 1.0)
+    deviation = X.std(axis=0)
+    # A gap of 1e-8 is 1.5e-4 standard errors, and those are above 1e-3 here.
     np.testing.assert_allclose(
-        found.coefficients[:, :-1] * deviation[:-1], exact.coefficients[:, :-1] * deviation[:-1], atol=1e-7
+        found.coefficients[:, :-1] * deviation, exact.coefficients[:, :-1] * deviation, atol=2e-7
     )
-    return found
 
 
 def test_a_fit_that_starts_from_a_sample():

@@ -103,17 +103,11 @@ def test_the_observer_is_shown_coefficients_in_the_units_of_the_data(penalized):
     np.testing.assert_allclose(seen[-1][0], result.coefficients[0], atol=1e-2 * scale)
 
 
-@pytest.mark.parametrize("status", ["stop", "max_iter"])
-def test_a_stopped_fit_raises_no_alarm_about_existence(status):
-    """It has not gone far enough to know; and the linear program is not asked."""
+def test_a_stopped_fit_raises_no_alarm_about_existence():
+    """It has not gone far enough to know."""
     X = rng.standard_normal((60, 3))
-    y = (X[:, 0] > 0).astype(float)
-    if status == "stop":
-        result = fit(Bernoulli(), X, y, observer=lambda iteration, coefficients: True)
-        assert result.status is Status.STOPPED
-    else:
-        result = fit(Bernoulli(), X, y, options=FitOptions(max_iter=2))
-        assert result.status is Status.MAX_ITER
+    result = fit(Bernoulli(), X, (X[:, 0] > 0).astype(float), observer=lambda iteration, coefficients: True)
+    assert result.status is Status.STOPPED
     assert result.warnings == ()
 
 
@@ -171,21 +165,20 @@ def test_few_columns_or_none(p):
     share = np.mean(y > 0.3)
     if p == 0:
         assert binary.coefficients[0, 0] == pytest.approx(np.log(share / (1 - share)), rel=1e-12)
-    assert result.status is binary.status is Status.CONVERGED
+    assert result.gap <= 1e-8 and binary.gap <= 1e-8
+    assert result.warnings == binary.warnings == ()
 
 
 def test_the_prior_s_optimum_is_stationary(model):
-    """d(NLL)/d(coef) = -alpha coef / scale^2, and zero for intercepts."""
+    """d(NLL)/d(coef) = -alpha coef / scale^2, and zero for intercepts (a log-linear scale's: test_log_linear)."""
     model = model.with_data(alpha=1.5)
-    result = model.fit()
-    if model.scale == "log_linear":
-        pytest.skip("the prior's unit depends on the coefficients: see test_log_linear")
+    result = model.fit(scale="constant" if model.scale == "log_linear" else model.scale)
     gradient = model.likelihood.gradient(model.y.T, eta_of(result, model.X))
     scale = result.scale or 1.0
     q = 1 if isinstance(model.likelihood, Gaussian) else len(gradient)
     pull = -1.5 * result.coefficients[:q, :-1] / scale**2
     np.testing.assert_allclose(gradient[:q] @ model.X, pull, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(gradient[:q].sum(axis=1), 0, atol=1e-9)
-    if model.scale == "constant" and isinstance(model.likelihood, Gaussian):
+    if isinstance(model.scale, str) and isinstance(model.likelihood, Gaussian):
         prior = 1.5 * result.coefficients[0, :-1] @ result.coefficients[0, :-1] / scale**2
         assert gradient[1].sum() == pytest.approx(prior, rel=1e-9)

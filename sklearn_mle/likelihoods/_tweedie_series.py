@@ -1,0 +1,136 @@
+"""The part of the Tweedie NLL that no elementary function gives: an infinite sum, or its asymptotic series."""
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import gammaln
+
+from sklearn_mle.likelihoods._base import Array
+
+__all__ = ["tweedie_saturated"]
+
+_ORDER = 9
+# Where the asymptotic series has converged to rounding ...
+_SMALL = 1 / 16
+# ... and the number of events, given y, varies enough (a variance of 2.2) for the sum to be as good as an integral.
+_LEAST_VARIANCE = 2.2
+# Terms within so many standard deviations of the largest, and so many more, hold all of the sum.
+_DEVIATIONS, _MORE = 10.0, 25.0
+_ELEMENTS = 2**18
+
+
+def tweedie_saturated(log_xi: Array, power: float) -> tuple[Array, Array, Array]:
+    r"""Return R and its first two derivatives in log xi, where the NLL of y > 0 at mu = y is log y + R(xi).
+
+    With :math:`\xi = \phi\, y^{p-2}` and :math:`\alpha = (2 - p)/(p - 1)`,
+
+    .. math:: R = \frac{1}{(p - 1)(2 - p)\,\xi} - \log \sum_{j \ge 1} \frac{x^j}{j!\,\Gamma(\alpha j)} ,\qquad
+        x = \frac{\xi^{-(1 + \alpha)}}{(p - 1)^{\alpha} (2 - p)}
+
+    The sum is Wright's generalized Bessel function. It is summed here around its largest term, which gives the mean and
+    the variance of j, and so the derivatives, without cancellation, and costs less than one
+    ``scipy.special.log_wright_bessel`` where that integrates. For a small xi,
+    :math:`R = \tfrac12 \log 2\pi\xi + \sum_k r_k \xi^k`.
+
+    References
+    ----------
+    Dunn and Smyth (2005), Series evaluation of Tweedie exponential dispersion model densities, Statistics and
+    Computing 15.
+    """
+    share = (power - 1) / (2 - power)
+    value, first, second = _asymptotic(np.minimum(log_xi, math.log(_SMALL)), power)
+    near = np.flatnonzero(log_xi > math.log(min(_SMALL, share / _LEAST_VARIANCE)))
+    # Rows with windows of like widths together.
+    near = near[np.argsort(log_xi[near], kind="stable")]
+    done = 0
+    while done < len(near):
+        widest = _window(log_xi[near[done]], power)[2]
+        rows = near[done : done + max(_ELEMENTS // int(widest), 1)]
+        value[rows], first[rows], second[rows] = _sum(log_xi[rows], power)
+        done += len(rows)
+    return value, first, second
+
+
+def _asymptotic(log_xi: Array, power: float) -> tuple[Array, Array, Array]:
+    xi = np.exp(log_xi)
+    value, first, second = np.zeros_like(xi), np.zeros_like(xi), np.zeros_like(xi)
+    for k, coefficient in reversed(list(enumerate(_coefficients(power), start=1))):
+        value = (value + coefficient) * xi
+        first = (first + k * coefficient) * xi
+        second = (second + k * k * coefficient) * xi
+    return 0.5 * (math.log(2 * math.pi) + log_xi) + value, 0.5 + first, second
+
+
+@lru_cache(maxsize=64)
+def _coefficients(power: float) -> list[float]:
+    """Return r_1, r_2, ...: exact but for the last rounding, since their sums cancel.
+
+    The density at y = mu is a Fourier integral of exp(cumulants); in units of the standard deviation it is the
+    Gaussian mean of exp(sum_m b_(m+2) (i v)^(m+2) eps^m), eps = sqrt(xi), b_r the r-th cumulant over r!. Expand in
+    eps, take moments of v, take the logarithm.
+    """
+    p, top = Fraction(power), 2 * _ORDER
+    cumulants = [Fraction(1)]  # b_2 upwards, without the factorials
+    for r in range(3, top + 3):
+        cumulants.append(cumulants[-1] * ((r - 2) * p - (r - 3)))
+    b = [cumulant / math.factorial(r) for r, cumulant in enumerate(cumulants, start=2)]
+    # exponential[m]: the coefficient of eps^m, a polynomial in i v as {degree: coefficient}.
+    exponential: list[dict[int, Fraction]] = [{0: Fraction(1)}]
+    for m in range(1, top + 1):
+        polynomial: dict[int, Fraction] = {}
+        for j in range(1, m + 1):
+            for degree, value in exponential[m - j].items():
+                polynomial[degree + j + 2] = polynomial.get(degree + j + 2, Fraction(0)) + Fraction(j, m) * b[j] * value
+        exponential.append(polynomial)
+    moments = [
+        sum((value * _gaussian_moment(degree) for degree, value in exponential[m].items()), Fraction(0))
+        for m in range(0, top + 1, 2)
+    ]
+    logarithm = [Fraction(0)]
+    for n in range(1, _ORDER + 1):
+        logarithm.append(moments[n] - sum(Fraction(j, n) * logarithm[j] * moments[n - j] for j in range(1, n)))
+    return [-float(value) for value in logarithm[1:]]
+
+
+def _gaussian_moment(degree: int) -> int:
+    """Return E[(i v)^degree] of a standard Gaussian v, for an even degree."""
+    return int((-1) ** (degree // 2)) * math.prod(range(1, degree, 2)) if degree % 2 == 0 else 0
+
+
+def _window(log_xi: Array, power: float) -> tuple[Array, Array, Array]:
+    """Return the first term, the largest term (not rounded) and the number of terms of the sum."""
+    largest = np.exp(-np.asarray(log_xi, dtype=np.float64)) / (2 - power)
+    reach = np.ceil(_DEVIATIONS * np.sqrt(largest * (power - 1)))
+    first = np.maximum(np.floor(largest - reach - _MORE / 2), 1)
+    return first, largest, np.ceil(largest) + reach + _MORE - first
+
+
+def _sum(log_xi: Array, power: float) -> tuple[Array, Array, Array]:
+    alpha, total = (2 - power) / (power - 1), 1 / (power - 1)  # total is 1 + alpha
+    log_x = -total * log_xi - alpha * math.log(power - 1) - math.log(2 - power)
+    start, largest, count = _window(log_xi, power)
+    j = start + np.arange(int(count.max()))[:, None]
+    middle = np.maximum(np.round(largest), 1)
+    table = _table(int(j[-1].max()), alpha)
+    # Relative to the largest term, with the logarithms of the ratio taken apart so that little is cancelled.
+    exponent = (j - middle) * log_x - (table[j.astype(np.intp)] - table[middle.astype(np.intp)])
+    terms = np.exp(exponent)
+    mass = terms.sum(axis=0)
+    mean = (terms * (j - middle)).sum(axis=0) / mass
+    variance = (terms * np.square(j - middle - mean)).sum(axis=0) / mass
+    linear = np.exp(-log_xi) / ((power - 1) * (2 - power))
+    value = linear - (middle * log_x - table[middle.astype(np.intp)] + np.log(mass))
+    return value, total * (middle + mean) - linear, linear - total * total * variance
+
+
+@lru_cache(maxsize=8)
+def _cached_table(size: int, alpha: float) -> Array:
+    j = np.arange(1, size + 1)
+    return np.concatenate([[0.0], gammaln(j + 1.0) + gammaln(alpha * j)])
+
+
+def _table(last: int, alpha: float) -> Array:
+    """Return log j! Gamma(alpha j) for j = 0 ... last or further, of a size that is a power of two."""
+    return _cached_table(1 << max(last, 255).bit_length(), alpha)
