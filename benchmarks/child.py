@@ -1,11 +1,7 @@
-"""One (solver, setting) on one problem, in a process of its own: warm up, time, judge, and write a JSON file.
+"""One (solver, setting) on one problem, in a process of its own: warm up, time, judge, and write a JSON file."""
 
-Run as ``python -m benchmarks.child FOLDER SOLVER SETTING RESULT [--once]``; FOLDER holds what `benchmarks.problem.save` wrote. The
-words "ready", "fitted" and "judged" are appended to RESULT.progress, so that the parent times out the fit alone.
-"""
-
-import argparse
 import json
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -21,7 +17,7 @@ from benchmarks.objective import Solution, total_objective
 from benchmarks.problem import Problem, load, row_sample
 from benchmarks.solvers import SOLVERS, Setting, Solver
 
-__all__ = ["FOLDS", "find_setting", "measure"]
+__all__ = ["FOLDS", "find_setting", "measure", "n_rows_judged", "run"]
 
 FOLDS = 5
 WARM_UP_ITERATIONS = 2
@@ -154,27 +150,24 @@ def _search_total(problem: Problem, X: Any, y: np.ndarray, solutions: list[Solut
     )
 
 
-def main() -> None:
-    """Measure what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("folder", "solver", "setting", "result"):
-        parser.add_argument(name)
-    parser.add_argument("--once", action="store_true")
-    args = parser.parse_args()
-    solver = SOLVERS[args.solver]
-    result = Path(args.result)
+def run(folder: Path, solver: str, setting: str, result: Path, once: bool = False, log: Path | None = None) -> None:
+    """Measure, and write what `measure` returns, or the "error", to the JSON file `result`.
+
+    The words that `measure` tells are appended to a file beside it, so that the parent times out the fit alone.
+    """
+    if log:
+        with log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
 
     def progress(word: str) -> None:
         with result.with_suffix(".progress").open("a") as file:
             file.write(word + "\n")
 
-    problem, X, y = load(Path(args.folder))
+    problem, X, y = load(folder)
     try:
-        measured = measure(problem, X, y, solver, find_setting(solver, problem, args.setting), progress, args.once)
+        chosen = SOLVERS[solver]
+        measured = measure(problem, X, y, chosen, find_setting(chosen, problem, setting), progress, once)
     except Exception as error:
         measured = {"error": f"{type(error).__name__}: {error}"[:300]}
     result.write_text(json.dumps(measured))
-
-
-if __name__ == "__main__":
-    main()

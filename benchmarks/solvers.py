@@ -1,6 +1,6 @@
 """The registry of solvers: where each applies, the settings that are swept from loose to tight, how it is called.
 
-Peers get the data as users have them (unscaled), the same model, and as many iterations as their tolerance asks for.
+Libraries are imported where they are built, so that a process loads only the one it measures. Peers get the data as users have them (unscaled), the same model, and as many iterations as their tolerance asks for.
 """
 
 import importlib.util
@@ -15,7 +15,6 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from benchmarks import adapters
 from benchmarks.objective import Solution
 from benchmarks.problem import Problem
-from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
 
 __all__ = ["AS_USED", "DEFAULT", "SOLVERS", "Setting", "Solver"]
 
@@ -99,6 +98,8 @@ def _tolerances(name: str, values: Sequence[float], **fixed: Any) -> list[Settin
 
 def _ours() -> Solver:
     def build(problem: Problem, params: dict[str, Any]) -> BaseEstimator:
+        from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
+
         if _is_classifier(problem):
             return MLELogisticClassifier(C=problem.C, **params)
         return GaussianMLERegressor(scale="log_linear" if problem.model == "gaussian_log_linear" else "constant", **params)

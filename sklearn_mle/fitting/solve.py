@@ -74,7 +74,14 @@ def solve(
     tol = options.tol if tol is None else tol
     problem = _problem(objective, observer)
     if options.solver == "newton-cg" or (options.solver == "auto" and not affordable(objective)):
-        return _matrix_free(problem, objective, start, null_value, options, tol)
+        return _finished(
+            problem,
+            objective,
+            _matrix_free(problem, objective, start, null_value, options, tol),
+            null_value,
+            options,
+            tol,
+        )
     if options.solver == "lbfgs":
         return _lbfgs(problem, objective, start, null_value, options, tol)
     if options.solver == "newton" or objective.likelihood.quadratic or _work(objective) < _SAMPLE_WORK:
@@ -199,6 +206,22 @@ def _weighted_squares(sample: RowBlocks) -> Array:
 def _free_form(predictors: LinearPredictors, columns: Array, intercept: float) -> Array:
     """Return one number per column (and one for the intercepts) as one per parameter."""
     return np.tile(np.append(columns, intercept), (len(predictors.terms), 1))[predictors.used]
+
+
+def _finished(
+    problem: Problem,
+    objective: PenalizedNLL,
+    near: Solution,
+    null_value: float | None,
+    options: FitOptions,
+    tol: float,
+) -> Solution:
+    """Return an affordable fit ended by Newton steps with its true curvature; others are returned as they are."""
+    if not affordable(objective) or near.status in (Status.STOPPED, Status.MAX_ITER):
+        return near
+    reference = np.inf if null_value is None else null_value
+    end = solve_newton(problem, near.theta, tol=tol, max_iter=options.max_iter, null_value=reference)
+    return replace(end, n_iter=near.n_iter + end.n_iter)
 
 
 def _lbfgs(

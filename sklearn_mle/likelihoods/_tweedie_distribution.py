@@ -82,7 +82,7 @@ class _TweedieDistribution(stats.rv_continuous):
                 step = x - excess / self._pdf(x, *args)
             halved = np.where(low > 0, 0.5 * (low + high), 0.25 * high)
             moved = np.where((step > low) & (step < high), step, halved)
-            settled = np.abs(moved - x) <= 4e-16 * x
+            settled = np.abs(moved - x) <= 1e-14 * x
             x = moved
             if settled.all():
                 break

@@ -88,7 +88,7 @@ class UserLikelihood(Likelihood):
             try:
                 with np.errstate(all="ignore"):
                     nll = self.nll(y, moved)
-            except TypeError:
+            except (TypeError, ValueError):
                 return None
             if not np.iscomplexobj(nll):
                 return None

@@ -118,7 +118,7 @@ def test_sparse_is_dense(penalized, container, fit_intercept):
 def test_large_sparse_data_stay_sparse_and_are_dense(likelihood, scale):
     """Beyond the size up to which sparse data are made dense."""
     generator = np.random.default_rng(6)
-    X = sp.random_array((16_000, 40), density=0.1, rng=generator, format="csr")
+    X = sp.random_array((16_000, 40), density=0.1, random_state=generator, format="csr")
     eta = X @ generator.normal(0, 1, 40)
     if isinstance(likelihood, Categorical):
         y = (np.multiply.outer(eta, [0.0, 1, -1]) + generator.gumbel(size=(16_000, 3))).argmax(axis=1)

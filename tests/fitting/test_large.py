@@ -162,7 +162,7 @@ def test_a_hundred_classes_and_more():
 def test_more_parameters_than_a_curvature_is_formed_for():
     """Wide, sparse and penalized: Newton-CG in the rows, checked by the score."""
     rng = np.random.default_rng(8)
-    X = sp.random_array((3000, 4200), density=0.005, rng=rng, format="csr")
+    X = sp.random_array((3000, 4200), density=0.005, random_state=rng, format="csr")
     y = (X @ rng.normal(0, 3, 4200) + rng.logistic(size=3000) > 0).astype(float)
     result = fit(Bernoulli(), X, y, options=FitOptions(alpha=0.5))
     assert result.status is Status.CONVERGED and result.gap <= 1e-8

@@ -21,7 +21,7 @@ def dense_blocks(n, p, *, weighted=True, n_predictors=1, seed=0):
 
 def sparse_blocks(n, p, seed=0):
     rng = np.random.default_rng(seed)
-    X = sp.random_array((n, p), density=min(1.0, 20 / p), rng=rng, format="csr")
+    X = sp.random_array((n, p), density=min(1.0, 20 / p), random_state=rng, format="csr")
     return RowBlocks(SparseRows(X), rng.standard_normal(n), rng.random(n), rng.standard_normal((1, n)))
 
 

@@ -153,7 +153,7 @@ def test_one_far_column_is_enough_to_take_the_careful_way():
 
 def test_a_sparse_sandwich_of_many_columns():
     """Beyond the width where products of sparse matrices take over from small dense blocks."""
-    X = sp.random_array((40, 1600), density=0.05, rng=np.random.default_rng(4), format="csr")
+    X = sp.random_array((40, 1600), density=0.05, random_state=np.random.default_rng(4), format="csr")
     scale, shift = np.full(1600, 0.5), np.full(1600, 0.25)
     rows, expected = SparseRows(X, shift, scale), standardized(X.toarray(), shift, scale)
     for weight in (rng.random(40), rng.standard_normal(40)):
@@ -162,7 +162,7 @@ def test_a_sparse_sandwich_of_many_columns():
 
 def test_a_sparse_sandwich_of_many_rows():
     """Several of the dense blocks that it is made of."""
-    X = sp.random_array((5000, 200), density=0.02, rng=np.random.default_rng(5), format="csr")
+    X = sp.random_array((5000, 200), density=0.02, random_state=np.random.default_rng(5), format="csr")
     rows, expected = SparseRows(X), X.toarray()
     for weight in (rng.random(5000), rng.standard_normal(5000)):
         np.testing.assert_allclose(rows.sandwich(weight), (expected.T * weight) @ expected, atol=1e-11)

@@ -1,0 +1,241 @@
+"""Whether a likelihood keeps its promises: what is wrong with it, in words."""
+
+from collections.abc import Callable, Iterator
+from inspect import isclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._outcomes import outcome_nodes
+from sklearn_mle.likelihoods.user import UserLikelihood
+
+__all__ = ["check_likelihood"]
+
+_ROWS = 24
+_DERIVATIVE = 1e-5
+_MASS = 1e-3
+_INFORMATION = 0.1
+
+
+def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
+    """Check a likelihood, yours or ours, and say in words all that is wrong with it.
+
+    Checked: that it can be cloned; shapes, and that the NLL is finite; that rows do not influence each other; that
+    exp(-nll) integrates (or sums) to one, or equals the density of the distribution given; the gradient against
+    differences of the NLL and the Hessian against differences of the gradient; the expected information against the
+    variance of the gradient; that a weight of two equals two copies of the row; and that the start is finite.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    y : array-like of shape (n,), default=None
+        Outcomes to check with; None takes some that the likelihood accepts.
+
+    Raises
+    ------
+    TypeError
+        If it is not an instance of ``Likelihood``.
+    ValueError
+        Listing everything that is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle.likelihoods import UserLikelihood, check_likelihood
+    >>> class Wrong(UserLikelihood):
+    ...     predictor_names = ("location",)
+    ...
+    ...     def nll(self, y, eta):
+    ...         return 0.5 * (y - eta[0]) ** 2
+    >>> check_likelihood(Wrong())
+    Traceback (most recent call last):
+        ...
+    ValueError: Wrong is not a likelihood yet:
+    - exp(-nll) integrates to 2.507 over y, not to 1: a constant is missing, or the domain is not the one declared.
+    """
+    if not isinstance(likelihood, Likelihood):
+        hint = f": {likelihood.__name__}()" if isclass(likelihood) else ""
+        raise TypeError(f"check_likelihood takes an instance of Likelihood{hint}; got {likelihood!r}.")
+    likelihood.check_parameters()
+    with np.errstate(all="ignore"):
+        problems = _basics(likelihood, y)
+        if not problems:
+            outcomes = _outcomes(likelihood) if y is None else likelihood.check_target(y)
+            eta = _predictors(likelihood, outcomes)
+            problems = list(_nll(likelihood, outcomes, eta))
+            if not problems:
+                for check in (_mass, _derivatives, _information, _weights):
+                    problems.extend(check(likelihood, outcomes, eta))
+    if problems:
+        raise ValueError(f"{type(likelihood).__name__} is not a likelihood yet:\n- " + "\n- ".join(problems))
+
+
+def _basics(likelihood: Likelihood, y: Any) -> list[str]:
+    problems = []
+    names = likelihood.predictor_names
+    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
+        problems.append(f"predictor_names must be a tuple of names, one per linear predictor; it is {names!r}.")
+    elif len(set(names)) < len(names):
+        problems.append(f"predictor_names must differ from each other; they are {names!r}.")
+    try:
+        clone(likelihood)
+    except Exception as error:
+        problems.append(f"it cannot be cloned ({error}): __init__ must store its parameters under their own names.")
+    if y is None and not problems and _outcomes(likelihood) is None:
+        problems.append("no outcomes that it accepts were found: give some as check_likelihood(likelihood, y).")
+    return problems
+
+
+def _outcomes(likelihood: Likelihood) -> Any:
+    """Return outcomes for which the likelihood has a finite NLL, or None."""
+    rng = np.random.default_rng(0)
+    normal = rng.standard_normal(_ROWS)
+    candidates = [normal, np.exp(normal), rng.random(_ROWS)]
+    if likelihood.discrete:
+        candidates = [rng.poisson(2.0, _ROWS).astype(float), (normal > 0).astype(float)]
+    for y in candidates[likelihood.positive_only and not likelihood.discrete :]:
+        try:
+            y = likelihood.check_target(y)
+            nll = np.asarray(likelihood.nll(y, _predictors(likelihood, y)))
+        except ValueError:
+            continue
+        if nll.shape != y.shape[-1:] or np.isfinite(nll).any():
+            return y
+    return None
+
+
+def _predictors(likelihood: Likelihood, y: Array) -> Array:
+    """Return linear predictors a little above the start, so that no two rows are alike."""
+    start = np.asarray(likelihood.start(y, None), dtype=np.float64)
+    if start.shape != (likelihood.n_predictors,) or not np.isfinite(start).all():
+        start = np.zeros(likelihood.n_predictors)
+    return start[:, None] + 0.25 * np.random.default_rng(1).random((len(start), y.shape[-1]))
+
+
+def _nll(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    start = np.asarray(likelihood.start(y, None))
+    if start.shape != (len(eta),) or not np.isfinite(start).all():
+        yield f"start must return one finite number per linear predictor, shape ({len(eta)},); it returned {start!r}."
+    nll = np.asarray(likelihood.nll(y, eta))
+    n = eta.shape[1]
+    if nll.shape != (n,):
+        yield f"nll must return one number per row, shape ({n},); it returned shape {nll.shape}. Do not sum it."
+        return
+    if not np.isfinite(nll).all():
+        row = int(np.argmin(np.isfinite(nll)))
+        yield f"nll is {nll[row]} at y = {y[..., row]}, eta = {eta[:, row]}: it must be finite for y in the domain."
+        return
+    order = np.random.default_rng(2).permutation(n)
+    if not np.allclose(likelihood.nll(y[..., order], eta[:, order]), nll[order], rtol=1e-9, atol=1e-9):
+        yield "nll of a row depends on the other rows: it must be computed row by row."
+
+
+def _mass(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    if y.ndim == 1 and type(likelihood).distribution is not Likelihood.distribution:
+        distribution = likelihood.distribution(eta)
+        # Between the whole numbers a distribution of counts says nothing.
+        rows = np.flatnonzero(y == np.round(y)) if likelihood.discrete else np.arange(len(y))
+        function = distribution.logpmf if likelihood.discrete else distribution.logpdf
+        difference = np.abs(function(y) + likelihood.nll(y, eta))[rows]
+        if difference.size and not difference.max() <= _DERIVATIVE:
+            row = rows[int(np.argmax(difference))]
+            yield (
+                f"nll and distribution disagree: at y = {y[row]:.6g} the NLL is {likelihood.nll(y, eta)[row]:.6g} and "
+                f"minus the distribution's logarithm {-function(y)[row]:.6g}."
+            )
+        return
+    if y.ndim > 1:
+        return
+    mass = sum(mass for _, mass in outcome_nodes(likelihood, eta))
+    worst = float(mass[np.argmax(np.abs(mass - 1))])  # type: ignore[index]
+    if not abs(worst - 1) <= _MASS:
+        verb = "sums" if likelihood.discrete else "integrates"
+        yield (
+            f"exp(-nll) {verb} to {worst:.4g} over y, not to 1: a constant is missing, or the domain is not the one "
+            "declared."
+        )
+
+
+def _derivatives(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    q, n = eta.shape
+    gradient = np.asarray(likelihood.gradient(y, eta))
+    if gradient.shape != (q, n):
+        yield f"gradient must have shape ({q}, {n}), predictors first; it has {gradient.shape}."
+        return
+    yield from _compare("gradient", gradient, _differences(lambda moved: likelihood.nll(y, moved), eta), "nll")
+    hessian = np.asarray(likelihood.hessian(y, eta))
+    if hessian.shape != (q, q, n):
+        yield f"hessian must have shape ({q}, {q}, {n}); it has {hessian.shape}."
+        return
+    if not np.array_equal(hessian, hessian.transpose(1, 0, 2)):
+        yield "hessian is not symmetric in its first two axes."
+    if likelihood.smooth:
+        differences = _differences(lambda moved: likelihood.gradient(y, moved), eta)
+        yield from _compare("hessian", hessian, differences, "gradient")
+
+
+def _compare(name: str, given: Array, differences: Array, of: str) -> Iterator[str]:
+    error = np.abs(given - differences) / (1 + np.abs(differences))
+    # A row at a kink, or that rounding spoils, is no verdict: half of them are.
+    wrong = ~(np.median(error, axis=-1) <= _DERIVATIVE)
+    for index in np.argwhere(wrong):
+        k = tuple(int(i) for i in index)
+        row = (*k, int(np.argmax(error[k])))
+        yield (
+            f"{name}[{', '.join(map(str, k))}] is not the derivative of {of}: {given[row]:.6g} where differences give "
+            f"{differences[row]:.6g}."
+        )
+
+
+def _differences(function: Callable[[Array], Array], eta: Array) -> Array:
+    """Return five-point central differences in each predictor, the last axis but one."""
+    step = 1e-3
+    columns = []
+    for k in range(len(eta)):
+        total: Any = 0.0
+        for multiple, factor in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
+            moved = eta.copy()
+            moved[k] += multiple * step
+            total = total + factor * np.asarray(function(moved))
+        columns.append(total / step)
+    return np.stack(columns, axis=-2)
+
+
+def _information(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    q, n = eta.shape
+    information = np.asarray(likelihood.expected_information(eta))
+    if information.shape != (q, q, n):
+        yield f"expected_information must have shape ({q}, {q}, {n}); it has {information.shape}."
+        return
+    values = np.linalg.eigvalsh(information.transpose(2, 0, 1))
+    if not np.isfinite(values).all() or values.min() < -1e-8 * np.abs(values).max():
+        yield "expected_information is not positive semidefinite in every row."
+        return
+    if y.ndim > 1 or type(likelihood).expected_information is UserLikelihood.expected_information:
+        return
+    variance = np.zeros_like(information)
+    for outcome, mass in outcome_nodes(likelihood, eta):
+        gradient = likelihood.gradient(outcome, eta)
+        variance += np.where((mass > 0) & np.isfinite(gradient).all(axis=0), mass * gradient[:, None] * gradient, 0)
+    size = np.sqrt(np.einsum("kkn->kn", variance))
+    error = np.abs(information - variance) / (size[:, None] * size + 1e-12)
+    if not np.median(error, axis=-1).max() <= _INFORMATION:
+        yield (
+            f"expected_information is not the variance of the gradient: off by {error.max():.2g} of it. It is the mean "
+            "over y of the Hessian, in the coordinates of eta."
+        )
+
+
+def _weights(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    n = eta.shape[1]
+    copies = np.arange(n) % 3
+    total, gradient = likelihood.total_and_gradient(y, eta, copies.astype(np.float64))
+    rows = np.repeat(np.arange(n), copies)
+    repeated, repeated_gradient = likelihood.total_and_gradient(y[..., rows], eta[:, rows], None)
+    same = np.isclose(total, repeated, rtol=1e-9) and np.allclose(
+        gradient.sum(axis=1), repeated_gradient.sum(axis=1), rtol=1e-7, atol=1e-7 * np.abs(gradient).sum()
+    )
+    if not same:
+        yield "total_and_gradient: a weight of k is not k copies of the row."
