@@ -1,50 +1,41 @@
 """The lowest objective ever seen on each workload, kept in best_known.json."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-__all__ = ["update"]
+__all__ = ["STORE", "lowest"]
 
 STORE = Path(__file__).parent / "best_known.json"
-ROUNDING = 1e-15  # relative: what the judge's own sums may be off by
 
 
-def update(name: str, quick: bool, facts: dict[str, Any], store: Path = STORE) -> dict[str, Any]:
+def lowest(name: str, facts: dict[str, Any], store: Path | None = STORE) -> dict[str, Any]:
     """Return the lowest total of this run and of the store, and put it into the store when it is new.
 
     Parameters
     ----------
     name : str
         Name of the workload.
-    quick : bool
-        Small data are kept apart.
     facts : dict
         The workload's "fingerprint" and "results".
-    store : Path
-        A JSON file; created when absent.
+    store : Path or None
+        A JSON file, created when absent; None for this run alone (small data).
 
     Returns
     -------
     dict
-        total, by (solver and setting), and fingerprint; a stored value for other data is not believed.
+        total, by (solver and setting), and fingerprint. A value stored for other data is not believed.
     """
-    known = json.loads(store.read_text()) if store.exists() else {}
-    key = f"{name}/quick" if quick else name
-    candidates = [r for r in facts["results"] if r["status"] == "ok" and r["total"] == r["total"]]
-    stored = known.get(key)
-    if stored and stored["fingerprint"] != facts["fingerprint"]:
-        stored = None
-    if not candidates:
-        return stored or {"total": float("nan"), "by": "nobody", "fingerprint": facts["fingerprint"]}
-    best = min(candidates, key=lambda r: r["total"])
-    new = {
-        "total": best["total"],
-        "by": f"{best['solver']}, {best['setting']}",
-        "fingerprint": facts["fingerprint"],
-    }
-    if stored and stored["total"] <= new["total"] + ROUNDING * abs(new["total"]):
-        return {**stored, "total": min(stored["total"], new["total"])}
-    known[key] = new
-    store.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
-    return new
+    known = json.loads(store.read_text()) if store and store.exists() else {}
+    best = {"total": math.nan, "by": "nobody", "fingerprint": facts["fingerprint"]}
+    done = [r for r in facts["results"] if r["status"] == "ok" and not math.isnan(r["total"])]
+    if done:
+        first = min(done, key=lambda r: r["total"])
+        best |= {"total": first["total"], "by": f"{first['solver']}, {first['setting']}"}
+    stored = known.get(name)
+    if stored and stored["fingerprint"] == best["fingerprint"] and not stored["total"] > best["total"]:
+        return stored
+    if store and done:
+        store.write_text(json.dumps({**known, name: best}, indent=1, sort_keys=True) + "\n")
+    return best

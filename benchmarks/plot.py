@@ -23,6 +23,7 @@ def draw(judged: list[tuple[dict[str, Any], Verdict]], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     n_rows = math.ceil(len(judged) / COLUMNS)
     figure, axes = plt.subplots(n_rows, COLUMNS, figsize=(4.2 * COLUMNS, 3.4 * n_rows + 1), squeeze=False)
@@ -47,12 +48,15 @@ def draw(judged: list[tuple[dict[str, Any], Verdict]], path: Path) -> None:
                 label=solver,
             )
         axis.axhline(TARGET, color="grey", linewidth=0.8, linestyle="--")
-        axis.set(xscale="log", yscale="log", title=f"{workload['problem']['name']}\n{workload['title']}")
-        axis.title.set_fontsize(9)
+        problem = workload["problem"]
+        axis.set(xscale="log", yscale="log", xlabel="seconds")
+        axis.set_title(f"{problem['name']}: {problem['n']:,} x {problem['p']:,}", fontsize=10)
+        shortest, longest = axis.get_xlim()
+        axis.set_xlim(10 ** math.floor(math.log10(shortest)), 10 ** math.ceil(math.log10(longest)))
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(judged) :]:
         axis.set_axis_off()
-    figure.supxlabel("seconds")
     figure.supylabel("mean objective above the best known, nats")
     order = sorted(handles, key=lambda name: name in styles)
     figure.legend([handles[name] for name in order], order, loc="outside lower center", ncols=6, fontsize=9)

@@ -1,12 +1,14 @@
 """Tables for people: results.md and results.json."""
 
 import json
+import math
 import statistics
 from pathlib import Path
 from typing import Any
 
 from benchmarks import plot
 from benchmarks.growth import slopes
+from benchmarks.solvers import OTHER_MODEL
 from benchmarks.verdict import TARGET, Result, Verdict, judge
 
 __all__ = ["write", "write_growth"]
@@ -147,22 +149,21 @@ def _imports(results: dict[str, Any]) -> str:
 
 
 def _details(workload: dict[str, Any], verdict: Verdict) -> str:
-    default = [verdict.default] if verdict.default else []
-    reached = sorted([*verdict.fastest.values(), *default], key=lambda r: r.get("seconds", float("inf")))
-    unique = list({(r["solver"], r["setting"]): r for r in reached}.values())
-    missed = sorted(verdict.nearest.values(), key=lambda r: r.get("gap", float("inf")))
+    results = [*verdict.fastest.values(), *verdict.nearest.values(), *([verdict.default] if verdict.default else [])]
+    unique = {(result["solver"], result["setting"]): result for result in results}.values()
+    reached = sorted((r for r in unique if r.get("gap", math.inf) <= TARGET), key=lambda r: r["seconds"])
+    missed = sorted((r for r in unique if r not in reached), key=lambda r: r.get("gap", math.inf))
     rows = [
-        [r["solver"], r["setting"], reach, _seconds(r), _gap(r, "gap"), _megabytes(r), _remark(r)]
-        for reach, group in [("yes", unique), ("no", [r for r in missed if r not in unique])]
-        for r in group
+        [r["solver"], r["setting"], "yes" if r in reached else "no", _seconds(r), _gap(r, "gap"), _megabytes(r), _remark(r)]
+        for r in [*reached, *missed]
     ]
     header = ["solver", "setting", f"within {TARGET:.0e}", "time", "mean gap", "peak beyond X", "said"]
     problem = workload["problem"]
     title = f"### {problem['name']}: {workload['title']} ({problem['n']:,} x {problem['p']:,})"
-    refused = "; ".join(f"{name}: {why}" for name, why in workload["refused"].items())
+    refused = "; ".join(f"{name}: {why}" for name, why in workload["refused"].items() if why != OTHER_MODEL)
     best = workload["best_known"]
     known = f"Best known objective: {best['total']:.9f} nats in total, by {best['by']}."
-    return f"{title}\n\n{_table(header, rows)}\n\n{known} Not applicable: {refused or 'none'}."
+    return f"{title}\n\n{_table(header, rows)}\n\n{known}" + (f" Not applicable: {refused}." if refused else "")
 
 
 def _remark(result: Result) -> str:

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import best_known, environment, growth, report
+from benchmarks import environment, growth, report
 from benchmarks.bandwidth import seconds_to_read
+from benchmarks.best_known import STORE, lowest
 from benchmarks.child import n_rows_judged
 from benchmarks.import_cost import import_milliseconds
 from benchmarks.problem import Problem, fingerprint, save, stored_bytes
@@ -95,7 +96,7 @@ def _run_workload(workload: Workload, solvers: list[Solver], quick: bool, timeou
                 applicable.append(solver)
         results = (_measure_quickly if quick else _measure)(folder, problem, applicable, timeout)
     facts |= {"refused": refused, "results": results}
-    facts["best_known"] = best_known.update(workload.name, quick, facts)
+    facts["best_known"] = lowest(workload.name, facts, None if quick else STORE)
     return facts
 
 

@@ -1,6 +1,7 @@
 """The registry of solvers: where each applies, the settings that are swept from loose to tight, how it is called.
 
-Libraries are imported where they are built, so that a process loads only the one it measures. Peers get the data as users have them (unscaled), the same model, and as many iterations as their tolerance asks for.
+Libraries are imported where they are built, so that a process loads only the one it measures. Peers get the data as users
+have them (unscaled), the same model, and as many iterations as their tolerance asks for.
 """
 
 import importlib.util
@@ -16,10 +17,11 @@ from benchmarks import adapters
 from benchmarks.objective import Solution
 from benchmarks.problem import Problem
 
-__all__ = ["AS_USED", "DEFAULT", "SOLVERS", "Setting", "Solver"]
+__all__ = ["AS_USED", "DEFAULT", "OTHER_MODEL", "SOLVERS", "Setting", "Solver"]
 
 DEFAULT = "default tol"
 AS_USED = "LogisticRegression()"
+OTHER_MODEL = "fits another model"
 
 # Solvers that build the Hessian are not asked for one of more than 2 GB.
 MAX_DENSE_HESSIAN = 15_000
@@ -123,7 +125,7 @@ def _ours() -> Solver:
         "sklearn_mle",
         settings,
         build,
-        lambda problem: "" if problem.model in models else f"no {problem.model} likelihood",
+        lambda problem: "" if problem.model in models else OTHER_MODEL,
         solution,
     )
 
@@ -131,9 +133,11 @@ def _ours() -> Solver:
 def _scikit_learn(solver: str, settings: Sequence[Setting]) -> Solver:
     def refuses(problem: Problem) -> str:
         if not _is_classifier(problem):
-            return "a classifier"
-        if solver == "liblinear" and (problem.model == "categorical" or not (problem.alpha or problem.search)):
-            return "two classes and a penalty only"
+            return OTHER_MODEL
+        if solver == "liblinear" and problem.model == "categorical":
+            return OTHER_MODEL
+        if solver == "liblinear" and not (problem.alpha or problem.search):
+            return "needs a penalty"
         if solver == "newton-cholesky" and _n_coefficients(problem) > MAX_DENSE_HESSIAN:
             return "its Hessian needs more than 2 GB"
         return ""
@@ -161,7 +165,7 @@ def _scikit_learn_intelex(solver: str) -> Solver:
         "sklearnex",
         lambda problem: _tolerances("tol", [1e-4, 1e-6, 1e-8], max_iter=100_000),
         build,
-        lambda problem: "" if _is_classifier(problem) else "a classifier",
+        lambda problem: "" if _is_classifier(problem) else OTHER_MODEL,
     )
 
 
@@ -172,7 +176,7 @@ def _least_squares(name: str, distribution: str, module: str, load: Callable[[],
         module,
         lambda problem: [Setting("direct")],
         lambda problem, params: load()(),
-        lambda problem: "" if problem.model == "gaussian" else "least squares only",
+        lambda problem: "" if problem.model == "gaussian" else OTHER_MODEL,
     )
 
 
@@ -195,8 +199,10 @@ def _glum(solver: str) -> Solver:
         )
 
     def refuses(problem: Problem) -> str:
-        if problem.model not in family or problem.search:
-            return "binomial and Gaussian models, no classifier to search over"
+        if problem.model not in family:
+            return OTHER_MODEL
+        if problem.search:
+            return "not a classifier with a C"
         dense = _n_coefficients(problem) <= MAX_DENSE_HESSIAN
         if dense != (solver == "irls-ls"):
             return "its Hessian needs more than 2 GB" if solver == "irls-ls" else "irls-ls is its better solver here"
@@ -215,7 +221,7 @@ def _glum(solver: str) -> Solver:
 def _statsmodels(method: str, models: Sequence[str]) -> Solver:
     def refuses(problem: Problem) -> str:
         if problem.model not in models:
-            return f"fits {' and '.join(models)} models"
+            return OTHER_MODEL
         return "no penalty, dense data only" if problem.alpha or problem.search or problem.sparse else ""
 
     def settings(problem: Problem) -> list[Setting]:
@@ -233,8 +239,10 @@ def _statsmodels(method: str, models: Sequence[str]) -> Solver:
 
 def _snapml(form: str) -> Solver:
     def refuses(problem: Problem) -> str:
-        if problem.model != "bernoulli" or problem.search:
-            return "two classes, a regularizer instead of C"
+        if problem.model != "bernoulli":
+            return OTHER_MODEL
+        if problem.search:
+            return "a regularizer instead of C"
         return "" if problem.alpha or form == "primal" else "the dual form needs a penalty"
 
     def settings(problem: Problem) -> list[Setting]:
@@ -265,7 +273,7 @@ def _hand_written() -> Solver:
         "scipy",
         lambda problem: _tolerances("gtol", [1e-5, 1e-7, 1e-9]),
         lambda problem, params: adapters.HandWrittenHeteroscedastic(**params),
-        lambda problem: "" if problem.model == "gaussian_log_linear" else "written for the log-linear scale",
+        lambda problem: "" if problem.model == "gaussian_log_linear" else OTHER_MODEL,
         lambda estimator: estimator.solution_,
     )
 

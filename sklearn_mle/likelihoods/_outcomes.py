@@ -71,18 +71,22 @@ def _integral(likelihood: Likelihood, eta: Array) -> Iterator[tuple[Array, Array
             value = np.asarray(likelihood.nll(outcome(u), eta), dtype=np.float64)
         return np.where(np.isnan(value), np.inf, value)
 
-    losses = np.stack([nll(np.full(n, u)) for u in grid])
+    def loss(u: Array) -> Array:
+        """Return what has one minimum: the NLL of a real y; of log y, where y is positive and may crowd towards zero."""
+        return nll(u) - u if positive else nll(u)
+
+    losses = np.stack([loss(np.full(n, u)) for u in grid])
     best = np.clip(losses.argmin(axis=0), 1, len(grid) - 2)
     low, high = grid[best - 1], grid[best + 1]
     for _ in range(_REFINEMENTS):
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        lower = nll(left) < nll(right)
+        lower = loss(left) < loss(right)
         low, high = np.where(lower, low, left), np.where(lower, right, high)
     mode = 0.5 * (low + high)
-    least = nll(mode)
+    least = loss(mode)
     width = np.full(n, 1e-12)
     for _ in range(50):
-        narrow = np.minimum(nll(mode - width), nll(mode + width)) < least + 1
+        narrow = np.minimum(loss(mode - width), loss(mode + width)) < least + 1
         width = np.where(narrow & (width < 8), 2 * width, width)
     for node, step in zip(_NODES, _NODE_STEPS, strict=True):
         u = np.clip(mode + node * width, -_FARTHEST, _FARTHEST)

@@ -137,7 +137,8 @@ def _newton(
 
 
 def _target(tol: float, reference: float, value: float) -> float:
-    return tol * min(1.0, max(reference - value, 0.0))
+    # A gain over the null model below the rounding of F is none: the target is then that rounding's part.
+    return tol * min(1.0, max(reference - value, _EPS * abs(value)))
 
 
 def _factor(problem: Problem, theta: Array) -> Factor:

@@ -72,7 +72,7 @@ def _newton_cg(
     while True:
         product = problem.hessian_product(theta)
         step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
-        target = tol * min(1.0, max(reference - value, 0.0))
+        target = tol * min(1.0, max(reference - value, _EPS * abs(value)))
         if gap <= 10 * target and accuracy > 1e-2:
             # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
             accuracy = 1e-2

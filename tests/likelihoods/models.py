@@ -1,0 +1,125 @@
+"""The regression likelihoods under test, with data, an independent distribution, and nodes that integrate over it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from sklearn_mle.likelihoods import (
+    AsymmetricLaplace,
+    Beta,
+    Binomial,
+    Gamma,
+    Gaussian,
+    Gumbel,
+    Huber,
+    InverseGaussian,
+    Laplace,
+    Likelihood,
+    Logistic,
+    LogNormal,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+    Tweedie,
+    Weibull,
+)
+
+N = 40
+# tanh-sinh nodes of levels in (0, 1). An even number: no level is one half, where Laplace has its kink.
+_T = np.linspace(-3.1, 3.1, 200)
+LEVELS = 0.5 * (1 + np.tanh(0.5 * np.pi * np.sinh(_T)))
+UPPER = 0.5 * (1 - np.tanh(0.5 * np.pi * np.sinh(_T)))
+LEVEL_MASS = 0.25 * np.pi * np.cosh(_T) / np.square(np.cosh(0.5 * np.pi * np.sinh(_T))) * (_T[1] - _T[0])
+
+
+@dataclass
+class Model:
+    """A likelihood, rows for it, and the distribution it should have, written in scipy's parameters."""
+
+    likelihood: Likelihood
+    y: Any
+    eta: Any
+    distribution: Callable[[Any], Any] | None = None
+    # By what half the deviance is multiplied in the NLL.
+    deviance_factor: Callable[[Any], Any] = lambda eta: 1.0
+
+    def outcomes(self):
+        """Pairs (y for every row, probability for every row) over which a mean is a sum."""
+        if self.distribution is None:
+            return tweedie_outcomes(self.likelihood.power, self.eta)
+        law = self.distribution(self.eta)
+        if self.likelihood.discrete:
+            top = int(law.ppf(1 - 1e-14).max()) + 60
+            return [(np.full(N, float(k)), law.pmf(k)) for k in range(top)]
+        # From the nearer end, so that upper tails keep their digits.
+        return [
+            (law.ppf(level) if level < 0.5 else law.isf(upper), np.full(N, mass))
+            for level, upper, mass in zip(LEVELS, UPPER, LEVEL_MASS, strict=True)
+        ]
+
+
+def tweedie_outcomes(power, eta):
+    """The gamma amounts of each number of events."""
+    mean, phi = np.exp(eta)
+    events = mean ** (2 - power) / phi / (2 - power)
+    alpha, unit = (2 - power) / (power - 1), phi * (power - 1) * mean ** (power - 1)
+    pairs = [(np.zeros(N), np.exp(-events))]
+    for j in range(1, int((events + 9 * np.sqrt(events)).max()) + 25):
+        probability = stats.poisson.pmf(j, events)
+        for level, upper, mass in zip(LEVELS[::2], UPPER[::2], LEVEL_MASS[::2], strict=True):
+            y = stats.gamma.ppf(level, alpha * j) if level < 0.5 else stats.gamma.isf(upper, alpha * j)
+            if y > 0:
+                pairs.append((y * unit, 2 * mass * probability))
+    return pairs
+
+
+def models():
+    rng = np.random.default_rng(0)
+    eta = rng.normal(0, 0.7, (2, N))
+    real = rng.normal(0, 2, N)
+    positive = np.exp(rng.normal(0, 1, N))
+    counts = rng.poisson(3, N).astype(float)
+    counts[:4] = [40.0, 100.0, 17.0, 16.0]
+    rate = rng.beta(1, 1, N)
+    amounts = np.where(rng.random(N) < 0.3, 0, positive)
+    df = np.concatenate([eta, rng.uniform(0.02, 0.9, (1, N))])
+    s, m = np.exp(eta[1]), np.exp(eta[0])
+    of_scale = {"loc": eta[0], "scale": s}
+    p = 1 / (1 + np.exp(-eta[0]))
+    kappa = np.sqrt(0.2 / 0.8)
+
+    def fixed(law):
+        return lambda _: law
+
+    out = {
+        "gaussian": Model(Gaussian(), real, eta, fixed(stats.norm(**of_scale)), lambda e: np.exp(-2 * e[1])),
+        "laplace": Model(Laplace(), real, eta, fixed(stats.laplace(**of_scale))),
+        "student_t": Model(StudentT(df=4), real, eta, fixed(stats.t(4, **of_scale))),
+        "student_t, inf": Model(StudentT(df=np.inf), real, eta, fixed(stats.norm(**of_scale))),
+        "student_t, estimated": Model(StudentT(df=None), real, df, fixed(stats.t(1 / df[2], **of_scale))),
+        "huber": Model(Huber(), real, eta, Huber().distribution),
+        "asymmetric_laplace": Model(
+            AsymmetricLaplace(0.2), real, eta, fixed(stats.laplace_asymmetric(kappa, loc=eta[0], scale=s / 0.4))
+        ),
+        "logistic": Model(Logistic(), real, eta, fixed(stats.logistic(**of_scale))),
+        "gumbel": Model(Gumbel(), real, eta, fixed(stats.gumbel_r(**of_scale))),
+        "poisson": Model(Poisson(), counts, eta[:1] + 1, fixed(stats.poisson(np.exp(eta[0] + 1)))),
+        "negative_binomial": Model(NegativeBinomial(), counts, eta, fixed(stats.nbinom(1 / s, 1 / (1 + s * m)))),
+        "gamma": Model(Gamma(), positive, eta, fixed(stats.gamma(s, scale=m / s)), lambda e: np.exp(e[1])),
+        "inverse_gaussian": Model(
+            InverseGaussian(), positive, eta, fixed(stats.invgauss(m / s, scale=s)), lambda e: np.exp(e[1])
+        ),
+        "lognormal": Model(LogNormal(), positive, eta, fixed(stats.lognorm(s, scale=m)), lambda e: np.exp(-2 * e[1])),
+        "weibull": Model(Weibull(), positive, eta, fixed(stats.weibull_min(s, scale=m))),
+        "beta": Model(Beta(), rate, eta + [[0], [1]], fixed(stats.beta(p * s * np.e, (1 - p) * s * np.e))),
+        "binomial": Model(Binomial(), (rate > 0.5).astype(float), eta[:1], fixed(stats.binom(1, p))),
+    }
+    for power in (1.1, 1.5, 1.9):
+        out[f"tweedie, {power}"] = Model(Tweedie(power), amounts, eta, None, lambda e: np.exp(-e[1]))
+    return out
+
+
+MODELS = models()

@@ -1,0 +1,382 @@
+"""One contract for every regression likelihood: values, derivatives, expectations, extremes, weights, distributions."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate
+from sklearn.base import clone
+
+from sklearn_mle.likelihoods import (
+    Bernoulli,
+    Binomial,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+    Tweedie,
+    get_likelihood,
+    likelihood_names,
+)
+from tests.likelihoods.models import MODELS, N
+
+EPS = float(np.finfo(np.longdouble).eps)
+STEP = EPS ** (1 / 3)
+SMOOTH = [name for name in MODELS if MODELS[name].likelihood.smooth]
+# A central difference in 80-bit arithmetic errs by step^2 = 2e-13 times a third derivative, which is moderate here.
+DERIVATIVE = {"rtol": 3e-10, "atol": 3e-10}
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return MODELS[request.param]
+
+
+def equal(found, expected, rtol=1e-12, atol=1e-13):
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
+
+
+def test_every_name_of_the_registry_is_swept():
+    swept = {type(model.likelihood) for model in MODELS.values()}
+    assert swept == {type(get_likelihood(name)) for name in likelihood_names()}
+
+
+def test_the_nll_is_that_of_scipy_s_distribution(model):
+    likelihood = model.likelihood
+    if model.distribution is None:
+        pytest.skip("scipy has no such distribution: test_tweedie")
+    law = model.distribution(model.eta)
+    if likelihood.discrete:
+        equal(likelihood.nll(model.y, model.eta), -law.logpmf(model.y), rtol=2e-11, atol=1e-12)
+    else:
+        equal(likelihood.nll(model.y, model.eta), -law.logpdf(model.y), rtol=2e-12)
+
+
+def test_the_probabilities_sum_to_one(model):
+    likelihood, eta = model.likelihood, model.eta
+    if likelihood.discrete:
+        equal(sum(np.exp(-likelihood.nll(y, eta)) for y, _ in model.outcomes()), 1)
+        return
+    for row in range(3):
+        one = eta[:, row : row + 1]
+
+        def density(u, one=one):
+            y = (np.sinh(u), np.cosh(u)) if likelihood.equivariance == "location_scale" else (np.exp(u), np.exp(u))
+            if likelihood.domain.startswith("numbers in the open"):
+                y = (1 / (1 + np.exp(-u)), 0.25 / np.cosh(u / 2) ** 2)
+                if not 0 < y[0] < 1:
+                    return 0.0
+            return y[1] * math.exp(-likelihood.nll(np.array([y[0]]), one)[0])
+
+        total, _ = integrate.quad(density, -60, 30, limit=500, points=[-5, -2, -1, 0, 1, 2, 3], epsabs=1e-11)
+        atom = 0.0 if likelihood.distribution(one).cdf(-1e-300) != 0 or not isinstance(likelihood, Tweedie) else 1.0
+        total += atom * math.exp(-likelihood.nll(np.zeros(1), one)[0])
+        assert total == pytest.approx(1, abs=1e-8)
+
+
+def shifted(eta, k, step):
+    moved = eta.astype(np.longdouble)
+    moved[k] += step
+    return moved
+
+
+def test_the_gradient_is_the_nll_s(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta
+    gradient = likelihood.gradient(y, eta)
+    for k in range(len(eta)):
+        rise = likelihood.nll(y, shifted(eta, k, STEP)) - likelihood.nll(y, shifted(eta, k, -STEP))
+        equal(gradient[k], (rise / (2 * STEP)).astype(float), **DERIVATIVE)
+
+
+def test_the_hessian_is_the_gradient_s(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta
+    hessian = likelihood.hessian(y, eta)
+    np.testing.assert_array_equal(hessian, hessian.transpose(1, 0, 2))
+    for k in range(len(eta)):
+        rise = likelihood.gradient(y, shifted(eta, k, STEP)) - likelihood.gradient(y, shifted(eta, k, -STEP))
+        equal(hessian[:, k], (rise / (2 * STEP)).astype(float), **DERIVATIVE)
+
+
+def test_the_information_is_the_variance_of_the_gradient_and_the_mean_of_the_hessian(model):
+    likelihood, eta = model.likelihood, model.eta
+    information = likelihood.expected_information(eta)
+    mean, variance, curvature = 0.0, 0.0, 0.0
+    for y, mass in model.outcomes():
+        gradient = likelihood.gradient(y, eta)
+        mean = mean + mass * gradient
+        variance = variance + mass * gradient[:, None] * gradient
+        curvature = curvature + mass * likelihood.hessian(y, eta)
+    size = np.sqrt(np.einsum("kkn->kn", information))
+    product = size[:, None] * size
+    # Kinks: the levels resolve a jump of the gradient to the mass of one node.
+    allowed = 1e-7 if likelihood.smooth else 0.02
+    assert np.abs(mean / size).max() < allowed
+    assert (np.abs(variance - information) / product).max() < allowed
+    if likelihood.smooth:
+        # Huber's curvature jumps.
+        assert (np.abs(curvature - information) / product).max() < (0.02 if "Huber" in repr(likelihood) else allowed)
+    values = np.linalg.eigvalsh((information / product).transpose(2, 0, 1))
+    assert values.min() > 0
+
+
+def edges(likelihood):
+    """Outcomes at the edges of the domain."""
+    if isinstance(likelihood, Binomial):
+        return [0.0, 1.0, 0.5]
+    if likelihood.domain.startswith("numbers in the open"):
+        return [1e-300, 5e-324, 1 - 1e-16, 0.5]
+    if likelihood.positive_only:
+        return [1e-300, 5e-324, 1e300, 1.0]
+    return [0.0, 1.0, 1e8, 1e-300] if likelihood.equivariance != "location_scale" else [0.0, 1.0, -1e8, 1e200]
+
+
+def test_extremes_are_finite_or_the_exact_limit_and_never_nan(model):
+    """Against 80-bit arithmetic, whose exponential overflows at 11356: what it rounds to is the exact limit."""
+    likelihood = model.likelihood
+    if np.finfo(np.longdouble).max == np.finfo(float).max:
+        pytest.skip("no wider floating-point type")
+    size = [[-700.0, 0.0, 700.0]] * len(model.eta)
+    if "inverse_df" in likelihood.predictor_names:
+        size[2] = [0.0, 1e-200, 0.3, 1.0]
+    rows = np.array(list(itertools.product(edges(likelihood), *size)))
+    y, eta = rows[:, 0].copy(), rows[:, 1:].T.copy()
+    wide = eta.astype(np.longdouble)
+    with np.errstate(over="ignore", under="ignore"):
+        nll = likelihood.nll(y, eta)
+        expected = likelihood.nll(y, wide).astype(float)
+        # Near the edge of overflow the last factor decides.
+        close = (np.abs(expected) < 1e290) | np.isinf(nll)
+    equal(nll[close], expected[close], rtol=2e-9)
+    assert not np.isnan(nll).any()
+    assert (nll > -1e5).all()
+    for method in (likelihood.gradient, likelihood.hessian):
+        assert not np.isnan(method(y, eta)).any()
+    assert not np.isnan(likelihood.expected_information(eta)).any()
+
+
+def test_a_weight_of_k_is_k_copies_and_of_zero_none(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta
+    weight = np.arange(N) % 4
+    rows = np.repeat(np.arange(N), weight)
+    total, gradient = likelihood.total_and_gradient(y, eta, weight.astype(float))
+    repeated, repeated_gradient = likelihood.total_and_gradient(y[rows], eta[:, rows], None)
+    assert total == pytest.approx(repeated, rel=1e-13)
+    equal(gradient.sum(axis=1), repeated_gradient.sum(axis=1), rtol=1e-11)
+    assert total == pytest.approx(weight @ likelihood.nll(y, eta), rel=1e-13)
+    start = likelihood.start(y, weight.astype(float))
+    assert start.shape == (likelihood.n_predictors,)
+    equal(start, likelihood.start(y[rows], None), rtol=1e-10)
+    equal(start, likelihood.start(y, 3.0 * weight), rtol=1e-10)
+
+
+def test_starts_are_finite_and_near_the_best_constant(model):
+    likelihood, y = model.likelihood, model.y
+    for outcomes in (y, np.full(N, y[7]), y[:1]):
+        assert np.isfinite(likelihood.start(outcomes, None)).all()
+    start = np.repeat(likelihood.start(y, None)[:, None], N, axis=1)
+    nll = likelihood.nll(y, start).mean()
+    for k in range(len(start)):
+        for change in (-1.5, 1.5):
+            moved = start.copy()
+            moved[k] += change
+            assert nll < likelihood.nll(y, moved).mean()
+
+
+def test_the_type_of_eta_is_the_type_of_the_answer(model):
+    likelihood, y = model.likelihood, model.y
+    for dtype in (np.float64, np.longdouble):
+        eta = model.eta.astype(dtype)
+        for answer in (
+            likelihood.nll(y, eta),
+            likelihood.gradient(y, eta),
+            likelihood.hessian(y, eta),
+            likelihood.expected_information(eta),
+        ):
+            assert answer.dtype == dtype
+            assert answer.flags.writeable
+
+
+def test_double_precision_agrees_with_extended(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta
+    wide = eta.astype(np.longdouble)
+    for name in ("nll", "gradient", "hessian"):
+        method = getattr(likelihood, name)
+        # Tweedie's sums cancel a few digits near power 1 and 2.
+        allowed = 1e-10 if isinstance(likelihood, Tweedie) else 2e-13
+        equal(method(y, eta), method(y, wide).astype(float), rtol=allowed, atol=allowed)
+
+
+def moments(model):
+    mean = sum(mass * y for y, mass in model.outcomes())
+    return mean, np.sqrt(sum(mass * np.square(y - mean) for y, mass in model.outcomes()))
+
+
+def test_mean_and_standard_deviation(model):
+    likelihood, eta = model.likelihood, model.eta
+    if isinstance(likelihood, StudentT) and likelihood.estimates_df:
+        d = eta[2]
+        equal(likelihood.mean(eta), np.where(d < 1, eta[0], np.nan))
+        equal(likelihood.standard_deviation(eta)[d > 0.5], np.inf)
+        equal(likelihood.standard_deviation(eta)[d < 0.4], model.distribution(eta).std()[d < 0.4])
+        return
+    mean, deviation = moments(model)
+    equal(likelihood.mean(eta), mean, rtol=1e-6, atol=1e-8)
+    equal(likelihood.standard_deviation(eta), deviation, rtol=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.02, 0.5, 0.9])
+def test_quantiles_and_the_distribution_agree(model, level):
+    likelihood, eta = model.likelihood, model.eta
+    law = likelihood.distribution(eta)
+    quantile = likelihood.quantile_at(eta, level)
+    assert quantile.shape == (N,)
+    if likelihood.discrete or isinstance(likelihood, Tweedie):
+        assert (law.cdf(quantile) >= level - 1e-12).all()
+        below = quantile > 0
+        assert (law.cdf(quantile - (1 if likelihood.discrete else 1e-6))[below] < level + 1e-12).all()
+    else:
+        equal(law.cdf(quantile), level, rtol=1e-8)
+        equal(model.distribution(eta).cdf(quantile), level, rtol=1e-8)
+
+
+def test_the_deviance_is_twice_what_the_location_costs(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta
+    other = eta.copy()
+    other[0] -= 0.37
+    factor = model.deviance_factor(eta)
+    found = 0.5 * factor * (likelihood.deviance(y, eta) - likelihood.deviance(y, other))
+    equal(found, likelihood.nll(y, eta) - likelihood.nll(y, other), rtol=1e-9, atol=1e-11)
+    assert (likelihood.deviance(y, eta) >= 0).all()
+
+
+def test_the_deviance_vanishes_where_the_location_fits_the_row(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta.copy()
+    if likelihood.predictor_names[0] in ("log_mean", "log_scale") or likelihood.equivariance == "scale":
+        y = np.where(y > 0, y, 1)
+        eta[0] = np.log(y)
+    elif likelihood.predictor_names[0] == "location":
+        eta[0] = y
+    elif isinstance(likelihood, Binomial):
+        y = np.where(y > 0, 0.3, 0.8)
+        eta[0] = np.log(y / (1 - y))
+    else:
+        eta[0] = likelihood._best_logit(y, eta)
+    equal(likelihood.deviance(y, eta), 0, atol=1e-11)
+    equal(likelihood.gradient(y, eta)[0], 0, atol=1e-7) if likelihood.smooth else None
+
+
+def test_equivariance_is_as_declared(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta.copy()
+    c, m = 3.7, 1.9
+    if likelihood.equivariance == "location_scale":
+        moved, changed = c * y + m, eta.copy()
+        changed[0] = c * eta[0] + m
+        changed[1] += math.log(c)
+    elif likelihood.equivariance == "scale":
+        moved, changed = c * y, eta + np.array(likelihood.unit_powers)[:, None] * math.log(c)
+    else:
+        return
+    rise = np.where((y == 0) & isinstance(likelihood, Tweedie), 0, math.log(c))
+    equal(likelihood.nll(moved, changed), likelihood.nll(y, eta) + rise, rtol=1e-10, atol=1e-10)
+
+
+def test_the_location_is_free_of_the_second_parameter_where_declared(model):
+    """Its gradients at two constant second parameters are then the same but for one factor."""
+    likelihood, y, eta = model.likelihood, model.y, model.eta.copy()
+    if len(eta) == 1:
+        return
+    gradients = []
+    for value in (-0.3, 0.8):
+        eta[1] = value
+        gradients.append(likelihood.gradient(y, eta)[0])
+    ratio = gradients[1] / gradients[0]
+    # The Gaussian limit of Student's t is the Gaussian, but its class cannot know.
+    if not (isinstance(likelihood, StudentT) and likelihood.df == np.inf):
+        assert likelihood.location_free_of_second is bool(np.ptp(ratio) < 1e-9 * np.abs(ratio).max())
+
+
+def test_flags_and_parameters(model):
+    likelihood, y, eta = model.likelihood, model.y, model.eta
+    hessian = likelihood.hessian(y, eta)
+    if likelihood.convex:
+        assert np.linalg.eigvalsh(hessian.transpose(2, 0, 1)).min() >= 0
+    assert (likelihood.second is None) is (len(eta) == 1)
+    if likelihood.second is not None:
+        assert likelihood.predictor_names[1] == f"log_{likelihood.second}"
+    assert repr(clone(likelihood)) == repr(likelihood)
+    assert likelihood.check_parameters() is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_outcomes_that_are_not_finite_are_refused(model, bad):
+    y = model.y.copy()
+    y[3] = bad
+    with pytest.raises(ValueError, match=rf"y: the {type(model.likelihood).__name__} .* row 3 is {bad}"):
+        model.likelihood.check_target(y)
+
+
+@pytest.mark.parametrize(
+    "name, bad, words",
+    [
+        ("poisson", -1, "counts: finite numbers >= 0; row 2 is -1"),
+        ("negative_binomial", -0.5, "counts: .* row 2 is -0.5"),
+        ("tweedie", -1, "amounts: .* row 2 is -1"),
+        ("gamma", 0, "positive, finite numbers; row 2 is 0.*'tweedie'"),
+        ("inverse_gaussian", -2, "positive"),
+        ("lognormal", 0, "positive"),
+        ("weibull", 0, "positive"),
+        ("beta", 1, "open interval .* row 2 is 1. Remove such rows, or shrink"),
+        ("binomial", 1.5, "fractions in .* row 2 is 1.5.*two columns"),
+    ],
+)
+def test_outcomes_outside_the_domain_are_refused_in_words(name, bad, words):
+    y = np.full(4, 0.5)
+    assert get_likelihood(name).check_target(y.tolist()).dtype == np.float64
+    y[2] = bad
+    with pytest.raises(ValueError, match=words):
+        get_likelihood(name).check_target(y)
+    with pytest.raises(ValueError, match="shape"):
+        get_likelihood(name).check_target(np.zeros((3, 2, 2)))
+
+
+def test_the_negative_binomial_tends_to_the_poisson_and_keeps_the_digits_of_the_difference():
+    """To first order in a the NLL differs by a ((y - mu)^2 - y) / 2."""
+    y, mean = np.array([0.0, 1.0, 5.0, 30.0, 1000.0]), np.array([0.5, 2.0, 5.0, 25.0, 990.0])
+    for log_dispersion in (-25.0, -40.0, -300.0, -700.0):
+        eta = np.stack([np.log(mean), np.full(5, log_dispersion)])
+        poisson = Poisson().nll(y, eta[:1])
+        equal(NegativeBinomial().nll(y, eta), poisson, rtol=1e-7 if log_dispersion == -25 else 1e-12)
+        slope = NegativeBinomial().gradient(y, eta)[1]
+        expected = -0.5 * np.exp(log_dispersion) * (np.square(y - mean) - y)
+        equal(slope, expected, rtol=1e-7, atol=1e-12 * np.exp(log_dispersion) * mean.max() ** 2)
+
+
+def test_student_t_is_smooth_at_the_gaussian():
+    y = np.array([0.0, 0.5, -3.0, 8.0])
+    eta = np.zeros((3, 4))
+    at, near = StudentT(None), eta.copy()
+    for d in (1e-9, 1e-14, 1e-200):
+        near[2] = d
+        for method in (at.nll, at.gradient, at.hessian):
+            equal(method(y, near), method(y, eta), rtol=1e-3 if d == 1e-9 else 1e-8, atol=1e-5)
+        equal(at.expected_information(near), at.expected_information(eta), rtol=1e-7, atol=1e-8)
+    equal(at.expected_information(eta)[1:, 1:, 0], [[2, 2], [2, 3.5]])
+    assert (at.nll(y, eta - [[0], [0], [1e-3]]) == np.inf).all()
+
+
+def test_binomial_counts_carry_their_coefficient_and_fractions_do_not():
+    rng = np.random.default_rng(5)
+    counts, eta = rng.integers(0, 9, (2, N)).astype(float), rng.normal(0, 1, (1, N))
+    counts[:, 0], counts[:, 1] = [0, 0], [400_000, 600_000]
+    likelihood = Binomial()
+    trials = counts.sum(axis=0)
+    expected = -likelihood.distribution(eta, trials).logpmf(counts[0])
+    equal(likelihood.nll(counts, eta), expected, rtol=1e-11, atol=1e-12)
+    fraction, weight = likelihood.fractions(counts)
+    equal(weight * likelihood.gradient(fraction, eta), likelihood.gradient(counts, eta), atol=1e-9)
+    equal(weight * likelihood.hessian(fraction, eta), likelihood.hessian(counts, eta))
+    equal(likelihood.nll(fraction, eta), Bernoulli().nll(fraction, eta))
+    equal(likelihood.deviance(counts, eta), weight * likelihood.deviance(fraction, eta), rtol=1e-9, atol=1e-12)
+    assert likelihood.start(counts, None)[0] == pytest.approx(np.log((counts[0].sum() + 0.5) / (counts[1].sum() + 0.5)))
+    with pytest.raises(ValueError, match=r"row 1 is \(-1, 2\)"):
+        likelihood.check_target([[1, -1], [2, 2]])
