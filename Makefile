@@ -4,9 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+BENCH := benchmarks/.venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help demo test lint format types layering doctest test-oldest check clean
+.PHONY: help demo test lint format types layering doctest test-oldest check bench bench-quick bench-growth clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, and one picture"
@@ -17,6 +18,7 @@ help:
 	@echo "make layering     import-linter: each room imports only from lower floors"
 	@echo "make doctest      the examples in docstrings, README and docs"
 	@echo "make check        all of these but demo"
+	@echo "make bench        time to solution beside the peers: hours; bench-quick tests it, bench-growth varies the size"
 	@echo "make clean        remove everything that these commands made"
 
 demo: $(VENV)/.stamp
@@ -45,10 +47,20 @@ doctest: $(VENV)/.stamp
 test-oldest: $(OLDEST)/.stamp
 	$(OLDEST)/bin/python -m pytest
 
+bench: $(BENCH)/.stamp
+	$(BENCH)/bin/python -m benchmarks.run
+
+bench-quick: $(BENCH)/.stamp
+	$(BENCH)/bin/python -m benchmarks.run --quick
+
+bench-growth: $(BENCH)/.stamp
+	$(BENCH)/bin/python -m benchmarks.run --growth
+
 check: test lint types layering doctest test-oldest
 
 clean:
-	rm -rf $(VENV) $(OLDEST) examples/output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(BENCH) benchmarks/output examples/output
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define require_python
@@ -70,4 +82,11 @@ $(OLDEST)/.stamp: pyproject.toml sklearn_mle/__init__.py
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet uv
 	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[test]'
+	@touch $@
+
+# Peers bring their own pins, so they stay out of the environment that the tests run in.
+$(BENCH)/.stamp: pyproject.toml sklearn_mle/__init__.py
+	$(require_python)
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python benchmarks/install_peers.py
 	@touch $@

@@ -1,1 +1,1 @@
-"""Time to solution of sklearn_mle and its peers; ``python -m benchmarks.run --help`` and README.md tell how to run it."""
+"""Time to solution of sklearn_mle and its peers: ``python -m benchmarks.run``; README.md tells how to read it."""

@@ -29,10 +29,11 @@ class StatsModel:
         if self.method == "OLS":
             result = sm.OLS(y, design).fit()
         elif self.method == "IRLS":
-            result = sm.GLM(y, design, family=sm.families.Binomial()).fit(method="IRLS", tol=self.tol, maxiter=self.max_iter)
+            model = sm.GLM(y, design, family=sm.families.Binomial())
+            result = model.fit(method="IRLS", tol=self.tol, maxiter=self.max_iter)
         else:
-            model = sm.Logit if self.n_classes == 2 else sm.MNLogit
-            result = model(y, design).fit(method="newton", tol=self.tol, maxiter=self.max_iter, disp=False)
+            model = (sm.Logit if self.n_classes == 2 else sm.MNLogit)(y, design)
+            result = model.fit(method="newton", tol=self.tol, maxiter=self.max_iter, disp=False)
         params = np.asarray(result.params)
         if params.ndim == 2:  # the first class is the reference
             params = np.column_stack([np.zeros(len(params)), params])

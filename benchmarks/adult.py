@@ -23,7 +23,8 @@ def read(path: Path) -> tuple[sp.csr_matrix, np.ndarray]:
     for name in header:
         if name not in NUMERIC and name != LABEL:
             levels, codes = np.unique(columns[name], return_inverse=True)
-            parts.append(sp.csr_matrix((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), (len(codes), len(levels))))
+            one_a_row = (np.ones(len(codes)), codes, np.arange(len(codes) + 1))
+            parts.append(sp.csr_matrix(one_a_row, shape=(len(codes), len(levels))))
     X = sp.hstack(parts, format="csr")
     X.sort_indices()
     return X, np.char.startswith(columns[LABEL], ">50K").astype(np.int64)

@@ -68,8 +68,8 @@ def measure(
     Returns
     -------
     dict
-        seconds (best), repeats (all times), cpu_seconds (of the first fit), total and mean (objective, nats), peak_bytes
-        (beyond X), and warnings (names of the classes of what the fit warned of).
+        seconds (best), repeats (all times), cpu_seconds (of the first fit), total and mean (objective, nats),
+        peak_bytes (beyond X), and warnings (names of the classes of what the fit warned of).
     """
 
     def make() -> Any:
@@ -141,7 +141,7 @@ def _timed(make: Callable[[], Any], X: Any, y: np.ndarray, once: bool) -> tuple[
 
 
 def _search_total(problem: Problem, X: Any, y: np.ndarray, solutions: list[Solution]) -> float:
-    """Sum the objectives of all fits of a search; candidates are the outer loop of GridSearchCV, folds the inner one."""
+    """Sum the objectives of all fits of a search: GridSearchCV loops over candidates, then folds."""
     folds = [train for train, _ in StratifiedKFold(FOLDS).split(X, y)]
     fits = [(1 / C, rows) for C in problem.search for rows in folds]
     return sum(

@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {"sklearn-mle": sklearn_mle.__version__, **{name: _version(name) for name in PACKAGES}},
-        "blas": [f"{pool['internal_api']} {pool['version']}, {pool['num_threads']} threads" for pool in threadpool_info()],
+        "thread_pools": [f"{p['internal_api']} {p['version']}, {p['num_threads']} threads" for p in threadpool_info()],
         "thread_variables": {name: os.environ.get(name, "not set") for name in THREAD_VARIABLES},
     }
 

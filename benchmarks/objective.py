@@ -1,6 +1,6 @@
 """The judge: one function that evaluates every solver's answer, written apart from the library and from all peers.
 
-Plain numpy in float64, from coefficients in X's units, over blocks of rows; block sums are added without rounding error.
+Plain numpy in float64, from coefficients in X's units, over blocks of rows; their sums are added exactly.
 """
 
 import math

@@ -60,7 +60,7 @@ def save(folder: Path, problem: Problem, X: Any, y: np.ndarray) -> None:
 
 
 def load(folder: Path) -> tuple[Problem, Any, np.ndarray]:
-    """Read what `save` wrote into memory of this process (no memory map: every page is touched before the clock runs)."""
+    """Read what `save` wrote into this process (no memory map: every page is touched before the clock runs)."""
     values = json.loads((folder / "problem.json").read_text())
     problem = Problem(**{**values, "search": tuple(values["search"])})
     X = sp.load_npz(folder / "X.npz") if problem.sparse else np.load(folder / "X.npy")
@@ -81,7 +81,7 @@ def fingerprint(X: Any, y: np.ndarray) -> str:
     """Return a checksum of the data: a stored optimum is believed only for the very same numbers."""
     checksum = 0
     for part in [*buffers(X), y]:
-        checksum = zlib.crc32(np.ascontiguousarray(part).view(np.uint8).reshape(-1), checksum)
+        checksum = zlib.crc32(np.ascontiguousarray(part).data, checksum)
     return f"{checksum:08x}"
 
 

@@ -13,7 +13,8 @@ from benchmarks import child
 __all__ = ["THREAD_VARIABLES", "run_child"]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-POLL = 0.02
+PRELOADED = ["benchmarks.child", "sklearn_mle.estimators", "glum", "statsmodels.api"]  # absent ones are ignored
+POLL = 0.05
 SET_UP_LIMIT = 300.0  # seconds to import, load the data and warm up
 JUDGING_LIMIT = 300.0
 
@@ -30,7 +31,7 @@ def run_child(folder: Path, solver: str, setting: str, timeout: float, quick: bo
     timeout : float
         Seconds for one fit. Repeats of short fits fit in as well, because only fits of less than 2 s are repeated.
     quick : bool
-        Fit once, with one thread, in a process forked from one that has imported scikit-learn already. Otherwise the
+        Fit once, with one thread, in a process forked from one that has done the long imports. Otherwise the
         process starts from nothing.
     """
     name = f"{solver}, {setting}".replace("/", " ").replace(" ", "_")
@@ -39,7 +40,7 @@ def run_child(folder: Path, solver: str, setting: str, timeout: float, quick: bo
     if quick:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["benchmarks.child"])
+        context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=child.run, args=(folder, solver, setting, result, quick, errors))
     process.start()
     late = _wait(process, result.with_suffix(".progress"), timeout)

@@ -29,6 +29,13 @@ def write(results: dict[str, Any], folder: Path) -> None:
             "## Every solver\n\n" + "\n\n".join(_details(*pair) for pair in judged),
         ]
     )
+    for workload, verdict in judged:
+        workload["ratios"] = {
+            "fastest_peer": verdict.peer and verdict.peer["solver"],
+            "peer_over_ours": _ratio(verdict.peer, verdict.ours),
+            "peer_over_default": _ratio(verdict.peer, verdict.default),
+            "default_over_one_read": _in_reads(verdict.default, workload["read_seconds"]),
+        }
     (folder / "results.json").write_text(json.dumps(results, indent=1))
     (folder / "results.md").write_text(text + "\n")
     plot.draw(judged, folder / "time_to_solution.png")
@@ -42,15 +49,15 @@ def write_growth(results: dict[str, Any], folder: Path) -> None:
         [f"{q['n']:,}", f"{q['p']:,}", _seconds(q), _nanoseconds(q), _megabytes(q), f"{8e-6 * q['n'] * q['p']:.0f} MB"]
         for q in points
     ]
-    table = _table(["rows", "columns", "time", "ns a number", "peak beyond X", "X"], rows)
+    table = _table("rows | columns | time | ns a number | peak beyond X | X", rows)
     along_rows = [[f"{p:,} columns", f"{slope:.2f}"] for p, slope in slopes(points, "n", "p").items()]
     along_columns = [[f"{n:,} rows", f"{slope:.2f}"] for n, slope in slopes(points, "p", "n").items()]
     text = "\n\n".join(
         [
             _heading(results),
             "## Growth: unpenalized binary fits at the default tolerance\n\n" + table,
-            "Slope of log time against log rows (1 is linear):\n\n" + _table(["at", "slope"], along_rows),
-            "Slope of log time against log columns:\n\n" + _table(["at", "slope"], along_columns),
+            "Slope of log time against log rows (1 is linear):\n\n" + _table("at | slope", along_rows),
+            "Slope of log time against log columns:\n\n" + _table("at | slope", along_columns),
         ]
     )
     (folder / "growth.json").write_text(json.dumps(results, indent=1))
@@ -89,10 +96,10 @@ def _headline_table(judged: list[tuple[dict[str, Any], Verdict]]) -> str:
                 _ratio(verdict.peer, verdict.default),
             ]
         )
-    header = ["workload", "ours", "ours, default tol", "its total gap", "fastest peer", "time", "ratio", "ratio, default tol"]
+    header = "workload | ours | ours, default tol | its total gap | fastest peer | time | ratio | ratio, default tol"
     return (
-        f"The fastest setting whose mean objective is within {TARGET:.0e} nats of the best known; the ratio is the peer's "
-        "time over ours. The total gap is in nats over all rows.\n\n" + _table(header, rows)
+        f"The fastest setting whose mean objective is within {TARGET:.0e} nats of the best known; the ratio is the "
+        "peer's time over ours. The total gap is in nats over all rows.\n\n" + _table(header, rows)
     )
 
 
@@ -113,7 +120,7 @@ def _as_used_table(judged: list[tuple[dict[str, Any], Verdict]]) -> str:
                         _gap_ratio(theirs, verdict.default),
                     ]
                 )
-    header = ["workload", "LogisticRegression()", "time", "mean gap", "ours, default tol", "mean gap", "time ratio", "gap ratio"]
+    header = "workload | LogisticRegression() | time | mean gap | ours, default tol | mean gap | time ratio | gap ratio"
     return _table(header, rows)
 
 
@@ -133,9 +140,7 @@ def _limits_table(judged: list[tuple[dict[str, Any], Verdict]]) -> str:
                 _megabytes(verdict.peer),
             ]
         )
-    header = [
-        "workload", "X", "one read of X", "bandwidth", "ours / read", "default tol / read", "peak beyond X", "fastest peer's",
-    ]  # fmt: skip
+    header = "workload | X | one read | bandwidth | ours / read | default tol / read | peak beyond X | fastest peer's"
     note = "One read is the floor of any fit; an X that fits the cache is read faster than memory allows."
     return f"{note}\n\n{_table(header, rows)}"
 
@@ -154,10 +159,11 @@ def _details(workload: dict[str, Any], verdict: Verdict) -> str:
     reached = sorted((r for r in unique if r.get("gap", math.inf) <= TARGET), key=lambda r: r["seconds"])
     missed = sorted((r for r in unique if r not in reached), key=lambda r: r.get("gap", math.inf))
     rows = [
-        [r["solver"], r["setting"], "yes" if r in reached else "no", _seconds(r), _gap(r, "gap"), _megabytes(r), _remark(r)]
-        for r in [*reached, *missed]
+        [r["solver"], r["setting"], "yes" if near else "no", _seconds(r), _gap(r, "gap"), _megabytes(r), _remark(r)]
+        for near, group in [(True, reached), (False, missed)]
+        for r in group
     ]
-    header = ["solver", "setting", f"within {TARGET:.0e}", "time", "mean gap", "peak beyond X", "said"]
+    header = f"solver | setting | within {TARGET:.0e} | time | mean gap | peak beyond X | said"
     problem = workload["problem"]
     title = f"### {problem['name']}: {workload['title']} ({problem['n']:,} x {problem['p']:,})"
     refused = "; ".join(f"{name}: {why}" for name, why in workload["refused"].items() if why != OTHER_MODEL)
@@ -207,6 +213,6 @@ def _megabytes(result: Result | None) -> str:
     return f"{result['peak_bytes'] / MEGABYTE:.0f} MB" if result and "peak_bytes" in result else "-"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def _table(header: str, rows: list[list[str]]) -> str:
+    rule = " | ".join("---" for _ in header.split("|"))
+    return "\n".join(f"| {line} |" for line in [header, rule, *map(" | ".join, rows)])

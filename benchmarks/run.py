@@ -23,8 +23,8 @@ from benchmarks.child import n_rows_judged
 from benchmarks.import_cost import import_milliseconds
 from benchmarks.problem import Problem, fingerprint, save, stored_bytes
 from benchmarks.process import run_child
-from benchmarks.verdict import TARGET
 from benchmarks.solvers import DEFAULT, SOLVERS, Setting, Solver
+from benchmarks.verdict import TARGET
 from benchmarks.workloads import DATA_VARIABLE, WORKLOADS, MissingDataError, Workload
 
 __all__ = ["main"]
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             results.setdefault("skipped", {})[name] = str(missing)
         (args.output / "results.json").write_text(json.dumps(results, indent=1))  # so that an interruption loses little
     report.write(results, args.output)
-    failed = [r for w in results["workloads"] for r in w["results"] if r["ours"] and r["status"] != "ok"]
+    failed = [r for w in results["workloads"] for r in w["results"] if r["ours"] and r["status"] == "failed"]
     return 1 if failed else 0
 
 
@@ -121,11 +121,11 @@ def _measure(folder: Path, problem: Problem, solvers: list[Solver], timeout: flo
 
 
 def _measure_quickly(folder: Path, problem: Problem, solvers: list[Solver], timeout: float) -> list[dict[str, Any]]:
-    """Run one setting a solver, and as many processes at once as there are cores: a test of the wiring, not of speed."""
+    """Run one setting a solver, as many processes at once as there are cores: a test of the wiring, not of speed."""
     jobs = [(s, setting) for s in solvers for setting in s.settings(problem)[:1]]
     jobs += [(s, setting) for s in solvers if s.ours for setting in s.settings(problem) if setting.label == DEFAULT]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda job: _one(folder, *job, timeout, quick=True), jobs))
+        return list(pool.map(lambda job: _one(folder, job[0], job[1], timeout, quick=True), jobs))
 
 
 def _in_turns(problem: Problem, solvers: list[Solver]) -> Iterator[Job]:

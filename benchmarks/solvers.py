@@ -1,7 +1,7 @@
 """The registry of solvers: where each applies, the settings that are swept from loose to tight, how it is called.
 
-Libraries are imported where they are built, so that a process loads only the one it measures. Peers get the data as users
-have them (unscaled), the same model, and as many iterations as their tolerance asks for.
+Libraries are imported where they are built, so that a process loads only the one it measures. Peers get the data as
+users have them (unscaled), the same model, and as many iterations as their tolerance asks for.
 """
 
 import importlib.util
@@ -104,7 +104,8 @@ def _ours() -> Solver:
 
         if _is_classifier(problem):
             return MLELogisticClassifier(C=problem.C, **params)
-        return GaussianMLERegressor(scale="log_linear" if problem.model == "gaussian_log_linear" else "constant", **params)
+        scale = "log_linear" if problem.model == "gaussian_log_linear" else "constant"
+        return GaussianMLERegressor(scale=scale, **params)
 
     def settings(problem: Problem) -> list[Setting]:
         per_row = [(f"tol={value:.0e} a row", value * problem.n) for value in (5e-8, 2e-9)]
@@ -180,7 +181,7 @@ def _least_squares(name: str, distribution: str, module: str, load: Callable[[],
     )
 
 
-def _accelerated_linear_regression() -> type:
+def _accelerated_regression() -> type:
     from sklearnex.linear_model import LinearRegression as Accelerated
 
     return Accelerated
@@ -303,7 +304,7 @@ SOLVERS = {
         _snapml("dual"),
         _snapml("primal"),
         _least_squares("sklearn LinearRegression", "scikit-learn", "sklearn", lambda: LinearRegression),
-        _least_squares("sklearnex LinearRegression", "scikit-learn-intelex", "sklearnex", _accelerated_linear_regression),
+        _least_squares("sklearnex LinearRegression", "scikit-learn-intelex", "sklearnex", _accelerated_regression),
         _hand_written(),
     ]
 }

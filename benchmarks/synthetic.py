@@ -115,7 +115,7 @@ def _inverse_document_frequency(column: np.ndarray, n: int, p: int) -> np.ndarra
 
 
 def images(n: int, side: int, n_classes: int = 10) -> Data:
-    """Blurred strokes with an empty border, grey values in [0, 1]: shifted, faded, mixed with another class's stroke."""
+    """Blurred strokes with an empty border, grey values in [0, 1]: shifted, faded, mixed with another stroke."""
     rng = np.random.default_rng(7)
     prototypes = np.stack([_stroke(rng, side) for _ in range(3 * n_classes)])
     label = rng.integers(n_classes, size=n)

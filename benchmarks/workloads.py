@@ -40,10 +40,9 @@ class Workload:
         X, y = self.make(quick)
         n_classes = len(np.unique(y)) if self.model in ("bernoulli", "categorical") else 0
         search = self.search[:6:5] if quick else self.search
-        problem = Problem(
-            self.name, self.model, *X.shape, n_classes, self.alpha, sparse=not isinstance(X, np.ndarray), search=search
-        )
-        return problem, X, y
+        n, p = X.shape
+        sparse = not isinstance(X, np.ndarray)
+        return Problem(self.name, self.model, n, p, n_classes, self.alpha, sparse, search), X, y
 
 
 def data_folder() -> Path | None:
@@ -66,7 +65,7 @@ def _adult(quick: bool) -> Data:
 def _bundled(loader: Callable[..., Data]) -> Callable[[bool], Data]:
     def make(quick: bool) -> Data:
         X, y = loader(return_X_y=True)
-        rows = slice(0, 600) if quick else slice(None)
+        rows = slice(0, 400) if quick else slice(None)
         return np.ascontiguousarray(X[rows], dtype=np.float64), y[rows].astype(np.int64)
 
     return make
@@ -93,7 +92,7 @@ WORKLOADS = {
             "text",
             "60,000 x 100,000 sparse tf-idf, C=1",
             "bernoulli",
-            lambda quick: synthetic.text(2_000, 1_000) if quick else synthetic.text(60_000, 100_000),
+            lambda quick: synthetic.text(2_000, 500) if quick else synthetic.text(60_000, 100_000),
             alpha=1.0,
         ),
         Workload(

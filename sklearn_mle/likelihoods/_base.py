@@ -29,7 +29,7 @@ class Likelihood(BaseEstimator, ABC):
     quadratic: ClassVar[bool] = False
     # False where the NLL has kinks in eta, so that its Hessian is not what its information is (laplace).
     smooth: ClassVar[bool] = True
-    # What the second linear predictor is the logarithm of: "scale", "dispersion", "shape" or "precision"; None: no such.
+    # What the second linear predictor is the logarithm of: "scale", "dispersion", "shape", "precision"; None: no such.
     second: ClassVar[str | None] = None
     # "location_scale": c y + m has the same likelihood, of location c * location + m and log scale + log c.
     # "scale": c y has it, with ``unit_powers`` times log c added to eta. The NLL of every (positive) y grows by log c.
@@ -75,7 +75,7 @@ class Likelihood(BaseEstimator, ABC):
         """What is added to eta, per unit of log c, when y becomes c y: for ``equivariance = "scale"``."""
         return (1.0,) + (0.0,) * (self.n_predictors - 1)
 
-    def check_parameters(self) -> None:  # noqa: B027 - most likelihoods have none, so nothing to check is a fine answer
+    def check_parameters(self) -> None:
         """Raise ValueError if a constructor parameter is out of its range; scikit-learn's constructors do not check."""
 
     def check_target(self, y: Any) -> Array:
@@ -147,12 +147,16 @@ class Likelihood(BaseEstimator, ABC):
             hessian = hessian * weight
         return lambda change: np.einsum("jkn,kn->jn", hessian, change)
 
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """Return the rowwise NLL and its gradient; this default shares nothing between the two."""
+        return self.nll(y, eta), self.gradient(y, eta)
+
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
         """Return the weighted total NLL and the weighted rowwise gradient, shape (q, n).
 
-        One call so that a likelihood can share the costly part of the two; this default does not.
+        One call so that a likelihood can share the costly part of the two (``nll_and_gradient``).
         """
-        nll, gradient = self.nll(y, eta), self.gradient(y, eta)
+        nll, gradient = self.nll_and_gradient(y, eta)
         if weight is None:
             return float(nll.sum()), gradient
         gradient *= weight

@@ -27,6 +27,7 @@ class LocationScale(Likelihood):
     convex = False
     second = "scale"
     equivariance = "location_scale"
+
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("location", "log_scale")
@@ -58,6 +59,12 @@ class LocationScale(Likelihood):
         z, inverse_scale = standardize(y, eta)
         slope = self.standard_derivatives(z)[0]
         return np.stack([-slope * inverse_scale, 1 - z * slope])
+
+    @np.errstate(over="ignore", under="ignore")
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        z, inverse_scale = standardize(y, eta)
+        slope = self.standard_derivatives(z)[0]
+        return eta[1] + self.standard_nll(z), np.stack([-slope * inverse_scale, 1 - z * slope])
 
     @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Outcomes y with masses, per row, over which a mean given eta is a sum: from a distribution, or from exp(-nll) alone."""
+"""Outcomes y with masses, over which a mean given eta is a sum: from a distribution, or from exp(-nll) alone."""
 
 from collections.abc import Iterator
 
@@ -72,7 +72,7 @@ def _integral(likelihood: Likelihood, eta: Array) -> Iterator[tuple[Array, Array
         return np.where(np.isnan(value), np.inf, value)
 
     def loss(u: Array) -> Array:
-        """Return what has one minimum: the NLL of a real y; of log y, where y is positive and may crowd towards zero."""
+        """Return what has one minimum: the NLL of a real y, or of log y where y may crowd towards zero."""
         return nll(u) - u if positive else nll(u)
 
     losses = np.stack([loss(np.full(n, u)) for u in grid])

@@ -104,17 +104,15 @@ def softplus(t: Array) -> Array:
 
 
 def bernoulli_divergence(mean: Array, rest: Array, distance: Array) -> Array:
-    """Return KL(mean || other) of two Bernoulli trials, given how far the log-odds of the mean are above the other's.
+    """Return KL(mean || other) of two Bernoulli trials whose log-odds differ by ``distance``, at most about one.
 
-    ``rest`` is 1 - mean, given apart because it may be small. For near trials the distance keeps the digits that the
-    logarithms of the means would cancel.
+    ``rest`` is 1 - mean, given apart because it may be small. The distance (the mean's log-odds less the other's) keeps
+    the digits that logarithms of two near means would cancel.
     """
     # From the side on which the exponential falls.
-    falling, other = np.where(distance > 0, mean, rest), np.where(distance > 0, rest, mean)
+    falling = np.where(distance > 0, mean, rest)
     distance = np.abs(distance)
-    lost = -falling * np.expm1(-distance)
-    sum_ = other + falling * np.exp(-distance)
-    return np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(sum_)) + falling * distance
+    return np.log1p(falling * np.expm1(-distance)) + falling * distance
 
 
 def exp_times(log_factor: Array, delta: Array) -> tuple[Array, Array]:

@@ -4,12 +4,24 @@ import math
 
 import numpy as np
 
-from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._base import Array, Likelihood
 
-__all__ = ["log_mean", "mean_and_deviation", "median_and_spread", "weighted_quantile"]
+__all__ = ["best_second", "log_mean", "mean_and_deviation", "median_and_spread", "weighted_quantile"]
 
 # Of the largest y: a sample without spread starts from this much, so that every log scale is finite.
 _LEAST_SPREAD = 1e-8
+# Tried beside a moment estimate of the logarithm of a second parameter, which one outlier can lead far away.
+_CHANGES = (0.0, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0)
+_MOST_ROWS = 5000
+
+
+def best_second(likelihood: Likelihood, start: list[float], y: Array, weight: Array | None) -> Array:
+    """Return the start with its second predictor moved to where the NLL (of at most some thousand rows) is least."""
+    rows = slice(None, None, 1 + len(y) // _MOST_ROWS)
+    y, weight = y[rows], None if weight is None or not weight[rows].any() else weight[rows]
+    candidates = [np.array([start[0], start[1] + change]) for change in _CHANGES]
+    losses = [np.average(likelihood.nll(y, np.repeat(c[:, None], len(y), axis=1)), weights=weight) for c in candidates]
+    return candidates[int(np.argmin(losses))]
 
 
 def mean_and_deviation(y: Array, weight: Array | None) -> tuple[float, float]:

@@ -11,8 +11,8 @@ from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
 
 __all__ = ["tweedie_distribution"]
 
-# Above this expected number of events the saddlepoint formula is exact to nine digits.
-_MANY = 1000.0
+# Below this phi mu^(p-2), the squared coefficient of variation, the saddlepoint formula errs by less than 1e-6.
+_SMALL = 1e-3
 _ITERATIONS = 200
 
 
@@ -54,10 +54,11 @@ class _TweedieDistribution(stats.rv_continuous):
         out = np.where(x < 0, 0.0, np.exp(-events))
         if upper:
             out = np.where(x < 0, 1.0, -np.expm1(-events))
-        few = np.flatnonzero((x > 0) & (events <= _MANY))
+        small = dispersion * mean ** (power - 2) < _SMALL
+        few = np.flatnonzero((x > 0) & ~small)
         if len(few):
             out[few] = _sum_over_events(x[few], mean[few], dispersion[few], power[few], upper)
-        many = np.flatnonzero((x > 0) & (events > _MANY))
+        many = np.flatnonzero((x > 0) & small)
         if len(many):
             out[many] = _saddlepoint(x[many], mean[many], dispersion[many], power[many], upper)
         return out
@@ -82,6 +83,8 @@ class _TweedieDistribution(stats.rv_continuous):
                 step = x - excess / self._pdf(x, *args)
             halved = np.where(low > 0, 0.5 * (low + high), 0.25 * high)
             moved = np.where((step > low) & (step < high), step, halved)
+            # The level itself is not known better.
+            moved = np.where(np.abs(excess) <= 1e-15, x, moved)
             settled = np.abs(moved - x) <= 1e-14 * x
             x = moved
             if settled.all():
@@ -135,7 +138,7 @@ def _saddlepoint(x: Array, mean: Array, dispersion: Array, power: Array, upper: 
     safe = np.where(near, 1.0, root)
     adjusted = safe + np.log(np.where(near, 1.0, wald / safe)) / safe
     # At y = mu the two agree, and the correction tends to a sixth of the skewness.
-    corrected = np.where(near, root - power * np.sqrt(xi) / 6, adjusted)
+    corrected = np.where(near, root + power * np.sqrt(xi) / 6, adjusted)
     return ndtr(-corrected) if upper else ndtr(corrected)
 
 

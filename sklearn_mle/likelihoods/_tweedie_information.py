@@ -11,7 +11,7 @@ from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
 
 __all__ = ["dispersion_information"]
 
-# Knots per unit of log xi; outside these units the limits are exact to seven digits.
+# Knots per unit of log xi; outside these units the limits are exact to six digits.
 _KNOTS = 8
 _LEAST, _MOST = -16, 16
 # What exp(-_NEGLIGIBLE) of the density leaves out.

@@ -29,9 +29,10 @@ def tweedie_saturated(log_xi: Array, power: float) -> tuple[Array, Array, Array]
     .. math:: R = \frac{1}{(p - 1)(2 - p)\,\xi} - \log \sum_{j \ge 1} \frac{x^j}{j!\,\Gamma(\alpha j)} ,\qquad
         x = \frac{\xi^{-(1 + \alpha)}}{(p - 1)^{\alpha} (2 - p)}
 
-    The sum is Wright's generalized Bessel function. It is summed here around its largest term, which gives the mean and
-    the variance of j, and so the derivatives, without cancellation, and costs less than one
-    ``scipy.special.log_wright_bessel`` where that integrates. For a small xi,
+    The sum is Wright's generalized Bessel function. ``scipy.special.log_wright_bessel`` was rejected: against forty
+    digits it errs by 4e-6 at power 1.2 and by 0.6 at 1.05 (scipy 1.17), and takes 10 to 30 microseconds where it
+    integrates. Here the terms around the largest are summed, which gives the mean and the variance of j, and so the
+    derivatives, without cancellation. For a small xi,
     :math:`R = \tfrac12 \log 2\pi\xi + \sum_k r_k \xi^k`.
 
     References

@@ -42,6 +42,7 @@ class AsymmetricLaplace(LocationScale):
     """
 
     smooth = False
+    location_free_of_second = True
 
     def __init__(self, quantile: float = 0.5) -> None:
         self.quantile = quantile

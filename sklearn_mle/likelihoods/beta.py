@@ -9,7 +9,7 @@ from scipy.special import expit, log_expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, bernoulli_divergence, stirling_remainder
-from sklearn_mle.likelihoods._start import mean_and_deviation
+from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
 __all__ = ["Beta"]
 
@@ -51,19 +51,21 @@ class Beta(Likelihood):
     def _outside(self, y: Array) -> Array:
         return (y <= 0) | (y >= 1)
 
-    @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[1]
+
+    @np.errstate(over="ignore", under="ignore")
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         rows = _Rows(eta)
+        divergence = rows.precision * rows.divergence(y)
         jacobian = np.log(y) + np.log1p(-y) + HALF_LOG_TWO_PI
         remainders = rows.low[0] + rows.high[0] - rows.whole[0]
         logarithms = 0.5 * (eta[1] + rows.log_mean + rows.log_rest)
-        return rows.precision * rows.divergence(y) - logarithms + remainders + jacobian
-
-    @np.errstate(over="ignore", under="ignore")
-    def gradient(self, y: Array, eta: Array) -> Array:
-        rows = _Rows(eta)
-        divergence = rows.precision * rows.divergence(y)
-        return np.stack([rows.slope(y), divergence - 0.5 - rows.low[1] - rows.high[1] + rows.whole[1]])
+        precision = divergence - 0.5 - rows.low[1] - rows.high[1] + rows.whole[1]
+        return divergence - logarithms + remainders + jacobian, np.stack([rows.slope(y), precision])
 
     @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
@@ -90,7 +92,8 @@ class Beta(Likelihood):
     def start(self, y: Array, weight: Array | None) -> Array:
         centre = float(np.average(_logit(y), weights=weight))
         mean, deviation = mean_and_deviation(y, weight)
-        return np.array([centre, math.log(max(mean * (1 - mean) / deviation**2 - 1, 0.1))])
+        precision = max(mean * (1 - mean) / deviation**2 - 1, 0.1)
+        return best_second(self, [centre, math.log(precision)], y, weight)
 
     @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
@@ -136,7 +139,10 @@ class _Rows:
 
     def divergence(self, y: Array) -> Array:
         """Return the KL divergence of (y, 1 - y) from (mu, 1 - mu)."""
-        return bernoulli_divergence(self.mean, self.rest, self._logit - _logit(y))
+        distance = self._logit - _logit(y)
+        near = bernoulli_divergence(self.mean, self.rest, np.clip(distance, -1, 1))
+        far = self.mean * (self.log_mean - np.log(y)) + self.rest * (self.log_rest - np.log1p(-y))
+        return np.where(np.abs(distance) < 1, near, far)
 
     def slope(self, y: Array) -> Array:
         """Return the gradient of the NLL in the log-odds."""

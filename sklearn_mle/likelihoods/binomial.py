@@ -13,6 +13,9 @@ from sklearn_mle.likelihoods.bernoulli import Bernoulli
 
 __all__ = ["Binomial"]
 
+# Where no trial, or every one, succeeded the start is this far from certain.
+_LEAST_SHARE = 1e-3
+
 
 class Binomial(Likelihood):
     r"""Binomial likelihood, logit link; its negative logarithm is half the binomial deviance, shifted.
@@ -109,8 +112,10 @@ class Binomial(Likelihood):
 
     def start(self, y: Array, weight: Array | None) -> Array:
         successes, failures = (y, 1 - y) if y.ndim == 1 else y
-        weight = np.ones(y.shape[-1]) if weight is None else weight / weight[weight > 0].mean()
-        return np.array([math.log(weight @ successes + 0.5) - math.log(weight @ failures + 0.5)])
+        total = np.average(successes + failures, weights=weight)
+        share = float(np.average(successes, weights=weight) / total) if total > 0 else 0.5
+        share = min(max(share, _LEAST_SHARE), 1 - _LEAST_SHARE)
+        return np.array([math.log(share / (1 - share))])
 
     def deviance(self, y: Array, eta: Array) -> Array:
         successes, failures = (y, 1 - y) if y.ndim == 1 else y
@@ -133,5 +138,6 @@ def _half_deviance(k: Array, m: Array, eta: Array) -> Array:
     safe_k, safe_m = np.where(inner, k, 1), np.where(inner, m, 1)
     trials = safe_k + safe_m
     distance = np.log(safe_k) - np.log(safe_m) - eta
-    loss = trials * bernoulli_divergence(safe_k / trials, safe_m / trials, distance)
-    return np.where(inner, loss, k * softplus(-eta) + m * softplus(eta))
+    near = trials * bernoulli_divergence(safe_k / trials, safe_m / trials, np.clip(distance, -1, 1))
+    far = k * (softplus(-eta) + np.log(safe_k / trials)) + m * (softplus(eta) + np.log(safe_m / trials))
+    return np.where(inner & (np.abs(distance) < 1), near, np.where(inner, far, k * softplus(-eta) + m * softplus(eta)))

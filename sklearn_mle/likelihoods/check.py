@@ -67,7 +67,12 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
             problems = list(_nll(likelihood, outcomes, eta))
             if not problems:
                 for check in (_mass, _derivatives, _information, _weights):
-                    problems.extend(check(likelihood, outcomes, eta))
+                    try:
+                        problems.extend(check(likelihood, outcomes, eta))
+                    except Exception:
+                        # What has been found already is most likely why.
+                        if not problems:
+                            raise
     if problems:
         raise ValueError(f"{type(likelihood).__name__} is not a likelihood yet:\n- " + "\n- ".join(problems))
 
@@ -127,8 +132,9 @@ def _nll(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
         row = int(np.argmin(np.isfinite(nll)))
         yield f"nll is {nll[row]} at y = {y[..., row]}, eta = {eta[:, row]}: it must be finite for y in the domain."
         return
-    order = np.random.default_rng(2).permutation(n)
-    if not np.allclose(likelihood.nll(y[..., order], eta[:, order]), nll[order], rtol=1e-9, atol=1e-9):
+    # Backwards, and without a third of the rows.
+    rows = np.arange(n)[: n // 3 : -1]
+    if not np.allclose(likelihood.nll(y[..., rows], eta[:, rows]), nll[rows], rtol=1e-9, atol=1e-9):
         yield "nll of a row depends on the other rows: it must be computed row by row."
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times, stirling_remainder
-from sklearn_mle.likelihoods._start import mean_and_deviation
+from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
 __all__ = ["Gamma"]
 
@@ -47,21 +47,27 @@ class Gamma(Likelihood):
     def predictor_names(self) -> tuple[str, ...]:
         return ("log_mean", "log_shape")
 
-    @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
-        remainder = stirling_remainder(np.exp(-eta[1]))[0]
-        return _scaled_deviance(y, eta) - 0.5 * eta[1] + HALF_LOG_TWO_PI + remainder + np.log(y)
+        return self.nll_and_gradient(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[1]
 
     @np.errstate(over="ignore", under="ignore")
-    def gradient(self, y: Array, eta: Array) -> Array:
-        first = stirling_remainder(np.exp(-eta[1]))[1]
-        return np.stack([-exp_times(eta[1], np.log(y) - eta[0])[1], _scaled_deviance(y, eta) - 0.5 - first])
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        remainder, first, _ = stirling_remainder(np.exp(-eta[1]))
+        log_y = np.log(y)
+        less_one = exp_times(eta[1], log_y - eta[0])[1]
+        deviance = less_one - np.exp(eta[1]) * (log_y - eta[0])
+        nll = deviance - 0.5 * eta[1] + HALF_LOG_TWO_PI + remainder + log_y
+        return nll, np.stack([-less_one, deviance - 0.5 - first])
 
     @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         _, first, second = stirling_remainder(np.exp(-eta[1]))
-        ratio, less_one = exp_times(eta[1], np.log(y) - eta[0])
-        return symmetric(ratio, -less_one, _scaled_deviance(y, eta) + first + second)
+        delta = np.log(y) - eta[0]
+        ratio, less_one = exp_times(eta[1], delta)
+        return symmetric(ratio, -less_one, less_one - np.exp(eta[1]) * delta + first + second)
 
     @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
@@ -72,7 +78,7 @@ class Gamma(Likelihood):
 
     def start(self, y: Array, weight: Array | None) -> Array:
         mean, deviation = mean_and_deviation(y, weight)
-        return np.array([math.log(mean), 2 * math.log(mean / deviation)])
+        return best_second(self, [math.log(mean), 2 * math.log(mean / deviation)], y, weight)
 
     @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
@@ -90,9 +96,3 @@ class Gamma(Likelihood):
     @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(eta[0] - 0.5 * eta[1])
-
-
-def _scaled_deviance(y: Array, eta: Array) -> Array:
-    """Return k times half the unit deviance."""
-    delta = np.log(y) - eta[0]
-    return exp_times(eta[1], delta)[1] - np.exp(eta[1]) * delta

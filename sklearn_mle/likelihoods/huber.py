@@ -43,7 +43,7 @@ class Huber(LocationScale):
     >>> import numpy as np
     >>> from sklearn_mle.likelihoods import Huber
     >>> Huber(epsilon=1.0).nll(np.array([0.5, 3.0]), np.zeros((2, 2))).round(6)
-    array([1.198929, 3.573929])
+    array([1.198059, 3.573059])
     """
 
     def __init__(self, epsilon: float = 1.35) -> None:

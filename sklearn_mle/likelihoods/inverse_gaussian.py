@@ -63,7 +63,9 @@ class InverseGaussian(Likelihood):
     def hessian(self, y: Array, eta: Array) -> Array:
         delta = np.log(y) - eta[0]
         whole, less_one = exp_times(eta[1] - eta[0], delta)
-        return symmetric(whole + less_one, -less_one, _half_deviance(y, eta))
+        # Each form where it is a sum of like signs: an overflow then has the right one.
+        below = np.exp(eta[1] - eta[0]) * (2 * np.exp(np.minimum(delta, 0)) - 1)
+        return symmetric(np.where(delta < 0, below, whole + np.maximum(less_one, 0)), -less_one, _half_deviance(y, eta))
 
     @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:

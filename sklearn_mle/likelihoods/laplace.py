@@ -37,6 +37,7 @@ class Laplace(LocationScale):
     """
 
     smooth = False
+    location_free_of_second = True
     unit_information = (1.0, 1.0, 0.0)
 
     @property

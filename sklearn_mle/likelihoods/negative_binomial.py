@@ -10,13 +10,15 @@ from scipy.special import expit
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._negative_binomial_information import dispersion_information
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, softplus, stirling_remainder
-from sklearn_mle.likelihoods._start import mean_and_deviation
+from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
 __all__ = ["NegativeBinomial"]
 
 # Where log(a mu) is above this, the deviance is written in logarithms: a mu itself may overflow.
 _FAR = 30.0
 _LEAST_DISPERSION = 1e-2
+_TINY = 1e-300
+_FEW = 64
 # scipy's parameters n = 1 / a and p = 1 / (1 + a mu) lose the digits of a mu beside one: the best that they can do.
 _LEAST_PRODUCT = 1e-8
 
@@ -63,14 +65,17 @@ class NegativeBinomial(Likelihood):
     def _outside(self, y: Array) -> Array:
         return y < 0
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
-        return poisson_saturated(y) + _saturated(y, eta)[0] + _Deviance(y, eta).value
+        return self.nll_and_gradient(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[1]
 
     @np.errstate(over="ignore", under="ignore", invalid="ignore")
-    def gradient(self, y: Array, eta: Array) -> Array:
-        deviance = _Deviance(y, eta)
-        return np.stack([deviance.slope, _saturated(y, eta)[1] + deviance.dispersion_slope])
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        deviance, (value, slope, _) = _Deviance(y, eta), _saturated(y, eta[1])
+        nll = poisson_saturated(y) + value + deviance.value
+        return nll, np.stack([deviance.slope, slope + deviance.dispersion_slope])
 
     @np.errstate(over="ignore", under="ignore", invalid="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
@@ -79,7 +84,7 @@ class NegativeBinomial(Likelihood):
         return symmetric(
             scaled_mean * share + y * share * (1 - share),
             -deviance.slope * (1 - share),
-            _saturated(y, eta)[2] + deviance.dispersion_curvature,
+            _saturated(y, eta[1])[2] + deviance.dispersion_curvature,
         )
 
     @np.errstate(over="ignore", under="ignore", invalid="ignore")
@@ -91,7 +96,8 @@ class NegativeBinomial(Likelihood):
         mean, deviation = mean_and_deviation(y, weight)
         if mean <= 0:
             return np.array([math.log(1e-3), 0.0])
-        return np.array([math.log(mean), math.log(max((deviation**2 - mean) / mean**2, _LEAST_DISPERSION))])
+        dispersion = max((deviation**2 - mean) / mean**2, _LEAST_DISPERSION)
+        return best_second(self, [math.log(mean), math.log(dispersion)], y, weight)
 
     @np.errstate(over="ignore", under="ignore", invalid="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
@@ -121,13 +127,13 @@ class _Deviance:
     """Half the unit deviance of rows, and its derivatives in log mu and log a.
 
     Two forms: near the Poisson likelihood in u, whose function log(1 + u) / u keeps its digits down to a = 0; where
-    a mu is large (``far``), in logarithms, which do not overflow.
+    a mu is large, or u is near -1, in the logarithm of (1 + a mu) / (1 + a y), which neither overflows nor cancels.
     """
 
     def __init__(self, y: Array, eta: Array) -> None:
         log_mean, log_dispersion = eta
         product = log_mean + log_dispersion
-        self._far = product > _FAR
+        far = product > _FAR
         reciprocal = np.exp(-log_dispersion)
         self.share = expit(-product)  # 1 / (1 + a mu)
         self.scaled_mean = _scaled_mean(eta)
@@ -135,18 +141,20 @@ class _Deviance:
         log_y = np.log(np.where(y > 0, y, 1))
         distance = np.where(y > 0, log_mean - log_y, 0)
         excess = np.where(y > 1, y * np.expm1(distance), np.exp(log_mean) - y)
+        self.slope = np.where(far, reciprocal * (1 - y * np.exp(-log_mean)) * expit(product), excess * self.share)
         relative = excess * kept
-        u = np.where(self._far, 1, np.exp(log_dispersion) * relative)
-        ratio, first, second = log1p_ratio(u)
-        # Far: log (1 + a mu) / (1 + a y).
+        u = np.exp(log_dispersion) * relative
+        in_logarithms = far | (u < -0.5)
+        ratio, first, second = log1p_ratio(np.where(in_logarithms, 1, u))
         logarithm = softplus(product) + np.log(kept)
-        self.value = np.where(self._far, (y + reciprocal) * logarithm, excess * ratio) - y * distance
-        far_slope = reciprocal * (1 - y * np.exp(-log_mean)) * expit(product)
-        self.slope = np.where(self._far, far_slope, excess * self.share)
-        self.dispersion_slope = np.where(self._far, far_slope - reciprocal * logarithm, relative * first)
+        # (1 + a mu) / (a mu) over (1 + a y) / (a y): what is left of the logarithm beside the distance.
+        log_lost = np.where(kept < 0.5, np.log1p(-np.minimum(kept, 0.5)), np.log(np.maximum(lost, _TINY)))
+        in_both = reciprocal * logarithm + np.where(y > 0, y * (softplus(-product) + log_lost), 0)
+        self.value = np.where(in_logarithms, in_both, excess * ratio - y * distance)
+        self.dispersion_slope = np.where(in_logarithms, self.slope - reciprocal * logarithm, relative * first)
         self.dispersion_curvature = np.where(
-            self._far,
-            reciprocal * (logarithm - kept + self.share) - far_slope * (1 - self.share),
+            in_logarithms,
+            reciprocal * (logarithm - kept + self.share) - self.slope * (1 - self.share),
             relative * (kept * (first + second) - lost * first),
         )
 
@@ -157,9 +165,16 @@ def _kept(y: Array, reciprocal: Array) -> tuple[Array, Array]:
     return np.where(y > 0, reciprocal / total, 1), np.where(y > 0, y / total, 0)
 
 
-def _saturated(y: Array, eta: Array) -> tuple[Array, Array, Array]:
+def _saturated(y: Array, log_dispersion: Array) -> tuple[Array, Array, Array]:
     """Return the NLL at mu = y less the Poisson likelihood's, and its two derivatives in log a."""
-    dispersion, reciprocal = np.exp(eta[1]), np.exp(-eta[1])
+    if len(y) > _FEW and (log_dispersion == log_dispersion[0]).all() and y.max() < 0.5 * len(y):
+        # One dispersion and whole counts, the rule: each count once.
+        index = y.astype(np.intp)
+        if (index == y).all():
+            counts = np.arange(index.max() + 1, dtype=y.dtype)
+            table = _saturated(counts, np.full(len(counts), log_dispersion[0]))
+            return table[0][index], table[1][index], table[2][index]
+    dispersion, reciprocal = np.exp(log_dispersion), np.exp(-log_dispersion)
     kept, lost = _kept(y, reciprocal)
     whole = stirling_remainder(dispersion)
     less = stirling_remainder(np.where(y > 0, 1 / (reciprocal + y), dispersion))

@@ -8,17 +8,17 @@ from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._location_scale import standardize
-from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, softplus, stirling_remainder
+from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, stirling_remainder
 from sklearn_mle.likelihoods._start import median_and_spread
 
 __all__ = ["StudentT"]
 
 # Reciprocal degrees of freedom to start from: the NLL has more than one minimum.
 _STARTS = (0.0, 0.03, 0.1, 0.25, 0.5, 1.0)
-# Where w = z^2 / df is above this, log(1 + w) = log w, and w itself may overflow.
-_FAR = 1e30
+# Outside these, d z^2 has lost its digits to underflow, or overflowed.
+_LEAST, _MOST = 1e-290, 1e290
+_FARTHEST = 1e50
 _TINY = 1e-100
-_MOST_POWER = 1e50
 
 
 class StudentT(Likelihood):
@@ -64,7 +64,9 @@ class StudentT(Likelihood):
 
     def check_parameters(self) -> None:
         if not self.estimates_df and (isinstance(self.df, str) or not self.df > 0):  # type: ignore[operator]
-            raise ValueError(f"df must be a positive number (inf is the Gaussian), None or 'estimate'; got {self.df!r}.")
+            raise ValueError(
+                f"df must be a positive number (inf is the Gaussian), None or 'estimate'; got {self.df!r}."
+            )
 
     @property
     def estimates_df(self) -> bool:
@@ -81,35 +83,35 @@ class StudentT(Likelihood):
             return np.maximum(eta[2], 0)
         return np.full_like(eta[0], 1 / float(self.df))  # type: ignore[arg-type]
 
-    def _standardize(self, y: Array, eta: Array) -> tuple[Array, Array]:
-        z, inverse_scale = standardize(y, eta)
-        # The second derivative in d is a sixth power.
-        return np.clip(z, -_MOST_POWER, _MOST_POWER) if self.estimates_df else z, inverse_scale
+    def _bounded(self, z: Array) -> Array:
+        """Return z for derivatives: the second in d is a sixth power, which must not overflow."""
+        return np.clip(z, -_FARTHEST, _FARTHEST) if self.estimates_df else z
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[1]
 
     @np.errstate(over="ignore", under="ignore", divide="ignore")
-    def nll(self, y: Array, eta: Array) -> Array:
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         d = self._reciprocal(eta)
-        z = standardize(y, eta)[0]
-        near = np.square(np.sqrt(d) * z)
-        log_far = 2 * (np.log(np.abs(y - eta[0])) - eta[1]) + np.log(d)
-        squares = np.where(near > 1, softplus(log_far) / np.where(d > 0, d, 1), np.square(z) * _ratios(near)[0])
-        nll = _constant(d)[0] + eta[1] + 0.5 * (1 + d) * squares
-        return np.where(eta[2] < 0, np.inf, nll) if self.estimates_df else nll
-
-    @np.errstate(over="ignore", under="ignore")
-    def gradient(self, y: Array, eta: Array) -> Array:
-        d = self._reciprocal(eta)
-        z, inverse_scale = self._standardize(y, eta)
+        z, inverse_scale = standardize(y, eta)
+        constant, constant_slope, _ = _constant(d)
+        nll = constant + eta[1] + 0.5 * (1 + d) * _logarithm(y, eta, z, d)
+        z = self._bounded(z)
         _, weighted, shrunk = _shrink(z, d)
         gradient = [-(1 + d) * weighted * inverse_scale, 1 - (1 + d) * shrunk]
         if self.estimates_df:
-            gradient.append(_constant(d)[1] + 0.5 * (shrunk + _slopes(z, d)[0]))
-        return np.stack(gradient)
+            gradient.append(constant_slope + 0.5 * (shrunk + _slopes(z, d)[0]))
+            nll = np.where(eta[2] < 0, np.inf, nll)
+        return nll, np.stack(gradient)
 
     @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         d = self._reciprocal(eta)
-        z, inverse_scale = self._standardize(y, eta)
+        z, inverse_scale = standardize(y, eta)
+        z = self._bounded(z)
         weight, weighted, shrunk = _shrink(z, d)
         # With q = z^2 / (1 + d z^2): dq/dz = 2 z weight^2, and weight = 1 - d q.
         hessian = np.zeros((len(eta), *eta.shape), dtype=eta.dtype)
@@ -184,13 +186,25 @@ def _shrink(z: Array, d: Array) -> tuple[Array, Array, Array]:
     """Return 1 / (1 + d z^2), and z and z^2 times it, without inf times zero."""
     w = np.square(np.sqrt(d) * z)
     weight = 1 / (1 + w)
-    shrunk = np.where(w > 1, (1 - weight) / np.where(d > 0, d, 1), np.square(z) * weight)
+    shrunk = np.where(w > 1, (1 - weight) / np.where(d > 0, d, 1), np.square(np.where(w > 1, 0, z)) * weight)
     return weight, z * weight, shrunk
+
+
+def _logarithm(y: Array, eta: Array, z: Array, d: Array) -> Array:
+    """Return log(1 + d z^2) / d, which is z^2 at d = 0."""
+    w = np.square(np.sqrt(d) * z)
+    value = np.where(w > _LEAST, np.log1p(w) / np.where(d > 0, d, 1), np.square(z))
+    far = np.flatnonzero(w > _MOST)
+    if len(far):
+        # Here d z^2, or z itself, may have overflowed; its logarithm does not.
+        log_z = np.log(np.abs(y[far] - eta[0][far])) - eta[1][far]
+        value[far] = (2 * log_z + np.log(d[far])) / d[far]
+    return value
 
 
 def _ratios(w: Array) -> tuple[Array, Array, Array]:
     """Return f, f' and f'' of f(w) = log(1 + w) / w, with their limits 1, -1/2 and 2/3."""
-    value, first, second = log1p_ratio(np.minimum(w, _FAR))
+    value, first, second = log1p_ratio(w)
     safe = np.maximum(w, _TINY)
     return value, np.where(w > _TINY, first / safe, -0.5), np.where(w > _TINY, second / safe / safe, 2 / 3)
 
@@ -200,7 +214,7 @@ def _slopes(z: Array, d: Array) -> tuple[Array, Array]:
     w = np.square(np.sqrt(d) * z)
     _, _, shrunk = _shrink(z, d)
     safe = np.where(d > 0, d, 1)
-    value, first, second = _ratios(np.minimum(w, 1))
+    _, first, second = _ratios(np.minimum(w, 1))
     square = np.square(np.where(w > 1, 0, z))
     logarithm = np.log1p(w) / safe
     far_first = (shrunk - logarithm) / safe

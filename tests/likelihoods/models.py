@@ -51,14 +51,18 @@ class Model:
         if self.distribution is None:
             return tweedie_outcomes(self.likelihood.power, self.eta)
         law = self.distribution(self.eta)
+        if isinstance(self.likelihood, InverseGaussian):
+            # Of log y, by the trapezoidal rule: scipy's quantiles fail in the tails.
+            return [(np.full(N, np.exp(v)), 0.02 * np.exp(v) * law.pdf(np.exp(v))) for v in np.arange(-10, 11, 0.02)]
         if self.likelihood.discrete:
-            top = int(law.ppf(1 - 1e-14).max()) + 60
+            top = 2 if isinstance(self.likelihood, Binomial) else int(law.ppf(1 - 1e-14).max()) + 60
             return [(np.full(N, float(k)), law.pmf(k)) for k in range(top)]
         # From the nearer end, so that upper tails keep their digits.
-        return [
-            (law.ppf(level) if level < 0.5 else law.isf(upper), np.full(N, mass))
-            for level, upper, mass in zip(LEVELS, UPPER, LEVEL_MASS, strict=True)
-        ]
+        with np.errstate(all="ignore"):
+            return [
+                (law.ppf(level) if level < 0.5 else law.isf(upper), np.full(N, mass))
+                for level, upper, mass in zip(LEVELS, UPPER, LEVEL_MASS, strict=True)
+            ]
 
 
 def tweedie_outcomes(power, eta):
@@ -67,12 +71,12 @@ def tweedie_outcomes(power, eta):
     events = mean ** (2 - power) / phi / (2 - power)
     alpha, unit = (2 - power) / (power - 1), phi * (power - 1) * mean ** (power - 1)
     pairs = [(np.zeros(N), np.exp(-events))]
-    for j in range(1, int((events + 9 * np.sqrt(events)).max()) + 25):
+    for j in range(1, int((events + 8 * np.sqrt(events)).max()) + 15):
         probability = stats.poisson.pmf(j, events)
-        for level, upper, mass in zip(LEVELS[::2], UPPER[::2], LEVEL_MASS[::2], strict=True):
+        for level, upper, mass in zip(LEVELS[::4], UPPER[::4], LEVEL_MASS[::4], strict=True):
             y = stats.gamma.ppf(level, alpha * j) if level < 0.5 else stats.gamma.isf(upper, alpha * j)
             if y > 0:
-                pairs.append((y * unit, 2 * mass * probability))
+                pairs.append((y * unit, 4 * mass * probability))
     return pairs
 
 
@@ -90,6 +94,9 @@ def models():
     of_scale = {"loc": eta[0], "scale": s}
     p = 1 / (1 + np.exp(-eta[0]))
     kappa = np.sqrt(0.2 / 0.8)
+
+    rates = 0.5 * eta + np.array([[0], [2]])
+    q, precision = 1 / (1 + np.exp(-rates[0])), np.exp(rates[1])
 
     def fixed(law):
         return lambda _: law
@@ -114,11 +121,13 @@ def models():
         ),
         "lognormal": Model(LogNormal(), positive, eta, fixed(stats.lognorm(s, scale=m)), lambda e: np.exp(-2 * e[1])),
         "weibull": Model(Weibull(), positive, eta, fixed(stats.weibull_min(s, scale=m))),
-        "beta": Model(Beta(), rate, eta + [[0], [1]], fixed(stats.beta(p * s * np.e, (1 - p) * s * np.e))),
+        "beta": Model(Beta(), rate, rates, fixed(stats.beta(q * precision, (1 - q) * precision))),
         "binomial": Model(Binomial(), (rate > 0.5).astype(float), eta[:1], fixed(stats.binom(1, p))),
     }
     for power in (1.1, 1.5, 1.9):
-        out[f"tweedie, {power}"] = Model(Tweedie(power), amounts, eta, None, lambda e: np.exp(-e[1]))
+        out[f"tweedie, {power}"] = Model(
+            Tweedie(power), amounts, eta + np.array([[0], [power - 1]]), None, lambda e: np.exp(-e[1])
+        )
     return out
 
 

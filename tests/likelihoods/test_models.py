@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Binomial,
+    Huber,
     NegativeBinomial,
     Poisson,
     StudentT,
@@ -68,9 +69,10 @@ def test_the_probabilities_sum_to_one(model):
                     return 0.0
             return y[1] * math.exp(-likelihood.nll(np.array([y[0]]), one)[0])
 
-        total, _ = integrate.quad(density, -60, 30, limit=500, points=[-5, -2, -1, 0, 1, 2, 3], epsabs=1e-11)
-        atom = 0.0 if likelihood.distribution(one).cdf(-1e-300) != 0 or not isinstance(likelihood, Tweedie) else 1.0
-        total += atom * math.exp(-likelihood.nll(np.zeros(1), one)[0])
+        # Down to e^-300: the density of Tweedie amounts may fall as slowly as y^0.1.
+        total, _ = integrate.quad(density, -300, 30, limit=500, points=[-40, -9, -5, -2, -1, 0, 1, 2, 3], epsabs=1e-11)
+        if isinstance(likelihood, Tweedie):
+            total += math.exp(-likelihood.nll(np.zeros(1), one)[0])
         assert total == pytest.approx(1, abs=1e-8)
 
 
@@ -110,11 +112,14 @@ def test_the_information_is_the_variance_of_the_gradient_and_the_mean_of_the_hes
     product = size[:, None] * size
     # Kinks: the levels resolve a jump of the gradient to the mass of one node.
     allowed = 1e-7 if likelihood.smooth else 0.02
+    if isinstance(likelihood, Huber):
+        allowed = 1e-3  # whose curvature jumps
+    elif isinstance(likelihood, Tweedie):
+        allowed = 1e-6  # interpolated
     assert np.abs(mean / size).max() < allowed
     assert (np.abs(variance - information) / product).max() < allowed
     if likelihood.smooth:
-        # Huber's curvature jumps.
-        assert (np.abs(curvature - information) / product).max() < (0.02 if "Huber" in repr(likelihood) else allowed)
+        assert (np.abs(curvature - information) / product).max() < (0.02 if isinstance(likelihood, Huber) else allowed)
     values = np.linalg.eigvalsh((information / product).transpose(2, 0, 1))
     assert values.min() > 0
 
@@ -202,7 +207,7 @@ def test_double_precision_agrees_with_extended(model):
     for name in ("nll", "gradient", "hessian"):
         method = getattr(likelihood, name)
         # Tweedie's sums cancel a few digits near power 1 and 2.
-        allowed = 1e-10 if isinstance(likelihood, Tweedie) else 2e-13
+        allowed = 1e-10 if isinstance(likelihood, Tweedie) else 2e-12
         equal(method(y, eta), method(y, wide).astype(float), rtol=allowed, atol=allowed)
 
 
@@ -219,7 +224,8 @@ def test_mean_and_standard_deviation(model):
         equal(likelihood.standard_deviation(eta)[d > 0.5], np.inf)
         equal(likelihood.standard_deviation(eta)[d < 0.4], model.distribution(eta).std()[d < 0.4])
         return
-    mean, deviation = moments(model)
+    mean, deviation = moments(model) if model.distribution is None else model.distribution(eta).stats("mv")
+    deviation = deviation if model.distribution is None else np.sqrt(deviation)
     equal(likelihood.mean(eta), mean, rtol=1e-6, atol=1e-8)
     equal(likelihood.standard_deviation(eta), deviation, rtol=1e-5)
 
@@ -377,6 +383,6 @@ def test_binomial_counts_carry_their_coefficient_and_fractions_do_not():
     equal(weight * likelihood.hessian(fraction, eta), likelihood.hessian(counts, eta))
     equal(likelihood.nll(fraction, eta), Bernoulli().nll(fraction, eta))
     equal(likelihood.deviance(counts, eta), weight * likelihood.deviance(fraction, eta), rtol=1e-9, atol=1e-12)
-    assert likelihood.start(counts, None)[0] == pytest.approx(np.log((counts[0].sum() + 0.5) / (counts[1].sum() + 0.5)))
+    assert likelihood.start(counts, None)[0] == pytest.approx(np.log(counts[0].sum() / counts[1].sum()))
     with pytest.raises(ValueError, match=r"row 1 is \(-1, 2\)"):
         likelihood.check_target([[1, -1], [2, 2]])
