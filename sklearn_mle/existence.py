@@ -43,7 +43,15 @@ _FIRST_ROWS = 2000
 _ROUNDS = 60
 
 
-def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, gap: float, largest: Array) -> float:
+def certificate(
+    objective: PenalizedNLL,
+    theta: Array,
+    factor: Factor | None,
+    gap: float,
+    largest: Array,
+    *,
+    thorough: bool = True,
+) -> float:
     """Return an upper bound of s = lambda M; below ``CERTIFIED`` a finite MLE exists.
 
     Three bounds of M, each dearer and sharper: from the columns' largest entries, free, enough where rows are many;
@@ -60,6 +68,8 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, ga
         Half the squared Newton decrement where the factor was formed.
     largest : ndarray of shape (p,)
         The largest absolute entry of each standardized column.
+    thorough : bool
+        Whether the third bound may be asked for: a factor at the final point is often cheaper, and the first then does.
     """
     decrement = float(np.sqrt(2 * gap))
     if factor is not None:
@@ -87,7 +97,7 @@ def certificate(objective: PenalizedNLL, theta: Array, factor: Factor | None, ga
         far = np.flatnonzero(decrement**2 * bound >= CERTIFIED**2)
         longest = float(np.delete(bound, far).max(initial=0.0))
         if len(far):
-            exact = float("inf") if factor is None else _longest(objective, block, far, factor)
+            exact = _longest(objective, block, far, factor) if factor is not None and thorough else float("inf")
             longest = max(longest, exact)
         return np.array([longest])
 

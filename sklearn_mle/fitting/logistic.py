@@ -168,7 +168,8 @@ class _LogisticFit:
             if solution.status is Status.STOPPED:
                 return solution, False
             # The factor is of the point before polishing, so its own gap goes with it.
-            if certificate(objective, solution.theta, solution.factor, solution.factor_gap, largest) < CERTIFIED:
+            theta, factor_gap = solution.theta, solution.factor_gap
+            if certificate(objective, theta, solution.factor, factor_gap, largest, thorough=False) < CERTIFIED:
                 return solution, False
             if solution.factor is None:
                 # Too large for linear programs: a smaller gap may prove existence, nothing can disprove it.

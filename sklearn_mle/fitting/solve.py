@@ -33,6 +33,8 @@ _PASSES_A_FACTOR = 15
 _SAMPLE_WORK = 3e7
 _SAMPLE_PASSES = 10
 _LEAST_PER_CLASS = 50
+# Multiply-adds of a curvature for each of a pass beyond which Hessian products are the better buy.
+_PASSES_A_CURVATURE = 5000
 _CHORD = 1e-2
 # From here on likelihoods may sum losses to an absolute eps a row.
 _MANY_ROWS = 4096
@@ -73,7 +75,9 @@ def solve(
     """
     tol = options.tol if tol is None else tol
     problem = _problem(objective, observer)
-    if options.solver == "newton-cg" or (options.solver == "auto" and not affordable(objective)):
+    if options.solver == "auto" and (not affordable(objective) or _sparse_and_wide(objective)):
+        return _matrix_free(problem, objective, start, null_value, options, tol)
+    if options.solver == "newton-cg":
         return _finished(
             problem,
             objective,
@@ -108,6 +112,12 @@ def _work(objective: PenalizedNLL) -> float:
     """Return the multiply-adds of one curvature of all rows."""
     predictors = objective.predictors
     return float(objective.data.n_rows) * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
+
+
+def _sparse_and_wide(objective: PenalizedNLL) -> bool:
+    """Return whether one curvature costs thousands of passes, as it does where few entries of many are not zero."""
+    rows = objective.data.rows
+    return objective.data.n_columns**2 > _PASSES_A_CURVATURE * max(rows.entries_per_row, 1.0)
 
 
 def _worth_a_sample(objective: PenalizedNLL) -> bool:

@@ -42,6 +42,7 @@ class DenseRows:
             far = shift is not None and scale is not None and bool((np.abs(shift) > _SAFE_SHIFT * scale).any())
         self._far, self._copy = far, augmented
         self.n_rows, self.n_columns = X.shape
+        self.entries_per_row = float(X.shape[1])
 
     def copied(self) -> "DenseRows":
         """Return the same rows with a standardized copy kept: for data so small that passes are all overhead.

@@ -27,6 +27,7 @@ class SparseRows:
         self._X, self._shift, self._scale = X, shift, scale
         self._cache: dict[tuple[int, int], SparseRows] = {}
         self.n_rows, self.n_columns = X.shape
+        self.entries_per_row = X.nnz / max(X.shape[0], 1)
 
     def block(self, start: int, stop: int) -> "SparseRows":
         """Return the rows from start to stop; they share X's memory and are kept, for slicing a CSR is not free."""
