@@ -127,8 +127,7 @@ def _worth_a_sample(objective: PenalizedNLL) -> bool:
 
 def _sample_size(objective: PenalizedNLL) -> int:
     data = objective.data
-    # A twentieth; of fewer rows a larger part, for rare columns (one-hot levels) make small samples poor guides.
-    return max(data.n_rows // 20, 8 * data.n_columns, 3000, min(data.n_rows // 4, 12_000))
+    return max(data.n_rows // 20, 8 * data.n_columns, 3000)
 
 
 def _matrix_free(

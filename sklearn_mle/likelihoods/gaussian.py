@@ -37,9 +37,6 @@ class Gaussian(LocationScale):
     location_free_of_second = True
     unit_information = (1.0, 2.0, 0.0)
 
-    def __init__(self, scale: str | float = "constant") -> None:
-        self.scale = scale
-
     @property
     def standard_distribution(self) -> Any:
         return stats.norm()
