@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, TriangularFactor
+from sklearn_mle.numerics.factors import SAFE_PIVOT, CholeskyFactor, Factor, NotPositiveDefiniteError, TriangularFactor
 from sklearn_mle.objective import PenalizedNLL
 
 __all__ = ["absolute_factor", "expected_factor", "hessian_factor", "refine"]
@@ -14,7 +14,6 @@ Array = NDArray[Any]
 
 # Forming X'WX squares the condition number. Beyond this one (of the scaled root), half the digits are gone.
 _CHOLESKY_LIMIT = 1e7
-_SAFE_PIVOT = 1e-4
 # Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
 _MOST_DIAGONALIZED = 600
 _LEAST_CURVATURE = 0.1
@@ -101,7 +100,7 @@ def _factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:
     try:
         factor = CholeskyFactor(matrix)
         # The condition is estimated only where a pivot is small: for a small matrix it costs as much as the factor.
-        if factor.least_pivot > _SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT:
+        if factor.least_pivot > SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT:
             return factor
     except NotPositiveDefiniteError:
         pass

@@ -58,7 +58,7 @@ class _LogisticFit:
                 f"classifier needs at least two classes."
             )
         if len(absent):
-            return self._without(absent, start)
+            return self._without(absent)
         active = np.flatnonzero(~prepared.columns.constant)
         objective = self._objective(active, self._prior(active, prepared.alpha))
         null = self._null_theta(objective, mass)
@@ -215,7 +215,7 @@ class _LogisticFit:
             )
         )
 
-    def _without(self, absent: Array, start: Array | None) -> FitResult:
+    def _without(self, absent: Array) -> FitResult:
         """Fit the classes that have weight; the absent ones are given a probability near SEPARATION_PRIOR."""
         prepared, data = self.prepared, self.prepared.data
         present = np.setdiff1d(np.arange(self.n_classes), absent)

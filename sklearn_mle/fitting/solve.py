@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn_mle.fitting.preconditioner import preconditioner
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.information import absolute_factor, expected_factor, hessian_factor
+from sklearn_mle.likelihoods._base import MANY_ROWS
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.factors import Factor
 from sklearn_mle.objective import PenalizedNLL
@@ -36,8 +37,6 @@ _LEAST_PER_CLASS = 50
 # Multiply-adds of a curvature for each of a pass beyond which Hessian products are the better buy.
 _PASSES_A_CURVATURE = 5000
 _CHORD = 1e-2
-# From here on likelihoods may sum losses to an absolute eps a row.
-_MANY_ROWS = 4096
 # Gaps, in nats of the total: where the sample's problem is good enough, and where full curvature is worth its pass.
 _ROUGH, _NEAR = 1e-2, 1e-2
 # Columns beyond which a curvature costs many gradients, so that L-BFGS goes ahead even on the sample.
@@ -103,7 +102,7 @@ def _problem(objective: PenalizedNLL, observer: Callable[[Array], bool] | None) 
         partial(expected_factor if objective.likelihood.convex else absolute_factor, objective),
         objective.hessian_product,
         constant_curvature=objective.likelihood.quadratic,
-        rounding=np.finfo(np.float64).eps * objective.data.n_rows if objective.data.n_rows >= _MANY_ROWS else 0.0,
+        rounding=np.finfo(np.float64).eps * objective.data.n_rows if objective.data.n_rows >= MANY_ROWS else 0.0,
         observer=observer or (lambda theta: False),
     )
 

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-__all__ = ["Likelihood"]
+__all__ = ["MANY_ROWS", "Likelihood"]
+
+# From so many rows in a block on, a likelihood may sum its losses to an absolute eps a row, for speed; with fewer, time
+# is no matter, and small losses keep all their digits.
+MANY_ROWS = 4096
 
 Array = NDArray[Any]
 

@@ -3,15 +3,13 @@
 import numpy as np
 from scipy.special import expit
 
-from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._base import MANY_ROWS, Array, Likelihood
 
 __all__ = ["Bernoulli"]
 
 # A logarithm a row costs more than the rest of the pass together. The larger of p and 1 - p lies in [1/2, 1], so 512 of
 # them can be multiplied without underflow and one logarithm taken of the product.
 _CHUNK = 512
-# With fewer rows, time is no matter, and small losses keep all their digits.
-_MANY_ROWS = 4096
 
 
 class Bernoulli(Likelihood):
@@ -55,7 +53,7 @@ class Bernoulli(Likelihood):
         return small[None]
 
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
-        if len(y) < _MANY_ROWS or eta.dtype != np.float64:
+        if len(y) < MANY_ROWS or eta.dtype != np.float64:
             return _exact_total_and_gradient(y, eta[0], weight)
         logit = eta[0]
         probability = expit(logit)

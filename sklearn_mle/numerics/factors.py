@@ -11,14 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-__all__ = ["CholeskyFactor", "DiagonalFactor", "Factor", "NotPositiveDefiniteError", "TriangularFactor", "triangle_of"]
+__all__ = [
+    "SAFE_PIVOT",
+    "CholeskyFactor",
+    "DiagonalFactor",
+    "Factor",
+    "NotPositiveDefiniteError",
+    "TriangularFactor",
+    "triangle_of",
+]
 
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _CLEAR = 0.05
 _MOST_INVERTED = 400
-_SAFE_PIVOT = 1e-4
+# Pivots above this leave no doubt of a small matrix's condition, so that it need not be estimated.
+SAFE_PIVOT = 1e-4
 
 
 class NotPositiveDefiniteError(ValueError):
@@ -139,7 +148,7 @@ class CholeskyFactor(_Triangle):
 
     @property
     def resolved(self) -> bool:
-        return self.least_pivot > _SAFE_PIVOT or self.condition**2 * _EPS < _CLEAR
+        return self.least_pivot > SAFE_PIVOT or self.condition**2 * _EPS < _CLEAR
 
     def __init__(self, matrix: Array) -> None:
         diagonal = matrix.diagonal()

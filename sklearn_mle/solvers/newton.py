@@ -115,7 +115,7 @@ def _newton(
         if n_iter == max_iter:
             break
         step = -factor.unwhiten(white)
-        found = _search(value_of, jac, theta, value, gradient, step, gap, factor, problem.rounding)
+        found = _search(value_of, jac, theta, value, step, gap, factor, problem.rounding)
         if found is None:
             status = Status.ROUNDING
             break
@@ -153,7 +153,6 @@ def _search(
     jac: Callable[[Array], Array],
     theta: Array,
     value: float,
-    gradient: Array,
     step: Array,
     gap: float,
     factor: Factor,
