@@ -125,6 +125,26 @@ def log_densities(estimator: Any, X: Any, y: NDArray[np.float64], offset: Any = 
     return logs
 
 
+def point_masses(
+    estimator: Any, X: Any, y: NDArray[np.float64], logs: NDArray[np.float64], offset: Any = None
+) -> NDArray[np.bool_]:
+    """Whether the log density of each outcome is the logarithm of a probability: of a mass function, or of an atom.
+
+    Logarithms of a probability and of a density are in different units, and their difference means nothing.
+    """
+    if not hasattr(estimator, "predict_distribution"):
+        return np.zeros(y.shape, dtype=bool)
+    distribution = _call(estimator, "predict_distribution", X, offset)
+    if _is_discrete(distribution):
+        return np.ones(y.shape, dtype=bool)
+    if not hasattr(distribution, "cdf"):
+        return np.zeros(y.shape, dtype=bool)
+    # Over one rounding of y a continuous distribution function rises by a rounding, and at an atom by its probability.
+    with np.errstate(all="ignore"):
+        jump = distribution.cdf(y) - distribution.cdf(np.nextafter(y, -np.inf))
+        return np.asarray((jump > 0) & (np.abs(np.log(jump) - logs) < _SAME_PROBABILITY))
+
+
 def takes(method: Any, keyword: str) -> bool:
     """Whether ``method`` can be called with ``keyword=``."""
     if method is None:

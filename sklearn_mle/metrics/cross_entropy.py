@@ -97,12 +97,8 @@ def cross_entropy(
     0.346574
     """
     unit = _nats_in_unit(base)
-    prediction, target, weight = _read(y_true, y_pred, labels, log_proba, sample_weight)
-    if isinstance(target, LabelTarget):
-        rows = -prediction.log_at(target.codes)
-    else:
-        rows = -_expectation(target.rows.probabilities(), prediction.log())
-    return _mean_cost("cross_entropy", rows, weight, target) / unit
+    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
+    return _mean_cost("cross_entropy", cross_entropy_rows(prediction, target), weight, target) / unit
 
 
 def entropy(
@@ -226,23 +222,34 @@ def kl_divergence(
     0.07192
     """
     unit = _nats_in_unit(base)
-    prediction, target, weight = _read(y_true, y_pred, labels, log_proba, sample_weight)
+    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
+    return _mean_cost("kl_divergence", kl_divergence_rows(prediction, target), weight, target) / unit
+
+
+def cross_entropy_rows(prediction: ProbabilityRows, target: Target) -> NDArray[np.float64]:
+    """Cross-entropy of each row in nats, (n,)."""
     if isinstance(target, LabelTarget):
-        rows = -prediction.log_at(target.codes)
-    else:
-        # The difference of the logarithms first: it is exactly 0 where the two agree.
-        p, log_p, log_q = target.rows.probabilities(), target.rows.log(), prediction.log()
-        rows = _expectation(p, np.subtract(log_p, log_q, where=p > 0, out=np.zeros(p.shape)))
-    return _mean_cost("kl_divergence", rows, weight, target) / unit
+        return -prediction.log_at(target.codes)
+    return -_expectation(target.rows.probabilities(), prediction.log())
 
 
-def _read(
+def kl_divergence_rows(prediction: ProbabilityRows, target: Target) -> NDArray[np.float64]:
+    """Kullback-Leibler divergence of each row in nats, (n,)."""
+    if isinstance(target, LabelTarget):
+        return cross_entropy_rows(prediction, target)
+    # The difference of the logarithms first: it is exactly 0 where the two agree.
+    p, log_p, log_q = target.rows.probabilities(), target.rows.log(), prediction.log()
+    return _expectation(p, np.subtract(log_p, log_q, where=p > 0, out=np.zeros(p.shape)))
+
+
+def read_judged(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     labels: ArrayLike | None,
     log_proba: bool,
-    sample_weight: ArrayLike | None,
+    sample_weight: ArrayLike | None = None,
 ) -> tuple[ProbabilityRows, Target, NDArray[np.float64] | None]:
+    """Read predictions, the targets that judge them, and weights: all of the same rows."""
     check_column_order(y_pred, labels, "y_pred")
     prediction = read_rows(y_pred, "y_pred", is_log=log_proba)
     n, n_classes = prediction.values.shape

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -26,11 +27,29 @@ from sklearn_mle.metrics._responses import (
     gives_classes,
     log_densities,
     open_up,
+    point_masses,
     total_log_likelihood,
 )
 from sklearn_mle.metrics._targets import distinct, encode
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
-from sklearn_mle.metrics.cross_entropy import cross_entropy, kl_divergence
+from sklearn_mle.metrics.cross_entropy import (
+    cross_entropy,
+    cross_entropy_rows,
+    kl_divergence,
+    kl_divergence_rows,
+    read_judged,
+)
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """Scores (n,) of single rows, of which the score is the mean.
+
+    ``is_mass`` (n,) tells logarithms of probabilities from those of densities; None where the difference is nothing.
+    """
+
+    values: NDArray[np.float64]
+    is_mass: NDArray[np.bool_] | None
 
 
 class ProbabilisticScorer(_BaseScorer):
@@ -44,12 +63,22 @@ class ProbabilisticScorer(_BaseScorer):
         ``score_func(y_true, response, sample_weight=None)`` of a ``ClassResponse``.
     sign : {1, -1}
         -1 for a loss.
+    row_func : callable, default=None
+        ``row_func(y_true, response)`` gives the rows (n,) of which the score is the mean, before the sign. None where
+        the score is not a mean over rows.
     """
 
-    def __init__(self, name: str, score_func: Callable[..., float], sign: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        score_func: Callable[..., float],
+        sign: int,
+        row_func: Callable[..., NDArray[np.float64]] | None = None,
+    ) -> None:
         # scikit-learn reads the methods' names only to see which calls could be cached; the last one is there for all.
         super().__init__(score_func, sign, {}, response_method=("predict_proba", "predict_log_proba", "predict"))
         self._name = name
+        self._row_func = row_func
 
     def __call__(self, estimator: Any, X: Any, y_true: Any, *, sample_weight: Any = None, offset: Any = None) -> float:
         """Score a fitted estimator on rows X with outcomes y_true.
@@ -90,6 +119,18 @@ class ProbabilisticScorer(_BaseScorer):
     def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         response = class_response(estimator, X, offset)
         return self._sign * self._score_func(y_true, response, sample_weight=sample_weight)
+
+    def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None) -> RowScores:
+        """Score each row by itself; the weighted mean of the rows is what calling the scorer gives."""
+        if self._row_func is None:
+            raise ValueError(f"{self!r} has no scores of single rows: it is not a mean over rows.")
+        estimator, X = open_up(estimator, X)
+        return self._row_scores_opened(estimator, X, y_true, offset)
+
+    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
+        assert self._row_func is not None
+        values = self._sign * self._row_func(y_true, class_response(estimator, X, offset))
+        return RowScores(values, np.ones(len(values), dtype=bool))
 
     def set_score_request(
         self, *, sample_weight: bool | str | None = UNCHANGED, offset: bool | str | None = UNCHANGED
@@ -143,6 +184,14 @@ class LogLikelihoodScorer(ProbabilisticScorer):
         if gives_classes(estimator):
             return super()._score_opened(estimator, X, y_true, sample_weight, offset)
         return _mean_log_density(estimator, X, y_true, sample_weight, offset)
+
+    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
+        if gives_classes(estimator):
+            return super()._row_scores_opened(estimator, X, y_true, offset)
+        y = _read_outcomes(y_true)
+        logs = log_densities(estimator, X, y, offset)
+        _refuse_nan(logs, estimator)
+        return RowScores(logs, point_masses(estimator, X, y, logs, offset))
 
 
 def get_scorer(name: str) -> ProbabilisticScorer:
@@ -209,6 +258,18 @@ def _response_kl_divergence(
     )
 
 
+def _response_cross_entropy_rows(y_true: ArrayLike, response: ClassResponse) -> NDArray[np.float64]:
+    response = _with_absent_classes(y_true, response)
+    prediction, target, _ = read_judged(y_true, response.values, response.labels, response.is_log)
+    return cross_entropy_rows(prediction, target)
+
+
+def _response_kl_divergence_rows(y_true: ArrayLike, response: ClassResponse) -> NDArray[np.float64]:
+    response = _with_absent_classes(y_true, response)
+    prediction, target, _ = read_judged(y_true, response.values, response.labels, response.is_log)
+    return kl_divergence_rows(prediction, target)
+
+
 def _with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResponse:
     """Add a column of probability 0 for each label that training has not seen; what that costs, the metric says."""
     shape = np.shape(y_true)
@@ -238,11 +299,7 @@ def _is_text(labels: NDArray[Any]) -> bool:
 
 
 def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
-    y = column_or_1d(as_floats(y_true, "y_true"))
-    if not np.isfinite(y).all():
-        row = int((~np.isfinite(y)).argmax())
-        raise ValueError(f"y_true[{row}] is {y[row]}: outcomes must be finite.")
-    y = y.astype(np.float64, copy=False)
+    y = _read_outcomes(y_true)
     weight = check_weight(sample_weight, len(y))
     total = total_log_likelihood(estimator, X, y, weight, offset)
     if total is not None:
@@ -252,8 +309,7 @@ def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, o
         rows = log_densities(estimator, X, y, offset)
         mean = weighted_mean(rows, weight)
         where = f"{int(np.isinf(rows).sum())} of {len(rows)} rows"
-    if np.isnan(mean):
-        raise ValueError(f"{type(estimator).__name__} gave a log density that is nan: its distribution is not defined.")
+    _refuse_nan(mean, estimator)
     if np.isinf(mean):
         density, verdict = ("0", "wrong") if mean < 0 else ("inf", "right")
         warnings.warn(
@@ -265,9 +321,26 @@ def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, o
     return mean
 
 
-neg_cross_entropy_scorer = ProbabilisticScorer("neg_cross_entropy", _response_cross_entropy, -1)
-neg_kl_divergence_scorer = ProbabilisticScorer("neg_kl_divergence", _response_kl_divergence, -1)
-log_likelihood_scorer = LogLikelihoodScorer("log_likelihood", _response_cross_entropy, -1)
+def _read_outcomes(y_true: Any) -> NDArray[np.float64]:
+    y = column_or_1d(as_floats(y_true, "y_true"))
+    if not np.isfinite(y).all():
+        row = int((~np.isfinite(y)).argmax())
+        raise ValueError(f"y_true[{row}] is {y[row]}: outcomes must be finite.")
+    return y.astype(np.float64, copy=False)
+
+
+def _refuse_nan(log_density: ArrayLike, estimator: Any) -> None:
+    if np.isnan(log_density).any():
+        raise ValueError(f"{type(estimator).__name__} gave a log density that is nan: its distribution is not defined.")
+
+
+neg_cross_entropy_scorer = ProbabilisticScorer(
+    "neg_cross_entropy", _response_cross_entropy, -1, _response_cross_entropy_rows
+)
+neg_kl_divergence_scorer = ProbabilisticScorer(
+    "neg_kl_divergence", _response_kl_divergence, -1, _response_kl_divergence_rows
+)
+log_likelihood_scorer = LogLikelihoodScorer("log_likelihood", _response_cross_entropy, -1, _response_cross_entropy_rows)
 
 _SCORERS = {
     scorer._name: scorer for scorer in (neg_cross_entropy_scorer, neg_kl_divergence_scorer, log_likelihood_scorer)
