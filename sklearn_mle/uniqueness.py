@@ -53,6 +53,22 @@ class Identification:
         out[:, -1] -= standardized @ self.mean
         return out
 
+    def null_space(self, columns: Columns, intercept: bool) -> Array:
+        """Return the changes of (coefficients, intercept) that leave every fitted value as it is, in X's units.
+
+        Returns
+        -------
+        ndarray of shape (p + 1, k)
+        """
+        null = self.basis
+        if not self.is_null_space:
+            # Complements are taken in standardized units: in X's own a column of small numbers would drown.
+            rows, _ = np.linalg.qr(self.basis / columns.scale[:, None], mode="complete")
+            null = rows[:, self.basis.shape[1] :] / columns.scale[:, None]
+        # A vector's entry is the intercept's share: it undoes the move at the columns' means.
+        share = -(columns.shift + columns.scale * self.mean) @ null if intercept else np.zeros(null.shape[1])
+        return np.concatenate([null, share[None]])
+
 
 def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identification:
     """Return which columns are identified, by a pivoted QR of the (centred) standardized columns.

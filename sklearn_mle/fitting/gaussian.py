@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.curvature import Curvature
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning
 from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.log_linear import fit_log_linear
 from sklearn_mle.fitting.outcome import RealOutcome
 from sklearn_mle.fitting.prepare import Prepared
@@ -18,6 +20,7 @@ from sklearn_mle.information import refine
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.numerics.factors import BlockDiagonalFactor, DiagonalFactor
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle.solvers import Solution, Status
@@ -62,7 +65,7 @@ def fit_gaussian(
             likelihood,
             outcome,
             objective.predictors,
-            of_scale,
+            (identification, of_scale),
             matrix.astype(np.float64),
             0.0 if perfect else squares / outcome.weight_sum,
             precision,
@@ -71,7 +74,7 @@ def fit_gaussian(
             observer=observer,
         )
         full, scale, log_likelihood, gap = joint.matrix, None, joint.log_likelihood, joint.solution.gap
-        n_iter, status = joint.solution.n_iter, joint.solution.status
+        n_iter, status, curvature = joint.solution.n_iter, joint.solution.status, joint.curvature
         warnings.extend(joint.warnings)
         if of_scale is not None:
             full[1:] = of_scale.minimum_norm(full[1:], prepared.columns)
@@ -84,6 +87,7 @@ def fit_gaussian(
         log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
         gap = 0.0 if scale == 0 else solution.gap / scale / scale
         n_iter, status = solution.n_iter, solution.status
+        curvature = _curvature(objective, solution, identification, scale, outcome, options)
     if identification is not None and not prepared.alpha:  # with a prior the location is unique
         full[:1] = identification.minimum_norm(full[:1], prepared.columns)
     log_likelihood -= outcome.weight_sum * float(np.log(outcome.spread))
@@ -97,6 +101,36 @@ def fit_gaussian(
         gap=float(gap) * prepared.unit,
         status=status,
         warnings=tuple(warnings),
+        curvature=curvature,
+    )
+
+
+def _curvature(
+    objective: PenalizedNLL,
+    solution: Solution,
+    identification: Identification | None,
+    scale: float,
+    outcome: RealOutcome,
+    options: FitOptions,
+) -> Curvature | None:
+    """Return the curvature in (location, log scale); the two are uncorrelated at the maximum, and exact least squares.
+
+    A known scale is no parameter.
+    """
+    location, _ = final_factor(objective, solution)
+    if location is None or outcome.prepared.alpha:
+        return None
+    estimated = isinstance(options.scale, str)
+    with np.errstate(divide="ignore", over="ignore"):
+        factor = location.times(float(1 / np.square(np.float64(scale))))
+    predictors = objective.predictors
+    return Curvature(
+        BlockDiagonalFactor([factor, DiagonalFactor(np.full(int(estimated), 2 * outcome.weight_sum))]),
+        LinearPredictors(predictors.n_columns, [predictors.terms[0], Terms(False, estimated)]),
+        outcome.prepared.columns,
+        outcome.prepared.unit,
+        None if identification is None else [identification, None],
+        response_scale=(outcome.spread, 1.0),
     )
 
 

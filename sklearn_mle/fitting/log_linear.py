@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.curvature import Curvature
 from sklearn_mle.exceptions import UnboundedLikelihoodWarning
+from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.outcome import RealOutcome
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.fitting.solve import solve
@@ -19,7 +21,7 @@ from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoiseRelativePrior, NoPenalty, Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.solvers import Solution, Status
-from sklearn_mle.uniqueness import Identification
+from sklearn_mle.uniqueness import Identification, identify
 
 __all__ = ["LOG_SCALE_FLOOR", "JointFit", "fit_log_linear"]
 
@@ -44,19 +46,21 @@ class JointFit:
     log_likelihood : float
     solution : Solution
     warnings : tuple of Warning
+    curvature : Curvature or None
     """
 
     matrix: Array
     log_likelihood: float
     solution: Solution
     warnings: tuple[Warning, ...]
+    curvature: Curvature | None
 
 
 def fit_log_linear(
     likelihood: Gaussian,
     outcome: RealOutcome,
     location: LinearPredictors,
-    identification: Identification | None,
+    identifications: tuple[Identification | None, Identification | None],
     coefficients: Array,
     residual_variance: float,
     precision: Array,
@@ -73,8 +77,8 @@ def fit_log_linear(
     outcome : RealOutcome
     location : LinearPredictors
         Of the location alone.
-    identification : Identification or None
-        Dependences among the columns, which the log scale's coefficients must respect.
+    identifications : pair of (Identification or None)
+        Dependences among the columns of the location, and of the log scale, which always has an intercept.
     coefficients : ndarray of shape (1, p + 1)
         The least-squares location.
     residual_variance : float
@@ -87,6 +91,7 @@ def fit_log_linear(
     observer : callable or None
     """
     data = outcome.data
+    identification = identifications[1]
     scale_columns = None if identification is None else identification.active
     predictors = LinearPredictors(data.n_columns, [location.terms[0], Terms(True, True, scale_columns)])
     objective = PenalizedNLL(ScaleFloor(likelihood, LOG_SCALE_FLOOR), predictors, data, NoPenalty())
@@ -112,8 +117,49 @@ def fit_log_linear(
         solution = solve(objective, theta, options, null_value=null_value, observer=watch)
     matrix = predictors.matrix(solution.theta)
     log_likelihood = -PenalizedNLL(likelihood, predictors, data, NoPenalty()).nll(solution.theta)
-    warnings = [_saturation_warning()] if saturated else _unbounded(predictors, outcome, matrix)
-    return JointFit(matrix, log_likelihood, solution, tuple(warnings))
+    below = _below_the_floor(predictors, outcome, matrix)
+    warnings = [_saturation_warning()] if saturated else _unbounded(below, outcome, matrix)
+    curvature = None
+    if not precision.any():
+        curvature = _curvature(objective, solution, identifications, below, outcome)
+    return JointFit(matrix, log_likelihood, solution, tuple(warnings), curvature)
+
+
+def _curvature(
+    objective: PenalizedNLL,
+    solution: Solution,
+    identifications: tuple[Identification | None, Identification | None],
+    below: Array,
+    outcome: RealOutcome,
+) -> Curvature | None:
+    """Return the curvature at the optimum; what only rows below the floor determine counts as undetermined."""
+    factor, drift = final_factor(objective, solution)
+    if factor is None:
+        return None
+    prepared, terms = outcome.prepared, objective.predictors.terms
+    divergent = None
+    if len(below):
+        above = np.setdiff1d(np.arange(outcome.data.n_rows), below)
+        if not len(above):
+            return None
+        changes = []
+        for j, term in enumerate(terms):
+            left = identify(outcome.data.take(above), prepared.columns, intercept=term.intercept)
+            null = left.null_space(prepared.columns, term.intercept)
+            changes += [np.outer(np.eye(2)[j], vector) for vector in null.T]
+        if not changes:
+            return None
+        divergent = np.stack(changes)
+    return Curvature(
+        factor,
+        objective.predictors,
+        prepared.columns,
+        prepared.unit,
+        identifications,
+        divergent,
+        response_scale=(outcome.spread, 1.0),
+        drift=drift,
+    )
 
 
 def _saturated(data: RowBlocks, identification: Identification) -> bool:
@@ -162,11 +208,14 @@ def _start(objective: PenalizedNLL, location: LinearPredictors, coefficients: Ar
     return candidates[int(np.nanargmin(values))]
 
 
-def _unbounded(predictors: LinearPredictors, outcome: RealOutcome, matrix: Array) -> list[Warning]:
+def _below_the_floor(predictors: LinearPredictors, outcome: RealOutcome, matrix: Array) -> NDArray[np.intp]:
+    log_scale = np.concatenate(outcome.data.map(lambda block: predictors.eta(block.rows, matrix, None)[1]))
+    return np.flatnonzero(log_scale < LOG_SCALE_FLOOR)
+
+
+def _unbounded(below: NDArray[np.intp], outcome: RealOutcome, matrix: Array) -> list[Warning]:
     """Return the warning that names the rows below the floor and the columns that took them there, if any."""
     data = outcome.data
-    log_scale = np.concatenate(data.map(lambda block: predictors.eta(block.rows, matrix, None)[1]))
-    below = np.flatnonzero(log_scale < LOG_SCALE_FLOOR)
     if not len(below):
         return []
     prepared = outcome.prepared

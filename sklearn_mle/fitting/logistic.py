@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.curvature import Curvature
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning
 from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate, separating_direction
 from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.solve import solve
@@ -46,6 +48,8 @@ class _LogisticFit:
         self.binary = isinstance(likelihood, Bernoulli)
         self.n_classes = 2 if isinstance(likelihood, Bernoulli) else likelihood.n_classes
         self.warnings: list[Warning] = []
+        # Changes of the coefficients, in X's units, along which there is no finite maximum.
+        self.divergent: list[Array] = []
         self.unit = prepared.unit
 
     def run(self, start: Array | None) -> FitResult:
@@ -83,6 +87,8 @@ class _LogisticFit:
                 per_sd = SEPARATION_PRIOR * self._total() * np.square(prepared.columns.spread[active])
                 objective = self._objective(active, self._prior(active, 0.0, per_sd))
                 solution = self._solve(objective, self._null_theta(objective, mass), null_value)
+                # The prior tells dependent columns apart; the data still do not.
+                self.divergent.extend(self._undetermined(identification))
                 identification = None
         if identification is not None and len(identification.dependent):
             names = prepared.names(identification.dependent)
@@ -184,7 +190,9 @@ class _LogisticFit:
                     pass  # flat to rounding along some direction: ask the linear program
                 direction = None if asked else separating_direction(objective, solution.theta)
                 if direction is not None:
-                    size = np.abs(objective.predictors.matrix(direction)[:, :-1]).max(axis=0)
+                    change = objective.predictors.matrix(direction)
+                    self.divergent.append(self.prepared.columns.to_original(change))
+                    size = np.abs(change[:, :-1]).max(axis=0)
                     self._warn_separation("holds", np.flatnonzero(size > 1e-6 * max(size.max(initial=0.0), 1e-300)))
                     return solution, True
                 asked = True
@@ -251,13 +259,40 @@ class _LogisticFit:
         centre = matrix[:, -1] + matrix[:, :-1] @ prepared.columns.shift
         full[absent, -1] = centre.min() + np.log(SEPARATION_PRIOR)
         full -= full.mean(axis=0)
+        curvature = fit.curvature
+        if curvature is not None:
+            curvature = _among_all(curvature, present, absent)
         named = ", ".join(self._class_name(int(k)) for k in absent)
         warning = SeparationWarning(
             f"{named}: every row has weight zero, so no finite maximum likelihood estimate exists (the probability "
             "goes to zero). The class stays in classes_ with a probability near zero; the other classes are fitted "
             "without it."
         )
-        return replace(fit, coefficients=full, warnings=(*fit.warnings, warning))
+        return replace(fit, coefficients=full, warnings=(*fit.warnings, warning), curvature=curvature)
+
+    def _undetermined(self, identification: Identification | None) -> list[Array]:
+        """Return the changes of the coefficients that leave every predictor as it is."""
+        if identification is None:
+            return []
+        null = identification.null_space(self.prepared.columns, self.options.fit_intercept)
+        classes = np.eye(1 if self.binary else self.n_classes)
+        return [np.multiply.outer(of_class, vector) for vector in null.T for of_class in classes]
+
+    def _curvature(
+        self, objective: PenalizedNLL, solution: Solution, identification: Identification | None
+    ) -> Curvature | None:
+        factor, drift = final_factor(objective, solution)
+        if factor is None or self.prepared.alpha:
+            return None
+        return Curvature(
+            factor,
+            objective.predictors,
+            self.prepared.columns,
+            self.unit,
+            None if identification is None else [identification] * (1 if self.binary else self.n_classes),
+            np.stack(self.divergent) if self.divergent else None,
+            drift=drift,
+        )
 
     def _result(self, objective: PenalizedNLL, solution: Solution, identification: Identification | None) -> FitResult:
         prepared = self.prepared
@@ -278,7 +313,29 @@ class _LogisticFit:
             gap=solution.gap * self.unit,
             status=solution.status,
             warnings=tuple(self.warnings),
+            curvature=self._curvature(objective, solution, identification),
         )
+
+
+def _among_all(curvature: Curvature, present: Array, absent: Array) -> Curvature:
+    """Return the curvature with the absent classes in it: their coefficients are not determined."""
+    n_classes = len(present) + len(absent)
+    centred = np.eye(n_classes) - 1 / n_classes
+    predictors = curvature.predictors
+    contrast = np.array([[-0.5], [0.5]]) if predictors.contrast is None else predictors.contrast
+    divergent = [] if curvature.divergent is None else list(curvature.divergent)
+    if predictors.contrast is None:
+        divergent = [contrast * change for change in divergent]
+    width = predictors.shape[1]
+    divergent = [centred[:, present] @ change for change in divergent]
+    divergent += [np.outer(centred[:, k], entry) for k in absent for entry in np.eye(width)]
+    identification = curvature.identification
+    return replace(
+        curvature,
+        predictors=LinearPredictors(predictors.n_columns, predictors.terms, centred[:, present] @ contrast),
+        divergent=np.stack(divergent),
+        identification=None if identification is None else [identification[0]] * n_classes,
+    )
 
 
 def fit_logistic(

@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from sklearn_mle.curvature import Curvature
 from sklearn_mle.solvers import Status
 
 __all__ = ["FitOptions", "FitResult"]
@@ -62,6 +63,9 @@ class FitResult:
     status : Status
     warnings : tuple of Warning
         For the caller to issue, after it has published the estimate.
+    curvature : Curvature or None
+        Of the NLL at the estimate, for inference; None under a prior, for more than ``MOST_KEPT`` parameters, and
+        where it was never formed or is not positive.
     """
 
     coefficients: Array
@@ -73,3 +77,4 @@ class FitResult:
     gap: float
     status: Status
     warnings: tuple[Warning, ...]
+    curvature: Curvature | None = None

@@ -5,6 +5,7 @@ A factor of A is a matrix R with R'R = A. Two maps are all that solvers, certifi
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.linalg import lapack
 
 __all__ = [
     "SAFE_PIVOT",
+    "BlockDiagonalFactor",
     "CholeskyFactor",
     "DiagonalFactor",
     "Factor",
@@ -95,6 +97,31 @@ class DiagonalFactor(Factor):
     @property
     def condition(self) -> float:
         return 1.0
+
+
+class BlockDiagonalFactor(Factor):
+    """The factor of a block diagonal matrix, from the factors of its blocks."""
+
+    def __init__(self, blocks: Sequence[Factor]) -> None:
+        self.blocks = tuple(blocks)
+        self.size = sum(block.size for block in blocks)
+        self._ends = np.cumsum([block.size for block in blocks])[:-1]
+
+    def times(self, multiple: float) -> "BlockDiagonalFactor":
+        return BlockDiagonalFactor([block.times(multiple) for block in self.blocks])
+
+    def whiten(self, gradient: Array) -> Array:
+        parts = np.split(gradient, self._ends)
+        return np.concatenate([block.whiten(part) for block, part in zip(self.blocks, parts, strict=True)])
+
+    def unwhiten(self, step: Array) -> Array:
+        parts = np.split(step, self._ends)
+        return np.concatenate([block.unwhiten(part) for block, part in zip(self.blocks, parts, strict=True)])
+
+    @property
+    def condition(self) -> float:
+        # Exact where all blocks but one are diagonal: their singular values are one, between those of any other.
+        return max(block.condition for block in self.blocks)
 
 
 class _Triangle(Factor):

@@ -78,7 +78,8 @@ class Columns:
             steps = mean / grid
             reach = np.where(constant, 0.0, largest / scale + 2 * np.abs(mean / scale)) if centre else largest / scale
         # Beyond 2^53 grid steps the mean is on a coarser grid already.
-        shift = np.where(np.abs(steps) < 2.0**52, np.rint(steps) * grid, mean)
+        # A constant column is shifted by itself, to zero.
+        shift = np.where((np.abs(steps) < 2.0**52) & ~constant, np.rint(steps) * grid, mean)
         return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach)
 
     def to_original(self, matrix: Array) -> Array:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle.numerics.factors import (
+    BlockDiagonalFactor,
     CholeskyFactor,
     DiagonalFactor,
     Factor,
@@ -36,6 +37,13 @@ def diagonal():
     return DiagonalFactor(entries), np.diag(entries)
 
 
+def block_diagonal():
+    first, second = random_spd(SIZE - 2), np.array([4.0, 0.3])
+    matrix = np.zeros((SIZE, SIZE))
+    matrix[:-2, :-2], matrix[-2:, -2:] = first, np.diag(second)
+    return BlockDiagonalFactor([CholeskyFactor(first), DiagonalFactor(second)]), matrix
+
+
 def kronecker(intercept, penalized):
     """A Kronecker product G (x) A with a prior on the columns; SIZE parameters."""
     k = 3
@@ -55,6 +63,7 @@ MEMBERS = {
     "cholesky, units over 40 decades": cholesky(decades=46.0),
     "triangular": triangular(),
     "diagonal": diagonal(),
+    "block diagonal": block_diagonal(),
     "kronecker": kronecker(intercept=True, penalized=False),
     "kronecker, penalized": kronecker(intercept=True, penalized=True),
     "kronecker, no intercept": kronecker(intercept=False, penalized=False),
@@ -68,7 +77,8 @@ def member(request):
 
 
 def test_no_factor_is_left_out_of_the_sweep():
-    assert {DiagonalFactor, CholeskyFactor, TriangularFactor, KroneckerFactor} == {type(f) for f, _ in MEMBERS.values()}
+    classes = {DiagonalFactor, CholeskyFactor, TriangularFactor, KroneckerFactor, BlockDiagonalFactor}
+    assert classes == {type(f) for f, _ in MEMBERS.values()}
     assert all(isinstance(factor, Factor) and factor.size == SIZE for factor, _ in MEMBERS.values())
 
 
