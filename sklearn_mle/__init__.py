@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "__version__"]
 
 _ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier"}
-_ROOMS = {"estimators", "exceptions", "likelihoods", "metrics"}
+_ROOMS = {"estimators", "exceptions", "likelihoods", "metrics", "model_selection"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,326 @@
+"""The same folds for every estimator, and every row's score kept."""
+
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
+from sklearn.utils import indexable
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_mle.metrics import get_scorer
+from sklearn_mle.metrics._weights import check_weight
+from sklearn_mle.metrics.scorers import ProbabilisticScorer, RowScores
+from sklearn_mle.model_selection._fit_arguments import fit_keywords
+from sklearn_mle.model_selection._parameter_count import parameter_count
+from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
+
+__all__ = ["compare"]
+
+Array = NDArray[np.float64]
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def compare(
+    estimators: Mapping[str, Any] | Iterable[tuple[str, Any]],
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = 5,
+    scoring: str | ProbabilisticScorer = "auto",
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Comparison:
+    r"""Compare estimators by cross-validated score, with the paired standard errors of their differences.
+
+    Every estimator is fitted to the same training rows and judged on the same test rows. With :math:`s_i` the score of
+    row i, averaged over the folds that tested it, and :math:`d_i` the difference of two estimators there:
+
+    .. math:: \bar d = \frac{\sum_i w_i d_i}{W}, \qquad
+        \mathrm{se}(\bar d)^2 = \frac{\sum_i w_i (d_i - \bar d)^2}{W (W - 1)}, \qquad W = \sum_i w_i
+
+    Rows that are hard for one model are hard for another, so the difference is known far better than either score. The
+    standard error speaks of the models *as fitted on these folds* (their average risk on new rows; Bayle et al. 2020,
+    theorem 1), not of what refitting them to another sample would change.
+
+    Parameters
+    ----------
+    estimators : mapping of str to estimator, or iterable of (str, estimator)
+        Unfitted estimators and their names; they are cloned. Any that give class probabilities, or a distribution:
+        ``predict_distribution(X)`` returning a frozen scipy.stats distribution, ours among them, and scikit-learn's
+        three Gaussian regressors. Pipelines and searches of such.
+    X : array-like of n rows
+        Features.
+    y : array-like of shape (n,) or (n, K)
+        Labels, class probabilities (soft labels), or numbers.
+    cv : int, splitter or iterable, default=5
+        As in ``cross_validate``: an integer is stratified folds for classifiers and plain ones otherwise, and with
+        ``groups`` such folds of whole groups. Repeated splitters are fine. Random splitters draw once, for all.
+    scoring : str or scorer, default="auto"
+        One of :func:`sklearn_mle.metrics.get_scorer_names` that is a mean over rows, or such a scorer. ``"auto"`` is
+        ``"neg_cross_entropy"`` if all estimators are classifiers, ``"log_likelihood"`` otherwise.
+    sample_weight : array-like of shape (n,), default=None
+        Weights, for fits and scores alike: k counts a row k times. For weights that are not counts (of a survey, say)
+        pass ``groups=range(n)`` too: then every row counts as one observation, whatever its weight.
+    offset : array-like of n rows, default=None
+        Offsets, for fits and predictions alike; a scalar holds for every row.
+    groups : array-like of shape (n,), default=None
+        Groups of rows that depend on each other. Standard errors are then of independent groups (see Notes).
+    n_jobs : int, default=None
+        Number of parallel fits; the result does not depend on it.
+    verbose : int, default=0
+        Progress, as joblib prints it.
+
+    Returns
+    -------
+    Comparison
+        A table, best model first, that prints itself; and the scores of all rows.
+
+    Raises
+    ------
+    ValueError
+        If some estimators give probabilities (a mass function) and others densities for the same outcomes: the two have
+        no common unit, and the difference of their logarithms would change with the unit of y. If all fits of all
+        estimators fail. If names repeat, or arguments do not fit each other.
+    TypeError
+        If an estimator gives no probabilities, or does not take ``sample_weight`` or ``offset`` that were given.
+
+    See Also
+    --------
+    Comparison.difference : Any two of the models, not only each with the best.
+    sklearn_mle.displays.ComparisonDisplay : The same as a picture.
+
+    Notes
+    -----
+    A difference of less than 4 nats in total, or one from fewer than 100 rows (groups), is marked ``uncertain``:
+    standard errors of such differences are too small too often (Sivula et al. 2020).
+
+    Within groups nothing is assumed about dependence:
+    :math:`\mathrm{se}^2 = \frac{G}{G - 1} \sum_g \bigl(\sum_{i \in g} w_i (d_i - \bar d)\bigr)^2 / W^2`.
+
+    A fit that raises an error leaves its model without a score; the error stands in ``failures`` and below the table.
+
+    References
+    ----------
+    P. Bayle, A. Bayle, L. Janson and L. Mackey (2020), Cross-validation confidence intervals for test error, NeurIPS.
+
+    T. Sivula, M. Magnusson, A. A. Matamoros and A. Vehtari (2020), Uncertainty in Bayesian leave-one-out
+    cross-validation based model comparison, arXiv:2008.10296.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import BayesianRidge
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.model_selection import compare
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> models = {
+    ...     "one sigma": GaussianMLERegressor(),
+    ...     "sigma depends on X": GaussianMLERegressor(scale="log_linear"),
+    ...     "Bayes": BayesianRidge(),
+    ... }
+    >>> comparison = compare(models, X, y)
+    >>> comparison.names
+    ['one sigma', 'Bayes', 'sigma depends on X']
+    >>> difference = comparison.difference("one sigma", "sigma depends on X")
+    >>> round(difference.value, 3), round(difference.standard_error, 3), difference.uncertain
+    (0.001, 0.019, True)
+    """
+    named = _read_estimators(estimators)
+    classifying = all(is_classifier(estimator) for _, estimator in named)
+    scorer = _read_scoring(scoring, classifying)
+    X, y, groups = indexable(X, y, groups)
+    n = _n_rows(y)
+    weight = check_weight(sample_weight, n)
+    given = {"sample_weight": weight, "offset": _read_offset(offset, n)}
+    given = {argument: values for argument, values in given.items() if values is not None}
+    keywords = [fit_keywords(name, estimator, tuple(given)) for name, estimator in named]
+    folds = _read_folds(cv, X, y, groups, classifying)
+    judged = Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(_judge)(clone(estimator), scorer, X, y, fold, given, keyword)
+        for (_, estimator), keyword in zip(named, keywords, strict=True)
+        for fold in folds
+    )
+    models = []
+    for position, (name, _) in enumerate(named):
+        of_folds = judged[position * len(folds) : (position + 1) * len(folds)]
+        models.append(_collect(name, of_folds, folds, n))
+    _require_a_score([model for model, _ in models])
+    _require_one_measure([(model.name, is_mass) for model, is_mass in models if not model.failures], y)
+    return Comparison(
+        [model for model, _ in models],
+        scoring=scorer._name,
+        weight=np.ones(n) if weight is None else weight,
+        groups=None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.intp),
+        n_folds=len(folds),
+    )
+
+
+@dataclass(frozen=True)
+class _JudgedFold:
+    """One estimator on one fold: the scores of its test rows, or why there are none."""
+
+    rows: RowScores | None
+    failure: str
+    fit_time: float
+    score_time: float
+    n_parameters: float
+
+
+def _judge(
+    estimator: Any,
+    scorer: ProbabilisticScorer,
+    X: Any,
+    y: Any,
+    fold: Fold,
+    given: dict[str, Any],
+    keywords: dict[str, str],
+) -> _JudgedFold:
+    train, test = fold
+    X_train, y_train = _safe_split(estimator, X, y, train)
+    X_test, y_test = _safe_split(estimator, X, y, test, train)
+    started = time.perf_counter()
+    try:
+        estimator.fit(
+            X_train, y_train, **{keywords[argument]: _rows_of(values, train) for argument, values in given.items()}
+        )
+    except Exception as error:
+        return _JudgedFold(None, _text_of(error), time.perf_counter() - started, np.nan, np.nan)
+    fitted = time.perf_counter()
+    offset = _rows_of(given["offset"], test) if "offset" in given else None
+    try:
+        rows = scorer._row_scores(estimator, X_test, y_test, offset)
+    except ValueError as error:
+        # Such as a perfect fit, which has no density. A TypeError says that the estimator can never be judged: raised.
+        return _JudgedFold(None, _text_of(error), fitted - started, np.nan, np.nan)
+    return _JudgedFold(rows, "", fitted - started, time.perf_counter() - fitted, parameter_count(estimator))
+
+
+def _collect(
+    name: str, judged: list[_JudgedFold], folds: list[Fold], n: int
+) -> tuple[JudgedModel, NDArray[np.bool_] | None]:
+    """Average each row's scores over the folds that tested it; nan where none did, or where a fit failed."""
+    failures = tuple(f"fold {number}: {one.failure}" for number, one in enumerate(judged, start=1) if one.failure)
+    totals, counts, masses = np.zeros(n), np.zeros(n), np.zeros(n, dtype=bool)
+    comparable = False
+    for one, (_, test) in zip(judged, folds, strict=True):
+        np.add.at(counts, test, 1)
+        if one.rows is not None:
+            np.add.at(totals, test, one.rows.values)
+            if one.rows.is_mass is not None:
+                masses[test] |= one.rows.is_mass
+                comparable = True
+    with np.errstate(invalid="ignore"):
+        rows = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
+    counted = [one.n_parameters for one in judged if not np.isnan(one.n_parameters)]
+    model = JudgedModel(
+        name=name,
+        row_scores=np.full(n, np.nan) if failures else rows,
+        failures=failures,
+        n_parameters=float(np.mean(counted)) if counted else float("nan"),
+        fit_time=float(np.mean([one.fit_time for one in judged])),
+        score_time=float(np.mean([one.score_time for one in judged])),
+    )
+    return model, masses if comparable else None
+
+
+def _read_estimators(estimators: Any) -> list[tuple[str, Any]]:
+    named = list(estimators.items() if isinstance(estimators, Mapping) else estimators)
+    for pair in named:
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise ValueError(
+                f"estimators must be a mapping of names to estimators, or (name, estimator) pairs; got {pair!r} in it."
+            )
+    names = [name for name, _ in named]
+    if not named or len(set(names)) < len(names):
+        raise ValueError(f"estimators must be one or more, each with a name of its own; got the names {names}.")
+    for name, estimator in named:
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise TypeError(f"estimators[{name!r}] must be an estimator (an instance with fit); got {estimator!r}.")
+    return [(name, estimator) for name, estimator in named]
+
+
+def _read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
+    if isinstance(scoring, ProbabilisticScorer):
+        scorer = scoring
+    elif scoring == "auto":
+        scorer = get_scorer("neg_cross_entropy" if classifying else "log_likelihood")
+    elif isinstance(scoring, str):
+        scorer = get_scorer(scoring)
+    else:
+        raise TypeError(
+            f"scoring must be a name or a scorer of sklearn_mle.metrics, which scores single rows; got {scoring!r}."
+        )
+    if scorer._row_func is None:
+        raise ValueError(
+            f"scoring={scorer._name!r} is not a mean over rows, so it has no paired standard error; use cross_validate "
+            "for it, and compare by 'neg_cross_entropy' or 'log_likelihood'."
+        )
+    return scorer
+
+
+def _n_rows(y: Any) -> int:
+    return int(y.shape[0]) if hasattr(y, "shape") else len(y)
+
+
+def _read_offset(offset: Any, n: int) -> NDArray[Any] | None:
+    if offset is None:
+        return None
+    values = np.asarray(offset)
+    if values.ndim and len(values) != n:
+        raise ValueError(f"offset must be a scalar or have {n} rows, as X and y; got shape {values.shape}.")
+    return values
+
+
+def _rows_of(values: Any, rows: NDArray[np.intp]) -> Any:
+    return values[rows] if values.ndim else values[()]
+
+
+def _read_folds(cv: Any, X: Any, y: Any, groups: Any, classifying: bool) -> list[Fold]:
+    if groups is not None and (cv is None or isinstance(cv, int)):
+        # KFold would put rows of one group on both sides.
+        stratified = classifying and type_of_target(y) in ("binary", "multiclass")
+        cv = (StratifiedGroupKFold if stratified else GroupKFold)(5 if cv is None else cv)
+    splitter = check_cv(cv, y, classifier=classifying)
+    with warnings.catch_warnings():
+        # Of no use to this splitter, but to the standard errors.
+        warnings.filterwarnings("ignore", message="The groups parameter is ignored by")
+        folds = [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(X, y, groups)]
+    return [
+        (np.flatnonzero(train), np.flatnonzero(test)) if test.dtype == bool else (train, test) for train, test in folds
+    ]
+
+
+def _text_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _require_a_score(models: list[JudgedModel]) -> None:
+    if all(model.failures for model in models):
+        reasons = "\n".join(f"{model.name}: {model.failures[0]}" for model in models)
+        raise ValueError(f"No estimator could be fitted and scored on all folds. The first failure of each:\n{reasons}")
+
+
+def _require_one_measure(measures: list[tuple[str, NDArray[np.bool_] | None]], y: Any) -> None:
+    known = [(name, is_mass) for name, is_mass in measures if is_mass is not None]
+    for name, is_mass in known[1:]:
+        first, of_first = known[0]
+        mixed = np.flatnonzero(is_mass != of_first)
+        if len(mixed):
+            row = int(mixed[0])
+            mass, density = (first, name) if of_first[row] else (name, first)
+            raise ValueError(
+                f"{mass!r} gives a probability to the outcome of row {row} (a mass function), {density!r} a density "
+                f"({len(mixed)} such rows): the two have no common unit, and the unit of y would decide which is "
+                "larger. Compare models of one kind, or all by scoring='neg_crps', which has the unit of y for both."
+            )

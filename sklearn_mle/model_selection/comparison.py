@@ -1,0 +1,317 @@
+"""What a comparison found: a table that prints itself, and the scores of all rows behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.metrics._weights import weighted_mean
+from sklearn_mle.model_selection._standard_error import standard_error
+
+__all__ = ["Comparison", "JudgedModel", "PairedDifference"]
+
+Array = NDArray[np.float64]
+
+# Sivula et al. (2020): below these, standard errors of differences are too small too often.
+_FEW_NATS = 4.0
+_FEW_ROWS = 100
+# The scores of which 4 nats mean something: logarithms of probabilities and densities.
+_IN_NATS = {"neg_cross_entropy", "neg_kl_divergence", "log_likelihood"}
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """One model of a comparison.
+
+    Attributes
+    ----------
+    name : str
+    row_scores : ndarray of shape (n,)
+        Score of each row, averaged over the folds that tested it; nan where none did, or where a fit failed.
+    failures : tuple of str
+        What went wrong, a text for each fold that failed.
+    n_parameters : float
+        Number of estimated parameters, averaged over folds; nan where it is not known.
+    fit_time, score_time : float
+        Mean seconds a fold.
+    """
+
+    name: str
+    row_scores: NDArray[np.float64]
+    failures: tuple[str, ...]
+    n_parameters: float
+    fit_time: float
+    score_time: float
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Mean difference of two models' scores on the same rows.
+
+    Attributes
+    ----------
+    value : float
+        Mean difference per row.
+    standard_error : float
+        Its standard error; nan where a score is infinite.
+    total : float
+        Difference of the totals over all rows, weights included.
+    uncertain : bool
+        Whether the standard error may be too small: less than 4 nats in total, or fewer than 100 rows (groups).
+    """
+
+    value: float
+    standard_error: float
+    total: float
+    uncertain: bool
+
+
+class Comparison:
+    """Models judged on the same rows, best first; :func:`compare` makes it.
+
+    It prints as a table, in notebooks too; :meth:`to_frame` gives the numbers.
+
+    Parameters
+    ----------
+    models : sequence of JudgedModel
+        In any order; ties keep it.
+    scoring : str
+        Name of the score; higher is better.
+    weight : ndarray of shape (n,)
+        Weight of each row.
+    groups : ndarray of shape (n,) or None
+        Codes 0, 1, ... of groups of rows that depend on each other.
+    n_folds : int
+        Number of folds, repeats included.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the models, best first; those with failures last.
+    models : list of JudgedModel
+        The models in that order.
+    scoring : str
+        Name of the score.
+    n_rows : float
+        Sum of the weights of the rows that were tested.
+    n_folds : int
+        Number of folds.
+
+    See Also
+    --------
+    compare : Make one.
+    sklearn_mle.displays.ComparisonDisplay : Draw it.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[JudgedModel],
+        *,
+        scoring: str,
+        weight: Array,
+        groups: NDArray[np.intp] | None,
+        n_folds: int,
+    ) -> None:
+        self.scoring = scoring
+        self.n_folds = n_folds
+        tested = ~np.isnan(np.column_stack([model.row_scores for model in models])).all(axis=1) & (weight > 0)
+        self._tested, self._weight = tested, weight[tested]
+        self._groups = None if groups is None else groups[tested]
+        self.n_rows = float(self._weight.sum())
+        # The mean of infinities of both signs is nan, and no better than the worst.
+        self.models = sorted(
+            models,
+            key=lambda model: (bool(model.failures), -np.nan_to_num(self._mean(model), nan=-np.inf, neginf=-np.inf)),
+        )
+        self.names = [model.name for model in self.models]
+
+    def score(self, name: str) -> tuple[float, float]:
+        """Give the mean score of a model and its standard error.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+
+        Returns
+        -------
+        mean : float
+            Mean score per row; nan if a fit failed.
+        standard_error : float
+            Of that mean. To compare models take :meth:`difference`, whose error is usually far smaller.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model.
+        """
+        model = self._model(name)
+        if model.failures:
+            return float("nan"), float("nan")
+        return self._mean(model), standard_error(model.row_scores[self._tested], self._weight, self._groups)
+
+    def difference(self, first: str, second: str) -> PairedDifference:
+        """Give the mean score of ``first`` minus that of ``second``, with its paired standard error.
+
+        Parameters
+        ----------
+        first, second : str
+            Names of two models.
+
+        Returns
+        -------
+        PairedDifference
+            Positive where ``first`` is better; nan where one of them failed, or both are infinite.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model.
+        """
+        one, other = (self._model(name).row_scores[self._tested] for name in (first, second))
+        if first == second:
+            return PairedDifference(0.0, 0.0, 0.0, False)
+        with np.errstate(invalid="ignore"):
+            rows = one - other
+        value = _mean(rows, self._weight)
+        error = standard_error(rows, self._weight, self._groups)
+        total = value * self.n_rows
+        units = self.n_rows if self._groups is None else len(np.unique(self._groups))
+        close = self.scoring in _IN_NATS and abs(total) < _FEW_NATS
+        return PairedDifference(value, error, total, bool(np.isfinite(value) and (close or units < _FEW_ROWS)))
+
+    def to_frame(self) -> Any:
+        """Give the table as a pandas DataFrame, one row a model, best first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by name. ``score`` and ``standard_error`` per row; ``difference`` to the best model, with its paired
+            ``difference_standard_error`` and whether that is ``uncertain``; ``n_parameters``; ``fit_time`` and
+            ``score_time`` in seconds a fold; the numbers ``n_infinite`` of rows with an infinite score and ``n_failed``
+            of folds that failed.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as missing:
+            raise ImportError(
+                "to_frame needs pandas (pip install pandas); print the comparison, or use its methods, without it."
+            ) from missing
+        rows = []
+        for model in self.models:
+            mean, error = self.score(model.name)
+            difference = self.difference(model.name, self.names[0])
+            rows.append(
+                {
+                    "score": mean,
+                    "standard_error": error,
+                    "difference": difference.value,
+                    "difference_standard_error": difference.standard_error,
+                    "uncertain": difference.uncertain,
+                    "n_parameters": model.n_parameters,
+                    "fit_time": model.fit_time,
+                    "score_time": model.score_time,
+                    "n_infinite": self._n_infinite(model),
+                    "n_failed": len(model.failures),
+                }
+            )
+        return pd.DataFrame(rows, index=pd.Index(self.names, name="model"))
+
+    def __repr__(self) -> str:
+        header, lines = self._cells()
+        widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+        table = [
+            "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]).rstrip()
+            for first, *rest in [header, *lines]
+        ]
+        return "\n".join([self._title(), "", *table, "", *self._notes()])
+
+    def _repr_html_(self) -> str:
+        header, lines = self._cells()
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+        body = "".join(
+            f"<tr><th style='text-align: left'>{escape(first)}</th>"
+            + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+            + "</tr>"
+            for first, *rest in lines
+        )
+        notes = "<br>".join(escape(note) for note in self._notes())
+        return (
+            f"<table><caption>{escape(self._title())}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table><p>{notes}</p>"
+        )
+
+    def _model(self, name: str) -> JudgedModel:
+        if name not in self.names:
+            raise ValueError(f"There is no model {name!r} in the comparison; it has {self.names}.")
+        return self.models[self.names.index(name)]
+
+    def _mean(self, model: JudgedModel) -> float:
+        return _mean(model.row_scores[self._tested], self._weight)
+
+    def _n_infinite(self, model: JudgedModel) -> int:
+        return int(np.isinf(model.row_scores[self._tested]).sum())
+
+    def _title(self) -> str:
+        unit = "nats per row" if self.scoring in _IN_NATS else "per row"
+        groups = "" if self._groups is None else f" in {len(np.unique(self._groups))} groups"
+        return f"{self.scoring}, mean {unit}, higher is better: {self.n_rows:.10g} rows{groups}, {self.n_folds} folds"
+
+    def _cells(self) -> tuple[list[str], list[list[str]]]:
+        header = ["", "score", "se", "difference", "se", "", "parameters", "fit s", "score s"]
+        best = self.names[0]
+        lines = []
+        for model in self.models:
+            mean, error = self.score(model.name)
+            difference = self.difference(model.name, best)
+            is_best = model.name == best
+            lines.append(
+                [
+                    model.name,
+                    "failed" if model.failures else _number(mean, ".4f"),
+                    _number(error, ".4f"),
+                    "best" if is_best else _number(difference.value, "+.4f"),
+                    "" if is_best else _number(difference.standard_error, ".4f"),
+                    "~" if difference.uncertain else "",
+                    _number(model.n_parameters, ".4g"),
+                    _number(model.fit_time, ".3g"),
+                    _number(model.score_time, ".2g"),
+                ]
+            )
+        return header, lines
+
+    def _notes(self) -> list[str]:
+        notes = [
+            "difference: to the best, with the paired standard error over rows, for the models fitted on the folds."
+        ]
+        if any(self.difference(name, self.names[0]).uncertain for name in self.names):
+            notes.append(
+                f"~ less than {_FEW_NATS:g} nats apart in total, or fewer than {_FEW_ROWS} "
+                f"{'rows' if self._groups is None else 'groups'}: the standard error may be too small."
+            )
+        for model in self.models:
+            n_infinite = self._n_infinite(model)
+            if n_infinite:
+                notes.append(f"{model.name}: the score of {n_infinite} rows is infinite (certain, and wrong or right).")
+            if model.failures:
+                notes.append(
+                    f"{model.name}: failed on {len(model.failures)} of {self.n_folds} folds; {model.failures[0]}"
+                )
+        return notes
+
+
+def _mean(rows: Array, weight: Array) -> float:
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        return weighted_mean(rows, weight)
+
+
+def _number(value: float, form: str) -> str:
+    return "" if np.isnan(value) else format(value, form)
