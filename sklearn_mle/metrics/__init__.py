@@ -1,4 +1,4 @@
-"""Judge any probabilistic estimator: cross-entropy, entropy, Kullback-Leibler divergence, and scorers.
+"""Judge any probabilistic estimator: of classes, of distributions, and by scorers.
 
 The functions take arrays and give numbers. The scorers go where scikit-learn has ``scoring=``:
 
@@ -15,6 +15,11 @@ np.float64(-0.08)
 """
 
 from sklearn_mle.metrics.cross_entropy import cross_entropy, entropy, kl_divergence
+from sklearn_mle.metrics.crps import crps
+from sklearn_mle.metrics.density_scores import coverage, interval_score, negative_log_likelihood
+from sklearn_mle.metrics.gaussian_kl_divergence import gaussian_kl_divergence
+from sklearn_mle.metrics.information import d2_cross_entropy, information_gain, jensen_shannon_divergence
+from sklearn_mle.metrics.pit import pit_histogram, pit_values
 from sklearn_mle.metrics.scorers import (
     get_scorer,
     get_scorer_names,
@@ -24,12 +29,22 @@ from sklearn_mle.metrics.scorers import (
 )
 
 __all__ = [
+    "coverage",
     "cross_entropy",
+    "crps",
+    "d2_cross_entropy",
     "entropy",
+    "gaussian_kl_divergence",
     "get_scorer",
     "get_scorer_names",
+    "information_gain",
+    "interval_score",
+    "jensen_shannon_divergence",
     "kl_divergence",
     "log_likelihood_scorer",
     "neg_cross_entropy_scorer",
     "neg_kl_divergence_scorer",
+    "negative_log_likelihood",
+    "pit_histogram",
+    "pit_values",
 ]

@@ -12,15 +12,16 @@ with 0 log 0 = 0. Nothing is clipped: where q_k = 0 and p_k > 0 the prediction w
 from __future__ import annotations
 
 import warnings
-from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, check_column_order, read_target
+from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
 
 
@@ -96,7 +97,7 @@ def cross_entropy(
     >>> round(cross_entropy([[0.5, 0.5], [0.0, 1.0]], [[0.5, 0.5], [0.0, 1.0]]), 6)
     0.346574
     """
-    unit = _nats_in_unit(base)
+    unit = nats_in_unit(base)
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
     return _mean_cost("cross_entropy", cross_entropy_rows(prediction, target), weight, target) / unit
 
@@ -151,7 +152,7 @@ def entropy(
     >>> entropy(["cat", "dog", "dog"])
     0.0
     """
-    unit = _nats_in_unit(base)
+    unit = nats_in_unit(base)
     target = read_target(y_true, labels=labels, is_log=log_proba)
     weight = check_weight(sample_weight, len(target))
     if isinstance(target, LabelTarget):
@@ -178,12 +179,16 @@ def kl_divergence(
 
     What the predictions cost beyond the entropy of the targets: 0 where they agree. Of labels it is the cross-entropy.
 
+    Of two frozen ``scipy.stats`` distributions it is the integral (or sum) of p log(p / q): in closed form where both
+    are norm, laplace, expon, uniform, gamma, beta, lognorm, weibull_min, gumbel_r, gumbel_l, invgauss, poisson, binom,
+    nbinom, bernoulli or geom, by quadrature otherwise.
+
     Parameters
     ----------
-    y_true : array-like of shape (n,) or (n, K)
-        What happened: labels, or rows of class probabilities that sum to 1.
-    y_pred : array-like of shape (n, K) or (n,)
-        Predicted probabilities, as for :func:`cross_entropy`.
+    y_true : array-like of shape (n,) or (n, K), or distribution
+        What happened: labels, or rows of class probabilities that sum to 1. Or the true distributions.
+    y_pred : array-like of shape (n, K) or (n,), or distribution
+        Predicted probabilities, as for :func:`cross_entropy`; or predicted distributions, if those of ``y_true`` are such.
     labels : array-like of shape (K,), default=None
         The label of each column, in the order of the columns. By default the sorted labels of ``y_true``.
     log_proba : bool, default=False
@@ -200,8 +205,10 @@ def kl_divergence(
 
     Raises
     ------
+    TypeError
+        If only one of the two is a distribution.
     ValueError
-        As :func:`cross_entropy`.
+        As :func:`cross_entropy`; if a density is compared with a mass function, or a distribution is not defined.
 
     Warns
     -----
@@ -220,8 +227,21 @@ def kl_divergence(
     0.07192
     >>> round(cross_entropy(y_true, y_pred) - entropy(y_true), 6)
     0.07192
+
+    Two log-linear scales, where sigma differs from row to row:
+
+    >>> from scipy.stats import norm
+    >>> round(kl_divergence(norm([0.0, 1.0], [1.0, 2.0]), norm(0.0, [1.0, 4.0])), 6)
+    0.174699
     """
-    unit = _nats_in_unit(base)
+    unit = nats_in_unit(base)
+    if is_distribution(y_true) or is_distribution(y_pred):
+        if labels is not None or log_proba:
+            raise ValueError(
+                "labels and log_proba speak of rows of probabilities; y_true and y_pred are distributions."
+            )
+        of_rows = kl_of_distributions(y_true, y_pred)
+        return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
     return _mean_cost("kl_divergence", kl_divergence_rows(prediction, target), weight, target) / unit
 
@@ -282,11 +302,3 @@ def _mean_cost(name: str, rows: NDArray[np.float64], weight: NDArray[np.float64]
             stacklevel=3,
         )
     return mean
-
-
-def _nats_in_unit(base: float | None) -> float:
-    if base is None:
-        return 1.0
-    if not isinstance(base, Real) or not 1 < base < np.inf:
-        raise ValueError(f"base must be None (nats) or a number greater than 1, such as 2 (bits) or 10; got {base!r}.")
-    return float(np.log(base))

@@ -1,0 +1,169 @@
+"""One predictive distribution a row, whoever wrote its class: read once, asked in one way.
+
+Understood are the frozen distributions of ``scipy.stats`` (and what wraps one as ``.dist``, as NGBoost's do), scipy's
+newer distribution objects, and skpro's. Other classes need ``cdf`` and ``ppf``, and ``logpdf`` or ``logpmf`` where the
+density is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats._distn_infrastructure import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
+from sklearn.utils import column_or_1d
+
+from sklearn_mle.metrics._probability_rows import as_floats
+
+Array = NDArray[np.float64]
+
+# Each question, and the names of the methods that answer it: of scipy.stats, of scipy's newer objects, of skpro.
+_CONTINUOUS = {"log_density": ("logpdf", "log_pdf")}
+_DISCRETE = {"log_density": ("logpmf", "log_pmf")}
+_NAMES = {"cdf": ("cdf",), "sf": ("sf", "ccdf"), "ppf": ("ppf", "icdf"), "isf": ("isf", "iccdf")}
+
+
+class RowDistributions:
+    """Distributions of n outcomes; x of shape (..., n) is a point, or several, of each row's.
+
+    ``family`` is the class of the ``scipy.stats`` distribution and ``parameters`` its parameters by name, ``loc`` and
+    ``scale`` among them; None and empty for distributions of another make.
+    """
+
+    def __init__(self, distribution: Any) -> None:
+        self.name = type(distribution).__name__
+        inner = getattr(distribution, "dist", None)
+        frozen = inner if isinstance(inner, rv_frozen) else distribution
+        self._frozen = frozen
+        self.is_discrete = is_discrete(frozen)
+        self._by_frame = not isinstance(frozen, rv_frozen) and (_has(frozen, "log_pdf") or _has(frozen, "log_pmf"))
+        self.family: type | None = None
+        self.parameters: dict[str, Array] = {}
+        if isinstance(frozen, rv_frozen):
+            self.family = type(frozen.dist)
+            self.parameters = _parameters(frozen)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the parameters: (n,), or () or (1,) if one distribution stands for all rows."""
+        if self.family is not None:
+            return np.broadcast_shapes(*(np.shape(value) for value in self.parameters.values()))
+        return np.shape(getattr(self._frozen, "shape", ())) and self._frozen.shape[:1]
+
+    def log_density(self, x: Array) -> Array:
+        """Log density, or log mass."""
+        names = _DISCRETE if self.is_discrete else _CONTINUOUS
+        return self._ask(names["log_density"], x)
+
+    def cdf(self, x: Array) -> Array:
+        """Probability of at most x."""
+        return self._ask(_NAMES["cdf"], x)
+
+    def sf(self, x: Array) -> Array:
+        """Probability of more than x."""
+        if self._method(_NAMES["sf"]) is None:
+            return 1 - self.cdf(x)
+        return self._ask(_NAMES["sf"], x)
+
+    def ppf(self, q: Array) -> Array:
+        """Quantile of probability q."""
+        return self._ask(_NAMES["ppf"], q)
+
+    def isf(self, q: Array) -> Array:
+        """Point that is exceeded with probability q."""
+        if self._method(_NAMES["isf"]) is None:
+            return self.ppf(1 - q)
+        return self._ask(_NAMES["isf"], q)
+
+    def _method(self, names: tuple[str, ...]) -> Callable[..., Any] | None:
+        # NGBoost's distributions answer None to any name they do not know.
+        return next((getattr(self._frozen, name) for name in names if _has(self._frozen, name)), None)
+
+    def _ask(self, names: tuple[str, ...], x: Array) -> Array:
+        method = self._method(names)
+        if method is None:
+            raise TypeError(
+                f"the distribution, a {self.name}, has no {' or '.join(names)}: "
+                "a frozen scipy.stats distribution is needed, or one with the same methods."
+            )
+        with np.errstate(all="ignore"):
+            if not self._by_frame:
+                return np.asarray(method(x), dtype=np.float64)
+            # skpro's take one table of the shape of the distribution at a time, a column for its one output.
+            rows = np.reshape(x, (-1, np.shape(x)[-1]))
+            answers = [np.asarray(method(row[:, None]), dtype=np.float64)[:, 0] for row in rows]
+            return np.reshape(answers, np.shape(x))
+
+
+def read_distributions(y_pred: Any, y: Array) -> RowDistributions:
+    """Read the distributions of the outcomes y (n,): as many as there are rows, or one for all of them."""
+    if isinstance(y_pred, RowDistributions):
+        return y_pred
+    rows = RowDistributions(y_pred)
+    if rows._method(_NAMES["cdf"]) is None:
+        raise TypeError(
+            f"y_pred is a {rows.name}; a distribution is needed, such as estimator.predict_distribution(X) or "
+            "scipy.stats.norm(mean, std)."
+        )
+    shapes = {name: np.shape(value) for name, value in rows.parameters.items() if np.shape(value) not in ((), (1,))}
+    wrong = {name: shape for name, shape in shapes.items() if shape != y.shape}
+    if wrong:
+        name, shape = next(iter(wrong.items()))
+        raise ValueError(
+            f"y_pred has {name} of shape {shape} for outcomes of shape {y.shape}: one distribution a row is needed."
+        )
+    return rows
+
+
+def read_outcomes(y_true: Any) -> Array:
+    """Outcomes (n,): finite numbers."""
+    y = column_or_1d(as_floats(y_true, "y_true"))
+    if len(y) == 0:
+        raise ValueError("y_true is empty: at least one outcome is needed.")
+    if not np.isfinite(y).all():
+        row = int((~np.isfinite(y)).argmax())
+        raise ValueError(f"y_true[{row}] is {y[row]}: outcomes must be finite.")
+    return y.astype(np.float64, copy=False)
+
+
+def check_rows(values: Any, y: Array, what: str) -> Array:
+    """Values (n,) of a distribution at its outcomes, none of them missing."""
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != y.shape:
+        raise ValueError(f"the distribution gave {what} of shape {values.shape} for outcomes of shape {y.shape}.")
+    if np.isnan(values).any():
+        row = int(np.isnan(values).argmax())
+        raise ValueError(
+            f"{what} of y_true[{row}] = {y[row]} is nan: the distribution of row {row} is not defined; look for "
+            "parameters that are missing, or a scale that is not positive."
+        )
+    return values
+
+
+def is_discrete(distribution: Any) -> bool:
+    """Whether the distribution has a mass function."""
+    if isinstance(distribution, rv_discrete_frozen):
+        return True
+    if isinstance(distribution, rv_continuous_frozen):
+        return False
+    # scipy's newer distributions all have both methods, and the wrong one returns infinities.
+    kinds = {base.__name__ for base in type(distribution).__mro__}
+    if "ContinuousDistribution" in kinds or "DiscreteDistribution" in kinds:
+        return "DiscreteDistribution" in kinds
+    get_tag = getattr(distribution, "get_tag", None)  # skpro's
+    if callable(get_tag):
+        return bool(get_tag("distr:measuretype", "continuous") == "discrete")
+    return not (_has(distribution, "logpdf") or _has(distribution, "log_pdf"))
+
+
+def _has(distribution: Any, name: str) -> bool:
+    return callable(getattr(distribution, name, None))
+
+
+def _parameters(frozen: Any) -> dict[str, Array]:
+    names = [name.strip() for name in (frozen.dist.shapes or "").split(",") if name.strip()]
+    location = {"loc": 0.0} if isinstance(frozen, rv_discrete_frozen) else {"loc": 0.0, "scale": 1.0}
+    given: dict[str, ArrayLike] = location | dict(zip([*names, *location], frozen.args, strict=False)) | frozen.kwds
+    return {name: np.asarray(value, dtype=np.float64) for name, value in given.items()}

@@ -1,0 +1,276 @@
+r"""Kullback-Leibler divergence of two distributions a row: in closed form where it is known, by quadrature otherwise.
+
+Most closed forms are sums of divergences between two positive numbers, which cancel nothing when p and q are near:
+
+.. math:: a \,\ell(b / a) = b - a - a \log(b / a) \ge 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import betaln, digamma, gammaln
+
+from sklearn_mle.metrics import _quadrature
+from sklearn_mle.metrics._distributions import RowDistributions
+from sklearn_mle.numerics.special import less_log1p
+
+Array = NDArray[np.float64]
+Parameters = dict[str, Array]
+
+# Closed forms whose terms cancel are left to quadrature where less than this part of the terms remains.
+_REMAINS = 1e-3
+
+
+def is_distribution(value: Any) -> bool:
+    """Whether the value is asked by methods instead of read as an array."""
+    return callable(getattr(value, "cdf", None))
+
+
+def kl_of_distributions(true: Any, predicted: Any) -> Array:
+    """Divergence (n,) in nats of the predicted distributions from the true ones."""
+    for value, name in ((true, "y_true"), (predicted, "y_pred")):
+        if not is_distribution(value):
+            raise TypeError(
+                f"{name} is a {type(value).__name__} where the other is a distribution: both are distributions, or "
+                "both are labels or rows of probabilities."
+            )
+    p, q = RowDistributions(true), RowDistributions(predicted)
+    if p.is_discrete != q.is_discrete:
+        raise ValueError(
+            "y_true and y_pred must both have densities, or both have mass functions: "
+            f"one is {'discrete' if p.is_discrete else 'continuous'}, the other is not."
+        )
+    try:
+        n = int(np.broadcast_shapes((1,), p.shape, q.shape)[0])
+    except ValueError:
+        raise ValueError(
+            f"y_true has {p.shape[0]} distributions and y_pred {q.shape[0]}: one a row is needed."
+        ) from None
+    closed = _CLOSED_FORMS.get(p.family) if p.family is q.family else None
+    with np.errstate(all="ignore"):
+        if closed is None:
+            rows = _integrated(p, q, n)
+        else:
+            rows = np.broadcast_to(closed(p.parameters, q.parameters), (n,))
+            if np.isnan(rows).any():
+                rows = np.where(np.isnan(rows), _integrated(p, q, n), rows)
+    if np.isnan(rows).any():
+        row = int(np.isnan(rows).argmax())
+        raise ValueError(f"the divergence of row {row} is nan: one of its two distributions is not defined.")
+    return rows
+
+
+def gaussian_kl(mean_p: Array, std_p: Array, mean_q: Array, std_q: Array) -> Array:
+    """Divergence of the second normal distribution from the first, in nats; nan where a scale is not positive."""
+    excess = (std_p - std_q) / std_q * ((std_p + std_q) / std_q)
+    rows = 0.5 * _ell(excess, 2 * (np.log(std_p) - np.log(std_q))) + 0.5 * ((mean_p - mean_q) / std_q) ** 2
+    return np.where((std_p > 0) & (std_q > 0), rows, np.nan)
+
+
+def _ell(excess: Array, log_ratio: Array) -> Array:
+    # ratio - 1 - log(ratio), from excess = ratio - 1
+    return np.where(np.abs(excess) < 0.5, less_log1p(np.maximum(excess, -0.5)), excess - log_ratio)
+
+
+def _between(a: Array, b: Array) -> Array:
+    """Divergence b - a - a log(b / a) of two numbers a, b >= 0."""
+    safe = np.where(a > 0, a, 1.0)
+    return np.where(a > 0, safe * _ell((b - safe) / safe, np.log(b) - np.log(safe)), b)
+
+
+def _if_positive(rows: Array, *scales: Array) -> Array:
+    return np.where(np.all(np.broadcast_arrays(*(scale > 0 for scale in scales)), axis=0), rows, np.nan)
+
+
+def _norm(p: Parameters, q: Parameters) -> Array:
+    return gaussian_kl(p["loc"], p["scale"], q["loc"], q["scale"])
+
+
+def _laplace(p: Parameters, q: Parameters) -> Array:
+    delta, ratio = np.abs(p["loc"] - q["loc"]) / p["scale"], p["scale"] / q["scale"]
+    # delta + exp(-delta) - 1 is less_log1p of exp(-delta) - 1.
+    shift = np.where(delta < 0.5, less_log1p(np.expm1(-np.minimum(delta, 0.5))), delta + np.expm1(-delta))
+    return _if_positive(_between(q["scale"], p["scale"]) / q["scale"] + ratio * shift, p["scale"], q["scale"])
+
+
+def _exponential(p: Parameters, q: Parameters) -> Array:
+    later = (p["loc"] - q["loc"]) / q["scale"]
+    rows = np.where(later >= 0, _between(q["scale"], p["scale"]) / q["scale"] + later, np.inf)
+    return _if_positive(rows, p["scale"], q["scale"])
+
+
+def _uniform(p: Parameters, q: Parameters) -> Array:
+    inside = (p["loc"] >= q["loc"]) & (p["loc"] + p["scale"] <= q["loc"] + q["scale"])
+    rows = np.where(inside, np.log(q["scale"]) - np.log(p["scale"]), np.inf)
+    return _if_positive(rows, p["scale"], q["scale"])
+
+
+def _gumbel(p: Parameters, q: Parameters) -> Array:
+    return _of_gumbels((p["loc"] - q["loc"]) / q["scale"], np.log(p["scale"]) - np.log(q["scale"]))
+
+
+def _left_gumbel(p: Parameters, q: Parameters) -> Array:
+    return _of_gumbels((q["loc"] - p["loc"]) / q["scale"], np.log(p["scale"]) - np.log(q["scale"]))
+
+
+def _weibull(p: Parameters, q: Parameters) -> Array:
+    # -log Y is Gumbel with location -log scale and scale 1 / c.
+    rows = _of_gumbels(q["c"] * (np.log(q["scale"]) - np.log(p["scale"])), np.log(q["c"]) - np.log(p["c"]))
+    return np.where(p["loc"] == q["loc"], rows, np.nan)
+
+
+def _of_gumbels(delta: Array, log_ratio: Array) -> Array:
+    ratio = np.exp(log_ratio)
+    return _unless_cancelled(
+        -log_ratio, -np.euler_gamma - 1, delta, ratio * np.euler_gamma, np.exp(gammaln(1 + ratio) - delta)
+    )
+
+
+def _gamma(p: Parameters, q: Parameters) -> Array:
+    k, other = p["a"], q["a"]
+    log_ratio = np.log(p["scale"]) - np.log(q["scale"])
+    rows = _unless_cancelled(
+        gammaln(other),
+        -gammaln(k),
+        (k - other) * digamma(k),
+        k * _between(q["scale"], p["scale"]) / q["scale"],
+        (k - other) * log_ratio,
+    )
+    of_scales = k * _between(q["scale"], p["scale"]) / q["scale"]
+    return np.where(p["loc"] != q["loc"], np.nan, np.where(k == other, of_scales, rows))
+
+
+def _beta(p: Parameters, q: Parameters) -> Array:
+    a, b = q["a"] - p["a"], q["b"] - p["b"]
+    rows = _unless_cancelled(
+        betaln(q["a"], q["b"]),
+        -betaln(p["a"], p["b"]),
+        -a * digamma(p["a"]),
+        -b * digamma(p["b"]),
+        (a + b) * digamma(p["a"] + p["b"]),
+    )
+    return np.where((p["loc"] == q["loc"]) & (p["scale"] == q["scale"]), rows, np.nan)
+
+
+def _lognormal(p: Parameters, q: Parameters) -> Array:
+    rows = gaussian_kl(np.log(p["scale"]), p["s"], np.log(q["scale"]), q["s"])
+    return np.where(p["loc"] == q["loc"], rows, np.nan)
+
+
+def _inverse_gaussian(p: Parameters, q: Parameters) -> Array:
+    mean_p, mean_q = p["mu"] * p["scale"], q["mu"] * q["scale"]
+    of_shapes = 0.5 * _between(p["scale"], q["scale"]) / p["scale"]
+    rows = of_shapes + 0.5 * q["scale"] / mean_p * ((mean_p - mean_q) / mean_q) ** 2
+    return np.where(p["loc"] == q["loc"], _if_positive(rows, mean_p, mean_q, p["scale"], q["scale"]), np.nan)
+
+
+def _poisson(p: Parameters, q: Parameters) -> Array:
+    rows = np.where((p["mu"] >= 0) & (q["mu"] >= 0), _between(p["mu"], q["mu"]), np.nan)
+    return np.where(p["loc"] == q["loc"], rows, np.nan)
+
+
+def _binomial(p: Parameters, q: Parameters) -> Array:
+    return np.where((p["n"] == q["n"]) & (p["loc"] == q["loc"]), p["n"] * _of_trials(p["p"], q["p"]), np.nan)
+
+
+def _bernoulli(p: Parameters, q: Parameters) -> Array:
+    return np.where(p["loc"] == q["loc"], _of_trials(p["p"], q["p"]), np.nan)
+
+
+def _negative_binomial(p: Parameters, q: Parameters) -> Array:
+    return np.where((p["n"] == q["n"]) & (p["loc"] == q["loc"]), p["n"] / p["p"] * _of_trials(p["p"], q["p"]), np.nan)
+
+
+def _geometric(p: Parameters, q: Parameters) -> Array:
+    return np.where(p["loc"] == q["loc"], _of_trials(p["p"], q["p"]) / p["p"], np.nan)
+
+
+def _of_trials(p: Array, q: Array) -> Array:
+    defined = (p >= 0) & (p <= 1) & (q >= 0) & (q <= 1)
+    return np.where(defined, _between(p, q) + _between(1 - p, 1 - q), np.nan)
+
+
+def _unless_cancelled(*terms: Any) -> Array:
+    rows = np.sum(np.broadcast_arrays(*terms), axis=0)
+    largest = np.max(np.abs(np.broadcast_arrays(*terms)), axis=0)
+    return np.where(np.isinf(rows) | (rows > _REMAINS * largest), rows, np.nan)
+
+
+def _integrated(p: RowDistributions, q: RowDistributions, n: int) -> Array:
+    # p log(p / q) + q - p instead of p log(p / q): it has the same integral and is nowhere negative, so that nothing
+    # cancels.
+    if p.is_discrete:
+        counts = _quadrature.counts([p, q], np.zeros(n))
+        rows: Array = np.zeros(n)
+        for k in counts:
+            rows = rows + _integrand(p, q, np.full(n, k))
+        return rows
+    cuts = np.vstack([_quadrature.quantiles(p, n), _quadrature.quantiles(q, n)])
+    undefined = np.isnan(cuts[: len(cuts) // 2]).all(axis=0) | np.isnan(cuts[len(cuts) // 2 :]).all(axis=0)
+    cuts = np.sort(np.where(undefined, 0.0, cuts), axis=0)  # missing quantiles come last
+    cuts = np.where(np.isnan(cuts), np.nanmax(cuts, axis=0), cuts)
+    rows = np.zeros(n)
+    for left, right in pairwise(cuts):
+        rows = rows + _quadrature.panel(left, right, lambda x: _integrand(p, q, x))
+    rows = rows + _beyond(cuts[0], lambda x: _integrand(p, q, x), p.cdf, p.ppf)
+    rows = rows + _beyond(-cuts[-1], lambda x: _integrand(p, q, -x), lambda x: p.sf(-x), lambda u: -p.isf(u))
+    return np.where(undefined, np.nan, rows)
+
+
+def _beyond(
+    start: Array,
+    integrand: Callable[[Array], Array],
+    probability: Callable[[Array], Array],
+    quantile: Callable[[Array], Array],
+) -> Array:
+    """Integral (n,) over what lies below the last quantile.
+
+    It is nothing in most tails. In tails of a power law the integrals between quantiles of probabilities in a fixed
+    ratio have a fixed ratio themselves, and are summed as a geometric series: to infinity if they do not fall.
+    """
+    mass = probability(start)
+    previous = last = total = np.zeros(len(start))
+    for _ in range(4):
+        mass = mass / 4
+        outer = quantile(mass)
+        outer = np.where(np.isfinite(outer) & (outer < start), outer, start)
+        previous, last = last, _quadrature.panel(outer, start, integrand)
+        total, start = total + last, outer
+    ratio = np.where(previous > 0, last / previous, 0.0)
+    return total + np.where(last > 0, np.where(ratio < 1, last * ratio / (1 - ratio), np.inf), 0.0)
+
+
+def _integrand(p: RowDistributions, q: RowDistributions, x: Array) -> Array:
+    log_p, log_q = p.log_density(x), q.log_density(x)
+    difference = log_q - log_p
+    near = np.abs(difference) < 0.5
+    # exp(d) - 1 - d is less_log1p of exp(d) - 1.
+    bregman = np.exp(log_p) * less_log1p(np.expm1(np.where(near, difference, 0.0)))
+    far = np.exp(log_q) - np.exp(log_p) * (1 + difference)
+    return np.where(np.isneginf(log_p), np.exp(log_q), np.where(near, bregman, far))
+
+
+_CLOSED_FORMS: dict[Any, Callable[[Parameters, Parameters], Array]] = {
+    type(stats.bernoulli): _bernoulli,
+    type(stats.beta): _beta,
+    type(stats.binom): _binomial,
+    type(stats.expon): _exponential,
+    type(stats.gamma): _gamma,
+    type(stats.geom): _geometric,
+    type(stats.gumbel_l): _left_gumbel,
+    type(stats.gumbel_r): _gumbel,
+    type(stats.invgauss): _inverse_gaussian,
+    type(stats.laplace): _laplace,
+    type(stats.lognorm): _lognormal,
+    type(stats.nbinom): _negative_binomial,
+    type(stats.norm): _norm,
+    type(stats.poisson): _poisson,
+    type(stats.uniform): _uniform,
+    type(stats.weibull_min): _weibull,
+}
