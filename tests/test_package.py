@@ -90,7 +90,7 @@ def test_names_are_listed_by_dir_and_unknown_ones_are_refused():
 
 
 def test_every_parameter_of_both_logistic_estimators_stands_in_the_drop_in_table():
-    table = (ROOT / "docs" / "logistic_drop_in.md").read_text()
+    table = (ROOT / "docs" / "classification.md").read_text()
     documented = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
     for estimator in (LogisticRegression(), sklearn_mle.MLELogisticClassifier()):
         assert set(estimator.get_params()) <= documented
