@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 BENCH := benchmarks/.venv
+DOCS := docs/.venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help demo test lint format types layering doctest test-oldest check bench bench-quick bench-growth clean
+.PHONY: help demo docs docs-quick test lint format types layering doctest test-oldest check bench bench-quick bench-growth clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, and one picture"
@@ -18,6 +19,7 @@ help:
 	@echo "make layering     import-linter: each room imports only from lower floors"
 	@echo "make doctest      the examples in docstrings, README and docs"
 	@echo "make check        all of these but demo"
+	@echo "make docs         the documentation site in docs/_build/html, with its gallery; docs-quick runs no example"
 	@echo "make bench        time to solution beside the peers: hours; bench-quick tests it, bench-growth varies the size"
 	@echo "make clean        remove everything that these commands made"
 
@@ -42,10 +44,20 @@ layering: $(VENV)/.stamp
 	$(VENV)/bin/lint-imports
 
 doctest: $(VENV)/.stamp
-	$(RUN) pytest --doctest-modules --doctest-glob='*.md' sklearn_mle README.md docs
+	$(RUN) pytest --doctest-modules sklearn_mle
+	$(RUN) pytest --doctest-glob='*.md' README.md docs
 
 test-oldest: $(OLDEST)/.stamp
 	$(OLDEST)/bin/python -m pytest
+
+# -W: warnings are errors. --keep-going: all of them are shown. The links of the built pages are tested at the end.
+docs: $(DOCS)/.stamp
+	$(DOCS)/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(DOCS)/bin/python docs/check_links.py docs/_build/html
+
+docs-quick: $(DOCS)/.stamp
+	$(DOCS)/bin/python -m sphinx -W --keep-going -D plot_gallery=0 -b html docs docs/_build/quick
+	$(DOCS)/bin/python docs/check_links.py docs/_build/quick
 
 bench: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.run
@@ -56,10 +68,11 @@ bench-quick: $(BENCH)/.stamp
 bench-growth: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.run --growth
 
-check: test lint types layering doctest test-oldest
+check: test lint types layering doctest test-oldest docs
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(BENCH) benchmarks/output examples/output
+	rm -rf $(VENV) $(OLDEST) $(BENCH) $(DOCS) benchmarks/output examples/output
+	rm -rf docs/_build docs/api docs/exercises docs/gallery
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -82,6 +95,12 @@ $(OLDEST)/.stamp: pyproject.toml sklearn_mle/__init__.py
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet uv
 	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[test]'
+	@touch $@
+
+$(DOCS)/.stamp: pyproject.toml sklearn_mle/__init__.py
+	$(require_python)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 # Peers bring their own pins, so they stay out of the environment that the tests run in.

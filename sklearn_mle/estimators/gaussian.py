@@ -78,7 +78,7 @@ class GaussianMLERegressor(BaseMLERegressor):
         Sum of the weights.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features; only where X has names that are strings.
 
     See Also

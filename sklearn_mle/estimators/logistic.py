@@ -85,7 +85,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         Sum of the weights, class weights included.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features; only where X has names that are strings.
 
     See Also
