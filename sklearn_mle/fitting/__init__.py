@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.fitting.check_loss import fit_check_loss
 from sklearn_mle.fitting.gaussian import fit_gaussian
 from sklearn_mle.fitting.logistic import fit_logistic
 from sklearn_mle.fitting.prepare import prepare
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["FitOptions", "FitResult", "fit"]
@@ -69,6 +71,8 @@ def fit(
             result = fit_logistic(likelihood, prepared, options, start=start, observer=watched, class_names=class_names)
         elif isinstance(likelihood, Gaussian):
             result = fit_gaussian(likelihood, prepared, options, start=start, observer=watched)
+        elif isinstance(likelihood, LocationScale) and not likelihood.smooth:
+            result = fit_check_loss(likelihood, prepared, options, start=start, observer=watched)
         else:
             raise TypeError(f"likelihood: no fit is known for {type(likelihood).__name__}")
     if options.verbose:

@@ -1,0 +1,184 @@
+"""Fitting likelihoods with a kink (laplace, asymmetric_laplace): the check loss exactly, then the scale."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.exceptions import PerfectFitWarning
+from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.gaussian import _rank_warning
+from sklearn_mle.fitting.least_check_loss import CheckLoss, Optimum
+from sklearn_mle.fitting.outcome import RealOutcome
+from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.result import FitOptions, FitResult
+from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._start import weighted_quantile
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.solvers import Status
+
+__all__ = ["fit_check_loss"]
+
+Array = NDArray[Any]
+Observer = Callable[[Array], bool]
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def fit_check_loss(
+    likelihood: LocationScale,
+    prepared: Prepared,
+    options: FitOptions,
+    *,
+    start: Array | None,
+    observer: Observer | None,
+) -> FitResult:
+    """Fit a likelihood whose standard NLL is a check loss: a multiple of z above zero, another of -z below.
+
+    A constant scale without a prior is the mean loss at the location that minimizes it, whatever the scale. With a
+    prior, which is relative to the noise, the two are estimated together.
+
+    Parameters
+    ----------
+    likelihood : LocationScale
+        Not smooth: ``Laplace`` or ``AsymmetricLaplace``.
+    prepared : Prepared
+    options : FitOptions
+        ``tol`` and ``solver`` are of no concern: the optimum is exact, at rounding.
+    start : ndarray of shape (2, p + 1) or None
+        Of no concern either: the optimum does not depend on it.
+    observer : callable or None
+        Sees coefficients in the units of X and y.
+    """
+    if options.scale == "log_linear":
+        raise ValueError("scale='log_linear' is not available for a likelihood with a kink; use scale='constant'.")
+    lower, upper = slopes(likelihood)
+    outcome = robust_outcome(prepared, upper / (upper - lower), centre=options.fit_intercept)
+    identification = None
+    if prepared.alpha == 0:
+        identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
+    warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
+    predictors = LinearPredictors(
+        prepared.data.n_columns,
+        [
+            Terms(
+                True,
+                options.fit_intercept,
+                _active(prepared, None if identification is None else identification.active),
+            )
+        ],
+    )
+    known = None if isinstance(options.scale, str) else float(options.scale) / outcome.spread
+    prior = np.append(prepared.alpha / np.square(prepared.columns.scale), 0.0)[predictors.used[0]]
+    silent = float(np.abs(outcome.data.y).max()) <= 8 * outcome.noise
+    joint = bool(prior.any()) and known is None and not silent
+    problem = CheckLoss(
+        outcome.data,
+        predictors,
+        lower,
+        upper,
+        prior if known is None else prior / known,
+        8 * outcome.noise,
+        joint,
+    )
+
+    def full(theta: Array, scale: float | None = None) -> Array:
+        """Return (location, log scale) coefficients."""
+        if joint:
+            theta, scale = theta[:-1] / theta[-1], 1 / theta[-1]
+        matrix = np.zeros((2, predictors.n_columns + 1))
+        matrix[:1] = predictors.matrix(theta)
+        with np.errstate(divide="ignore"):
+            matrix[1, -1] = np.log(1.0 if scale is None else scale)
+        return matrix
+
+    def watch(theta: Array) -> bool:
+        return observer is not None and observer(outcome.to_original(full(theta, known)))
+
+    optimum = _nothing(problem) if silent and prior.any() else problem.minimize(options.max_iter, watch)
+    loss = optimum.loss / optimum.theta[-1] if joint else optimum.loss
+    total = outcome.weight_sum
+    if known is not None:
+        scale = known
+    elif joint:
+        scale = 1 / float(optimum.theta[-1])
+    else:
+        rounding = outcome.noise + _EPS * float(np.abs(optimum.theta).sum())
+        perfect = loss <= 8 * rounding * total
+        scale = 0.0 if perfect else loss / total
+        if perfect:
+            warnings.append(_perfect_fit_warning())
+    matrix = full(optimum.theta, scale)
+    if identification is not None:
+        matrix[:1] = identification.minimum_norm(matrix[:1], prepared.columns)
+    if scale == 0:
+        log_likelihood, gap = np.inf, 0.0
+    else:
+        constant = float(likelihood.standard_nll(np.zeros(1))[0]) + np.log(scale) + np.log(outcome.spread)
+        log_likelihood = -total * constant - loss / scale
+        gap = optimum.gap if joint else optimum.gap / scale
+    return FitResult(
+        coefficients=outcome.to_original(matrix),
+        scale=scale * outcome.spread,
+        log_likelihood=float(log_likelihood) * prepared.unit,
+        n_obs=prepared.n_obs,
+        n_iter=max(1, optimum.n_iter),
+        n_passes=outcome.n_passes,
+        gap=float(gap) * prepared.unit,
+        status=optimum.status,
+        warnings=tuple(warnings),
+    )
+
+
+def slopes(likelihood: LocationScale) -> tuple[float, float]:
+    """Return the slopes of the standard NLL below and above zero."""
+    above, below = likelihood.standard_derivatives(np.array([1.0, -1.0]))[0]
+    return float(below), float(above)
+
+
+def robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> RealOutcome:
+    """Return y centred at its quantile and scaled by its mean distance from it: outliers cost the others no digits."""
+    data = prepared.data
+    y = data.y if data.offset is None else data.y - data.offset[0]
+    largest = float(np.abs(y).max())
+    power = 1.0 if largest == 0 else float(np.exp2(np.floor(np.log2(largest))))
+    relative = y / power
+    middle = weighted_quantile(relative, data.weight, level) if centre else 0.0
+    spread = float(np.average(np.abs(relative - middle), weights=data.weight))
+    if spread <= 4 * _EPS:
+        spread = 1.0  # constant to rounding: keep the unit of y itself
+    else:
+        spread = float(np.exp2(np.rint(np.log2(spread))))
+        # On a coarse grid, so that data on a grid lose nothing by being centred.
+        middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * _EPS else middle
+    weight_sum = float(data.n_rows if data.weight is None else data.weight.sum())
+    return RealOutcome(
+        RowBlocks(data.rows, (relative - middle) / spread, data.weight, None, data.n_predictors),
+        prepared,
+        middle * power,
+        spread * power,
+        _EPS * max(1.0, 1.0 / spread),
+        weight_sum,
+    )
+
+
+def _active(prepared: Prepared, independent: Array | None) -> Array | None:
+    if independent is not None:
+        return independent
+    return np.flatnonzero(~prepared.columns.constant) if prepared.columns.constant.any() else None
+
+
+def _nothing(problem: CheckLoss) -> Optimum:
+    """Return the fit of an outcome without any variation, under a prior: no coefficients, no noise."""
+    theta = np.zeros(problem.size)
+    return Optimum(theta, 0.0, np.zeros(problem.data.n_rows), np.arange(problem.data.n_rows), 0.0, Status.CONVERGED, 1)
+
+
+def _perfect_fit_warning() -> PerfectFitWarning:
+    return PerfectFitWarning(
+        "The location fits every row exactly, so the estimated scale is zero and the log-likelihood infinite. "
+        "Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give a "
+        "known scale."
+    )

@@ -1,0 +1,347 @@
+r"""The exact minimizer of a check loss over row blocks: solve few rows, prove it for all.
+
+At the optimum most rows only say on which side of the fit they lie. So (Portnoy and Koenker 1997, section 4): fit a
+sample; fix the sides of the rows that lie far from its fit in standard errors; solve for the others exactly; look at
+all rows, and let those on the wrong side join. The subgradients of all rows are then a dual certificate: what is left
+between the two is the reported gap.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.likelihoods._start import weighted_quantile
+from sklearn_mle.linear_predictors import LinearPredictors
+from sklearn_mle.numerics.factors import CholeskyFactor, Factor, triangle_of
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.row_blocks.sample import sample_rows
+from sklearn_mle.solvers import Status
+from sklearn_mle.solvers.check_loss import CheckLossProblem, SmoothPart, solve_check_loss
+from sklearn_mle.solvers.optimal_face import Face
+
+__all__ = ["CheckLoss", "Optimum"]
+
+Array = NDArray[Any]
+Observer = Callable[[Array], bool]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Fewer rows than this are solved as they are.
+_FEW_ROWS = 6000
+# How far from the sample's fit a row may lie, in standard errors, before its side is taken as known.
+_BAND = 3.5
+# After so many looks at all rows every row takes part.
+_ROUNDS = 6
+# In standardized columns, against thousands of rows: it holds only what the sample says nothing about.
+_SAMPLE_PRIOR = 1e-3
+# The length of a row, in units of the curvature of all, beyond which the sample says too little of its kind.
+_STRANGE = 0.3
+_CHUNK = 4096
+# Least squares by a factor of the slightly ridged cross-products, corrected so often: a perfect fit shows itself.
+_RIDGE, _LEAST_SQUARES_ROUNDS = 1e-14, 3
+# What the interior point is asked for before the optimal face is solved for.
+_INTERIOR_GAP = 1e-14
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The minimizer and its certificate.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (size,)
+    loss : float
+        The total check loss there, without the prior.
+    dual : ndarray of shape (n,)
+        A subgradient for each row, weights included.
+    at_zero : ndarray of int
+        The rows that are fitted exactly.
+    gap : float
+        Bound of the shortfall from the minimum, in the unit of the loss.
+    status : Status
+    n_iter : int
+    """
+
+    theta: Array
+    loss: float
+    dual: Array
+    at_zero: NDArray[np.intp]
+    gap: float
+    status: Status
+    n_iter: int
+
+
+@dataclass(frozen=True)
+class CheckLoss:
+    r"""The problem :math:`\min \sum_i w_i \rho(y_i - \eta_i) + \tfrac12 \sum_j \lambda_j \theta_j^2`.
+
+    With ``joint``, theta ends with the inverse scale t, y_i is replaced by t y_i, and minus log t is added per unit of
+    weight: the NLL of a location-scale model in the variables (location / scale, 1 / scale), where it is convex.
+
+    Attributes
+    ----------
+    data : RowBlocks
+    predictors : LinearPredictors
+        Of the location.
+    lower, upper : float
+        The slopes of rho below and above zero.
+    precision : ndarray of shape (predictors.size,)
+    rounding : float
+        Residuals this small on average are zeros.
+    joint : bool
+    """
+
+    data: RowBlocks
+    predictors: LinearPredictors
+    lower: float
+    upper: float
+    precision: Array
+    rounding: float = 0.0
+    joint: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many parameters there are."""
+        return self.predictors.size + self.joint
+
+    def minimize(self, max_iter: int, observer: Observer, start: Array | None = None) -> Optimum:
+        """Return the minimizer; ``start`` stands in for the fit of a sample."""
+        n = self.data.n_rows
+        sample_size = int((_BAND * n * np.sqrt(self.size)) ** (2 / 3))
+        if n <= _FEW_ROWS or 2 * sample_size >= n:
+            return self._from(np.arange(n), self._least_squares() if start is None else start, max_iter, observer)
+        sample = sample_rows(self.data, sample_size)
+        held = np.maximum(self.precision, _SAMPLE_PRIOR)
+        near = replace(self, data=sample, precision=held).minimize(max_iter, observer)
+        if near.status is Status.STOPPED:
+            return self._judged(near.theta, self._sides(near.theta), np.zeros(0, np.intp), near.status, near.n_iter)
+        return self._from(self._in_doubt(near.theta, sample), near.theta, max_iter, observer)
+
+    def _from(self, rows: Array, theta: Array, max_iter: int, observer: Observer) -> Optimum:
+        """Return the minimizer over all rows, from those whose side is in doubt and a theta that tells the others'."""
+        n = self.data.n_rows
+        n_iter, dual, loss = 0, self._sides(theta), self._loss(self._residual(theta))
+        for round_ in range(_ROUNDS + 1):
+            if 2 * len(rows) >= n or round_ == _ROUNDS:
+                rows = np.arange(n)
+            optimum = self._among(rows, theta, dual, max_iter, observer)
+            n_iter += optimum.n_iter
+            optimum = replace(optimum, n_iter=n_iter)
+            residual = self._residual(optimum.theta)
+            wrong = np.flatnonzero(self._excess(residual, optimum.dual) > 0)
+            joining = np.setdiff1d(wrong, rows)
+            if len(rows) == n or not len(joining) or optimum.status is Status.STOPPED:
+                return optimum
+            rows, dual = np.union1d(rows, joining), optimum.dual
+            if optimum.loss < loss:  # rows that joined in vain may have run away
+                theta, loss = optimum.theta, optimum.loss
+        raise AssertionError("the last round has all rows")
+
+    def _among(self, rows: Array, theta: Array, dual: Array, max_iter: int, observer: Observer) -> Optimum:
+        """Return the minimizer when only the given rows may change sides."""
+        whole = len(rows) == self.data.n_rows
+        part = self if whole else replace(self, data=self.data.take(rows))
+        linear = np.zeros(self.size)
+        if not whole:
+            outside = dual.copy()
+            outside[rows] = 0
+            linear = self.transpose_matvec(outside)
+        weight = part.data.weight if part.data.weight is not None else np.ones(part.data.n_rows)
+        smooth = self._smooth(linear)
+        problem = CheckLossProblem(
+            np.zeros(len(rows)) if self.joint else part.data.y,
+            self.lower * weight,
+            self.upper * weight,
+            part.matvec,
+            part.transpose_matvec,
+            part.sandwich,
+            part.triangle,
+            smooth,
+            observer,
+        )
+        loss = self._loss(self._residual(theta))
+        if not self.joint and loss <= self.rounding * float(weight.sum()):
+            return Optimum(theta, loss, np.zeros_like(dual), np.arange(len(dual)), loss, Status.CONVERGED, 1)
+        inner = solve_check_loss(problem, theta, tol=_INTERIOR_GAP, max_iter=max_iter)
+        whole_dual = dual.copy()
+        whole_dual[rows] = inner.dual
+        found = self._judged(inner.theta, whole_dual, rows[inner.at_zero], inner.status, inner.n_iter)
+        if inner.status in (Status.STOPPED, Status.MAX_ITER):
+            return found
+        exact = self._on_face(found, part, rows, inner.at_zero, smooth)
+        return exact if exact is not None and exact.gap <= found.gap else found
+
+    def _on_face(
+        self, found: Optimum, part: "CheckLoss", rows: Array, at_zero: Array, smooth: SmoothPart
+    ) -> Optimum | None:
+        """Return the optimum with its rows at zero solved for."""
+        A = part.rows(np.flatnonzero(at_zero))
+        y = np.zeros(len(A)) if self.joint else part.data.y[at_zero]
+        face = Face(A, y)
+        theta = face.nearest(found.theta)
+        # The other rows lie at an end of their interval.
+        dual = found.dual.copy()
+        sides = part._sides(theta)
+        dual[rows] = np.where(at_zero, found.dual[rows], sides)
+        others = dual.copy()
+        others[rows[at_zero]] = 0
+        smooth = replace(smooth, linear=self.transpose_matvec(others))
+        least = theta if smooth.is_linear else face.least(smooth, theta)
+        if least is None:
+            return None
+        chosen = rows[at_zero]
+        weight = 1.0 if self.data.weight is None else self.data.weight[chosen]
+        lower, upper = self.lower * weight, self.upper * weight
+        inside = found.dual[chosen]
+        room = np.minimum(upper - inside, inside - lower)
+        dual[chosen] = np.clip(face.dual(smooth, least, inside, room), lower, upper)
+        return self._judged(least, dual, chosen, Status.CONVERGED, found.n_iter)
+
+    def _judged(self, theta: Array, dual: Array, at_zero: Array, status: Status, n_iter: int) -> Optimum:
+        """Return the point with its duality gap over all rows."""
+        residual = self._residual(theta)
+        gap = float(self._excess(residual, dual).sum())
+        loss = self._loss(residual)
+        # The optimum loses no more, so on average its fitted values are no farther from these.
+        radius = 2 * loss / (min(self.upper, -self.lower) * self._total)
+        gap += self._smooth(np.zeros(self.size)).gap(theta, self.transpose_matvec(dual), radius)
+        return Optimum(theta, loss, dual, at_zero, gap, status, n_iter)
+
+    def _smooth(self, linear: Array) -> SmoothPart:
+        precision = np.append(self.precision, 0.0) if self.joint else self.precision
+        return SmoothPart(linear, precision, self._total if self.joint else 0.0)
+
+    @property
+    def _total(self) -> float:
+        return float(self.data.n_rows if self.data.weight is None else self.data.weight.sum())
+
+    def _residual(self, theta: Array) -> Array:
+        return (0.0 if self.joint else self.data.y) - self.matvec(theta)
+
+    def _rho(self, residual: Array) -> Array:
+        rho = np.maximum(self.upper * residual, self.lower * residual)
+        return rho if self.data.weight is None else self.data.weight * rho
+
+    def _loss(self, residual: Array) -> float:
+        return float(self._rho(residual).sum())
+
+    def _excess(self, residual: Array, dual: Array) -> Array:
+        """Return per row the loss beyond its bound by the subgradient: never negative but for rounding."""
+        return np.maximum(self._rho(residual) - dual * residual, 0.0)
+
+    def _sides(self, theta: Array) -> Array:
+        slope = np.where(self._residual(theta) > 0, self.upper, self.lower)
+        return slope if self.data.weight is None else self.data.weight * slope
+
+    def _least_squares(self) -> Array:
+        """Return a start: least squares, with its intercept moved to the quantile that the slopes ask for."""
+        data, predictors = self.data, self.predictors
+        weight = np.ones(data.n_rows) if data.weight is None else data.weight
+        plain = replace(self, joint=False)
+        matrix = plain.sandwich(weight)
+        matrix.flat[:: len(matrix) + 1] += self.precision + _RIDGE * (matrix.diagonal() + matrix.diagonal().max())
+        factor = CholeskyFactor(matrix)
+        theta, residual = np.zeros(len(matrix)), data.y
+        for _ in range(_LEAST_SQUARES_ROUNDS):
+            theta = theta + factor.solve(plain.transpose_matvec(weight * residual) - self.precision * theta)
+            residual = data.y - plain.matvec(theta)
+        if predictors.terms[0].intercept:
+            level = self.upper / (self.upper - self.lower)
+            move = weighted_quantile(residual, data.weight, level)
+            moved = theta.copy()
+            moved[-1] += move
+            if plain._loss(residual - move) < plain._loss(residual):
+                theta, residual = moved, residual - move
+        if not self.joint:
+            return theta
+        scale = max(plain._loss(residual) / float(weight.sum()), 1e-3)  # y has unit spread
+        return np.append(theta, 1.0) / scale
+
+    def _in_doubt(self, theta: Array, sample: RowBlocks) -> Array:
+        """Return the rows that the fit of a sample leaves in doubt: those few standard errors of it away."""
+        part = replace(self, data=sample)
+        weight = np.ones(sample.n_rows) if sample.weight is None else sample.weight
+        matrix = part.sandwich(weight)
+        matrix.flat[:: len(matrix) + 1] += 1.0
+        factor = CholeskyFactor(matrix)
+        residual = np.abs(self._residual(theta))
+        leverage = np.concatenate(self.data.map(lambda block: self._leverage(block, factor)))
+        distance = residual / leverage
+        # Rows of a kind that the sample has not seen: no side of theirs is known.
+        distance[leverage > _STRANGE] = 0.0
+        level = self.upper / (self.upper - self.lower)
+        share = 2 * _BAND * np.sqrt(level * (1 - level) * self.size / sample.n_rows)
+        order = np.argsort(distance, kind="stable")
+        mass = np.cumsum(np.ones(len(order)) if self.data.weight is None else self.data.weight[order])
+        last = min(int(np.searchsorted(mass, share * mass[-1])), len(order) - 1)
+        return np.flatnonzero(distance <= distance[order[last]])
+
+    def _leverage(self, block: RowBlock, factor: Factor) -> Array:
+        part = replace(self, data=RowBlocks(block.rows, block.y))
+        pieces = [
+            np.square(factor.whiten(part.rows(np.arange(start, min(start + _CHUNK, part.data.n_rows))).T)).sum(axis=0)
+            for start in range(0, part.data.n_rows, _CHUNK)
+        ]
+        return np.sqrt(np.concatenate(pieces)) + _EPS
+
+    def rows(self, indices: Array) -> Array:
+        """Return the given rows of A, dense."""
+        taken = self.data.take(indices)
+        columns = np.concatenate([taken.rows.standardized, np.ones((len(indices), 1))], axis=1)
+        A = columns[:, self.predictors.used[0]]
+        return np.concatenate([A, -taken.y[:, None]], axis=1) if self.joint else A
+
+    def matvec(self, theta: Array) -> Array:
+        """Return A theta."""
+        size = self.predictors.size
+        matrix = self.predictors.matrix(theta[:size])
+
+        def block_eta(block: RowBlock) -> Array:
+            eta = self.predictors.eta(block.rows, matrix, None)[0]
+            return eta - theta[-1] * block.y if self.joint else eta
+
+        return np.concatenate(self.data.map(block_eta))
+
+    def transpose_matvec(self, values: Array) -> Array:
+        """Return A' values."""
+
+        def block_sum(block: RowBlock) -> tuple[Array]:
+            return (self.predictors.pull_back(block.rows, block.y[None]),)
+
+        pull = self.predictors.pull_back_theta(self._with(values).sum(block_sum)[0])
+        return np.append(pull, -(self.data.y @ values)) if self.joint else pull
+
+    def sandwich(self, values: Array) -> Array:
+        """Return A' diag(values) A."""
+
+        def block_sum(block: RowBlock) -> tuple[Array]:
+            return (self.predictors.curvature(block.rows, block.y[None, None]),)
+
+        inner = self._with(values).sum(block_sum)[0]
+        if not self.joint:
+            return inner
+        size = self.predictors.size
+        matrix = np.zeros((size + 1, size + 1))
+        weighted = values * self.data.y
+        matrix[:size, :size] = inner
+        matrix[size, :size] = matrix[:size, size] = -replace(self, joint=False).transpose_matvec(weighted)
+        matrix[size, size] = float(weighted @ self.data.y)
+        return matrix
+
+    def triangle(self, values: Array) -> Array:
+        """Return R with R'R = A' diag(values) A, by QR in the order of falling rows (Cox and Higham 1998)."""
+        root = np.sqrt(values)
+
+        def piece(start: int) -> Array:
+            chosen = np.arange(start, min(start + _CHUNK, self.data.n_rows))
+            rows = self.rows(chosen) * root[chosen, None]
+            return triangle_of(rows[np.argsort(-np.abs(rows).max(axis=1), kind="stable")])
+
+        stacked = np.concatenate([piece(start) for start in range(0, self.data.n_rows, _CHUNK)])
+        return triangle_of(stacked[np.argsort(-np.abs(stacked).max(axis=1), kind="stable")])
+
+    def _with(self, values: Array) -> RowBlocks:
+        self.data.n_passes += 1
+        return RowBlocks(self.data.rows, values)
