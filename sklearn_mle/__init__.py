@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sklearn_mle.estimators import GaussianMLERegressor, MLELogisticClassifier
+    from sklearn_mle.estimators import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 
-__all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "__version__"]
+__all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor", "__version__"]
 
-_ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier"}
+_ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor"}
 _ROOMS = {"estimators", "exceptions", "likelihoods", "metrics", "model_selection"}
 
 

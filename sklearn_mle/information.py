@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from sklearn_mle.numerics.factors import SAFE_PIVOT, CholeskyFactor, Factor, NotPositiveDefiniteError, TriangularFactor
 from sklearn_mle.objective import PenalizedNLL
 
-__all__ = ["absolute_factor", "expected_factor", "hessian_factor", "refine"]
+__all__ = ["MOST_DIAGONALIZED", "absolute_factor", "expected_factor", "hessian_factor", "refine"]
 
 Array = NDArray[Any]
 
 # Forming X'WX squares the condition number. Beyond this one (of the scaled root), half the digits are gone.
 _CHOLESKY_LIMIT = 1e7
 # Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
-_MOST_DIAGONALIZED = 600
+MOST_DIAGONALIZED = 600
 _LEAST_CURVATURE = 0.1
 _LEAST_DAMPING = 1e-10
 _REFINE_FROM = 1e3
@@ -66,7 +66,7 @@ def absolute_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     Dauphin et al. (2014), Identifying and attacking the saddle point problem, NeurIPS 27.
     """
     expected = expected_factor(objective, theta)
-    if expected.size > _MOST_DIAGONALIZED:
+    if expected.size > MOST_DIAGONALIZED:
         return expected
     inverse = expected.unwhiten(np.eye(expected.size))
     relative = inverse.T @ objective.hessian(theta) @ inverse

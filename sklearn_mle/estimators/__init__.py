@@ -2,5 +2,6 @@
 
 from sklearn_mle.estimators.gaussian import GaussianMLERegressor
 from sklearn_mle.estimators.logistic import MLELogisticClassifier
+from sklearn_mle.estimators.regressor import MLERegressor
 
-__all__ = ["GaussianMLERegressor", "MLELogisticClassifier"]
+__all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor"]

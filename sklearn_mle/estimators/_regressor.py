@@ -1,46 +1,170 @@
-"""What every regressor with a predictive distribution offers, whatever the likelihood."""
+"""What every regressor offers, whatever the likelihood: from fitted linear predictors to the public methods."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
+from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._validation import check_probability_levels, check_real_target
+from sklearn_mle.estimators._base import Array, BaseMLE, TrainingData
+from sklearn_mle.estimators._validation import (
+    check_offset,
+    check_probability_levels,
+    check_sample_weight,
+    validate_training,
+)
+from sklearn_mle.fitting import best_constant
+from sklearn_mle.likelihoods import Binomial, Likelihood
 
 __all__ = ["BaseMLERegressor"]
 
 
 class BaseMLERegressor(RegressorMixin, BaseMLE):
-    """Abstract base of the regressors: from the four descriptions of p(y | x) below to the public predict methods.
+    """Abstract base of the regressors: a subclass declares its parameters and names its likelihood.
 
-    The descriptions take X and the offset after validation.
+    What is fitted are the coefficients of every linear predictor, ``_parameters`` of shape (q, p + 1), the intercepts
+    last; all that a model says follows from them and the likelihood.
     """
 
     @abstractmethod
-    def _mean(self, X: Any, offset: Array | None) -> Array:
-        """Return the mean of each row, shape (n,)."""
+    def _chosen_likelihood(self) -> Likelihood:
+        """Return the likelihood that the parameters name; raise where they name none."""
 
-    @abstractmethod
-    def _standard_deviation(self, X: Any, offset: Array | None) -> Array:
-        """Return the standard deviation of each row, shape (n,)."""
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
+        """Fit the model.
 
-    @abstractmethod
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. Float64 and float32 arrays are not copied.
+        y : array-like of shape (n_samples,)
+            Target values, in the likelihood's domain. The binomial likelihood also takes (n_samples, 2): the numbers of
+            successes and failures.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
+        offset : array-like of shape (n_samples,), default=None
+            Added to the location's linear predictor (a log-exposure, where the link is the logarithm); a scalar holds
+            for every row. A model fitted with an offset predicts only with one.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; a fit that fails leaves it as it was.
+
+        Raises
+        ------
+        ValueError
+            If the input is not valid, or the scale is to be estimated from 1 sample.
+        """
+        return self._fit(X, y, sample_weight, offset)
+
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+        likelihood = self._chosen_likelihood()
+        scale = self.scale
+        if likelihood.second is None and scale != "constant":
+            raise ValueError(
+                f"scale={scale!r}: the {type(likelihood).__name__} likelihood has no second parameter (scale, "
+                "dispersion, shape or precision) to be modelled; leave scale='constant'."
+            )
+        # One row says nothing of the scale; of a location it does.
+        least = 2 if likelihood.second is not None and isinstance(scale, str) else 1
+        counts = isinstance(likelihood, Binomial)
+        X, y, attributes = validate_training(self, X, y, y_numeric=True, least_samples=least, multi_output=counts)
+        weight = check_sample_weight(sample_weight, len(y))
+        if weight is not None and np.count_nonzero(weight) < least:
+            raise ValueError(
+                f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
+                "scale; give more rows, or a known scale."
+            )
+        return TrainingData(
+            likelihood=likelihood,
+            X=X,
+            y=_checked(likelihood, y),
+            sample_weight=weight,
+            offset=check_offset(offset, (len(y),)),
+            attributes={**attributes, "_likelihood": likelihood},
+        )
+
+    def _prior_precision(self) -> float:
+        return self.alpha
+
+    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
+        likelihood = self._chosen_likelihood()
+        location = coefficients[0]
+        state: dict[str, Any] = {
+            "coef_": location[:-1].copy(),
+            "intercept_": float(location[-1]),
+            "_parameters": coefficients,
+        }
+        for name, row in zip(likelihood.predictor_names[1:], coefficients[1:], strict=True):
+            if name != likelihood.predictor_names[1] or likelihood.second is None:
+                state[f"{name}_"] = float(row[-1])
+            elif self.scale == "log_linear":
+                state |= {"scale_coef_": row[:-1].copy(), "scale_intercept_": float(row[-1])}
+            else:
+                state["scale_"] = float(np.exp(row[-1]) if scale is None else scale)
+        if "inverse_df_" in state:
+            state["df_"] = 1 / state["inverse_df_"] if state["inverse_df_"] > 0 else np.inf
+        return state
+
+    def _coefficients(self) -> Array | None:
+        return self._parameters
+
+    def _fitted_likelihood(self) -> Likelihood:
+        return self._likelihood
+
+    def _read_target(self, y: Any) -> NDArray[Any]:
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        return _checked(self._likelihood, y)
+
+    def _eta(self, X: Any, offset: Array | None) -> Array:
+        """Return the linear predictors of validated X, shape (q, n), a degenerate scale (minus) infinity."""
+        coefficients = self._parameters[:, :-1]
+        eta = np.repeat(self._parameters[:, -1:], X.shape[0], axis=1)
+        linear = np.flatnonzero(coefficients.any(axis=1))
+        eta[linear] += safe_sparse_dot(X, coefficients[linear].T, dense_output=True).T
+        if offset is not None:
+            eta[0] += offset
+        return eta
+
+    @property
+    def _degenerate(self) -> bool:
+        return not np.isfinite(self._parameters[1:, -1]).all()
+
+    def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
+        if self._degenerate:
+            raise ValueError(
+                f"The fit was perfect: scale_ is {self.scale_:g}, so y given X has no density. predict, "
+                "predict_quantile and predict_interval (of zero width) work; a density needs noise and more rows than "
+                "columns, or a known scale."
+            )
+        return self._eta(X, offset)
+
+    def _mean(self, eta: Array) -> Array:
+        """Return the mean of each row; the location where there is no mean."""
+        try:
+            mean = self._likelihood.mean(eta)
+        except NotImplementedError:  # a user's likelihood that gives neither mean nor distribution
+            return eta[0]
+        return np.where(np.isnan(mean), eta[0], mean)
+
     def _quantiles(self, X: Any, offset: Array | None, levels: Array) -> Array:
-        """Return the quantiles of each row at 1-D levels, shape (n, len(levels))."""
-
-    @abstractmethod
-    def _distribution(self, X: Any, offset: Array | None) -> Any:
-        """Return the frozen scipy.stats distribution of all rows."""
-
-    def _read_target(self, y: Any) -> Array:
-        return check_real_target(y)
+        eta = self._eta(X, offset)
+        if self._degenerate:
+            return np.repeat(self._mean(eta)[:, None], len(levels), axis=1)
+        return np.stack([self._likelihood.quantile_at(eta, level) for level in levels], axis=1)
 
     def predict(self, X: Any, return_std: bool = False, offset: Any = None) -> Array | tuple[Array, Array]:
         """Return the mean of y given X, and its standard deviation where asked for.
+
+        Where the likelihood has no mean (Student's t of at most one degree of freedom; a likelihood of your own that
+        gives neither ``mean`` nor ``distribution``), the location.
 
         Parameters
         ----------
@@ -59,8 +183,11 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
             Predictive standard deviation, the parameters taken as known; only if ``return_std``.
         """
         X, offset = self._validate_predict(X, offset)
-        mean = self._mean(X, offset)
-        return (mean, self._standard_deviation(X, offset)) if return_std else mean
+        eta = self._eta(X, offset)
+        mean = self._mean(eta)
+        if not return_std:
+            return mean
+        return mean, np.zeros_like(mean) if self._degenerate else self._likelihood.standard_deviation(eta)
 
     def predict_distribution(self, X: Any, offset: Any = None) -> Any:
         """Return the distribution of y given X, the parameters taken as known.
@@ -75,7 +202,7 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         Returns
         -------
         frozen scipy.stats distribution
-            Its parameters have shape (n_samples,), one entry a row.
+            Or one alike, where ``scipy.stats`` has none. Its parameters have shape (n_samples,), one entry a row.
 
         Raises
         ------
@@ -83,7 +210,35 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
             If the fit was perfect, so that the distribution is degenerate.
         """
         X, offset = self._validate_predict(X, offset)
-        return self._distribution(X, offset)
+        return self._likelihood.distribution(self._linear_predictors(X, offset))
+
+    def sample(self, X: Any, n_samples: int = 1, random_state: Any = None, offset: Any = None) -> Array:
+        """Draw outcomes from the distribution of y given X, the parameters taken as known.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+            Rows to draw outcomes for.
+        n_samples : int, default=1
+            Number of draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            An int makes the draws reproducible.
+        offset : array-like of shape (n_rows,), default=None
+            As in fit; required if fit had one. A scalar holds for every row.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_samples)
+            One row of draws for each row of X.
+
+        Raises
+        ------
+        ValueError
+            If the fit was perfect, so that the distribution is degenerate.
+        """
+        distribution = self.predict_distribution(X, offset)
+        shape = (int(n_samples), X.shape[0] if hasattr(X, "shape") else len(X))
+        return np.asarray(distribution.rvs(size=shape, random_state=check_random_state(random_state)), dtype=float).T
 
     def predict_interval(self, X: Any, coverage: float = 0.9, offset: Any = None) -> Array:
         """Return the central interval that holds y with the given probability, the parameters taken as known.
@@ -149,4 +304,95 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         float
             At most 1; 0 is the constant mean, and a worse prediction is negative.
         """
-        return float(r2_score(y, self.predict(X, offset=offset), sample_weight=sample_weight))
+        y, weight = self._outcomes(y, sample_weight)
+        return float(r2_score(y, self.predict(X, offset=offset), sample_weight=weight))
+
+    def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Return the total deviance of y given X: twice what its log-likelihood lacks to that of a perfect location.
+
+        The sum over rows of w_i d(y_i, location_i). Likelihoods of generalized linear models (gaussian, lognormal,
+        poisson, negative_binomial, gamma, inverse_gaussian, tweedie, binomial) leave out the dispersion, as R does: the
+        Gaussian's is the sum of squares. The others take it at the fitted scale.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,)
+            Targets, as in fit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,), default=None
+            As in fit; required if fit had one. A scalar holds for every row.
+
+        Returns
+        -------
+        float
+            At least zero; in nats for likelihoods that take the scale into account.
+        """
+        X, offset = self._validate_predict(X, offset)
+        y = self._read_target(y)
+        check_consistent_length(X, y)
+        weight = check_sample_weight(sample_weight, len(y))
+        return self._total_deviance(y, self._linear_predictors(X, offset), weight)
+
+    def _total_deviance(self, y: Array, eta: Array, weight: Array | None) -> float:
+        deviance = self._likelihood.deviance(y.T, eta)
+        if weight is None:
+            return float(deviance.sum())
+        return float(weight[weight > 0] @ deviance[weight > 0])
+
+    def d2_score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        r"""Return D^2, the share of the deviance of y that the model explains: R^2 in the likelihood's own terms.
+
+        .. math:: D^2 = 1 - D(y, \text{location}) / D(y, \text{best constant})
+
+        The constant is the best one for the given y, beside the offset, at the same scale.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,)
+            Targets, as in fit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,), default=None
+            As in fit; required if fit had one. A scalar holds for every row.
+
+        Returns
+        -------
+        float
+            At most 1; 0 is the best constant.
+
+        Raises
+        ------
+        ValueError
+            If the scale is log-linear: then no constant model has the same scale. Compare log-likelihoods instead.
+        """
+        X, offset = self._validate_predict(X, offset)
+        if hasattr(self, "scale_coef_"):
+            raise ValueError(
+                "d2_score is not defined for scale='log_linear': no constant model has the same scales. Compare "
+                "log_likelihood with that of another model."
+            )
+        y = self._read_target(y)
+        check_consistent_length(X, y)
+        weight = check_sample_weight(sample_weight, len(y))
+        eta = self._linear_predictors(X, offset)
+        null = best_constant(self._likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset)
+        return 1 - self._total_deviance(y, eta, weight) / self._total_deviance(y, null, weight)
+
+    def _outcomes(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Return y in the units of predict, and weights: counts become fractions, weighted by their trials."""
+        if np.ndim(y) < 2 or np.shape(y)[1] != 2 or not isinstance(self._likelihood, Binomial):
+            return y, sample_weight
+        fraction, trials = self._likelihood.fractions(self._read_target(y).T)
+        return fraction, trials if sample_weight is None else trials * np.asarray(sample_weight)
+
+
+def _checked(likelihood: Likelihood, y: Array) -> Array:
+    """Return y in the likelihood's domain, rows first; columns of counts stay two."""
+    if y.ndim == 2 and not (isinstance(likelihood, Binomial) and y.shape[1] == 2):
+        y = column_or_1d(y, warn=True)
+    return likelihood.check_target(y.T).T

@@ -1,18 +1,12 @@
 """Gaussian regression by maximum likelihood, with a constant, a log-linear or a known scale."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import norm
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.extmath import safe_sparse_dot
 
-from sklearn_mle.estimators._base import Array, TrainingData
 from sklearn_mle.estimators._regressor import BaseMLERegressor
-from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.likelihoods import Gaussian
 
 __all__ = ["GaussianMLERegressor"]
@@ -139,105 +133,5 @@ class GaussianMLERegressor(BaseMLERegressor):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features. Float64 and float32 arrays are not copied.
-        y : array-like of shape (n_samples,)
-            Target values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
-        offset : array-like of shape (n_samples,), default=None
-            Added to the location; a scalar holds for every row. A model fitted with an offset predicts only with one.
-
-        Returns
-        -------
-        self : GaussianMLERegressor
-            The fitted estimator; a fit that fails leaves it as it was.
-
-        Raises
-        ------
-        ValueError
-            If the input is not valid, or the scale is to be estimated from 1 sample.
-        """
-        return self._fit(X, y, sample_weight, offset)
-
-    def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
-        # One row says nothing of the scale; of a location it does.
-        least = 2 if isinstance(self.scale, str) else 1
-        X, y, attributes = validate_training(self, X, y, y_numeric=True, least_samples=least)
-        weight = check_sample_weight(sample_weight, len(y))
-        if weight is not None and np.count_nonzero(weight) < least:
-            raise ValueError(
-                f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
-                "scale; give more rows, or a known scale."
-            )
-        return TrainingData(
-            likelihood=Gaussian(),
-            X=X,
-            y=y.astype(np.float64, copy=False),
-            sample_weight=weight,
-            offset=check_offset(offset, y.shape),
-            attributes=attributes,
-        )
-
-    def _prior_precision(self) -> float:
-        return self.alpha
-
-    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
-        location, log_scale = coefficients
-        state = {"coef_": location[:-1].copy(), "intercept_": float(location[-1])}
-        if self.scale == "log_linear":
-            return {**state, "scale_coef_": log_scale[:-1].copy(), "scale_intercept_": float(log_scale[-1])}
-        return {**state, "scale_": float(np.exp(log_scale[-1]) if scale is None else scale)}
-
-    def _coefficients(self) -> Array | None:
-        location = np.append(self.coef_, self.intercept_)
-        if hasattr(self, "scale_coef_"):
-            return np.stack([location, np.append(self.scale_coef_, self.scale_intercept_)])
-        if self.scale_ == 0:
-            return None
-        log_scale = np.zeros_like(location)
-        log_scale[-1] = np.log(self.scale_)
-        return np.stack([location, log_scale])
-
-    def _fitted_likelihood(self) -> Gaussian:
+    def _chosen_likelihood(self) -> Gaussian:
         return Gaussian()
-
-    def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
-        location = self._mean(X, offset)
-        if hasattr(self, "scale_coef_"):
-            return np.stack([location, self._log_scale(X)])
-        self._require_density()
-        return np.stack([location, np.full_like(location, np.log(self.scale_))])
-
-    def _log_scale(self, X: Any) -> Array:
-        return safe_sparse_dot(X, self.scale_coef_) + self.scale_intercept_
-
-    def _mean(self, X: Any, offset: Array | None) -> Array:
-        location = safe_sparse_dot(X, self.coef_) + self.intercept_
-        return location if offset is None else location + offset
-
-    def _standard_deviation(self, X: Any, offset: Array | None) -> Array:
-        if hasattr(self, "scale_coef_"):
-            return np.exp(self._log_scale(X))
-        return np.full(X.shape[0], self.scale_)
-
-    def _quantiles(self, X: Any, offset: Array | None, levels: Array) -> Array:
-        return self._mean(X, offset)[:, None] + self._standard_deviation(X, offset)[:, None] * ndtri(levels)
-
-    def _distribution(self, X: Any, offset: Array | None) -> Any:
-        self._require_density()
-        return norm(loc=self._mean(X, offset), scale=self._standard_deviation(X, offset))
-
-    def _require_density(self) -> None:
-        if getattr(self, "scale_", 1.0) == 0:
-            raise ValueError(
-                "The fit was perfect: scale_ is 0, so y given X has no density. predict, predict_quantile "
-                "and predict_interval (of zero width) work; a density needs noise and more rows than columns, or a "
-                "known scale."
-            )

@@ -1,22 +1,25 @@
 """Floor 5: start -> precondition -> solve -> certify -> FitResult."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.fitting.best_constant import best_constant
 from sklearn_mle.fitting.check_loss import fit_check_loss
 from sklearn_mle.fitting.gaussian import fit_gaussian
 from sklearn_mle.fitting.logistic import fit_logistic
 from sklearn_mle.fitting.prepare import prepare
+from sklearn_mle.fitting.regression import fit_regression
 from sklearn_mle.fitting.result import FitOptions, FitResult
-from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.numerics.threads import single_threaded_blas
 
-__all__ = ["FitOptions", "FitResult", "fit"]
+__all__ = ["FitOptions", "FitResult", "best_constant", "fit"]
 
 Array = NDArray[Any]
 
@@ -65,19 +68,41 @@ def fit(
     watched = _counted(observer, options.verbose)
     if offset is not None:
         offset = np.atleast_2d(offset.T)
+    model, y, weight, log_jacobian = _equivalent(likelihood, y, sample_weight)
     with single_threaded_blas:
-        prepared = prepare(X, y.T, sample_weight, offset, likelihood.n_predictors, options, feature_names)
-        if isinstance(likelihood, Bernoulli | Categorical):
-            result = fit_logistic(likelihood, prepared, options, start=start, observer=watched, class_names=class_names)
-        elif isinstance(likelihood, Gaussian):
-            result = fit_gaussian(likelihood, prepared, options, start=start, observer=watched)
-        elif isinstance(likelihood, LocationScale) and not likelihood.smooth:
-            result = fit_check_loss(likelihood, prepared, options, start=start, observer=watched)
+        prepared = prepare(X, y.T, weight, offset, model.n_predictors, options, feature_names)
+        if isinstance(model, Bernoulli | Categorical):
+            result = fit_logistic(model, prepared, options, start=start, observer=watched, class_names=class_names)
+        elif isinstance(model, Gaussian) and options.scale != "log_linear":
+            result = fit_gaussian(model, prepared, options, start=start, observer=watched)
+        elif isinstance(model, LocationScale) and not model.smooth:
+            result = fit_check_loss(model, prepared, options, start=start, observer=watched)
         else:
-            raise TypeError(f"likelihood: no fit is known for {type(likelihood).__name__}")
+            result = fit_regression(model, prepared, options, start=start, observer=watched)
+    if model is not likelihood:
+        n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
+        result = replace(result, n_obs=n_obs, log_likelihood=result.log_likelihood - log_jacobian)
     if options.verbose:
         print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
     return result
+
+
+def _equivalent(
+    likelihood: Likelihood, y: Array, weight: Array | None
+) -> tuple[Likelihood, Array, Array | None, float]:
+    """Return a likelihood with the same maximum, its y and weights, and by how much the first one's NLL is larger."""
+    if isinstance(likelihood, LogNormal):
+        logarithm = np.log(y)
+        return Gaussian(), logarithm, weight, float(logarithm.sum() if weight is None else weight @ logarithm)
+    if isinstance(likelihood, Binomial):
+        if y.ndim == 1:
+            return Bernoulli(), y, weight, 0.0
+        fraction, trials = likelihood.fractions(y.T)
+        zeros = np.zeros((1, len(y)))
+        coefficient = likelihood.nll(y.T, zeros) - trials * Bernoulli().nll(fraction, zeros)
+        total = float(coefficient.sum() if weight is None else weight @ coefficient)
+        return Bernoulli(), fraction, trials if weight is None else trials * weight, total
+    return likelihood, y, weight, 0.0
 
 
 def _counted(observer: Callable[[int, Array], bool | None] | None, verbose: int) -> Callable[[Array], bool] | None:

@@ -7,16 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.exceptions import PerfectFitWarning
-from sklearn_mle.fitting.dependence import find_dependence
-from sklearn_mle.fitting.gaussian import _rank_warning
+from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.least_check_loss import CheckLoss, Optimum
-from sklearn_mle.fitting.outcome import RealOutcome
+from sklearn_mle.fitting.outcome import Outcome, relative_to_largest
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
-from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.solvers import Status
 
 __all__ = ["fit_check_loss"]
@@ -59,7 +57,7 @@ def fit_check_loss(
     identification = None
     if prepared.alpha == 0:
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
-    warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
+    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared)]
     predictors = LinearPredictors(
         prepared.data.n_columns,
         [
@@ -70,7 +68,7 @@ def fit_check_loss(
             )
         ],
     )
-    known = None if isinstance(options.scale, str) else float(options.scale) / outcome.spread
+    known = None if isinstance(options.scale, str) else float(options.scale) / outcome.unit
     prior = np.append(prepared.alpha / np.square(prepared.columns.scale), 0.0)[predictors.used[0]]
     silent = float(np.abs(outcome.data.y).max()) <= 8 * outcome.noise
     joint = bool(prior.any()) and known is None and not silent
@@ -116,12 +114,12 @@ def fit_check_loss(
     if scale == 0:
         log_likelihood, gap = np.inf, 0.0
     else:
-        constant = float(likelihood.standard_nll(np.zeros(1))[0]) + np.log(scale) + np.log(outcome.spread)
+        constant = float(likelihood.standard_nll(np.zeros(1))[0]) + np.log(scale) + np.log(outcome.unit)
         log_likelihood = -total * constant - loss / scale
         gap = optimum.gap if joint else optimum.gap / scale
     return FitResult(
         coefficients=outcome.to_original(matrix),
-        scale=scale * outcome.spread,
+        scale=scale * outcome.unit,
         log_likelihood=float(log_likelihood) * prepared.unit,
         n_obs=prepared.n_obs,
         n_iter=max(1, optimum.n_iter),
@@ -138,30 +136,13 @@ def slopes(likelihood: LocationScale) -> tuple[float, float]:
     return float(below), float(above)
 
 
-def robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> RealOutcome:
+def robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> Outcome:
     """Return y centred at its quantile and scaled by its mean distance from it: outliers cost the others no digits."""
     data = prepared.data
-    y = data.y if data.offset is None else data.y - data.offset[0]
-    largest = float(np.abs(y).max())
-    power = 1.0 if largest == 0 else float(np.exp2(np.floor(np.log2(largest))))
-    relative = y / power
+    power, relative = relative_to_largest(data.y if data.offset is None else data.y - data.offset[0])
     middle = weighted_quantile(relative, data.weight, level) if centre else 0.0
     spread = float(np.average(np.abs(relative - middle), weights=data.weight))
-    if spread <= 4 * _EPS:
-        spread = 1.0  # constant to rounding: keep the unit of y itself
-    else:
-        spread = float(np.exp2(np.rint(np.log2(spread))))
-        # On a coarse grid, so that data on a grid lose nothing by being centred.
-        middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * _EPS else middle
-    weight_sum = float(data.n_rows if data.weight is None else data.weight.sum())
-    return RealOutcome(
-        RowBlocks(data.rows, (relative - middle) / spread, data.weight, None, data.n_predictors),
-        prepared,
-        middle * power,
-        spread * power,
-        _EPS * max(1.0, 1.0 / spread),
-        weight_sum,
-    )
+    return Outcome.about(prepared, data.n_predictors, power, relative, middle, spread)
 
 
 def _active(prepared: Prepared, independent: Array | None) -> Array | None:

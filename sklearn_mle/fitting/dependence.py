@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.exceptions import RankDeficiencyWarning
+from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
@@ -15,7 +17,7 @@ from sklearn_mle.uniqueness import Identification, identify
 
 Array = NDArray[np.intp]
 
-__all__ = ["find_dependence"]
+__all__ = ["find_dependence", "rank_warning"]
 
 # A condition number of the scaled design beyond which a column may be a combination of others.
 _SUSPECT_CONDITION = 1e6
@@ -56,3 +58,13 @@ def _clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bo
         return hessian_factor(objective, np.zeros(predictors.size)).condition < _SUSPECT_CONDITION
     except NotPositiveDefiniteError:
         return False
+
+
+def rank_warning(identification: Identification, prepared: Prepared) -> RankDeficiencyWarning:
+    """Return what is said of a regression on dependent columns."""
+    return RankDeficiencyWarning(
+        "X is rank deficient (collinear or constant columns, or no more rows than columns): "
+        f"{prepared.names(identification.dependent)} depend linearly on the other columns and the intercept. The "
+        "coefficients of minimum norm are returned; fitted values are not affected. Drop the columns, or penalize "
+        "with alpha."
+    )

@@ -1,4 +1,4 @@
-"""Fitting the Gaussian likelihood: least squares first, then its scale in closed form, or both predictors jointly."""
+"""Fitting the Gaussian likelihood with a constant or known scale: least squares, then the scale in closed form."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.curvature import Curvature
-from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning
-from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.exceptions import PerfectFitWarning
+from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.leave_behind import final_factor
-from sklearn_mle.fitting.log_linear import fit_log_linear
-from sklearn_mle.fitting.outcome import RealOutcome
+from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.solve import solve
@@ -44,62 +43,39 @@ def fit_gaussian(
     observer: Observer | None,
 ) -> FitResult:
     """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
-    outcome = RealOutcome.of(prepared, centre=options.fit_intercept)
+    outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
     identification = None
-    if prepared.alpha == 0 or options.scale == "log_linear":
+    if prepared.alpha == 0:
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
     objective, solution = _fit_location(outcome, options, identification, observer)
     theta = solution.theta if solution.factor is None else refine(objective, solution.theta, solution.factor)
     matrix = objective.predictors.matrix(theta)
     value = solution.value if theta is solution.theta else objective.value_and_gradient(theta.astype(np.float64))[0]
     squares = 2 * value
-    warnings: list[Warning] = [] if identification is None else [_rank_warning(identification, prepared)]
+    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared)]
     perfect = _is_perfect(squares, matrix, outcome)
-    if options.scale == "log_linear":
-        precision = objective.penalty.add_hessian(np.zeros((len(theta),) * 2), theta).diagonal()
-        of_scale = identification
-        if not options.fit_intercept:
-            # The log scale always has an intercept, so a column of ones is one too many there.
-            of_scale = find_dependence(outcome.data, prepared.columns, intercept=True)
-        joint = fit_log_linear(
-            likelihood,
-            outcome,
-            objective.predictors,
-            (identification, of_scale),
-            matrix.astype(np.float64),
-            0.0 if perfect else squares / outcome.weight_sum,
-            precision,
-            options,
-            start=None if start is None else outcome.to_standardized(start),
-            observer=observer,
-        )
-        full, scale, log_likelihood, gap = joint.matrix, None, joint.log_likelihood, joint.solution.gap
-        n_iter, status, curvature = joint.solution.n_iter, joint.solution.status, joint.curvature
-        warnings.extend(joint.warnings)
-        if of_scale is not None:
-            full[1:] = of_scale.minimum_norm(full[1:], prepared.columns)
-    else:
-        penalty = 2 * objective.penalty.value_and_gradient(theta)[0]
-        scale = _scale(options.scale, squares, perfect, outcome, warnings)
-        full = np.concatenate([matrix, np.zeros_like(matrix)])
-        with np.errstate(divide="ignore"):
-            full[1, -1] = np.log(scale)
-        log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
-        gap = 0.0 if scale == 0 else solution.gap / scale / scale
-        n_iter, status = solution.n_iter, solution.status
-        curvature = _curvature(objective, solution, identification, scale, outcome, options)
-    if identification is not None and not prepared.alpha:  # with a prior the location is unique
+    penalty = 2 * objective.penalty.value_and_gradient(theta)[0]
+    scale = _scale(options.scale, squares, perfect, outcome, warnings)
+    full = np.concatenate([matrix, np.zeros_like(matrix)])
+    with np.errstate(divide="ignore"):
+        full[1, -1] = np.log(scale)
+    log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
+    gap = 0.0 if scale == 0 else solution.gap / scale / scale
+    curvature = _curvature(objective, solution, identification, scale, outcome, options)
+    if identification is not None:
         full[:1] = identification.minimum_norm(full[:1], prepared.columns)
-    log_likelihood -= outcome.weight_sum * float(np.log(outcome.spread))
+    coefficients = outcome.to_original(full)
+    with np.errstate(divide="ignore"):
+        coefficients[1, -1] = np.log(scale * outcome.unit)
     return FitResult(
-        coefficients=outcome.to_original(full),
-        scale=None if scale is None else scale * outcome.spread,
-        log_likelihood=float(log_likelihood) * prepared.unit,
+        coefficients=coefficients,
+        scale=scale * outcome.unit,
+        log_likelihood=float(log_likelihood - outcome.log_jacobian) * prepared.unit,
         n_obs=prepared.n_obs,
-        n_iter=n_iter,
+        n_iter=solution.n_iter,
         n_passes=outcome.n_passes,
         gap=float(gap) * prepared.unit,
-        status=status,
+        status=solution.status,
         warnings=tuple(warnings),
         curvature=curvature,
     )
@@ -110,7 +86,7 @@ def _curvature(
     solution: Solution,
     identification: Identification | None,
     scale: float,
-    outcome: RealOutcome,
+    outcome: Outcome,
     options: FitOptions,
 ) -> Curvature | None:
     """Return the curvature in (location, log scale); the two are uncorrelated at the maximum, and exact least squares.
@@ -130,20 +106,20 @@ def _curvature(
         outcome.prepared.columns,
         outcome.prepared.unit,
         None if identification is None else [identification, None],
-        response_scale=(outcome.spread, 1.0),
+        response_scale=(outcome.unit, 1.0),
     )
 
 
 def _fit_location(
-    outcome: RealOutcome, options: FitOptions, identification: Identification | None, observer: Observer | None
+    outcome: Outcome, options: FitOptions, identification: Identification | None, observer: Observer | None
 ) -> tuple[PenalizedNLL, Solution]:
     """Return the least-squares location, penalized by alpha."""
     prepared = outcome.prepared
     active = np.flatnonzero(~prepared.columns.constant)
-    if identification is not None and prepared.alpha == 0:
+    if identification is not None:
         active = identification.active
     objective = _least_squares(outcome, options, active)
-    # Least squares is one Newton step; an explicit "lbfgs" is honoured by the joint fit, where it has something to do.
+    # Least squares is one Newton step: an explicit "lbfgs" would have nothing to do.
     options = replace(options, solver="auto") if options.solver == "lbfgs" else options
     null = np.zeros(objective.predictors.size)
     watch = _watch(objective, outcome, observer)
@@ -153,7 +129,7 @@ def _fit_location(
         # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
         variance = max(2 * solution.value / outcome.weight_sum, _EPS**2)
         if not isinstance(options.scale, str):
-            variance = (float(options.scale) / outcome.spread) ** 2
+            variance = (float(options.scale) / outcome.unit) ** 2
         tol = options.tol * min(1.0, variance)
         if solution.gap <= tol or solution.status is not Status.CONVERGED:
             break
@@ -162,7 +138,7 @@ def _fit_location(
     return objective, solution
 
 
-def _least_squares(outcome: RealOutcome, options: FitOptions, active: Array) -> PenalizedNLL:
+def _least_squares(outcome: Outcome, options: FitOptions, active: Array) -> PenalizedNLL:
     data, prepared = outcome.data, outcome.prepared
     term = Terms(True, options.fit_intercept, None if len(active) == data.n_columns else active)
     predictors = LinearPredictors(data.n_columns, [term])
@@ -173,7 +149,7 @@ def _least_squares(outcome: RealOutcome, options: FitOptions, active: Array) -> 
     return PenalizedNLL(LeastSquares(), predictors, data, penalty)
 
 
-def _watch(objective: PenalizedNLL, outcome: RealOutcome, observer: Observer | None) -> Observer | None:
+def _watch(objective: PenalizedNLL, outcome: Outcome, observer: Observer | None) -> Observer | None:
     if observer is None:
         return None
 
@@ -187,16 +163,16 @@ def _watch(objective: PenalizedNLL, outcome: RealOutcome, observer: Observer | N
     return watch
 
 
-def _is_perfect(squares: float, matrix: Array, outcome: RealOutcome) -> bool:
+def _is_perfect(squares: float, matrix: Array, outcome: Outcome) -> bool:
     """Return whether the residuals are no larger than the rounding of y and of the fitted values."""
     rounding = outcome.noise + _EPS * float(np.abs(matrix).sum())
     return bool(np.sqrt(squares / outcome.weight_sum) <= 8 * rounding)
 
 
-def _scale(scale: str | float, squares: float, perfect: bool, outcome: RealOutcome, warnings: list[Warning]) -> float:
+def _scale(scale: str | float, squares: float, perfect: bool, outcome: Outcome, warnings: list[Warning]) -> float:
     """Return the known scale, or the minimizer of n log s + squares / (2 s^2), squares including the prior's part."""
     if not isinstance(scale, str):
-        return float(scale) / outcome.spread
+        return float(scale) / outcome.unit
     if not perfect:
         return float(np.sqrt(squares / outcome.weight_sum))
     warnings.append(
@@ -213,12 +189,3 @@ def _log_likelihood(scale: float, squares: float, n: float) -> float:
     if scale == 0:
         return float("inf")
     return -n * (0.5 * float(np.log(2 * np.pi)) + float(np.log(scale))) - 0.5 * squares / scale / scale
-
-
-def _rank_warning(identification: Identification, prepared: Prepared) -> RankDeficiencyWarning:
-    return RankDeficiencyWarning(
-        "X is rank deficient (collinear or constant columns, or no more rows than columns): "
-        f"{prepared.names(identification.dependent)} depend linearly on the other columns and the intercept. The "
-        "coefficients of minimum norm are returned; fitted values are not affected. Drop the columns, or penalize "
-        "with alpha."
-    )

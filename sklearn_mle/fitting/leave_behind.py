@@ -1,14 +1,20 @@
-"""The factor that a fit leaves behind: the solver's last, where it is of the final point; formed anew where cheap."""
+"""The curvature that a fit leaves behind: the solver's last, or formed anew where that is cheap."""
 
 import math
+from collections.abc import Sequence
 
-from sklearn_mle.curvature import MOST_KEPT
-from sklearn_mle.information import hessian_factor
-from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.curvature import MOST_KEPT, Curvature
+from sklearn_mle.fitting.outcome import Outcome
+from sklearn_mle.information import MOST_DIAGONALIZED, hessian_factor
+from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.solvers import Solution
+from sklearn_mle.uniqueness import Identification, identify
 
-__all__ = ["final_factor"]
+__all__ = ["curvature_left", "final_factor"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
 _NO_DRIFT = 1e-9
@@ -34,7 +40,9 @@ def final_factor(objective: PenalizedNLL, solution: Solution) -> tuple[Factor | 
     drift = math.sqrt(2 * max(solution.factor_gap, 0.0))
     if objective.likelihood.quadratic:
         return solution.factor, 0.0
-    if objective.likelihood.convex:
+    # Where there is no Hessian's factor, or for many parameters, one of another kind may have taken its place.
+    own = isinstance(solution.factor, CholeskyFactor) and solution.factor.size <= MOST_DIAGONALIZED
+    if objective.likelihood.convex or own:
         work = objective.data.n_rows * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
         if drift <= _NO_DRIFT or work > _CHEAP:
             return solution.factor, drift
@@ -42,3 +50,44 @@ def final_factor(objective: PenalizedNLL, solution: Solution) -> tuple[Factor | 
         return hessian_factor(objective, solution.theta), math.sqrt(2 * max(solution.gap, 0.0))
     except NotPositiveDefiniteError:
         return None, math.inf
+
+
+def curvature_left(
+    objective: PenalizedNLL,
+    solution: Solution,
+    outcome: Outcome,
+    identifications: Sequence[Identification | None],
+    below: NDArray[np.intp] | None,
+) -> Curvature | None:
+    """Return the curvature of a regression at its optimum; None where it has none to speak of.
+
+    What only rows below the floor of the noise (``below``) determine counts as undetermined.
+    """
+    factor, drift = final_factor(objective, solution)
+    if factor is None:
+        return None
+    columns, terms = outcome.prepared.columns, objective.predictors.terms
+    divergent = None
+    if below is not None:
+        above = np.setdiff1d(np.arange(outcome.data.n_rows), below)
+        if not len(above):
+            return None
+        changes = []
+        for j, term in enumerate(terms):
+            if term.columns:
+                left = identify(outcome.data.take(above), columns, intercept=term.intercept)
+                null = left.null_space(columns, term.intercept)
+                changes += [np.outer(np.eye(len(terms))[j], vector) for vector in null.T]
+        if not changes:
+            return None
+        divergent = np.stack(changes)
+    return Curvature(
+        factor,
+        objective.predictors,
+        columns,
+        outcome.prepared.unit,
+        identifications,
+        divergent,
+        response_scale=(outcome.factor, *(1.0,) * (len(terms) - 1)),
+        drift=drift,
+    )

@@ -35,6 +35,12 @@ class Likelihood(BaseEstimator, ABC):
     smooth: ClassVar[bool] = True
     # What the second linear predictor is the logarithm of: "scale", "dispersion", "shape", "precision"; None: no such.
     second: ClassVar[str | None] = None
+    # To which power of the noise's size (in the unit of y, or relative to y) the second parameter goes: 1 for a scale,
+    # 2 for a dispersion, -2 for a precision. The noise vanishes as the second parameter does, or as it grows.
+    noise_power: ClassVar[float] = 1.0
+    # True where y, or log y, is a location plus noise in the location's own units: a prior on the location's
+    # coefficients is then relative to the noise.
+    noise_relative: ClassVar[bool] = False
     # "location_scale": c y + m has the same likelihood, of location c * location + m and log scale + log c.
     # "scale": c y has it, with ``unit_powers`` times log c added to eta. The NLL of every (positive) y grows by log c.
     equivariance: ClassVar[Literal["location_scale", "scale"] | None] = None
@@ -78,6 +84,10 @@ class Likelihood(BaseEstimator, ABC):
     def unit_powers(self) -> tuple[float, ...]:
         """What is added to eta, per unit of log c, when y becomes c y: for ``equivariance = "scale"``."""
         return (1.0,) + (0.0,) * (self.n_predictors - 1)
+
+    def link(self, y: Array) -> Array | None:
+        """Return the location's linear predictor that fits each y best, shape (n,); None where it is not known."""
+        return None
 
     def check_parameters(self) -> None:
         """Raise ValueError if a constructor parameter is out of its range; scikit-learn's constructors do not check."""

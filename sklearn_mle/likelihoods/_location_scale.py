@@ -26,11 +26,15 @@ class LocationScale(Likelihood):
 
     convex = False
     second = "scale"
+    noise_relative = True
     equivariance = "location_scale"
 
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("location", "log_scale")
+
+    def link(self, y: Array) -> Array:
+        return y
 
     @abstractmethod
     def standard_nll(self, z: Array) -> Array:

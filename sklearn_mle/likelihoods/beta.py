@@ -41,6 +41,7 @@ class Beta(Likelihood):
 
     convex = False
     second = "precision"
+    noise_power = -2.0
     domain = "numbers in the open interval (0, 1)"
     remedy = "Remove such rows, or shrink y towards one half by (y (n - 1) + 0.5) / n if zeros and ones may occur."
 
@@ -50,6 +51,9 @@ class Beta(Likelihood):
 
     def _outside(self, y: Array) -> Array:
         return (y <= 0) | (y >= 1)
+
+    def link(self, y: Array) -> Array:
+        return _logit(y)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[0]

@@ -37,6 +37,7 @@ class Gamma(Likelihood):
 
     convex = False
     second = "shape"
+    noise_power = -2.0
     equivariance = "scale"
     location_free_of_second = True
     positive_only = True
@@ -46,6 +47,10 @@ class Gamma(Likelihood):
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("log_mean", "log_shape")
+
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[0]

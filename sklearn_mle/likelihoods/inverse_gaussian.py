@@ -36,6 +36,7 @@ class InverseGaussian(Likelihood):
 
     convex = False
     second = "shape"
+    noise_power = -2.0
     equivariance = "scale"
     location_free_of_second = True
     positive_only = True
@@ -49,6 +50,10 @@ class InverseGaussian(Likelihood):
     @property
     def unit_powers(self) -> tuple[float, ...]:
         return (1.0, 1.0)
+
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)
 
     @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:

@@ -35,6 +35,7 @@ class LogNormal(Likelihood):
 
     convex = False
     second = "scale"
+    noise_relative = True
     equivariance = "scale"
     location_free_of_second = True
     positive_only = True
@@ -44,6 +45,10 @@ class LogNormal(Likelihood):
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("location", "log_scale")
+
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return np.log(y) + Gaussian().nll(np.log(y), eta)

@@ -54,6 +54,7 @@ class NegativeBinomial(Likelihood):
 
     convex = False
     second = "dispersion"
+    noise_power = 2.0
     discrete = True
     domain = "counts: finite numbers >= 0"
     remedy = "Remove or repair such rows."
@@ -64,6 +65,10 @@ class NegativeBinomial(Likelihood):
 
     def _outside(self, y: Array) -> Array:
         return y < 0
+
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[0]

@@ -47,6 +47,10 @@ class Poisson(Likelihood):
     def _outside(self, y: Array) -> Array:
         return y < 0
 
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)
+
     @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
         return _nll(y, eta[0], np.exp(eta[0]))

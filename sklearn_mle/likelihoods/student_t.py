@@ -57,6 +57,7 @@ class StudentT(Likelihood):
 
     convex = False
     second = "scale"
+    noise_relative = True
     equivariance = "location_scale"
 
     def __init__(self, df: float | str | None = 4.0) -> None:
@@ -86,6 +87,9 @@ class StudentT(Likelihood):
     def _bounded(self, z: Array) -> Array:
         """Return z for derivatives: the second in d is a sixth power, which must not overflow."""
         return np.clip(z, -_FARTHEST, _FARTHEST) if self.estimates_df else z
+
+    def link(self, y: Array) -> Array:
+        return y
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[0]

@@ -51,6 +51,7 @@ class Tweedie(Likelihood):
 
     convex = False
     second = "dispersion"
+    noise_power = 2.0
     equivariance = "scale"
     location_free_of_second = True
     domain = "amounts: finite numbers >= 0"
@@ -76,6 +77,10 @@ class Tweedie(Likelihood):
 
     def _outside(self, y: Array) -> Array:
         return y < 0
+
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[0]

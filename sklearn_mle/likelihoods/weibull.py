@@ -40,6 +40,8 @@ class Weibull(Likelihood):
 
     convex = False
     second = "shape"
+    noise_power = -1.0
+    noise_relative = True
     equivariance = "scale"
     positive_only = True
     domain = "positive, finite numbers"
@@ -48,6 +50,10 @@ class Weibull(Likelihood):
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("log_scale", "log_shape")
+
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)
 
     @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:

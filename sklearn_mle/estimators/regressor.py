@@ -1,0 +1,154 @@
+"""Regression by maximum likelihood under any likelihood: choosing a loss is choosing a noise model."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mle.estimators._regressor import BaseMLERegressor
+from sklearn_mle.likelihoods import Likelihood, get_likelihood
+
+__all__ = ["MLERegressor"]
+
+
+class MLERegressor(BaseMLERegressor):
+    r"""Regression by maximum likelihood, whatever the noise: the likelihood is an argument that can be searched.
+
+    .. math:: y_i \sim p(\,\cdot \mid \eta_i, \theta) ,\qquad \eta_i = b + x_i^\top \beta + o_i
+
+    The location's linear predictor :math:`\eta` is linear in X; each likelihood says what it is (the mean, the log
+    mean, the log-odds, a quantile, ...). Its second parameter (scale, dispersion, shape or precision, as the likelihood
+    declares) is one number for all rows, log-linear in X, or known. The objective is the total negative
+    log-likelihood, constants included, plus a Gaussian prior:
+
+    .. math:: \sum_i w_i \left[ -\log p(y_i \mid \eta_i, \theta_i) \right] + \frac{\alpha}{2} \lVert \beta \rVert^2
+
+    For likelihoods of a location and a scale (gaussian, laplace, student_t, huber, asymmetric_laplace, logistic,
+    gumbel; lognormal and weibull on the logarithm of y) the prior is relative to the noise,
+    :math:`\frac{\alpha}{2} \lVert \beta \rVert^2 / s^2` with s the (geometric mean) scale, so that ``coef_`` does not
+    depend on the units of y, and the Gaussian's equals ``Ridge(alpha)``'s.
+
+    Parameters
+    ----------
+    likelihood : str or Likelihood, default="gaussian"
+        A name of ``sklearn_mle.likelihoods.likelihood_names()``, or an instance of a likelihood, such as
+        ``StudentT(df=3)`` or your own (``UserLikelihood``). Its parameters can be searched, as ``likelihood__df``.
+    alpha : float, default=0.0
+        Precision of the prior on ``coef_``. Intercepts and second parameters have no prior.
+    scale : {"constant", "log_linear"} or float, default="constant"
+        How the likelihood's second parameter is modelled: one estimated number; its logarithm linear in X; or known, a
+        positive number. Likelihoods that have none (poisson, binomial) refuse anything but the default.
+    fit_intercept : bool, default=True
+        Whether the location has an intercept. The second parameter always has one.
+    solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
+        How to minimize; ``"auto"`` chooses by the size of the problem.
+    tol : float, default=1e-8
+        Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
+    max_iter : int, default=100
+        Bound on the number of iterations.
+    warm_start : bool, default=False
+        Whether to start from the previous fit's coefficients, where their shape fits.
+    verbose : int, default=0
+        Above zero, progress is printed.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        Coefficients of the location's linear predictor.
+    intercept_ : float
+        Its intercept; 0.0 where ``fit_intercept=False``.
+    scale_ : float
+        The likelihood's second parameter: its maximum likelihood estimate, or the known one. Only where it is constant.
+    scale_coef_ : ndarray of shape (n_features,)
+        Coefficients of its logarithm; only for ``scale="log_linear"``.
+    scale_intercept_ : float
+        Intercept of its logarithm; only for ``scale="log_linear"``.
+    df_ : float
+        Degrees of freedom of ``StudentT(df=None)``, at least one; inf where the Gaussian is the best of all. What is
+        estimated is ``inverse_df_``, their reciprocal.
+    n_iter_ : int
+        Number of iterations.
+    n_passes_ : int
+        Number of passes over the data.
+    gap_ : float
+        Certified shortfall of the total penalized log-likelihood from its maximum (a local one, where the likelihood
+        has several), in nats.
+    status_ : Status
+        How the fit ended.
+    log_likelihood_ : float
+        Total log-likelihood of the training data without the prior, in nats; inf at a perfect fit.
+    n_obs_ : float
+        Sum of the weights.
+    n_features_in_ : int
+        Number of features.
+
+    See Also
+    --------
+    GaussianMLERegressor : The same with Gaussian noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLERegressor
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]])
+    >>> y = np.array([0.0, 1.0, 1.0, 3.0, 8.0, 12.0])
+    >>> model = MLERegressor("poisson").fit(X, y)
+    >>> model.coef_.round(4), round(model.intercept_, 4), round(model.log_likelihood_, 4)
+    (array([0.6871]), -0.8881, -7.9148)
+    >>> model.predict([[6.0]]).round(2)
+    array([25.41])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "likelihood": "no_validation",  # type: ignore[dict-item] # get_likelihood says more of what is wrong
+        "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "scale": [StrOptions({"constant", "log_linear"}), Interval(Real, 0, np.inf, closed="neither")],
+        "fit_intercept": ["boolean"],
+        "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
+        "tol": [Interval(Real, 0, np.inf, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        likelihood: str | Likelihood = "gaussian",
+        *,
+        alpha: float = 0.0,
+        scale: str | float = "constant",
+        fit_intercept: bool = True,
+        solver: str = "auto",
+        tol: float = 1e-8,
+        max_iter: int = 100,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.likelihood = likelihood
+        self.alpha = alpha
+        self.scale = scale
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self._refuses_negative_targets()
+        return tags
+
+    def _refuses_negative_targets(self) -> bool:
+        # What cannot be a target for some other reason is fit's to say.
+        try:
+            get_likelihood(self.likelihood).check_target(np.array([-1.0]))
+        except (TypeError, ValueError):
+            return True
+        return False
+
+    def _chosen_likelihood(self) -> Likelihood:
+        # A copy: parameters that are set after fit must not change the fitted model.
+        return clone(get_likelihood(self.likelihood))

@@ -1,0 +1,60 @@
+"""The best constant location at given other parameters: what a share of explained deviance is measured from."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.fitting.result import FitOptions
+from sklearn_mle.fitting.solve import solve
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.numerics.threads import single_threaded_blas
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import NoPenalty
+from sklearn_mle.row_blocks import DenseRows, RowBlocks
+
+__all__ = ["best_constant"]
+
+Array = NDArray[Any]
+
+
+def best_constant(
+    likelihood: Likelihood,
+    intercepts: Array,
+    y: Array,
+    *,
+    sample_weight: Array | None = None,
+    offset: Array | None = None,
+) -> Array:
+    """Return the linear predictors, shape (q, n), of the best model without columns.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    intercepts : ndarray of shape (q,)
+        Those of the predictors beside the location are kept.
+    y : ndarray of shape (n,) or (2, n)
+    sample_weight : ndarray of shape (n,) or None
+    offset : ndarray of shape (n,) or None
+        Of the location.
+    """
+    n = y.shape[-1]
+    eta = np.repeat(intercepts[:, None], n, axis=1)
+    eta[0] = 0 if offset is None else offset
+    if not likelihood.smooth:
+        # A quantile of what the offset leaves.
+        eta[0] += likelihood.start(y - eta[0], sample_weight)[0]
+        return eta
+    weight = sample_weight
+    if y.ndim == 2:
+        y, trials = likelihood.fractions(y)
+        weight = trials if weight is None else trials * weight
+    predictors = LinearPredictors(0, [Terms(), *[Terms(False, False)] * (len(eta) - 1)])
+    rows = DenseRows(np.zeros((n, 0)), np.zeros(0), np.ones(0))
+    objective = PenalizedNLL(likelihood, predictors, RowBlocks(rows, y, weight, eta, len(eta)), NoPenalty())
+    start = likelihood.start(y, weight)[:1] - float(np.average(eta[0], weights=weight))
+    with single_threaded_blas:
+        found = solve(objective, start, FitOptions(), null_value=np.inf)
+    eta[0] += found.theta[0]
+    return eta

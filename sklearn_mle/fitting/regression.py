@@ -1,0 +1,394 @@
+"""Fitting any smooth likelihood: its location linear in X, its second parameter constant, log-linear or known.
+
+What every model shares is here; what is said of one that has no maximum is in ``unbounded``, where it starts in
+``start``.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.curvature import Curvature
+from sklearn_mle.exceptions import ConvergenceWarning, PerfectFitWarning
+from sklearn_mle.fitting.dependence import find_dependence, rank_warning
+from sklearn_mle.fitting.leave_behind import curvature_left
+from sklearn_mle.fitting.outcome import Outcome
+from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.result import FitOptions, FitResult
+from sklearn_mle.fitting.saddle import beside_saddle
+from sklearn_mle.fitting.solve import solve
+from sklearn_mle.fitting.start import Guess, guesses, least_squares, some_rows
+from sklearn_mle.fitting.unbounded import floor_of, is_saturated, saturation_warning, unbounded_warning
+from sklearn_mle.information import MOST_DIAGONALIZED, hessian_factor
+from sklearn_mle.likelihoods import Likelihood, StudentT
+from sklearn_mle.likelihoods._angular import Angular, angle_of, share_of
+from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.numerics.factors import CholeskyFactor, NotPositiveDefiniteError
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.solvers import Solution, Status
+from sklearn_mle.uniqueness import Identification
+
+__all__ = ["fit_regression"]
+
+Array = NDArray[Any]
+Observer = Callable[[Array], bool]
+# Predictors that are no parameters: their numbers, and the values they are held at.
+Fixed = dict[int, float]
+
+_EPS = float(np.finfo(np.float64).eps)
+# A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
+_LEAST_START, _NEAR_BOUND = 0.02, 0.02
+# Symmetric data may lead to a saddle, and from one to another.
+_ESCAPES = 3
+
+
+def fit_regression(
+    likelihood: Likelihood,
+    prepared: Prepared,
+    options: FitOptions,
+    *,
+    start: Array | None,
+    observer: Observer | None,
+) -> FitResult:
+    """Fit a smooth likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
+    return _Regression(likelihood, prepared, options, observer).run(start)
+
+
+class _Regression:
+    """One fit of a regression; built, run once, thrown away."""
+
+    def __init__(
+        self, likelihood: Likelihood, prepared: Prepared, options: FitOptions, observer: Observer | None
+    ) -> None:
+        self.likelihood, self.prepared, self.options, self.observer = likelihood, prepared, options, observer
+        self.outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
+        self.warnings: list[Warning] = []
+        self.linear = options.scale == "log_linear"
+        self.floor = floor_of(likelihood, some_rows(self.outcome.data))
+        self.bounded = isinstance(likelihood, StudentT) and likelihood.estimates_df
+        self._data: list[RowBlocks] = []
+        # From a point near the optimum neither a sample nor L-BFGS has anything to add.
+        self._onward = replace(options, solver="newton")
+
+    def run(self, start: Array | None) -> FitResult:
+        prepared, options, data = self.prepared, self.options, self.outcome.data
+        identification: Identification | None = None
+        of_second: Identification | None = None
+        if prepared.alpha == 0 or self.linear:
+            identification = of_second = find_dependence(data, prepared.columns, intercept=options.fit_intercept)
+        if self.linear and not options.fit_intercept:
+            # The second parameter always has an intercept, so a column of ones is one too many there.
+            of_second = find_dependence(data, prepared.columns, intercept=True)
+        varying = np.flatnonzero(~prepared.columns.constant)
+        self.active = identification.active if identification is not None and not prepared.alpha else varying
+        self.active_second = varying if of_second is None else of_second.active
+        if identification is not None:
+            self.warnings.append(rank_warning(identification, prepared))
+        fixed = {}
+        if self.likelihood.second is not None and not isinstance(options.scale, str):
+            fixed = {1: float(np.log(options.scale)) - self.outcome.shift[1]}
+        if self.linear and of_second is not None and is_saturated(data, of_second):
+            self.warnings.append(saturation_warning())
+            self.linear = False
+        self.identification, self.of_second = identification, of_second
+        perfect = None if fixed else self._perfect_location()
+        return self._solved(fixed, start) if perfect is None else self._degenerate(perfect)
+
+    def _result(
+        self, matrix: Array, log_likelihood: float, solution: Solution, curvature: Curvature | None
+    ) -> FitResult:
+        """Return what is reported, from coefficients of the standardized problem and its total log-likelihood."""
+        prepared = self.prepared
+        if self.identification is not None and not prepared.alpha:  # with a prior the location is unique
+            matrix[:1] = self.identification.minimum_norm(matrix[:1], prepared.columns)
+        if self.linear and self.of_second is not None:
+            matrix[1:2] = self.of_second.minimum_norm(matrix[1:2], prepared.columns)
+        coefficients = self.outcome.to_original(matrix)
+        return FitResult(
+            coefficients=coefficients,
+            scale=self._scale(coefficients),
+            log_likelihood=float(log_likelihood - self.outcome.log_jacobian) * prepared.unit,
+            n_obs=prepared.n_obs,
+            n_iter=solution.n_iter,
+            n_passes=self.outcome.n_passes + sum(rows.n_passes for rows in self._data),
+            gap=solution.gap * prepared.unit,
+            status=solution.status,
+            warnings=tuple(self.warnings),
+            curvature=curvature,
+        )
+
+    def _scale(self, coefficients: Array) -> float | None:
+        if self.likelihood.second is None or self.options.scale == "log_linear":
+            return None
+        return float(np.exp(coefficients[1, -1])) if isinstance(self.options.scale, str) else self.options.scale
+
+    def _terms(self, fixed: Fixed) -> list[Terms]:
+        p = self.outcome.data.n_columns
+
+        def some(active: Array) -> Array | None:
+            return None if len(active) == p else active
+
+        terms = [Terms(True, self.options.fit_intercept, some(self.active))]
+        for k in range(1, self.likelihood.n_predictors):
+            if k == 1 and self.linear:
+                terms.append(Terms(True, True, some(self.active_second)))
+            else:
+                terms.append(Terms(False, k not in fixed))
+        return terms
+
+    def _rows(self, fixed: Fixed) -> RowBlocks:
+        """Return the data with an offset for every linear predictor, where there is any."""
+        data, q = self.outcome.data, self.likelihood.n_predictors
+        if not fixed and (data.offset is None or q == 1):
+            return data
+        offset = np.zeros((q, data.n_rows))
+        if data.offset is not None:
+            offset[0] = data.offset[0]
+        for k, value in fixed.items():
+            offset[k] = value
+        rows = RowBlocks(data.rows, data.y, data.weight, offset, q)
+        self._data.append(rows)
+        return rows
+
+    def _objective(self, fixed: Fixed, *, angular: bool = False) -> PenalizedNLL:
+        predictors = LinearPredictors(self.outcome.data.n_columns, self._terms(fixed))
+        likelihood = self.likelihood
+        if self.floor is not None and 1 not in fixed:
+            likelihood = ScaleFloor(likelihood, self.floor)
+        if angular:
+            likelihood = Angular(likelihood)
+        return PenalizedNLL(likelihood, predictors, self._rows(fixed), self._penalty(predictors, fixed))
+
+    def _precision(self) -> Array:
+        return self.prepared.alpha / np.square(self.prepared.columns.scale)
+
+    def _penalty(self, predictors: LinearPredictors, fixed: Fixed) -> Penalty:
+        if not self.prepared.alpha:
+            return NoPenalty()
+        form = np.zeros((self.likelihood.n_predictors, self.outcome.data.n_columns + 1))
+        form[0, :-1] = self._precision()
+        precision = predictors.theta(form)
+        if not self.likelihood.noise_relative:
+            return GaussianPrior(precision)
+        power = self.likelihood.noise_power
+        if 1 in fixed:
+            return GaussianPrior(precision * np.exp(-2 * fixed[1] / power))
+        mean = np.zeros_like(form)
+        mean[1, -1] = 1 / power
+        if self.linear:
+            data = self.outcome.data
+            weight = np.ones(data.n_rows) if data.weight is None else data.weight
+            mean[1, :-1] = data.rows.transpose_matvec(weight[None])[0] / weight.sum() / power
+        return NoiseRelativePrior(precision, predictors.theta(mean))
+
+    def _solved(self, fixed: Fixed, start: Array | None) -> FitResult:
+        objective = self._objective(fixed, angular=self.bounded)
+        null, theta = self._start(objective)
+        null_value = _value_of_constants(objective, null)
+        if start is not None:
+            warm = self._theta(objective, self.outcome.to_standardized(start))
+            # A start that is worse than none at all would only mislead.
+            theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
+        watch = self._watch(objective, fixed)
+        solution = solve(objective, theta, self.options, null_value=null_value, observer=watch)
+        for _ in range(_ESCAPES):
+            downhill = None if _is_minimum(objective, solution) else beside_saddle(objective, solution)
+            if downhill is None:
+                break
+            further = solve(objective, downhill, self._onward, null_value=null_value, observer=watch)
+            solution = replace(further, n_iter=solution.n_iter + further.n_iter)
+        if self.bounded:
+            objective, solution, fixed = self._straightened(objective, solution, fixed, null_value)
+        matrix = self._matrix(objective, solution.theta, fixed)
+        below = self._below_floor(objective, matrix, fixed)
+        if below is not None and 1 not in fixed and not self.linear and self.likelihood.discrete:
+            # The dispersion vanishes: the simpler model (Poisson) is the answer, and the dispersion is no parameter.
+            assert self.floor is not None
+            fixed = {**fixed, 1: self.floor}
+            objective, solution = self._again(fixed, matrix, null_value, solution.n_iter)
+            matrix = self._matrix(objective, solution.theta, fixed)
+        elif below is not None:
+            self.warnings.append(unbounded_warning(self.likelihood, self.prepared, matrix, below))
+        if not _is_minimum(objective, solution):
+            self.warnings.append(
+                ConvergenceWarning(
+                    "The fit ended where the likelihood is not curved upwards in every direction, so this may be no "
+                    "maximum: some parameters are not determined by the data. Use fewer columns, scale='constant', or "
+                    "penalize with alpha."
+                )
+            )
+        nll = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]
+        if below is not None:
+            nll = PenalizedNLL(self.likelihood, objective.predictors, objective.data, NoPenalty()).nll(solution.theta)
+        curvature = None
+        if not self.prepared.alpha:
+            identifications = [self.identification, *[None] * (len(matrix) - 1)]
+            if self.linear:
+                identifications[1] = self.of_second
+            curvature = curvature_left(objective, solution, self.outcome, identifications, below)
+        return self._result(matrix, -nll, solution, curvature)
+
+    def _again(self, fixed: Fixed, matrix: Array, null_value: float, n_iter: int) -> tuple[PenalizedNLL, Solution]:
+        """Return an objective with these predictors fixed, and its optimum from a point near it."""
+        objective = self._objective(fixed)
+        found = solve(
+            objective,
+            objective.predictors.theta(matrix),
+            self._onward,
+            null_value=null_value,
+            observer=self._watch(objective, fixed),
+        )
+        return objective, replace(found, n_iter=n_iter + found.n_iter)
+
+    def _straightened(
+        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, null_value: float
+    ) -> tuple[PenalizedNLL, Solution, Fixed]:
+        """Return the fit in the bounded predictor itself: free inside its bounds, or fixed at one that is optimal."""
+        last = self.likelihood.n_predictors - 1
+        if solution.status is Status.STOPPED:
+            return objective, solution, fixed
+        matrix = self._matrix(objective, solution.theta, fixed)
+        share = float(matrix[last, -1])
+        bound = float(np.rint(share))
+        if abs(share - bound) < _NEAR_BOUND:
+            at_bound = {**fixed, last: bound}
+            edge, found = self._again(at_bound, matrix, null_value, solution.n_iter)
+            at = self._matrix(edge, found.theta, at_bound)
+            free = self._objective(fixed)
+            slope = free.value_and_gradient(free.predictors.theta(at))[1][-1]
+            if slope * (1 - 2 * bound) >= 0 and found.value <= solution.value + self.options.tol:
+                return edge, found, at_bound
+        free, found = self._again(fixed, matrix, null_value, solution.n_iter)
+        return free, found, fixed
+
+    def _theta(self, objective: PenalizedNLL, matrix: Array) -> Array:
+        if isinstance(objective.likelihood, Angular):
+            matrix = matrix.copy()
+            matrix[-1, -1] = angle_of(min(max(matrix[-1, -1], _LEAST_START), 1 - _LEAST_START))
+        return objective.predictors.theta(matrix)
+
+    def _matrix(self, objective: PenalizedNLL, theta: Array, fixed: Fixed) -> Array:
+        matrix = objective.predictors.matrix(theta).copy()
+        if isinstance(objective.likelihood, Angular):
+            matrix[-1, -1] = share_of(matrix[-1, -1])
+        for k, value in fixed.items():
+            matrix[k, -1] = value
+        return matrix
+
+    def _watch(self, objective: PenalizedNLL, fixed: Fixed) -> Observer | None:
+        if self.observer is None:
+            return None
+        observer, outcome = self.observer, self.outcome
+        return lambda theta: observer(outcome.to_original(self._matrix(objective, theta, fixed)))
+
+    def _start(self, objective: PenalizedNLL) -> tuple[Array, Array]:
+        """Return the intercepts of the null model, shape (q, 1), and theta of the best guess."""
+        sample = some_rows(objective.data)
+        judge = PenalizedNLL(objective.likelihood, objective.predictors, sample, objective.penalty)
+        terms = objective.predictors.terms
+        guess = Guess(self.likelihood, sample, terms[0], terms[min(1, len(terms) - 1)], self._precision())
+        thetas = [self._theta(objective, matrix) for matrix in guesses(guess)]
+        values = np.array([judge.value_and_gradient(theta)[0] for theta in thetas])
+        null = objective.predictors.matrix(thetas[0])[:, -1:]
+        return null, thetas[int(np.argmin(np.where(np.isnan(values), np.inf, values)))]
+
+    def _below_floor(self, objective: PenalizedNLL, matrix: Array, fixed: Fixed) -> Array | None:
+        """Return the rows whose second parameter is beyond its floor; None where there are none."""
+        if self.floor is None or 1 in fixed:
+            return None
+        floored = ScaleFloor(self.likelihood, self.floor)
+        if not self.linear:
+            every = floored.depth(matrix[:, -1:]) != 0
+            return np.arange(objective.data.n_rows) if every.any() else None
+        depths = objective.data.map(
+            lambda block: floored.depth(
+                LinearPredictors(objective.data.n_columns, [Terms()] * len(matrix)).eta(block.rows, matrix, None)
+            )
+        )
+        rows = np.flatnonzero(np.concatenate(depths))
+        return rows if len(rows) else None
+
+    def _perfect_location(self) -> Array | None:
+        """Return the coefficients of a location that fits every row to rounding, if there is one and it matters."""
+        likelihood, data = self.likelihood, self.outcome.data
+        if likelihood.second is None or likelihood.discrete:
+            return None
+        location = self._terms({})[0]
+        precision = self._precision() if likelihood.noise_relative else np.zeros(data.n_columns)
+        for rows in (some_rows(data), data):
+            y = likelihood.link(rows.y)
+            if y is None or not np.isfinite(y).all():
+                return None
+            if rows.offset is not None:
+                y = y - rows.offset[0]
+            matrix, squares = least_squares(rows, y, location, precision)
+            noise = self.outcome.noise if likelihood.equivariance == "location_scale" else _EPS
+            rounding = noise * (1 + float(np.abs(y).max())) + _EPS * float(np.abs(matrix).sum())
+            weight = rows.n_rows if rows.weight is None else rows.weight.sum()
+            if not np.sqrt(squares / weight) <= 8 * rounding:
+                return None
+        return matrix
+
+    def _degenerate(self, location: Array) -> FitResult:
+        """Return the perfect location without noise; log-linear noise is stopped at its floor."""
+        likelihood, data = self.likelihood, self.outcome.data
+        matrix = np.zeros((likelihood.n_predictors, location.shape[1]))
+        matrix[0] = location[0]
+        matrix[1:, -1] = likelihood.start(data.y, data.weight)[1:]
+        vanishing = -float(np.sign(likelihood.noise_power))
+        log_likelihood = np.inf
+        if self.linear:
+            assert self.floor is not None
+            # Every row fitted exactly: the soft floor balances one nat per unit of log scale here.
+            matrix[1, -1] = self.floor + vanishing
+            fixed = {k: float(matrix[k, -1]) for k in range(1, len(matrix))}
+            self.linear = False
+            objective = self._objective(fixed)
+            log_likelihood = -objective.nll(objective.predictors.theta(matrix))
+            self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, np.arange(data.n_rows)))
+        else:
+            matrix[1, -1] = vanishing * np.inf
+            self.warnings.append(
+                PerfectFitWarning(
+                    f"The location fits every row exactly, so the estimated {likelihood.second} is "
+                    f"{'zero' if vanishing < 0 else 'infinite'} and the log-likelihood infinite. Predictive "
+                    "distributions are not defined; fit more rows than columns, penalize with alpha, or give a known "
+                    "scale."
+                )
+            )
+        nothing = np.zeros(0)
+        solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
+        return self._result(matrix, log_likelihood, solution, None)
+
+
+def _value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
+    """Return the NLL of a model without columns: what the fit is to gain on."""
+
+    def block_sum(block: RowBlock) -> tuple[float]:
+        eta = np.repeat(intercepts, block.rows.n_rows, axis=1)
+        if block.offset is not None:
+            eta += block.offset
+        with np.errstate(over="ignore", invalid="ignore"):
+            nll = objective.likelihood.nll(block.y, eta)
+        return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+
+    return objective.data.sum(block_sum)[0]
+
+
+def _is_minimum(objective: PenalizedNLL, solution: Solution) -> bool:
+    """Return whether the curvature at a converged solution is positive, as a minimum's is."""
+    if objective.likelihood.convex or solution.factor is None or solution.status is not Status.CONVERGED:
+        return True
+    if isinstance(solution.factor, CholeskyFactor) and solution.factor.size <= MOST_DIAGONALIZED:
+        return True  # of the Hessian itself: where there is none, another kind of factor takes its place
+    try:
+        hessian_factor(objective, solution.theta)
+    except NotPositiveDefiniteError:
+        return False
+    return True

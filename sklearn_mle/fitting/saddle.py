@@ -1,0 +1,44 @@
+"""The way down from a saddle, where Newton's method has come to rest on symmetric data."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.information import MOST_DIAGONALIZED, expected_factor
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.solvers import Solution
+
+__all__ = ["beside_saddle"]
+
+Array = NDArray[Any]
+
+# In units of the information: about so many standard errors to either side, the first that gains is taken.
+_LENGTHS = (1.0, 0.1, 0.01)
+# Less negative than this, relative to the information, is rounding.
+_LEAST = 1e-6
+
+
+def beside_saddle(objective: PenalizedNLL, solution: Solution) -> Array | None:
+    """Return a lower point along the direction of most negative curvature; None where there is none to speak of."""
+    theta = solution.theta
+    if len(theta) > MOST_DIAGONALIZED:
+        return None
+    expected = expected_factor(objective, theta)
+    inverse = expected.unwhiten(np.eye(expected.size))
+    relative = inverse.T @ objective.hessian(theta) @ inverse
+    if not np.isfinite(relative).all():
+        return None
+    values, vectors = np.linalg.eigh(0.5 * (relative + relative.T))
+    if values[0] > -_LEAST:
+        return None
+    direction = inverse @ vectors[:, 0]
+    # Eigenvectors have no sign of their own.
+    direction *= np.sign(direction[np.argmax(np.abs(direction))])
+    for length in _LENGTHS:
+        points = [theta + length * direction, theta - length * direction]
+        values = np.array([objective.value_and_gradient(point)[0] for point in points])
+        best = int(np.argmin(np.where(np.isnan(values), np.inf, values)))
+        if values[best] < solution.value:
+            return points[best]
+    return None

@@ -1,0 +1,61 @@
+"""Where the noise may vanish: the floor it is stopped at, and what is said when it is reached."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
+from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.uniqueness import Identification
+
+__all__ = ["floor_of", "is_saturated", "saturation_warning", "unbounded_warning"]
+
+Array = NDArray[np.float64]
+
+# Noise stops here: at a millionth of what a model without columns starts from (for a Gaussian, of y's deviation).
+_LEAST_NOISE = 1e-6
+_MOST_ROWS = 100_000
+
+
+def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
+    """Return the logarithm of the second parameter where the noise is least; None where there is no such parameter."""
+    if likelihood.second is None:
+        return None
+    return float(likelihood.start(data.y, data.weight)[1] + likelihood.noise_power * np.log(_LEAST_NOISE))
+
+
+def is_saturated(data: RowBlocks, identification: Identification) -> bool:
+    """Return whether the columns give every distinct row a second parameter of its own."""
+    rank = len(identification.active) + 1
+    if data.n_rows > _MOST_ROWS:
+        return False
+    return len(np.unique(data.rows.standardized, axis=0)) <= rank
+
+
+def saturation_warning() -> UnboundedLikelihoodWarning:
+    """Return what is said of as many scales as rows."""
+    return UnboundedLikelihoodWarning(
+        "The likelihood is unbounded: the log scale has as many parameters as X has distinct rows, so any row's scale "
+        "can shrink on its own. The best constant scale is returned (scale_coef_ is zero). Use scale='constant', fewer "
+        "columns, or more rows."
+    )
+
+
+def unbounded_warning(likelihood: Likelihood, prepared: Prepared, matrix: Array, below: NDArray[np.intp]) -> Warning:
+    """Return the warning that names the rows beyond the floor and the columns that took them there."""
+    coef = np.abs(matrix[1, :-1])
+    columns = np.flatnonzero(coef > 0.1 * coef.max(initial=0.0)) if coef.any() else np.zeros(0, dtype=int)
+    through = f" through {prepared.names(columns)}" if len(columns) else ""
+    rows = "every row" if len(below) == prepared.data.n_rows else prepared.row_names(below)
+    if likelihood.discrete:
+        return SeparationWarning(
+            f"The {likelihood.second} of {rows} goes to zero{through}, where the likelihood still rises, so no finite "
+            "maximum likelihood estimate exists. It was stopped at 1e-12 of what a model without columns starts from. "
+            "Use scale='constant' or fewer columns."
+        )
+    return UnboundedLikelihoodWarning(
+        f"The likelihood is unbounded: {rows} can be fitted exactly{through} while the noise there goes to zero. "
+        f"The log {likelihood.second} was stopped at its floor, where the noise is a millionth of that of a model "
+        "without columns. Use scale='constant', fewer columns, or more rows."
+    )
