@@ -16,6 +16,11 @@ np.float64(-0.08)
 
 from sklearn_mle.metrics.cross_entropy import cross_entropy, entropy, kl_divergence
 from sklearn_mle.metrics.crps import crps
+from sklearn_mle.metrics.decomposition import (
+    CrossEntropyDecomposition,
+    DecompositionErrors,
+    cross_entropy_decomposition,
+)
 from sklearn_mle.metrics.density_scores import coverage, interval_score, negative_log_likelihood
 from sklearn_mle.metrics.gaussian_kl_divergence import gaussian_kl_divergence
 from sklearn_mle.metrics.information import d2_cross_entropy, information_gain, jensen_shannon_divergence
@@ -29,8 +34,11 @@ from sklearn_mle.metrics.scorers import (
 )
 
 __all__ = [
+    "CrossEntropyDecomposition",
+    "DecompositionErrors",
     "coverage",
     "cross_entropy",
+    "cross_entropy_decomposition",
     "crps",
     "d2_cross_entropy",
     "entropy",

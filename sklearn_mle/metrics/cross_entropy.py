@@ -99,7 +99,7 @@ def cross_entropy(
     """
     unit = nats_in_unit(base)
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
-    return _mean_cost("cross_entropy", cross_entropy_rows(prediction, target), weight, target) / unit
+    return mean_cost("cross_entropy", cross_entropy_rows(prediction, target), weight, target) / unit
 
 
 def entropy(
@@ -188,7 +188,7 @@ def kl_divergence(
     y_true : array-like of shape (n,) or (n, K), or distribution
         What happened: labels, or rows of class probabilities that sum to 1. Or the true distributions.
     y_pred : array-like of shape (n, K) or (n,), or distribution
-        Predicted probabilities, as for :func:`cross_entropy`; or predicted distributions, if those of ``y_true`` are such.
+        Predicted probabilities, as for :func:`cross_entropy`; or the predicted distributions.
     labels : array-like of shape (K,), default=None
         The label of each column, in the order of the columns. By default the sorted labels of ``y_true``.
     log_proba : bool, default=False
@@ -243,7 +243,7 @@ def kl_divergence(
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
-    return _mean_cost("kl_divergence", kl_divergence_rows(prediction, target), weight, target) / unit
+    return mean_cost("kl_divergence", kl_divergence_rows(prediction, target), weight, target) / unit
 
 
 def cross_entropy_rows(prediction: ProbabilityRows, target: Target) -> NDArray[np.float64]:
@@ -285,7 +285,8 @@ def _expectation(p: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray
     return terms.sum(axis=1)
 
 
-def _mean_cost(name: str, rows: NDArray[np.float64], weight: NDArray[np.float64] | None, target: Target) -> float:
+def mean_cost(name: str, rows: NDArray[np.float64], weight: NDArray[np.float64] | None, target: Target) -> float:
+    """Mean cost in nats; that it is infinite is said in the name of the metric that calls this."""
     mean = weighted_mean(rows, weight)
     if np.isinf(mean):
         infinite = np.isinf(rows) if weight is None else np.isinf(rows) & (weight > 0)

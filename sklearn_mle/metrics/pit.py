@@ -19,9 +19,9 @@ def pit_values(y_true: ArrayLike, y_pred: Any) -> Array:
     .. math:: \left(P(Y < y),\; P(Y \le y)\right)
 
     Of a continuous distribution the two agree, to a rounding, and are the usual F(y): uniform on [0, 1] if the
-    forecasts are right. Where y has a probability of its own (counts, or the zeros of a Tweedie distribution) they are the ends
-    of the interval over which that probability is spread, instead of drawing a random point in it:
-    :func:`pit_histogram` does so.
+    forecasts are right. Where y has a probability of its own (counts, or the zeros of a Tweedie distribution) they are
+    the ends of the interval over which :func:`pit_histogram` spreads that probability, instead of drawing a random
+    point in it.
 
     Parameters
     ----------

@@ -1,0 +1,283 @@
+"""Cross-entropy taken apart: how hard the question is, how much of it the model knows, what its dishonesty costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import entr
+
+from sklearn_mle.metrics import _recalibration
+from sklearn_mle.metrics._probability_rows import ProbabilityRows
+from sklearn_mle.metrics._targets import RowTarget, Target
+from sklearn_mle.metrics._units import nats_in_unit
+from sklearn_mle.metrics._weights import weighted_mean
+from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, mean_cost, read_judged
+from sklearn_mle.metrics.information import frequencies, target_probabilities
+
+Array = NDArray[np.float64]
+Strategy = Literal["isotonic", "classwise", "bins"]
+
+
+@dataclass(frozen=True)
+class DecompositionErrors:
+    """Bootstrap standard errors of the parts of a decomposition."""
+
+    total: float
+    uncertainty: float
+    discrimination: float
+    miscalibration: float
+
+
+@dataclass(frozen=True)
+class CrossEntropyDecomposition:
+    """The parts of a cross-entropy: ``total = uncertainty - discrimination + miscalibration``.
+
+    Attributes
+    ----------
+    total : float
+        Cross-entropy of the forecasts q, S(q).
+    uncertainty : float
+        S(base): what the constant forecast of the class frequencies costs.
+    discrimination : float
+        S(base) - S(r): what the recalibrated forecasts r know beyond the frequencies.
+    miscalibration : float
+        S(q) - S(r): what recalibration would save.
+    entropy : float
+        Mean entropy of the targets, 0 of labels: the part of the uncertainty that no forecast avoids.
+    kl_divergence : float
+        Mean KL(r || q), the miscalibration of forecasts that are constant within the groups of rows that are
+        recalibrated together.
+    within_group_remainder : float
+        ``miscalibration - kl_divergence``, before any correction: what differences of q within those groups have to do with the outcomes.
+    n_obs : float
+        Number of rows, or sum of the weights.
+    n_parameters : float
+        Number of parameters that recalibration estimated: the frequencies in its groups of rows, 3/2 times as many for
+        isotonic regression, which chooses the groups.
+    n_base_parameters : float
+        Number of class frequencies that were estimated: one less than the classes that occur.
+    standard_error : DecompositionErrors or None
+        Bootstrap standard errors, if resamples were asked for.
+    recalibrated : ndarray of shape (n, K)
+        The recalibrated forecasts r; nan for rows of weight 0.
+    """
+
+    total: float
+    uncertainty: float
+    discrimination: float
+    miscalibration: float
+    entropy: float
+    kl_divergence: float
+    within_group_remainder: float
+    n_obs: float
+    n_parameters: float
+    n_base_parameters: float
+    standard_error: DecompositionErrors | None = None
+    recalibrated: Array = field(repr=False, compare=False, default_factory=lambda: np.empty((0, 0)))
+    _nats: float = field(repr=False, compare=False, default=1.0)
+
+    def bias_corrected(self) -> Self:
+        """Correct the parts for parameters that were estimated from the rows they are judged on.
+
+        A parameter estimated from n rows makes them look cheaper by 1 / (2 n) nats each. So uncertainty is understated,
+        discrimination and miscalibration are overstated: even a perfect forecast has some. The corrections sum to zero:
+        the total stays as it is. They are right to first order in 1 / n; corrected parts may be slightly negative.
+
+        Returns
+        -------
+        CrossEntropyDecomposition
+            With other parts, and the same total, entropy and standard errors. The divergence and its remainder stay,
+            too: they are of the recalibrated forecasts as they were estimated.
+
+        References
+        ----------
+        G. A. Miller (1955), Note on the bias of information estimates, Information Theory in Psychology.
+        J. Broecker (2012), Estimating reliability and resolution of probability forecasts through decomposition of the
+        empirical score, Climate Dynamics 39.
+        M. Meyer and M. Woodroofe (2000), On the degrees of freedom in shape-restricted regression, Annals of Statistics
+        28; P. Groeneboom (2011), Vertices of the least concave majorant of Brownian motion with parabolic drift,
+        Electronic Journal of Probability 16: what isotonic regression counts for.
+        """
+        of_base, of_groups = (k / (2 * self.n_obs * self._nats) for k in (self.n_base_parameters, self.n_parameters))
+        return replace(
+            self,
+            uncertainty=self.uncertainty + of_base,
+            discrimination=self.discrimination + of_base - of_groups,
+            miscalibration=self.miscalibration - of_groups,
+        )
+
+
+def cross_entropy_decomposition(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    strategy: Strategy = "isotonic",
+    n_bins: int = 10,
+    labels: ArrayLike | None = None,
+    log_proba: bool = False,
+    sample_weight: ArrayLike | None = None,
+    base: float | None = None,
+    n_resamples: int = 0,
+    random_state: int = 0,
+) -> CrossEntropyDecomposition:
+    r"""Take cross-entropy apart into uncertainty, discrimination and miscalibration, in nats a row.
+
+    .. math:: S(q) = \underbrace{S(\bar p)}_{\text{uncertainty}}
+              - \underbrace{[S(\bar p) - S(r)]}_{\text{discrimination}}
+              + \underbrace{[S(q) - S(r)]}_{\text{miscalibration}}
+
+    S is the mean cross-entropy, q the forecasts, :math:`\bar p` the class frequencies, r the recalibrated forecasts:
+    the frequencies with which each class happened when the forecast was as it was. The sum is exact.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, K)
+        Labels, or rows of class probabilities that sum to 1.
+    y_pred : array-like of shape (n, K) or (n,)
+        Predicted probabilities, as for :func:`cross_entropy`.
+    strategy : {"isotonic", "classwise", "bins"}, default="isotonic"
+        How r is estimated. ``"isotonic"``: the best monotone function of the forecast (CORP), nothing to be tuned; of
+        more than two classes, of each class among those that follow it in the order of the labels. Its discrimination
+        and miscalibration are never negative. ``"classwise"``: isotonic regression of each class against all others,
+        normalized, as ``CalibratedClassifierCV`` does; does not depend on the order of the labels, and may give
+        slightly negative parts. ``"bins"``: frequencies in bins of equal weight, of the second of two classes'
+        probability, or of the probability of the most probable class; discrimination is never negative.
+    n_bins : int, default=10
+        Number of bins (for each most probable class, of more than two); for ``"bins"`` only.
+    labels : array-like of shape (K,), default=None
+        The label of each column, in the order of the columns. By default the sorted labels of ``y_true``.
+    log_proba : bool, default=False
+        Whether ``y_pred`` holds natural logarithms of probabilities.
+    sample_weight : array-like of shape (n,), default=None
+        Weights; k counts a row k times, 0 leaves it out.
+    base : float, default=None
+        Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits.
+    n_resamples : int, default=0
+        Number of bootstrap resamples for the standard errors; 0 for none. 200 are plenty.
+    random_state : int, default=0
+        Seed of the resamples.
+
+    Returns
+    -------
+    CrossEntropyDecomposition
+        The parts; see there for :meth:`~CrossEntropyDecomposition.bias_corrected`, which small samples need.
+
+    Raises
+    ------
+    ValueError
+        As :func:`cross_entropy`; if ``strategy`` is unknown, or ``n_bins`` or ``n_resamples`` is no whole number in
+        range.
+
+    Warns
+    -----
+    InfiniteScoreWarning
+        If the cross-entropy is infinite: then so is the miscalibration.
+
+    References
+    ----------
+    T. Dimitriadis, T. Gneiting and A. I. Jordan (2021), Stable reliability diagrams for probabilistic classifiers,
+    PNAS 118. J. Broecker (2009), Reliability, sufficiency, and the decomposition of proper scores, Quarterly Journal of
+    the Royal Meteorological Society 135.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle.metrics import cross_entropy_decomposition
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.uniform(size=5000)
+    >>> y = rng.uniform(size=5000) < truth
+    >>> overconfident = truth**3 / (truth**3 + (1 - truth) ** 3)
+    >>> parts = cross_entropy_decomposition(y, overconfident)
+    >>> print(f"{parts.total:.3f} = {parts.uncertainty:.3f} - {parts.discrimination:.3f} + {parts.miscalibration:.3f}")
+    0.701 = 0.693 - 0.204 + 0.212
+    >>> round(cross_entropy_decomposition(y, truth).bias_corrected().miscalibration, 3)
+    0.001
+    """
+    unit = nats_in_unit(base)
+    if strategy not in ("isotonic", "classwise", "bins"):
+        raise ValueError(f"strategy must be 'isotonic', 'classwise' or 'bins'; got {strategy!r}.")
+    _check_count("n_bins", n_bins, 1)
+    _check_count("n_resamples", n_resamples, 0)
+    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
+    costs = cross_entropy_rows(prediction, target)
+    mean_cost("cross_entropy_decomposition", costs, weight, target)  # says so if it is infinite
+    rows = _Rows(prediction, target, strategy, n_bins)
+    weight = np.ones(len(costs)) if weight is None else weight
+    parts = rows.decomposition(weight, unit)
+    if n_resamples == 0:
+        return parts
+    return replace(parts, standard_error=rows.standard_errors(weight, unit, n_resamples, random_state))
+
+
+class _Rows:
+    """Forecasts and what happened, to be decomposed with any weights."""
+
+    def __init__(self, prediction: ProbabilityRows, target: Target, strategy: Strategy, n_bins: int) -> None:
+        n_classes = prediction.values.shape[1]
+        self._prediction = prediction
+        self._target = RowTarget(ProbabilityRows(target_probabilities(target, n_classes), is_log=False))
+        self._p = self._target.rows.values
+        self._costs = cross_entropy_rows(prediction, target)
+        self._entropies = entr(self._p).sum(axis=1)
+        log_q = prediction.log()
+        if n_classes == 1 or strategy == "isotonic":
+            self._recalibrate = _recalibration.isotonic(log_q)
+        elif strategy == "classwise":
+            self._recalibrate = _recalibration.classwise(log_q)
+        else:
+            self._recalibrate = _recalibration.binned(log_q, n_bins)
+
+    def decomposition(self, weight: Array, unit: float) -> CrossEntropyDecomposition:
+        n_classes = self._p.shape[1]
+        base = frequencies(self._target, n_classes, weight)
+        recalibration = self._recalibrate(self._p, weight)
+        used = weight > 0
+        log_r = np.where(used[:, None], recalibration.log_proba, np.nan)
+        total, of_r = weighted_mean(self._costs, weight), weighted_mean(self._costs_of(log_r), weight)
+        of_base = float(entr(base).sum())
+        r_given_q = np.zeros(len(weight))
+        r_given_q[used] = kl_divergence_rows(
+            ProbabilityRows(self._prediction.values[used], self._prediction.is_log),
+            RowTarget(ProbabilityRows(log_r[used], is_log=True)),
+        )
+        kl = weighted_mean(r_given_q, weight)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread = np.where(base > 0, weight @ (self._p - base) ** 2 / (weight.sum() * base), 0.0)
+        return CrossEntropyDecomposition(
+            total=total / unit,
+            uncertainty=of_base / unit,
+            discrimination=(of_base - of_r) / unit,
+            miscalibration=(total - of_r) / unit,
+            entropy=weighted_mean(self._entropies, weight) / unit,
+            kl_divergence=kl / unit,
+            within_group_remainder=(0.0 if np.isinf(total) and np.isinf(kl) else total - of_r - kl) / unit,
+            n_obs=float(weight.sum()),
+            n_parameters=float(recalibration.n_parameters),
+            n_base_parameters=float(spread.sum()),
+            recalibrated=np.exp(log_r),
+            _nats=unit,
+        )
+
+    def standard_errors(self, weight: Array, unit: float, n_resamples: int, seed: int) -> DecompositionErrors:
+        # A weight of k stands for k rows: as many draws as they are together.
+        generator = np.random.default_rng(seed)
+        n_draws, share = max(1, round(weight.sum())), weight / weight.sum()
+        names = ("total", "uncertainty", "discrimination", "miscalibration")
+        draws = np.empty((n_resamples, len(names)))
+        for i in range(n_resamples):
+            drawn = self.decomposition(generator.multinomial(n_draws, share).astype(np.float64), unit)
+            draws[i] = [getattr(drawn, name) for name in names]
+        with np.errstate(invalid="ignore"):
+            spread = draws.std(axis=0, ddof=1) if n_resamples > 1 else np.full(len(names), np.nan)
+        return DecompositionErrors(*(float(value) for value in spread))
+
+    def _costs_of(self, log_r: Array) -> Array:
+        return cross_entropy_rows(ProbabilityRows(log_r, is_log=True), self._target)
+
+
+def _check_count(name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
