@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn_mle.exceptions import PerfectFitWarning
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.least_check_loss import CheckLoss, Optimum
+from sklearn_mle.fitting.least_norm import with_least_norm
 from sklearn_mle.fitting.outcome import Outcome, relative_to_largest
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
@@ -96,6 +97,15 @@ def fit_check_loss(
         return observer is not None and observer(outcome.to_original(full(theta, known)))
 
     optimum = _nothing(problem) if silent and prior.any() else problem.minimize(options.max_iter, watch)
+    if not prior.any():
+
+        def coefficients(theta: Array) -> Array:
+            matrix = predictors.matrix(theta)
+            if identification is not None:
+                matrix = identification.minimum_norm(matrix, prepared.columns)
+            return matrix[0, :-1] / prepared.columns.scale
+
+        optimum = with_least_norm(problem, optimum, coefficients)
     loss = optimum.loss / optimum.theta[-1] if joint else optimum.loss
     total = outcome.weight_sum
     if known is not None:

@@ -119,6 +119,11 @@ class CheckLoss:
             return self._judged(near.theta, self._sides(near.theta), np.zeros(0, np.intp), near.status, near.n_iter)
         return self._from(self._in_doubt(near.theta, sample), near.theta, max_iter, observer)
 
+    def moved(self, optimum: Optimum, theta: Array) -> Optimum:
+        """Return the optimum at another of its minimizers, judged by the same subgradients; itself if that is none."""
+        found = self._judged(theta, optimum.dual, optimum.at_zero, optimum.status, optimum.n_iter)
+        return found if found.gap <= optimum.gap + 1e-13 * optimum.loss else optimum
+
     def _from(self, rows: Array, theta: Array, max_iter: int, observer: Observer) -> Optimum:
         """Return the minimizer over all rows, from those whose side is in doubt and a theta that tells the others'."""
         n = self.data.n_rows

@@ -84,11 +84,11 @@ class Outcome:
         data = prepared.data
         weight_sum = float(data.n_rows if data.weight is None else data.weight.sum())
         if spread <= 4 * _EPS:
-            # Constant to rounding: keep the unit of y itself.
-            spread = 1.0
-        spread = float(np.exp2(np.rint(np.log2(spread))))
-        # On a coarse grid, so that data on a grid lose nothing by being centred.
-        middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * _EPS else middle
+            spread = 1.0  # constant to rounding: keep the unit of y itself
+        else:
+            spread = float(np.exp2(np.rint(np.log2(spread))))
+            # On a coarse grid, so that data on a grid lose nothing by being centred.
+            middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * _EPS else middle
         noise = _EPS * max(1.0, 1.0 / spread)
         unit = spread * power
         shift = np.zeros(n_predictors)
