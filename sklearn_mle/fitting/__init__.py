@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.best_constant import best_constant
 from sklearn_mle.fitting.check_loss import fit_check_loss
+from sklearn_mle.fitting.check_loss_log_linear import fit_check_loss_log_linear
 from sklearn_mle.fitting.gaussian import fit_gaussian
 from sklearn_mle.fitting.logistic import fit_logistic
 from sklearn_mle.fitting.prepare import prepare
@@ -76,7 +77,8 @@ def fit(
         elif isinstance(model, Gaussian) and options.scale != "log_linear":
             result = fit_gaussian(model, prepared, options, start=start, observer=watched)
         elif isinstance(model, LocationScale) and not model.smooth:
-            result = fit_check_loss(model, prepared, options, start=start, observer=watched)
+            fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss
+            result = fit_kinked(model, prepared, options, start=start, observer=watched)
         else:
             result = fit_regression(model, prepared, options, start=start, observer=watched)
     if model is not likelihood:

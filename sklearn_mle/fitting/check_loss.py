@@ -51,8 +51,6 @@ def fit_check_loss(
     observer : callable or None
         Sees coefficients in the units of X and y.
     """
-    if options.scale == "log_linear":
-        raise ValueError("scale='log_linear' is not available for a likelihood with a kink; use scale='constant'.")
     lower, upper = slopes(likelihood)
     outcome = robust_outcome(prepared, upper / (upper - lower), centre=options.fit_intercept)
     identification = None
@@ -97,7 +95,7 @@ def fit_check_loss(
         return observer is not None and observer(outcome.to_original(full(theta, known)))
 
     optimum = _nothing(problem) if silent and prior.any() else problem.minimize(options.max_iter, watch)
-    if not prior.any():
+    if not prior.any() and optimum.status is not Status.STOPPED:
 
         def coefficients(theta: Array) -> Array:
             matrix = predictors.matrix(theta)

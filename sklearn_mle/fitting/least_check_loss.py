@@ -119,6 +119,21 @@ class CheckLoss:
             return self._judged(near.theta, self._sides(near.theta), np.zeros(0, np.intp), near.status, near.n_iter)
         return self._from(self._in_doubt(near.theta, sample), near.theta, max_iter, observer)
 
+    def value(self, theta: Array) -> float:
+        """Return the objective."""
+        return self._loss(self._residual(theta)) + self._smooth(np.zeros(self.size)).value(theta)
+
+    def again(self, previous: Optimum) -> Optimum | None:
+        """Return the optimum, if it has the same rows at zero as that of a problem with other weights; None otherwise."""
+        at_zero = np.zeros(self.data.n_rows, dtype=bool)
+        at_zero[previous.at_zero] = True
+        dual = self._sides(previous.theta)
+        weight = np.ones(1) if self.data.weight is None else self.data.weight[at_zero]
+        dual[at_zero] = 0.5 * (self.lower + self.upper) * weight
+        found = replace(previous, dual=dual)
+        rows = np.arange(self.data.n_rows)
+        return self._on_face(found, self, rows, at_zero, self._smooth(np.zeros(self.size)))
+
     def moved(self, optimum: Optimum, theta: Array) -> Optimum:
         """Return the optimum at another of its minimizers, judged by the same subgradients; itself if that is none."""
         found = self._judged(theta, optimum.dual, optimum.at_zero, optimum.status, optimum.n_iter)
@@ -233,8 +248,10 @@ class CheckLoss:
         return float(self._rho(residual).sum())
 
     def _excess(self, residual: Array, dual: Array) -> Array:
-        """Return per row the loss beyond its bound by the subgradient: never negative but for rounding."""
-        return np.maximum(self._rho(residual) - dual * residual, 0.0)
+        """Return per row the loss beyond its bound by the subgradient: zero where the two differ by rounding."""
+        rho = self._rho(residual)
+        excess = rho - dual * residual
+        return np.where(excess > 4 * _EPS * rho, excess, 0.0)
 
     def _sides(self, theta: Array) -> Array:
         slope = np.where(self._residual(theta) > 0, self.upper, self.lower)

@@ -62,6 +62,11 @@ class SmoothPart:
         """Whether the problem is a linear program."""
         return not self.log_weight and not self.precision.any()
 
+    def value(self, theta: Array) -> float:
+        """Return phi."""
+        value = float(0.5 * (self.precision @ np.square(theta)) - self.linear @ theta)
+        return value - self.log_weight * float(np.log(theta[-1])) if self.log_weight else value
+
     def gradient(self, theta: Array) -> Array:
         """Return the gradient of phi."""
         gradient = self.precision * theta - self.linear
