@@ -103,7 +103,7 @@ class LinearPredictors:
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         """Return the likelihood's predictors at the rows, shape (q, n)."""
         if rows.augmented is not None and matrix.dtype == np.float64:
-            eta = matrix @ rows.augmented.T
+            eta = np.dot(matrix, rows.augmented.T)
             if offset is not None:
                 eta += offset
             return eta
@@ -124,7 +124,7 @@ class LinearPredictors:
     def pull_back(self, rows: Rows, gradient: Array) -> Array:
         """Return the adjoint of eta applied to a rowwise gradient (q, n): likelihood's matrix layout (q, p + 1)."""
         if rows.augmented is not None:
-            return gradient @ rows.augmented
+            return np.dot(gradient, rows.augmented)
         out = np.empty((len(gradient), self.n_columns + 1), dtype=gradient.dtype)
         out[:, :-1] = rows.transpose_matvec(gradient)
         out[:, -1] = gradient.sum(axis=1)

@@ -16,6 +16,9 @@ from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
 from sklearn_mle.row_blocks import DenseRows, RowBlocks
 
+# A bound that is attained may fall short of what it bounds by the rounding of either.
+AT_LEAST = 1 - 1e-12
+
 
 def objective_of(X, y, n_classes=2, weight=None, intercept=True):
     term = Terms(True, intercept)
@@ -99,7 +102,9 @@ def test_without_a_factor_the_certificate_is_still_an_upper_bound(n_classes):
     objective = objective_of(*overlapping(n_classes, n=400), n_classes)
     points = list(newton(objective, 8))
     for theta, factor, gap in points:
-        assert certificate(objective, theta, None, gap, largest(objective)) >= exact_s(objective, factor, gap)
+        assert certificate(objective, theta, None, gap, largest(objective)) >= AT_LEAST * exact_s(
+            objective, factor, gap
+        )
     theta, _, gap = points[-1]
     assert certificate(objective, theta, None, gap, largest(objective)) < CERTIFIED
 
@@ -124,8 +129,12 @@ def test_weights_count_in_the_certificate():
     weight = np.random.default_rng(3).exponential(size=200)
     objective = objective_of(X, y, weight=weight)
     for theta, factor, gap in newton(objective, 6):
-        assert certificate(objective, theta, factor, gap, largest(objective)) >= exact_s(objective, factor, gap)
-        assert certificate(objective, theta, None, gap, largest(objective)) >= exact_s(objective, factor, gap)
+        assert certificate(objective, theta, factor, gap, largest(objective)) >= AT_LEAST * exact_s(
+            objective, factor, gap
+        )
+        assert certificate(objective, theta, None, gap, largest(objective)) >= AT_LEAST * exact_s(
+            objective, factor, gap
+        )
 
 
 def test_a_gap_of_zero_certifies_itself():

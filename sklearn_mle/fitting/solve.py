@@ -39,6 +39,9 @@ _PASSES_A_CURVATURE = 5000
 _CHORD = 1e-2
 # Gaps, in nats of the total: where the sample's problem is good enough, and where full curvature is worth its pass.
 _ROUGH, _NEAR = 1e-2, 1e-2
+# Here coefficients are within 5e-14 standard errors of the optimum: a further step would only shuffle last digits.
+_AT_ROUNDING = 1e-27
+_POLISH = 6
 # Columns beyond which a curvature costs many gradients, so that L-BFGS goes ahead even on the sample.
 _DEAR_CURVATURE = 150
 
@@ -87,8 +90,20 @@ def solve(
         )
     if options.solver == "lbfgs":
         return _lbfgs(problem, objective, start, null_value, options, tol)
-    if options.solver == "newton" or objective.likelihood.quadratic or _work(objective) < _SAMPLE_WORK:
-        return solve_newton(problem, start, tol=tol, max_iter=options.max_iter, null_value=null_value)
+    if objective.likelihood.quadratic:
+        # One step is exact to rounding: only small problems can afford to win its last digits back.
+        polish = _POLISH if _work(objective) < _SAMPLE_WORK else 0
+        return solve_newton(problem, start, tol=tol, max_iter=options.max_iter, null_value=null_value, polish=polish)
+    if options.solver == "newton" or _work(objective) < _SAMPLE_WORK:
+        return solve_newton(
+            problem,
+            start,
+            tol=tol,
+            max_iter=options.max_iter,
+            null_value=null_value,
+            polish=_POLISH,
+            enough=_AT_ROUNDING,
+        )
     if not _worth_a_sample(objective):
         # Too few rows to sample, yet a curvature costs many gradients: L-BFGS takes the steps in between.
         return _lbfgs(problem, objective, start, null_value, options, tol)
@@ -126,7 +141,7 @@ def _worth_a_sample(objective: PenalizedNLL) -> bool:
 
 def _sample_size(objective: PenalizedNLL) -> int:
     data = objective.data
-    return max(data.n_rows // 20, 8 * data.n_columns, 3000)
+    return max(min(data.n_rows // 20, 200 * data.n_columns), 8 * data.n_columns, 3000)
 
 
 def _matrix_free(
@@ -159,14 +174,23 @@ def _from_a_sample(
     theta, factor = _sample_optimum(objective, start, options)
     allowed = min(_SAMPLE_PASSES, options.max_iter)
     near = solve_whitened_lbfgs(problem, factor, theta, gap=_NEAR, max_iter=allowed)
+    known: tuple[float, Array] | None = near.value, near.gradient
     if not near.value <= null_value:
-        near = replace(near, theta=start)
+        near, known = replace(near, theta=start), None
     if near.status is Status.STOPPED:
-        end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value)
+        end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value, known=known)
         return replace(end, status=Status.STOPPED, n_iter=near.n_iter)
     left = max(options.max_iter - near.n_iter, 0)
     end = solve_newton(
-        problem, near.theta, tol=tol, max_iter=left, null_value=null_value, polish=1, enough=1e-4 * tol, chord=_CHORD
+        problem,
+        near.theta,
+        tol=tol,
+        max_iter=left,
+        null_value=null_value,
+        known=known,
+        polish=1,
+        enough=1e-2 * tol,
+        chord=_CHORD,
     )
     return replace(end, n_iter=near.n_iter + end.n_iter)
 
@@ -229,7 +253,8 @@ def _finished(
     if not affordable(objective) or near.status in (Status.STOPPED, Status.MAX_ITER):
         return near
     reference = np.inf if null_value is None else null_value
-    end = solve_newton(problem, near.theta, tol=tol, max_iter=options.max_iter, null_value=reference)
+    known = near.value, near.gradient
+    end = solve_newton(problem, near.theta, tol=tol, max_iter=options.max_iter, null_value=reference, known=known)
     return replace(end, n_iter=near.n_iter + end.n_iter)
 
 
@@ -249,9 +274,10 @@ def _lbfgs(
         if near.status is not Status.MAX_ITER or n_iter >= options.max_iter:
             break
     left = 0 if near.status in (Status.STOPPED, Status.MAX_ITER) else options.max_iter - n_iter
+    known = near.value, near.gradient
     if formed:
-        end = solve_newton(problem, theta, tol=tol, max_iter=left, null_value=null_value)
+        end = solve_newton(problem, theta, tol=tol, max_iter=left, null_value=null_value, known=known)
     else:
-        end = solve_newton_cg(problem, factor, theta, tol=tol, max_iter=left, null_value=null_value)
+        end = solve_newton_cg(problem, factor, theta, tol=tol, max_iter=left, null_value=null_value, known=known)
     status = near.status if near.status is Status.STOPPED else end.status
     return replace(end, status=status, n_iter=n_iter + end.n_iter)

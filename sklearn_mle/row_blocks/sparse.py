@@ -108,8 +108,8 @@ class SparseRows:
             stop = min(start + step, self.n_rows)
             block = np.asarray(self.block(start, stop)._X.toarray(), dtype=np.float64)
             if signed:
-                total += block.T @ (block * root[start:stop, None])
+                total += np.dot(block.T, block * root[start:stop, None])
             else:
                 block *= root[start:stop, None]
-                total += block.T @ block
+                total += np.dot(block.T, block)
         return total

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle.solvers.line_search import search
 from sklearn_mle.solvers.problem import Problem, Solution, Status
 
 __all__ = ["solve_newton"]
@@ -16,8 +17,6 @@ __all__ = ["solve_newton"]
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
-_ARMIJO = 1e-4
-_SHORTEST_STEP = 1e-12
 
 
 def solve_newton(
@@ -27,6 +26,7 @@ def solve_newton(
     tol: float,
     max_iter: int,
     null_value: float | None,
+    known: tuple[float, Array] | None = None,
     polish: int = 6,
     enough: float = 0.0,
     chord: float = 0.0,
@@ -42,6 +42,8 @@ def solve_newton(
     max_iter : int
     null_value : float or None
         F at the null model; None means that ``start`` is the null model.
+    known : (float, ndarray) or None
+        Value and gradient at the start, where another solver has just been there: a pass less.
     polish : int
         At most so many steps beyond ``tol``, towards rounding.
     enough : float
@@ -65,6 +67,7 @@ def solve_newton(
             "tol": tol,
             "max_iter": max_iter,
             "null_value": null_value,
+            "known": known,
             "polish": polish,
             "enough": enough,
             "chord": chord,
@@ -92,12 +95,13 @@ def _newton(
     tol: float,
     max_iter: int,
     null_value: float | None,
+    known: tuple[float, Array] | None,
     polish: int,
     enough: float,
     chord: float,
     **unused: Any,
 ) -> OptimizeResult:
-    value, gradient = value_of(theta), jac(theta)
+    value, gradient = known or (value_of(theta), jac(theta))
     reference = value if null_value is None else null_value
     factor: Factor | None = None
     status = Status.MAX_ITER
@@ -115,7 +119,7 @@ def _newton(
         if n_iter == max_iter:
             break
         step = -factor.unwhiten(white)
-        found = _search(value_of, jac, theta, value, step, gap, factor, problem.rounding)
+        found = search(value_of, jac, (theta, value, gradient), step, gap, factor.squared_norm, problem.rounding)
         if found is None:
             status = Status.ROUNDING
             break
@@ -126,7 +130,7 @@ def _newton(
             factor = _factor(problem, theta)
             gap = factor_gap = 0.5 * factor.squared_norm(gradient)
             break
-        if not problem.constant_curvature and factor.squared_norm(gradient) > chord * 2 * gap:
+        if not problem.constant_curvature and (chord == 0 or factor.squared_norm(gradient) > chord * 2 * gap):
             factor = None
     if status is Status.CONVERGED:
         state = (theta, value, gradient, gap, factor_gap)
@@ -146,40 +150,6 @@ def _factor(problem: Problem, theta: Array) -> Factor:
         return problem.factor(theta)
     except NotPositiveDefiniteError:
         return problem.safe_factor(theta)
-
-
-def _search(
-    value_of: Callable[[Array], float],
-    jac: Callable[[Array], Array],
-    theta: Array,
-    value: float,
-    step: Array,
-    gap: float,
-    factor: Factor,
-    rounding: float,
-) -> tuple[Array, float, Array] | None:
-    """Return the first point of theta + t step, t = 1, 1/2, ..., that decreases F enough; None if rounding hides it."""
-    slope = -2 * gap
-    noise = 8 * (_EPS * abs(value) + rounding)
-    length = 1.0
-    while length > _SHORTEST_STEP:
-        candidate = theta + length * step
-        new_value = value_of(candidate)
-        # inf or nan after a step too far: shorten it at once.
-        if math.isfinite(new_value):
-            new_gradient = jac(candidate)
-            if -length * slope > noise:
-                if new_value <= value + _ARMIJO * length * slope:
-                    return candidate, new_value, new_gradient
-            # The decrease is below the rounding of F, so judge by the gradient, which still has its digits.
-            elif factor.squared_norm(new_gradient) < 2 * gap:
-                return candidate, new_value, new_gradient
-            elif length == 1.0 and gap < noise:
-                return None
-            length *= 0.5
-        else:
-            length *= 0.1
-    return None
 
 
 def _polish(

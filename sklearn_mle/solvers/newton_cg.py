@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle.numerics.factors import Factor
+from sklearn_mle.solvers.line_search import search
 from sklearn_mle.solvers.problem import Problem, Solution, Status
 
 __all__ = ["solve_newton_cg"]
@@ -21,16 +22,27 @@ Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_INNER = 500
-_ARMIJO = 1e-4
 
 
 def solve_newton_cg(
-    problem: Problem, preconditioner: Factor, start: Array, *, tol: float, max_iter: int, null_value: float | None
+    problem: Problem,
+    preconditioner: Factor,
+    start: Array,
+    *,
+    tol: float,
+    max_iter: int,
+    null_value: float | None,
+    known: tuple[float, Array] | None = None,
 ) -> Solution:
     """Minimize by truncated Newton steps in the preconditioner's variables.
 
     The gap is the decrease of the quadratic model that conjugate gradients found at the final point, enlarged by what
-    its residual leaves open. References: Dembo, Eisenstat and Steihaug (1982); Hsia, Chiang and Lin (2018).
+    its residual leaves open. ``known`` is as in ``solve_newton``.
+
+    References
+    ----------
+    Dembo, Eisenstat and Steihaug (1982), Truncated-Newton algorithms for large-scale unconstrained optimization.
+    Hsia, Chiang and Lin (2018), Preconditioned conjugate gradient methods in truncated Newton frameworks.
     """
     result = minimize(
         problem.value_and_gradient,
@@ -43,6 +55,7 @@ def solve_newton_cg(
             "tol": tol,
             "max_iter": max_iter,
             "null_value": null_value,
+            "known": known,
         },
     )
     return Solution(
@@ -61,9 +74,10 @@ def _newton_cg(
     tol: float,
     max_iter: int,
     null_value: float | None,
+    known: tuple[float, Array] | None,
     **unused: Any,
 ) -> OptimizeResult:
-    value, gradient = value_of(theta), jac(theta)
+    value, gradient = known or (value_of(theta), jac(theta))
     reference = value if null_value is None else null_value
     white = preconditioner.whiten(gradient)
     first = math.sqrt(float(white @ white))
@@ -82,7 +96,9 @@ def _newton_cg(
             break
         if n_iter == max_iter:
             break
-        found = _backtrack(value_of, jac, theta, value, white, step, gap, preconditioner, problem.rounding)
+        found = search(
+            value_of, jac, (theta, value, gradient), step, gap, preconditioner.squared_norm, problem.rounding
+        )
         if found is None:
             status = Status.ROUNDING
             break
@@ -122,32 +138,3 @@ def _conjugate_gradients(
     model = -0.5 * float(white @ z)
     open_part = 0.5 * norm / least if math.isfinite(least) and least > 0 else 0.5 * norm
     return preconditioner.unwhiten(z), model + open_part
-
-
-def _backtrack(
-    value_of: Callable[[Array], float],
-    jac: Callable[[Array], Array],
-    theta: Array,
-    value: float,
-    white: Array,
-    step: Array,
-    gap: float,
-    preconditioner: Factor,
-    rounding: float,
-) -> tuple[Array, float, Array] | None:
-    noise = 8 * (_EPS * abs(value) + rounding)
-    length = 1.0
-    while length > 1e-12:
-        candidate = theta + length * step
-        new_value = value_of(candidate)
-        if math.isfinite(new_value):
-            new_gradient = jac(candidate)
-            if 2 * gap * length > noise:
-                if new_value <= value - _ARMIJO * length * 2 * gap:
-                    return candidate, new_value, new_gradient
-            elif preconditioner.squared_norm(new_gradient) < float(white @ white):
-                return candidate, new_value, new_gradient
-            elif length == 1.0:
-                return None
-        length *= 0.5
-    return None

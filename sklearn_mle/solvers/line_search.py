@@ -1,0 +1,68 @@
+"""How far to go along a Newton step: the search that Newton's method and its conjugate-gradient relative share."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["search"]
+
+Array = NDArray[Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+_ARMIJO = 1e-4
+_SHORTEST_STEP = 1e-12
+
+Point = tuple[Array, float, Array]
+
+
+def search(
+    value_of: Callable[[Array], float],
+    jac: Callable[[Array], Array],
+    start: Point,
+    step: Array,
+    gap: float,
+    squared_norm: Callable[[Array], float],
+    rounding: float,
+) -> Point | None:
+    """Return (theta, F, gradient) at the first of theta + t step, t = 1, 1/2, ..., that decreases F enough.
+
+    Parameters
+    ----------
+    value_of, jac : callable
+        theta -> F, and its gradient.
+    start : (ndarray, float, ndarray)
+    step : ndarray
+    gap : float
+        The decrease that the quadratic model promises: half of minus the slope.
+    squared_norm : callable
+        Of a gradient, in the metric of the model: what judges a step whose decrease is below the rounding of F.
+    rounding : float
+        Absolute rounding error of F, beside its relative one.
+
+    Returns
+    -------
+    (ndarray, float, ndarray) or None
+        None where rounding hides any decrease.
+    """
+    theta, value, gradient = start
+    noise = 8 * (_EPS * abs(value) + rounding)
+    length = 1.0
+    while length > _SHORTEST_STEP:
+        candidate = theta + length * step
+        new_value = value_of(candidate)
+        if not math.isfinite(new_value):
+            length *= 0.1  # a step far too long
+            continue
+        new_gradient = jac(candidate)
+        if 2 * gap * length > noise:
+            if new_value <= value - _ARMIJO * length * 2 * gap:
+                return candidate, new_value, new_gradient
+        elif squared_norm(new_gradient) < squared_norm(gradient):
+            return candidate, new_value, new_gradient
+        elif length == 1 and gap < noise:
+            return None
+        length *= 0.5
+    return None
