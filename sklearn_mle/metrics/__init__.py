@@ -26,11 +26,16 @@ from sklearn_mle.metrics.gaussian_kl_divergence import gaussian_kl_divergence
 from sklearn_mle.metrics.information import d2_cross_entropy, information_gain, jensen_shannon_divergence
 from sklearn_mle.metrics.pit import pit_histogram, pit_values
 from sklearn_mle.metrics.scorers import (
+    discrimination_scorer,
     get_scorer,
     get_scorer_names,
+    information_gain_scorer,
     log_likelihood_scorer,
+    make_probabilistic_scorer,
     neg_cross_entropy_scorer,
+    neg_crps_scorer,
     neg_kl_divergence_scorer,
+    neg_miscalibration_scorer,
 )
 
 __all__ = [
@@ -41,17 +46,22 @@ __all__ = [
     "cross_entropy_decomposition",
     "crps",
     "d2_cross_entropy",
+    "discrimination_scorer",
     "entropy",
     "gaussian_kl_divergence",
     "get_scorer",
     "get_scorer_names",
     "information_gain",
+    "information_gain_scorer",
     "interval_score",
     "jensen_shannon_divergence",
     "kl_divergence",
     "log_likelihood_scorer",
+    "make_probabilistic_scorer",
     "neg_cross_entropy_scorer",
+    "neg_crps_scorer",
     "neg_kl_divergence_scorer",
+    "neg_miscalibration_scorer",
     "negative_log_likelihood",
     "pit_histogram",
     "pit_values",

@@ -20,9 +20,8 @@ from sklearn_mle.metrics._probability_rows import as_floats
 Array = NDArray[np.float64]
 
 # Each question, and the names of the methods that answer it: of scipy.stats, of scipy's newer objects, of skpro.
-_CONTINUOUS = {"log_density": ("logpdf", "log_pdf")}
-_DISCRETE = {"log_density": ("logpmf", "log_pmf")}
-_NAMES = {"cdf": ("cdf",), "sf": ("sf", "ccdf"), "ppf": ("ppf", "icdf"), "isf": ("isf", "iccdf")}
+_LOG_DENSITY, _LOG_MASS = ("logpdf", "log_pdf"), ("logpmf", "log_pmf")
+_CDF, _SF, _PPF, _ISF = ("cdf",), ("sf", "ccdf"), ("ppf", "icdf"), ("isf", "iccdf")
 
 
 class RowDistributions:
@@ -39,6 +38,8 @@ class RowDistributions:
         self._frozen = frozen
         self.is_discrete = is_discrete(frozen)
         self._by_frame = not isinstance(frozen, rv_frozen) and (_has(frozen, "log_pdf") or _has(frozen, "log_pmf"))
+        self.has_log_density = self._method(_LOG_MASS if self.is_discrete else _LOG_DENSITY) is not None
+        self.has_cdf = self._method(_CDF) is not None
         self.family: type | None = None
         self.parameters: dict[str, Array] = {}
         if isinstance(frozen, rv_frozen):
@@ -54,28 +55,32 @@ class RowDistributions:
 
     def log_density(self, x: Array) -> Array:
         """Log density, or log mass."""
-        names = _DISCRETE if self.is_discrete else _CONTINUOUS
-        return self._ask(names["log_density"], x)
+        logs = self._ask(_LOG_MASS if self.is_discrete else _LOG_DENSITY, x)
+        scale = self.parameters.get("scale")
+        if scale is None or (scale != 0).all():
+            return logs
+        # scipy.stats gives nan for a scale of 0, which a Gaussian process has where it knows the answer.
+        return np.where(scale == 0, np.where(x == self.parameters["loc"], np.inf, -np.inf), logs)
 
     def cdf(self, x: Array) -> Array:
         """Probability of at most x."""
-        return self._ask(_NAMES["cdf"], x)
+        return self._ask(_CDF, x)
 
     def sf(self, x: Array) -> Array:
         """Probability of more than x."""
-        if self._method(_NAMES["sf"]) is None:
+        if self._method(_SF) is None:
             return 1 - self.cdf(x)
-        return self._ask(_NAMES["sf"], x)
+        return self._ask(_SF, x)
 
     def ppf(self, q: Array) -> Array:
         """Quantile of probability q."""
-        return self._ask(_NAMES["ppf"], q)
+        return self._ask(_PPF, q)
 
     def isf(self, q: Array) -> Array:
         """Point that is exceeded with probability q."""
-        if self._method(_NAMES["isf"]) is None:
+        if self._method(_ISF) is None:
             return self.ppf(1 - q)
-        return self._ask(_NAMES["isf"], q)
+        return self._ask(_ISF, q)
 
     def _method(self, names: tuple[str, ...]) -> Callable[..., Any] | None:
         # NGBoost's distributions answer None to any name they do not know.
@@ -102,7 +107,7 @@ def read_distributions(y_pred: Any, y: Array) -> RowDistributions:
     if isinstance(y_pred, RowDistributions):
         return y_pred
     rows = RowDistributions(y_pred)
-    if rows._method(_NAMES["cdf"]) is None:
+    if not rows.has_cdf:
         raise TypeError(
             f"y_pred is a {rows.name}; a distribution is needed, such as estimator.predict_distribution(X) or "
             "scipy.stats.norm(mean, std)."

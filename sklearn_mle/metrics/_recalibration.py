@@ -23,8 +23,8 @@ Codes = NDArray[np.intp]
 class Recalibration:
     """Log-probabilities (n, K), meaningful where the weight is positive; and the number of frequencies estimated.
 
-    In groups that were given, ``n_parameters`` counts the classes that occur in each less one, if targets are labels. In
-    general it is the chi-square statistic of the targets about the frequency of their group, per row of it: targets
+    In groups that were given, ``n_parameters`` counts the classes that occur in each less one, if targets are labels;
+    in general it is the chi-square statistic of the targets about the frequency of their group, per row of it: targets
     that agree with each other leave nothing to be estimated from noise. Isotonic regression chooses its groups, too,
     and for that counts more: ``_Blocks.n_isotonic``.
     """
@@ -103,11 +103,11 @@ def binned(log_q: Array, n_bins: int) -> Recalibrator:
 
 
 def _grouped(codes: Codes, p: Array, weight: Array) -> Recalibration:
-    totals = np.bincount(codes, weights=weight)
+    n_groups = int(codes.max()) + 1
     log_r = np.empty(p.shape)
     n_parameters = 0.0
     for k in range(p.shape[1]):
-        blocks = _Blocks(codes, weight * p[:, k], weight * np.delete(p, k, axis=1).sum(axis=1), len(totals))
+        blocks = _Blocks(codes, weight * p[:, k], weight * np.delete(p, k, axis=1).sum(axis=1), n_groups)
         log_r[:, k] = blocks.log_share
         n_parameters += blocks.chi_square(two_sided=False)
     return Recalibration(log_r, n_parameters)
@@ -126,7 +126,7 @@ class _Blocks:
             self.log_rest = (np.log(self._others) - log_total)[codes]
 
     def _sum(self, rows: Array) -> Array:
-        return np.bincount(self._codes, weights=rows, minlength=self._n_blocks)
+        return _sums(self._codes, rows, self._n_blocks)
 
     def chi_square(self, *, two_sided: bool) -> float:
         """Sum over blocks of the mean of (t - r)^2 / r; of 1 - t about 1 - r, too, if two-sided."""
@@ -147,10 +147,13 @@ class _Blocks:
         2.10848 vertices give 0.5000. Over the rows before the first event the probabilities that isotonic regression
         calls 0 are a cumulative hazard, which is exponential: a nat, or 2 parameters, on average.
         """
-        ends = 0
-        if self._n_blocks > 1:
-            ends = np.count_nonzero(self._in_block == 0) + (np.count_nonzero(self._others == 0) if two_sided else 0)
-        return 1.5 * self.chi_square(two_sided=two_sided) + 2.0 * float(ends)
+        levels = 1.5 * self.chi_square(two_sided=two_sided)
+        if self._n_blocks == 1:
+            return levels
+        missing = self._in_block == 0
+        if two_sided:
+            missing = missing | (self._others == 0)
+        return levels + 2.0 * float(missing.sum())
 
 
 class _Pools:
@@ -181,7 +184,11 @@ class _Pools:
         return np.clip((n_bins * middle).astype(np.intp), 0, n_bins - 1)[self._inverse]
 
     def _sum(self, rows: Array) -> Array:
-        return np.bincount(self._inverse, weights=rows, minlength=self._n_pools)
+        return _sums(self._inverse, rows, self._n_pools)
+
+
+def _sums(codes: Codes, rows: Array, n_groups: int) -> Array:
+    return np.bincount(codes, weights=rows, minlength=n_groups).astype(np.float64, copy=False)
 
 
 def _log_odds(log_class: Array, log_others: Array) -> Array:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit
+from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
+from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.numerics.special import log_softmax
 
 _SAME_PROBABILITY = 1e-6
@@ -81,10 +83,10 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
 
 
 def gives_classes(estimator: Any) -> bool:
-    """Whether the estimator speaks of classes rather than of a density."""
-    return not hasattr(estimator, "predict_distribution") and (
-        hasattr(estimator, "predict_proba") or hasattr(estimator, "predict_log_proba")
-    )
+    """Whether the estimator speaks of classes rather than of a distribution."""
+    if hasattr(estimator, "predict_distribution") or _is_skpro(estimator):
+        return False
+    return hasattr(estimator, "predict_proba") or hasattr(estimator, "predict_log_proba")
 
 
 def total_log_likelihood(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> float | None:
@@ -95,29 +97,43 @@ def total_log_likelihood(estimator: Any, X: Any, y: Any, sample_weight: Any, off
     return float(_call(estimator, "log_likelihood", X, offset, y, **weight))
 
 
-def log_densities(estimator: Any, X: Any, y: NDArray[np.float64], offset: Any = None) -> NDArray[np.float64]:
-    """Log density, or log mass, of each outcome y (n,) under the estimator's distribution for its row, in nats."""
-    if hasattr(estimator, "predict_distribution"):
-        distribution = _call(estimator, "predict_distribution", X, offset)
-        method = getattr(distribution, "logpmf" if _is_discrete(distribution) else "logpdf", None)
-        if method is None:
-            raise TypeError(
-                f"{_name(estimator)}.predict_distribution returned a {_name(distribution)} without logpdf and logpmf: "
-                "a frozen scipy.stats distribution is needed."
-            )
-        logs = np.asarray(method(y), dtype=np.float64)
-    elif _is_gaussian(estimator):
+def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
+    """The distribution of the outcomes: a frozen ``scipy.stats`` distribution, or what :class:`RowDistributions` reads.
+
+    Asked are ``predict_distribution`` (ours, and whoever follows it), ``pred_dist`` (NGBoost), ``predict_proba`` of a
+    regressor (skpro), and ``predict(return_std=True)`` of scikit-learn's regressors that are known to be Gaussian: a
+    Student's t must not be scored as a Gaussian silently.
+    """
+    for name in ("predict_distribution", "pred_dist", "predict_proba"):
+        if hasattr(estimator, name) and (name != "predict_proba" or _is_skpro(estimator)):
+            distribution = _call(estimator, name, X, offset)
+            if not RowDistributions(distribution).has_log_density:
+                raise TypeError(
+                    f"{_name(estimator)}.{name} returned a {_name(distribution)} without logpdf and logpmf: "
+                    "a frozen scipy.stats distribution is needed."
+                )
+            return distribution
+    if _is_gaussian(estimator):
         if offset is not None:
             raise TypeError(_no_offset(estimator, "predict"))
         mean, std = (np.asarray(part, dtype=np.float64) for part in estimator.predict(X, return_std=True))
-        logs = _gaussian_log_density(y, mean, std)
-    else:
-        raise TypeError(
-            f"{_name(estimator)} gives no distribution. Needed is predict_proba or predict_log_proba (a classifier), "
-            "log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen scipy.stats "
-            "distribution; predict(X, return_std=True) is known to be Gaussian only for GaussianProcessRegressor, "
-            "BayesianRidge and ARDRegression."
-        )
+        return norm(mean, std)
+    raise TypeError(
+        f"{_name(estimator)} gives no distribution. Needed is predict_proba or predict_log_proba (a classifier), "
+        "log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen scipy.stats "
+        "distribution (pred_dist of NGBoost and predict_proba of skpro are understood, too); predict(X, "
+        "return_std=True) is known to be Gaussian only for GaussianProcessRegressor, BayesianRidge and ARDRegression."
+    )
+
+
+def log_densities(estimator: Any, X: Any, y: NDArray[np.float64], offset: Any = None) -> NDArray[np.float64]:
+    """Log density, or log mass, in nats of each outcome y (n,) under the estimator's distribution for its row."""
+    return log_densities_under(distribution_response(estimator, X, offset), y, estimator)
+
+
+def log_densities_under(distribution: Any, y: NDArray[np.float64], estimator: Any) -> NDArray[np.float64]:
+    """The same under a distribution that the estimator gave."""
+    logs = RowDistributions(distribution).log_density(y)
     if logs.shape != y.shape:
         raise ValueError(
             f"{_name(estimator)} gave log densities of shape {logs.shape} for outcomes of shape {y.shape}."
@@ -125,23 +141,19 @@ def log_densities(estimator: Any, X: Any, y: NDArray[np.float64], offset: Any = 
     return logs
 
 
-def point_masses(
-    estimator: Any, X: Any, y: NDArray[np.float64], logs: NDArray[np.float64], offset: Any = None
-) -> NDArray[np.bool_]:
+def point_masses(distribution: Any, y: NDArray[np.float64], logs: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether the log density of each outcome is the logarithm of a probability: of a mass function, or of an atom.
 
     Logarithms of a probability and of a density are in different units, and their difference means nothing.
     """
-    if not hasattr(estimator, "predict_distribution"):
-        return np.zeros(y.shape, dtype=bool)
-    distribution = _call(estimator, "predict_distribution", X, offset)
-    if _is_discrete(distribution):
+    rows = RowDistributions(distribution)
+    if rows.is_discrete:
         return np.ones(y.shape, dtype=bool)
-    if not hasattr(distribution, "cdf"):
+    if not rows.has_cdf:
         return np.zeros(y.shape, dtype=bool)
     # Over one rounding of y a continuous distribution function rises by a rounding, and at an atom by its probability.
     with np.errstate(all="ignore"):
-        jump = distribution.cdf(y) - distribution.cdf(np.nextafter(y, -np.inf))
+        jump = rows.cdf(y) - rows.cdf(np.nextafter(y, -np.inf))
         return np.asarray((jump > 0) & (np.abs(np.log(jump) - logs) < _SAME_PROBABILITY))
 
 
@@ -214,10 +226,9 @@ def _is_floored(logs: NDArray[np.floating], proba: NDArray[np.floating]) -> bool
     return bool(zero.any() and np.max(logs[zero]) > np.log(np.finfo(proba.dtype).eps / 2))
 
 
-def _is_discrete(distribution: Any) -> bool:
-    # scipy's newer distributions all have both methods, and the wrong one returns infinities.
-    kinds = {base.__name__ for base in type(distribution).__mro__}
-    return "DiscreteDistribution" in kinds or not hasattr(distribution, "logpdf")
+def _is_skpro(estimator: Any) -> bool:
+    # Its regressors call the distribution predict_proba; no classifier has the other two.
+    return all(hasattr(estimator, name) for name in ("predict_proba", "predict_quantiles", "predict_var"))
 
 
 def _is_gaussian(estimator: Any) -> bool:
@@ -226,16 +237,6 @@ def _is_gaussian(estimator: Any) -> bool:
     from sklearn.linear_model import ARDRegression, BayesianRidge
 
     return isinstance(estimator, GaussianProcessRegressor | BayesianRidge | ARDRegression)
-
-
-def _gaussian_log_density(
-    y: NDArray[np.float64], mean: NDArray[np.float64], std: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    # scipy.stats.norm gives nan for a standard deviation of 0, which a Gaussian process has where it knows the answer.
-    residual = y - mean
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        logs = -0.5 * (residual / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
-    return np.where(std > 0, logs, np.where(residual == 0, np.inf, -np.inf))
 
 
 def _name(estimator: Any) -> str:

@@ -51,7 +51,8 @@ class CrossEntropyDecomposition:
         Mean KL(r || q), the miscalibration of forecasts that are constant within the groups of rows that are
         recalibrated together.
     within_group_remainder : float
-        ``miscalibration - kl_divergence``, before any correction: what differences of q within those groups have to do with the outcomes.
+        ``miscalibration - kl_divergence``, before any correction: what differences of q within those groups have to do
+        with the outcomes.
     n_obs : float
         Number of rows, or sum of the weights.
     n_parameters : float
@@ -219,7 +220,7 @@ class _Rows:
         n_classes = prediction.values.shape[1]
         self._prediction = prediction
         self._target = RowTarget(ProbabilityRows(target_probabilities(target, n_classes), is_log=False))
-        self._p = self._target.rows.values
+        self._p = self._target.rows.probabilities()
         self._costs = cross_entropy_rows(prediction, target)
         self._entropies = entr(self._p).sum(axis=1)
         log_q = prediction.log()

@@ -226,7 +226,7 @@ def frequencies(target: Target, n_classes: int, weight: Array | None) -> Array:
     """Weighted frequencies (K,) of the classes."""
     weight = np.ones(len(target)) if weight is None else weight / weight.max()
     if isinstance(target, LabelTarget):
-        sums: Array = np.bincount(target.codes, weights=weight, minlength=n_classes)
+        sums = np.bincount(target.codes, weights=weight, minlength=n_classes).astype(np.float64, copy=False)
     else:
         sums = weight @ target.rows.probabilities()
     return sums / sums.sum()

@@ -41,12 +41,20 @@ WEIGHT = np.random.default_rng(0).integers(0, 4, 120).astype(float)
 
 
 def test_names_and_copies():
-    assert get_scorer_names() == ["log_likelihood", "neg_cross_entropy", "neg_kl_divergence"]
+    assert get_scorer_names() == [
+        "discrimination",
+        "information_gain",
+        "log_likelihood",
+        "neg_cross_entropy",
+        "neg_crps",
+        "neg_kl_divergence",
+        "neg_miscalibration",
+    ]
     for name, scorer in zip(["neg_cross_entropy", "neg_kl_divergence", "log_likelihood"], SCORERS, strict=True):
         fresh = get_scorer(name)
         assert fresh is not scorer
         assert repr(fresh) == repr(scorer) == f"{name}_scorer"
-    with pytest.raises(ValueError, match=r"no scorer 'accuracy'; choose from \['log_likelihood'"):
+    with pytest.raises(ValueError, match=r"no scorer 'accuracy'; choose from \['discrimination'"):
         get_scorer("accuracy")
 
 

@@ -23,6 +23,7 @@ from sklearn.svm import LinearSVC
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics import (
     cross_entropy,
+    cross_entropy_decomposition,
     get_scorer,
     get_scorer_names,
     kl_divergence,
@@ -195,7 +196,8 @@ def test_offsets_are_routed_to_the_response(routing, wrap):
     offset = np.random.default_rng(1).normal(scale=2, size=(150, 3))
     model = SoftLogistic().set_fit_request(offset=True, sample_weight=False)
     folds = KFold(3, shuffle=True, random_state=0)
-    scorers = {name: get_scorer(name).set_score_request(offset=True) for name in get_scorer_names()}
+    names = [name for name in get_scorer_names() if name != "neg_crps"]
+    scorers = {name: get_scorer(name).set_score_request(offset=True) for name in names}
     scores = cross_validate(wrap(model), X_IRIS, Y_IRIS, cv=folds, scoring=scorers, params={"offset": offset})
     for k, (train, test) in enumerate(folds.split(X_IRIS)):
         fitted = wrap(SoftLogistic().set_fit_request(offset=True)).fit(
@@ -206,8 +208,12 @@ def test_offsets_are_routed_to_the_response(routing, wrap):
         )
         logs = log_softmax(inner.decision_function(X, offset=offset[test]), axis=1)
         expected = -cross_entropy(Y_IRIS[test], logs, log_proba=True, labels=range(3))
-        for name in scorers:
+        for name in ("neg_cross_entropy", "neg_kl_divergence", "log_likelihood"):
             assert scores[f"test_{name}"][k] == pytest.approx(expected, rel=1e-13)
+        parts = cross_entropy_decomposition(Y_IRIS[test], logs, log_proba=True, labels=range(3))
+        assert scores["test_neg_miscalibration"][k] == pytest.approx(-parts.miscalibration, rel=1e-12)
+        assert scores["test_discrimination"][k] == pytest.approx(parts.discrimination, rel=1e-12)
+        assert scores["test_information_gain"][k] == pytest.approx(parts.uncertainty + expected, rel=1e-12)
 
 
 def test_metadata_that_is_not_requested_raises_instead_of_being_forgotten(routing):

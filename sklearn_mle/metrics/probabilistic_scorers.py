@@ -1,0 +1,232 @@
+"""What a scorer is here: scikit-learn's, but it reads the estimator itself.
+
+``make_scorer`` cannot ask for log-probabilities or distributions, and hands on one column of two. What is asked is said
+in ``_responses``.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics._scorer import _BaseScorer
+from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
+
+from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.metrics._distributions import read_outcomes
+from sklearn_mle.metrics._responses import (
+    class_response,
+    distribution_response,
+    gives_classes,
+    log_densities,
+    log_densities_under,
+    open_up,
+    point_masses,
+    total_log_likelihood,
+)
+from sklearn_mle.metrics._weights import check_weight, weighted_mean
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """Scores (n,) of single rows, of which the score is the mean.
+
+    ``is_mass`` (n,) tells logarithms of probabilities from those of densities; None where the difference is nothing.
+    """
+
+    values: NDArray[np.float64]
+    is_mass: NDArray[np.bool_] | None
+
+
+class ProbabilisticScorer(_BaseScorer):
+    """Scorer of the probabilities that a classifier gives, ``sign * score_func(y_true, response)``.
+
+    Parameters
+    ----------
+    name : str
+        The scorer's name, as :func:`get_scorer` knows it.
+    score_func : callable
+        ``score_func(y_true, response, sample_weight=None)`` of a ``ClassResponse``.
+    sign : {1, -1}
+        -1 for a loss.
+    row_func : callable, default=None
+        ``row_func(y_true, response)`` gives the rows (n,) of which the score is the mean, before the sign. None where
+        the score is not a mean over rows.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        score_func: Callable[..., float],
+        sign: int,
+        row_func: Callable[..., NDArray[np.float64]] | None = None,
+    ) -> None:
+        # scikit-learn reads the methods' names only to see which calls could be cached; the last one is there for all.
+        super().__init__(score_func, sign, {}, response_method=("predict_proba", "predict_log_proba", "predict"))
+        self._name = name
+        self._row_func = row_func
+
+    def __call__(self, estimator: Any, X: Any, y_true: Any, *, sample_weight: Any = None, offset: Any = None) -> float:
+        """Score a fitted estimator on rows X with outcomes y_true.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted estimator; pipelines and searches are opened.
+        X : array-like of n rows
+            What the estimator's methods take.
+        y_true : array-like of shape (n,) or (n, K)
+            Outcomes: labels, class probabilities, or numbers for a regressor.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the mean.
+        offset : array-like, default=None
+            Passed to the estimator's response method; a TypeError if that takes none.
+
+        Returns
+        -------
+        float
+            Higher is better: a mean per row in nats, or in the units of the score.
+        """
+        return self._score(None, estimator, X, y_true, sample_weight=sample_weight, offset=offset)
+
+    def _score(
+        self,
+        method_caller: Any,
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+    ) -> float:
+        # method_caller, scikit-learn's cache of responses, keeps one column of two: what log(1 - p) needs is gone then.
+        estimator, X = open_up(estimator, X)
+        return self._score_opened(estimator, X, y_true, sample_weight, offset)
+
+    def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
+        response = class_response(estimator, X, offset)
+        return self._sign * self._score_func(y_true, response, sample_weight=sample_weight)
+
+    def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None) -> RowScores:
+        """Score each row by itself; the weighted mean of the rows is what calling the scorer gives."""
+        if self._row_func is None:
+            raise ValueError(f"{self!r} has no scores of single rows: it is not a mean over rows.")
+        estimator, X = open_up(estimator, X)
+        return self._row_scores_opened(estimator, X, y_true, offset)
+
+    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
+        assert self._row_func is not None
+        values = self._sign * self._row_func(y_true, class_response(estimator, X, offset))
+        return RowScores(values, np.ones(len(values), dtype=bool))
+
+    def set_score_request(
+        self, *, sample_weight: bool | str | None = UNCHANGED, offset: bool | str | None = UNCHANGED
+    ) -> Self:
+        """Say which metadata this scorer takes, under scikit-learn's metadata routing.
+
+        As of scikit-learn's scorers, the object itself is changed; :func:`get_scorer` gives a fresh one.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            Whether (or under which name) weights are taken; ``None`` refuses them until it is said.
+        offset : bool, str or None
+            The same for offsets, which go to the estimator's response method.
+
+        Returns
+        -------
+        ProbabilisticScorer
+            This scorer.
+        """
+        requests = self._get_metadata_request()
+        for param, alias in {"sample_weight": sample_weight, "offset": offset}.items():
+            if alias is not UNCHANGED:
+                requests.score.add_request(param=param, alias=alias)
+        self._metadata_request = requests
+        return self
+
+    def _get_metadata_request(self) -> MetadataRequest:
+        if hasattr(self, "_metadata_request"):
+            return get_routing_for_object(self._metadata_request)
+        # Known and undecided: an offset that is passed along but not requested here raises, instead of being forgotten.
+        requests = MetadataRequest(owner=repr(self))
+        for param in ("sample_weight", "offset"):
+            requests.score.add_request(param=param, alias=None)
+        return requests
+
+    def _accept_sample_weight(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def __repr__(self) -> str:
+        return f"{self._name}_scorer"
+
+
+class DistributionScorer(ProbabilisticScorer):
+    """Scorer of the distributions that a regressor gives, ``sign * score_func(y_true, distribution)``.
+
+    Parameters are as of :class:`ProbabilisticScorer`; both functions are given the distribution itself.
+    """
+
+    def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
+        y = read_outcomes(y_true)
+        distribution = distribution_response(estimator, X, offset)
+        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self._sign * self._score_func(y, distribution, **weight)
+
+    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
+        assert self._row_func is not None
+        y = read_outcomes(y_true)
+        return RowScores(self._sign * self._row_func(y, distribution_response(estimator, X, offset)), None)
+
+
+class LogLikelihoodScorer(ProbabilisticScorer):
+    """Scorer by mean log-likelihood: of classes, or of outcomes under the distribution that a regressor gives."""
+
+    def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
+        if gives_classes(estimator):
+            return super()._score_opened(estimator, X, y_true, sample_weight, offset)
+        return _mean_log_density(estimator, X, y_true, sample_weight, offset)
+
+    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
+        if gives_classes(estimator):
+            return super()._row_scores_opened(estimator, X, y_true, offset)
+        y = read_outcomes(y_true)
+        distribution = distribution_response(estimator, X, offset)
+        logs = log_densities_under(distribution, y, estimator)
+        _refuse_nan(logs, estimator)
+        return RowScores(logs, point_masses(distribution, y, logs))
+
+
+def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
+    y = read_outcomes(y_true)
+    weight = check_weight(sample_weight, len(y))
+    total = total_log_likelihood(estimator, X, y, weight, offset)
+    if total is not None:
+        mean = total / (len(y) if weight is None else weight.sum())
+        where = "its log_likelihood"
+    else:
+        rows = log_densities(estimator, X, y, offset)
+        mean = weighted_mean(rows, weight)
+        where = f"{int(np.isinf(rows).sum())} of {len(rows)} rows"
+    _refuse_nan(mean, estimator)
+    if np.isinf(mean):
+        density, verdict = ("0", "wrong") if mean < 0 else ("inf", "right")
+        warnings.warn(
+            f"log_likelihood is {mean}: {type(estimator).__name__} gives density {density} to outcomes ({where}). "
+            f"A distribution of zero width, or with bounds, was certain and {verdict}.",
+            InfiniteScoreWarning,
+            stacklevel=2,
+        )
+    return mean
+
+
+def _refuse_nan(log_density: ArrayLike, estimator: Any) -> None:
+    if np.isnan(log_density).any():
+        raise ValueError(f"{type(estimator).__name__} gave a log density that is nan: its distribution is not defined.")
