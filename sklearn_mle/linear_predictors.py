@@ -143,9 +143,16 @@ class LinearPredictors:
         return (self.contrast.T @ half.reshape(q, -1)).reshape(free, free, -1)
 
     def curvature(self, rows: Rows, hessian: Array) -> Array:
-        """Return sum_i (dtheta eta_i)' H_i (dtheta eta_i) of a rowwise Hessian (q, q, n), shape (size, size)."""
-        hessian = self.free_hessian(hessian)
+        """Return sum_i (dtheta eta_i)' H_i (dtheta eta_i) of a rowwise Hessian (q, q, n), for ``pull_back_curvature``.
+
+        Under a contrast the rows of H_i sum to zero, so the products between different classes, shape
+        (q (q - 1) / 2, p + 1, p + 1), say all: no more products than the free predictors have, and no rowwise change of
+        basis. Without one the shape is (size, size).
+        """
         free, width = self.shape
+        if self.contrast is not None:
+            pairs = zip(*np.tril_indices(len(self.contrast), -1), strict=True)
+            return np.stack([self._cross(rows, hessian[j, k], *self.terms[:1] * 2) for j, k in pairs])
         if free == 1 and self._index is None:
             return self._cross(rows, hessian[0, 0], *self.terms * 2)
         out = np.zeros((free, width, free, width))
@@ -155,6 +162,21 @@ class LinearPredictors:
                 if j != k:
                     out[k, :, j, :] = out[j, :, k, :].T
         flat = out.reshape(free * width, free * width)
+        return flat if self._index is None else flat[np.ix_(self._index, self._index)]
+
+    def pull_back_curvature(self, curvature: Array) -> Array:
+        """Return the curvature in theta, shape (size, size), from what ``curvature`` returned, summed over blocks."""
+        if self.contrast is None:
+            return curvature
+        q, width = len(self.contrast), curvature.shape[-1]
+        full = np.zeros((q, width, q, width))
+        for block, j, k in zip(curvature, *np.tril_indices(q, -1), strict=True):
+            full[j, :, k] = full[k, :, j] = block
+            full[j, :, j] -= block
+            full[k, :, k] -= block
+        half = np.tensordot(self.contrast, full, (0, 0))
+        free = np.tensordot(half, self.contrast, (2, 0)).transpose(0, 1, 3, 2)
+        flat = free.reshape(self.used.size, self.used.size)
         return flat if self._index is None else flat[np.ix_(self._index, self._index)]
 
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:

@@ -91,7 +91,7 @@ class PenalizedNLL:
                 hessian *= block.weight
             return (self.predictors.curvature(block.rows, hessian),)
 
-        return self.data.sum(block_sum)[0]
+        return self.predictors.pull_back_curvature(self.data.sum(block_sum)[0])
 
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
         """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""

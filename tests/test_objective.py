@@ -225,19 +225,19 @@ def test_dense_is_sparse(case):
 
 def test_many_blocks_are_one():
     """Blocks of a few rows, one after the other: the same sums."""
-    many = np.tile(X, (700, 1))
-    y = np.tile(MEMBERS["categorical"].y, 700)
+    many = np.tile(X, (2100, 1))
+    y = np.tile(MEMBERS["categorical"].y, 2100)
     theta = theta_of(MEMBERS["categorical"])
     data = RowBlocks(DenseRows(many, SHIFT, SCALE), y, None, None, 3)
     assert len(data.map(lambda block: None)) > 3
     large = PenalizedNLL(Categorical(3), CLASSES, data, NoPenalty())
     small = objective_of(MEMBERS["categorical"], "dense")
     value, gradient = large.value_and_gradient(theta)
-    assert value == pytest.approx(700 * small.value_and_gradient(theta)[0], rel=1e-12)
-    np.testing.assert_allclose(gradient, 700 * small.value_and_gradient(theta)[1], rtol=1e-11, atol=1e-9)
-    np.testing.assert_allclose(large.hessian(theta), 700 * small.hessian(theta), rtol=1e-11, atol=1e-9)
+    assert value == pytest.approx(2100 * small.value_and_gradient(theta)[0], rel=1e-12)
+    np.testing.assert_allclose(gradient, 2100 * small.value_and_gradient(theta)[1], rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(large.hessian(theta), 2100 * small.hessian(theta), rtol=1e-11, atol=1e-9)
     triangle = large.triangle(theta)
-    np.testing.assert_allclose(triangle.T @ triangle, 700 * small.hessian(theta), rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(triangle.T @ triangle, 2100 * small.hessian(theta), rtol=1e-10, atol=1e-9)
 
 
 def test_an_overflow_is_a_value_not_a_warning():

@@ -20,7 +20,7 @@ _BLOCK_ELEMENTS = 1 << 18
 _LEAST_ROWS = 64
 # Of few columns, the work on a block's rows (exponentials) outweighs that on its entries, and longer blocks hand the
 # interpreter's lock over less often: a pass over a million rows of 20 takes 12 ms in blocks of 4 MB, 16 in those of 2.
-_MANY_ROWS = 1 << 13
+_MANY_ROWS, _MOST_ROWS = 1 << 13, 1 << 15
 # Products of fewer sparse entries take no longer than calling for them (48,842 rows of 12: 2.6 ms a pass in eight blocks,
 # 0.9 in two).
 _SPARSE_ENTRIES = 1 << 18
@@ -81,7 +81,7 @@ class RowBlocks:
         else:
             # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
             step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(self.n_columns, self.n_predictors**2, 1))
-            step = 2 * step if step >= _MANY_ROWS else step
+            step = min(2 * step, _MOST_ROWS) if step >= _MANY_ROWS else step
         blocks = [(start, min(start + step, n)) for start in range(0, n, step)]
         per_segment = max(1, -(-len(blocks) // _SEGMENTS))
         return [blocks[first : first + per_segment] for first in range(0, len(blocks), per_segment)]
