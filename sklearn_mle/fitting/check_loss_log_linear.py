@@ -1,4 +1,4 @@
-"""Fitting likelihoods with a kink and a log-linear scale: the location and the log scale by turns, each of them exactly.
+"""Fitting likelihoods with a kink and a log-linear scale: the location and the log scale by turns, each exactly.
 
 Given the log scales the location minimizes a weighted check loss; given the location the log scales minimize a smooth
 convex function. Where neither block can gain, no direction descends, for the kinks do not involve the log scale. The
@@ -8,6 +8,7 @@ so that the last turn only confirms the one before.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,19 +23,24 @@ from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.solve import solve
 from sklearn_mle.fitting.unbounded import floor_of, is_saturated, saturation_warning, unbounded_warning
+from sklearn_mle.information import absolute_factor
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
 from sklearn_mle.row_blocks import RowBlocks
-from sklearn_mle.solvers import Solution, Status
+from sklearn_mle.solvers import Problem, Solution, Status, solve_newton
 from sklearn_mle.uniqueness import Identification
 
 __all__ = ["fit_check_loss_log_linear"]
 
 Array = NDArray[Any]
 Observer = Callable[[Array], bool]
+
+# A location that moves by no more, in standardized units, has arrived; without a prior it stays at a vertex.
+_STILL = 1e-11
+_ROUGH = 1e-2
 
 
 def fit_check_loss_log_linear(
@@ -113,15 +119,17 @@ class _Turns:
         status, n_iter, passes = Status.MAX_ITER, 0, 0
         while True:
             objective = self._of_scale(theta)
-            solution = solve(objective, log_scale, self.options, null_value=np.inf)
+            solution = self._log_scale(objective, log_scale)
             log_scale = solution.theta
             problem = self._of_location(log_scale)
             optimum = self._location(problem, optimum)
             gain = problem.value(theta) - problem.value(optimum.theta)
             passes += objective.data.n_passes + problem.data.n_passes
             n_iter += 1
-            if gain <= 0.1 * self.options.tol:
-                status = Status.CONVERGED
+            change = float(np.abs(optimum.theta - theta).max(initial=0.0))
+            if gain <= 0.1 * self.options.tol and change <= _STILL * (1 + float(np.abs(theta).max(initial=0.0))):
+                failed = [each.status for each in (solution, optimum) if each.status is not Status.CONVERGED]
+                status = failed[0] if failed else Status.CONVERGED
                 break
             theta = optimum.theta
             if self.observer is not None and self.observer(self.outcome.to_original(self._matrix(theta, log_scale))):
@@ -148,8 +156,20 @@ class _Turns:
         theta, log_scale = self.location.theta(matrix[:1]), self.scale.theta(matrix)
         return self._result(theta, log_scale, solution, 0.0, Status.CONVERGED, 1, 0, warnings)
 
+    def _log_scale(self, objective: PenalizedNLL, start: Array) -> Solution:
+        """Return the optimum of the log scale's coefficients."""
+        found = solve(objective, start, self.options, null_value=np.inf)
+        if found.status is Status.CONVERGED:
+            return found
+        # A row that is fitted exactly and has a column to itself is linear in the log scale, down to the floor: there
+        # Newton's step has no length, and that of the expected information takes its place.
+        factor = partial(absolute_factor, objective)
+        problem = Problem(objective.value_and_gradient, factor, factor, objective.hessian_product)
+        near = solve_newton(problem, start, tol=_ROUGH, max_iter=self.options.max_iter, null_value=np.inf, polish=0)
+        return solve(objective, near.theta, self.options, null_value=np.inf)
+
     def _location(self, problem: CheckLoss, previous: Optimum | None) -> Optimum:
-        """Return the location's optimum: the rows at zero mostly stay, as the weights change, and need only be proved."""
+        """Return the location's optimum: its rows at zero mostly stay as the weights change, and need only a proof."""
         if previous is not None:
             still = problem.again(previous)
             if still is not None and still.gap <= 0.01 * self.options.tol:

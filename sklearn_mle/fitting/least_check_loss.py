@@ -124,7 +124,7 @@ class CheckLoss:
         return self._loss(self._residual(theta)) + self._smooth(np.zeros(self.size)).value(theta)
 
     def again(self, previous: Optimum) -> Optimum | None:
-        """Return the optimum, if it has the same rows at zero as that of a problem with other weights; None otherwise."""
+        """Return the point with the same rows at zero as the optimum under other weights; its gap tells how good."""
         at_zero = np.zeros(self.data.n_rows, dtype=bool)
         at_zero[previous.at_zero] = True
         dual = self._sides(previous.theta)

@@ -34,8 +34,9 @@ _NEAR_BOUNDARY = 0.9995
 _SHORTEST_STEP = 1e-9
 _STALLED = 4
 _FLOOR = 1e-28
-# What the equations of the dual may miss, per unit of all rows' weight (columns have a mean square near one).
-_BALANCED = 1e-12
+# What the equations of the dual may miss, per unit of all rows' weight (columns have a mean square near one); at the
+# end their matrix is ill-conditioned, and the optimal face repairs them better than more steps would.
+_BALANCED = 1e-8
 # Nearer to a slope than this part of the interval a subgradient is known by its distance to it.
 _NEAR_SLOPE = 1e-3
 
@@ -218,9 +219,9 @@ class _Point:
         residual = problem.y - problem.matvec(theta)
         width = problem.upper - problem.lower
         # Not weighted: a few heavy rows, fitted exactly, would have all others start at the boundary.
-        path = _FIRST_PATH * float(np.abs(residual).mean())
-        # The nearer slope's share of the width: no cancellation for rows far out.
         size = np.abs(residual)
+        path = _FIRST_PATH * (float(size.mean()) or float(np.abs(problem.y).mean()) or 1.0)
+        # The nearer slope's share of the width: no cancellation for rows far out.
         near = 2 * path / (size + 2 * path + np.sqrt(np.square(size) + 4 * path**2))
         share = np.where(residual > 0, near, 1 - near)
         other = np.where(residual > 0, 1 - near, near)
