@@ -77,6 +77,11 @@ class Curvature:
         """The number of parameters that were estimated: dependent columns and redundant classes do not count."""
         return self.predictors.size
 
+    @property
+    def condition(self) -> float:
+        """Condition number of the standardized design in the metric of the curvature, its columns of unit length."""
+        return self.factor.condition
+
     def root(self) -> Array:
         """Return T of shape (q (p + 1), size) with T T' the covariance of the coefficients, flattened row by row.
 

@@ -5,10 +5,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.numerics.factors import SAFE_PIVOT, CholeskyFactor, Factor, NotPositiveDefiniteError, TriangularFactor
+from sklearn_mle.numerics.factors import (
+    SAFE_PIVOT,
+    CholeskyFactor,
+    Factor,
+    NotPositiveDefiniteError,
+    RotatedFactor,
+    TriangularFactor,
+)
 from sklearn_mle.objective import PenalizedNLL
 
-__all__ = ["MOST_DIAGONALIZED", "absolute_factor", "expected_factor", "hessian_factor", "refine"]
+__all__ = [
+    "MOST_DIAGONALIZED",
+    "absolute_factor",
+    "expected_factor",
+    "hessian_factor",
+    "information_factor",
+    "refine",
+]
 
 Array = NDArray[Any]
 
@@ -39,6 +53,17 @@ def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
             raise NotPositiveDefiniteError("the least curvature is within rounding")
         return factor
     return _factor(objective, theta, objective.hessian(theta))
+
+
+def information_factor(objective: PenalizedNLL, theta: Array) -> Factor:
+    """Return the factor of the expected Hessian, as it is.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If parameters are not identified.
+    """
+    return _factor(objective, theta, objective.expected_hessian(theta))
 
 
 def expected_factor(objective: PenalizedNLL, theta: Array) -> Factor:
@@ -73,27 +98,7 @@ def absolute_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     if not np.isfinite(relative).all():
         return expected
     values, vectors = np.linalg.eigh(0.5 * (relative + relative.T))
-    return _Rotated(expected, vectors, np.sqrt(np.maximum(np.abs(values), _LEAST_CURVATURE)))
-
-
-class _Rotated(Factor):
-    """A = R' Q diag(root)^2 Q' R for a factor R, rotation Q and roots."""
-
-    def __init__(self, inner: Factor, rotation: Array, root: Array) -> None:
-        self._inner, self._rotation, self._root, self.size = inner, rotation, root, inner.size
-
-    def times(self, multiple: float) -> "_Rotated":
-        return _Rotated(self._inner, self._rotation, self._root * np.sqrt(multiple))
-
-    def whiten(self, gradient: Array) -> Array:
-        return ((self._rotation.T @ self._inner.whiten(gradient)).T / self._root).T
-
-    def unwhiten(self, step: Array) -> Array:
-        return self._inner.unwhiten(self._rotation @ (step.T / self._root).T)
-
-    @property
-    def condition(self) -> float:
-        return self._inner.condition * float(self._root.max() / self._root.min())
+    return RotatedFactor(expected, vectors, np.sqrt(np.maximum(np.abs(values), _LEAST_CURVATURE)))
 
 
 def _factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:

@@ -130,6 +130,12 @@ class LinearPredictors:
         out[:, -1] = gradient.sum(axis=1)
         return out
 
+    def pull_back_rows(self, block: Array, gradient: Array) -> Array:
+        """Return the gradient in theta of every row by itself, shape (n, size), from dense standardized columns."""
+        free = gradient if self.contrast is None else self.contrast.T @ gradient
+        augmented = np.concatenate([block, np.ones((len(block), 1))], axis=1)
+        return np.einsum("kn,np->nkp", free, augmented).reshape(len(block), -1)[:, self.used.ravel()]
+
     def pull_back_theta(self, matrix: Array) -> Array:
         """Return the gradient in theta from the gradient in the likelihood's matrix."""
         return self._gather(matrix if self.contrast is None else self.contrast.T @ matrix)

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GaussianPrior", "NoPenalty", "NoiseRelativePrior", "Penalty", "SumOfPenalties"]
+__all__ = ["GaussianPrior", "NoPenalty", "NoiseRelativePrior", "Penalty", "ShiftedPenalty", "SumOfPenalties"]
 
 Array = NDArray[Any]
 
@@ -149,3 +149,28 @@ class SumOfPenalties:
 
     def root(self, theta: Array) -> Array:
         return np.concatenate([np.sqrt(self.share) * self.first.root(theta), self.second.root(theta)])
+
+
+class ShiftedPenalty:
+    """A penalty as a function of the distance from a point.
+
+    Parameters
+    ----------
+    penalty : Penalty
+    origin : ndarray of shape (size,)
+    """
+
+    def __init__(self, penalty: Penalty, origin: Array) -> None:
+        self.penalty, self.origin, self.convex = penalty, origin, penalty.convex
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        return self.penalty.value_and_gradient(self.origin + theta)
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        return self.penalty.add_hessian(matrix, self.origin + theta)
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        return self.penalty.hessian_product(self.origin + theta, vector)
+
+    def root(self, theta: Array) -> Array:
+        return self.penalty.root(self.origin + theta)

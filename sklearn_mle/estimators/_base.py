@@ -16,7 +16,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_features
 from sklearn_mle.fitting import FitOptions, FitResult, fit
-from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.inference.model import FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
+from sklearn_mle.likelihoods import Categorical, Likelihood
+from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.solvers import Status
 
 __all__ = ["BaseMLE", "TrainingData"]
@@ -79,8 +81,8 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
         """Translate fitted coefficients, shape (q, p + 1), to public attributes."""
 
     @abstractmethod
-    def _coefficients(self) -> Array | None:
-        """Translate public attributes back to coefficients, the start of a warm fit; None where there are none."""
+    def _coefficients(self) -> Array:
+        """Translate public attributes back to coefficients, shape (q, p + 1)."""
 
     @abstractmethod
     def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
@@ -132,7 +134,8 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
             feature_names=data.attributes.get("feature_names_in_"),
             class_names=data.class_names,
         )
-        self._publish({**known, **self._attributes(result.coefficients, result.scale), **self._report(result)})
+        report = {**self._report(result), **self._degrees(data.likelihood, result)}
+        self._publish({**known, **self._attributes(result.coefficients, result.scale), **report})
         if tasks is not None:
             tasks.finish()
         for warning in _warnings(result):
@@ -145,18 +148,37 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
         if not (self.warm_start and hasattr(self, "n_features_in_")):
             return None
         start = self._coefficients()
-        if start is None or start.shape != shape or not np.isfinite(start).all():
+        if start.shape != shape or not np.isfinite(start).all():
             return None
         return start
 
     def _report(self, result: FitResult) -> dict[str, Any]:
+        kept = WhatFitKept(
+            result.curvature,
+            result.n_parameters,
+            result.n_obs,
+            result.log_likelihood,
+            result.gap,
+            result.status is Status.CONVERGED or result.gap <= _NOTICEABLE_GAP,
+        )
         return {
+            "_kept": kept,
             "n_iter_": result.n_iter,
             "n_passes_": result.n_passes,
             "gap_": result.gap,
             "status_": result.status,
             "log_likelihood_": result.log_likelihood,
             "n_obs_": result.n_obs,
+        }
+
+    def _degrees(self, likelihood: Likelihood, result: FitResult) -> dict[str, Any]:
+        """Return degrees of freedom, as R and scikit-learn's users count them: constant scales are none."""
+        terms = self._terms(likelihood)
+        n_coefficients = result.n_parameters - n_constants(likelihood, terms)
+        return {
+            "df_model_": n_coefficients - n_intercepts(likelihood, terms),
+            "df_resid_": result.n_obs - n_coefficients,
+            "condition_number_": math.nan if result.curvature is None else result.curvature.condition,
         }
 
     def _publish(self, state: dict[str, Any]) -> None:
@@ -180,6 +202,99 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
         return (n_samples,)
+
+    def _terms(self, likelihood: Likelihood) -> tuple[Terms, ...]:
+        """Return which columns and intercepts each of the likelihood's predictors has as estimated parameters."""
+        location = Terms(True, bool(self.fit_intercept))
+        if isinstance(likelihood, Categorical):
+            return (location,) * likelihood.n_predictors
+        scale = getattr(self, "scale", "constant")
+        terms = [location] + [Terms(False, True)] * (likelihood.n_predictors - 1)
+        if likelihood.second is not None:
+            terms[1] = Terms(scale == "log_linear", isinstance(scale, str))
+        return tuple(terms)
+
+    def _fitted_model(self, feature_names: Any = None) -> FittedModel:
+        """Return what ``sklearn_mle.inference`` reads of a fitted estimator."""
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", feature_names)
+        if names is None:
+            names = [f"x{j}" for j in range(self.n_features_in_)]
+        classes = getattr(self, "classes_", None)
+        likelihood = self._fitted_likelihood()
+        return FittedModel(
+            name=type(self).__name__,
+            likelihood=likelihood,
+            coefficients=self._coefficients(),
+            terms=self._terms(likelihood),
+            features=tuple(str(name) for name in names),
+            classes=None if classes is None else tuple(classes.tolist()),
+            alpha=float(self._prior_precision()),
+            class_weighted=getattr(self, "class_weight", None) is not None,
+            read=self._read_training,
+            kept=self._kept,
+        )
+
+    def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
+        """Return the data of the fit, read once more."""
+        if offset is None and self._needs_offset:
+            raise ValueError(f"This {type(self).__name__} was fitted with an offset: pass it too.")
+        data = self._prepare(X, y, sample_weight, offset)
+        weight = check_sample_weight(sample_weight, len(data.y))
+        of_class = None
+        if getattr(self, "class_weight", None) is not None:
+            own = np.ones(len(data.y)) if weight is None else weight
+            total = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight
+            of_class = np.divide(total, own, out=np.ones_like(own), where=own > 0)
+        return ReadData(data.X, data.y, weight, of_class, data.offset)
+
+    def aic(self) -> float:
+        r"""Return Akaike's information criterion of the fit: smaller is better.
+
+        .. math:: \mathrm{AIC} = 2 k - 2 \log L
+
+        with k the number of estimated parameters, a constant scale included, and log L the maximum of the likelihood.
+
+        Returns
+        -------
+        float
+            In nats, times two.
+
+        Raises
+        ------
+        ValueError
+            If the fit was penalized or weighted by class: then log L is not a maximum.
+        """
+        return 2 * self._unpenalized("aic").n_parameters - 2 * self.log_likelihood_
+
+    def bic(self) -> float:
+        r"""Return the Bayesian information criterion of the fit: smaller is better.
+
+        .. math:: \mathrm{BIC} = k \log n - 2 \log L
+
+        with n the sum of the weights, k and log L as in ``aic``.
+
+        Returns
+        -------
+        float
+            In nats, times two.
+
+        Raises
+        ------
+        ValueError
+            If the fit was penalized or weighted by class: then log L is not a maximum.
+        """
+        return self._unpenalized("bic").n_parameters * math.log(self.n_obs_) - 2 * self.log_likelihood_
+
+    def _unpenalized(self, asked: str) -> WhatFitKept:
+        model = self._fitted_model()
+        if model.penalized:
+            how = "class_weight" if model.class_weighted else "a penalty"
+            raise ValueError(
+                f"{asked}() needs the maximum of the likelihood, but this {type(self).__name__} was fitted with {how}. "
+                "Fit without; infer(estimator, X, y, penalized=...) gives the standard errors of such fits."
+            )
+        return self._kept
 
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total log-likelihood of y given X under the fitted model.

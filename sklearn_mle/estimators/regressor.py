@@ -81,6 +81,12 @@ class MLERegressor(BaseMLERegressor):
         Total log-likelihood of the training data without the prior, in nats; inf at a perfect fit.
     n_obs_ : float
         Sum of the weights.
+    df_model_, df_resid_ : float
+        Number of coefficients without the intercepts, dependent columns not counted; observations less coefficients
+        and intercepts. A constant scale is no degree of freedom.
+    condition_number_ : float
+        Condition number (estimated) of the standardized design in the metric of the curvature, its columns of unit
+        length; nan where no curvature was kept.
     n_features_in_ : int
         Number of features.
 

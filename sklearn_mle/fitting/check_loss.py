@@ -135,6 +135,7 @@ def fit_check_loss(
         gap=float(gap) * prepared.unit,
         status=optimum.status,
         warnings=tuple(warnings),
+        n_parameters=predictors.size + int(known is None),
     )
 
 

@@ -77,6 +77,7 @@ def fit_gaussian(
         gap=float(gap) * prepared.unit,
         status=solution.status,
         warnings=tuple(warnings),
+        n_parameters=objective.predictors.size + int(isinstance(options.scale, str)),
         curvature=curvature,
     )
 

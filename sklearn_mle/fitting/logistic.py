@@ -313,6 +313,7 @@ class _LogisticFit:
             gap=solution.gap * self.unit,
             status=solution.status,
             warnings=tuple(self.warnings),
+            n_parameters=objective.predictors.size,
             curvature=self._curvature(objective, solution, identification),
         )
 

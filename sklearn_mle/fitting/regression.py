@@ -90,13 +90,13 @@ class _Regression:
         self.active_second = varying if of_second is None else of_second.active
         if identification is not None:
             self.warnings.append(rank_warning(identification, prepared))
-        fixed = {}
+        fixed: Fixed = {}
         if self.likelihood.second is not None and not isinstance(options.scale, str):
             fixed = {1: float(np.log(options.scale)) - self.outcome.shift[1]}
         if self.linear and of_second is not None and is_saturated(data, of_second):
             self.warnings.append(saturation_warning())
             self.linear = False
-        self.identification, self.of_second = identification, of_second
+        self.identification, self.of_second, self.known = identification, of_second, fixed
         perfect = None if fixed else self._perfect_location()
         return self._solved(fixed, start) if perfect is None else self._degenerate(perfect)
 
@@ -120,6 +120,7 @@ class _Regression:
             gap=solution.gap * prepared.unit,
             status=solution.status,
             warnings=tuple(self.warnings),
+            n_parameters=LinearPredictors(len(prepared.columns.scale), self._terms(self.known)).size,
             curvature=curvature,
         )
 

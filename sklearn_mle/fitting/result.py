@@ -63,6 +63,8 @@ class FitResult:
     status : Status
     warnings : tuple of Warning
         For the caller to issue, after it has published the estimate.
+    n_parameters : int
+        How many were estimated: a constant scale counts, dependent columns do not.
     curvature : Curvature or None
         Of the NLL at the estimate, for inference; None under a prior, for more than ``MOST_KEPT`` parameters, and
         where it was never formed or is not positive.
@@ -77,4 +79,5 @@ class FitResult:
     gap: float
     status: Status
     warnings: tuple[Warning, ...]
+    n_parameters: int
     curvature: Curvature | None = None

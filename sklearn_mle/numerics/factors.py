@@ -19,6 +19,7 @@ __all__ = [
     "DiagonalFactor",
     "Factor",
     "NotPositiveDefiniteError",
+    "RotatedFactor",
     "TriangularFactor",
     "triangle_of",
 ]
@@ -28,6 +29,8 @@ Array = NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 _CLEAR = 0.05
 _MOST_INVERTED = 400
+# Up to this order a product of two triangles costs no more than the estimate of its norm.
+_MOST_MULTIPLIED = 100
 # Pivots above this leave no doubt of a small matrix's condition, so that it need not be estimated.
 SAFE_PIVOT = 1e-4
 
@@ -124,6 +127,26 @@ class BlockDiagonalFactor(Factor):
         return max(block.condition for block in self.blocks)
 
 
+class RotatedFactor(Factor):
+    """A = R' Q diag(root)^2 Q' R for a factor R, rotation Q and roots."""
+
+    def __init__(self, inner: Factor, rotation: Array, root: Array) -> None:
+        self._inner, self._rotation, self._root, self.size = inner, rotation, root, inner.size
+
+    def times(self, multiple: float) -> "RotatedFactor":
+        return RotatedFactor(self._inner, self._rotation, self._root * np.sqrt(multiple))
+
+    def whiten(self, gradient: Array) -> Array:
+        return ((self._rotation.T @ self._inner.whiten(gradient)).T / self._root).T
+
+    def unwhiten(self, step: Array) -> Array:
+        return self._inner.unwhiten(self._rotation @ (step.T / self._root).T)
+
+    @property
+    def condition(self) -> float:
+        return self._inner.condition * float(self._root.max() / self._root.min())
+
+
 class _Triangle(Factor):
     """A = D U'U D with U upper triangular of unit columns and D diagonal; below U's diagonal is what it was."""
 
@@ -155,13 +178,38 @@ class _Triangle(Factor):
     def _condition(self) -> float:
         # The 1-norm condition of U'U, from its factor alone: accurate beyond 1/eps, where U'U itself would be singular.
         upper = np.triu(self._upper)
-        norm = float(np.abs(upper.T @ upper).sum(axis=0).max(initial=0.0))
+        if self.size <= _MOST_MULTIPLIED:
+            norm = float(np.abs(upper.T @ upper).sum(axis=0).max(initial=0.0))
+        else:
+            norm = _one_norm_of_square(upper)
         reciprocal, info = lapack.dpocon(self._upper, norm, uplo="U")
         return float("inf") if info or not reciprocal > 0 else float(1.0 / np.sqrt(reciprocal))
 
     @property
     def condition(self) -> float:
         return self._condition
+
+
+def _one_norm_of_square(upper: Array, rounds: int = 5) -> float:
+    """Return an estimate (a lower bound, seldom far from it) of the 1-norm of U'U, without forming the product.
+
+    References
+    ----------
+    Hager (1984), Condition estimates, SIAM Journal on Scientific and Statistical Computing 5.
+    """
+    size = len(upper)
+    x = np.full(size, 1 / size)
+    best = 0.0
+    for _ in range(rounds):
+        column = upper.T @ (upper @ x)
+        best = max(best, float(np.abs(column).sum()))
+        slope = upper.T @ (upper @ np.where(column >= 0, 1.0, -1.0))
+        steepest = int(np.argmax(np.abs(slope)))
+        if abs(slope[steepest]) <= slope @ x:
+            break
+        x = np.zeros(size)
+        x[steepest] = 1
+    return best
 
 
 class CholeskyFactor(_Triangle):

@@ -1,0 +1,182 @@
+"""A fitted model on its data: the objective at the estimate, from which every kind of covariance is computed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.curvature import Curvature
+from sklearn_mle.fitting import FitOptions
+from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.prepare import Prepared, prepare
+from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.numerics.factors import Factor
+from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty
+from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.uniqueness import Identification
+
+__all__ = ["AtEstimate", "WeightType"]
+
+Array = NDArray[Any]
+WeightType = str
+
+
+@dataclass(frozen=True)
+class AtEstimate:
+    """The objective of a fitted model at its estimate, on the data that it was fitted to.
+
+    The fitted predictors are the data's offset and theta is the distance from the estimate, so that everything is
+    evaluated at theta = 0: whatever the gauge of the coefficients, and however many columns depend on others.
+
+    Attributes
+    ----------
+    model : FittedModel
+    prepared : Prepared
+    objective : PenalizedNLL
+    identification : Identification or None
+        Dependences among the columns.
+    fixed : tuple of int
+        Predictors that are constants on the boundary of their range, and are held there.
+    copies : ndarray of shape (n,)
+        How many observations a row stands for: its weight, if that is a frequency, else one.
+    """
+
+    model: FittedModel
+    prepared: Prepared
+    objective: PenalizedNLL
+    identification: Identification | None
+    fixed: tuple[int, ...]
+    copies: Array
+
+    @classmethod
+    def of(cls, model: FittedModel, data: ReadData, weight_type: str, *, location_only: bool = False) -> "AtEstimate":
+        """Return the model on its data; ``location_only`` holds everything but the first predictor fixed."""
+        n = data.X.shape[0]
+        own = np.ones(n) if data.sample_weight is None else data.sample_weight
+        total = own if data.class_weight is None else own * data.class_weight
+        plain = data.sample_weight is None and data.class_weight is None
+        intercept = model.terms[0].intercept
+        offset = None if data.offset is None else np.atleast_2d(data.offset.T)
+        prepared = prepare(
+            data.X,
+            data.y.T,
+            None if plain else total,
+            offset,
+            model.likelihood.n_predictors,
+            FitOptions(fit_intercept=intercept),
+            model.features,
+        )
+        rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
+        copies = own[rows] if weight_type == "frequency" else np.ones(prepared.data.n_rows)
+        fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
+        identification = None
+        if not model.alpha:
+            identification = find_dependence(prepared.data, prepared.columns, intercept=intercept)
+        predictors = model.predictors(None if identification is None else identification.active, fixed)
+        fitted = _at_fitted_predictors(model, prepared)
+        objective = PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
+        return cls(model, prepared, objective, identification, fixed, copies)
+
+    @property
+    def predictors(self) -> LinearPredictors:
+        """The map from theta to changes of the predictors."""
+        return self.objective.predictors
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """The model's likelihood."""
+        return self.objective.likelihood
+
+    @cached_property
+    def theta(self) -> Array:
+        """The estimate, theta = 0."""
+        return np.zeros(self.predictors.size)
+
+    @cached_property
+    def weight(self) -> Array:
+        """Total weight of every row, in the caller's unit."""
+        weight = self.prepared.data.weight
+        return np.full(self.prepared.data.n_rows, self.prepared.unit) if weight is None else weight * self.prepared.unit
+
+    @property
+    def n_obs(self) -> float:
+        """Number of observations: copies where weights are frequencies, else rows."""
+        return float(self.copies.sum())
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of estimated parameters, constants on a boundary among them."""
+        return self.predictors.size + len(self.fixed)
+
+    @property
+    def n_coefficients(self) -> int:
+        """Number of estimated parameters, constant scales, dispersions and shapes left out."""
+        return self.n_parameters - self.model.n_constants
+
+    @cached_property
+    def per_observation(self) -> Array:
+        """By which number a row's gradient is multiplied to be one observation's, in units of the objective."""
+        return self.weight / self.copies / self.prepared.unit
+
+    def reweighted(self, weight: Array) -> RowBlocks:
+        """Return the data at the fitted predictors with other weights."""
+        data = self.objective.data
+        return RowBlocks(data.rows, data.y, weight, data.offset, data.n_predictors)
+
+    def curvature(self, factor: Factor, unit: float) -> Curvature:
+        """Return what maps a factor in theta to the covariance of the coefficients."""
+        identification = [
+            self.identification if term.columns or (term.intercept and j == 0) else None
+            for j, term in enumerate(self.model.terms)
+        ]
+        kept = self.model.kept
+        return Curvature(
+            factor,
+            self.predictors,
+            self.prepared.columns,
+            unit,
+            None if self.identification is None else identification,
+            None if kept is None or kept.curvature is None else kept.curvature.divergent,
+        )
+
+
+def _at_fitted_predictors(model: FittedModel, prepared: Prepared) -> RowBlocks:
+    data = prepared.data
+    matrix = prepared.columns.to_standardized(model.coefficients)
+    q, p = len(matrix), matrix.shape[1] - 1
+    every = LinearPredictors(p, [Terms(bool(matrix[j, :-1].any()), True) for j in range(q)])
+    eta = np.concatenate(data.map(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
+    return RowBlocks(data.rows, data.y, data.weight, eta, data.n_predictors)
+
+
+def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors) -> Penalty:
+    """Return the log-prior of an estimate, as a function of the distance from it."""
+    if not model.alpha:
+        return NoPenalty()
+    standardized = prepared.columns.to_standardized(model.coefficients)
+    form = np.zeros_like(standardized)
+    precision = np.zeros_like(standardized)
+    likelihood = model.likelihood
+    alpha = model.alpha / prepared.unit * (prepared.n_obs if model.alpha_per_observation else 1.0)
+    penalized = slice(None) if model.is_classifier else slice(1)
+    precision[penalized, :-1] = alpha / np.square(prepared.columns.scale)
+    if predictors.contrast is not None:
+        precision = precision[: len(predictors.terms)]
+    known = likelihood.noise_relative and not model.terms[1].intercept
+    if known:
+        precision /= np.exp(2 * standardized[1, -1] / likelihood.noise_power)
+    flat = precision[predictors.used]
+    origin = predictors.theta(standardized)
+    if not likelihood.noise_relative or known:
+        return ShiftedPenalty(GaussianPrior(flat), origin)
+    data = prepared.data
+    weight = np.ones(data.n_rows) if data.weight is None else data.weight
+    if model.terms[1].columns:
+        form[1, :-1] = data.rows.transpose_matvec(weight[None])[0] / weight.sum() / likelihood.noise_power
+    form[1, -1] = 1 / likelihood.noise_power
+    return ShiftedPenalty(NoiseRelativePrior(flat, predictors.theta(form)), origin)

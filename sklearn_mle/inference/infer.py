@@ -1,0 +1,269 @@
+"""Inference on a fitted estimator: without the data, from what fit left behind; with them, of every kind."""
+
+import math
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_mle.curvature import MOST_KEPT
+from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.covariance import covariance_of
+from sklearn_mle.inference.header import against_the_null, header_of, log_likelihood_at
+from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
+from sklearn_mle.inference.request import check_choices, covariance_meant, group_codes
+from sklearn_mle.inference.result import Inference
+from sklearn_mle.likelihoods import Gaussian
+from sklearn_mle.numerics.threads import single_threaded_blas
+
+__all__ = ["infer"]
+
+Array = NDArray[Any]
+
+# Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
+_WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
+
+
+def infer(
+    estimator: Any,
+    X: Any = None,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    offset: Any = None,
+    covariance: str = "auto",
+    groups: Any = None,
+    weight_type: str = "frequency",
+    penalized: str | None = None,
+    small_sample: bool = True,
+    dispersion: str | None = None,
+) -> Inference:
+    r"""Return estimates with their covariance: standard errors, intervals, tests and the table of it all.
+
+    With A the curvature of the total negative log-likelihood at the estimate and s_i the gradient of observation i,
+
+    .. math:: V = A^{-1} \;\text{(model)} ,\qquad V = A^{-1} \Big(\sum_i s_i s_i^\top\Big) A^{-1} \;\text{(sandwich)}
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Ours; scikit-learn's LogisticRegression, LinearRegression or PoissonRegressor; or a Pipeline or search around
+        one of them, whose transforms are applied to X.
+    X, y : array-like, default=None
+        The data of the fit. Without them the inference is of the model-based kind, from the curvature that our
+        estimators keep (of up to 2,000 parameters).
+    sample_weight, offset : array-like, default=None
+        As in the fit.
+    covariance : str, default="auto"
+        - ``"hessian"``: inverse of the observed information; what ``"auto"`` means where nothing else is said.
+        - ``"expected"``: inverse of the expected information.
+        - ``"opg"``: inverse of the sum of s s', uncentred.
+        - ``"HC0"``: sandwich; ``"HC1"``: times n / (n - k); ``"HC2"``, ``"HC3"``: each s_i divided by
+          :math:`\sqrt{1 - h_i}` or by :math:`1 - h_i`, h the leverages of :math:`W^{1/2} X` with W the expected
+          information (models of one linear predictor only).
+        - ``"cluster"``: sandwich of the sums of s over ``groups``, times G / (G - 1) (n - 1) / (n - k).
+        - ``"kernel"``: for likelihoods with a kink (laplace, asymmetric_laplace), the sandwich with the density of y
+          at its quantile estimated by a Gaussian kernel (Powell), their ``"auto"``; ``"hessian"`` is refused there.
+    groups : array-like of shape (n,), default=None
+        Clusters, for ``covariance="cluster"``.
+    weight_type : {"frequency", "precision", "sampling"}, default="frequency"
+        What a weight w means. Copies of a row: n is the sum of w. Precision, the variance being divided by w (R's
+        ``weights``): n is the number of rows, and the Gaussian log-likelihood has half the sum of log w. Sampling
+        weights, rows drawn with probability proportional to 1 / w: n is the number of rows, only sandwiches are
+        valid, and there is no AIC. The sum of s s' has each row once times w for frequencies, times w^2 for the others.
+    penalized : {None, "laplace", "sandwich"}, default=None
+        How to read an estimate under a prior (C < inf, alpha > 0) or class weights, which is refused otherwise: as
+        the mode of a posterior with the prior's curvature in A (``"laplace"``), or as a shrunken estimate with the
+        sampling variance A^-1 M A^-1 (``"sandwich"``). Neither knows of the bias.
+    small_sample : bool, default=True
+        For the unpenalized Gaussian with one estimated scale: s^2 = RSS / (n - p) and Student's t, which are exact.
+        False is the maximum likelihood scale and the normal distribution.
+    dispersion : {None, "pearson"}, default=None
+        ``"pearson"`` is what R's ``glm`` does (and quasi-likelihood): the expected information, with Pearson's
+        X^2 / (n - k) as the dispersion, and Student's t.
+
+    Returns
+    -------
+    Inference
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, the combination asked for is not defined, or the estimate is not the optimum of
+        these data.
+    TypeError
+        If the estimator is not known, or is a TransformedTargetRegressor.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the estimate is more than 0.005 nats below the maximum for these data.
+
+    References
+    ----------
+    White (1980), A heteroskedasticity-consistent covariance matrix estimator, Econometrica 48. MacKinnon and White
+    (1985), Some heteroskedasticity-consistent covariance matrix estimators, Journal of Econometrics 29 (HC1-HC3).
+    Cameron and Miller (2015), A practitioner's guide to cluster-robust inference, Journal of Human Resources 50.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklearn_mle.inference import infer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> X = X[["bmi", "bp"]]
+    >>> result = infer(LinearRegression().fit(X, y), X, y, covariance="HC3")
+    >>> result.parameters
+    ('intercept', 'bmi', 'bp', 'log_scale')
+    >>> result.standard_errors.round(4)
+    array([18.1555,  0.7233,  0.2375,  0.0286])
+    >>> result.wald_test(["bmi", "bp"])
+    Wald test: F(2, 439) = 211.062, p = 5.944e-65
+    """
+    check_choices(covariance, weight_type, penalized, dispersion)
+    estimator, X, names = open_up(estimator, X)
+    model = read_estimator(estimator, feature_names=names)
+    if X is None:
+        asked = (y, sample_weight, offset, groups, penalized, dispersion)
+        if (
+            any(value is not None for value in asked)
+            or covariance not in ("auto", "hessian")
+            or weight_type != "frequency"
+        ):
+            raise ValueError("infer needs X and y for anything but the model-based covariance of our own estimators.")
+        return _without_data(model, small_sample)
+    if y is None:
+        raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")
+    data = model.read(X, y, sample_weight, offset)
+    model = with_scale(model, data)
+    kind = covariance_meant(model, covariance, weight_type, penalized, dispersion)
+    codes = group_codes(groups, kind, len(data.y))
+    if np.isneginf(model.coefficients).any() and isinstance(model.likelihood, Gaussian):
+        raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
+    with single_threaded_blas:
+        at = AtEstimate.of(model, data, weight_type, location_only=dispersion is not None)
+        curvature, bread = covariance_of(at, kind, codes)
+        gap = _gap(at, bread, curvature.divergent is not None)
+        multiple, df, notes = _small_sample(at, kind, small_sample, dispersion, codes)
+        log_likelihood = log_likelihood_at(at, weight_type)
+        kept = model.kept
+        header = header_of(
+            model,
+            n_obs=at.n_obs,
+            n_parameters=at.n_parameters,
+            covariance=f"{kind} (posterior)" if penalized == "laplace" else kind,
+            log_likelihood=log_likelihood,
+            gap=gap,
+            converged=not gap > _WORTH_A_WORD if kept is None else kept.converged,
+            weight_type=weight_type,
+        )
+        if not model.penalized and weight_type != "sampling":
+            header |= against_the_null(at, data, weight_type, log_likelihood)
+    curvature = replace(curvature, unit=curvature.unit / multiple)
+    if weight_type != "frequency" and model.exact:
+        model = _with_the_scale_of(model, at)
+    return Inference.of(model, curvature, df, header, notes)
+
+
+def _gap(at: AtEstimate, bread: Any, divergent: bool) -> float:
+    """Return how far the estimate is below the maximum for these data, in nats; complain if it is not theirs."""
+    if not at.likelihood.smooth:
+        return math.nan
+    gradient = at.objective.value_and_gradient(at.theta)[1]
+    gap = 0.5 * bread.squared_norm(gradient) * at.prepared.unit
+    if divergent or gap <= _WORTH_A_WORD:
+        return gap
+    how_far = f"{gap:.2g} nats below the maximum for these data, about {math.sqrt(2 * gap):.2g} standard errors from it"
+    if gap > _NOT_THE_OPTIMUM:
+        raise ValueError(
+            f"The estimate is {how_far}. Give infer the data, sample_weight and offset of the fit; if they are, the "
+            "fit has not converged: lower its tol, raise its max_iter, or scale the data."
+        )
+    warnings.warn(
+        ConvergenceWarning(f"The estimate is {how_far}: lower the tol of the fit, or scale its data."), stacklevel=3
+    )
+    return gap
+
+
+def _small_sample(
+    at: AtEstimate, kind: str, small_sample: bool, dispersion: str | None, groups: Array | None
+) -> tuple[float, float, tuple[str, ...]]:
+    """Return what the covariance is multiplied by, the degrees of freedom of Student's t, and notes."""
+    n, k = at.n_obs, at.n_coefficients
+    if dispersion is not None:
+        pearson = _pearson(at)
+        if n <= k:
+            raise ValueError("dispersion='pearson' needs more observations than coefficients.")
+        total = pearson / (n - k)
+        return total, n - k, (f"The dispersion is Pearson's: {total:.6g} times the maximum likelihood estimate's.",)
+    model_based = kind in ("hessian", "expected")
+    total_weight = float(at.weight.sum())
+    if not (at.model.exact and small_sample and n > k):
+        return (total_weight / n if model_based and at.model.exact else 1.0), math.inf, ()
+    df = n - k if groups is None else float(groups.max())
+    if not model_based:
+        return 1.0, df, ()
+    residual = math.sqrt(total_weight / (n - k)) * math.exp(at.model.coefficients[1, -1])
+    note = f"Residual standard error {residual:.6g} on {n - k:g} degrees of freedom."
+    return total_weight / (n - k), df, (note,)
+
+
+def _pearson(at: AtEstimate) -> float:
+    def block_sum(block: Any) -> tuple[float]:
+        eta = block.offset
+        standardized = (block.y - at.likelihood.mean(eta)) / at.likelihood.standard_deviation(eta)
+        squares = np.square(standardized)
+        return (float(squares.sum() if block.weight is None else block.weight @ squares),)
+
+    return at.objective.data.sum(block_sum)[0] * at.prepared.unit
+
+
+def _without_data(model: FittedModel, small_sample: bool) -> Inference:
+    kept = model.kept
+    if kept is None:
+        raise ValueError(f"{model.name} keeps nothing for inference: use infer(estimator, X, y).")
+    if model.penalized:
+        how = "class_weight" if model.class_weighted else "a penalty"
+        raise ValueError(
+            f"Model-based inference needs a maximum likelihood fit, but {model.name} was fitted with {how}. Use "
+            "infer(estimator, X, y, penalized='laplace') or penalized='sandwich', or fit without."
+        )
+    if kept.curvature is None:
+        raise ValueError(
+            "The fit kept no curvature: it has more than "
+            f"{MOST_KEPT} parameters, or the curvature was never formed or is not positive. Use infer(estimator, X, y)."
+        )
+    if not model.likelihood.smooth:
+        raise ValueError(
+            f"The Hessian of {model.likelihood!r} measures nothing; use infer(estimator, X, y), whose default is a "
+            "kernel estimate."
+        )
+    n, k = kept.n_obs, kept.n_parameters
+    coefficients = k - model.n_constants
+    multiple, df = 1.0, math.inf
+    notes: tuple[str, ...] = ()
+    if model.exact and small_sample and n > coefficients:
+        multiple, df = n / (n - coefficients), n - coefficients
+        residual = math.sqrt(multiple) * math.exp(model.coefficients[1, -1])
+        notes = (f"Residual standard error {residual:.6g} on {df:g} degrees of freedom.",)
+    header = header_of(
+        model,
+        n_obs=n,
+        n_parameters=k,
+        covariance="hessian",
+        log_likelihood=kept.log_likelihood,
+        gap=kept.gap,
+        converged=kept.converged,
+    )
+    curvature = replace(kept.curvature, unit=kept.curvature.unit / multiple)
+    return Inference.of(model, curvature, df, header, notes)
+
+
+def _with_the_scale_of(model: FittedModel, at: AtEstimate) -> FittedModel:
+    coefficients = model.coefficients.copy()
+    coefficients[1, -1] += 0.5 * math.log(float(at.weight.sum()) / at.n_obs)
+    return replace(model, coefficients=coefficients)

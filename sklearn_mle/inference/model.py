@@ -1,0 +1,192 @@
+"""A fitted estimator as inference reads it: which likelihood, which coefficients, which of them were estimated."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.curvature import Curvature
+from sklearn_mle.likelihoods import Categorical, Gaussian, Likelihood
+from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+
+__all__ = ["FittedModel", "ReadData", "WhatFitKept", "n_constants", "n_intercepts"]
+
+Array = NDArray[Any]
+
+
+def n_constants(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
+    """Return how many predictors after the first are estimated constants: scale, dispersion, shape."""
+    if isinstance(likelihood, Categorical):
+        return 0
+    return sum(term.intercept and not term.columns for term in terms[1:])
+
+
+def n_intercepts(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
+    """Return how many intercepts there are beside those constants; of K classes one is redundant."""
+    if isinstance(likelihood, Categorical):
+        return (len(terms) - 1) * terms[0].intercept
+    return sum(term.intercept for term in terms) - n_constants(likelihood, terms)
+
+
+@dataclass(frozen=True)
+class ReadData:
+    """Validated data, as ``sklearn_mle.fitting.fit`` takes them.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n, p)
+    y : ndarray
+        As the likelihood reads it, rows first.
+    sample_weight : ndarray of shape (n,) or None
+        The caller's weights, without class weights.
+    class_weight : ndarray of shape (n,) or None
+        What class weights multiply them by, row by row.
+    offset : ndarray or None
+    """
+
+    X: Any
+    y: Array
+    sample_weight: Array | None
+    class_weight: Array | None
+    offset: Array | None
+
+
+@dataclass(frozen=True)
+class WhatFitKept:
+    """What one of our estimators remembers of its fit, for inference without the data.
+
+    Attributes
+    ----------
+    curvature : Curvature or None
+    n_parameters : int
+        All that were estimated, a constant scale included.
+    n_obs, log_likelihood, gap : float
+    converged : bool
+    """
+
+    curvature: Curvature | None
+    n_parameters: int
+    n_obs: float
+    log_likelihood: float
+    gap: float
+    converged: bool
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """Likelihood, linear predictors and coefficients of a fitted estimator.
+
+    Attributes
+    ----------
+    name : str
+        Of the estimator's class.
+    likelihood : Likelihood
+    coefficients : ndarray of shape (q, p + 1)
+        One row per predictor of the likelihood, intercepts last, in the units of X and y.
+    terms : tuple of Terms
+        One per predictor of the likelihood: whether it has columns and an intercept that were estimated.
+    features : tuple of str
+    classes : tuple or None
+        Labels, of a classifier.
+    alpha : float
+        Precision of the Gaussian prior on the location's coefficients against the total NLL; zero is none.
+    class_weighted : bool
+    read : callable
+        (X, y, sample_weight, offset) -> ReadData.
+    kept : WhatFitKept or None
+    alpha_per_observation : bool
+        Whether alpha is to be multiplied by the sum of the weights.
+    """
+
+    name: str
+    likelihood: Likelihood
+    coefficients: Array
+    terms: tuple[Terms, ...]
+    features: tuple[str, ...]
+    classes: tuple[Any, ...] | None
+    alpha: float
+    class_weighted: bool
+    read: Callable[[Any, Any, Any, Any], ReadData]
+    kept: WhatFitKept | None = None
+    alpha_per_observation: bool = False
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the outcome is a class."""
+        return self.classes is not None
+
+    @property
+    def penalized(self) -> bool:
+        """Whether the estimate maximizes something else than the likelihood."""
+        return self.alpha > 0 or self.class_weighted
+
+    @property
+    def exact(self) -> bool:
+        """Whether Student's t and s^2 = RSS / (n - p) are exact: Gaussian, unpenalized, one estimated scale."""
+        return isinstance(self.likelihood, Gaussian) and not self.penalized and self.n_constants == 1
+
+    @property
+    def n_constants(self) -> int:
+        """How many predictors after the first are estimated constants: scale, dispersion, shape."""
+        return n_constants(self.likelihood, self.terms)
+
+    @property
+    def n_intercepts(self) -> int:
+        """How many intercepts there are beside those constants."""
+        return n_intercepts(self.likelihood, self.terms)
+
+    @property
+    def at_boundary(self) -> tuple[int, ...]:
+        """Which constants are on the boundary of their range, where no curvature measures their error."""
+        if self.kept is None or self.kept.curvature is None or isinstance(self.likelihood, Categorical):
+            return ()
+        free = self.kept.curvature.predictors.terms
+        return tuple(j for j, term in enumerate(self.terms) if term.intercept and not free[j].intercept)
+
+    def predictors(self, active: Array | None = None, fixed: tuple[int, ...] = ()) -> LinearPredictors:
+        """Return the map from free parameters to predictors: of active columns alone, of predictors that are free."""
+        p = self.coefficients.shape[1] - 1
+        terms = [
+            Terms(False, False) if j in fixed else Terms(term.columns, term.intercept, active if term.columns else None)
+            for j, term in enumerate(self.terms)
+        ]
+        if isinstance(self.likelihood, Categorical):
+            basis = sum_to_zero_basis(len(self.terms))
+            return LinearPredictors(p, terms[: basis.shape[1]], basis)
+        return LinearPredictors(p, terms)
+
+    @cached_property
+    def entries(self) -> NDArray[np.intp]:
+        """The parameters' places in the flattened coefficients: predictor by predictor, the intercept first."""
+        width = self.coefficients.shape[1]
+        order = np.append(width - 1, np.arange(width - 1))
+        places = []
+        for j, term in enumerate(self.terms):
+            present = np.append(term.intercept, np.full(width - 1, term.columns))
+            places.append(j * width + order[present])
+        return np.concatenate(places).astype(np.intp)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The parameters' names, in the order of ``entries``."""
+        width = self.coefficients.shape[1]
+        names = [*self.features, "intercept"]
+        prefixes = self._prefixes()
+        out = []
+        for place in self.entries:
+            j, k = divmod(int(place), width)
+            constant = k == width - 1 and not self.terms[j].columns and j > 0
+            out.append(prefixes[j] if constant else f"{prefixes[j]}: {names[k]}" if prefixes[j] else names[k])
+        return tuple(out)
+
+    def _prefixes(self) -> tuple[str, ...]:
+        if isinstance(self.likelihood, Categorical):
+            assert self.classes is not None
+            return tuple(str(label) for label in self.classes)
+        names = self.likelihood.predictor_names
+        # The location of a model without further columns needs no name.
+        first = names[0] if any(term.columns for term in self.terms[1:]) else ""
+        return (first, *names[1:])

@@ -1,0 +1,233 @@
+"""Estimators as fitted models: ours say what they are, scikit-learn's three are translated, pipelines are opened."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
+from sklearn_mle.linear_predictors import Terms
+
+__all__ = ["open_up", "read_estimator", "with_scale"]
+
+Array = NDArray[Any]
+
+
+def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
+    """Return the estimator inside pipelines and searches, X as that estimator sees it, and the names of its columns.
+
+    X may be None, and so may the names.
+
+    Raises
+    ------
+    TypeError
+        For a TransformedTargetRegressor, whose likelihood is not that of y.
+    """
+    names = None
+    while True:
+        if isinstance(estimator, TransformedTargetRegressor):
+            raise TypeError(
+                "infer does not take a TransformedTargetRegressor: the likelihood of its transformed target is not "
+                "that of y. Model y itself (a lognormal likelihood instead of a log transform), or pass regressor_ "
+                "with the transformed y."
+            )
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            check_is_fitted(estimator)
+            if len(estimator.steps) > 1:
+                before = estimator[:-1]
+                X = None if X is None else before.transform(X)
+                names = _names_out(before)
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator, X, names
+
+
+def _names_out(transformer: Any) -> Any:
+    """Return the names of what a transformer gives, None where it cannot tell."""
+    try:
+        return transformer.get_feature_names_out()
+    except (AttributeError, ValueError):
+        return None
+
+
+def read_estimator(estimator: Any, *, feature_names: Any = None) -> FittedModel:
+    """Return what an estimator has fitted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Ours, or a fitted LogisticRegression, LinearRegression or PoissonRegressor of scikit-learn (or alike).
+    feature_names : sequence of str or None
+        For an estimator that has none.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is none of these, or penalized in a way that has no curvature (l1).
+    NotFittedError
+        If it is not fitted.
+    """
+    check_is_fitted(estimator)
+    if hasattr(estimator, "_fitted_model"):
+        return estimator._fitted_model(feature_names)
+    names = _feature_names(estimator, feature_names)
+    kinds = [cls.__name__ for cls in type(estimator).__mro__]
+    if "LogisticRegression" in kinds:
+        return _logistic(estimator, names)
+    if "PoissonRegressor" in kinds:
+        return _poisson(estimator, names)
+    if "LinearRegression" in kinds:
+        return _linear(estimator, names)
+    raise TypeError(
+        f"infer does not know {type(estimator).__name__}. It reads this package's estimators, and scikit-learn's "
+        "LogisticRegression, LinearRegression and PoissonRegressor (also inside a Pipeline or a search)."
+    )
+
+
+def _feature_names(estimator: Any, given: Any) -> tuple[str, ...]:
+    names = getattr(estimator, "feature_names_in_", given)
+    p = estimator.n_features_in_
+    return tuple(f"x{j}" for j in range(p)) if names is None or len(names) != p else tuple(str(name) for name in names)
+
+
+def _features(estimator: Any, X: Any) -> Any:
+    return validate_data(estimator, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+
+
+def _rowwise(values: Any, n: int, name: str) -> Array | None:
+    if values is None:
+        return None
+    values = np.broadcast_to(np.asarray(values, dtype=np.float64), (n,)) if np.ndim(values) == 0 else values
+    return column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name=name))
+
+
+def _reader(estimator: Any, read_target: Any) -> Any:
+    def read(X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
+        if offset is not None:
+            raise ValueError(f"offset: {type(estimator).__name__} was not fitted with one.")
+        X = _features(estimator, X)
+        target, of_class = read_target(y)
+        check_consistent_length(X, target)
+        weight = _rowwise(sample_weight, len(target), "sample_weight")
+        if weight is not None and (weight.min(initial=0.0) < 0 or not weight.any()):
+            raise ValueError("sample_weight must be numbers >= 0, not all of them zero.")
+        return ReadData(X, target, weight, of_class(weight), None)
+
+    return read
+
+
+def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+    classes = estimator.classes_
+    binary = len(classes) == 2
+    if not binary and (
+        getattr(estimator, "multi_class", None) == "ovr" or estimator.solver == "liblinear" or len(estimator.coef_) == 1
+    ):
+        raise TypeError("infer reads multinomial fits; this LogisticRegression is one-versus-rest.")
+    penalty, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", None)
+    alpha = 0.0 if penalty is None or np.isinf(estimator.C) else 1 / estimator.C
+    if alpha and (penalty in ("l1", "elasticnet") or l1_ratio):
+        raise TypeError("infer needs a likelihood that is smooth in the coefficients; this fit has an l1 penalty.")
+    if alpha and estimator.solver == "liblinear" and estimator.fit_intercept:
+        raise TypeError("infer does not read solver='liblinear' with an intercept, which it penalizes; use 'lbfgs'.")
+    coefficients = np.column_stack([estimator.coef_, np.broadcast_to(estimator.intercept_, len(estimator.coef_))])
+    if not binary:
+        coefficients = coefficients - coefficients.mean(axis=0)
+
+    def read_target(y: Any) -> tuple[Array, Any]:
+        labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"))
+        codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+        if not (classes[codes] == labels).all():
+            raise ValueError(f"y has labels that are none of the fitted classes {classes.tolist()}.")
+
+        def of_class(weight: Array | None) -> Array | None:
+            given = estimator.class_weight
+            if given is None:
+                return None
+            if given == "balanced":
+                mass = np.bincount(codes, weight, len(classes))
+                return (mass.sum() / (len(classes) * mass))[codes]
+            return np.array([given.get(label, 1.0) for label in classes.tolist()])[codes]
+
+        return codes.astype(np.float64) if binary else codes, of_class
+
+    likelihood: Likelihood = Bernoulli() if binary else Categorical(len(classes))
+    terms = (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients)
+    return FittedModel(
+        type(estimator).__name__,
+        likelihood,
+        coefficients.astype(np.float64),
+        terms,
+        names,
+        tuple(classes.tolist()),
+        alpha,
+        estimator.class_weight is not None,
+        _reader(estimator, read_target),
+    )
+
+
+def _real_target(y: Any) -> tuple[Array, Any]:
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    if y.ndim > 1 and y.shape[1] > 1:
+        raise ValueError("infer takes one target; fit and infer each column of y by itself.")
+    return column_or_1d(y), lambda weight: None
+
+
+def _poisson(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+    read = _reader(estimator, _real_target)
+    return FittedModel(
+        type(estimator).__name__,
+        Poisson(),
+        np.append(estimator.coef_, estimator.intercept_)[None].astype(np.float64),
+        (Terms(True, bool(estimator.fit_intercept)),),
+        names,
+        None,
+        # Its prior is per mean half-deviance: alpha times the sum of the weights, which only the data tell.
+        float(estimator.alpha),
+        False,
+        read,
+        alpha_per_observation=True,
+    )
+
+
+def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+    if getattr(estimator, "positive", False):
+        raise TypeError("infer does not read positive=True: coefficients on their bound have no standard error.")
+    if np.ndim(estimator.coef_) > 1 and len(estimator.coef_) > 1:
+        raise ValueError("infer takes one target; fit and infer each column of y by itself.")
+    location = np.append(np.ravel(estimator.coef_), estimator.intercept_).astype(np.float64)
+    # The scale is no attribute of LinearRegression: it is estimated from the data, once they are there.
+    coefficients = np.stack([location, np.append(np.zeros(len(location) - 1), np.nan)])
+    return FittedModel(
+        type(estimator).__name__,
+        Gaussian(),
+        coefficients,
+        (Terms(True, bool(estimator.fit_intercept)), Terms(False, True)),
+        names,
+        None,
+        0.0,
+        False,
+        _reader(estimator, _real_target),
+    )
+
+
+def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
+    """Return a Gaussian model with the maximum likelihood estimate of its scale, where it had none."""
+    if not np.isnan(model.coefficients).any():
+        return model
+    location = model.coefficients[0]
+    X = data.X
+    fitted = (X @ location[:-1] if issparse(X) else np.asarray(X) @ location[:-1]) + location[-1]
+    variance = float(np.average(np.square(data.y - fitted), weights=data.sample_weight))
+    coefficients = model.coefficients.copy()
+    with np.errstate(divide="ignore"):
+        coefficients[1, -1] = 0.5 * np.log(variance)
+    return replace(model, coefficients=coefficients)

@@ -1,0 +1,104 @@
+"""What may be asked of ``infer``: which combinations of model, covariance, weights and penalty are defined."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from sklearn_mle.inference.covariance import COVARIANCES
+from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.likelihoods import (
+    Bernoulli,
+    Gamma,
+    Gaussian,
+    InverseGaussian,
+    NegativeBinomial,
+    Poisson,
+    Tweedie,
+)
+
+__all__ = ["check_choices", "covariance_meant", "group_codes"]
+
+Array = NDArray[Any]
+
+_WEIGHT_TYPES = ("frequency", "precision", "sampling")
+# Variances proportional to the dispersion, so that Pearson's statistic estimates it.
+_WITH_DISPERSION = (Bernoulli, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie)
+
+
+def check_choices(covariance: str, weight_type: str, penalized: str | None, dispersion: str | None) -> None:
+    """Raise ValueError if an argument is none of its choices."""
+    for name, value, choices in (
+        ("covariance", covariance, ("auto", *COVARIANCES)),
+        ("weight_type", weight_type, _WEIGHT_TYPES),
+        ("penalized", penalized, (None, "laplace", "sandwich")),
+        ("dispersion", dispersion, (None, "pearson")),
+    ):
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
+
+
+def covariance_meant(
+    model: FittedModel, covariance: str, weight_type: str, penalized: str | None, dispersion: str | None
+) -> str:
+    """Return the covariance that is meant, or say why what was asked for is not defined."""
+    if model.penalized and penalized is None:
+        how = "class_weight" if model.class_weighted else "a penalty"
+        raise ValueError(
+            f"{model.name} was fitted with {how}, so its estimate is not the maximum likelihood estimate and the usual "
+            "standard errors are not its own. Say how it is meant: penalized='laplace' (curvature of the posterior) "
+            "or penalized='sandwich' (sampling variance of the shrunken estimate); or fit without."
+        )
+    if penalized is not None and not model.penalized:
+        raise ValueError(
+            f"penalized={penalized!r}, but this {model.name} was fitted without a penalty or class_weight."
+        )
+    if penalized == "laplace":
+        if model.class_weighted:
+            raise ValueError("penalized='laplace': class weights are no prior; use penalized='sandwich'.")
+        if covariance not in ("auto", "hessian", "expected") or dispersion is not None:
+            raise ValueError("penalized='laplace' is the inverse of the posterior's curvature: leave covariance alone.")
+    if weight_type == "precision" and len(model.terms) > 1 and not (model.exact or not model.terms[1].intercept):
+        raise ValueError(
+            "weight_type='precision' divides the variance by the weight, which maximizes another likelihood than the "
+            f"weighted one wherever the scale is modelled; {model.name} with {model.likelihood!r} does."
+        )
+    if covariance in ("HC2", "HC3") and model.penalized:
+        raise ValueError(
+            f"covariance={covariance!r} is not defined under a penalty or class_weight; use 'HC0' or 'HC1'."
+        )
+    sandwich = penalized == "sandwich" or weight_type == "sampling"
+    if dispersion is not None:
+        if covariance not in ("auto", "expected") or sandwich:
+            raise ValueError(
+                "dispersion='pearson' scales the expected information: leave covariance and weights alone."
+            )
+        if not isinstance(model.likelihood, _WITH_DISPERSION) or len({t.columns for t in model.terms[1:]} - {False}):
+            raise ValueError(f"dispersion='pearson' is not defined for {model.likelihood!r} as it was fitted here.")
+        return "expected"
+    smooth = model.likelihood.smooth
+    if covariance == "auto":
+        return "kernel" if not smooth else "HC0" if sandwich else "hessian"
+    if covariance == "kernel" and smooth:
+        raise ValueError(f"covariance='kernel' is for likelihoods with a kink; for {model.likelihood!r} use 'HC0'.")
+    if covariance == "hessian" and not smooth:
+        raise ValueError(
+            f"covariance='hessian': the Hessian of {model.likelihood!r} is zero almost everywhere, so it measures "
+            "nothing; use 'kernel' (the default), 'HC0', or 'expected'."
+        )
+    if sandwich and covariance in ("hessian", "expected", "opg"):
+        why = "penalized='sandwich'" if penalized else "weight_type='sampling'"
+        raise ValueError(f"{why} calls for a sandwich: covariance='HC0', 'HC1', 'cluster'; got {covariance!r}.")
+    return covariance
+
+
+def group_codes(groups: Any, kind: str, n: int) -> Array | None:
+    """Return the clusters as codes 0, 1, ..., or None."""
+    if (groups is None) == (kind == "cluster"):
+        raise ValueError("groups and covariance='cluster' go together: give both or neither.")
+    if groups is None:
+        return None
+    groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
+    check_consistent_length(groups, np.empty(n))
+    return np.unique(groups, return_inverse=True)[1]

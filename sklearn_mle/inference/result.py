@@ -1,0 +1,281 @@
+"""What inference returns: estimates, their covariance, and everything that follows from the two."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from sklearn_mle.curvature import Curvature
+from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
+from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.summary import Summary
+
+__all__ = ["DeltaMethod", "Inference"]
+
+Array = NDArray[Any]
+
+# Relative to a standard error; five points, so that the error is of the fourth power of this.
+_STEP = 1e-2
+
+
+@dataclass(frozen=True)
+class DeltaMethod:
+    """A function of the parameters, with the covariance that the delta method gives it.
+
+    Attributes
+    ----------
+    estimate : float or ndarray
+    covariance : ndarray of shape (m, m)
+    df : float
+        Of Student's t; inf is the normal distribution.
+    """
+
+    estimate: Any
+    covariance: Array
+    df: float
+
+    @property
+    def standard_error(self) -> Any:
+        """Of each component; a float for a scalar function."""
+        errors = np.sqrt(self.covariance.diagonal())
+        return errors if np.ndim(self.estimate) else float(errors[0])
+
+    def confidence_interval(self, confidence_level: float = 0.95) -> Array:
+        """Return lower and upper ends, shape (2,) or (m, 2)."""
+        half = critical_value(confidence_level, self.df) * np.asarray(self.standard_error)
+        return np.stack([self.estimate - half, self.estimate + half], axis=-1)
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Estimates of the parameters of a fitted model and their covariance, of the kind that was asked for.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+        Names, predictor by predictor, the intercept first.
+    estimates : ndarray of shape (m,)
+    df : float
+        Degrees of freedom of Student's t; inf is the normal distribution.
+    header : mapping
+        What is to be known of the whole fit.
+    notes : tuple of str
+    """
+
+    parameters: tuple[str, ...]
+    estimates: Array
+    df: float
+    header: Mapping[str, Any]
+    notes: tuple[str, ...]
+    model: FittedModel
+    curvature: Curvature
+    combinations: Array
+
+    @classmethod
+    def of(
+        cls, model: FittedModel, curvature: Curvature, df: float, header: Mapping[str, Any], notes: tuple[str, ...] = ()
+    ) -> "Inference":
+        """Return the inference on a model's own parameters."""
+        entries = model.entries
+        held = np.setdiff1d(entries, np.flatnonzero(curvature.parameters))
+        if len(held):
+            # Estimated, but held where they are: on a boundary, or by the kind of covariance. No error is known.
+            units = np.eye(model.coefficients.size)[held].reshape(len(held), *model.coefficients.shape)
+            divergent = units if curvature.divergent is None else np.concatenate([curvature.divergent, units])
+            curvature = replace(curvature, divergent=divergent)
+        combinations = np.eye(model.coefficients.size)[entries]
+        estimates = model.coefficients.ravel()[entries]
+        return cls(model.labels, estimates, df, header, notes, model, curvature, combinations)
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Covariance of the estimates, shape (m, m); nan for what the data do not determine."""
+        return self.curvature.covariance(self.combinations)
+
+    @property
+    def standard_errors(self) -> Array:
+        """Standard errors of the estimates, shape (m,); nan for what the data do not determine."""
+        return np.sqrt(self.covariance.diagonal())
+
+    def confidence_intervals(self, confidence_level: float = 0.95) -> Array:
+        """Return Wald intervals, shape (m, 2): estimate -+ quantile of Student's t (or normal) times standard error."""
+        half = critical_value(confidence_level, self.df) * self.standard_errors
+        return np.stack([self.estimates - half, self.estimates + half], axis=1)
+
+    def against(self, reference: Any) -> "Inference":
+        """Return the inference on the differences of the classes' coefficients from those of a reference class.
+
+        The coefficients of several classes are reported such that they sum to zero over the classes; other software
+        sets those of one class to zero. Both describe the same probabilities.
+
+        Parameters
+        ----------
+        reference : label
+            One of the classes.
+
+        Raises
+        ------
+        ValueError
+            If the model has not several classes, or this is none of them.
+        """
+        model, classes = self.model, self.model.classes
+        if classes is None or len(classes) < 3 or len(self.combinations) != len(model.entries):
+            raise ValueError("reference: only a classifier of three or more classes has contrasts between classes.")
+        if reference not in classes:
+            raise ValueError(f"reference must be one of the classes {list(classes)}; got {reference!r}.")
+        place = classes.index(reference)
+        others = [k for k in range(len(classes)) if k != place]
+        each = len(self.parameters) // len(classes)
+        blocks = self.combinations.reshape(len(classes), each, -1)
+        values = self.estimates.reshape(len(classes), each)
+        return replace(
+            self,
+            parameters=tuple(name for k in others for name in self.parameters[k * each : (k + 1) * each]),
+            estimates=(values[others] - values[place]).ravel(),
+            combinations=(blocks[others] - blocks[place]).reshape(len(others) * each, -1),
+            notes=(*self.notes, f"Coefficients are differences from those of class {reference!r}."),
+        )
+
+    def wald_test(self, R: Any, r: Any = 0.0) -> HypothesisTest:
+        r"""Test the linear hypothesis R theta = r.
+
+        .. math:: W = (R \hat\theta - r)^\top (R V R^\top)^{-1} (R \hat\theta - r)
+
+        is chi-squared with as many degrees of freedom as R has rows; W divided by these is F where Student's t is used.
+
+        Parameters
+        ----------
+        R : array-like of shape (k, m) or (m,), or sequence of str
+            Rows of coefficients of the hypothesis; or names of the parameters, each of which is r.
+        r : float or array-like of shape (k,), default=0.0
+
+        Returns
+        -------
+        HypothesisTest
+
+        Raises
+        ------
+        ValueError
+            If R does not have a column per parameter, its rows depend on each other, or what it asks of is not
+            determined by the data.
+        """
+        rows = self._restrictions(R)
+        difference = rows @ np.nan_to_num(self.estimates) - np.broadcast_to(np.asarray(r, dtype=np.float64), len(rows))
+        covariance = self.curvature.covariance(rows @ self.combinations)
+        if np.isnan(covariance).any():
+            lost = np.flatnonzero(np.isnan(covariance.diagonal()))
+            raise ValueError(
+                f"R: the data do not determine what the rows {lost.tolist()} ask of, so they have no test."
+            )
+        unit = np.sqrt(covariance.diagonal())
+        scaled = covariance / unit / unit[:, None]
+        if np.linalg.matrix_rank(scaled, hermitian=True) < len(rows):
+            raise ValueError("R: the rows depend on each other (or say the same twice); leave out the redundant ones.")
+        white = np.linalg.solve(np.linalg.cholesky(scaled), difference / unit)
+        return chi_squared_test("Wald test", float(white @ white), len(rows), self.df)
+
+    def _restrictions(self, R: Any) -> Array:
+        m = len(self.parameters)
+        names = [R] if isinstance(R, str) else list(R)
+        if names and all(isinstance(name, str) for name in names):
+            unknown = [name for name in names if name not in self.parameters]
+            if unknown:
+                raise ValueError(f"R names {unknown}, but the parameters are {list(self.parameters)}.")
+            return np.eye(m)[[self.parameters.index(name) for name in names]]
+        rows = np.atleast_2d(np.asarray(R, dtype=np.float64))
+        if rows.ndim != 2 or rows.shape[1] != m or not len(rows):
+            raise ValueError(
+                f"R must have one column per parameter ({m}), or be names of parameters; got {rows.shape}."
+            )
+        return rows
+
+    def delta_method(self, fn: Callable[[Array], Any]) -> DeltaMethod:
+        """Return a function of the parameters with its covariance: J V J', J the Jacobian by differences.
+
+        Parameters
+        ----------
+        fn : callable
+            From the parameters, shape (m,), to a number or a 1-D array. Smooth near the estimates.
+
+        Returns
+        -------
+        DeltaMethod
+            nan where the function changes with what the data do not determine.
+        """
+        center = self.estimates
+        value = np.asarray(fn(center.copy()), dtype=np.float64)
+        if value.ndim > 1:
+            raise ValueError(f"fn must return a number or a 1-D array; it returned shape {value.shape}.")
+        errors = self.standard_errors
+        steps = _STEP * np.where(np.isfinite(errors) & (errors > 0), errors, np.maximum(np.abs(center), 1.0))
+        jacobian = np.empty((value.size, len(center)))
+        for k, step in enumerate(steps):
+            total = np.zeros(value.shape)
+            for multiple, weight in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
+                moved = center.copy()
+                moved[k] += multiple * step
+                total = total + weight * np.asarray(fn(moved), dtype=np.float64)
+            jacobian[:, k] = np.ravel(total) / step
+        covariance = self.curvature.covariance(jacobian @ self.combinations)
+        return DeltaMethod(value if value.ndim else float(value), covariance, self.df)
+
+    def summary(self, confidence_level: float = 0.95, odds_ratios: bool = False) -> Summary:
+        """Return the table of the parameters: estimate, standard error, z (or t), p of the hypothesis zero, interval.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Of the intervals, strictly between 0 and 1.
+        odds_ratios : bool, default=False
+            Whether estimates and intervals are exponentiated; standard errors are then those of exp(estimate), by the
+            delta method, and z and p still those of the coefficient.
+
+        Returns
+        -------
+        Summary
+        """
+        if odds_ratios and not self.model.is_classifier:
+            raise ValueError("odds_ratios: only a classifier's coefficients are logarithms of odds ratios.")
+        estimates, errors = self.estimates, self.standard_errors
+        lower, upper = self.confidence_intervals(confidence_level).T
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            statistic = estimates / errors
+            p = 2 * stats.t.sf(np.abs(statistic), self.df)
+            if odds_ratios:
+                estimates, lower, upper = np.exp(estimates), np.exp(lower), np.exp(upper)
+                errors = estimates * errors
+        columns = {
+            "odds ratio" if odds_ratios else "estimate": estimates,
+            "standard error": errors,
+            "t" if np.isfinite(self.df) else "z": statistic,
+            "p": p,
+            "lower": lower,
+            "upper": upper,
+        }
+        notes = (*self.notes, f"Intervals are Wald's, of confidence level {confidence_level:g}.")
+        if np.isnan(errors).any():
+            notes = (*notes, "nan: the data do not determine this parameter (dependent columns or separation).")
+        return Summary(self.model.name, self.header, self.parameters, columns, notes)
+
+    def __repr__(self) -> str:
+        return repr(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+
+def critical_value(confidence_level: float, df: float) -> float:
+    """Return the two-sided quantile of Student's t, or of the normal distribution for infinitely many degrees.
+
+    Raises
+    ------
+    ValueError
+        If the confidence level is not strictly between 0 and 1.
+    """
+    if not 0 < confidence_level < 1:
+        raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
+    return float(stats.t.isf((1 - confidence_level) / 2, df))
