@@ -50,8 +50,10 @@ def assert_same_state(estimator, before):
     after = state(estimator)
     assert list(after) == list(before)
     for name, value in before.items():
-        same = repr(after[name]) == repr(value) if isinstance(value, Likelihood) else np.array_equal(after[name], value)
-        assert same, name
+        if isinstance(value, Likelihood):
+            assert repr(after[name]) == repr(value)
+        else:
+            assert np.array_equal(after[name], value, equal_nan=isinstance(value, float)), name
 
 
 FAILURES = [
