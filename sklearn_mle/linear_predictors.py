@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.row_blocks import DenseRows, SparseRows
-from sklearn_mle.row_blocks.dense import sandwich
 
 __all__ = ["LinearPredictors", "Terms", "sum_to_zero_basis"]
 
@@ -186,12 +185,10 @@ class LinearPredictors:
         return flat if self._index is None else flat[np.ix_(self._index, self._index)]
 
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
-        if rows.augmented is not None:
-            return sandwich(rows.augmented, weight)
+        if left.columns and right.columns or rows.augmented is not None:
+            return rows.sandwich(weight)
         p = self.n_columns
         out = np.zeros((p + 1, p + 1))
-        if left.columns and right.columns and p:
-            out[:p, :p] = rows.sandwich(weight)
         if left.columns or right.columns:
             out[:p, p] = out[p, :p] = rows.transpose_matvec(weight[None])[0]
         out[p, p] = weight.sum()

@@ -84,11 +84,14 @@ class PenalizedNLL:
 
     def _curvature(self, theta: Array, rowwise: Callable[[RowBlock, Array], Array]) -> Array:
         matrix = self.predictors.matrix(theta)
+        constant = np.broadcast_to(0.0, (len(matrix), self.data.n_rows)) if self.likelihood.quadratic else None
 
         def block_sum(block: RowBlock) -> tuple[Array]:
-            hessian = rowwise(block, self._eta(block, matrix, theta))
+            # A curvature that is the same everywhere needs no predictors.
+            eta = constant[:, : block.rows.n_rows] if constant is not None else self._eta(block, matrix, theta)
+            hessian = rowwise(block, eta)
             if block.weight is not None:
-                hessian *= block.weight
+                hessian = hessian * block.weight
             return (self.predictors.curvature(block.rows, hessian),)
 
         return self.predictors.pull_back_curvature(self.data.sum(block_sum)[0])

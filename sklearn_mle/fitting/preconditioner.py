@@ -63,12 +63,7 @@ def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
         if block.weight is not None:
             diagonal = diagonal * block.weight
         between = objective.likelihood.total_information(eta, block.weight)
-        trace = diagonal.sum(axis=0)
-        within = np.zeros((p + 1, p + 1))
-        within[:p, :p] = block.rows.sandwich(trace)
-        within[p, :p] = within[:p, p] = block.rows.transpose_matvec(trace[None])[0]
-        within[p, p] = trace.sum()
-        return between, within
+        return between, block.rows.sandwich(diagonal.sum(axis=0))
 
     between, within = objective.data.sum(block_sum)
     between = contrast.T @ between @ contrast / within[p, p]

@@ -30,7 +30,8 @@ class LeastSquares(Likelihood):
         return self.expected_information(eta)
 
     def expected_information(self, eta: Array) -> Array:
-        return np.ones((1, *eta.shape), dtype=eta.dtype)
+        # One number for all rows, in no memory of its own: cross-products then need no weighted copy of X.
+        return np.broadcast_to(np.ones((), dtype=eta.dtype), (1, *eta.shape))
 
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
         residual = eta - y

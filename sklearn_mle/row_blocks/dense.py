@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DenseRows", "sandwich"]
+__all__ = ["DenseRows", "standardize_sandwich"]
 
 Array = NDArray[Any]
 
@@ -128,21 +128,39 @@ class DenseRows:
         return gradient
 
     def sandwich(self, weight: Array) -> Array:
-        """Return rows.T @ diag(weight) @ rows, shape (p, p)."""
-        scale = self._scale
-        if self._in_place and scale is not None:
-            raw = sandwich(self._X, weight)
-            if self._shift is not None:
-                # Centre algebraically: |shift| <= 1e3 scale bounds what this cancels to six digits of sixteen.
-                first = np.dot(weight, self._X)
-                raw -= np.multiply.outer(self._shift, first - 0.5 * weight.sum() * self._shift)
-                raw -= np.multiply.outer(first - 0.5 * weight.sum() * self._shift, self._shift)
-            return raw / np.multiply.outer(scale, scale)
-        return sandwich(self.standardized, weight)
+        """Return [rows 1].T @ diag(weight) @ [rows 1], shape (p + 1, p + 1): the last column stands for an intercept."""
+        if self._copy is not None:
+            return _cross_product(self._copy, weight)
+        p, in_place = self.n_columns, self._in_place
+        X = self._X if in_place else self.standardized
+        out = np.empty((p + 1, p + 1))
+        out[:p, :p] = _cross_product(X, weight)
+        out[:p, p] = out[p, :p] = np.dot(weight, X)
+        out[p, p] = weight.sum()
+        if in_place:
+            # Centred algebraically: |shift| <= 1e3 scale bounds what this cancels to six digits of sixteen.
+            standardize_sandwich(out, self._shift, self._scale)
+        return out
 
 
-def sandwich(X: Array, weight: Array) -> Array:
-    """Return X.T @ diag(weight) @ X."""
+def standardize_sandwich(sandwich: Array, shift: Array | None, scale: Array | None) -> None:
+    """Turn the sandwich of raw columns and a column of ones into that of (columns - shift) / scale, in place."""
+    p = len(sandwich) - 1
+    if shift is not None:
+        half = sandwich[p, :p] - 0.5 * sandwich[p, p] * shift
+        sandwich[:p, :p] -= np.multiply.outer(shift, half)
+        sandwich[:p, :p] -= np.multiply.outer(half, shift)
+        sandwich[:p, p] -= sandwich[p, p] * shift
+        sandwich[p, :p] = sandwich[:p, p]
+    if scale is not None:
+        sandwich[:, :p] /= scale
+        sandwich[:p] /= scale[:, None]
+
+
+def _cross_product(X: Array, weight: Array) -> Array:
+    """Return X.T @ diag(weight) @ X; a weight of stride zero is one number for all rows, as least squares has."""
+    if weight.strides == (0,) and len(weight):
+        return np.dot(X.T, X) * weight[0]
     if X.shape[1] <= _FEW_COLUMNS:
         return np.dot(X.T, X * weight[:, None])
     # numpy sees dot(A.T, A) and calls syrk, half the work of a general product; it wants weights of one sign.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.row_blocks.dense import DenseRows
+from sklearn_mle.row_blocks.dense import DenseRows, standardize_sandwich
 
 __all__ = ["SparseRows"]
 
@@ -90,17 +90,14 @@ class SparseRows:
         return gradient if self._scale is None else gradient / self._scale
 
     def sandwich(self, weight: Array) -> Array:
-        """Return rows.T @ diag(weight) @ rows, shape (p, p), dense."""
-        raw = self._raw_sandwich(weight)
-        if self._shift is not None:
-            first = np.asarray(self._X.T @ weight)
-            half = first - 0.5 * weight.sum() * self._shift
-            raw -= np.multiply.outer(self._shift, half)
-            raw -= np.multiply.outer(half, self._shift)
-        if self._scale is not None:
-            raw /= self._scale
-            raw /= self._scale[:, None]
-        return raw
+        """Return [rows 1].T @ diag(weight) @ [rows 1], shape (p + 1, p + 1), dense."""
+        p = self.n_columns
+        out = np.empty((p + 1, p + 1))
+        out[:p, :p] = self._raw_sandwich(weight)
+        out[:p, p] = out[p, :p] = self._X.T @ weight
+        out[p, p] = weight.sum()
+        standardize_sandwich(out, self._shift, self._scale)
+        return out
 
     def _raw_sandwich(self, weight: Array) -> Array:
         X, p = self._X, self.n_columns

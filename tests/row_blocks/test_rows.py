@@ -79,6 +79,11 @@ def member(request):
     return MEMBERS[request.param]
 
 
+def sandwich(X, weight):
+    augmented = np.column_stack([X, np.ones(len(X))])
+    return (augmented.T * weight) @ augmented
+
+
 def assert_verbs_agree(rows, X, **close):
     n, p = X.shape
     generator = np.random.default_rng(1)
@@ -92,7 +97,7 @@ def assert_verbs_agree(rows, X, **close):
         assert rows.matvec(coef).dtype == rows.transpose_matvec(residual).dtype == np.float64
     for weight in (generator.random(n), -generator.random(n), generator.standard_normal(n), np.zeros(n)):
         product = rows.sandwich(weight)
-        np.testing.assert_allclose(product, (X.T * weight) @ X, **close)
+        np.testing.assert_allclose(product, sandwich(X, weight), **close)
         np.testing.assert_allclose(product, product.T, **close)
 
 
@@ -140,7 +145,7 @@ def test_a_large_shift_costs_no_more_digits_than_promised():
     weight, coef, residual = (np.random.default_rng(3).random(size) for size in (N, (2, P), (2, N)))
     np.testing.assert_allclose(rows.matvec(coef), coef @ expected.T, atol=1e-11)
     np.testing.assert_allclose(rows.transpose_matvec(residual), residual @ expected, atol=1e-10)
-    np.testing.assert_allclose(rows.sandwich(weight), (expected.T * weight) @ expected, atol=1e-7)
+    np.testing.assert_allclose(rows.sandwich(weight), sandwich(expected, weight), atol=1e-7)
 
 
 def test_one_far_column_is_enough_to_take_the_careful_way():
@@ -157,7 +162,7 @@ def test_a_sparse_sandwich_of_many_columns():
     scale, shift = np.full(1600, 0.5), np.full(1600, 0.25)
     rows, expected = SparseRows(X, shift, scale), standardized(X.toarray(), shift, scale)
     for weight in (rng.random(40), rng.standard_normal(40)):
-        np.testing.assert_allclose(rows.sandwich(weight), (expected.T * weight) @ expected, atol=1e-12)
+        np.testing.assert_allclose(rows.sandwich(weight), sandwich(expected, weight), atol=1e-12)
 
 
 def test_a_sparse_sandwich_of_many_rows():
@@ -165,7 +170,7 @@ def test_a_sparse_sandwich_of_many_rows():
     X = sp.random_array((5000, 200), density=0.02, random_state=np.random.default_rng(5), format="csr")
     rows, expected = SparseRows(X), X.toarray()
     for weight in (rng.random(5000), rng.standard_normal(5000)):
-        np.testing.assert_allclose(rows.sandwich(weight), (expected.T * weight) @ expected, atol=1e-11)
+        np.testing.assert_allclose(rows.sandwich(weight), sandwich(expected, weight), atol=1e-11)
 
 
 def test_sparse_blocks_share_the_memory_of_their_matrix():
