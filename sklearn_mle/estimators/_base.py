@@ -14,8 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
-from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_features
-from sklearn_mle.fitting import FitOptions, FitResult, fit
+from sklearn_mle.estimators._validation import (
+    check_offset,
+    check_sample_weight,
+    refuse_not_finite,
+    validate_features,
+)
+from sklearn_mle.fitting import FitOptions, FitResult, NotFiniteError, fit
 from sklearn_mle.inference.model import FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
@@ -114,26 +119,30 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
                 # A previous fit's names would be missed in X; None says that there are none.
                 lambda theta: {"feature_names_in_": None, **known, **self._attributes(theta, None)},
             )
-        result = fit(
-            data.likelihood,
-            data.X,
-            data.y,
-            sample_weight=data.sample_weight,
-            offset=data.offset,
-            options=FitOptions(
-                alpha=self._prior_precision(),
-                fit_intercept=self.fit_intercept,
-                scale=getattr(self, "scale", "constant"),
-                solver=self.solver,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                verbose=self.verbose,
-            ),
-            start=self._start((data.likelihood.n_predictors, data.X.shape[1] + 1)),
-            observer=None if tasks is None else tasks.observe,
-            feature_names=data.attributes.get("feature_names_in_"),
-            class_names=data.class_names,
-        )
+        try:
+            result = fit(
+                data.likelihood,
+                data.X,
+                data.y,
+                sample_weight=data.sample_weight,
+                offset=data.offset,
+                options=FitOptions(
+                    alpha=self._prior_precision(),
+                    fit_intercept=self.fit_intercept,
+                    scale=getattr(self, "scale", "constant"),
+                    solver=self.solver,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    verbose=self.verbose,
+                ),
+                start=self._start((data.likelihood.n_predictors, data.X.shape[1] + 1)),
+                observer=None if tasks is None else tasks.observe,
+                feature_names=data.attributes.get("feature_names_in_"),
+                class_names=data.class_names,
+            )
+        except NotFiniteError:
+            refuse_not_finite(self, data.X)
+            raise
         report = {**self._report(result), **self._degrees(data.likelihood, result)}
         self._publish({**known, **self._attributes(result.coefficients, result.scale), **report})
         if tasks is not None:

@@ -19,8 +19,9 @@ from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.numerics.threads import single_threaded_blas
+from sklearn_mle.row_blocks.columns import NotFiniteError
 
-__all__ = ["FitOptions", "FitResult", "best_constant", "fit"]
+__all__ = ["FitOptions", "FitResult", "NotFiniteError", "best_constant", "fit"]
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
-from sklearn_mle.row_blocks.columns import Columns
+from sklearn_mle.row_blocks.columns import Columns, NotFiniteError
 
 __all__ = ["Prepared", "prepare"]
 
@@ -80,6 +80,8 @@ def prepare(
         n_obs = float(weight.sum())
         present = weight > 0
         if not present.all():
+            if not sp.issparse(X) and not np.isfinite(X[~present]).all():
+                raise NotFiniteError("X has an entry that is NaN or infinite, in a row of weight zero")
             row_numbers = np.flatnonzero(present)
             X, y, weight = X[present], y[..., present], weight[present]
             offset = None if offset is None else offset[..., present]

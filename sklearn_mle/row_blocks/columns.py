@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.numerics.threads import map_in_threads, n_threads
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "NotFiniteError"]
 
 Array = NDArray[Any]
 
@@ -21,6 +21,10 @@ _FOLDED = 512
 _TINY, _HUGE = 1e-140, 1e140
 # A spread below this many roundings of the largest entry is the rounding of a constant, not information.
 _CONSTANT = 16 * _EPS
+
+
+class NotFiniteError(ValueError):
+    """An entry is NaN or infinite. The moments see every entry, so a large X is not read once more to find out."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ class Columns:
             Whether there is an intercept to take the shift.
         least_scale : float
             Lower bound of the scales: a column far below it is governed by the prior, not by its spread.
+
+        Raises
+        ------
+        NotFiniteError
+            If an entry is NaN or infinite.
         """
         mean, spread, largest = _sparse_moments(X, weight) if sp.issparse(X) else _dense_moments(X, weight)
         constant = spread <= _CONSTANT * largest if centre else largest == 0
@@ -148,6 +157,8 @@ def _column_maxima(block: Array) -> Array:
 
 def _one_column(x: Array, weight: Array | None, total: float) -> tuple[float, float]:
     """Return mean and standard deviation by two passes, scaled against overflow and underflow."""
+    if not np.isfinite(x).all():
+        raise NotFiniteError("X has an entry that is NaN or infinite")
     used = x if weight is None else x[weight > 0]
     largest = float(np.abs(used).max(initial=0.0))
     if largest == 0:

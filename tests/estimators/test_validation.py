@@ -281,3 +281,19 @@ def test_probability_levels_lie_strictly_between_zero_and_one(q):
 def test_a_text_target_is_refused():
     with pytest.raises(ValueError, match=r"could not convert|cannot be converted|Unable to convert"):
         check_real_target(["a", "b"])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("estimator", [MLELogisticClassifier(), GaussianMLERegressor()])
+def test_what_is_not_finite_in_a_large_X_is_found_by_the_fit(estimator, dtype, value, weighted):
+    """Too large to be read once more for that: the first pass finds it, in rows of weight zero, too."""
+    X = np.random.default_rng(0).standard_normal((20_001, 50)).astype(dtype)
+    y = np.arange(len(X)) % 2
+    X[11_111, 7] = value
+    weight = (np.arange(len(X)) != 11_111).astype(float) if weighted else None
+    word = "NaN" if np.isnan(value) else "infinity"
+    with pytest.raises(ValueError, match=f"Input X contains {word}"):
+        estimator.fit(X, y, sample_weight=weight)
+    assert not hasattr(estimator, "coef_")
