@@ -94,3 +94,10 @@ def test_every_parameter_of_both_logistic_estimators_stands_in_the_drop_in_table
     documented = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
     for estimator in (LogisticRegression(), sklearn_mle.MLELogisticClassifier()):
         assert set(estimator.get_params()) <= documented
+
+
+def test_every_room_stands_on_a_floor_of_the_architecture():
+    package = Path(sklearn_mle.__file__).parent
+    rooms = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    documented = set(re.findall(r"`(\w+)/?`", (ROOT / "docs" / "architecture.md").read_text()))
+    assert rooms - {"__init__"} <= documented
