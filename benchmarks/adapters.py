@@ -8,16 +8,17 @@ import scipy.sparse as sp
 from scipy.optimize import minimize
 
 from benchmarks.objective import Solution
+from benchmarks.problem import LEVEL, Problem
 
 __all__ = ["HandWrittenHeteroscedastic", "SnapModel", "StatsModel"]
 
 
 class StatsModel:
-    """statsmodels: ``Logit`` or ``MNLogit`` (Newton), ``GLM`` (IRLS), ``OLS``, with a column of ones added in front."""
+    """statsmodels' ``Logit`` or ``MNLogit`` (Newton), ``GLM`` (IRLS), ``OLS``, ``QuantReg``; with a column of ones."""
 
-    def __init__(self, method: str, n_classes: int, tol: float | None = None) -> None:
+    def __init__(self, method: str, problem: Problem, tol: float | None = None) -> None:
         self.method = method
-        self.n_classes = n_classes
+        self.problem = problem
         self.tol = tol
         self.max_iter = 1000
 
@@ -29,10 +30,13 @@ class StatsModel:
         if self.method == "OLS":
             result = sm.OLS(y, design).fit()
         elif self.method == "IRLS":
-            model = sm.GLM(y, design, family=sm.families.Binomial())
+            family = sm.families.Poisson() if self.problem.model == "poisson" else sm.families.Binomial()
+            model = sm.GLM(y, design, family=family)
             result = model.fit(method="IRLS", tol=self.tol, maxiter=self.max_iter)
+        elif self.method == "QuantReg":
+            result = sm.QuantReg(y, design).fit(q=LEVEL, p_tol=self.tol, max_iter=self.max_iter)
         else:
-            model = (sm.Logit if self.n_classes == 2 else sm.MNLogit)(y, design)
+            model = (sm.Logit if self.problem.n_classes == 2 else sm.MNLogit)(y, design)
             result = model.fit(method="newton", tol=self.tol, maxiter=self.max_iter, disp=False)
         params = np.asarray(result.params)
         if params.ndim == 2:  # the first class is the reference

@@ -29,7 +29,9 @@ def lowest(name: str, facts: dict[str, Any], store: Path | None = STORE) -> dict
     """
     known = json.loads(store.read_text()) if store and store.exists() else {}
     best = {"total": math.nan, "by": "nobody", "fingerprint": facts["fingerprint"]}
-    done = [r for r in facts["results"] if r["status"] == "ok" and not math.isnan(r["total"])]
+    done = [
+        r for r in facts["results"] if r["status"] == "ok" and not math.isnan(r["total"]) and not r.get("objective")
+    ]
     if done:
         first = min(done, key=lambda r: r["total"])
         best |= {"total": first["total"], "by": f"{first['solver']}, {first['setting']}"}

@@ -5,6 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def measure(
         progress("fitted")
     total = _search_total(problem, X, y, fit.scoring.solutions) if problem.search else None
     if total is None:
-        total = total_objective(problem, X, y, solver.solution(fit))
+        judged = replace(problem, model=solver.objective) if solver.objective else problem
+        total = total_objective(judged, X, y, solver.solution(fit))
     progress("judged")
     return {
         "seconds": min(seconds),

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
 
-from benchmarks.problem import Problem
+from benchmarks.problem import DF, EPSILON, LEVEL, Problem
 
 __all__ = ["Solution", "total_objective"]
 
@@ -28,7 +30,7 @@ class Solution:
     intercept : ndarray of shape (q,)
         Intercepts.
     scale : float or None
-        Gaussian scale; None lets the judge put in the best one, for peers that do not estimate it.
+        Scale of a model that has one; None lets the judge put in the best one, for peers that do not estimate it.
     scale_coef : ndarray of shape (p,) or None
         Coefficients of the log scale.
     scale_intercept : float
@@ -111,9 +113,66 @@ def _gaussian_log_linear(X: Any, y: np.ndarray, solution: Solution) -> float:
     return _sum_over_blocks(X, y, nll)
 
 
+def _poisson(X: Any, y: np.ndarray, solution: Solution) -> float:
+    def nll(X: Any, y: np.ndarray) -> np.ndarray:
+        eta = X @ solution.coef[0] + solution.intercept[0]
+        return np.exp(eta) - y * eta + gammaln(y + 1)
+
+    return _sum_over_blocks(X, y, nll)
+
+
+def _with_best_scale(total: Callable[[float], float], scale: float | None, typical: float) -> float:
+    """Return the total NLL at the given scale, or at the best one near a typical residual."""
+    if scale is not None:
+        return total(math.log(scale))
+    centre = math.log(typical)
+    return float(minimize_scalar(total, bounds=(centre - 4, centre + 4), method="bounded", options={"xatol": 1e-9}).fun)
+
+
+def _location_scale(rho: Callable[[np.ndarray], np.ndarray], constant: float) -> Callable[..., float]:
+    """Return the total NLL of residuals r: the sum of log s + constant + rho(r / s)."""
+
+    def judge(X: Any, y: np.ndarray, solution: Solution) -> float:
+        residual = y - X @ solution.coef[0] - solution.intercept[0]
+
+        def total(log_scale: float) -> float:
+            z = residual * math.exp(-log_scale)
+            return len(y) * (log_scale + constant) + math.fsum(np.add.reduceat(rho(z), np.arange(0, len(z), BLOCK)))
+
+        return _with_best_scale(total, solution.scale, float(np.mean(np.abs(residual))))
+
+    return judge
+
+
+def _huber_rho(z: np.ndarray) -> np.ndarray:
+    size = np.abs(z)
+    return np.where(size <= EPSILON, 0.5 * z**2, EPSILON * size - 0.5 * EPSILON**2)
+
+
+def _check_rho(z: np.ndarray) -> np.ndarray:
+    return np.where(z > 0, LEVEL * z, (LEVEL - 1) * z)
+
+
+def _huber_concomitant(X: Any, y: np.ndarray, solution: Solution) -> float:
+    """Huber's joint criterion for location and scale, that of HuberRegressor: not a likelihood, in y's unit."""
+    assert solution.scale is not None
+    z = (y - X @ solution.coef[0] - solution.intercept[0]) / solution.scale
+    return solution.scale * (len(y) + math.fsum(2 * _huber_rho(z)))
+
+
+_HUBER_CONSTANT = math.log(
+    math.sqrt(2 * math.pi) * math.erf(EPSILON / math.sqrt(2)) + 2 / EPSILON * math.exp(-0.5 * EPSILON**2)
+)
+_STUDENT_CONSTANT = float(gammaln(DF / 2) - gammaln((DF + 1) / 2) + 0.5 * math.log(DF * math.pi))
+
 _TOTAL_NLL: dict[str, Callable[[Any, np.ndarray, Solution], float]] = {
     "bernoulli": _bernoulli,
     "categorical": _categorical,
     "gaussian": _gaussian,
     "gaussian_log_linear": _gaussian_log_linear,
+    "poisson": _poisson,
+    "huber": _location_scale(_huber_rho, _HUBER_CONSTANT),
+    "student_t": _location_scale(lambda z: 0.5 * (DF + 1) * np.log1p(z**2 / DF), _STUDENT_CONSTANT),
+    "quantile": _location_scale(_check_rho, -math.log(LEVEL * (1 - LEVEL))),
+    "huber_concomitant": _huber_concomitant,
 }

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["Problem", "fingerprint", "load", "row_sample", "save", "stored_bytes"]
+__all__ = ["DF", "EPSILON", "LEVEL", "Problem", "fingerprint", "load", "row_sample", "save", "stored_bytes"]
+
+# Where Huber's tails begin (HuberRegressor's default), Student's degrees of freedom, the quantile that is fitted.
+EPSILON = 1.35
+DF = 4.0
+LEVEL = 0.9
 
 WARM_UP_ROWS = 2000
 
@@ -22,7 +27,7 @@ class Problem:
     ----------
     name : str
         Name of the workload.
-    model : {"bernoulli", "categorical", "gaussian", "gaussian_log_linear"}
+    model : {"bernoulli", "categorical", "gaussian", "gaussian_log_linear", "poisson", "huber", "student_t", "quantile"}
         The likelihood.
     n, p, n_classes : int
         Rows, columns, classes (0 for regression).

@@ -173,7 +173,10 @@ def _details(workload: dict[str, Any], verdict: Verdict) -> str:
 
 
 def _remark(result: Result) -> str:
-    return result["error"] if "error" in result else ", ".join(result["warnings"])
+    if "error" in result:
+        return result["error"]
+    other = ["its own objective"] if result.get("objective") else []
+    return ", ".join([*other, *result["warnings"]])
 
 
 def _seconds(result: Result | None) -> str:

@@ -110,7 +110,7 @@ def _measure(folder: Path, problem: Problem, solvers: list[Solver], timeout: flo
             continue
         result = _one(folder, solver, setting, timeout)
         results.append(result)
-        if result["status"] == "ok":
+        if result["status"] == "ok" and not solver.objective:
             best = min(best, result["total"])
             reached = (result["total"] - best) / n_rows_judged(problem) <= TARGET
             if reached and result["seconds"] > LONG_SWEEP and not solver.ours:
@@ -144,7 +144,13 @@ def _one(folder: Path, solver: Solver, setting: Setting, timeout: float, quick: 
     else:
         told = f"{result['status']}: {result['error']}"
     _say(f"  {solver.name:26s} {setting.label:34s} {told}")
-    return {"solver": solver.name, "setting": setting.label, "ours": solver.ours, **result}
+    return {
+        "solver": solver.name,
+        "setting": setting.label,
+        "ours": solver.ours,
+        "objective": solver.objective,
+        **result,
+    }
 
 
 def _say(text: str) -> None:

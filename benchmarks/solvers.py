@@ -11,11 +11,17 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import (
+    HuberRegressor,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    QuantileRegressor,
+)
 
 from benchmarks import adapters
 from benchmarks.objective import Solution
-from benchmarks.problem import Problem
+from benchmarks.problem import DF, EPSILON, LEVEL, Problem
 
 __all__ = ["AS_USED", "DEFAULT", "OTHER_MODEL", "SOLVERS", "Setting", "Solver"]
 
@@ -55,6 +61,8 @@ class Solver:
         Why the solver does not apply, or "".
     solution : callable(estimator) -> Solution
         The fitted estimator's answer in X's units.
+    objective : str
+        The objective it minimizes, where that is another than the problem's; "" for the problem's.
     """
 
     name: str
@@ -64,6 +72,7 @@ class Solver:
     build: Callable[[Problem, dict[str, Any]], Any]
     refuses: Callable[[Problem], str]
     solution: Callable[[Any], Solution] = lambda estimator: Solution.of(estimator.coef_, estimator.intercept_)
+    objective: str = ""
 
     @property
     def ours(self) -> bool:
@@ -100,8 +109,17 @@ def _tolerances(name: str, values: Sequence[float], **fixed: Any) -> list[Settin
 
 def _ours() -> Solver:
     def build(problem: Problem, params: dict[str, Any]) -> BaseEstimator:
-        from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
+        from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+        from sklearn_mle.likelihoods import AsymmetricLaplace, Huber, StudentT
 
+        likelihoods = {
+            "poisson": "poisson",
+            "huber": Huber(epsilon=EPSILON),
+            "student_t": StudentT(df=DF),
+            "quantile": AsymmetricLaplace(quantile=LEVEL),
+        }
+        if problem.model in likelihoods:
+            return MLERegressor(likelihoods[problem.model], **params)
         if _is_classifier(problem):
             return MLELogisticClassifier(C=problem.C, **params)
         scale = "log_linear" if problem.model == "gaussian_log_linear" else "constant"
@@ -119,16 +137,7 @@ def _ours() -> Solver:
         }
         return Solution.of(estimator.coef_, estimator.intercept_, **scale)
 
-    models = ("bernoulli", "categorical", "gaussian", "gaussian_log_linear")
-    return Solver(
-        "sklearn_mle",
-        "sklearn-mle",
-        "sklearn_mle",
-        settings,
-        build,
-        lambda problem: "" if problem.model in models else OTHER_MODEL,
-        solution,
-    )
+    return Solver("sklearn_mle", "sklearn-mle", "sklearn_mle", settings, build, lambda problem: "", solution)
 
 
 def _scikit_learn(solver: str, settings: Sequence[Setting]) -> Solver:
@@ -188,7 +197,7 @@ def _accelerated_regression() -> type:
 
 
 def _glum(solver: str) -> Solver:
-    family = {"bernoulli": "binomial", "gaussian": "normal"}
+    family = {"bernoulli": "binomial", "gaussian": "normal", "poisson": "poisson"}
 
     def build(problem: Problem, params: dict[str, Any]) -> Any:
         from glum import GeneralizedLinearRegressor
@@ -226,14 +235,15 @@ def _statsmodels(method: str, models: Sequence[str]) -> Solver:
         return "no penalty, dense data only" if problem.alpha or problem.search or problem.sparse else ""
 
     def settings(problem: Problem) -> list[Setting]:
-        return [Setting("direct")] if method == "OLS" else _tolerances("tol", [1e-4, 1e-8])
+        tolerances = [1e-6, 1e-9, 1e-12] if method == "QuantReg" else [1e-4, 1e-8]
+        return [Setting("direct")] if method == "OLS" else _tolerances("tol", tolerances)
 
     return Solver(
         f"statsmodels {method}",
         "statsmodels",
         "statsmodels",
         settings,
-        lambda problem, params: adapters.StatsModel(method, problem.n_classes, **params),
+        lambda problem, params: adapters.StatsModel(method, problem, **params),
         refuses,
     )
 
@@ -264,6 +274,41 @@ def _snapml(form: str) -> Solver:
         settings,
         lambda problem, params: adapters.SnapModel(problem.alpha, form, **params),
         refuses,
+    )
+
+
+def _poisson_regressor(solver: str) -> Solver:
+    return Solver(
+        f"sklearn PoissonRegressor {solver}",
+        "scikit-learn",
+        "sklearn",
+        lambda problem: _tolerances("tol", [1e-4, 1e-6, 1e-8], max_iter=10_000),
+        lambda problem, params: PoissonRegressor(alpha=problem.alpha / problem.n, solver=solver, **params),
+        lambda problem: "" if problem.model == "poisson" else OTHER_MODEL,
+    )
+
+
+def _huber_regressor() -> Solver:
+    return Solver(
+        "sklearn HuberRegressor",
+        "scikit-learn",
+        "sklearn",
+        lambda problem: _tolerances("tol", [1e-3, 1e-5, 1e-7], max_iter=100_000),
+        lambda problem, params: HuberRegressor(epsilon=EPSILON, alpha=0.0, **params),
+        lambda problem: "" if problem.model in ("huber", "student_t") else OTHER_MODEL,
+        lambda estimator: Solution.of(estimator.coef_, estimator.intercept_, scale=estimator.scale_),
+        objective="huber_concomitant",
+    )
+
+
+def _quantile_regressor() -> Solver:
+    return Solver(
+        "sklearn QuantileRegressor",
+        "scikit-learn",
+        "sklearn",
+        lambda problem: [Setting("highs")],
+        lambda problem, params: QuantileRegressor(quantile=LEVEL, alpha=0.0, solver="highs"),
+        lambda problem: "" if problem.model == "quantile" else OTHER_MODEL,
     )
 
 
@@ -299,12 +344,17 @@ SOLVERS = {
         _glum("irls-ls"),
         _glum("lbfgs"),
         _statsmodels("Newton", ["bernoulli", "categorical"]),
-        _statsmodels("IRLS", ["bernoulli"]),
+        _statsmodels("IRLS", ["bernoulli", "poisson"]),
         _statsmodels("OLS", ["gaussian"]),
+        _statsmodels("QuantReg", ["quantile"]),
         _snapml("dual"),
         _snapml("primal"),
         _least_squares("sklearn LinearRegression", "scikit-learn", "sklearn", lambda: LinearRegression),
         _least_squares("sklearnex LinearRegression", "scikit-learn-intelex", "sklearnex", _accelerated_regression),
+        _poisson_regressor("lbfgs"),
+        _poisson_regressor("newton-cholesky"),
+        _huber_regressor(),
+        _quantile_regressor(),
         _hand_written(),
     ]
 }

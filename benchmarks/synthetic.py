@@ -10,6 +10,8 @@ from scipy.special import expit
 
 __all__ = [
     "correlated_binary",
+    "counts",
+    "heavy_tails",
     "heteroscedastic",
     "images",
     "linear_gaussian",
@@ -149,6 +151,20 @@ def linear_gaussian(n: int, p: int = 100) -> Data:
     rng = np.random.default_rng(8)
     X = _correlated(rng, n, p)
     return X, 10 + _predictor(rng, X, 2.0) + 2.0 * rng.standard_normal(n)
+
+
+def counts(n: int, p: int = 40) -> Data:
+    """Correlated columns; counts of mean near one whose log means have standard deviation 0.7."""
+    rng = np.random.default_rng(10)
+    X = _correlated(rng, n, p, 0.6)
+    return X, rng.poisson(np.exp(_predictor(rng, X, 0.7) - 0.25)).astype(np.float64)
+
+
+def heavy_tails(n: int, p: int = 40) -> Data:
+    """Correlated columns; noise of Student's t with three degrees of freedom, as large as the signal."""
+    rng = np.random.default_rng(11)
+    X = _correlated(rng, n, p, 0.6)
+    return X, 10 + _predictor(rng, X, 1.5) + rng.standard_t(3, n)
 
 
 def heteroscedastic(n: int, p: int = 30) -> Data:

@@ -41,12 +41,19 @@ class Verdict:
 
 
 def judge(workload: dict[str, Any]) -> Verdict:
-    """Add each result's gaps ("gap" a row, "total_gap", in nats) to it, and find the verdict."""
-    best = workload["best_known"]["total"]
+    """Add each result's gaps ("gap" a row, "total_gap", in nats) to it, and find the verdict.
+
+    A solver of another objective is measured by that one: against the lowest that this run saw of it.
+    """
     results = workload["results"]
+    lowest = {"": workload["best_known"]["total"]}
+    for result in results:
+        objective = result.get("objective", "")
+        if objective and result["status"] == "ok":
+            lowest[objective] = min(lowest.get(objective, float("inf")), result["total"])
     for result in results:
         if result["status"] == "ok":
-            result["total_gap"] = result["total"] - best
+            result["total_gap"] = result["total"] - lowest[result.get("objective", "")]
             result["gap"] = result["total_gap"] / workload["rows_judged"]
     fastest, nearest = {}, {}
     for solver in dict.fromkeys(result["solver"] for result in results):

@@ -115,6 +115,10 @@ WORKLOADS = {
             "gaussian_log_linear",
             _sized(synthetic.heteroscedastic, 200_000, 10_000),
         ),
+        Workload("poisson_40", "500,000 x 40, counts", "poisson", _sized(synthetic.counts, 500_000, 5_000)),
+        Workload("huber_40", "200,000 x 40, heavy tails", "huber", _sized(synthetic.heavy_tails, 200_000, 4_000)),
+        Workload("student_t_40", "the same, df=4", "student_t", _sized(synthetic.heavy_tails, 200_000, 4_000)),
+        Workload("quantile_40", "the same, quantile 0.9", "quantile", _sized(synthetic.heavy_tails, 200_000, 4_000)),
         Workload("search_digits", "digits, 10 C x 5 folds", "categorical", _bundled(load_digits), search=SEARCHED),
         Workload(
             "search_cancer", "breast_cancer, 10 C x 5 folds", "bernoulli", _bundled(load_breast_cancer), search=SEARCHED

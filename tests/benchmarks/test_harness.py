@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.stats import norm
 from sklearn.datasets import load_iris
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import HuberRegressor, LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks is not part of the installed package
@@ -19,11 +19,13 @@ from benchmarks.best_known import lowest
 from benchmarks.child import find_setting, measure, run
 from benchmarks.growth import slopes
 from benchmarks.objective import Solution, total_objective
-from benchmarks.problem import Problem, fingerprint, load, save
+from benchmarks.problem import DF, EPSILON, LEVEL, Problem, fingerprint, load, save
 from benchmarks.run import main
 from benchmarks.solvers import DEFAULT, SOLVERS
 from benchmarks.verdict import judge
 from benchmarks.workloads import DATA_VARIABLE, WORKLOADS, MissingDataError
+from sklearn_mle import MLERegressor
+from sklearn_mle.likelihoods import AsymmetricLaplace, Huber, StudentT
 
 
 def small_problem(name):
@@ -180,3 +182,50 @@ def test_report_of_failures(tmp_path, capsys):
     report.write(results, tmp_path)
     assert "| peer | tol | no | timeout | - | - | still fitting after 1 s |" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {"results.json", "results.md", "time_to_solution.png"}
+
+
+@pytest.mark.parametrize(
+    ("name", "likelihood"),
+    [
+        ("poisson_40", "poisson"),
+        ("huber_40", Huber(epsilon=EPSILON)),
+        ("student_t_40", StudentT(df=DF)),
+        ("quantile_40", AsymmetricLaplace(quantile=LEVEL)),
+    ],
+)
+def test_objectives_of_regressions_are_those_of_the_likelihoods_and_put_in_the_best_scale(name, likelihood):
+    problem, X, y = small_problem(name)
+    model = MLERegressor(likelihood).fit(X, y)
+    given = {"scale": getattr(model, "scale_", None)}
+    for scale in (given, {}):
+        total = total_objective(problem, X, y, Solution.of(model.coef_, model.intercept_, **scale))
+        assert total == pytest.approx(-model.log_likelihood_, rel=1e-12)
+
+
+def test_a_peer_of_another_objective_is_judged_by_its_own():
+    problem, X, y = small_problem("huber_40")
+    solver = SOLVERS["sklearn HuberRegressor"]
+    measured = measure(problem, X, y, solver, solver.settings(problem)[-1], once=True)
+    peer = HuberRegressor(epsilon=EPSILON, alpha=0.0, tol=1e-7, max_iter=10_000).fit(X, y)
+    z = (y - peer.predict(X)) / peer.scale_
+    rho = np.where(np.abs(z) <= EPSILON, z**2, 2 * EPSILON * np.abs(z) - EPSILON**2)
+    assert measured["total"] == pytest.approx(peer.scale_ * np.sum(1 + rho), rel=1e-9)
+
+    def result(name, total, seconds, objective=""):
+        return {
+            "solver": name,
+            "setting": DEFAULT,
+            "ours": name == "sklearn_mle",
+            "status": "ok",
+            "total": total,
+            "seconds": seconds,
+            "objective": objective,
+        }
+
+    own = [result("peer", 7.1, 1.0, "own"), result("peer", 7.0, 2.0, "own")]
+    facts = {"fingerprint": "a", "results": [result("sklearn_mle", 100.0, 0.5), *own], "rows_judged": 10}
+    facts["best_known"] = lowest("w", facts, None)
+    assert facts["best_known"]["total"] == 100.0
+    verdict = judge(facts)
+    assert verdict.peer is own[1]
+    assert own[0]["total_gap"] == pytest.approx(0.1)
