@@ -31,6 +31,7 @@ class PenalizedNLL:
     def __init__(self, likelihood: Likelihood, predictors: LinearPredictors, data: RowBlocks, penalty: Penalty) -> None:
         self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
         self._recent: tuple[Array, Array] | None = None
+        self._expanded: tuple[Array, Array] | None = None
 
     def _eta(self, block: RowBlock, matrix: Array, theta: Array) -> Array:
         """Return the predictors of a block, remembering those of the last theta where one block is all the data.
@@ -58,6 +59,22 @@ class PenalizedNLL:
             penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
             return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
 
+    def expand(self, theta: Array) -> tuple[float, Array]:
+        """Return F and its gradient in a pass that forms the curvature, too, for the next ``hessian(theta)`` to take."""
+        matrix = self.predictors.matrix(theta)
+
+        def block_sums(block: RowBlock) -> tuple[float, Array, Array]:
+            eta = self._eta(block, matrix, theta)
+            value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
+            curvature = self._block_curvature(block, self.likelihood.hessian(block.y, eta))
+            return value, self.predictors.pull_back(block.rows, gradient), curvature
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, gradient, curvature = self.data.sum(block_sums)
+            penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
+            self._expanded = (theta, self.predictors.pull_back_curvature(curvature))
+            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
+
     def nll(self, theta: Array) -> float:
         """Return the unpenalized total NLL."""
         matrix = self.predictors.matrix(theta)
@@ -70,6 +87,9 @@ class PenalizedNLL:
 
     def hessian(self, theta: Array) -> Array:
         """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex."""
+        expanded, self._expanded = self._expanded, None
+        if expanded is not None and expanded[0] is theta:
+            return self.penalty.add_hessian(expanded[1], theta)
         matrix = self._curvature(theta, lambda block, eta: self.likelihood.hessian(block.y, eta))
         return self.penalty.add_hessian(matrix, theta)
 
@@ -89,12 +109,13 @@ class PenalizedNLL:
         def block_sum(block: RowBlock) -> tuple[Array]:
             # A curvature that is the same everywhere needs no predictors.
             eta = constant[:, : block.rows.n_rows] if constant is not None else self._eta(block, matrix, theta)
-            hessian = rowwise(block, eta)
-            if block.weight is not None:
-                hessian = hessian * block.weight
-            return (self.predictors.curvature(block.rows, hessian),)
+            return (self._block_curvature(block, rowwise(block, eta)),)
 
         return self.predictors.pull_back_curvature(self.data.sum(block_sum)[0])
+
+    def _block_curvature(self, block: RowBlock, hessian: Array) -> Array:
+        weighted = hessian if block.weight is None else hessian * block.weight
+        return self.predictors.curvature(block.rows, weighted)
 
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
         """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""

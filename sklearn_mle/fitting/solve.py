@@ -92,8 +92,15 @@ def solve(
         return _lbfgs(problem, objective, start, null_value, options, tol)
     if objective.likelihood.quadratic:
         # One step is exact to rounding: only small problems can afford to win its last digits back.
-        polish = _POLISH if _work(objective) < _SAMPLE_WORK else 0
-        return solve_newton(problem, start, tol=tol, max_iter=options.max_iter, null_value=null_value, polish=polish)
+        return solve_newton(
+            problem,
+            start,
+            tol=tol,
+            max_iter=options.max_iter,
+            null_value=null_value,
+            known=objective.expand(start),
+            polish=_POLISH if _work(objective) < _SAMPLE_WORK else 0,
+        )
     if options.solver == "newton" or _work(objective) < _SAMPLE_WORK:
         return solve_newton(
             problem,

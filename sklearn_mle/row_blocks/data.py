@@ -21,8 +21,8 @@ _LEAST_ROWS = 64
 # Of few columns, the work on a block's rows (exponentials) outweighs that on its entries, and longer blocks hand the
 # interpreter's lock over less often: a pass over a million rows of 20 takes 12 ms in blocks of 4 MB, 16 in those of 2.
 _MANY_ROWS, _MOST_ROWS = 1 << 13, 1 << 15
-# Products of fewer sparse entries take no longer than calling for them (48,842 rows of 12: 2.6 ms a pass in eight blocks,
-# 0.9 in two).
+# Products of fewer sparse entries take no longer than calling for them: 48,842 rows of 12 take 2.6 ms a pass in eight
+# blocks, 0.9 in two.
 _SPARSE_ENTRIES = 1 << 18
 # Sums are kept per segment and added in order: a fixed number, so that the bits do not depend on the threads.
 _SEGMENTS = 8

@@ -128,7 +128,7 @@ class DenseRows:
         return gradient
 
     def sandwich(self, weight: Array) -> Array:
-        """Return [rows 1].T @ diag(weight) @ [rows 1], shape (p + 1, p + 1): the last column stands for an intercept."""
+        """Return [rows 1].T @ diag(weight) @ [rows 1], shape (p + 1, p + 1): the last column is the intercept's."""
         if self._copy is not None:
             return _cross_product(self._copy, weight)
         p, in_place = self.n_columns, self._in_place

@@ -287,7 +287,7 @@ def test_a_text_target_is_refused():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("estimator", [MLELogisticClassifier(), GaussianMLERegressor()])
-def test_what_is_not_finite_in_a_large_X_is_found_by_the_fit(estimator, dtype, value, weighted):
+def test_what_is_not_finite_in_a_large_matrix_is_found_by_the_fit(estimator, dtype, value, weighted):
     """Too large to be read once more for that: the first pass finds it, in rows of weight zero, too."""
     X = np.random.default_rng(0).standard_normal((20_001, 50)).astype(dtype)
     y = np.arange(len(X)) % 2
