@@ -31,6 +31,14 @@ class ClassResponse:
     values: NDArray[np.floating]
     is_log: bool
 
+    def log(self) -> NDArray[np.float64]:
+        """Log-probabilities (n, K)."""
+        values = np.asarray(self.values, dtype=np.float64)
+        if self.is_log:
+            return values
+        with np.errstate(divide="ignore"):
+            return np.log(values)
+
 
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Give the estimator inside pipelines and searches, and X as that estimator sees it."""

@@ -63,6 +63,7 @@ def pit_values(y_true: ArrayLike, y_pred: Any) -> Array:
     # distribution need be told apart.
     below = np.broadcast_to(distributions.cdf(np.nextafter(y, -np.inf)), y.shape)
     up_to = np.broadcast_to(distributions.cdf(y), y.shape)
+    below = np.minimum(below, up_to)  # some distribution functions fall by a rounding
     return np.column_stack([check_rows(values, y, "the distribution function") for values in (below, up_to)])
 
 
