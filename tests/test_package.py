@@ -16,6 +16,7 @@ import sklearn_mle
 ROOT = Path(__file__).parents[1]
 PUBLIC_MODULES = [
     "sklearn_mle",
+    "sklearn_mle.displays",
     "sklearn_mle.estimators",
     "sklearn_mle.exceptions",
     "sklearn_mle.likelihoods",
@@ -62,7 +63,7 @@ def test_the_package_itself_imports_neither_numpy_nor_scikit_learn():
 
 
 def test_the_public_rooms_add_no_optional_dependency_and_no_network():
-    rooms = modules_after("import sklearn_mle.estimators, sklearn_mle.likelihoods, sklearn_mle.model_selection")
+    rooms = modules_after("import sklearn_mle.estimators, sklearn_mle.displays, sklearn_mle.likelihoods")
     # scikit-learn imports pandas on its own where that is installed.
     added = rooms - modules_after("import sklearn.linear_model, sklearn.model_selection")
     assert "sklearn_mle" in added

@@ -3,7 +3,7 @@
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -105,7 +105,14 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
     def _prior_precision(self) -> float:
         """Return alpha, the prior precision of the location coefficients."""
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> Self:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        offset: Any,
+        observer: Callable[[int, Array], bool | None] | None = None,
+    ) -> Self:
         data = self._prepare(X, y, sample_weight, offset)
         known = {**data.attributes, "_needs_offset": offset is not None}
         tasks = None
@@ -136,7 +143,7 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
                     verbose=self.verbose,
                 ),
                 start=self._start((data.likelihood.n_predictors, data.X.shape[1] + 1)),
-                observer=None if tasks is None else tasks.observe,
+                observer=observer if tasks is None else tasks.observe,
                 feature_names=data.attributes.get("feature_names_in_"),
                 class_names=data.class_names,
             )

@@ -99,6 +99,8 @@ class Comparison:
         Sum of the weights of the rows that were tested.
     n_folds : int
         Number of folds.
+    in_nats : bool
+        Whether the score is a log-likelihood, in nats.
 
     See Also
     --------
@@ -116,6 +118,7 @@ class Comparison:
         n_folds: int,
     ) -> None:
         self.scoring = scoring
+        self.in_nats = scoring in _IN_NATS
         self.n_folds = n_folds
         tested = ~np.isnan(np.column_stack([model.row_scores for model in models])).all(axis=1) & (weight > 0)
         self._tested, self._weight = tested, weight[tested]
@@ -180,7 +183,7 @@ class Comparison:
         error = standard_error(rows, self._weight, self._groups)
         total = value * self.n_rows
         units = self.n_rows if self._groups is None else len(np.unique(self._groups))
-        close = self.scoring in _IN_NATS and abs(total) < _FEW_NATS
+        close = self.in_nats and abs(total) < _FEW_NATS
         return PairedDifference(value, error, total, bool(np.isfinite(value) and (close or units < _FEW_ROWS)))
 
     def to_frame(self) -> Any:
@@ -261,7 +264,7 @@ class Comparison:
         return int(np.isinf(model.row_scores[self._tested]).sum())
 
     def _title(self) -> str:
-        unit = "nats per row" if self.scoring in _IN_NATS else "per row"
+        unit = "nats per row" if self.in_nats else "per row"
         groups = "" if self._groups is None else f" in {len(np.unique(self._groups))} groups"
         return f"{self.scoring}, mean {unit}, higher is better: {self.n_rows:.10g} rows{groups}, {self.n_folds} folds"
 

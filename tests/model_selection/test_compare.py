@@ -304,6 +304,15 @@ def test_mass_functions_and_densities_are_never_ranked(others):
     compare({"counts": Constant("poisson"), "shifted": Constant("poisson", shift=0.5)}, X, y)
 
 
+def test_crps_ranks_them_all():
+    y = np.random.default_rng(0).poisson(2.0, 120).astype(float)
+    models = {"counts": Constant("poisson"), "density": Constant()}
+    comparison = compare(models, np.zeros((120, 1)), y, scoring="neg_crps", cv=3)
+    expected = cross_val_score(models["counts"], np.zeros((120, 1)), y, scoring=get_scorer("neg_crps"), cv=KFold(3))
+    assert comparison.score("counts")[0] == pytest.approx(expected.mean(), rel=1e-9)
+    assert not comparison.in_nats
+
+
 def test_an_atom_and_a_density_mix_only_where_the_atom_occurs():
     y = np.random.default_rng(0).gamma(2.0, size=120)
     models = {"tweedie": Constant("tweedie"), "normal": Constant()}

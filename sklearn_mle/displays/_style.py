@@ -1,0 +1,96 @@
+"""What all displays share: matplotlib, imported when a picture is first drawn; colours, units, and a place to draw."""
+
+import re
+from typing import Any
+
+from scipy.special import ndtri
+
+from sklearn_mle.metrics._units import nats_in_unit
+
+__all__ = [
+    "BLUE",
+    "COLOURS",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "VERMILION",
+    "Unit",
+    "axes_for",
+    "confidence_factor",
+    "signed",
+    "wrapped",
+]
+
+# Okabe and Ito's palette, told apart with every kind of colour vision; in an order that alternates light and dark.
+BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, VERMILION = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#F0E442",
+    "#D55E00",
+)
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
+GREY = "0.45"
+
+_WIDTH = 6.0  # inches: 600 pixels at matplotlib's 100 dots an inch
+_NAME_WIDTH = 28  # characters of a name on a line
+_MOST_LINES = 2
+_PIECES = re.compile(rf".{{1,{_NAME_WIDTH}}}?(?:[\s_,;/(=-]+|(?<=[a-z])(?=[A-Z])|$)|.{{{_NAME_WIDTH}}}")
+
+
+class Unit:
+    """A unit of information, by the base of its logarithm: None is nats, 2 bits; a ValueError for no valid base."""
+
+    def __init__(self, base: float | None) -> None:
+        self.nats = nats_in_unit(base)
+        names: dict[float | None, str] = {None: "nats", 2: "bits", 10: "bans"}
+        self.name = names.get(base, f"units of {self.nats:.4g} nats")
+
+
+def axes_for(ax: Any, height: float = 4.0) -> tuple[Any, Any]:
+    """Give (figure, axes): those of ``ax``, or new ones of 600 pixels' width and ``height`` inches.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    if ax is None:
+        try:
+            from matplotlib import pyplot
+        except ImportError as missing:
+            raise ImportError("Displays need matplotlib: pip install 'sklearn-mle[displays]'.") from missing
+        _, ax = pyplot.subplots(figsize=(_WIDTH, height), layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax.figure, ax
+
+
+def check_level(confidence_level: Any) -> None:
+    """Refuse a confidence level that is not strictly between 0 and 1, with a ValueError."""
+    if not (isinstance(confidence_level, float) and 0 < confidence_level < 1):
+        raise ValueError(f"confidence_level must be a number strictly between 0 and 1; got {confidence_level!r}.")
+
+
+def confidence_factor(confidence_level: float) -> float:
+    """Standard errors to each side of a normal interval of this level."""
+    check_level(confidence_level)
+    return float(ndtri((1 + confidence_level) / 2))
+
+
+def wrapped(name: str) -> str:
+    """Break a long name into at most two lines, after blanks and punctuation where that is possible."""
+    lines = [""]
+    for piece in _PIECES.findall(name):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > _NAME_WIDTH:
+            lines.append("")
+        lines[-1] += piece
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: _NAME_WIDTH - 2].rstrip() + " …"]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def signed(value: float, form: str) -> str:
+    """Format a number with the minus sign that matplotlib puts on its axes."""
+    return format(value, form).replace("-", "−")

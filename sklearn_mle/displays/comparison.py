@@ -1,0 +1,155 @@
+"""A comparison of models as a picture: how far each is from the best, and how sure that is."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, confidence_factor, signed, wrapped
+from sklearn_mle.model_selection import Comparison, compare
+
+__all__ = ["ComparisonDisplay"]
+
+
+class ComparisonDisplay:
+    """Differences of models to the best one, with intervals from their paired standard errors.
+
+    One row a model, best on top; the mean scores stand on the right. Hollow markers are uncertain: less than 4 nats
+    from the best in total, or judged by fewer than 100 rows. Models without a finite score are named, and not drawn.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What :func:`sklearn_mle.model_selection.compare` returned.
+    confidence_level : float, default=0.95
+        Of the intervals, which are normal and for each difference by itself.
+    base : float, default=None
+        Unit of scores in nats: ``None`` for nats, 2 for bits.
+
+    Attributes
+    ----------
+    points_, uncertain_points_ : matplotlib Line2D
+        The differences; hollow are the uncertain ones.
+    intervals_ : matplotlib LineCollection
+        Their intervals.
+    ax_ : matplotlib Axes
+        Where they are drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+
+    See Also
+    --------
+    sklearn_mle.model_selection.compare : The numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn_mle.displays import ComparisonDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> models = {"logistic": LogisticRegression(max_iter=1000), "naive Bayes": GaussianNB()}
+    >>> display = ComparisonDisplay.from_estimators(models, X, y, base=2)
+    >>> display.ax_.get_xlabel()
+    'difference to the best, bits per row (95% intervals)'
+    """
+
+    def __init__(self, comparison: Comparison, *, confidence_level: float = 0.95, base: float | None = None) -> None:
+        self.comparison = comparison
+        self.confidence_level = confidence_level
+        self.base = base
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators: Mapping[str, Any] | Iterable[tuple[str, Any]],
+        X: Any,
+        y: Any,
+        *,
+        confidence_level: float = 0.95,
+        base: float | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compare estimators, and draw the comparison.
+
+        Parameters
+        ----------
+        estimators, X, y
+            As :func:`sklearn_mle.model_selection.compare` takes them.
+        confidence_level : float, default=0.95
+            Of the intervals.
+        base : float, default=None
+            Unit of scores in nats: ``None`` for nats, 2 for bits.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+        **kwargs : dict
+            Keywords of :func:`sklearn_mle.model_selection.compare`.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display; its ``comparison`` holds the numbers.
+        """
+        return cls(compare(estimators, X, y, **kwargs), confidence_level=confidence_level, base=base).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw the comparison.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        ComparisonDisplay
+            This display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        factor = confidence_factor(self.confidence_level)
+        comparison, names = self.comparison, self.comparison.names
+        in_nats = comparison.in_nats
+        unit = Unit(self.base if in_nats else None)
+        self.figure_, self.ax_ = axes_for(ax, 1.3 + 0.36 * len(names))
+        differences = [comparison.difference(name, names[0]) for name in names]
+        value = np.array([difference.value for difference in differences]) / unit.nats
+        half = factor * np.array([difference.standard_error for difference in differences]) / unit.nats
+        uncertain = np.array([difference.uncertain for difference in differences])
+        rows = np.arange(len(names))
+        drawn = np.isfinite(value)
+        self.ax_.axvline(0, color=GREY, linewidth=1, linestyle=":")
+        self.intervals_ = self.ax_.hlines(
+            rows[drawn], (value - half)[drawn], (value + half)[drawn], color=BLUE, linewidth=2
+        )
+        filled, hollow = rows[drawn & ~uncertain], rows[drawn & uncertain]
+        (self.points_,) = self.ax_.plot(value[filled], filled, "o", color=BLUE)
+        (self.uncertain_points_,) = self.ax_.plot(
+            value[hollow], hollow, "o", color=BLUE, markerfacecolor="white", label="uncertain"
+        )
+        for row in rows[~drawn]:
+            text = "failed" if comparison.models[row].failures else signed(value[row], "+g")
+            self.ax_.annotate(
+                text, (0.02, row), xycoords=("axes fraction", "data"), va="center", color=GREY, style="italic"
+            )
+        self.ax_.set_yticks(rows, [wrapped(name) for name in names])
+        self.ax_.set_ylim(len(names) - 0.5, -0.5)
+        scores = self.ax_.secondary_yaxis("right")
+        scores.set_yticks(rows, [_score(comparison.score(name)[0] / unit.nats) for name in names])
+        scores.tick_params(length=0, pad=1)
+        scores.spines["right"].set_visible(False)
+        self.ax_.annotate("score", (1.01, 1.01), xycoords="axes fraction", va="bottom", color=GREY)
+        of = f"{unit.name} per row" if in_nats else "per row"
+        self.ax_.set_xlabel(f"difference to the best, {of} ({100 * self.confidence_level:g}% intervals)")
+        self.ax_.set_title(comparison.scoring, loc="left", fontsize="medium", color=GREY)
+        if len(hollow):
+            self.ax_.legend(loc="best", frameon=False)
+        return self
+
+
+def _score(mean: float) -> str:
+    return "" if np.isnan(mean) else signed(mean, ".4f")

@@ -1,0 +1,232 @@
+"""The predictive distribution along one feature: its mean, a band, and the data."""
+
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, column_or_1d
+
+from sklearn_mle.displays._style import BLUE, GREY, axes_for, wrapped
+from sklearn_mle.metrics._distributions import RowDistributions
+from sklearn_mle.metrics._responses import distribution_response, open_up
+
+__all__ = ["PredictiveDisplay"]
+
+Array = NDArray[np.float64]
+
+
+class PredictiveDisplay:
+    """Mean and central band of y along one feature, over the data.
+
+    With several features the others are held at their medians, so the curve is one slice of the model and the points
+    are not: they have their own values of the other features.
+
+    Parameters
+    ----------
+    grid : array-like of shape (m,)
+        Values of the feature, ascending.
+    mean : array-like of shape (m,)
+        Predictive mean there.
+    lower, upper : array-like of shape (m,)
+        Ends of the band.
+    x, y : array-like of shape (n,)
+        The data.
+    coverage : float
+        Probability of the band.
+    feature_name : str, default="x"
+        Label of the horizontal axis.
+    target_name : str, default="y"
+        Label of the vertical axis.
+    others : str, default=""
+        What the other features are held at, in words.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The mean.
+    band_ : matplotlib FillBetweenPolyCollection
+        The band.
+    points_ : matplotlib PathCollection
+        The data.
+    ax_ : matplotlib Axes
+        Where they are drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.displays import PredictiveDisplay
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor(scale="log_linear").fit(X, y)
+    >>> display = PredictiveDisplay.from_estimator(model, X, y, feature="bmi")
+    >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    ('bmi', 'target')
+    """
+
+    def __init__(
+        self,
+        grid: ArrayLike,
+        mean: ArrayLike,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        coverage: float,
+        feature_name: str = "x",
+        target_name: str = "y",
+        others: str = "",
+    ) -> None:
+        self.grid = np.asarray(grid)
+        self.mean = np.asarray(mean)
+        self.lower = np.asarray(lower)
+        self.upper = np.asarray(upper)
+        self.x = np.asarray(x)
+        self.y = np.asarray(y)
+        self.coverage = coverage
+        self.feature_name = feature_name
+        self.target_name = target_name
+        self.others = others
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        feature: int | str = 0,
+        coverage: float = 0.9,
+        grid_resolution: int = 200,
+        offset: float | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Predict along one feature, and draw.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted regressor with ``predict_distribution``, in pipelines and searches too; or scikit-learn's Gaussian
+            regressors.
+        X : array-like or DataFrame of shape (n, p)
+            The data's features. In a frame, those that are not numbers are held at their most frequent value.
+        y : array-like of shape (n,)
+            The data's outcomes.
+        feature : int or str, default=0
+            Column to vary: its position, or its name in a frame. It must hold numbers.
+        coverage : float, default=0.9
+            Probability of the band, half of the rest on each side.
+        grid_resolution : int, default=200
+            Number of values of the feature, evenly spaced over the data's range.
+        offset : float, default=None
+            The offset to predict at, for an estimator that was fitted with one.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        PredictiveDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If ``feature`` or ``coverage`` is not valid.
+        TypeError
+            If the estimator gives no distribution.
+        """
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage must be strictly between 0 and 1; got {coverage!r}.")
+        if not (isinstance(grid_resolution, Integral) and grid_resolution >= 2):
+            raise ValueError(f"grid_resolution must be an integer of at least 2; got {grid_resolution!r}.")
+        x, name, rows, n_columns = _slice(X, feature, int(grid_resolution))
+        final, opened = open_up(estimator, rows)
+        distribution = RowDistributions(distribution_response(final, opened, offset))
+        lower, upper = (
+            distribution.ppf(np.full(int(grid_resolution), level)) for level in ((1 - coverage) / 2, (1 + coverage) / 2)
+        )
+        display = cls(
+            np.linspace(x.min(), x.max(), grid_resolution),
+            final.predict(opened) if offset is None else final.predict(opened, offset=offset),
+            lower,
+            upper,
+            x,
+            column_or_1d(y),
+            coverage=coverage,
+            feature_name=name,
+            target_name=str(getattr(y, "name", None) or "y"),
+            others="" if n_columns == 1 else "other features at their medians",
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw the prediction over the data.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        PredictiveDisplay
+            This display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        self.figure_, self.ax_ = axes_for(ax)
+        # Many points are drawn fainter, so that their density shows instead of their number.
+        alpha = float(np.clip(300 / len(self.x), 0.1, 0.6))
+        self.points_ = self.ax_.scatter(self.x, self.y, s=14, color=GREY, alpha=alpha, linewidths=0, zorder=2)
+        self.band_ = self.ax_.fill_between(
+            self.grid,
+            self.lower,
+            self.upper,
+            color=BLUE,
+            alpha=0.2,
+            linewidth=0,
+            label=f"{100 * self.coverage:g}% predictive band",
+        )
+        (self.line_,) = self.ax_.plot(self.grid, self.mean, color=BLUE, linewidth=2, label="predictive mean", zorder=3)
+        self.ax_.set_xlabel(wrapped(self.feature_name))
+        self.ax_.set_ylabel(wrapped(self.target_name))
+        if self.others:
+            self.ax_.set_title(self.others, loc="left", fontsize="medium", color=GREY)
+        self.ax_.legend(loc="best", frameon=False)
+        return self
+
+
+def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
+    """Give the feature's values, its name, m rows along it, and the number of features."""
+    if hasattr(X, "columns") and hasattr(X, "iloc"):
+        names = list(X.columns)
+        if feature not in names and not (isinstance(feature, Integral) and -len(names) <= feature < len(names)):
+            raise ValueError(f"feature must be a column of X, or its position; got {feature!r}, X has {names}.")
+        position = names.index(feature) if feature in names else int(feature) % len(names)
+        x = check_array(X.iloc[:, position].to_numpy(), ensure_2d=False, dtype=np.float64, input_name="X[feature]")
+        rows = X.iloc[np.zeros(m, dtype=np.intp)].reset_index(drop=True)
+        for k, name in enumerate(names):
+            column = X.iloc[:, k]
+            numeric = column.dtype.kind in "iuf"
+            rows[name] = column.median() if numeric else column.mode().iloc[0]
+            if not numeric:
+                rows[name] = rows[name].astype(column.dtype)
+        rows[names[position]] = np.linspace(x.min(), x.max(), m)
+        return x, str(names[position]), rows, len(names)
+    values = check_array(X, dtype=np.float64, input_name="X")
+    if not (isinstance(feature, Integral) and -values.shape[1] <= feature < values.shape[1]):
+        raise ValueError(
+            f"feature must be a position among the {values.shape[1]} columns of X (names need a data frame); got "
+            f"{feature!r}."
+        )
+    position = int(feature) % values.shape[1]
+    x = values[:, position]
+    grid = np.repeat(np.median(values, axis=0)[None], m, axis=0)
+    grid[:, position] = np.linspace(x.min(), x.max(), m)
+    return x, f"feature {position}" if values.shape[1] > 1 else "x", grid, values.shape[1]

@@ -1,0 +1,385 @@
+"""The calibration curve: how often it happens when the forecast says p, and what the difference costs."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
+from scipy.special import logsumexp
+from sklearn.utils import check_random_state, column_or_1d
+
+from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level
+from sklearn_mle.metrics import kl_divergence
+from sklearn_mle.metrics._responses import class_response, open_up
+from sklearn_mle.metrics._weights import check_weight
+
+__all__ = ["ReliabilityDisplay"]
+
+Array = NDArray[np.float64]
+
+_BARS = 40
+
+
+class ReliabilityDisplay:
+    """Reliability diagram of the probability of one class, without bins to choose.
+
+    The curve is the isotonic regression of what happened on the forecast: the nondecreasing recalibration that fits
+    best (CORP). Where the forecasts are calibrated it lies on the diagonal, up to chance: the band holds the
+    curves that calibrated forecasts of these values would give. The divergence of the forecasts from their
+    recalibration is what the lack of calibration costs a row. It is never quite zero; the title says what calibrated
+    forecasts stay below. The bars say where the forecasts are.
+
+    Parameters
+    ----------
+    forecast : array-like of shape (m,)
+        The distinct forecasts, ascending.
+    recalibrated : array-like of shape (m,)
+        Isotonic regression there.
+    lower, upper : array-like of shape (m,)
+        Consistency band there.
+    mass : array-like of shape (m,)
+        Share of the rows that have each forecast.
+    divergence : float
+        KL(recalibrated || forecast), mean nats per row.
+    chance_divergence : float
+        What that of calibrated forecasts stays below, with probability ``confidence_level``.
+    confidence_level : float
+        Of the band, at each forecast by itself.
+    pos_label : label, default=None
+        The class, for the labels of the axes.
+    name : str, default=None
+        Name of the curve.
+    base : float, default=None
+        Unit of the divergence: ``None`` for nats, 2 for bits.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The calibration curve.
+    band_ : matplotlib FillBetweenPolyCollection
+        The consistency band.
+    bars_ : matplotlib BarContainer
+        Shares of rows, by forecast.
+    ax_ : matplotlib Axes
+        Where they are drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+
+    References
+    ----------
+    T. Dimitriadis, T. Gneiting and A. I. Jordan (2021), Stable reliability diagrams for probabilistic classifiers,
+    PNAS 118.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn_mle.displays import ReliabilityDisplay
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GaussianNB().fit(X[::2], y[::2])
+    >>> display = ReliabilityDisplay.from_estimator(model, X[1::2], y[1::2])
+    >>> round(display.divergence, 2)
+    0.42
+    """
+
+    def __init__(
+        self,
+        forecast: ArrayLike,
+        recalibrated: ArrayLike,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        mass: ArrayLike,
+        divergence: float,
+        chance_divergence: float,
+        *,
+        confidence_level: float,
+        pos_label: Any = None,
+        name: str | None = None,
+        base: float | None = None,
+    ) -> None:
+        self.forecast = np.asarray(forecast)
+        self.recalibrated = np.asarray(recalibrated)
+        self.lower = np.asarray(lower)
+        self.upper = np.asarray(upper)
+        self.mass = np.asarray(mass)
+        self.divergence = divergence
+        self.chance_divergence = chance_divergence
+        self.confidence_level = confidence_level
+        self.pos_label = pos_label
+        self.name = name
+        self.base = base
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        pos_label: Any = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        confidence_level: float = 0.95,
+        n_resamples: int = 200,
+        random_state: Any = 0,
+        base: float | None = None,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Predict, and draw the calibration curve.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted probabilistic classifier, in pipelines and searches too.
+        X : array-like of n rows
+            Features; best of rows that were not fitted to.
+        y : array-like of shape (n,)
+            Labels.
+        pos_label : label, default=None
+            The class whose probability is judged, against all others. The second of two classes by default.
+        sample_weight : array-like of shape (n,), default=None
+            Weights; k counts a row k times.
+        offset : array-like, default=None
+            As in the estimator's predict methods.
+        confidence_level : float, default=0.95
+            Of the band.
+        n_resamples : int, default=200
+            Number of simulated data sets behind the band.
+        random_state : int, RandomState instance or None, default=0
+            Of the simulation.
+        base : float, default=None
+            Unit of the divergence: ``None`` for nats, 2 for bits.
+        name : str, default=None
+            Name of the curve; that of the estimator's class by default.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If there are more than two classes and no ``pos_label``, or it is not one of them.
+        TypeError
+            If the estimator gives no probabilities.
+        """
+        final, opened = open_up(estimator, X)
+        response = class_response(final, opened, offset)
+        labels = response.labels.tolist()
+        if pos_label is None and len(labels) == 2:
+            pos_label = labels[1]
+        if pos_label not in labels:
+            raise ValueError(
+                f"pos_label must be one of the classes {labels}, to be judged by itself; got {pos_label!r}."
+            )
+        logs = response.log()
+        chosen = labels.index(pos_label)
+        return cls._from_logs(
+            y,
+            np.column_stack([logsumexp(np.delete(logs, chosen, axis=1), axis=1), logs[:, chosen]]),
+            pos_label=pos_label,
+            sample_weight=sample_weight,
+            confidence_level=confidence_level,
+            n_resamples=n_resamples,
+            random_state=random_state,
+            base=base,
+            name=type(final).__name__ if name is None else name,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        pos_label: Any = None,
+        sample_weight: ArrayLike | None = None,
+        confidence_level: float = 0.95,
+        n_resamples: int = 200,
+        random_state: Any = 0,
+        base: float | None = None,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the calibration curve of predicted probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            Labels.
+        y_prob : array-like of shape (n,)
+            Predicted probability of ``pos_label``.
+        pos_label : label, default=None
+            The class; by default the larger of the two labels that occur, or 1 if only 0 or 1 does.
+        sample_weight : array-like of shape (n,), default=None
+            Weights; k counts a row k times.
+        confidence_level : float, default=0.95
+            Of the band.
+        n_resamples : int, default=200
+            Number of simulated data sets behind the band.
+        random_state : int, RandomState instance or None, default=0
+            Of the simulation.
+        base : float, default=None
+            Unit of the divergence: ``None`` for nats, 2 for bits.
+        name : str, default=None
+            Name of the curve.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If probabilities are not in [0, 1], or the classes are not two and ``pos_label`` is not given.
+        """
+        q = column_or_1d(y_prob).astype(np.float64)
+        bad = ~((q >= 0) & (q <= 1))
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValueError(f"y_prob[{row}] is {q[row]}: probabilities lie in [0, 1].")
+        with np.errstate(divide="ignore"):
+            logs = np.column_stack([np.log1p(-q), np.log(q)])
+        return cls._from_logs(
+            y_true,
+            logs,
+            pos_label=pos_label,
+            sample_weight=sample_weight,
+            confidence_level=confidence_level,
+            n_resamples=n_resamples,
+            random_state=random_state,
+            base=base,
+            name=name,
+            ax=ax,
+        )
+
+    @classmethod
+    def _from_logs(
+        cls,
+        y_true: ArrayLike,
+        logs: Array,
+        *,
+        pos_label: Any,
+        sample_weight: ArrayLike | None,
+        confidence_level: float,
+        n_resamples: int,
+        random_state: Any,
+        base: float | None,
+        name: str | None,
+        ax: Any,
+    ) -> Self:
+        # Log-probabilities (n, 2) keep apart what rounds to 0 or 1, and a divergence finite that should be.
+        check_level(confidence_level)
+        happened, pos_label = _happened(column_or_1d(y_true), pos_label)
+        if len(logs) != len(happened):
+            raise ValueError(f"y_true has {len(happened)} rows, the forecasts {len(logs)}: both are of the same rows.")
+        weight = check_weight(sample_weight, len(logs))
+        weight = np.ones(len(logs)) if weight is None else weight
+        used = weight > 0
+        happened, logs, weight = happened[used], logs[used], weight[used]
+        _, first, place = np.unique(logs[:, 1] - logs[:, 0], return_index=True, return_inverse=True)
+        mass = np.bincount(place, weights=weight).astype(np.float64)
+        random = check_random_state(random_state)
+        probability = np.exp(logs[:, 1])
+        simulated = (random.uniform(size=len(place)) < probability for _ in range(n_resamples))
+        curves = np.stack([_isotonic(outcomes, place, weight, mass) for outcomes in simulated])
+        lower, upper = np.quantile(curves, [(1 - confidence_level) / 2, (1 + confidence_level) / 2], axis=0)
+        recalibrated = _isotonic(happened, place, weight, mass)
+        by_chance = [_divergence(curve, logs[first], mass) for curve in curves]
+        display = cls(
+            probability[first],
+            recalibrated,
+            lower,
+            upper,
+            mass / mass.sum(),
+            _divergence(recalibrated, logs[first], mass),
+            float(np.quantile(by_chance, confidence_level)),
+            confidence_level=confidence_level,
+            pos_label=pos_label,
+            name=name,
+            base=base,
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw the calibration curve.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            This display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        unit = Unit(self.base)
+        self.figure_, self.ax_ = axes_for(ax, 5.0)
+        self.ax_.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+        self.band_ = self.ax_.fill_between(
+            self.forecast,
+            self.lower,
+            self.upper,
+            color=GREY,
+            alpha=0.25,
+            linewidth=0,
+            label=f"{100 * self.confidence_level:g}% of calibrated forecasts",
+        )
+        (self.line_,) = self.ax_.plot(
+            self.forecast, self.recalibrated, color=BLUE, linewidth=2, label=self.name or "recalibrated"
+        )
+        edges = np.linspace(0, 1, _BARS + 1)
+        shares, _ = np.histogram(self.forecast, edges, weights=self.mass)
+        # A strip under the diagram, the longest bar a tenth of its height.
+        self.bars_ = self.ax_.bar(
+            edges[:-1], 0.1 * shares / shares.max(), 1 / _BARS, bottom=-0.13, align="edge", color=BLUE, alpha=0.5
+        )
+        self.ax_.set(xlim=(-0.02, 1.02), ylim=(-0.14, 1.02), aspect="equal")
+        self.ax_.set_yticks(np.linspace(0, 1, 6))
+        of = "" if self.pos_label is None else f" of {self.pos_label}"
+        self.ax_.set_xlabel(f"forecast probability{of} (bars: share of rows)")
+        self.ax_.set_ylabel(f"frequency{of}, recalibrated")
+        self.ax_.set_title(
+            f"KL(recalibrated ‖ forecast) = {self.divergence / unit.nats:.3g} {unit.name} per row\n"
+            f"that of calibrated forecasts stays below {self.chance_divergence / unit.nats:.2g}",
+            loc="left",
+            fontsize="medium",
+        )
+        self.ax_.legend(loc="upper left", frameon=False)
+        return self
+
+
+def _isotonic(happened: NDArray[Any], place: NDArray[np.intp], weight: Array, mass: Array) -> Array:
+    """Frequencies at the distinct forecasts, made nondecreasing."""
+    frequency = np.bincount(place, weights=weight * happened, minlength=len(mass)) / mass
+    return np.asarray(isotonic_regression(frequency, weights=mass).x)
+
+
+def _divergence(recalibrated: Array, logs: Array, mass: Array) -> float:
+    return kl_divergence(np.column_stack([1 - recalibrated, recalibrated]), logs, log_proba=True, sample_weight=mass)
+
+
+def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:
+    labels = np.unique(y).tolist()
+    if pos_label is None:
+        if set(labels) <= {0, 1}:
+            pos_label = 1
+        elif len(labels) == 2:
+            pos_label = labels[1]
+        else:
+            raise ValueError(f"pos_label must be given where the labels are not two; y_true has {labels}.")
+    return y == pos_label, pos_label
