@@ -240,6 +240,7 @@ class _Turns:
             gap=float(solution.gap + gap) * prepared.unit,
             status=status,
             warnings=warnings,
+            n_parameters=self.location.size + self.scale.size,
         )
 
 
