@@ -60,7 +60,8 @@ def covariance_of(at: AtEstimate, kind: str, groups: Array | None) -> tuple[Curv
 
 def _bread(at: AtEstimate, kind: str) -> Factor:
     """Return the factor of the curvature in the objective's unit."""
-    if kind == "expected":
+    # Of a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR where it needs it.
+    if kind == "expected" or at.model.exact:
         return _checked(lambda: information_factor(at.objective, at.theta), kind)
     if not at.likelihood.smooth:
         return _factor_of(_kernel_curvature(at), "kernel")
