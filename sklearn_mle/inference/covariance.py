@@ -106,7 +106,7 @@ def _meat(at: AtEstimate, adjustment: list[Array] | None) -> Array:
             gradient[0] *= factor
         return (at.predictors.curvature(block.rows, gradient[:, None] * gradient * block.weight),)
 
-    return data.sum(block_sum, adjustment)[0]
+    return at.predictors.pull_back_curvature(data.sum(block_sum, adjustment)[0])
 
 
 def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
@@ -184,7 +184,7 @@ def _model_meat(at: AtEstimate) -> Array:
         information = at.likelihood.expected_information(block.offset)
         return (at.predictors.curvature(block.rows, information * block.weight),)
 
-    return data.sum(block_sum)[0]
+    return at.predictors.pull_back_curvature(data.sum(block_sum)[0])
 
 
 def _kernel_curvature(at: AtEstimate) -> Array:
@@ -215,7 +215,7 @@ def _kernel_curvature(at: AtEstimate) -> Array:
             hessian *= block.weight
         return (at.predictors.curvature(block.rows, hessian),)
 
-    return data.sum(block_sum)[0]
+    return at.predictors.pull_back_curvature(data.sum(block_sum)[0])
 
 
 def _bandwidth(residual: Array, weight: Array, level: float, n: float) -> float:

@@ -72,7 +72,7 @@ def covariance_meant(
     if dispersion is not None:
         if covariance not in ("auto", "expected") or sandwich:
             raise ValueError(
-                "dispersion='pearson' scales the expected information: leave covariance and weights alone."
+                "dispersion='pearson' scales the expected information: it goes with no other covariance."
             )
         if not isinstance(model.likelihood, _WITH_DISPERSION) or len({t.columns for t in model.terms[1:]} - {False}):
             raise ValueError(f"dispersion='pearson' is not defined for {model.likelihood!r} as it was fitted here.")
