@@ -10,6 +10,7 @@ __all__ = [
     "InfiniteScoreWarning",
     "PerfectFitWarning",
     "RankDeficiencyWarning",
+    "SeparationError",
     "SeparationWarning",
     "UnboundedLikelihoodWarning",
 ]
@@ -21,6 +22,10 @@ class SeparationWarning(UserWarning):
     Raised for complete and quasi-complete separation, and for classes without any row of positive weight. The fit that
     is returned then is the posterior mode under one fixed, tiny Gaussian prior (see ``sklearn_mle.existence``).
     """
+
+
+class SeparationError(ValueError):
+    """No finite maximum likelihood estimate exists, and ``on_separation="raise"`` asked for an error."""
 
 
 class RankDeficiencyWarning(UserWarning):

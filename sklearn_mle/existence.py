@@ -1,30 +1,27 @@
-r"""Does a finite maximum likelihood estimate exist? A free certificate first, linear programs only where it is silent.
+r"""Does a finite maximum likelihood estimate exist? A certificate that costs nothing on regular data.
 
 The logistic NLL is self-concordant in Bach's sense. With H the curvature at a point, lambda the Newton decrement there
 and M the largest length of a row in the metric of the inverse curvature, :math:`M^2 = \max_i x_i^\top H^{-1} x_i`,
 :math:`s = \lambda M < 1` proves that a finite minimizer exists and that the gap to it is at most
 :math:`[s + (1 - s)\log(1 - s)] / M^2`. On regular data s is tiny after the last Newton step. Under separation it never
-falls below one, although the gradient vanishes: so a linear program is asked only where s >= 1/2.
+falls below one, although the gradient vanishes: so linear programs (`recession`) are asked only where s >= 1/2.
 
 References
 ----------
 Bach (2010), Self-concordant analysis for logistic regression, Electronic Journal of Statistics 4.
-Albert and Anderson (1984), On the existence of maximum likelihood estimates in logistic regression models,
-Biometrika 71.
 """
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
-from sklearn_mle.likelihoods import Bernoulli, Categorical
+from sklearn_mle.likelihoods import Bernoulli
 from sklearn_mle.numerics.factors import Factor
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.row_blocks import RowBlock
 
-__all__ = ["CERTIFIED", "SEPARATION_PRIOR", "certificate", "separating_direction"]
+__all__ = ["CERTIFIED", "SEPARATION_PRIOR", "certificate"]
 
 Array = NDArray[Any]
 
@@ -38,9 +35,6 @@ CERTIFIED = 0.5
 SEPARATION_PRIOR = 1e-6
 
 _EPS = float(np.finfo(np.float64).eps)
-_LP_TOLERANCE = 1e-9
-_FIRST_ROWS = 2000
-_ROUNDS = 60
 
 
 def certificate(
@@ -131,65 +125,3 @@ def _longest(objective: PenalizedNLL, block: RowBlock, rows: Array, factor: Fact
             white = factor.whiten(vectors[:, predictors.used.ravel()].T)
             longest = max(longest, float(np.square(white).sum(axis=0).max()))
     return longest if predictors.contrast is None else 4 * longest
-
-
-def separating_direction(objective: PenalizedNLL, theta: Array) -> Array | None:
-    """Return a direction of recession of the NLL in theta, or None when there is none (a finite MLE exists).
-
-    A direction d never lowers the predictor of an outcome against its rivals' and raises some: the linear program
-    max sum_i a_i'd subject to a_i'd >= 0, |d| <= 1 over the preferences a_i, solved by constraint generation.
-    """
-    preferences = _preferences(objective)
-    margins = preferences @ theta
-    if margins.min() > 0:
-        return theta  # the present point separates the classes completely: no program needed
-    total = preferences.sum(axis=0)
-    size = preferences.shape[1]
-    # The rows nearest to contradiction at the present point bind first.
-    order = np.argsort(margins, kind="stable")
-    working = order[:_FIRST_ROWS]
-    bounds = [(-1.0, 1.0)] * size
-    for _ in range(_ROUNDS):
-        solution = linprog(
-            -total / max(1.0, float(np.abs(total).max())),
-            A_ub=-preferences[working],
-            b_ub=np.zeros(len(working)),
-            bounds=bounds,
-            method="highs",
-            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-        )
-        if solution.x is None:
-            return None
-        direction = solution.x
-        if float(total @ direction) <= 1e-6:
-            return None
-        margins = preferences @ direction
-        violated = np.flatnonzero(margins < -_LP_TOLERANCE)
-        fresh = np.setdiff1d(violated, working)
-        if not len(fresh):
-            return direction
-        worst = fresh[np.argsort(margins[fresh], kind="stable")[: 2 * _FIRST_ROWS]]
-        working = np.concatenate([working, worst])
-    return None
-
-
-def _preferences(objective: PenalizedNLL) -> Array:
-    """Return one row in theta for each (row, outcome with mass, rival): the change of eta_outcome - eta_rival."""
-    data, predictors, likelihood = objective.data, objective.predictors, objective.likelihood
-    keep = np.arange(data.n_rows) if data.weight is None else np.flatnonzero(data.weight > 0)
-    X = data.rows.take(keep).standardized
-    augmented = np.concatenate([X, np.ones((len(X), 1))], axis=1)
-    y = data.y[..., keep]
-    if isinstance(likelihood, Categorical):
-        assert predictors.contrast is not None
-        mass = np.eye(likelihood.n_classes, dtype=bool)[:, y] if y.ndim == 1 else y > 0
-        pieces = []
-        for outcome in range(likelihood.n_classes):
-            chosen = augmented[mass[outcome]]
-            for rival in range(likelihood.n_classes):
-                if rival != outcome:
-                    difference = predictors.contrast[outcome] - predictors.contrast[rival]
-                    pieces.append(np.einsum("k,np->nkp", difference, chosen).reshape(len(chosen), -1))
-    else:
-        pieces = [augmented[y > 0], -augmented[y < 1]]
-    return np.concatenate(pieces)[:, predictors.used.ravel()]

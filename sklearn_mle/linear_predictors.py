@@ -185,7 +185,7 @@ class LinearPredictors:
         return flat if self._index is None else flat[np.ix_(self._index, self._index)]
 
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
-        if left.columns and right.columns or rows.augmented is not None:
+        if (left.columns and right.columns) or rows.augmented is not None:
             return rows.sandwich(weight)
         p = self.n_columns
         out = np.zeros((p + 1, p + 1))
@@ -193,6 +193,27 @@ class LinearPredictors:
             out[:p, p] = out[p, :p] = rows.transpose_matvec(weight[None])[0]
         out[p, p] = weight.sum()
         return out
+
+    def quadratic(self, rows: Rows, matrix: Array) -> Array:
+        """Return x_i' M x_i for a symmetric M (size, size), x_i the derivative of row i's predictors: (q, q, n).
+
+        With M the inverse of the curvature this is the covariance of the predictors of each row.
+        """
+        free, width = self.shape
+        full = matrix
+        if self._index is not None:
+            full = np.zeros((free * width, free * width))
+            full[np.ix_(self._index, self._index)] = matrix
+        blocks = full.reshape(free, width, free, width)
+        out = np.empty((free, free, rows.n_rows))
+        for j in range(free):
+            for k in range(j + 1):
+                out[j, k] = out[k, j] = rows.quadratic(blocks[j, :, k])
+        if self.contrast is None:
+            return out
+        q = len(self.contrast)
+        half = (self.contrast @ out.reshape(free, -1)).reshape(q, free, -1).transpose(1, 0, 2)
+        return (self.contrast @ half.reshape(free, -1)).reshape(q, q, -1)
 
     def root_rows(self, block: Array, hessian: Array) -> Array:
         """Return rows whose cross-product is the curvature of a positive semidefinite rowwise Hessian.

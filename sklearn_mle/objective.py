@@ -33,7 +33,7 @@ class PenalizedNLL:
         self._recent: tuple[Array, Array] | None = None
         self._expanded: tuple[Array, Array] | None = None
 
-    def _eta(self, block: RowBlock, matrix: Array, theta: Array) -> Array:
+    def eta(self, block: RowBlock, matrix: Array, theta: Array) -> Array:
         """Return the predictors of a block, remembering those of the last theta where one block is all the data.
 
         Newton's method asks for the Hessian right after the gradient at the same point.
@@ -49,7 +49,7 @@ class PenalizedNLL:
         matrix = self.predictors.matrix(theta)
 
         def block_sums(block: RowBlock) -> tuple[float, Array]:
-            eta = self._eta(block, matrix, theta)
+            eta = self.eta(block, matrix, theta)
             value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
             return value, self.predictors.pull_back(block.rows, gradient)
 
@@ -64,7 +64,7 @@ class PenalizedNLL:
         matrix = self.predictors.matrix(theta)
 
         def block_sums(block: RowBlock) -> tuple[float, Array, Array]:
-            eta = self._eta(block, matrix, theta)
+            eta = self.eta(block, matrix, theta)
             value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
             curvature = self._block_curvature(block, self.likelihood.hessian(block.y, eta))
             return value, self.predictors.pull_back(block.rows, gradient), curvature
@@ -108,7 +108,7 @@ class PenalizedNLL:
 
         def block_sum(block: RowBlock) -> tuple[Array]:
             # A curvature that is the same everywhere needs no predictors.
-            eta = constant[:, : block.rows.n_rows] if constant is not None else self._eta(block, matrix, theta)
+            eta = constant[:, : block.rows.n_rows] if constant is not None else self.eta(block, matrix, theta)
             return (self._block_curvature(block, rowwise(block, eta)),)
 
         return self.predictors.pull_back_curvature(self.data.sum(block_sum)[0])

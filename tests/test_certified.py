@@ -187,7 +187,7 @@ def test_certified_separation_is_seen(name):
     if "direction" in SEPARATED[name]:
         margins = (SEPARATED[name]["direction"][0] + X @ SEPARATED[name]["direction"][1:]) * (2 * y - 1)
         assert margins.min() >= -1e-9 and margins.max() > 0, "the certificate is not of these data"
-    with pytest.warns(SeparationWarning, match="Separation of the classes"):
+    with pytest.warns(SeparationWarning, match="The data are separated"):
         model = MLELogisticClassifier().fit(X, y)
     assert np.isfinite(model.coef_).all()
     assert model.gap_ <= 1e-8

@@ -6,7 +6,7 @@ from scipy.optimize import linprog
 from scipy.special import expit
 
 from sklearn_mle.exceptions import SeparationWarning
-from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate, separating_direction
+from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate
 from sklearn_mle.fitting import FitOptions, fit
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
@@ -14,6 +14,7 @@ from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_b
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
+from sklearn_mle.recession import find_recession
 from sklearn_mle.row_blocks import DenseRows, RowBlocks
 
 # A bound that is attained may fall short of what it bounds by the rounding of either.
@@ -168,23 +169,23 @@ def is_separated(X, y, n_classes=2):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_direction_of_separated_data_separates_them(kind, n_classes):
     X, y = SEPARATED[kind](n_classes)
-    direction = separating_direction(objective_of(X, y, n_classes), np.zeros((X.shape[1] + 1) * (n_classes - 1)))
-    gains = preferences(X, y, n_classes) @ direction
+    direction = find_recession(objective_of(X, y, n_classes), np.zeros((X.shape[1] + 1) * (n_classes - 1)))
+    gains = preferences(X, y, n_classes) @ direction.direction
     assert gains.min() >= -1e-8
     assert gains.max() > 1e-3
 
 
 def test_the_direction_of_a_quasi_separating_dummy_is_the_dummy():
     X, y = quasi()
-    direction = separating_direction(objective_of(X, y), np.zeros(5))
-    np.testing.assert_allclose(np.delete(direction, 3), 0, atol=1e-8)
-    assert direction[3] > 0.5
+    direction = find_recession(objective_of(X, y), np.zeros(5))
+    np.testing.assert_allclose(np.delete(direction.direction, 3), 0, atol=1e-8)
+    assert direction.direction[3] > 0.5
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_overlapping_data_have_no_direction(n_classes):
     X, y = overlapping(n_classes)
-    assert separating_direction(objective_of(X, y, n_classes), np.zeros(4 * (n_classes - 1))) is None
+    assert find_recession(objective_of(X, y, n_classes), np.zeros(4 * (n_classes - 1))) is None
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -194,7 +195,7 @@ def test_small_samples_are_told_apart_as_by_the_whole_program(n_classes):
         X, y = overlapping(n_classes, n=11, p=2, seed=seed)
         if len(np.unique(y)) < n_classes:
             continue
-        found = separating_direction(objective_of(X, y, n_classes), np.zeros(3 * (n_classes - 1)))
+        found = find_recession(objective_of(X, y, n_classes), np.zeros(3 * (n_classes - 1)))
         verdicts.append(is_separated(X, y, n_classes))
         assert (found is not None) == verdicts[-1], f"seed {seed}"
     assert 5 < sum(verdicts) < len(verdicts) - 5, "both kinds must occur"
@@ -208,7 +209,7 @@ def test_one_row_among_thousands_decides(contradicted):
     y[7900] = 0 if contradicted else 1
     objective = objective_of(x[:, None], y)
     # At this point the first working set is at the other end.
-    found = separating_direction(objective, np.array([-1.0, 0.0]))
+    found = find_recession(objective, np.array([-1.0, 0.0]))
     assert (found is None) == contradicted
 
 
@@ -217,19 +218,19 @@ def test_rows_of_weight_zero_do_not_contradict():
     y = (x > 0).astype(int)
     y[[0, 39]] = [1, 0]
     weight = np.ones(40)
-    assert separating_direction(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is None
+    assert find_recession(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is None
     weight[[0, 39]] = 0
-    assert separating_direction(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is not None
+    assert find_recession(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is not None
 
 
 def test_soft_labels_contradict_themselves():
     x = np.linspace(-1, 1, 40)
     y = np.where(x > 0, 0.9, 0.1)
-    assert separating_direction(objective_of(x[:, None], y), np.zeros(2)) is None
+    assert find_recession(objective_of(x[:, None], y), np.zeros(2)) is None
     sure = np.where(np.abs(x) > 0.5, x > 0, 0.5)
-    assert separating_direction(objective_of(x[:, None], sure), np.zeros(2)) is None
+    assert find_recession(objective_of(x[:, None], sure), np.zeros(2)) is None
     # With no intercept and symmetric soft rows in the middle of x = 0, the certain ends still run away.
-    assert separating_direction(objective_of(np.where(sure == 0.5, 0, x)[:, None], sure), np.zeros(2)) is not None
+    assert find_recession(objective_of(np.where(sure == 0.5, 0, x)[:, None], sure), np.zeros(2)) is not None
 
 
 def fit_of(X, y, n_classes, *, soft=False, **options):

@@ -20,6 +20,7 @@ from sklearn_mle.estimators._validation import (
     refuse_not_finite,
     validate_features,
 )
+from sklearn_mle.exceptions import SeparationError, SeparationWarning
 from sklearn_mle.fitting import FitOptions, FitResult, NotFiniteError, fit
 from sklearn_mle.inference.model import FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.likelihoods import Categorical, Likelihood
@@ -141,6 +142,7 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
                     tol=self.tol,
                     max_iter=self.max_iter,
                     verbose=self.verbose,
+                    bias_reduction=getattr(self, "bias_reduction", None),
                 ),
                 start=self._start((data.likelihood.n_predictors, data.X.shape[1] + 1)),
                 observer=observer if tasks is None else tasks.observe,
@@ -150,11 +152,17 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
         except NotFiniteError:
             refuse_not_finite(self, data.X)
             raise
+        on_separation = getattr(self, "on_separation", "warn")
+        for warning in result.warnings:
+            if isinstance(warning, SeparationWarning) and on_separation == "raise":
+                raise SeparationError(str(warning))
         report = {**self._report(result), **self._degrees(data.likelihood, result)}
         self._publish({**known, **self._attributes(result.coefficients, result.scale), **report})
         if tasks is not None:
             tasks.finish()
         for warning in _warnings(result):
+            if isinstance(warning, SeparationWarning) and on_separation == "ignore":
+                continue
             # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
             warnings.warn(warning, stacklevel=4)
         return self

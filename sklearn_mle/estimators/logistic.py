@@ -63,6 +63,13 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         Whether to start from the previous fit's coefficients, where their shape fits.
     verbose : int, default=0
         Above zero, progress is printed.
+    bias_reduction : {"firth"} or None, default=None
+        ``"firth"`` maximizes the log-likelihood plus half the logarithm of the determinant of its information
+        (Jeffreys' prior). The estimate is finite for separated classes, too, and free of the MLE's bias of first
+        order. It is for ``C=inf``.
+    on_separation : {"warn", "raise", "ignore"}, default="warn"
+        What to do where no finite maximum likelihood estimate exists: issue a ``SeparationWarning``, raise a
+        ``SeparationError``, or return the same estimate without a word.
 
     Attributes
     ----------
@@ -104,8 +111,12 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
     Where no finite maximum exists (separated classes), fit warns with ``SeparationWarning`` and returns the posterior
     mode under one tiny, fixed prior.
 
+    With ``bias_reduction="firth"``, ``log_likelihood_`` is the log-likelihood at the estimate, without Jeffreys' prior,
+    and ``gap_`` is that of the penalized one.
+
     References
     ----------
+    Firth (1993), Bias reduction of maximum likelihood estimates, Biometrika 80.
     Bishop (2006), Pattern Recognition and Machine Learning, sections 4.3.2 and 4.3.4.
 
     Examples
@@ -131,6 +142,8 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
+        "bias_reduction": [StrOptions({"firth"}), None],
+        "on_separation": [StrOptions({"warn", "raise", "ignore"})],
     }
 
     def __init__(
@@ -144,6 +157,8 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         max_iter: int = 100,
         warm_start: bool = False,
         verbose: int = 0,
+        bias_reduction: str | None = None,
+        on_separation: str = "warn",
     ) -> None:
         self.C = C
         self.fit_intercept = fit_intercept
@@ -153,6 +168,8 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         self.max_iter = max_iter
         self.warm_start = warm_start
         self.verbose = verbose
+        self.bias_reduction = bias_reduction
+        self.on_separation = on_separation
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
@@ -178,8 +195,15 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         Raises
         ------
         ValueError
-            If the input is not valid, or only one class has any weight.
+            If the input is not valid, only one class has any weight, or bias_reduction is combined with a finite C.
+        SeparationError
+            If no finite maximum exists and ``on_separation="raise"``.
         """
+        if self.bias_reduction is not None and np.inf > self.C:
+            raise ValueError(
+                f"bias_reduction={self.bias_reduction!r} is a prior of its own, so C must be inf; got C={self.C!r}. "
+                "Leave C at its default, or set bias_reduction=None."
+            )
         return self._fit(X, y, sample_weight, offset)
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:

@@ -8,20 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.curvature import Curvature
-from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning
-from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate, separating_direction
+from sklearn_mle.exceptions import RankDeficiencyWarning
+from sklearn_mle.existence import SEPARATION_PRIOR
+from sklearn_mle.fitting.absent_classes import fit_without
+from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
+from sklearn_mle.fitting.certify import Verdict, certify
 from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.firth import solve_bias_reduced
 from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
+from sklearn_mle.fitting.separation import divergent_changes, separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import solve
-from sklearn_mle.information import hessian_factor, refine
+from sklearn_mle.information import refine
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
-from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
@@ -29,7 +32,10 @@ __all__ = ["fit_logistic"]
 
 Array = NDArray[Any]
 
-_ROUNDS = 4
+# Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead of a bias-reduced fit.
+_LARGE_WORK = 3e7
+_ROUGH = 0.1
+_REMEDIES = "Penalize with a finite C to choose the prior yourself, or reduce the bias with bias_reduction='firth'."
 
 
 class _LogisticFit:
@@ -62,7 +68,7 @@ class _LogisticFit:
                 f"classifier needs at least two classes."
             )
         if len(absent):
-            return self._without(absent)
+            return fit_without(absent, self.n_classes, prepared, self.class_names, self._among_the_present)
         active = np.flatnonzero(~prepared.columns.constant)
         objective = self._objective(active, self._prior(active, prepared.alpha))
         null = self._null_theta(objective, mass)
@@ -79,17 +85,31 @@ class _LogisticFit:
             warm = objective.predictors.theta(prepared.columns.to_standardized(start))
             # A start that is worse than none at all (other data, saturated probabilities) would only mislead.
             theta = warm if objective.value_and_gradient(warm)[0] < null_value else null
-        solution = self._solve(objective, theta, null_value)
-        if prepared.alpha == 0:
-            solution, separated = self._check_existence(objective, solution, null_value)
-            if separated:
-                active = np.flatnonzero(~prepared.columns.constant)
-                per_sd = SEPARATION_PRIOR * self._total() * np.square(prepared.columns.spread[active])
-                objective = self._objective(active, self._prior(active, 0.0, per_sd))
-                solution = self._solve(objective, self._null_theta(objective, mass), null_value)
-                # The prior tells dependent columns apart; the data still do not.
-                self.divergent.extend(self._undetermined(identification))
-                identification = None
+        if self.options.bias_reduction == "firth":
+            solution = self._solve_bias_reduced(objective, theta, null, null_value)
+        else:
+            solution = self._solve(objective, theta, null_value)
+            if prepared.alpha == 0:
+                verdict = certify(
+                    objective,
+                    solution,
+                    self.options,
+                    null_value=null_value,
+                    largest=prepared.columns.largest,
+                    observer=self._watch(objective),
+                )
+                solution = verdict.solution
+                if verdict.recession is not None or not verdict.decided:
+                    self._diverges(objective, verdict)
+                    active = np.flatnonzero(~prepared.columns.constant)
+                    per_sd = SEPARATION_PRIOR * self._total() * np.square(prepared.columns.spread[active])
+                    objective = self._objective(active, self._prior(active, 0.0, per_sd))
+                    before = solution.n_iter
+                    solution = self._solve(objective, self._null_theta(objective, mass), null_value)
+                    solution = replace(solution, n_iter=before + solution.n_iter)
+                    # The prior tells dependent columns apart; the data still do not.
+                    self.divergent.extend(self._undetermined(identification))
+                    identification = None
         if identification is not None and len(identification.dependent):
             names = prepared.names(identification.dependent)
             self.warnings.insert(
@@ -101,6 +121,9 @@ class _LogisticFit:
                 ),
             )
         return self._result(objective, solution, identification)
+
+    def _among_the_present(self, likelihood: Bernoulli | Categorical, smaller: Prepared, names: Any) -> FitResult:
+        return _LogisticFit(likelihood, smaller, self.options, None, names).run(None)
 
     def _total(self) -> float:
         data = self.prepared.data
@@ -166,109 +189,27 @@ class _LogisticFit:
         observer, columns = self.observer, self.prepared.columns
         return lambda theta: observer(columns.to_original(objective.predictors.matrix(theta)))
 
-    def _check_existence(self, objective: PenalizedNLL, solution: Solution, null_value: float) -> tuple[Solution, bool]:
-        """Return the solution, and whether a linear program has proved that there is none."""
-        asked = False
-        largest = self.prepared.columns.largest
-        for _ in range(_ROUNDS):
-            if solution.status is Status.STOPPED:
-                return solution, False
-            # The factor is of the point before polishing, so its own gap goes with it.
-            theta, factor_gap = solution.theta, solution.factor_gap
-            if certificate(objective, theta, solution.factor, factor_gap, largest, thorough=False) < CERTIFIED:
-                return solution, False
-            if solution.factor is None:
-                # Too large for linear programs: a smaller gap may prove existence, nothing can disprove it.
-                verdict, columns = "could not be excluded", np.arange(self.prepared.data.n_columns)
-            else:
-                try:
-                    factor = hessian_factor(objective, solution.theta)
-                    gap = 0.5 * factor.squared_norm(solution.gradient)
-                    if certificate(objective, solution.theta, factor, gap, largest) < CERTIFIED:
-                        return replace(solution, factor=factor, factor_gap=gap, gap=gap), False
-                except NotPositiveDefiniteError:
-                    pass  # flat to rounding along some direction: ask the linear program
-                direction = None if asked else separating_direction(objective, solution.theta)
-                if direction is not None:
-                    change = objective.predictors.matrix(direction)
-                    self.divergent.append(self.prepared.columns.to_original(change))
-                    size = np.abs(change[:, :-1]).max(axis=0)
-                    self._warn_separation("holds", np.flatnonzero(size > 1e-6 * max(size.max(initial=0.0), 1e-300)))
-                    return solution, True
-                asked = True
-            if solution.status is Status.MAX_ITER:
-                return solution, False
-            # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
-            solver = "newton-cg" if solution.factor is None else "newton"
-            solution = solve(
-                objective,
-                solution.theta,
-                replace(self.options, solver=solver),
-                null_value=null_value,
-                tol=1e-6 * solution.gap,
-                observer=self._watch(objective),
-            )
-        if solution.factor is None:
-            self._warn_separation(verdict, columns)
-        return solution, solution.factor is None
+    def _solve_bias_reduced(self, objective: PenalizedNLL, theta: Array, null: Array, null_value: float) -> Solution:
+        """Return the mode under Jeffreys' prior; its value is the NLL alone."""
+        reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
+        reference, n_iter = (None if theta is null else reduced.value_and_gradient(null)[0]), 0
+        if theta is null and objective.data.n_rows * float(objective.predictors.size) ** 2 > _LARGE_WORK:
+            # The neighbourhood of the maximum, found by a sample of the rows, is near that of the mode.
+            near = solve(objective, null, self.options, null_value=null_value, tol=_ROUGH)
+            reference, n_iter = reduced.value_and_gradient(null)[0], near.n_iter
+            theta = near.theta if reduced.value_and_gradient(near.theta)[0] < reference else null
+        observer = self._watch(objective)
+        solution = solve_bias_reduced(reduced, theta, self.options, null_value=reference, observer=observer)
+        return replace(solution, value=reduced.nll(solution.theta), n_iter=n_iter + solution.n_iter)
 
-    def _warn_separation(self, verdict: str, columns: Array) -> None:
-        where = self.prepared.names(columns) if len(columns) else "the intercept"
-        self.warnings.append(
-            SeparationWarning(
-                f"Separation of the classes by a linear combination of {where} {verdict}: then no finite maximum "
-                "likelihood estimate exists, for the likelihood still rises as these coefficients go to infinity. "
-                f"Returned is the posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total "
-                "weight, columns in standard deviations). Penalize with a finite C to choose the prior yourself."
-            )
-        )
-
-    def _without(self, absent: Array) -> FitResult:
-        """Fit the classes that have weight; the absent ones are given a probability near SEPARATION_PRIOR."""
-        prepared, data = self.prepared, self.prepared.data
-        present = np.setdiff1d(np.arange(self.n_classes), absent)
-        y: Array
-        if data.y.ndim == 2:
-            y = data.y[present]
-        else:
-            codes = np.zeros(self.n_classes, dtype=np.intp)
-            codes[present] = np.arange(len(present))
-            y = codes[data.y]
-        offset = None if data.offset is None else data.offset[present]
-        reduced: Bernoulli | Categorical = Categorical(len(present))
-        if len(present) == 2:
-            reduced = Bernoulli()
-            y = (y[1] if y.ndim == 2 else y).astype(np.float64)
-            offset = None if offset is None else (offset[1] - offset[0])[None]
-        smaller = Prepared(
-            RowBlocks(data.rows, y, data.weight, offset, len(present)),
-            prepared.columns,
-            prepared.unit,
-            prepared.n_obs,
-            prepared.alpha,
-            prepared.feature_names,
-        )
-        names = None if self.class_names is None else [self.class_names[k] for k in present]
-        fit = _LogisticFit(reduced, smaller, self.options, None, names).run(None)
-        matrix = fit.coefficients
-        if len(present) == 2:
-            matrix = np.concatenate([-0.5 * matrix, 0.5 * matrix])
-        full = np.zeros((self.n_classes, matrix.shape[1]))
-        full[present] = matrix
-        # At the columns' centre the absent classes lie this far below the rarest one; no column moves them.
-        centre = matrix[:, -1] + matrix[:, :-1] @ prepared.columns.shift
-        full[absent, -1] = centre.min() + np.log(SEPARATION_PRIOR)
-        full -= full.mean(axis=0)
-        curvature = fit.curvature
-        if curvature is not None:
-            curvature = _among_all(curvature, present, absent)
-        named = ", ".join(self._class_name(int(k)) for k in absent)
-        warning = SeparationWarning(
-            f"{named}: every row has weight zero, so no finite maximum likelihood estimate exists (the probability "
-            "goes to zero). The class stays in classes_ with a probability near zero; the other classes are fitted "
-            "without it."
-        )
-        return replace(fit, coefficients=full, warnings=(*fit.warnings, warning), curvature=curvature)
+    def _diverges(self, objective: PenalizedNLL, verdict: Verdict) -> None:
+        """Take down what a missing (or unproved) maximum means for the report."""
+        if verdict.recession is None:
+            self.warnings.append(undecided_warning(_REMEDIES))
+            return
+        recession, prepared = verdict.recession, self.prepared
+        self.warnings.append(separation_warning(objective, recession, prepared, self.class_names, _REMEDIES))
+        self.divergent.extend(divergent_changes(objective, recession, prepared.columns))
 
     def _undetermined(self, identification: Identification | None) -> list[Array]:
         """Return the changes of the coefficients that leave every predictor as it is."""
@@ -297,7 +238,8 @@ class _LogisticFit:
     def _result(self, objective: PenalizedNLL, solution: Solution, identification: Identification | None) -> FitResult:
         prepared = self.prepared
         theta = solution.theta
-        if solution.factor is not None and solution.status in (Status.CONVERGED, Status.ROUNDING):
+        reduced = self.options.bias_reduction is not None
+        if solution.factor is not None and not reduced and solution.status in (Status.CONVERGED, Status.ROUNDING):
             theta = refine(objective, theta, solution.factor)
         matrix = objective.predictors.matrix(theta)
         if identification is not None:
@@ -316,27 +258,6 @@ class _LogisticFit:
             n_parameters=objective.predictors.size,
             curvature=self._curvature(objective, solution, identification),
         )
-
-
-def _among_all(curvature: Curvature, present: Array, absent: Array) -> Curvature:
-    """Return the curvature with the absent classes in it: their coefficients are not determined."""
-    n_classes = len(present) + len(absent)
-    centred = np.eye(n_classes) - 1 / n_classes
-    predictors = curvature.predictors
-    contrast = np.array([[-0.5], [0.5]]) if predictors.contrast is None else predictors.contrast
-    divergent = [] if curvature.divergent is None else list(curvature.divergent)
-    if predictors.contrast is None:
-        divergent = [contrast * change for change in divergent]
-    width = predictors.shape[1]
-    divergent = [centred[:, present] @ change for change in divergent]
-    divergent += [np.outer(centred[:, k], entry) for k in absent for entry in np.eye(width)]
-    identification = curvature.identification
-    return replace(
-        curvature,
-        predictors=LinearPredictors(predictors.n_columns, predictors.terms, centred[:, present] @ contrast),
-        divergent=np.stack(divergent),
-        identification=None if identification is None else [identification[0]] * n_classes,
-    )
 
 
 def fit_logistic(

@@ -31,6 +31,8 @@ class FitOptions:
         Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
     max_iter : int
     verbose : int
+    bias_reduction : {"firth"} or None
+        Of a classifier without a prior: the mode under Jeffreys' prior in place of the maximum.
     """
 
     alpha: float = 0.0
@@ -40,6 +42,7 @@ class FitOptions:
     tol: float = 1e-8
     max_iter: int = 100
     verbose: int = 0
+    bias_reduction: str | None = None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,26 @@ class Bernoulli(Likelihood):
         small /= np.square(1 + small)  # p (1 - p) without the cancellation of 1 - p
         return small[None]
 
+    def information_slope(self, eta: Array, metric: Array) -> Array:
+        """Return the gradient in eta of the rowwise trace(metric @ information), shape (1, n)."""
+        information = self.expected_information(eta)[0]
+        information *= metric[0]
+        information *= -np.tanh(0.5 * eta)  # 1 - 2p
+        return information
+
+    def information_slope_change(self, eta: Array, metric: Array, change: Array) -> Array:
+        """Return the derivative of ``information_slope`` along a change of eta, shape (1, n)."""
+        information = self.expected_information(eta)[0]
+        return information * (1 - 6 * information) * metric[0] * change
+
+    def information_bend(self, eta: Array, metric: Array) -> Array:
+        """Return b with d²trace(metric @ information) <= b deta' information deta for any deta, shape (n,)."""
+        return metric[0, 0] * np.maximum(1 - 6 * self.expected_information(eta)[0, 0], 0)
+
+    def information_change(self, eta: Array, change: Array) -> Array:
+        """Return the derivative of the information along a change of eta, shape (1, 1, n)."""
+        return self.information_slope(eta, change[None])[None]
+
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
         if len(y) < MANY_ROWS or eta.dtype != np.float64:
             return _exact_total_and_gradient(y, eta[0], weight)

@@ -85,6 +85,43 @@ class Categorical(Likelihood):
         weighted = probability if weight is None else probability * weight
         return np.diag(weighted.sum(axis=1)) - weighted @ probability.T
 
+    def information_slope(self, eta: Array, metric: Array) -> Array:
+        """Return the gradient in eta of the rowwise trace(metric @ information), shape (K, n).
+
+        In class k it is p_k [(e_k - p)' M (e_k - p) - trace(M W)], the covariance of an outcome's squared deviation in
+        the metric with the outcome.
+        """
+        probability = _softmax(eta)
+        return probability * _excess(probability, metric)
+
+    def information_slope_change(self, eta: Array, metric: Array, change: Array) -> Array:
+        """Return the derivative of ``information_slope`` along a change of eta, shape (K, n)."""
+        probability = _softmax(eta)
+        moved = probability * (change - np.einsum("kn,kn->n", probability, change))
+        excess = -2 * np.einsum("jkn,kn->jn", metric, moved)
+        excess -= np.einsum("kn,kkn->n", moved, metric) + 2 * np.einsum("kn,kn->n", probability, excess)
+        return moved * _excess(probability, metric) + probability * excess
+
+    def information_bend(self, eta: Array, metric: Array) -> Array:
+        """Return b with d²trace(metric @ information) <= b deta' information deta for any deta, shape (n,).
+
+        b is the largest squared deviation (e_k - p)' M (e_k - p) of an outcome from the mean.
+        """
+        probability = _softmax(eta)
+        product = np.einsum("jkn,kn->jn", metric, probability)
+        deviation = np.einsum("kkn->kn", metric) - 2 * product
+        return deviation.max(axis=0) + np.einsum("kn,kn->n", probability, product)
+
+    def information_change(self, eta: Array, change: Array) -> Array:
+        """Return the derivative of the information along a change of eta, shape (K, K, n)."""
+        probability = _softmax(eta)
+        moved = probability * (change - np.einsum("kn,kn->n", probability, change))
+        product = moved[:, None] * probability
+        out = -(product + product.transpose(1, 0, 2))
+        diagonal = np.arange(len(moved))
+        out[diagonal, diagonal] += moved
+        return out
+
     def hessian_operator(self, y: Array, eta: Array, weight: Array | None) -> Callable[[Array], Array]:
         # K numbers a row instead of K^2: with a thousand classes the Hessian of the rows would not fit in memory.
         probability = _softmax(eta)
@@ -114,6 +151,14 @@ def _softmax(eta: Array) -> Array:
     probability = np.exp(eta - eta.max(axis=0))
     probability /= probability.sum(axis=0)
     return probability
+
+
+def _excess(probability: Array, metric: Array) -> Array:
+    """Return by how much each class's squared deviation from the mean, in the metric, exceeds the expected one."""
+    product = np.einsum("jkn,kn->jn", metric, probability)
+    own = np.einsum("kkn->kn", metric)
+    shared = 2 * np.einsum("kn,kn->n", probability, product) - np.einsum("kn,kn->n", probability, own)
+    return own - 2 * product + shared
 
 
 def _subtract_target(probability: Array, y: NDArray[Any]) -> Array:

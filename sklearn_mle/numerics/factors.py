@@ -62,6 +62,11 @@ class Factor(ABC):
         """Return the factor of ``multiple`` A, for a positive multiple."""
 
     @property
+    @abstractmethod
+    def log_determinant(self) -> float:
+        """The logarithm of the determinant of A."""
+
+    @property
     def inverse_norm(self) -> float:
         """An upper estimate of the norm of R^-1: its Frobenius norm."""
         return float(np.linalg.norm(self.unwhiten(np.eye(self.size))))
@@ -101,6 +106,10 @@ class DiagonalFactor(Factor):
     def condition(self) -> float:
         return 1.0
 
+    @property
+    def log_determinant(self) -> float:
+        return 2 * float(np.log(self.root).sum())
+
 
 class BlockDiagonalFactor(Factor):
     """The factor of a block diagonal matrix, from the factors of its blocks."""
@@ -126,6 +135,10 @@ class BlockDiagonalFactor(Factor):
         # Exact where all blocks but one are diagonal: their singular values are one, between those of any other.
         return max(block.condition for block in self.blocks)
 
+    @property
+    def log_determinant(self) -> float:
+        return sum(block.log_determinant for block in self.blocks)
+
 
 class RotatedFactor(Factor):
     """A = R' Q diag(root)^2 Q' R for a factor R, rotation Q and roots."""
@@ -146,6 +159,10 @@ class RotatedFactor(Factor):
     def condition(self) -> float:
         return self._inner.condition * float(self._root.max() / self._root.min())
 
+    @property
+    def log_determinant(self) -> float:
+        return self._inner.log_determinant + 2 * float(np.log(self._root).sum())
+
 
 class _Triangle(Factor):
     """A = D U'U D with U upper triangular of unit columns and D diagonal; below U's diagonal is what it was."""
@@ -162,6 +179,10 @@ class _Triangle(Factor):
 
     def unwhiten(self, step: Array) -> Array:
         return (lapack.dtrtrs(self._upper, step, lower=0, trans=0)[0].T / self.scale).T
+
+    @property
+    def log_determinant(self) -> float:
+        return 2 * float(np.log(np.abs(self._upper.diagonal()) * self.scale).sum())
 
     @property
     def least_pivot(self) -> float:

@@ -75,3 +75,8 @@ class KroneckerFactor(Factor):
     @property
     def condition(self) -> float:
         return float(self._root.max() / self._root.min())
+
+    @property
+    def log_determinant(self) -> float:
+        total = float(np.log(self._root).sum()) + len(self._root) * float(np.log(self._unit).sum())
+        return 2 * (total + float(np.log(self._intercept_root).sum()) if self._intercept else total)

@@ -142,6 +142,19 @@ class DenseRows:
             standardize_sandwich(out, self._shift, self._scale)
         return out
 
+    def uncentred(self, indices: Array) -> tuple[Array, Array]:
+        """Return (rows, centre) of the given rows, whose difference is their standardized columns."""
+        return self.take(indices).standardized, np.zeros(self.n_columns)
+
+    def quadratic(self, matrix: Array) -> Array:
+        """Return (x, 1)' matrix (x, 1) of every row x, shape (n,)."""
+        if self._copy is not None:
+            return np.einsum("np,np->n", self._copy @ matrix, self._copy)
+        X = self.standardized
+        product = X @ matrix[:-1, :-1]
+        product += matrix[-1, :-1] + matrix[:-1, -1]
+        return np.einsum("np,np->n", product, X) + matrix[-1, -1]
+
 
 def standardize_sandwich(sandwich: Array, shift: Array | None, scale: Array | None) -> None:
     """Turn the sandwich of raw columns and a column of ones into that of (columns - shift) / scale, in place."""

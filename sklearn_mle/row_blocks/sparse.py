@@ -99,6 +99,31 @@ class SparseRows:
         standardize_sandwich(out, self._shift, self._scale)
         return out
 
+    def uncentred(self, indices: Array) -> tuple[Any, Array]:
+        """Return (rows, centre) of the given rows, whose difference is their standardized columns; rows are sparse."""
+        X = self._X[indices].astype(np.float64)
+        scale = np.ones(self.n_columns) if self._scale is None else self._scale
+        shift = np.zeros(self.n_columns) if self._shift is None else self._shift
+        X.data /= scale[X.indices]
+        return X, shift / scale
+
+    def quadratic(self, matrix: Array) -> Array:
+        """Return (x, 1)' matrix (x, 1) of every row x, shape (n,)."""
+        p = self.n_columns
+        raw = matrix.copy()
+        if self._scale is not None:
+            raw[:p] /= self._scale[:, None]
+            raw[:, :p] /= self._scale
+        if self._shift is not None:
+            raw[p] -= self._shift @ raw[:p]
+            raw[:, p] -= raw[:, :p] @ self._shift
+        out = np.asarray(self._X @ (raw[p, :p] + raw[:p, p]), dtype=np.float64) + raw[p, p]
+        step = max(256, _DENSE_ELEMENTS // max(p, 1))
+        for start in range(0, self.n_rows, step):
+            X = self.block(start, min(start + step, self.n_rows))._X
+            out[start : start + step] += np.asarray(X.multiply(X @ raw[:p, :p]).sum(axis=1)).ravel()
+        return out
+
     def _raw_sandwich(self, weight: Array) -> Array:
         X, p = self._X, self.n_columns
         if p > _DENSE_SANDWICH_COLUMNS:

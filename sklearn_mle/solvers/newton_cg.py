@@ -33,8 +33,11 @@ def solve_newton_cg(
     max_iter: int,
     null_value: float | None,
     known: tuple[float, Array] | None = None,
+    accuracy: float = 0.1,
 ) -> Solution:
     """Minimize by truncated Newton steps in the preconditioner's variables.
+
+    ``accuracy`` is the relative residual that the first steps are solved to.
 
     The gap is the decrease of the quadratic model that conjugate gradients found at the final point, enlarged by what
     its residual leaves open. ``known`` is as in ``solve_newton``.
@@ -56,6 +59,7 @@ def solve_newton_cg(
             "max_iter": max_iter,
             "null_value": null_value,
             "known": known,
+            "accuracy": accuracy,
         },
     )
     return Solution(
@@ -75,6 +79,7 @@ def _newton_cg(
     max_iter: int,
     null_value: float | None,
     known: tuple[float, Array] | None,
+    accuracy: float,
     **unused: Any,
 ) -> OptimizeResult:
     value, gradient = known or (value_of(theta), jac(theta))
@@ -82,7 +87,6 @@ def _newton_cg(
     white = preconditioner.whiten(gradient)
     first = math.sqrt(float(white @ white))
     status, gap, n_iter = Status.MAX_ITER, math.inf, 0
-    accuracy = 0.1
     while True:
         product = problem.hessian_product(theta)
         step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
@@ -127,6 +131,9 @@ def _conjugate_gradients(
         curved = preconditioner.whiten(product(preconditioner.unwhiten(direction)))
         curvature = float(direction @ curved)
         if curvature <= _EPS * float(direction @ direction):
+            if not z.any():
+                # Not convex here: the preconditioner's own step goes downhill, its decrement tells how steep.
+                return preconditioner.unwhiten(residual), start
             break  # flat to rounding: the step so far is a descent direction
         length = norm / curvature
         least = min(least, curvature / float(direction @ direction))
