@@ -178,8 +178,8 @@ def _sparse_moments(X: Any, weight: Array | None) -> tuple[Array, Array, Array]:
     w = np.ones(n) if weight is None else weight
     total = float(w.sum())
     data = X.data.astype(np.float64)
-    absolute = type(X)((np.abs(data), X.indices, X.indptr), shape=X.shape, copy=False)
-    largest = np.asarray(absolute.max(axis=0).todense() if X.nnz else np.zeros((1, p))).ravel()
+    largest = np.zeros(p)
+    np.maximum.at(largest, X.indices, np.abs(data))  # scipy's max(axis=0) would sort the entries by column first
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         mean = np.asarray(X.T @ w, dtype=np.float64) / total
         squares = type(X)((np.square(data), X.indices, X.indptr), shape=X.shape, copy=False)

@@ -22,8 +22,8 @@ _LEAST_ROWS = 64
 # interpreter's lock over less often: a pass over a million rows of 20 takes 12 ms in blocks of 4 MB, 16 in those of 2.
 _MANY_ROWS, _MOST_ROWS = 1 << 13, 1 << 15
 # Products of fewer sparse entries take no longer than calling for them: 48,842 rows of 12 take 2.6 ms a pass in eight
-# blocks, 0.9 in two.
-_SPARSE_ENTRIES = 1 << 18
+# blocks, 0.9 in two. And each block's product with a residual is as long as X is wide.
+_SPARSE_ENTRIES, _ENTRIES_A_COLUMN = 1 << 18, 16
 # Sums are kept per segment and added in order: a fixed number, so that the bits do not depend on the threads.
 _SEGMENTS = 8
 
@@ -76,7 +76,8 @@ class RowBlocks:
     def _cut(self) -> list[list[tuple[int, int]]]:
         n = self.n_rows
         if isinstance(self.rows, SparseRows):
-            n_blocks = min(_SEGMENTS, max(2, int(n * self.rows.entries_per_row) // _SPARSE_ENTRIES))
+            entries = max(_SPARSE_ENTRIES, _ENTRIES_A_COLUMN * self.n_columns)
+            n_blocks = min(_SEGMENTS, max(2, int(n * self.rows.entries_per_row) // entries))
             step = max(_LEAST_ROWS, -(-n // n_blocks)) if n * 8 > 4096 else n
         else:
             # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
