@@ -50,13 +50,13 @@ doctest: $(VENV)/.stamp
 test-oldest: $(OLDEST)/.stamp
 	$(OLDEST)/bin/python -m pytest
 
-# -W: warnings are errors. --keep-going: all of them are shown. The links of the built pages are tested at the end.
+# -E: new names of the reference need a fresh start. -W --keep-going: warnings are errors, and all of them are shown.
 docs: $(DOCS)/.stamp
-	$(DOCS)/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(DOCS)/bin/python -m sphinx -E -W --keep-going -b html docs docs/_build/html
 	$(DOCS)/bin/python docs/check_links.py docs/_build/html
 
 docs-quick: $(DOCS)/.stamp
-	$(DOCS)/bin/python -m sphinx -W --keep-going -D plot_gallery=0 -b html docs docs/_build/quick
+	$(DOCS)/bin/python -m sphinx -E -W --keep-going -D plot_gallery=0 -b html docs docs/_build/quick
 	$(DOCS)/bin/python docs/check_links.py docs/_build/quick
 
 bench: $(BENCH)/.stamp
