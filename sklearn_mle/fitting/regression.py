@@ -70,7 +70,8 @@ class _Regression:
         self.outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
         self.warnings: list[Warning] = []
         self.linear = options.scale == "log_linear"
-        self.floor = floor_of(likelihood, some_rows(self.outcome.data))
+        self.some = some_rows(self.outcome.data)
+        self.floor = floor_of(likelihood, self.some)
         self.bounded = isinstance(likelihood, StudentT) and likelihood.estimates_df
         self._data: list[RowBlocks] = []
         # From a point near the optimum neither a sample nor L-BFGS has anything to add.
@@ -177,7 +178,9 @@ class _Regression:
         precision = predictors.theta(form)
         if not self.likelihood.noise_relative:
             return GaussianPrior(precision)
-        power = self.likelihood.noise_power
+        power, outcome = self.likelihood.noise_power, self.outcome
+        # Relative to the noise in y's own units: it is their ratio to the outcome's that may matter.
+        precision = precision * np.exp(2 * (np.log(outcome.factor) - outcome.shift[1] / power))
         if 1 in fixed:
             return GaussianPrior(precision * np.exp(-2 * fixed[1] / power))
         mean = np.zeros_like(form)
@@ -290,7 +293,7 @@ class _Regression:
 
     def _start(self, objective: PenalizedNLL) -> tuple[Array, Array]:
         """Return the intercepts of the null model, shape (q, 1), and theta of the best guess."""
-        sample = some_rows(objective.data)
+        sample = self.some if objective.data is self.outcome.data else some_rows(objective.data)
         judge = PenalizedNLL(objective.likelihood, objective.predictors, sample, objective.penalty)
         terms = objective.predictors.terms
         guess = Guess(self.likelihood, sample, terms[0], terms[min(1, len(terms) - 1)], self._precision())
@@ -322,7 +325,7 @@ class _Regression:
             return None
         location = self._terms({})[0]
         precision = self._precision() if likelihood.noise_relative else np.zeros(data.n_columns)
-        for rows in (some_rows(data), data):
+        for rows in (self.some, data):
             y = likelihood.link(rows.y)
             if y is None or not np.isfinite(y).all():
                 return None

@@ -38,8 +38,8 @@ class Likelihood(BaseEstimator, ABC):
     # To which power of the noise's size (in the unit of y, or relative to y) the second parameter goes: 1 for a scale,
     # 2 for a dispersion, -2 for a precision. The noise vanishes as the second parameter does, or as it grows.
     noise_power: ClassVar[float] = 1.0
-    # True where y, or log y, is a location plus noise in the location's own units: a prior on the location's
-    # coefficients is then relative to the noise.
+    # True where the noise may vanish, so that an outcome fitted exactly is infinitely likely: a prior on the location's
+    # coefficients is then relative to the noise (or it would lose against a perfect fit, whatever its precision).
     noise_relative: ClassVar[bool] = False
     # "location_scale": c y + m has the same likelihood, of location c * location + m and log scale + log c.
     # "scale": c y has it, with ``unit_powers`` times log c added to eta. The NLL of every (positive) y grows by log c.

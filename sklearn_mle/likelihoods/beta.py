@@ -42,6 +42,7 @@ class Beta(Likelihood):
     convex = False
     second = "precision"
     noise_power = -2.0
+    noise_relative = True
     domain = "numbers in the open interval (0, 1)"
     remedy = "Remove such rows, or shrink y towards one half by (y (n - 1) + 0.5) / n if zeros and ones may occur."
 

@@ -38,6 +38,7 @@ class Gamma(Likelihood):
     convex = False
     second = "shape"
     noise_power = -2.0
+    noise_relative = True
     equivariance = "scale"
     location_free_of_second = True
     positive_only = True

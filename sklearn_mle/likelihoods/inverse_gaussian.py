@@ -37,6 +37,7 @@ class InverseGaussian(Likelihood):
     convex = False
     second = "shape"
     noise_power = -2.0
+    noise_relative = True
     equivariance = "scale"
     location_free_of_second = True
     positive_only = True

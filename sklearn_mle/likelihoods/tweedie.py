@@ -52,6 +52,7 @@ class Tweedie(Likelihood):
     convex = False
     second = "dispersion"
     noise_power = 2.0
+    noise_relative = True
     equivariance = "scale"
     location_free_of_second = True
     domain = "amounts: finite numbers >= 0"
