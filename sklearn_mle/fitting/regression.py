@@ -74,8 +74,6 @@ class _Regression:
         self.floor = floor_of(likelihood, self.some)
         self.bounded = isinstance(likelihood, StudentT) and likelihood.estimates_df
         self._data: list[RowBlocks] = []
-        # From a point near the optimum neither a sample nor L-BFGS has anything to add.
-        self._onward = replace(options, solver="newton")
 
     def run(self, start: Array | None) -> FitResult:
         prepared, options, data = self.prepared, self.options, self.outcome.data
@@ -205,8 +203,7 @@ class _Regression:
             downhill = None if _is_minimum(objective, solution) else beside_saddle(objective, solution)
             if downhill is None:
                 break
-            further = solve(objective, downhill, self._onward, null_value=null_value, observer=watch)
-            solution = replace(further, n_iter=solution.n_iter + further.n_iter)
+            solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
         if self.bounded:
             objective, solution, fixed = self._straightened(objective, solution, fixed, null_value)
         matrix = self._matrix(objective, solution.theta, fixed)
@@ -219,7 +216,7 @@ class _Regression:
             matrix = self._matrix(objective, solution.theta, fixed)
         elif below is not None:
             self.warnings.append(unbounded_warning(self.likelihood, self.prepared, matrix, below))
-        if not _is_minimum(objective, solution):
+        elif not _is_minimum(objective, solution):
             self.warnings.append(
                 ConvergenceWarning(
                     "The fit ended where the likelihood is not curved upwards in every direction, so this may be no "
@@ -241,14 +238,15 @@ class _Regression:
     def _again(self, fixed: Fixed, matrix: Array, null_value: float, n_iter: int) -> tuple[PenalizedNLL, Solution]:
         """Return an objective with these predictors fixed, and its optimum from a point near it."""
         objective = self._objective(fixed)
-        found = solve(
-            objective,
-            objective.predictors.theta(matrix),
-            self._onward,
-            null_value=null_value,
-            observer=self._watch(objective, fixed),
-        )
-        return objective, replace(found, n_iter=n_iter + found.n_iter)
+        return objective, self._onward(objective, objective.predictors.theta(matrix), fixed, null_value, n_iter)
+
+    def _onward(self, objective: PenalizedNLL, theta: Array, fixed: Fixed, null_value: float, n_iter: int) -> Solution:
+        """Return the optimum from a point that took ``n_iter`` iterations, near enough for Newton's method alone."""
+        left = max(self.options.max_iter - n_iter, 0)
+        options = replace(self.options, solver="newton", max_iter=left)
+        found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective, fixed))
+        # A solution counts at least one iteration, also where none was left.
+        return replace(found, n_iter=min(n_iter + found.n_iter, self.options.max_iter))
 
     def _straightened(
         self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, null_value: float

@@ -76,13 +76,13 @@ class NegativeBinomial(Likelihood):
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[1]
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore")
+    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         deviance, (value, slope, _) = _Deviance(y, eta), _saturated(y, eta[1])
         nll = poisson_saturated(y) + value + deviance.value
         return nll, np.stack([deviance.slope, slope + deviance.dispersion_slope])
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore")
+    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         deviance = _Deviance(y, eta)
         share, scaled_mean = deviance.share, deviance.scaled_mean
@@ -92,7 +92,7 @@ class NegativeBinomial(Likelihood):
             _saturated(y, eta[1])[2] + deviance.dispersion_curvature,
         )
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore")
+    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def expected_information(self, eta: Array) -> Array:
         mean = _scaled_mean(eta)
         return symmetric(mean, np.zeros_like(mean), dispersion_information(eta[0], eta[1]))
@@ -104,11 +104,11 @@ class NegativeBinomial(Likelihood):
         dispersion = max((deviation**2 - mean) / mean**2, _LEAST_DISPERSION)
         return best_second(self, [math.log(mean), math.log(dispersion)], y, weight)
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore")
+    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         return 2 * np.maximum(_Deviance(y, eta).value, 0)
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore")
+    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def distribution(self, eta: Array) -> Any:
         product = np.maximum(np.exp(eta[0] + eta[1]), _LEAST_PRODUCT)
         return stats.nbinom(n=np.exp(eta[0]) / product, p=1 / (1 + product))

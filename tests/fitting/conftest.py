@@ -1,4 +1,4 @@
-"""One small data set for every likelihood that can be fitted."""
+"""One small data set for every kind of fit: families, links, second parameters constant, known and log-linear."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 from sklearn_mle.fitting import FitOptions, fit
-from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+from sklearn_mle.likelihoods import (
+    Bernoulli,
+    Beta,
+    Categorical,
+    Gamma,
+    Gaussian,
+    Huber,
+    InverseGaussian,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+    Weibull,
+)
 
 N, P = 150, 4
 
@@ -56,6 +68,19 @@ def make_models(n=N, p=P, seed=0):
         Model("gaussian", Gaussian(), X, 3 + 2 * eta + noise),
         Model("gaussian, known scale", Gaussian(), X, 3 + 2 * eta + noise, scale=0.8),
         Model("gaussian, log linear", Gaussian(), X, eta + np.exp(-0.3 + 0.5 * Z[:, 0]) * noise, scale="log_linear"),
+    ]
+    mean, size, heavy = np.exp(0.5 * eta), np.exp(0.3 * Z[:, 0]), rng.standard_t(4, n)
+    rate = 1 / (1 + np.exp(-eta))
+    models += [
+        Model("huber", Huber(), X, eta + heavy),
+        Model("student_t, df estimated", StudentT(df=None), X, eta + heavy),
+        Model("student_t, log linear", StudentT(df=4), X, eta + size * heavy, scale="log_linear"),
+        Model("poisson", Poisson(), X, rng.poisson(mean).astype(float)),
+        Model("negative_binomial", NegativeBinomial(), X, rng.poisson(mean * rng.gamma(2, 0.5, n)).astype(float)),
+        Model("gamma, log linear", Gamma(), X, mean * rng.gamma(2 * size, 0.5 / size), scale="log_linear"),
+        Model("inverse_gaussian", InverseGaussian(), X, rng.wald(mean, 2.0)),
+        Model("weibull, known shape", Weibull(), X, mean * rng.weibull(1.5, n), scale=1.5),
+        Model("beta", Beta(), X, rng.beta(5 * rate, 5 * (1 - rate))),
     ]
     return {model.name: model for model in models}
 
