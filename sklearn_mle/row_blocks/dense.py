@@ -24,8 +24,8 @@ _FEW_COLUMNS = 32
 class DenseRows:
     """A slice of a dense X, seen as the standardized columns (X - shift) / scale in float64.
 
-    float64 blocks whose columns are not far from zero are used in place (BLAS reads the view, the shift and scale are
-    applied to the small results); any other block is standardized into a buffer of its own, once a pass.
+    Blocks whose columns are not far from zero are used as they are (BLAS reads the view, or its float64 copy, and the
+    shift and scale are applied to the small results); any other is standardized into a buffer of its own, once a pass.
 
     Parameters
     ----------
@@ -105,14 +105,19 @@ class DenseRows:
 
     @cached_property
     def _in_place(self) -> bool:
-        return self._copy is None and self._scale is not None and not self._far and self._X.dtype == np.float64
+        return self._copy is None and self._scale is not None and not self._far
+
+    @cached_property
+    def _raw(self) -> Array:
+        """The block's own entries in float64: X itself, or a copy as long as the block lives."""
+        return self._X.astype(np.float64, copy=False)
 
     def matvec(self, coef: Array) -> Array:
         """Return coef @ rows.T, shape (q, n)."""
         if not self._in_place:
             return np.dot(coef, self.standardized.T)
         raw = coef / self._scale
-        eta = np.dot(raw, self._X.T)
+        eta = np.dot(raw, self._raw.T)
         if self._shift is not None:
             eta -= (raw @ self._shift)[:, None]
         return eta
@@ -121,7 +126,7 @@ class DenseRows:
         """Return residual @ rows, shape (q, p)."""
         if not self._in_place:
             return np.dot(residual, self.standardized)
-        gradient = np.dot(residual, self._X)
+        gradient = np.dot(residual, self._raw)
         if self._shift is not None:
             gradient -= np.multiply.outer(residual.sum(axis=-1), self._shift)
         gradient /= self._scale
@@ -132,7 +137,7 @@ class DenseRows:
         if self._copy is not None:
             return _cross_product(self._copy, weight)
         p, in_place = self.n_columns, self._in_place
-        X = self._X if in_place else self.standardized
+        X = self._raw if in_place else self.standardized
         out = np.empty((p + 1, p + 1))
         out[:p, :p] = _cross_product(X, weight)
         out[:p, p] = out[p, :p] = np.dot(weight, X)
