@@ -26,3 +26,8 @@ def test_an_example_runs_and_draws(script):
         figure.canvas.draw()
         for axes in figure.axes:
             assert axes.get_xlabel() or axes.get_ylabel() or axes.get_title(), f"figure {number} has unlabelled axes"
+
+
+def test_there_are_four_exercises_and_a_dozen_examples():
+    assert sum(script.parent.name == "exercises" for script in SCRIPTS) == 4
+    assert sum(script.parent.name == "gallery" for script in SCRIPTS) >= 12
