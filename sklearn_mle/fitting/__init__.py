@@ -64,7 +64,8 @@ def fit(
     Raises
     ------
     ValueError
-        If the data have no answer at all: fewer than two classes with weight.
+        If the data have no answer at all: fewer than two classes with weight. If a likelihood has a kink that no fit
+        is known for.
     """
     options = FitOptions() if options is None else options
     watched = _counted(observer, options.verbose)
@@ -80,6 +81,11 @@ def fit(
         elif isinstance(model, LocationScale) and not model.smooth:
             fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss
             result = fit_kinked(model, prepared, options, start=start, observer=watched)
+        elif not model.smooth:
+            raise ValueError(
+                f"likelihood: {type(model).__name__} says that it has a kink (smooth = False); of those, only laplace "
+                "and asymmetric_laplace can be fitted. Use one of them, or round the kink off."
+            )
         else:
             result = fit_regression(model, prepared, options, start=start, observer=watched)
     if model is not likelihood:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.fitting import FitOptions, fit
-from sklearn_mle.likelihoods import AsymmetricLaplace, Laplace
+from sklearn_mle.likelihoods import AsymmetricLaplace, Laplace, UserLikelihood
 from sklearn_mle.solvers import Status
 
 GLM = Path(__file__).parents[1] / "data" / "glm"
@@ -380,6 +380,18 @@ def test_dependent_columns_have_the_coefficients_of_least_norm():
     half = independent.coefficients[0, 0] / 2
     np.testing.assert_allclose(doubled.coefficients[0, [0, 4]], [half, half], rtol=1e-10)
     assert doubled.log_likelihood == pytest.approx(independent.log_likelihood, rel=1e-13)
+
+
+def test_other_likelihoods_with_a_kink_are_refused():
+    class Kinked(UserLikelihood):
+        predictor_names = ("location",)
+        smooth = False
+
+        def nll(self, y, eta):
+            return np.log(2) + np.abs(y - eta[0])
+
+    with pytest.raises(ValueError, match="Kinked says that it has a kink .* only laplace and asymmetric_laplace"):
+        fit(Kinked(), *make(0))
 
 
 def test_max_iter_is_obeyed_and_said():
