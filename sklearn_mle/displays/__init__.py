@@ -3,6 +3,7 @@
 matplotlib is imported when something is first drawn: ``pip install 'sklearn-mle[displays]'``.
 """
 
+from sklearn_mle.displays.coefficient import CoefficientDisplay
 from sklearn_mle.displays.comparison import ComparisonDisplay
 from sklearn_mle.displays.convergence import ConvergenceDisplay
 from sklearn_mle.displays.cross_entropy_decomposition import CrossEntropyDecompositionDisplay
@@ -12,6 +13,7 @@ from sklearn_mle.displays.profile_likelihood import ProfileLikelihoodDisplay
 from sklearn_mle.displays.reliability import ReliabilityDisplay
 
 __all__ = [
+    "CoefficientDisplay",
     "ComparisonDisplay",
     "ConvergenceDisplay",
     "CrossEntropyDecompositionDisplay",

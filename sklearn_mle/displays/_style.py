@@ -32,6 +32,7 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, VERMILION = (
     "#D55E00",
 )
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
+MARKERS = "osD^vP"
 GREY = "0.45"
 
 _WIDTH = 6.0  # inches: 600 pixels at matplotlib's 100 dots an inch

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.extmath import safe_sparse_dot
 
-from sklearn_mle.displays._style import COLOURS, GREY, Unit, axes_for
+from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, Unit, axes_for
 from sklearn_mle.estimators._base import BaseMLE, TrainingData
 from sklearn_mle.likelihoods import Likelihood
 
@@ -166,7 +166,7 @@ class ConvergenceDisplay:
             np.arange(1, len(self.excess) + 1),
             self.excess / unit.nats,
             color=COLOURS[others % len(COLOURS)],
-            marker="osD^vP"[others % 6],
+            marker=MARKERS[others % len(MARKERS)],
             label=label,
             gid="convergence",
         )

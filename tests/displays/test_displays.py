@@ -14,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 import sklearn_mle.displays
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
 from sklearn_mle.displays import (
+    CoefficientDisplay,
     ComparisonDisplay,
     ConvergenceDisplay,
     CrossEntropyDecompositionDisplay,
@@ -40,6 +41,7 @@ def profile():
 
 
 DISPLAYS = {
+    "coefficients": lambda **kw: CoefficientDisplay.from_estimator(REGRESSOR, **kw),
     "comparison": lambda **kw: ComparisonDisplay.from_estimators(
         {"a model": GaussianNB(), "another": MLELogisticClassifier(C=1.0)}, X, Y, cv=3, **kw
     ),

@@ -1,0 +1,312 @@
+"""Coefficients and their confidence intervals: a forest plot."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, axes_for, wrapped
+from sklearn_mle.inference import Inference, infer
+
+__all__ = ["CoefficientDisplay"]
+
+Array = NDArray[np.float64]
+
+_INTERCEPT = "intercept"
+
+
+class CoefficientDisplay:
+    """Coefficients with confidence intervals, one feature a row; of several classes, one colour a class.
+
+    Coefficients that the data do not determine (dependent columns, separation) have no interval, and a hollow marker.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the m features.
+    estimates, lower, upper : array-like of shape (m,) or (m, n_groups)
+        Coefficients, and the ends of their intervals (nan where there are none).
+    confidence_level : float
+        Of the intervals.
+    groups : sequence of str, default=("",)
+        Names of the columns of ``estimates``, such as the classes.
+    quantity : str, default="coefficient"
+        What is drawn, for the label of the axis.
+    odds_ratios : bool, default=False
+        Whether exp of the coefficients is drawn, on a logarithmic scale.
+    note : str, default=""
+        A line above the picture.
+
+    Attributes
+    ----------
+    points_ : list of matplotlib Line2D
+        The coefficients, one line a group.
+    intervals_ : list of matplotlib LineCollection
+        Their intervals, one collection a group.
+    ax_ : matplotlib Axes
+        Where they are drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+
+    See Also
+    --------
+    sklearn_mle.inference.infer : The numbers, of any kind of covariance.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.displays import CoefficientDisplay
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> display = CoefficientDisplay.from_estimator(GaussianMLERegressor().fit(X, y))
+    >>> display.names[:3]
+    ['age', 'sex', 'bmi']
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        estimates: ArrayLike,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        *,
+        confidence_level: float,
+        groups: Sequence[str] = ("",),
+        quantity: str = "coefficient",
+        odds_ratios: bool = False,
+        note: str = "",
+    ) -> None:
+        self.names = list(names)
+        self.estimates, self.lower, self.upper = (
+            np.reshape(values, (len(self.names), -1)) for values in (estimates, lower, upper)
+        )
+        self.confidence_level = confidence_level
+        self.groups = list(groups)
+        self.quantity = quantity
+        self.odds_ratios = odds_ratios
+        self.note = note
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: Any = None,
+        *,
+        confidence_level: float = 0.95,
+        predictor: str | None = None,
+        intercept: bool = False,
+        odds_ratios: bool = False,
+        max_coefficients: int = 40,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Infer the coefficients of a fitted model, and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            Ours, without data; with them also scikit-learn's LogisticRegression, LinearRegression and PoissonRegressor,
+            in pipelines and searches too.
+        X, y : array-like, default=None
+            The data of the fit, for what :func:`sklearn_mle.inference.infer` needs them.
+        confidence_level : float, default=0.95
+            Of the intervals.
+        predictor : str, default=None
+            Of models with several linear predictors (``scale="log_linear"``): which, such as ``"log_scale"``; the
+            location by default.
+        intercept : bool, default=False
+            Whether to draw intercepts, too.
+        odds_ratios : bool, default=False
+            Of a classifier: whether to draw exp of the coefficients.
+        max_coefficients : int, default=40
+            If there are more, those features are drawn whose coefficients are largest in standard errors.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+        **kwargs : dict
+            Keywords of :func:`sklearn_mle.inference.infer`, such as ``covariance="HC3"``.
+
+        Returns
+        -------
+        CoefficientDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or the estimate is penalized and ``penalized=`` does not say what is meant.
+        """
+        return cls.from_inference(
+            infer(estimator, X, y, **kwargs),
+            confidence_level=confidence_level,
+            predictor=predictor,
+            intercept=intercept,
+            odds_ratios=odds_ratios,
+            max_coefficients=max_coefficients,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_inference(
+        cls,
+        inference: Inference,
+        *,
+        confidence_level: float = 0.95,
+        predictor: str | None = None,
+        intercept: bool = False,
+        odds_ratios: bool = False,
+        max_coefficients: int = 40,
+        ax: Any = None,
+    ) -> Self:
+        """Draw what :func:`sklearn_mle.inference.infer` found.
+
+        Parameters
+        ----------
+        inference : Inference
+            Estimates and their covariance.
+        confidence_level : float, default=0.95
+            Of the intervals.
+        predictor : str, default=None
+            Which linear predictor; the location by default.
+        intercept : bool, default=False
+            Whether to draw intercepts, too.
+        odds_ratios : bool, default=False
+            Of a classifier: whether to draw exp of the coefficients.
+        max_coefficients : int, default=40
+            If there are more, those features are drawn whose coefficients are largest in standard errors.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        CoefficientDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If there is no such predictor, odds ratios are asked of a regressor, or no coefficients are left.
+        """
+        model = inference.model
+        if odds_ratios and not model.is_classifier:
+            raise ValueError("odds_ratios: only a classifier's coefficients are logarithms of odds ratios.")
+        if max_coefficients < 1:
+            raise ValueError(f"max_coefficients must be at least 1; got {max_coefficients!r}.")
+        known = {*model.features, _INTERCEPT}
+        places: dict[str, dict[str, int]] = {}
+        for place, label in enumerate(inference.parameters):
+            group, name = _split(label, known)
+            if name is not None and (intercept or name != _INTERCEPT):
+                places.setdefault(group, {})[name] = place
+        several = model.classes is not None and len(model.classes) > 2
+        groups = list(places) if several else [_chosen(places, predictor)]
+        names = list(places[groups[0]]) if groups else []
+        if not names:
+            raise ValueError("The model has no coefficients to draw (intercept=True draws intercepts).")
+        rows = np.array([[places[group][name] for group in groups] for name in names])
+        lower, upper = inference.confidence_intervals(confidence_level).T
+        estimates = inference.estimates[rows]
+        note = ""
+        n_drawn = max(1, max_coefficients // len(groups))
+        if len(names) > n_drawn:
+            # The width of an interval is its standard error, up to one factor for all.
+            size = np.abs(estimates) / (upper - lower)[rows]
+            largest = np.argsort(-np.nan_to_num(size, nan=0.0).max(axis=1), kind="stable")[:n_drawn]
+            note = f"{n_drawn} of {len(names)} features, the largest in standard errors"
+            kept = np.sort(largest)
+            names, rows, estimates = [names[i] for i in kept], rows[kept], estimates[kept]
+        display = cls(
+            names,
+            estimates,
+            lower[rows],
+            upper[rows],
+            confidence_level=confidence_level,
+            groups=groups if several else [""],
+            quantity=_quantity(inference, groups[0], several, odds_ratios),
+            odds_ratios=odds_ratios,
+            note=note,
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw the coefficients.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        CoefficientDisplay
+            This display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        n_groups = len(self.groups)
+        lanes = min(0.34, 0.17 * n_groups) if n_groups == 1 else 0.14 * (n_groups + 1)
+        self.figure_, self.ax_ = axes_for(ax, 1.3 + max(0.34, lanes) * len(self.names) + 0.2 * (n_groups > 1))
+        shown = np.exp if self.odds_ratios else np.asarray
+        rows = np.arange(len(self.names))
+        self.ax_.axvline(float(shown(0.0)), color=GREY, linewidth=1, linestyle=":")
+        self.points_, self.intervals_ = [], []
+        for k, group in enumerate(self.groups):
+            height = rows + (k - (n_groups - 1) / 2) * 0.8 / n_groups
+            colour, marker = COLOURS[k % len(COLOURS)], MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
+            lower, upper = shown(self.lower[:, k]), shown(self.upper[:, k])
+            known = np.isfinite(lower) & np.isfinite(upper)
+            self.intervals_.append(
+                self.ax_.hlines(height[known], lower[known], upper[known], color=colour, linewidth=1.5)
+            )
+            value = shown(self.estimates[:, k])
+            (points,) = self.ax_.plot(value, height, marker, color=colour, markersize=4.5, label=group)
+            self.ax_.plot(value[~known], height[~known], marker, color=colour, markersize=4.5, markerfacecolor="white")
+            self.points_.append(points)
+        self.ax_.set_yticks(rows, [wrapped(name) for name in self.names])
+        self.ax_.set_ylim(len(self.names) - 0.5, -0.5)
+        if self.odds_ratios:
+            self.ax_.set_xscale("log")
+        self.ax_.set_xlabel(f"{self.quantity} ({100 * self.confidence_level:g}% intervals)")
+        if self.note:
+            self.ax_.set_title(self.note, loc="left", fontsize="medium", color=GREY)
+        if n_groups > 1:
+            # Below the picture, where no interval ends.
+            if ax is None:
+                columns = min(n_groups, 5)
+                self.figure_.legend(handles=self.points_, loc="outside lower center", ncols=columns, frameon=False)
+            else:
+                self.ax_.legend(handles=self.points_, frameon=False)
+        return self
+
+
+def _split(label: str, known: set[str]) -> tuple[str, str | None]:
+    """Split "predictor: feature"; None for a constant, which is no coefficient."""
+    if label in known:
+        return "", label
+    start = label.find(": ")
+    while start >= 0:
+        if label[start + 2 :] in known:
+            return label[:start], label[start + 2 :]
+        start = label.find(": ", start + 1)
+    return label, None
+
+
+def _chosen(places: dict[str, dict[str, int]], predictor: str | None) -> str:
+    if predictor is None:
+        return next(iter(places), "")
+    if predictor not in places:
+        raise ValueError(f"predictor must be one of {list(places)}, the linear predictors; got {predictor!r}.")
+    return predictor
+
+
+def _quantity(inference: Inference, group: str, several: bool, odds_ratios: bool) -> str:
+    classes = inference.model.classes
+    if classes is None:
+        return f"coefficient of {group}" if group else "coefficient"
+    if several:
+        return "odds ratio against the mean class" if odds_ratios else "log-odds against the mean class, per unit"
+    return f"odds ratio of class {classes[1]!r}" if odds_ratios else f"log-odds of class {classes[1]!r} per unit"
