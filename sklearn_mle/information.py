@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.factors import (
     SAFE_PIVOT,
     CholeskyFactor,
@@ -22,6 +23,7 @@ __all__ = [
     "hessian_factor",
     "information_factor",
     "refine",
+    "worth_refining",
 ]
 
 Array = NDArray[Any]
@@ -34,8 +36,12 @@ _LEAST_CURVATURE = 0.1
 _LEAST_DAMPING = 1e-10
 _REFINE_FROM = 1e3
 # Least squares is one step long, so there refinement is cheap beside the fit, and certified answers are to be met.
-_REFINE_LEAST_SQUARES_FROM = 5.0
+_REFINE_LEAST_SQUARES_FROM = 30.0
+# The worse the condition, the larger the data may be.
+_ELEMENTS_PER_CONDITION = 1e3
 _REFINE_ELEMENTS = 5_000_000
+# Intercepts may cancel eight digits on their way back to the units of X and y.
+_NEGLIGIBLE = 1e-25
 
 
 def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
@@ -112,31 +118,40 @@ def _factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:
     return TriangularFactor(objective.triangle(theta))
 
 
-def refine(objective: PenalizedNLL, theta: Array, factor: Factor, rounds: int = 8) -> Array:
-    """Return theta refined with gradients accumulated in extended precision, as extended-precision numbers.
+def worth_refining(objective: PenalizedNLL, factor: Factor, cancellation: float = 1.0) -> bool:
+    """Return whether the problem is ill-conditioned enough, for its size, to be refined.
+
+    Elsewhere there is nothing to gain, or no time. ``cancellation`` is how much larger than the intercept the terms are
+    that it is the difference of, in the units of X and y.
+    """
+    elements = objective.data.n_rows * max(objective.data.n_columns, 1)
+    if elements > _REFINE_ELEMENTS:
+        return False
+    condition = factor.condition
+    least = _REFINE_LEAST_SQUARES_FROM if objective.likelihood.quadratic else _REFINE_FROM
+    return cancellation * condition >= least and elements <= _ELEMENTS_PER_CONDITION * condition
+
+
+def refine(objective: PenalizedNLL, theta: Array, factor: Factor, rounds: int = 12) -> DoubleDouble:
+    """Return theta refined with gradients accumulated in twice the precision.
 
     The factor's own error only slows the convergence (by its relative error a round); the accuracy reached is that of
-    the gradient. Well-conditioned or large problems are returned as they came: there is nothing to gain, or no time.
-    Where ``np.longdouble`` is no wider than double the gain is the correction of the step alone.
+    the gradient, which for least squares has thirty digits.
 
     References
     ----------
     Bjorck (1987), Stability analysis of the method of seminormal equations, section 4 (corrected seminormal equations).
     """
-    elements = objective.data.n_rows * max(objective.data.n_columns, 1)
-    limit = _REFINE_LEAST_SQUARES_FROM if objective.likelihood.quadratic else _REFINE_FROM
-    if elements > _REFINE_ELEMENTS or factor.condition < limit:
-        return theta
-    refined = theta.astype(np.longdouble)
-    gap = np.inf
+    refined, gap = DoubleDouble.of(theta), np.inf
+    contraction = np.finfo(np.float64).eps * factor.condition**2
     for _ in range(rounds):
-        gradient = objective.extended_gradient(refined).astype(np.float64)
-        white = factor.whiten(gradient)
+        white = factor.whiten(objective.exact_gradient(refined))
         previous, gap = gap, float(white @ white)
-        if not gap < previous:
+        if not gap < previous:  # at the gradient's rounding; or not finite
             break
         step = factor.unwhiten(white)
         refined = refined - step
-        if np.all(np.abs(step) <= 1e-18 * np.abs(refined)):
+        # What the next step would change, at most.
+        if np.all(contraction * np.abs(step) <= _NEGLIGIBLE * np.abs(refined.high)):
             break
     return refined

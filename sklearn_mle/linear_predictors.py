@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.row_blocks import DenseRows, SparseRows
 
 __all__ = ["LinearPredictors", "Terms", "sum_to_zero_basis"]
@@ -90,6 +91,13 @@ class LinearPredictors:
         """Return the coefficients of the likelihood's predictors, shape (q, p + 1), intercepts last."""
         free = self.free_matrix(theta)
         return free if self.contrast is None else self.contrast @ free
+
+    def exact_matrix(self, theta: DoubleDouble) -> DoubleDouble:
+        """Return ``matrix`` of a theta of twice the precision."""
+        free = DoubleDouble(self.free_matrix(theta.high), self.free_matrix(theta.low))
+        if self.contrast is None:
+            return free
+        return (free[None] * self.contrast[:, :, None]).sum(axis=1)
 
     def theta(self, matrix: Array) -> Array:
         """Return the theta whose matrix is nearest to the given one (its projection on the contrast)."""

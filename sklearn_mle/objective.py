@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.factors import triangle_of
 from sklearn_mle.penalties import Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
@@ -60,7 +61,7 @@ class PenalizedNLL:
             return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
 
     def expand(self, theta: Array) -> tuple[float, Array]:
-        """Return F and its gradient in a pass that forms the curvature, too, for the next ``hessian(theta)`` to take."""
+        """Return F and its gradient in a pass that forms the curvature, too, for ``hessian(theta)`` to take."""
         matrix = self.predictors.matrix(theta)
 
         def block_sums(block: RowBlock) -> tuple[float, Array, Array]:
@@ -159,22 +160,24 @@ class PenalizedNLL:
         stacked = np.concatenate([*self.data.map(block_triangle), self.penalty.root(theta), np.zeros((size, size))])
         return triangle_of(stacked)[:size]
 
-    def extended_gradient(self, theta: Array) -> Array:
-        """Return the gradient at an extended-precision theta, every product and sum in extended precision."""
-        predictors = self.predictors
-        contrast = None if predictors.contrast is None else predictors.contrast.astype(np.longdouble)
-        free = predictors.free_matrix(theta)
-        matrix = free if contrast is None else contrast @ free
+    def exact_gradient(self, theta: DoubleDouble) -> Array:
+        """Return the gradient at a theta of twice the precision, its products and sums in twice the precision."""
+        predictors, penalty = self.predictors, self.penalty
+        matrix = predictors.exact_matrix(theta)
 
-        def block_sum(block: RowBlock) -> tuple[Array]:
-            rows = block.rows.extended()
-            eta = matrix[:, :-1] @ rows.T + matrix[:, -1:]
+        def block_sum(block: RowBlock) -> tuple[DoubleDouble]:
+            rows = block.rows.exact()
+            eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in matrix])
             if block.offset is not None:
-                eta += block.offset
-            gradient = self.likelihood.gradient(block.y, eta)
+                eta = eta + block.offset
+            gradient = self.likelihood.exact_gradient(block.y, eta)
             if block.weight is not None:
                 gradient = gradient * block.weight
-            return (np.concatenate([gradient @ rows, gradient.sum(axis=1, keepdims=True)], axis=1),)
+            columns = DoubleDouble.stack([(rows * one[:, None]).sum(axis=0) for one in gradient])
+            return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
 
-        gradient = self.data.sum(block_sum)[0]
-        return predictors.pull_back_theta(gradient) + self.penalty.value_and_gradient(theta)[1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradient = self.data.sum(block_sum)[0].rounded
+        # The prior's part is of the step's own size however ill-conditioned the rest: double precision is enough.
+        prior = penalty.value_and_gradient(theta.high)[1] + penalty.hessian_product(theta.high, theta.low)
+        return predictors.pull_back_theta(gradient) + prior

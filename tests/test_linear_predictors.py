@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.row_blocks import DenseRows
 
 rng = np.random.default_rng(0)
@@ -138,6 +139,11 @@ def test_a_penalty_on_theta_is_one_on_the_classes_coefficients():
     np.testing.assert_allclose(matrix.sum(axis=0), 0, atol=1e-14)
 
 
-def test_extended_precision_is_kept():
-    theta = random_theta(MEMBERS["active columns"]).astype(np.longdouble)
-    assert MEMBERS["active columns"].free_matrix(theta).dtype == np.longdouble
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_theta_of_twice_the_precision_keeps_it(name):
+    predictors = MEMBERS[name]
+    theta, small = random_theta(predictors), random_theta(predictors)
+    matrix = predictors.exact_matrix(DoubleDouble(theta, 2.0**-60 * small))
+    np.testing.assert_allclose(matrix.rounded, predictors.matrix(theta), rtol=1e-14, atol=1e-15)
+    beyond = (matrix - predictors.exact_matrix(DoubleDouble.of(theta))).rounded
+    np.testing.assert_allclose(2.0**60 * beyond, predictors.matrix(small), rtol=1e-12, atol=1e-12)

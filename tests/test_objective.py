@@ -11,6 +11,7 @@ from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, SumOfPenalties
 from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
@@ -205,13 +206,20 @@ def test_triangle_is_a_root_of_the_expected_hessian(case, objective):
     np.testing.assert_allclose(triangle.T @ triangle, expected, rtol=1e-10, atol=1e-11 * np.abs(expected).max())
 
 
-@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double is double here")
-def test_extended_gradient_has_digits_beyond_double(case, objective):
-    theta = theta_of(case).astype(np.longdouble) + np.longdouble(1e-19)
-    found, expected = objective.extended_gradient(theta), long_gradient(case, theta)
-    assert found.dtype == np.longdouble
-    scale = max(1.0, float(np.abs(expected).max()))
-    assert np.abs(found - expected).max() <= 1e-17 * scale
+def test_exact_gradient_is_the_gradient_rounded_once(case, objective):
+    theta = DoubleDouble.of(theta_of(case))
+    found, expected = objective.exact_gradient(theta), long_gradient(case, theta.high.astype(np.longdouble))
+    allowed = 2 * np.finfo(np.longdouble).eps * N * max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(found, expected.astype(np.float64), rtol=1e-15, atol=allowed)
+
+
+def test_exact_gradient_of_least_squares_cancels_nothing():
+    """Residuals orthogonal to the columns but for a part in 1e20."""
+    x = np.array([1.0, 1.0, 1.0])
+    y = np.array([1e20, 1.0, -1e20])
+    data = RowBlocks(DenseRows(x[:, None]), y)
+    objective = PenalizedNLL(LeastSquares(), LinearPredictors(1, [Terms(True, False)]), data, NoPenalty())
+    np.testing.assert_array_equal(objective.exact_gradient(DoubleDouble.of(np.zeros(1))), [-1.0])
 
 
 def test_dense_is_sparse(case):

@@ -95,8 +95,3 @@ def test_the_noise_relative_prior_does_not_depend_on_the_unit_of_y(unit):
     scaled[PRECISION > 0] *= unit
     scaled[-1] += np.log(unit)
     assert penalty.value_and_gradient(scaled)[0] == pytest.approx(penalty.value_and_gradient(THETA)[0], rel=1e-13)
-
-
-def test_extended_precision_is_kept_by_the_gaussian_prior():
-    theta = THETA.astype(np.longdouble) + np.longdouble(1e-18)
-    assert GaussianPrior(PRECISION).value_and_gradient(theta)[1].dtype == np.longdouble

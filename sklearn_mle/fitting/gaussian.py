@@ -15,10 +15,11 @@ from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.solve import solve
-from sklearn_mle.information import refine
+from sklearn_mle.information import refine, worth_refining
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.factors import BlockDiagonalFactor, DiagonalFactor
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
@@ -48,23 +49,20 @@ def fit_gaussian(
     if prepared.alpha == 0:
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
     objective, solution = _fit_location(outcome, options, identification, observer)
-    theta = solution.theta if solution.factor is None else refine(objective, solution.theta, solution.factor)
-    matrix = objective.predictors.matrix(theta)
-    value = solution.value if theta is solution.theta else objective.value_and_gradient(theta.astype(np.float64))[0]
-    squares = 2 * value
+    theta = _refined(objective, solution, outcome)
+    squares = 2 * _value(objective, solution, theta.rounded)
+    location = objective.predictors.exact_matrix(theta)
     warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared)]
-    perfect = _is_perfect(squares, matrix, outcome)
-    penalty = 2 * objective.penalty.value_and_gradient(theta)[0]
+    perfect = _is_perfect(squares, location.rounded, outcome)
+    penalty = 2 * objective.penalty.value_and_gradient(theta.rounded)[0]
     scale = _scale(options.scale, squares, perfect, outcome, warnings)
-    full = np.concatenate([matrix, np.zeros_like(matrix)])
-    with np.errstate(divide="ignore"):
-        full[1, -1] = np.log(scale)
     log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
     gap = 0.0 if scale == 0 else solution.gap / scale / scale
     curvature = _curvature(objective, solution, identification, scale, outcome, options)
     if identification is not None:
-        full[:1] = identification.minimum_norm(full[:1], prepared.columns)
-    coefficients = outcome.to_original(full)
+        location = DoubleDouble.of(identification.minimum_norm(location.rounded, prepared.columns))
+    nothing = DoubleDouble.of(np.zeros(location.shape))
+    coefficients = outcome.to_original(DoubleDouble.concatenate([location, nothing]))
     with np.errstate(divide="ignore"):
         coefficients[1, -1] = np.log(scale * outcome.unit)
     return FitResult(
@@ -80,6 +78,24 @@ def fit_gaussian(
         n_parameters=objective.predictors.size + int(isinstance(options.scale, str)),
         curvature=curvature,
     )
+
+
+def _refined(objective: PenalizedNLL, solution: Solution, outcome: Outcome) -> DoubleDouble:
+    """Return theta with the digits that an ill-conditioned design or a centred y lost."""
+    theta, factor = DoubleDouble.of(solution.theta), solution.factor
+    if factor is None:
+        return theta
+    cancellation = outcome.cancellation(objective.predictors.exact_matrix(theta))
+    if not worth_refining(objective, factor, cancellation):
+        return theta
+    exact = PenalizedNLL(objective.likelihood, objective.predictors, outcome.exact(), objective.penalty)
+    return refine(exact, solution.theta, factor)
+
+
+def _value(objective: PenalizedNLL, solution: Solution, theta: Array) -> float:
+    if np.array_equal(theta, solution.theta):
+        return solution.value
+    return objective.value_and_gradient(theta)[0]
 
 
 def _curvature(

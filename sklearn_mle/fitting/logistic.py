@@ -20,9 +20,10 @@ from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.separation import divergent_changes, separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import solve
-from sklearn_mle.information import refine
+from sklearn_mle.information import refine, worth_refining
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle.solvers import Solution, Status
@@ -237,13 +238,13 @@ class _LogisticFit:
 
     def _result(self, objective: PenalizedNLL, solution: Solution, identification: Identification | None) -> FitResult:
         prepared = self.prepared
-        theta = solution.theta
-        reduced = self.options.bias_reduction is not None
-        if solution.factor is not None and not reduced and solution.status in (Status.CONVERGED, Status.ROUNDING):
-            theta = refine(objective, theta, solution.factor)
-        matrix = objective.predictors.matrix(theta)
+        theta, factor = DoubleDouble.of(solution.theta), solution.factor
+        refinable = self.options.bias_reduction is None and solution.status in (Status.CONVERGED, Status.ROUNDING)
+        if refinable and factor is not None and worth_refining(objective, factor):
+            theta = refine(objective, solution.theta, factor)
+        matrix = objective.predictors.exact_matrix(theta)
         if identification is not None:
-            matrix = identification.minimum_norm(matrix, prepared.columns)
+            matrix = DoubleDouble.of(identification.minimum_norm(matrix.rounded, prepared.columns))
         value = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]
         return FitResult(
             coefficients=prepared.columns.to_original(matrix),

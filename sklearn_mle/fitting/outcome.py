@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.row_blocks import RowBlocks
 
 __all__ = ["Outcome", "relative_to_largest"]
@@ -102,12 +103,34 @@ class Outcome:
         """Passes over the data so far."""
         return self.data.n_passes + self.prepared.data.n_passes
 
-    def to_original(self, matrix: Array) -> Array:
+    def to_original(self, matrix: Array | DoubleDouble) -> Array:
         """Return coefficients of the standardized problem, shape (q, p + 1), in the units of X and y."""
+        matrix = DoubleDouble.of(matrix)
+        factor = np.array([self.factor, *[1.0] * (len(self.shift) - 1)])  # powers of two
         out = self.prepared.columns.to_original(matrix)
-        out[0] *= self.factor
-        out[:, -1] += self.shift
+        with np.errstate(over="ignore", invalid="ignore"):
+            out[:, :-1] *= factor[:, None]
+            intercept = (self.prepared.columns.intercept(matrix) * factor + self.shift).rounded
+        # The logarithm of a scale of zero stays minus infinity.
+        out[:, -1] = np.where(np.isfinite(matrix.high[:, -1]), intercept, matrix.high[:, -1])
         return out
+
+    def cancellation(self, location: DoubleDouble) -> float:
+        """Return how much larger than the intercept, in the units of X and y, the terms are that make it up."""
+        columns, theta = self.prepared.columns, location.high[0]
+        terms = np.abs(theta[:-1] * columns.ratio).sum() + abs(theta[-1])
+        intercept = float(columns.intercept(location).rounded[0]) * self.factor + self.shift[0]
+        largest = float(terms * self.factor + abs(self.shift[0]))
+        return max(1.0, largest / max(abs(intercept), np.finfo(np.float64).tiny))
+
+    def exact(self) -> RowBlocks:
+        """Return the data of a real outcome without the rounding of its centring: what is left of y is an offset."""
+        data = self.prepared.data
+        y = DoubleDouble.of(data.y)
+        if data.offset is not None:
+            y = y - data.offset[0]
+        target = DoubleDouble(y.high / self.unit, y.low / self.unit) - self.shift[0] / self.unit
+        return RowBlocks(data.rows, target.high, data.weight, -target.low[None], self.data.n_predictors)
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients in the units of X and y as those of the standardized problem."""

@@ -71,9 +71,7 @@ def covariance_meant(
     sandwich = penalized == "sandwich" or weight_type == "sampling"
     if dispersion is not None:
         if covariance not in ("auto", "expected") or sandwich:
-            raise ValueError(
-                "dispersion='pearson' scales the expected information: it goes with no other covariance."
-            )
+            raise ValueError("dispersion='pearson' scales the expected information: it goes with no other covariance.")
         if not isinstance(model.likelihood, _WITH_DISPERSION) or len({t.columns for t in model.terms[1:]} - {False}):
             raise ValueError(f"dispersion='pearson' is not defined for {model.likelihood!r} as it was fitted here.")
         return "expected"

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from sklearn_mle.numerics.double_double import DoubleDouble
+
 __all__ = ["MANY_ROWS", "Likelihood"]
 
 # From so many rows in a block on, a likelihood may sum its losses to an absolute eps a row, for speed; with fewer, time
@@ -71,6 +73,13 @@ class Likelihood(BaseEstimator, ABC):
     @abstractmethod
     def gradient(self, y: Array, eta: Array) -> Array:
         """Return the rowwise gradient of the NLL with respect to eta, shape (q, n)."""
+
+    def exact_gradient(self, y: Array, eta: DoubleDouble) -> DoubleDouble:
+        """Return ``gradient`` at predictors of twice the precision, with as many digits as the machine has.
+
+        Those of ``np.longdouble``, in which likelihoods can compute.
+        """
+        return DoubleDouble.of(self.gradient(y, eta.high.astype(np.longdouble) + eta.low))
 
     @abstractmethod
     def hessian(self, y: Array, eta: Array) -> Array:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.numerics.double_double import DoubleDouble
 
 __all__ = ["LeastSquares"]
 
@@ -24,6 +25,9 @@ class LeastSquares(Likelihood):
         return 0.5 * np.square(eta[0] - y)
 
     def gradient(self, y: Array, eta: Array) -> Array:
+        return eta - y
+
+    def exact_gradient(self, y: Array, eta: DoubleDouble) -> DoubleDouble:
         return eta - y
 
     def hessian(self, y: Array, eta: Array) -> Array:

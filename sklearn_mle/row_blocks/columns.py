@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.threads import map_in_threads, n_threads
 
 __all__ = ["Columns", "NotFiniteError"]
@@ -57,6 +58,11 @@ class Columns:
     spread: Array
     largest: Array
 
+    @property
+    def ratio(self) -> Array:
+        """Shift over scale, exact; zero for constant columns, which have no unit of their own nor a coefficient."""
+        return np.where(self.constant, 0.0, self.shift / self.scale)
+
     @classmethod
     def of(cls, X: Any, weight: Array | None, *, centre: bool, least_scale: float = 0.0) -> "Columns":
         """Return the standardization of a dense or CSR matrix.
@@ -92,16 +98,19 @@ class Columns:
         shift = np.where((np.abs(steps) < 2.0**52) & ~constant, np.rint(steps) * grid, mean)
         return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach)
 
-    def to_original(self, matrix: Array) -> Array:
+    def to_original(self, matrix: Array | DoubleDouble) -> Array:
         """Return coefficients (q, p + 1) of the standardized columns in X's own units.
 
-        Intercepts are formed in extended precision; a coefficient beyond the range of float64 becomes inf.
+        Intercepts are formed in twice the precision; a coefficient beyond the range of float64 becomes inf.
         """
-        matrix = matrix.astype(np.longdouble)
-        coef = matrix[:, :-1] / self.scale
-        intercept = matrix[:, -1] - coef @ self.shift.astype(np.longdouble)
-        with np.errstate(over="ignore"):
-            return np.concatenate([coef, intercept[:, None]], axis=1).astype(np.float64)
+        matrix = DoubleDouble.of(matrix)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef = matrix.rounded[:, :-1] / self.scale
+            return np.concatenate([coef, self.intercept(matrix).rounded[:, None]], axis=1)
+
+    def intercept(self, matrix: DoubleDouble) -> DoubleDouble:
+        """Return the intercepts (q,) that go with coefficients (q, p + 1) of the standardized columns, in X's units."""
+        return matrix[:, -1] - (matrix[:, :-1] * self.ratio).sum()
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients (q, p + 1) of X's own columns as those of the standardized ones."""

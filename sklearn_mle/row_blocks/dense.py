@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DenseRows", "standardize_sandwich"]
+from sklearn_mle.numerics.double_double import DoubleDouble
+
+__all__ = ["DenseRows", "standardize_sandwich", "standardized_exactly"]
 
 Array = NDArray[Any]
 
@@ -94,14 +96,9 @@ class DenseRows:
             block /= self._scale
         return block
 
-    def extended(self) -> Array:
-        """The block's standardized columns in extended precision."""
-        block = self._X.astype(np.longdouble)
-        if self._shift is not None:
-            block -= self._shift
-        if self._scale is not None:
-            block /= self._scale
-        return block
+    def exact(self) -> DoubleDouble:
+        """The block's standardized columns without the rounding of the shift."""
+        return standardized_exactly(self._X, self._shift, self._scale)
 
     @cached_property
     def _in_place(self) -> bool:
@@ -159,6 +156,14 @@ class DenseRows:
         product = X @ matrix[:-1, :-1]
         product += matrix[-1, :-1] + matrix[:-1, -1]
         return np.einsum("np,np->n", product, X) + matrix[-1, -1]
+
+
+def standardized_exactly(X: Array, shift: Array | None, scale: Array | None) -> DoubleDouble:
+    """Return (X - shift) / scale, for scales that are powers of two."""
+    columns = DoubleDouble.of(X.astype(np.float64))
+    if shift is not None:
+        columns = columns - shift
+    return columns if scale is None else DoubleDouble(columns.high / scale, columns.low / scale)
 
 
 def standardize_sandwich(sandwich: Array, shift: Array | None, scale: Array | None) -> None:

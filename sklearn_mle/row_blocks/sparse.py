@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.row_blocks.dense import DenseRows, standardize_sandwich
+from sklearn_mle.numerics.double_double import DoubleDouble
+from sklearn_mle.row_blocks.dense import DenseRows, standardize_sandwich, standardized_exactly
 
 __all__ = ["SparseRows"]
 
@@ -58,18 +59,16 @@ class SparseRows:
     @property
     def standardized(self) -> Array:
         """The standardized columns, dense float64: for small problems only."""
-        return self._standardize(self._X.toarray().astype(np.float64))
-
-    def extended(self) -> Array:
-        """The standardized columns, dense, in extended precision: for small problems only."""
-        return self._standardize(self._X.toarray().astype(np.longdouble))
-
-    def _standardize(self, block: Array) -> Array:
+        block = self._X.toarray().astype(np.float64)
         if self._shift is not None:
             block -= self._shift
         if self._scale is not None:
             block /= self._scale
         return block
+
+    def exact(self) -> DoubleDouble:
+        """The standardized columns, dense, without the rounding of the shift: for small problems only."""
+        return standardized_exactly(self._X.toarray(), self._shift, self._scale)
 
     def matvec(self, coef: Array) -> Array:
         """Return coef @ rows.T, shape (q, n)."""

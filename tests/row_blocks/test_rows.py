@@ -1,5 +1,6 @@
 """The three verbs of every kind of rows equal those of an explicitly standardized dense matrix."""
 
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -122,11 +123,15 @@ def test_taken_rows_are_those_rows(member):
     assert_verbs_agree(rows.take(chosen), X[chosen], **CLOSE)
 
 
-def test_extended_columns_are_standardized_without_rounding(member):
+def test_exact_columns_are_standardized_without_rounding(member):
     rows, X = member
-    extended = rows.extended()
-    assert extended.dtype == np.longdouble
-    np.testing.assert_array_equal(extended.astype(np.float64), X)
+    np.testing.assert_array_equal(rows.exact().rounded, X)
+
+
+@pytest.mark.parametrize("kind", [DenseRows, lambda X, *rest: SparseRows(sp.csr_array(X), *rest)])
+def test_what_the_shift_rounds_off_is_kept(kind):
+    exact = kind(np.array([[0.1], [1e9]]), np.array([1e9]), np.array([2.0**20])).exact()
+    assert Fraction(float(exact.high[0, 0])) + Fraction(float(exact.low[0, 0])) == (Fraction(0.1) - 10**9) / 2**20
 
 
 def test_inputs_are_never_written_to(member):
