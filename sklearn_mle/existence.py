@@ -48,9 +48,10 @@ def certificate(
 ) -> float:
     """Return an upper bound of s = lambda M; below ``CERTIFIED`` a finite MLE exists.
 
-    Three bounds of M, each dearer and sharper: from the columns' largest entries, free, enough where rows are many;
-    M^2 <= max_i 1 / (w_i v_i), v_i the least curvature of row i, one pass without products of X with X; and for the
-    rows where that does not suffice, exactly.
+    Four bounds of M, each dearer: from the columns' largest entries, free, enough where rows are many; in one pass
+    without products of X with X, M^2 <= max_i 1 / (w_i v_i), v_i the least curvature of row i, and for the rows where
+    that does not suffice the sum of the lengths that their entries have one by one (sharp for rows of dummies); and
+    where this does not either, exactly.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def certificate(
     largest : ndarray of shape (p,)
         The largest absolute entry of each standardized column.
     thorough : bool
-        Whether the third bound may be asked for: a factor at the final point is often cheaper, and the first then does.
+        Whether the last bound may be asked for: a factor at the final point is often cheaper, and the first then does.
     """
     decrement = float(np.sqrt(2 * gap))
     if factor is not None:
@@ -80,6 +81,7 @@ def certificate(
             return free
     matrix = objective.predictors.matrix(theta)
     binary = isinstance(objective.likelihood, Bernoulli)
+    lengths = None if factor is None else _entry_lengths(objective, factor)
 
     def block_length(block: RowBlock) -> Array:
         eta = objective.predictors.eta(block.rows, matrix, block.offset)
@@ -89,6 +91,9 @@ def certificate(
         with np.errstate(divide="ignore"):
             bound = 1 / information
         far = np.flatnonzero(decrement**2 * bound >= CERTIFIED**2)
+        if len(far) and lengths is not None:
+            bound[far] = np.minimum(bound[far], _summed_lengths(block, far, lengths))
+            far = np.flatnonzero(decrement**2 * bound >= CERTIFIED**2)
         longest = float(np.delete(bound, far).max(initial=0.0))
         if len(far):
             exact = _longest(objective, block, far, factor) if factor is not None and thorough else float("inf")
@@ -109,6 +114,24 @@ def _least_information(eta: Array, binary: bool) -> Array:
     least = np.partition(probability, 1, axis=0)[:2]
     with np.errstate(invalid="ignore"):
         return np.nan_to_num(least[0] * least[1] / least.sum(axis=0))
+
+
+def _entry_lengths(objective: PenalizedNLL, factor: Factor) -> Array:
+    """Return the length of a unit entry of each column, and of the intercept, per class direction: (q, p + 1)."""
+    predictors = objective.predictors
+    inverse = np.zeros((predictors.used.size, factor.size))
+    inverse[predictors.used.ravel()] = factor.unwhiten(np.eye(factor.size))
+    inverse = inverse.reshape(*predictors.shape, factor.size)
+    if predictors.contrast is None:
+        return np.linalg.norm(inverse, axis=-1)
+    # A change between two classes is the difference of two such directions.
+    return 2 * np.linalg.norm(np.tensordot(predictors.contrast, inverse, 1), axis=-1)
+
+
+def _summed_lengths(block: RowBlock, rows: Array, lengths: Array) -> Array:
+    """Return an upper bound of M_i^2 for the given rows, by the triangle inequality."""
+    entries = np.abs(block.rows.take(rows).standardized)
+    return np.square(entries @ lengths[:, :-1].T + lengths[:, -1]).max(axis=1)
 
 
 def _longest(objective: PenalizedNLL, block: RowBlock, rows: Array, factor: Factor) -> float:

@@ -110,6 +110,21 @@ def test_without_a_factor_the_certificate_is_still_an_upper_bound(n_classes):
     assert certificate(objective, theta, None, gap, largest(objective)) < CERTIFIED
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_rows_of_dummies_need_no_exact_lengths(n_classes):
+    """The sum of a row's entries' own lengths is a bound, and tells dummies from columns that are always at work."""
+    rng = np.random.default_rng(5)
+    level = rng.choice(20, 8000, p=np.linspace(1, 9, 20) / np.linspace(1, 9, 20).sum())
+    X = 6.0 * np.eye(20)[level][:, 1:]
+    eta = 0.5 * rng.standard_normal((20, n_classes))[level]
+    objective = objective_of(X, (eta + rng.gumbel(size=eta.shape)).argmax(axis=1), n_classes)
+    theta, factor, _ = list(newton(objective, 6))[-1]
+    # A gap so large that the columns' largest entries, all taken at once, prove nothing.
+    gap = 2 * np.square(CERTIFIED / factor.inverse_norm / np.linalg.norm(largest(objective)))
+    summed = certificate(objective, theta, factor, gap, largest(objective), thorough=False)
+    assert AT_LEAST * exact_s(objective, factor, gap) <= summed < CERTIFIED
+
+
 @pytest.mark.parametrize("kind", SEPARATED)
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("with_factor", [True, False])
