@@ -59,6 +59,8 @@ _ROUNDS = 60
 _MOST_STEPS = 200_000
 # Singular values of the rows left over, relative to the largest, below which a direction is not seen by any of them.
 _FLAT = 1e-6
+# An offset at which exp underflows: probabilities and means of exactly zero.
+_CERTAIN = 1e4
 # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
 _WITH_ZEROS = (Poisson, NegativeBinomial, Tweedie)
 
@@ -159,11 +161,26 @@ class Preferences:
     def unseen(self, chosen: Array) -> Array:
         """Return an orthonormal basis of the theta that none of the chosen preferences sees, shape (size, k)."""
         gram = self.gram(chosen)
-        unit = np.sqrt(gram.diagonal())
-        unit = np.where(unit > 0, unit, 1.0)
+        squares = gram.diagonal()
+        seen = squares > _FLAT**2 * max(float(squares.max(initial=0.0)), 1e-300)
+        unit = np.sqrt(np.where(seen, squares, 1.0))
         values, vectors = np.linalg.eigh(gram / unit / unit[:, None])
         flat = values <= _FLAT**2 * max(float(values[-1]), 1.0)
         return np.linalg.qr(vectors[:, flat] / unit[:, None])[0]
+
+    def limiting_offset(self, separated: Array) -> Array:
+        """Return an offset that makes what is separated certain: with it, the data are those of the limiting model."""
+        offset = np.zeros(
+            (
+                len(self.objective.predictors.matrix(np.zeros(self.objective.predictors.size))) + 1,
+                self.objective.data.n_rows,
+            )
+        )
+        winner, rival, row = self.winner[separated], self.rival[separated], self.row[separated]
+        single = rival < 0
+        offset[winner[single], row[single]] = _CERTAIN
+        offset[rival[~single], row[~single]] = -_CERTAIN
+        return offset[:-1]
 
     def weighed(self, weight: Array) -> Array:
         """Return the sum of weight * a in the likelihood's matrix layout, shape (q, p + 1)."""

@@ -18,7 +18,7 @@ from sklearn_mle.fitting.firth import solve_bias_reduced
 from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
-from sklearn_mle.fitting.separation import divergent_changes, separation_warning, undecided_warning
+from sklearn_mle.fitting.separation import LimitingModel, limiting_model, separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import solve
 from sklearn_mle.information import refine, worth_refining
 from sklearn_mle.likelihoods import Bernoulli, Categorical
@@ -57,6 +57,7 @@ class _LogisticFit:
         self.warnings: list[Warning] = []
         # Changes of the coefficients, in X's units, along which there is no finite maximum.
         self.divergent: list[Array] = []
+        self.limit: LimitingModel | None = None
         self.unit = prepared.unit
 
     def run(self, start: Array | None) -> FitResult:
@@ -101,13 +102,16 @@ class _LogisticFit:
                 )
                 solution = verdict.solution
                 if verdict.recession is not None or not verdict.decided:
-                    self._diverges(objective, verdict)
+                    self._report_missing(objective, verdict)
                     active = np.flatnonzero(~prepared.columns.constant)
                     per_sd = SEPARATION_PRIOR * self._total() * np.square(prepared.columns.spread[active])
                     objective = self._objective(active, self._prior(active, 0.0, per_sd))
                     before = solution.n_iter
                     solution = self._solve(objective, self._null_theta(objective, mass), null_value)
                     solution = replace(solution, n_iter=before + solution.n_iter)
+                    if verdict.recession is not None:
+                        self.limit = limiting_model(objective, verdict.recession, solution.theta)
+                        self.divergent.extend(self.limit.divergent(objective, prepared.columns))
                     # The prior tells dependent columns apart; the data still do not.
                     self.divergent.extend(self._undetermined(identification))
                     identification = None
@@ -203,14 +207,12 @@ class _LogisticFit:
         solution = solve_bias_reduced(reduced, theta, self.options, null_value=reference, observer=observer)
         return replace(solution, value=reduced.nll(solution.theta), n_iter=n_iter + solution.n_iter)
 
-    def _diverges(self, objective: PenalizedNLL, verdict: Verdict) -> None:
-        """Take down what a missing (or unproved) maximum means for the report."""
+    def _report_missing(self, objective: PenalizedNLL, verdict: Verdict) -> None:
         if verdict.recession is None:
-            self.warnings.append(undecided_warning(_REMEDIES))
-            return
-        recession, prepared = verdict.recession, self.prepared
-        self.warnings.append(separation_warning(objective, recession, prepared, self.class_names, _REMEDIES))
-        self.divergent.extend(divergent_changes(objective, recession, prepared.columns))
+            warning = undecided_warning(_REMEDIES)
+        else:
+            warning = separation_warning(objective, verdict.recession, self.prepared, self.class_names, _REMEDIES)
+        self.warnings.append(warning)
 
     def _undetermined(self, identification: Identification | None) -> list[Array]:
         """Return the changes of the coefficients that leave every predictor as it is."""
@@ -223,7 +225,10 @@ class _LogisticFit:
     def _curvature(
         self, objective: PenalizedNLL, solution: Solution, identification: Identification | None
     ) -> Curvature | None:
-        factor, drift = final_factor(objective, solution)
+        if self.limit is not None:
+            factor, drift = self.limit.factor, 0.0
+        else:
+            factor, drift = final_factor(objective, solution)
         if factor is None or self.prepared.alpha:
             return None
         return Curvature(

@@ -1,5 +1,6 @@
 """What a direction of recession means for the user: which coefficients run where, in words and in X's units."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,35 +9,92 @@ from numpy.typing import NDArray
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.penalties import NoPenalty
 from sklearn_mle.recession import Preferences, Recession
+from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.row_blocks.columns import Columns
 
-__all__ = ["divergent_changes", "limits_in_words", "separation_warning", "undecided_warning"]
+__all__ = [
+    "MOST_DIAGONALIZED",
+    "LimitingModel",
+    "limiting_model",
+    "limits_in_words",
+    "separation_warning",
+    "undecided_warning",
+]
 
 Array = NDArray[Any]
 
 # Beside the largest entry of a direction (in standardized columns) this much is rounding.
 _NEGLIGIBLE = 1e-6
 # Gram matrices of this order are diagonalized in seconds.
-_MOST_DIAGONALIZED = 2000
+MOST_DIAGONALIZED = 2000
+# From the mode under the tiny prior the second step is at rounding; the third one forms the curvature there.
+_LIMITING_STEPS = 3
 _REMEDY = (
     f"Returned is the posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total weight, "
     "columns in standard deviations)."
 )
 
 
-def divergent_changes(objective: PenalizedNLL, recession: Recession, columns: Columns) -> list[Array]:
-    """Return changes of the coefficients, in X's units, that span all directions of recession.
+@dataclass(frozen=True)
+class LimitingModel:
+    """The model of what a generic direction of recession does not separate: there the maximum exists.
 
-    They are what the rows left over by a generic direction do not see: there the limiting model determines nothing.
+    Attributes
+    ----------
+    factor : Factor or None
+        Of its Hessian at its maximum, made positive definite along ``unseen``; None where too large to be formed.
+    unseen : ndarray of shape (k, size)
+        Orthonormal: the changes of theta that it does not see. They span all directions of recession, and what the
+        columns leave open.
     """
-    predictors = objective.predictors
-    if predictors.size > _MOST_DIAGONALIZED:
-        return [columns.to_original(predictors.matrix(recession.direction))]
+
+    factor: Factor | None
+    unseen: Array
+
+    def divergent(self, objective: PenalizedNLL, columns: Columns) -> list[Array]:
+        """Return the unseen changes as coefficients in X's units."""
+        return [columns.to_original(objective.predictors.matrix(vector)) for vector in self.unseen]
+
+
+def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) -> LimitingModel:
+    """Return the limiting model: its curvature is the information on what stays finite (Geyer 2009, section 3.6).
+
+    Parameters
+    ----------
+    objective : PenalizedNLL
+        Its penalty does not matter.
+    recession : Recession
+    theta : ndarray of shape (size,)
+        Near the limiting model's maximum, in what that determines: the mode under a tiny prior is.
+    """
+    predictors, data = objective.predictors, objective.data
+    if predictors.size > MOST_DIAGONALIZED:
+        return LimitingModel(None, np.zeros((0, predictors.size)))
     preferences = Preferences(objective)
-    basis = preferences.unseen(~recession.separated)
-    return [columns.to_original(predictors.matrix(vector)) for vector in basis.T]
+    unseen = preferences.unseen(~recession.separated)
+    offset = preferences.limiting_offset(recession.separated)
+    offset = offset if data.offset is None else offset + data.offset
+    limit = PenalizedNLL(
+        objective.likelihood,
+        predictors,
+        RowBlocks(data.rows, data.y, data.weight, offset, data.n_predictors),
+        NoPenalty(),
+    )
+    factor: Factor | None = None
+    for _ in range(_LIMITING_STEPS):
+        hessian = limit.hessian(theta)
+        # What is determined is orthogonal to what is not, so that this changes nothing of the inverse there.
+        hessian += max(float(hessian.diagonal().mean()), 1.0) * unseen @ unseen.T
+        try:
+            factor = CholeskyFactor(hessian)
+        except NotPositiveDefiniteError:
+            return LimitingModel(None, unseen.T)
+        theta = theta - factor.solve(limit.value_and_gradient(theta)[1])
+    return LimitingModel(factor, unseen.T)
 
 
 def limits_in_words(matrix: Array, name: Any, class_names: Any, most: int = 5) -> str:

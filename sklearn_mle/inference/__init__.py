@@ -4,6 +4,16 @@ from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.profile import ProfileLikelihood
 from sklearn_mle.inference.result import DeltaMethod, Inference
+from sklearn_mle.inference.separation import Separation, detect_separation
 from sklearn_mle.inference.summary import Summary
 
-__all__ = ["DeltaMethod", "HypothesisTest", "Inference", "ProfileLikelihood", "Summary", "infer"]
+__all__ = [
+    "DeltaMethod",
+    "HypothesisTest",
+    "Inference",
+    "ProfileLikelihood",
+    "Separation",
+    "Summary",
+    "detect_separation",
+    "infer",
+]
