@@ -121,11 +121,11 @@ def _entry_lengths(objective: PenalizedNLL, factor: Factor) -> Array:
     predictors = objective.predictors
     inverse = np.zeros((predictors.used.size, factor.size))
     inverse[predictors.used.ravel()] = factor.unwhiten(np.eye(factor.size))
-    inverse = inverse.reshape(*predictors.shape, factor.size)
+    by_predictor = inverse.reshape(*predictors.shape, factor.size)
     if predictors.contrast is None:
-        return np.linalg.norm(inverse, axis=-1)
+        return np.linalg.norm(by_predictor, axis=-1)
     # A change between two classes is the difference of two such directions.
-    return 2 * np.linalg.norm(np.tensordot(predictors.contrast, inverse, 1), axis=-1)
+    return 2 * np.linalg.norm(np.tensordot(predictors.contrast, by_predictor, 1), axis=-1)
 
 
 def _summed_lengths(block: RowBlock, rows: Array, lengths: Array) -> Array:

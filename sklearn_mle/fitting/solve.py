@@ -148,7 +148,7 @@ def _worth_a_sample(objective: PenalizedNLL) -> bool:
 
 def _sample_size(objective: PenalizedNLL) -> int:
     data = objective.data
-    return max(min(data.n_rows // 20, 200 * data.n_columns), 8 * data.n_columns, 3000)
+    return max(min(data.n_rows // 20, 400 * data.n_columns), 8 * data.n_columns, 3000)
 
 
 def _matrix_free(
