@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python -m
 .PHONY: help demo docs docs-quick test lint format types layering doctest test-oldest check bench bench-quick bench-growth clean
 
 help:
-	@echo "make demo         the estimators beside LogisticRegression on real data, and one picture"
+	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
 	@echo "make test         all tests, with the newest versions of everything"
 	@echo "make test-oldest  all tests, with the oldest supported versions"
 	@echo "make lint         ruff: style and formatting    (make format repairs what can be repaired)"
@@ -25,6 +25,7 @@ help:
 
 demo: $(VENV)/.stamp
 	$(VENV)/bin/python examples/demo.py
+	$(VENV)/bin/python examples/choose_noise_model.py
 
 test: $(VENV)/.stamp
 	$(RUN) pytest
