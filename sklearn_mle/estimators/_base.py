@@ -256,6 +256,7 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
             alpha=float(self._prior_precision()),
             class_weighted=getattr(self, "class_weight", None) is not None,
             read=self._read_training,
+            read_features=self._validate_predict,
             kept=self._kept,
         )
 

@@ -20,6 +20,7 @@ from sklearn_mle.estimators._validation import (
 )
 from sklearn_mle.fitting import best_constant
 from sklearn_mle.inference import Summary, infer
+from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
 
 __all__ = ["BaseMLERegressor"]
@@ -241,8 +242,10 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         shape = (int(n_samples), X.shape[0] if hasattr(X, "shape") else len(X))
         return np.asarray(distribution.rvs(size=shape, random_state=check_random_state(random_state)), dtype=float).T
 
-    def predict_interval(self, X: Any, coverage: float = 0.9, offset: Any = None) -> Array:
-        """Return the central interval that holds y with the given probability, the parameters taken as known.
+    def predict_interval(
+        self, X: Any, coverage: float = 0.9, offset: Any = None, *, include_parameter_uncertainty: bool = False
+    ) -> Array:
+        """Return the central interval that holds y with the given probability.
 
         Parameters
         ----------
@@ -252,15 +255,27 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
             Probability of the interval, strictly between 0 and 1; half of the rest lies on each side.
         offset : array-like of shape (n_samples,), default=None
             As in fit; required if fit had one. A scalar holds for every row.
+        include_parameter_uncertainty : bool, default=False
+            Whether the interval is widened for the parameters being estimates. Exact (Student's t) for a Gaussian with
+            one estimated scale and no prior; by the delta method, or by mixing, for others: see
+            ``sklearn_mle.inference``. False takes the parameters as known.
 
         Returns
         -------
         ndarray of shape (n_samples, 2)
             Lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            If parameter uncertainty is asked for and the fit kept no curvature: it was penalized, has more than 2,000
+            parameters, or a likelihood with a kink.
         """
         level = check_probability_levels(coverage, "coverage")
         if level.ndim:
             raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
+        if include_parameter_uncertainty:
+            return predictive_interval(infer(self), X, offset=offset, coverage=float(level))
         X, offset = self._validate_predict(X, offset)
         return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]))
 

@@ -1,7 +1,9 @@
 """Floor 6: what the data say about the parameters of a fitted model, and whether they say enough."""
 
+from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test, wald_test
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.infer import infer
+from sklearn_mle.inference.predictions import mean_interval, probability_interval
 from sklearn_mle.inference.profile import ProfileLikelihood
 from sklearn_mle.inference.result import DeltaMethod, Inference
 from sklearn_mle.inference.separation import Separation, detect_separation
@@ -16,4 +18,9 @@ __all__ = [
     "Summary",
     "detect_separation",
     "infer",
+    "likelihood_ratio_test",
+    "mean_interval",
+    "probability_interval",
+    "score_test",
+    "wald_test",
 ]

@@ -1,5 +1,6 @@
 """The outcome of a test, and how its statistic is turned into a p-value."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ class HypothesisTest:
     statistic: float
     df: float
     p_value: float
-    df_resid: float = float("inf")
+    df_resid: float = math.inf
 
     def __repr__(self) -> str:
         finite = np.isfinite(self.df_resid)
@@ -37,7 +38,7 @@ class HypothesisTest:
         return f"{self.name}: {kind} = {self.statistic:.6g}, p = {self.p_value:.4g}"
 
 
-def chi_squared_test(name: str, statistic: float, df: float, df_resid: float = float("inf")) -> HypothesisTest:
+def chi_squared_test(name: str, statistic: float, df: float, df_resid: float = math.inf) -> HypothesisTest:
     """Return the test of a chi-squared statistic; divided by df it is F where the dispersion was estimated."""
     if np.isfinite(df_resid):
         return HypothesisTest(name, statistic / df, df, float(stats.f.sf(statistic / df, df, df_resid)), df_resid)

@@ -125,8 +125,11 @@ def infer(
     Wald test: F(2, 439) = 211.062, p = 5.944e-65
     """
     check_choices(covariance, weight_type, penalized, dispersion)
-    estimator, X, names = open_up(estimator, X)
-    model = read_estimator(estimator, feature_names=names)
+    inside, X, names = open_up(estimator, X)
+    model = read_estimator(inside, feature_names=names)
+    if inside is not estimator:
+        read_features = model.read_features
+        model = replace(model, read_features=lambda X, offset: read_features(open_up(estimator, X)[1], offset))
     if X is None:
         asked = (y, sample_weight, offset, groups, penalized, dispersion)
         if (

@@ -96,6 +96,8 @@ class FittedModel:
     class_weighted : bool
     read : callable
         (X, y, sample_weight, offset) -> ReadData.
+    read_features : callable
+        (X, offset) -> the two, validated, as a predict method takes them.
     kept : WhatFitKept or None
     alpha_per_observation : bool
         Whether alpha is to be multiplied by the sum of the weights.
@@ -110,6 +112,7 @@ class FittedModel:
     alpha: float
     class_weighted: bool
     read: Callable[[Any, Any, Any, Any], ReadData]
+    read_features: Callable[[Any, Any], tuple[Any, Array | None]]
     kept: WhatFitKept | None = None
     alpha_per_observation: bool = False
 

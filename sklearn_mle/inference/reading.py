@@ -110,6 +110,15 @@ def _rowwise(values: Any, n: int, name: str) -> Array | None:
     return column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name=name))
 
 
+def _features_of(estimator: Any) -> Any:
+    def read(X: Any, offset: Any) -> tuple[Any, None]:
+        if offset is not None:
+            raise ValueError(f"offset: {type(estimator).__name__} was not fitted with one.")
+        return _features(estimator, X), None
+
+    return read
+
+
 def _reader(estimator: Any, read_target: Any) -> Any:
     def read(X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         if offset is not None:
@@ -171,6 +180,7 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
         alpha,
         estimator.class_weight is not None,
         _reader(estimator, read_target),
+        _features_of(estimator),
     )
 
 
@@ -182,7 +192,6 @@ def _real_target(y: Any) -> tuple[Array, Any]:
 
 
 def _poisson(estimator: Any, names: tuple[str, ...]) -> FittedModel:
-    read = _reader(estimator, _real_target)
     return FittedModel(
         type(estimator).__name__,
         Poisson(),
@@ -193,7 +202,8 @@ def _poisson(estimator: Any, names: tuple[str, ...]) -> FittedModel:
         # Its prior is per mean half-deviance: alpha times the sum of the weights, which only the data tell.
         float(estimator.alpha),
         False,
-        read,
+        _reader(estimator, _real_target),
+        _features_of(estimator),
         alpha_per_observation=True,
     )
 
@@ -216,6 +226,7 @@ def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:
         0.0,
         False,
         _reader(estimator, _real_target),
+        _features_of(estimator),
     )
 
 

@@ -19,7 +19,7 @@ __all__ = ["DeltaMethod", "Inference"]
 Array = NDArray[Any]
 
 # Relative to a standard error; five points, so that the error is of the fourth power of this.
-_STEP = 1e-2
+_STEP = 1e-3
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,250 @@
+"""Two models of the same data, one within the other: likelihood ratio, score and Wald tests."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.utils import check_array
+
+from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
+from sklearn_mle.inference.infer import infer
+from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
+from sklearn_mle.information import information_factor
+from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
+from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.numerics.threads import single_threaded_blas
+
+__all__ = ["likelihood_ratio_test", "score_test", "wald_test"]
+
+Array = NDArray[Any]
+
+# A larger model fits no worse; what it lacks beyond this many nats is not the optimizer's.
+_SHORT = 1e-3
+
+
+def likelihood_ratio_test(
+    smaller: Any, larger: Any, X: Any, y: Any, *, sample_weight: Any = None, offset: Any = None
+) -> HypothesisTest:
+    r"""Test whether a larger model fits better than chance would have it beside a smaller one nested within.
+
+    .. math:: 2 (\log L_\text{larger} - \log L_\text{smaller}) \sim \chi^2_{k_\text{larger} - k_\text{smaller}}
+
+    Where the smaller model is the larger at the boundary of one parameter (Poisson of the negative binomial, Gaussian
+    of a Student's t with estimated df), the distribution is half a point mass at zero and half chi-squared.
+
+    Parameters
+    ----------
+    smaller, larger : fitted estimators
+        Unpenalized maximum likelihood fits to the same rows, as for ``infer``; pipelines select or derive columns.
+    X : array-like, or a pair of them
+        The data of both fits. An estimator that was fitted to some named columns of a frame is given these. A pair
+        (X of the smaller, X of the larger) serves estimators whose columns have no names.
+    y, sample_weight, offset : array-like
+        As in the fits.
+
+    Returns
+    -------
+    HypothesisTest
+
+    Raises
+    ------
+    ValueError
+        If the larger model has no more parameters, fits worse, or a fit was penalized.
+
+    References
+    ----------
+    Self and Liang (1987), Asymptotic properties of maximum likelihood estimators and likelihood ratio tests under
+    nonstandard conditions, JASA 82 (the boundary).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import likelihood_ratio_test
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> smaller = MLELogisticClassifier().fit(X[["bmi"]], y > 140)
+    >>> larger = MLELogisticClassifier().fit(X[["bmi", "bp"]], y > 140)
+    >>> likelihood_ratio_test(smaller, larger, X, y > 140)
+    Likelihood ratio test: chi2(1) = 22.2944, p = 2.339e-06
+    """
+    of_each = X if isinstance(X, tuple) else (X, X)
+    if len(of_each) != 2:
+        raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
+    with single_threaded_blas:
+        small, low, k_small = _likelihood(smaller, of_each[0], y, sample_weight, offset)
+        large, high, k_large = _likelihood(larger, of_each[1], y, sample_weight, offset)
+    df = k_large - k_small
+    if df <= 0:
+        raise ValueError(
+            f"larger has {k_large} parameters and smaller {k_small}: give the model with more restrictions first."
+        )
+    boundary = _boundary(small.likelihood, large.likelihood)
+    if boundary is None:
+        raise ValueError(
+            f"smaller has {small.likelihood!r} and larger {large.likelihood!r}: they are not nested. Compare them by "
+            "AIC, or by the log-likelihood of rows left out."
+        )
+    statistic = 2 * (high - low)
+    if statistic < -2 * _SHORT:
+        raise ValueError(
+            f"larger has a log-likelihood of {high:.6g}, below that of smaller, {low:.6g}: the models are not nested, "
+            "or a fit has not converged."
+        )
+    statistic = max(statistic, 0.0)
+    if not boundary:
+        return chi_squared_test("Likelihood ratio test", statistic, df)
+    # With d further, regular, restrictions: half chi2(d) and half chi2(d + 1).
+    rest = float(stats.chi2.sf(statistic, df - 1)) if df > 1 else float(statistic <= 0)
+    p = 0.5 * (float(stats.chi2.sf(statistic, df)) + rest)
+    return HypothesisTest("Likelihood ratio test (on the boundary)", statistic, df, p)
+
+
+def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:
+    """Return whether one likelihood is another's at a boundary; None where it is not within it."""
+    if isinstance(smaller, Poisson) and isinstance(larger, NegativeBinomial):
+        return True
+    estimated = isinstance(larger, StudentT) and larger.estimates_df
+    if estimated and isinstance(smaller, Gaussian):
+        return True
+    if estimated and isinstance(smaller, StudentT):
+        return False
+    return False if repr(smaller) == repr(larger) else None
+
+
+def _likelihood(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, float, int]:
+    inside, X, names = open_up(estimator, _own_columns(estimator, X))
+    model = read_estimator(inside, feature_names=names)
+    _refuse_penalized(model)
+    data = model.read(X, y, sample_weight, offset)
+    at = AtEstimate.of(with_scale(model, data), data, "frequency")
+    return model, -at.objective.nll(at.theta) * at.prepared.unit, at.n_parameters
+
+
+def _own_columns(estimator: Any, X: Any) -> Any:
+    """Return the columns of a frame that an estimator was fitted to."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or not hasattr(X, "columns") or list(names) == list(X.columns):
+        return X
+    return X[list(names)]
+
+
+def _refuse_penalized(model: FittedModel) -> None:
+    if model.penalized:
+        raise ValueError(
+            f"{model.name} was fitted with a penalty or class_weight: its likelihood is not maximal, so its ratio "
+            "has no known distribution. Fit without."
+        )
+
+
+def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
+    """Test the linear hypothesis R theta = r with the covariance that ``infer`` gives.
+
+    Parameters
+    ----------
+    estimator, X, y
+        As for ``infer``; X and y may be None.
+    R, r
+        As for ``Inference.wald_test``: rows of coefficients, or names of parameters.
+    **options
+        Of ``infer``: covariance, groups, sample_weight, offset, ...
+
+    Returns
+    -------
+    HypothesisTest
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import wald_test
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = MLELogisticClassifier().fit(X[["bmi", "bp"]], y > 140)
+    >>> wald_test(model, X[["bmi", "bp"]], y > 140, ["bp"], covariance="HC0")
+    Wald test: chi2(1) = 20.2603, p = 6.759e-06
+    """
+    return infer(estimator, X, y, **options).wald_test(R, r)
+
+
+def score_test(
+    smaller: Any, X: Any, y: Any, extra: Any, *, sample_weight: Any = None, offset: Any = None
+) -> HypothesisTest:
+    r"""Test whether further columns belong in a model, from the fit without them alone (Rao's score test).
+
+    .. math:: S = g^\top A^{-1} g \sim \chi^2_d
+
+    with g the gradient and A the expected information of the model with the extra columns, at the estimate without.
+
+    Parameters
+    ----------
+    smaller : fitted estimator
+        An unpenalized maximum likelihood fit, as for ``infer``.
+    X, y, sample_weight, offset : array-like
+        The data of the fit.
+    extra : array-like of shape (n_samples, d) or (n_samples,)
+        The columns in question; they are added to every linear predictor that has columns (of every class).
+
+    Returns
+    -------
+    HypothesisTest
+
+    Raises
+    ------
+    ValueError
+        If the fit was penalized, or an extra column depends on the others.
+
+    References
+    ----------
+    Rao (1948), Large sample tests of statistical hypotheses concerning several parameters, Mathematical Proceedings of
+    the Cambridge Philosophical Society 44.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import score_test
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = MLELogisticClassifier().fit(X[["bmi"]], y > 140)
+    >>> score_test(model, X[["bmi"]], y > 140, extra=X["bp"])
+    Score test: chi2(1) = 22.1271, p = 2.552e-06
+    """
+    inside, X, names = open_up(smaller, X)
+    model = read_estimator(inside, feature_names=names)
+    _refuse_penalized(model)
+    data = model.read(X, y, sample_weight, offset)
+    model = with_scale(model, data)
+    extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")
+    extra = extra[:, None] if extra.ndim == 1 else extra
+    if extra.shape[0] != data.X.shape[0]:
+        raise ValueError(f"extra must have one row per row of X, {data.X.shape[0]}; got {extra.shape[0]}.")
+    d = extra.shape[1]
+    stack: Callable[..., Any] = np.hstack
+    if sp.issparse(data.X) or sp.issparse(extra):
+        stack = sp.hstack
+    wider = stack([data.X, extra])
+    coefficients = np.insert(model.coefficients, [model.coefficients.shape[1] - 1] * d, 0.0, axis=1)
+    # Its own curvature has other columns.
+    kept = None if model.kept is None else replace(model.kept, curvature=None)
+    features = (*model.features, *(f"extra {k}" for k in range(d)))
+    larger = replace(model, coefficients=coefficients, features=features, kept=kept)
+    with single_threaded_blas:
+        before = AtEstimate.of(model, data, "frequency")
+        data = replace(data, X=wider.tocsr() if sp.issparse(wider) else wider)
+        at = AtEstimate.of(larger, data, "frequency")
+        added = at.n_parameters - before.n_parameters
+        expected = d * (len(model.terms) - 1 if model.is_classifier and len(model.terms) > 1 else 1)
+        if any(term.columns for term in model.terms[1:]) and not model.is_classifier:
+            expected = 2 * d
+        if added < expected:
+            raise ValueError("extra: some of its columns depend on the others and on those of X; leave them out.")
+        try:
+            factor = information_factor(at.objective, at.theta)
+        except NotPositiveDefiniteError:
+            raise ValueError("extra: the expected information of the model with these columns is singular.") from None
+        gradient = at.objective.value_and_gradient(at.theta)[1]
+    return chi_squared_test("Score test", factor.squared_norm(gradient) * at.prepared.unit, added)

@@ -1,0 +1,256 @@
+"""What the uncertainty of the parameters means for predictions: intervals of means, probabilities and new outcomes."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from sklearn.utils.extmath import safe_sparse_dot
+
+from sklearn_mle.inference.result import Inference, critical_value
+from sklearn_mle.likelihoods import Categorical, Likelihood
+
+__all__ = ["mean_interval", "predictive_interval", "probability_interval"]
+
+Array = NDArray[Any]
+
+_CHUNK_ELEMENTS = 1 << 20
+_STEP = 1e-3
+_NODES = 21
+
+
+def mean_interval(
+    inference: Inference, X: Any, *, offset: Any = None, confidence_level: float = 0.95
+) -> NDArray[np.float64]:
+    r"""Return confidence intervals of the mean of y given X.
+
+    On the link scale, transformed: :math:`g^{-1}(x^\top \hat\beta \mp q \, \mathrm{se})`, so that they respect the
+    mean's range. Where the mean depends on a scale too (lognormal, weibull, gumbel), by the delta method: on the
+    logarithm of the mean where y is positive, on the mean itself otherwise.
+
+    Parameters
+    ----------
+    inference : Inference
+        Of a regressor, as ``infer`` returned it.
+    X : array-like of shape (n_samples, n_features)
+        As the estimator that was given to ``infer`` takes them.
+    offset : array-like of shape (n_samples,), default=None
+        As in the fit.
+    confidence_level : float, default=0.95
+        Of each interval by itself.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, 2)
+        nan where the data do not determine the mean (an X outside the span of the fit's, with dependent columns).
+
+    Raises
+    ------
+    ValueError
+        If the model is a classifier.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLERegressor
+    >>> from sklearn_mle.inference import infer, mean_interval
+    >>> X, y = np.arange(6.0)[:, None], np.array([1.0, 2, 1, 4, 7, 9])
+    >>> mean_interval(infer(MLERegressor("poisson").fit(X, y)), [[2.5]]).round(3)
+    array([[1.754, 5.011]])
+    """
+    if inference.model.is_classifier:
+        raise ValueError("mean_interval is of regressors; a classifier has probability_interval.")
+    X, eta = _predictors(inference, X, offset)
+    likelihood = inference.model.likelihood
+    slopes = _differences(likelihood.mean, eta)
+    quantile = critical_value(confidence_level, inference.df)
+    if not (np.abs(slopes[1:]) > 1e-9 * np.abs(slopes[0])).any():
+        one = np.zeros_like(eta)
+        one[0] = 1
+        half = quantile * _standard_errors(inference, X, one)
+        ends = []
+        for sign in (-1, 1):
+            moved = eta.copy()
+            moved[0] += sign * half
+            ends.append(likelihood.mean(moved))
+        return np.sort(np.stack(ends, axis=1), axis=1)
+    mean = likelihood.mean(eta)
+    if likelihood.positive_only:
+        half = quantile * _standard_errors(inference, X, slopes / mean)
+        return np.stack([mean * np.exp(-half), mean * np.exp(half)], axis=1)
+    half = quantile * _standard_errors(inference, X, slopes)
+    return np.stack([mean - half, mean + half], axis=1)
+
+
+def probability_interval(
+    inference: Inference, X: Any, *, offset: Any = None, confidence_level: float = 0.95
+) -> NDArray[np.float64]:
+    r"""Return confidence intervals of the class probabilities given X: Wald's on the logit of each, transformed.
+
+    Parameters
+    ----------
+    inference : Inference
+        Of a classifier, as ``infer`` returned it.
+    X : array-like of shape (n_samples, n_features)
+        As the estimator that was given to ``infer`` takes them.
+    offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+        As in the fit.
+    confidence_level : float, default=0.95
+        Of each interval by itself.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes, 2)
+
+    Raises
+    ------
+    ValueError
+        If the model is not a classifier.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import infer, probability_interval
+    >>> X, y = np.arange(8.0)[:, None], np.array([0, 0, 1, 0, 1, 0, 1, 1])
+    >>> probability_interval(infer(MLELogisticClassifier().fit(X, y)), [[3.5]])[:, 1].round(3)
+    array([[0.16, 0.84]])
+    """
+    if not inference.model.is_classifier:
+        raise ValueError("probability_interval is of classifiers; a regressor has mean_interval.")
+    X, eta = _predictors(inference, X, offset)
+    quantile = critical_value(confidence_level, inference.df)
+    if len(eta) == 1:
+        half = quantile * _standard_errors(inference, X, np.ones_like(eta))
+        second = np.stack([expit(eta[0] - half), expit(eta[0] + half)], axis=1)
+        first = np.stack([expit(-eta[0] - half), expit(-eta[0] + half)], axis=1)
+        return np.stack([first, second], axis=1)
+    probability = softmax(eta, axis=0)
+    out = np.empty((eta.shape[1], len(eta), 2))
+    for k in range(len(eta)):
+        # logit p_k = eta_k - log sum of the others' exp(eta): its slopes are one, and minus their shares.
+        rivals = eta.copy()
+        rivals[k] = -np.inf
+        slopes = -softmax(rivals, axis=0)
+        slopes[k] = 1
+        others = np.delete(probability, k, axis=0).sum(axis=0)
+        logit = np.log(probability[k]) - np.log(others)
+        half = quantile * _standard_errors(inference, X, slopes)
+        out[:, k, 0], out[:, k, 1] = expit(logit - half), expit(logit + half)
+    return out
+
+
+def predictive_interval(inference: Inference, X: Any, *, offset: Any, coverage: float) -> NDArray[np.float64]:
+    r"""Return intervals that hold a new y with the given probability, the parameters being uncertain.
+
+    Exact for a Gaussian with one estimated scale and no prior:
+    :math:`x^\top\hat\beta \mp t \, s \sqrt{1 + x^\top (X^\top X)^{-1} x}`. Of other continuous outcomes each end is
+    moved away from the median to the distance :math:`\sqrt{d^2 + (z \, \mathrm{se})^2}`, d its own and se the standard
+    error of that quantile by the delta method (on the logarithm, where y is positive). Of counts the distribution is
+    mixed over the location's sampling distribution.
+    """
+    X, eta = _predictors(inference, X, offset)
+    model = inference.model
+    tails = np.array([(1 - coverage) / 2, (1 + coverage) / 2])
+    one = np.zeros_like(eta)
+    one[0] = 1
+    if model.exact:
+        multiple = 1.0
+        if np.isfinite(inference.df) and model.kept is not None:
+            multiple = model.kept.n_obs / inference.df
+        variance = np.exp(2 * eta[1]) * multiple + np.square(_standard_errors(inference, X, one))
+        half = critical_value(coverage, inference.df) * np.sqrt(variance)
+        return np.stack([eta[0] - half, eta[0] + half], axis=1)
+    if model.likelihood.discrete:
+        return _mixed_quantiles(model.likelihood, eta, _standard_errors(inference, X, one), tails)
+    quantile = critical_value(coverage, inference.df)
+
+    def at(level: float) -> tuple[Array, Array]:
+        def value(moved: Array) -> Array:
+            found = model.likelihood.quantile_at(moved, level)
+            return np.log(found) if model.likelihood.positive_only else found
+
+        return value(eta), _standard_errors(inference, X, _differences(value, eta))
+
+    middle = at(0.5)[0]
+    ends = []
+    for sign, level in zip((-1, 1), tails, strict=True):
+        end, error = at(float(level))
+        ends.append(middle + sign * np.hypot(end - middle, quantile * error))
+    interval = np.stack(ends, axis=1)
+    return np.exp(interval) if model.likelihood.positive_only else interval
+
+
+def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:
+    model = inference.model
+    X, offset = model.read_features(X, offset)
+    coefficients = model.coefficients
+    eta = np.repeat(coefficients[:, -1:], X.shape[0], axis=1)
+    eta += safe_sparse_dot(X, coefficients[:, :-1].T, dense_output=True).T
+    if offset is not None:
+        if isinstance(model.likelihood, Categorical):
+            eta += offset.T
+        else:
+            eta[0] += offset
+    return X, eta
+
+
+def _standard_errors(inference: Inference, X: Any, slopes: Array) -> Array:
+    """Return per row the standard error of a function of its predictors with these slopes (q, n)."""
+    curvature = inference.curvature
+    root = curvature.root()
+    present = np.zeros(len(root), dtype=bool)
+    present[inference.model.entries] = True
+    out = np.empty(X.shape[0])
+    for rows, augmented in _dense(X, len(slopes)):
+        combinations = (slopes[:, rows].T[:, :, None] * augmented[:, None, :]).reshape(len(augmented), -1)
+        # A predictor without columns has no coefficients of them, free or otherwise.
+        combinations = np.where(present, combinations, 0)
+        errors = np.linalg.norm(combinations @ root, axis=1)
+        errors[curvature.lost(combinations)] = np.nan
+        out[rows] = errors
+    return out
+
+
+def _dense(X: Any, q: int) -> Iterator[tuple[slice, Array]]:
+    n, p = X.shape
+    step = max(1, _CHUNK_ELEMENTS // (q * (p + 1)))
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        block = X[rows].toarray() if hasattr(X, "toarray") else X[rows]
+        yield rows, np.concatenate([block, np.ones((len(block), 1))], axis=1)
+
+
+def _differences(function: Callable[[Array], Array], eta: Array) -> Array:
+    """Return the slopes of a function of the predictors in each of them, shape (q, n)."""
+    slopes = np.zeros_like(eta)
+    for k in range(len(eta)):
+        for multiple, factor in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
+            moved = eta.copy()
+            moved[k] += multiple * _STEP
+            slopes[k] += factor * function(moved) / _STEP
+    return slopes
+
+
+def _mixed_quantiles(likelihood: Likelihood, eta: Array, error: Array, levels: Array) -> NDArray[np.float64]:
+    """Return quantiles of a count whose location is uncertain, by Gauss-Hermite quadrature and bisection."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    weights = weights / weights.sum()
+    moved = []
+    for node in nodes:
+        shifted = eta.copy()
+        shifted[0] += node * error
+        moved.append(shifted)
+    distributions = [likelihood.distribution(shifted) for shifted in moved]
+    out = np.empty((eta.shape[1], len(levels)))
+    for column, level in enumerate(levels):
+        candidates = np.stack([likelihood.quantile_at(shifted, float(level)) for shifted in moved])
+        low, high = candidates.min(axis=0) - 1, candidates.max(axis=0)
+        while (high - low > 1).any():
+            middle = np.floor((low + high) / 2)
+            mass = sum(w * distribution.cdf(middle) for w, distribution in zip(weights, distributions, strict=True))
+            enough = np.asarray(mass) >= level
+            high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+        out[:, column] = np.where(np.isnan(error), np.nan, high)
+    return out
