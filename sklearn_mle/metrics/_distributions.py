@@ -160,7 +160,9 @@ def is_discrete(distribution: Any) -> bool:
     get_tag = getattr(distribution, "get_tag", None)  # skpro's
     if callable(get_tag):
         return bool(get_tag("distr:measuretype", "continuous") == "discrete")
-    return not (_has(distribution, "logpdf") or _has(distribution, "log_pdf"))
+    return any(_has(distribution, name) for name in _LOG_MASS) and not any(
+        _has(distribution, name) for name in _LOG_DENSITY
+    )
 
 
 def _has(distribution: Any, name: str) -> bool:

@@ -217,7 +217,7 @@ def _integrated(p: RowDistributions, q: RowDistributions, n: int) -> Array:
     cuts = np.where(np.isnan(cuts), np.nanmax(cuts, axis=0), cuts)
     rows = np.zeros(n)
     for left, right in pairwise(cuts):
-        rows = rows + _quadrature.panel(left, right, lambda x: _integrand(p, q, x))
+        rows = rows + _quadrature.panel(left, right, lambda x: _integrand(p, q, x), rows)
     rows = rows + _beyond(cuts[0], lambda x: _integrand(p, q, x), p.cdf, p.ppf)
     rows = rows + _beyond(-cuts[-1], lambda x: _integrand(p, q, -x), lambda x: p.sf(-x), lambda u: -p.isf(u))
     return np.where(undefined, np.nan, rows)
@@ -240,7 +240,7 @@ def _beyond(
         mass = mass / 4
         outer = quantile(mass)
         outer = np.where(np.isfinite(outer) & (outer < start), outer, start)
-        previous, last = last, _quadrature.panel(outer, start, integrand)
+        previous, last = last, _quadrature.panel(outer, start, integrand, total)
         total, start = total + last, outer
     ratio = np.where(previous > 0, last / previous, 0.0)
     return total + np.where(last > 0, np.where(ratio < 1, last * ratio / (1 - ratio), np.inf), 0.0)

@@ -59,9 +59,10 @@ def pit_values(y_true: ArrayLike, y_pred: Any) -> Array:
     """
     y = read_outcomes(y_true)
     distributions = read_distributions(y_pred, y)
-    # The largest number below y: a continuous distribution function is the same there, to a rounding, and no kind of
-    # distribution need be told apart.
-    below = np.broadcast_to(distributions.cdf(np.nextafter(y, -np.inf)), y.shape)
+    # The largest number below y: a continuous distribution function is the same there, to a rounding, and atoms need
+    # not be known. (But scipy's newer discrete distributions round it to y.)
+    whole = distributions.is_discrete and distributions.family is None
+    below = np.broadcast_to(distributions.cdf(np.ceil(y) - 1 if whole else np.nextafter(y, -np.inf)), y.shape)
     up_to = np.broadcast_to(distributions.cdf(y), y.shape)
     below = np.minimum(below, up_to)  # some distribution functions fall by a rounding
     return np.column_stack([check_rows(values, y, "the distribution function") for values in (below, up_to)])

@@ -1,11 +1,12 @@
-"""log_softmax keeps relative accuracy where scipy's keeps an absolute one."""
+"""Special functions keep relative accuracy where scipy's keep an absolute one, or none."""
 
 import mpmath
 import numpy as np
 import pytest
+from mpmath import mp, mpf
 from scipy.special import log_softmax as scipy_s
 
-from sklearn_mle.numerics.special import log_softmax
+from sklearn_mle.numerics.special import half_step_of_gamma, less_log1p, log_softmax, poisson_mass
 
 rng = np.random.default_rng(0)
 
@@ -47,3 +48,37 @@ def test_an_impossible_class_has_minus_infinity_and_the_others_their_values():
     np.testing.assert_allclose(
         log_softmax(np.array([[0.0, 0.0, -np.inf]])), [[-np.log(2), -np.log(2), -np.inf]], rtol=1e-15
     )
+
+
+@pytest.mark.parametrize("x", [-0.999999, -0.5, -0.49, -1e-9, 1e-20, 1e-12, 0.3, 0.5, 3.0, 1e10])
+def test_less_log1p_at_fifty_digits(x):
+    with mp.workdps(80):
+        expected = float(mpf(x) - mp.log1p(mpf(x)))
+    assert less_log1p(np.array([x]))[0] == pytest.approx(expected, rel=1e-15)
+
+
+def test_less_log1p_at_its_ends():
+    np.testing.assert_array_equal(less_log1p(np.array([-1.0, 0.0, np.inf])), [np.inf, 0.0, np.inf])
+
+
+@pytest.mark.parametrize("x", [1e-10, 0.5, 3.0, 99.0, 100.0, 101.0, 1e3, 1e9])
+def test_half_step_of_gamma_at_fifty_digits(x):
+    with mp.workdps(50):
+        expected = float(mp.gamma(mpf(x) + mpf(1) / 2) / mp.gamma(mpf(x)))
+    assert half_step_of_gamma(np.array([x]))[0] == pytest.approx(expected, rel=2e-15)
+
+
+@pytest.mark.parametrize(
+    ("k", "mean"),
+    [(0, 3), (5, 2), (15, 14), (16, 15), (16, 300), (1e3, 1.1e3), (1e6 + 0.5, 1e6 + 500), (1e10, 1e10 + 1e5)],
+)
+def test_poisson_mass_at_fifty_digits(k, mean):
+    with mp.workdps(50):
+        expected = float(mp.exp(mpf(k) * mp.log(mpf(mean)) - mpf(mean) - mp.loggamma(mpf(k) + 1)))
+    assert poisson_mass(np.array([k], dtype=float), np.array([mean], dtype=float))[0] == pytest.approx(
+        expected, rel=1e-13
+    )
+
+
+def test_poisson_mass_of_nothing():
+    np.testing.assert_array_equal(poisson_mass(np.array([0.0, 3.0, 40.0]), np.zeros(3)), [1.0, 0.0, 0.0])
