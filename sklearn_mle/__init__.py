@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor", "__version__"]
 
 _ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor"}
-_ROOMS = {"displays", "estimators", "exceptions", "likelihoods", "metrics", "model_selection"}
+_ROOMS = {"displays", "estimators", "exceptions", "inference", "likelihoods", "metrics", "model_selection"}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ PUBLIC_MODULES = [
     "sklearn_mle.displays",
     "sklearn_mle.estimators",
     "sklearn_mle.exceptions",
+    "sklearn_mle.inference",
     "sklearn_mle.likelihoods",
     "sklearn_mle.metrics",
     "sklearn_mle.model_selection",

@@ -12,25 +12,19 @@ __all__ = [
     "COLOURS",
     "GREEN",
     "GREY",
-    "ORANGE",
+    "MARKERS",
     "VERMILION",
     "Unit",
     "axes_for",
+    "check_level",
     "confidence_factor",
+    "plain_logarithmic_ticks",
     "signed",
     "wrapped",
 ]
 
 # Okabe and Ito's palette, told apart with every kind of colour vision; in an order that alternates light and dark.
-BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, VERMILION = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#F0E442",
-    "#D55E00",
-)
+BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 MARKERS = "osD^vP"
 GREY = "0.45"
@@ -66,6 +60,14 @@ def axes_for(ax: Any, height: float = 4.0) -> tuple[Any, Any]:
         _, ax = pyplot.subplots(figsize=(_WIDTH, height), layout="constrained")
     ax.spines[["top", "right"]].set_visible(False)
     return ax.figure, ax
+
+
+def plain_logarithmic_ticks(axis: Any) -> None:
+    """Write 0.1, 1, 10 on a logarithmic axis, not powers of ten; and numbers between where these are few."""
+    from matplotlib.ticker import FuncFormatter, LogFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
 
 
 def check_level(confidence_level: Any) -> None:

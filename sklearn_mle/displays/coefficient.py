@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, axes_for, wrapped
+from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, axes_for, plain_logarithmic_ticks, wrapped
 from sklearn_mle.inference import Inference, infer
 
 __all__ = ["CoefficientDisplay"]
@@ -270,6 +270,7 @@ class CoefficientDisplay:
         self.ax_.set_ylim(len(self.names) - 0.5, -0.5)
         if self.odds_ratios:
             self.ax_.set_xscale("log")
+            plain_logarithmic_ticks(self.ax_.xaxis)
         self.ax_.set_xlabel(f"{self.quantity} ({100 * self.confidence_level:g}% intervals)")
         if self.note:
             self.ax_.set_title(self.note, loc="left", fontsize="medium", color=GREY)

@@ -181,7 +181,8 @@ class ConvergenceDisplay:
         self.ax_.annotate(
             "tol", (1, self.tol / unit.nats), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY
         )
-        self.ax_.legend(loc="best", frameon=False)
+        # Above the axes: curves may pass anywhere.
+        self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False)
         return self
 
 

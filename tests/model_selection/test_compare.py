@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -226,6 +227,13 @@ def test_any_probabilistic_classifier_and_frames():
     assert sorted(comparison.names) == ["boosting", "scaled", "search"]
     parameters = {model.name: model.n_parameters for model in comparison.models}
     assert parameters["scaled"] == parameters["search"] == 5 and np.isnan(parameters["boosting"])
+
+
+def test_sparse_rows_and_lists_are_fine():
+    models = {"ours": MLELogisticClassifier(C=1.0)}
+    dense = compare(models, X_TWO, Y_TWO, cv=3).score("ours")
+    assert compare(models, csr_array(X_TWO), Y_TWO, cv=3).score("ours") == pytest.approx(dense, rel=1e-9)
+    assert compare(models, X_TWO.tolist(), Y_TWO.tolist(), cv=3).score("ours") == pytest.approx(dense, rel=1e-12)
 
 
 def test_parameters_are_counted_where_known():
