@@ -17,7 +17,7 @@ from sklearn_mle.uniqueness import Identification, identify
 __all__ = ["curvature_left", "final_factor"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
-_NO_DRIFT = 1e-9
+_NO_DRIFT = 1e-8
 # Multiply-adds of a curvature up to which one more costs less than a twentieth of the fit.
 _CHEAP = 1e7
 

@@ -225,11 +225,10 @@ class _LogisticFit:
     def _curvature(
         self, objective: PenalizedNLL, solution: Solution, identification: Identification | None
     ) -> Curvature | None:
-        if self.limit is not None:
-            factor, drift = self.limit.factor, 0.0
-        else:
-            factor, drift = final_factor(objective, solution)
-        if factor is None or self.prepared.alpha:
+        if self.prepared.alpha:
+            return None  # a penalized curvature is no one's to read
+        factor, drift = final_factor(objective, solution) if self.limit is None else (self.limit.factor, 0.0)
+        if factor is None:
             return None
         return Curvature(
             factor,
