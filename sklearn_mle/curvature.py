@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.factors import Factor
+from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.row_blocks.columns import Columns
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Curvature:
 
         Where a coefficient is not identified, that of least norm is meant.
         """
-        return self._coefficients(self.factor.unwhiten(np.eye(self.factor.size)).T).T / np.sqrt(self.unit)
+        with single_threaded_blas:  # threads that wait for each other cost more than a small matrix's inverse
+            return self._coefficients(self.factor.unwhiten(np.eye(self.factor.size)).T).T / np.sqrt(self.unit)
 
     def _coefficients(self, thetas: Array) -> Array:
         """Return the changes of the coefficients, in the units of X and y, that go with changes of theta (rows)."""
@@ -129,8 +131,9 @@ class Curvature:
             None is every coefficient by itself, row by row of the coefficients.
         """
         root = self.root()
-        root = root if combinations is None else combinations @ root
-        covariance = root @ root.T
+        with single_threaded_blas:
+            root = root if combinations is None else combinations @ root
+            covariance = root @ root.T
         lost = self.lost(combinations)
         covariance[lost] = covariance[:, lost] = np.nan
         return covariance
@@ -142,11 +145,12 @@ class Curvature:
         open_directions = self.undetermined() * unit[:, None]
         if not open_directions.shape[1]:
             return np.zeros(len(unit) if combinations is None else len(combinations), dtype=bool)
-        basis = _orthonormal(open_directions)
-        if combinations is None:
-            return np.linalg.norm(basis, axis=1) > _NEGLIGIBLE
-        scaled = combinations / unit
-        return np.linalg.norm(scaled @ basis, axis=1) > _NEGLIGIBLE * np.linalg.norm(scaled, axis=1)
+        with single_threaded_blas:
+            basis = _orthonormal(open_directions)
+            if combinations is None:
+                return np.linalg.norm(basis, axis=1) > _NEGLIGIBLE
+            scaled = combinations / unit
+            return np.linalg.norm(scaled @ basis, axis=1) > _NEGLIGIBLE * np.linalg.norm(scaled, axis=1)
 
 
 def _orthonormal(directions: Array) -> Array:

@@ -258,6 +258,7 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
             read=self._read_training,
             read_features=self._validate_predict,
             kept=self._kept,
+            bias_reduced=getattr(self, "bias_reduction", None) is not None,
         )
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:

@@ -164,7 +164,7 @@ def infer(
             converged=not gap > _WORTH_A_WORD if kept is None else kept.converged,
             weight_type=weight_type,
         )
-        if not model.penalized and weight_type != "sampling":
+        if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
             header |= against_the_null(at, data, weight_type, log_likelihood)
     curvature = replace(curvature, unit=curvature.unit / multiple)
     if weight_type != "frequency" and model.exact:
@@ -176,6 +176,8 @@ def _gap(at: AtEstimate, bread: Any, divergent: bool) -> float:
     """Return how far the estimate is below the maximum for these data, in nats; complain if it is not theirs."""
     if not at.likelihood.smooth:
         return math.nan
+    if at.model.bias_reduced and at.model.kept is not None:
+        return at.model.kept.gap  # of Firth's own objective, which has another gradient than the likelihood
     gradient = at.objective.value_and_gradient(at.theta)[1]
     gap = 0.5 * bread.squared_norm(gradient) * at.prepared.unit
     if divergent or gap <= _WORTH_A_WORD:

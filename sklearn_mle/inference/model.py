@@ -101,6 +101,8 @@ class FittedModel:
     kept : WhatFitKept or None
     alpha_per_observation : bool
         Whether alpha is to be multiplied by the sum of the weights.
+    bias_reduced : bool
+        Whether the estimate is Firth's: first-order inference is that of a maximum likelihood estimate, at this point.
     """
 
     name: str
@@ -115,6 +117,7 @@ class FittedModel:
     read_features: Callable[[Any, Any], tuple[Any, Array | None]]
     kept: WhatFitKept | None = None
     alpha_per_observation: bool = False
+    bias_reduced: bool = False
 
     @property
     def is_classifier(self) -> bool:

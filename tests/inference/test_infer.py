@@ -350,6 +350,17 @@ def test_a_constant_on_its_boundary_has_no_standard_error():
         assert found.header["parameters"] == P + 3
 
 
+def test_firths_estimate_has_the_information_at_its_own_point():
+    model = MLELogisticClassifier(bias_reduction="firth").fit(Z, BINARY)
+    p = model.predict_proba(Z)[:, 1]
+    B = sm.add_constant(Z)
+    expected = np.linalg.inv((B.T * (p * (1 - p))) @ B)
+    assert_same(infer(model).covariance, expected)
+    with_data = infer(model, Z, BINARY)
+    assert_same(with_data.covariance, expected)
+    assert with_data.header["gap in nats"] == model.gap_ and "null log-likelihood" not in with_data.header
+
+
 ERRORS = [
     ({"covariance": "HC9"}, "covariance must be one of"),
     ({"weight_type": "survey"}, "weight_type must be one of"),
