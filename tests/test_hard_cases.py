@@ -385,3 +385,25 @@ def test_any_sparse_matrix_is_its_dense_form(kind):
     )
     for X in (sp.csr_array(S), sp.csc_matrix(S), halves, unsorted):
         assert_is_mle(estimator(kind).fit(X, y), kind, S, y, tol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multinomial"])
+@pytest.mark.parametrize("size", [30.0, -100.0, 1e6])
+def test_an_offset_far_from_zero_moves_only_the_intercept(kind, size):
+    Z, y = base(kind)
+    shift = np.array([size, 0, -size])
+    offset = np.full(N, size) if kind == "binary" else np.tile(shift, (N, 1))
+    plain, moved = MLELogisticClassifier().fit(Z, y), MLELogisticClassifier().fit(Z, y, offset=offset)
+    assert np.allclose(moved.coef_, plain.coef_, rtol=1e-7)
+    expected = plain.intercept_ - (size if kind == "binary" else shift)
+    assert np.allclose(moved.intercept_, expected, rtol=1e-9, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [5.0, 20.0, 80.0])
+def test_an_offset_that_spans_many_log_odds_has_its_mle(size):
+    """The offset b z with z left out of X: the profile likelihood of z's coefficient, far from its maximum."""
+    Z, y = base("binary")
+    model = MLELogisticClassifier().fit(Z[:, 1:], y, offset=size * (Z[:, 0] + 5))
+    assert model.gap_ < 1e-8
+    residual = y - model.predict_proba(Z[:, 1:], offset=size * (Z[:, 0] + 5))[:, 1]
+    assert np.allclose(np.column_stack([Z[:, 1:], np.ones(N)]).T @ residual, 0, atol=1e-9)

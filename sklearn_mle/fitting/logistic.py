@@ -171,6 +171,11 @@ class _LogisticFit:
         if self.options.fit_intercept:
             log_mass = np.log(mass)
             matrix[:, -1] = log_mass[1] - log_mass[0] if self.binary else log_mass - log_mass.mean()
+            data = self.prepared.data
+            if data.offset is not None:
+                # An offset far from zero would saturate every probability, and no Newton step leads back from there.
+                center = np.average(data.offset, axis=1, weights=data.weight)
+                matrix[:, -1] -= center if self.binary else center - center.mean()
         return predictors.theta(matrix)
 
     def _null_value(self, objective: PenalizedNLL, null: Array, mass: Array) -> float:
