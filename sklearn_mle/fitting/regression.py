@@ -44,6 +44,8 @@ Fixed = dict[int, float]
 _EPS = float(np.finfo(np.float64).eps)
 # A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
 _LEAST_START, _NEAR_BOUND = 0.02, 0.02
+# So near to its floor, in logarithms, a dispersion may have none: a fit stops where what it lacks is below tol.
+_NEAR_FLOOR = 7.0
 # Symmetric data may lead to a saddle, and from one to another.
 _ESCAPES = 3
 
@@ -206,15 +208,11 @@ class _Regression:
             solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
         if self.bounded:
             objective, solution, fixed = self._straightened(objective, solution, fixed, null_value)
+        if self.likelihood.discrete and self.floor is not None and 1 not in fixed and not self.linear:
+            objective, solution, fixed = self._without_dispersion(objective, solution, fixed, null_value)
         matrix = self._matrix(objective, solution.theta, fixed)
         below = self._below_floor(objective, matrix, fixed)
-        if below is not None and 1 not in fixed and not self.linear and self.likelihood.discrete:
-            # The dispersion vanishes: the simpler model (Poisson) is the answer, and the dispersion is no parameter.
-            assert self.floor is not None
-            fixed = {**fixed, 1: self.floor}
-            objective, solution = self._again(fixed, matrix, null_value, solution.n_iter)
-            matrix = self._matrix(objective, solution.theta, fixed)
-        elif below is not None:
+        if below is not None:
             self.warnings.append(unbounded_warning(self.likelihood, self.prepared, matrix, below))
         elif not _is_minimum(objective, solution):
             self.warnings.append(
@@ -268,6 +266,20 @@ class _Regression:
                 return edge, found, at_bound
         free, found = self._again(fixed, matrix, null_value, solution.n_iter)
         return free, found, fixed
+
+    def _without_dispersion(
+        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, null_value: float
+    ) -> tuple[PenalizedNLL, Solution, Fixed]:
+        """Return the fit of the simpler model where the dispersion of counts vanishes: then it is no parameter."""
+        assert self.floor is not None
+        matrix = self._matrix(objective, solution.theta, fixed)
+        if solution.status is Status.STOPPED or matrix[1, -1] > self.floor + _NEAR_FLOOR:
+            return objective, solution, fixed
+        without = {**fixed, 1: self.floor}
+        simpler, found = self._again(without, matrix, null_value, solution.n_iter)
+        if found.value <= solution.value + self.options.tol:
+            return simpler, found, without
+        return objective, solution, fixed
 
     def _theta(self, objective: PenalizedNLL, matrix: Array) -> Array:
         if isinstance(objective.likelihood, Angular):

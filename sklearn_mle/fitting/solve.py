@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn_mle.fitting.preconditioner import preconditioner
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.information import absolute_factor, expected_factor, hessian_factor
+from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.likelihoods._base import MANY_ROWS
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.factors import Factor
@@ -209,7 +210,9 @@ def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
     column at work; for such a column the prior has the curvature that its variance over all rows promises.
     """
     data, predictors = objective.data, objective.predictors
-    sample = sample_rows(data, _sample_size(objective), least_per_class=_LEAST_PER_CLASS)
+    # Only of class codes are there classes: counts, and real outcomes that happen to be whole, have none.
+    least = _LEAST_PER_CLASS if isinstance(objective.likelihood, Bernoulli | Categorical) else 0
+    sample = sample_rows(data, _sample_size(objective), least_per_class=least)
     share = sample.n_rows / data.n_rows
     sample = RowBlocks(sample.rows, sample.y, sample.weight * share, sample.offset, sample.n_predictors)
     squares = _weighted_squares(sample)

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 # Noise stops here: at a millionth of what a model without columns starts from (for a Gaussian, of y's deviation).
 _LEAST_NOISE = 1e-6
+# Counts keep the noise of a Poisson: what the dispersion adds to it is negligible long before.
+_LEAST_DISPERSION_OF_COUNTS = 1e-8
 _MOST_ROWS = 100_000
 
 
@@ -22,7 +24,8 @@ def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
     """Return the logarithm of the second parameter where the noise is least; None where there is no such parameter."""
     if likelihood.second is None:
         return None
-    return float(likelihood.start(data.y, data.weight)[1] + likelihood.noise_power * np.log(_LEAST_NOISE))
+    least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE**likelihood.noise_power
+    return float(likelihood.start(data.y, data.weight)[1] + np.log(least))
 
 
 def is_saturated(data: RowBlocks, identification: Identification) -> bool:
@@ -51,7 +54,7 @@ def unbounded_warning(likelihood: Likelihood, prepared: Prepared, matrix: Array,
     if likelihood.discrete:
         return SeparationWarning(
             f"The {likelihood.second} of {rows} goes to zero{through}, where the likelihood still rises, so no finite "
-            "maximum likelihood estimate exists. It was stopped at 1e-12 of what a model without columns starts from. "
+            "maximum likelihood estimate exists. It was stopped at 1e-8 of what a model without columns starts from. "
             "Use scale='constant' or fewer columns."
         )
     return UnboundedLikelihoodWarning(

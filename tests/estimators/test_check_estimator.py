@@ -3,8 +3,12 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
+from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle.likelihoods import AsymmetricLaplace, StudentT, Tweedie, likelihood_names
+from tests.estimators.regressions import Squashing
 
+# Rates in (0, 1) are not what the checks send: these two see them squashed.
+RATES = ("beta", "binomial")
 # A classifier without an intercept is not among them: check_class_weight_classifiers wants class weights to move nearly
 # all predictions to one class, which takes an intercept. LogisticRegression(fit_intercept=False) fails it too.
 ESTIMATORS = [
@@ -20,6 +24,19 @@ ESTIMATORS = [
     GaussianMLERegressor(scale=2.0),
     GaussianMLERegressor(scale="log_linear"),
     GaussianMLERegressor(scale="log_linear", alpha=1.0),
+    *(Squashing(name) if name in RATES else MLERegressor(name) for name in likelihood_names()),
+    MLERegressor(StudentT(df=None)),
+    MLERegressor(AsymmetricLaplace(quantile=0.3)),
+    MLERegressor("huber", scale="log_linear"),
+    MLERegressor("student_t", scale=2.0, alpha=1.0),
+    MLERegressor("gamma", scale="log_linear", alpha=1.0),
+    MLERegressor("inverse_gaussian", alpha=1.0, warm_start=True),
+    MLERegressor("weibull", scale="log_linear"),
+    MLERegressor(Tweedie(power=1.8), scale=1.5),
+    MLERegressor("negative_binomial", scale="log_linear"),
+    MLERegressor("gumbel", solver="lbfgs"),
+    Squashing("beta", scale="log_linear", alpha=1.0),
+    MLERegressor("logistic", fit_intercept=False, solver="newton-cg"),
 ]
 
 
