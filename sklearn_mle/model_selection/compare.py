@@ -156,7 +156,7 @@ def compare(
         of_folds = judged[position * len(folds) : (position + 1) * len(folds)]
         models.append(_collect(name, of_folds, folds, n))
     _require_a_score([model for model, _ in models])
-    _require_one_measure([(model.name, is_mass) for model, is_mass in models if not model.failures], y)
+    _require_one_measure([(model.name, is_mass) for model, is_mass in models if not model.failures])
     return Comparison(
         [model for model, _ in models],
         scoring=scorer._name,
@@ -213,14 +213,14 @@ def _collect(
     failures = tuple(f"fold {number}: {one.failure}" for number, one in enumerate(judged, start=1) if one.failure)
     totals, counts, masses = np.zeros(n), np.zeros(n), np.zeros(n, dtype=bool)
     comparable = False
-    for one, (_, test) in zip(judged, folds, strict=True):
-        np.add.at(counts, test, 1)
-        if one.rows is not None:
-            np.add.at(totals, test, one.rows.values)
-            if one.rows.is_mass is not None:
-                masses[test] |= one.rows.is_mass
-                comparable = True
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # repeats may give a row infinities of both signs
+        for one, (_, test) in zip(judged, folds, strict=True):
+            np.add.at(counts, test, 1)
+            if one.rows is not None:
+                np.add.at(totals, test, one.rows.values)
+                if one.rows.is_mass is not None:
+                    masses[test] |= one.rows.is_mass
+                    comparable = True
         rows = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
     counted = [one.n_parameters for one in judged if not np.isnan(one.n_parameters)]
     model = JudgedModel(
@@ -311,7 +311,7 @@ def _require_a_score(models: list[JudgedModel]) -> None:
         raise ValueError(f"No estimator could be fitted and scored on all folds. The first failure of each:\n{reasons}")
 
 
-def _require_one_measure(measures: list[tuple[str, NDArray[np.bool_] | None]], y: Any) -> None:
+def _require_one_measure(measures: list[tuple[str, NDArray[np.bool_] | None]]) -> None:
     known = [(name, is_mass) for name, is_mass in measures if is_mass is not None]
     for name, is_mass in known[1:]:
         first, of_first = known[0]
