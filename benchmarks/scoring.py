@@ -1,7 +1,7 @@
 """Time of ``cross_entropy`` beside scikit-learn's ``log_loss``: a million rows of ten classes.
 
-Run ``python -m benchmarks.scoring`` on a quiet machine. ``log_loss`` takes probabilities only: from log-probabilities its
-users must exponentiate first, which is not counted here.
+Run ``python -m benchmarks.scoring`` on a quiet machine. ``log_loss`` takes probabilities only: from log-probabilities
+its users must exponentiate first, which is not counted here.
 """
 
 import statistics

@@ -253,7 +253,9 @@ def _integrand(p: RowDistributions, q: RowDistributions, x: Array) -> Array:
     # exp(d) - 1 - d is less_log1p of exp(d) - 1.
     bregman = np.exp(log_p) * less_log1p(np.expm1(np.where(near, difference, 0.0)))
     far = np.exp(log_q) - np.exp(log_p) * (1 + difference)
-    return np.where(np.isneginf(log_p), np.exp(log_q), np.where(near, bregman, far))
+    rows = np.where(np.isneginf(log_p), np.exp(log_q), np.where(near, bregman, far))
+    # A point that has been rounded to the end of the support, where a density may be infinite, is worth nothing.
+    return np.where(np.isposinf(log_p) | np.isposinf(log_q), 0.0, rows)
 
 
 _CLOSED_FORMS: dict[Any, Callable[[Parameters, Parameters], Array]] = {
