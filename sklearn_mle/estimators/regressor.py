@@ -94,6 +94,12 @@ class MLERegressor(BaseMLERegressor):
     --------
     GaussianMLERegressor : The same with Gaussian noise.
 
+    References
+    ----------
+    J. A. Nelder and R. W. M. Wedderburn (1972), Generalized linear models, JRSS A 135; for predictors of the second
+    parameter R. A. Rigby and D. M. Stasinopoulos (2005), Generalized additive models for location, scale and shape,
+    Applied Statistics 54. Each likelihood names its own source.
+
     Examples
     --------
     >>> import numpy as np
@@ -102,9 +108,9 @@ class MLERegressor(BaseMLERegressor):
     >>> y = np.array([0.0, 1.0, 1.0, 3.0, 8.0, 12.0])
     >>> model = MLERegressor("poisson").fit(X, y)
     >>> model.coef_.round(4), round(model.intercept_, 4), round(model.log_likelihood_, 4)
-    (array([0.6871]), -0.8881, -7.9148)
+    (array([0.7406]), -1.1203, -8.3648)
     >>> model.predict([[6.0]]).round(2)
-    array([25.41])
+    array([27.75])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -74,6 +74,11 @@ _NAMED: dict[str, type[Likelihood]] = {
 def likelihood_names() -> list[str]:
     """Return the names that ``get_likelihood`` knows, sorted.
 
+    Returns
+    -------
+    list of str
+        What ``MLERegressor(likelihood=...)`` takes.
+
     Examples
     --------
     >>> from sklearn_mle.likelihoods import likelihood_names

@@ -20,13 +20,33 @@ Array = NDArray[Any]
 
 
 class Likelihood(BaseEstimator, ABC):
-    """A probability model of one outcome y given its linear predictors eta; it knows nothing of X.
+    r"""A probability model of one outcome y given its linear predictors eta; it knows nothing of X.
+
+    .. math:: \text{nll}(y, \eta) = -\log p(y \mid \eta) , \qquad
+        \text{gradient}_j = \frac{\partial\,\text{nll}}{\partial \eta_j} , \qquad
+        \text{hessian}_{jk} = \frac{\partial^2\,\text{nll}}{\partial \eta_j\,\partial \eta_k} , \qquad
+        \text{expected information} = \mathrm{E}_{y \mid \eta}\,\text{hessian}
+
+    All methods take the same arguments: ``y`` of shape (n,) as ``check_target`` returns it, ``eta`` of shape (q, n),
+    and ``weight`` of shape (n,), not negative, or None for one a row.
 
     Arrays are predictors-first: ``eta`` has shape (q, n), so that ``location, log_scale = eta`` reads as the formula
     does and each predictor is contiguous. Everything is in nats, constants included. The functions compute in the
     floating-point type of ``eta`` (``np.longdouble`` too: the last digits of ill-conditioned fits need it).
 
     Likelihoods are scikit-learn ``BaseEstimator`` only for ``get_params``: a grid search can then set their parameters.
+
+    References
+    ----------
+    Y. Pawitan (2001), In All Likelihood, chapters 2 and 8; the source of each model stands with it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle.likelihoods import Poisson
+    >>> poisson, y, eta = Poisson(), np.array([0.0, 2.0]), np.log([[1.0, 2.0]])
+    >>> poisson.nll(y, eta).round(4), poisson.gradient(y, eta), poisson.expected_information(eta)
+    (array([1.    , 1.3069]), array([[1., 0.]]), array([[[1., 2.]]]))
     """
 
     # True where the NLL is jointly convex in eta, so that Newton's method needs no guard against negative curvature.

@@ -30,6 +30,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
     Parameters
     ----------
     likelihood : Likelihood
+        An instance, with the parameters that are to be checked.
     y : array-like of shape (n,), default=None
         Outcomes to check with; None takes some that the likelihood accepts.
 

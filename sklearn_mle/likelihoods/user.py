@@ -17,7 +17,9 @@ _TRIED_AGREEMENT = 1e-6
 
 
 class UserLikelihood(Likelihood):
-    """Base class of a likelihood of your own: give ``predictor_names`` and ``nll``; the rest has defaults.
+    r"""Base class of a likelihood of your own: give ``predictor_names`` and ``nll``; the rest has defaults.
+
+    .. math:: \text{nll}(y, \eta) = -\log p(y \mid \eta) \quad \text{nats, constants included, of shape } (n,)
 
     - ``gradient``: by the complex step where ``nll`` computes with complex ``eta`` (exact to rounding); otherwise by
       five-point central differences, in extended precision where ``nll`` computes in it (about 1e-14 relative to the

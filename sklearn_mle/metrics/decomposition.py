@@ -23,7 +23,13 @@ Strategy = Literal["isotonic", "classwise", "bins"]
 
 @dataclass(frozen=True)
 class DecompositionErrors:
-    """Bootstrap standard errors of the parts of a decomposition."""
+    """Bootstrap standard errors of the parts of a decomposition.
+
+    Attributes
+    ----------
+    total, uncertainty, discrimination, miscalibration : float
+        In the unit of the decomposition, nats a row by default.
+    """
 
     total: float
     uncertainty: float

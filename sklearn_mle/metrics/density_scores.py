@@ -141,7 +141,9 @@ def interval_score(
 
 
 def coverage(y_true: ArrayLike, interval: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
-    """Share of outcomes that lie in their prediction intervals, ends included.
+    r"""Share of outcomes that lie in their prediction intervals, ends included.
+
+    .. math:: \frac{\sum_i w_i [l_i \le y_i \le u_i]}{\sum_i w_i}
 
     Parameters
     ----------
@@ -161,6 +163,11 @@ def coverage(y_true: ArrayLike, interval: ArrayLike, *, sample_weight: ArrayLike
     ------
     ValueError
         If outcomes are not finite, intervals are missing or upside down, or weights are negative.
+
+    References
+    ----------
+    T. Gneiting, F. Balabdaoui and A. E. Raftery (2007), Probabilistic forecasts, calibration and sharpness, Journal of
+    the Royal Statistical Society B 69, section 3.
 
     Examples
     --------

@@ -210,3 +210,119 @@ _SCORERS = {
         neg_crps_scorer,
     )
 }
+
+# What each instance says of itself; its class says how it reads an estimator.
+neg_cross_entropy_scorer.__doc__ = r"""Score a classifier by minus its cross-entropy, in nats a row.
+
+.. math:: \frac{\sum_i w_i \sum_k p_{ik} \log q_{ik}}{\sum_i w_i}
+
+As :func:`cross_entropy`, with its sign changed.
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mle import MLELogisticClassifier
+>>> from sklearn_mle.metrics import neg_cross_entropy_scorer
+>>> X, y = load_diabetes(return_X_y=True)
+>>> round(neg_cross_entropy_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+-0.4739
+"""
+
+neg_kl_divergence_scorer.__doc__ = r"""Score a classifier by minus its Kullback-Leibler divergence, in nats a row.
+
+.. math:: -\frac{\sum_i w_i \sum_k p_{ik} (\log p_{ik} - \log q_{ik})}{\sum_i w_i}
+
+As :func:`kl_divergence`, with its sign changed. Of labels it is minus the cross-entropy.
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mle import MLELogisticClassifier
+>>> from sklearn_mle.metrics import neg_kl_divergence_scorer
+>>> X, y = load_diabetes(return_X_y=True)
+>>> round(neg_kl_divergence_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+-0.4739
+"""
+
+log_likelihood_scorer.__doc__ = r"""Score a classifier or a regressor by its mean log-likelihood, in nats a row.
+
+.. math:: \frac{\sum_i w_i \log q(y_i \mid x_i)}{\sum_i w_i}
+
+Of a classifier minus the cross-entropy; of a regressor the mean log density, in the unit of y.
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mle import GaussianMLERegressor
+>>> from sklearn_mle.metrics import log_likelihood_scorer
+>>> X, y = load_diabetes(return_X_y=True)
+>>> round(log_likelihood_scorer(GaussianMLERegressor().fit(X, y), X, y), 4)
+-5.3982
+"""
+
+information_gain_scorer.__doc__ = r"""Score a classifier by the nats a row that it knows beyond the class frequencies.
+
+.. math:: S(\bar p) - S(q)
+
+As :func:`information_gain`: S is the cross-entropy, of the frequencies and of the forecasts.
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mle import MLELogisticClassifier
+>>> from sklearn_mle.metrics import information_gain_scorer
+>>> X, y = load_diabetes(return_X_y=True)
+>>> round(information_gain_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+0.2192
+"""
+
+neg_miscalibration_scorer.__doc__ = r"""Score a classifier by minus its miscalibration, in nats a row.
+
+.. math:: S(r) - S(q)
+
+As of :func:`cross_entropy_decomposition`, by isotonic regression: r are the recalibrated forecasts.
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mle import MLELogisticClassifier
+>>> from sklearn_mle.metrics import neg_miscalibration_scorer
+>>> X, y = load_diabetes(return_X_y=True)
+>>> round(neg_miscalibration_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+-0.0301
+"""
+
+discrimination_scorer.__doc__ = r"""Score a classifier by its discrimination, in nats a row.
+
+.. math:: S(\bar p) - S(r)
+
+As of :func:`cross_entropy_decomposition`, by isotonic regression: r are the recalibrated forecasts.
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mle import MLELogisticClassifier
+>>> from sklearn_mle.metrics import discrimination_scorer
+>>> X, y = load_diabetes(return_X_y=True)
+>>> round(discrimination_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+0.2493
+"""
+
+neg_crps_scorer.__doc__ = r"""Score a regressor by minus the continuous ranked probability score, in the unit of y.
+
+.. math:: -\frac{\sum_i w_i \int (F_i(t) - [t \ge y_i])^2 \, dt}{\sum_i w_i}
+
+As :func:`crps`, with its sign changed.
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mle import GaussianMLERegressor
+>>> from sklearn_mle.metrics import neg_crps_scorer
+>>> X, y = load_diabetes(return_X_y=True)
+>>> round(neg_crps_scorer(GaussianMLERegressor().fit(X, y), X, y), 4)
+-30.36
+"""
+
+# Doctest does not look into instances.
+__test__ = {name: scorer.__doc__ for name, scorer in _SCORERS.items()}
