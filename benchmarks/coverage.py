@@ -124,7 +124,7 @@ def _intervals(model: Any, X: Array, y: Array, kind: str) -> Array:
         from sklearn_mle.inference import profile_interval
 
         names = infer(model).parameters
-        found = [profile_interval(model, X, y, name, confidence_level=LEVEL).interval for name in names[1:]]
+        found = [profile_interval(model, X, y, name, confidence_level=LEVEL, n_points=2).interval for name in names[1:]]
         return np.array([(np.nan, np.nan), *found])
     return infer(model, X, y, covariance=kind).confidence_intervals(LEVEL)
 

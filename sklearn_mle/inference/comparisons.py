@@ -137,8 +137,8 @@ def _own_columns(estimator: Any, X: Any) -> Any:
 def _refuse_penalized(model: FittedModel) -> None:
     if model.penalized or model.bias_reduced:
         raise ValueError(
-            f"{model.name} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, so its ratio "
-            "has no known distribution. Fit without."
+            f"{model.name} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, "
+            "so its ratio has no known distribution. Fit without."
         )
 
 

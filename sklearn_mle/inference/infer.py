@@ -24,6 +24,8 @@ __all__ = ["infer"]
 
 Array = NDArray[Any]
 
+# Standard errors between the estimate and where its curvature was formed, up to which nobody could tell the difference.
+_WORTH_A_NOTE = 1e-4
 # Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
 _WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
 
@@ -255,6 +257,13 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
         multiple, df = n / (n - coefficients), n - coefficients
         residual = math.sqrt(multiple) * math.exp(model.coefficients[1, -1])
         notes = (f"Residual standard error {residual:.6g} on {df:g} degrees of freedom.",)
+    drift = kept.curvature.drift
+    if drift > _WORTH_A_NOTE:
+        notes = (
+            *notes,
+            f"The curvature was formed {drift:.1g} standard errors from the estimate, as large fits do; infer with the "
+            "data forms it anew.",
+        )
     header = header_of(
         model,
         n_obs=n,
