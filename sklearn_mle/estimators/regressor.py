@@ -25,10 +25,10 @@ class MLERegressor(BaseMLERegressor):
 
     .. math:: \sum_i w_i \left[ -\log p(y_i \mid \eta_i, \theta_i) \right] + \frac{\alpha}{2} \lVert \beta \rVert^2
 
-    For likelihoods of a location and a scale (gaussian, laplace, student_t, huber, asymmetric_laplace, logistic,
-    gumbel; lognormal and weibull on the logarithm of y) the prior is relative to the noise,
-    :math:`\frac{\alpha}{2} \lVert \beta \rVert^2 / s^2` with s the (geometric mean) scale, so that ``coef_`` does not
-    depend on the units of y, and the Gaussian's equals ``Ridge(alpha)``'s.
+    Where the noise can vanish (all likelihoods with a second parameter but the negative binomial) the prior is relative to
+    it: :math:`\frac{\alpha}{2} \lVert \beta \rVert^2 / s^2` with s the (geometric mean) scale or
+    :math:`s^2` the dispersion, :math:`1 / s^2` the precision; :math:`1 / s` Weibull's shape. So the Gaussian's ``coef_``
+    are ``Ridge(alpha)``'s, and a perfect fit, infinitely likely, does not outweigh the prior.
 
     Parameters
     ----------
@@ -93,6 +93,7 @@ class MLERegressor(BaseMLERegressor):
     See Also
     --------
     GaussianMLERegressor : The same with Gaussian noise.
+    sklearn_mle.likelihoods : The models, what each assumes, and how to write one.
 
     References
     ----------
@@ -110,7 +111,7 @@ class MLERegressor(BaseMLERegressor):
     >>> model.coef_.round(4), round(model.intercept_, 4), round(model.log_likelihood_, 4)
     (array([0.7406]), -1.1203, -8.3648)
     >>> model.predict([[6.0]]).round(2)
-    array([27.75])
+    array([27.76])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -18,16 +18,14 @@ from sklearn_mle.fitting.leave_behind import curvature_left
 from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
-from sklearn_mle.fitting.saddle import beside_saddle
+from sklearn_mle.fitting.saddle import beside_saddle, is_minimum
 from sklearn_mle.fitting.solve import solve
 from sklearn_mle.fitting.start import Guess, guesses, least_squares, some_rows
 from sklearn_mle.fitting.unbounded import floor_of, is_saturated, saturation_warning, unbounded_warning
-from sklearn_mle.information import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle.likelihoods import Likelihood, StudentT
 from sklearn_mle.likelihoods._angular import Angular, angle_of, share_of
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
-from sklearn_mle.numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
@@ -202,7 +200,7 @@ class _Regression:
         watch = self._watch(objective, fixed)
         solution = solve(objective, theta, self.options, null_value=null_value, observer=watch)
         for _ in range(_ESCAPES):
-            downhill = None if _is_minimum(objective, solution) else beside_saddle(objective, solution)
+            downhill = None if is_minimum(objective, solution) else beside_saddle(objective, solution)
             if downhill is None:
                 break
             solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
@@ -214,7 +212,7 @@ class _Regression:
         below = self._below_floor(objective, matrix, fixed)
         if below is not None:
             self.warnings.append(unbounded_warning(self.likelihood, self.prepared, matrix, below))
-        elif not _is_minimum(objective, solution):
+        elif not is_minimum(objective, solution):
             self.warnings.append(
                 ConvergenceWarning(
                     "The fit ended where the likelihood is not curved upwards in every direction, so this may be no "
@@ -393,16 +391,3 @@ def _value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
         return (float(nll.sum() if block.weight is None else block.weight @ nll),)
 
     return objective.data.sum(block_sum)[0]
-
-
-def _is_minimum(objective: PenalizedNLL, solution: Solution) -> bool:
-    """Return whether the curvature at a converged solution is positive, as a minimum's is."""
-    if objective.likelihood.convex or solution.factor is None or solution.status is not Status.CONVERGED:
-        return True
-    if isinstance(solution.factor, CholeskyFactor) and solution.factor.size <= MOST_DIAGONALIZED:
-        return True  # of the Hessian itself: where there is none, another kind of factor takes its place
-    try:
-        hessian_factor(objective, solution.theta)
-    except NotPositiveDefiniteError:
-        return False
-    return True

@@ -1,15 +1,16 @@
-"""The way down from a saddle, where Newton's method has come to rest on symmetric data."""
+"""Whether a stationary point is a minimum, and the way down from a saddle, where symmetric data bring Newton."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.information import MOST_DIAGONALIZED, expected_factor
+from sklearn_mle.information import MOST_DIAGONALIZED, expected_factor, hessian_factor
+from sklearn_mle.numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.solvers import Solution
+from sklearn_mle.solvers import Solution, Status
 
-__all__ = ["beside_saddle"]
+__all__ = ["beside_saddle", "is_minimum"]
 
 Array = NDArray[Any]
 
@@ -42,3 +43,16 @@ def beside_saddle(objective: PenalizedNLL, solution: Solution) -> Array | None:
         if values[best] < solution.value:
             return points[best]
     return None
+
+
+def is_minimum(objective: PenalizedNLL, solution: Solution) -> bool:
+    """Return whether the curvature at a converged solution is positive, as a minimum's is."""
+    if objective.likelihood.convex or solution.factor is None or solution.status is not Status.CONVERGED:
+        return True
+    if isinstance(solution.factor, CholeskyFactor) and solution.factor.size <= MOST_DIAGONALIZED:
+        return True  # of the Hessian itself: where there is none, another kind of factor takes its place
+    try:
+        hessian_factor(objective, solution.theta)
+    except NotPositiveDefiniteError:
+        return False
+    return True
