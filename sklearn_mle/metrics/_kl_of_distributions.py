@@ -218,8 +218,8 @@ def _integrated(p: RowDistributions, q: RowDistributions, n: int) -> Array:
     rows = np.zeros(n)
     for left, right in pairwise(cuts):
         rows = rows + _quadrature.panel(left, right, lambda x: _integrand(p, q, x), rows)
-    rows = rows + _beyond(cuts[0], lambda x: _integrand(p, q, x), p.cdf, p.ppf)
-    rows = rows + _beyond(-cuts[-1], lambda x: _integrand(p, q, -x), lambda x: p.sf(-x), lambda u: -p.isf(u))
+    rows = rows + _beyond(cuts[0], lambda x: _integrand(p, q, x), p.cdf, p.ppf, rows)
+    rows = rows + _beyond(-cuts[-1], lambda x: _integrand(p, q, -x), lambda x: p.sf(-x), lambda u: -p.isf(u), rows)
     return np.where(undefined, np.nan, rows)
 
 
@@ -228,22 +228,18 @@ def _beyond(
     integrand: Callable[[Array], Array],
     probability: Callable[[Array], Array],
     quantile: Callable[[Array], Array],
+    beside: Array,
 ) -> Array:
-    """Integral (n,) over what lies below the last quantile.
-
-    It is nothing in most tails. In tails of a power law the integrals between quantiles of probabilities in a fixed
-    ratio have a fixed ratio themselves, and are summed as a geometric series: to infinity if they do not fall.
-    """
+    """Integral (n,) over what lies below the last quantile, beside an integral of all that lies above it."""
     mass = probability(start)
     previous = last = total = np.zeros(len(start))
     for _ in range(4):
         mass = mass / 4
         outer = quantile(mass)
         outer = np.where(np.isfinite(outer) & (outer < start), outer, start)
-        previous, last = last, _quadrature.panel(outer, start, integrand, total)
+        previous, last = last, _quadrature.panel(outer, start, integrand, beside)
         total, start = total + last, outer
-    ratio = np.where(previous > 0, last / previous, 0.0)
-    return total + np.where(last > 0, np.where(ratio < 1, last * ratio / (1 - ratio), np.inf), 0.0)
+    return total + _quadrature.beyond(previous, last, beside + total)
 
 
 def _integrand(p: RowDistributions, q: RowDistributions, x: Array) -> Array:

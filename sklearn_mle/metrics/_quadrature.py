@@ -20,6 +20,7 @@ _LAST_COEFFICIENTS = np.array(
     [(k + 0.5) * _WEIGHTS * np.polynomial.legendre.Legendre.basis(k)(_NODES) for k in (14, 15)]
 )
 _ROUGH = 1e-7
+_ROUNDING = 1e-12
 TAILS = 0.25 ** np.arange(1, 27)  # down to 2e-16
 _MOST_CELLS = 1e9
 
@@ -44,6 +45,18 @@ def panel(left: Array, right: Array, integrand: Callable[[Array], Array], beside
     lower = panel(left, np.where(rough, middle, left), integrand, beside, depth - 1)
     upper = panel(np.where(rough, middle, right), right, integrand, beside, depth - 1)
     return np.where(rough, lower + upper, whole)
+
+
+def beyond(previous: Array, last: Array, total: Array) -> Array:
+    """Integral (n,) beyond the last of the panels of a tail, each with a quarter of its neighbour's probability.
+
+    In a tail of any power law the integrals of successive panels have a fixed ratio, and what lies beyond the last is a
+    geometric series: infinite if they do not fall. In lighter tails it is nothing, and rounding has no ratio.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = last / previous
+        series = np.where(ratio < 1, last * ratio / (1 - ratio), np.inf)
+    return np.where(last > _ROUNDING * total, series, 0.0)
 
 
 def quantiles(distributions: RowDistributions, n: int) -> Array:

@@ -126,12 +126,8 @@ def _tail(
         inner = outer
         if (last <= _NEGLIGIBLE * rows).all() and (y >= outer).all():
             break
-    # Each panel holds a quarter of its neighbour's probability. In a tail of any power law the integrals of successive
-    # panels then have a fixed ratio, and what lies beyond the last is a geometric series (nothing, for lighter tails).
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = last / previous
-        series = np.where(ratio < 1, last * ratio / (1 - ratio), np.inf)
-    beyond = np.where((last > _NEGLIGIBLE * rows) & (y > cut), series, 0.0)
+    # If y lies in the last panel, only a part of it is of the tail, and nothing beyond.
+    beyond = np.where(y > cut, _quadrature.beyond(previous, last, rows), 0.0)
     return rows + beyond + _quadrature.panel(np.minimum(y, inner), inner, large, rows)
 
 

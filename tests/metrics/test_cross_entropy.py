@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mpmath import mp, mpf
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss
 
@@ -250,3 +251,20 @@ def test_refused_weights(y):
             cross_entropy(y, [[0.5, 0.5], [0.5, 0.5]], sample_weight=weight)
         with pytest.raises(ValueError, match=message):
             entropy(y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("logit", [1e-8, 1.0, 36.5, 37.0, 745.0, 1e4])
+def test_extreme_probabilities_at_fifty_digits(logit):
+    # The two log-probabilities of a logit, and of what happened the unlikely and the likely one.
+    logs = np.array([[-np.logaddexp(0, logit), -np.logaddexp(0, -logit)]])
+    with mp.workdps(50):
+        unlikely, likely = -mp.log1p(mp.exp(mpf(logit))), -mp.log1p(mp.exp(-mpf(logit)))
+        p = mpf("0.25")
+        mixed = -(p * unlikely + (1 - p) * likely)
+        divergence = mixed + p * mp.log(p) + (1 - p) * mp.log(1 - p)
+        expected = [float(value) for value in (-unlikely, -likely, mixed, divergence)]
+    soft = [[0.25, 0.75]]
+    assert cross_entropy([0], logs, labels=[0, 1], log_proba=True) == pytest.approx(expected[0], rel=1e-15)
+    assert cross_entropy([1], logs, labels=[0, 1], log_proba=True) == pytest.approx(expected[1], rel=1e-15)
+    assert cross_entropy(soft, logs, log_proba=True) == pytest.approx(expected[2], rel=1e-15)
+    assert kl_divergence(soft, logs, log_proba=True) == pytest.approx(expected[3], rel=1e-14)
