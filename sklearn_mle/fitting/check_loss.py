@@ -24,6 +24,8 @@ Array = NDArray[Any]
 Observer = Callable[[Array], bool]
 
 _EPS = float(np.finfo(np.float64).eps)
+# A gap of so many nats a row is within what rounding does to the sum over them.
+_RELATIVE_ROUNDING = 1e-12
 
 
 def fit_check_loss(
@@ -133,10 +135,17 @@ def fit_check_loss(
         n_iter=max(1, optimum.n_iter),
         n_passes=outcome.n_passes,
         gap=float(gap) * prepared.unit,
-        status=optimum.status,
+        status=judged(optimum.status, float(gap) * prepared.unit, options, prepared.n_obs),
         warnings=tuple(warnings),
         n_parameters=predictors.size + int(known is None),
     )
+
+
+def judged(status: Status, gap: float, options: FitOptions, n_obs: float) -> Status:
+    """Return how a fit ended that was not cut short: the gap decides, which is known at the end."""
+    if status in (Status.STOPPED, Status.MAX_ITER):
+        return status
+    return Status.CONVERGED if gap <= max(options.tol, _RELATIVE_ROUNDING * n_obs) else Status.ROUNDING
 
 
 def slopes(likelihood: LocationScale) -> tuple[float, float]:

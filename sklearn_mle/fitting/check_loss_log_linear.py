@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.fitting.check_loss import fit_check_loss, robust_outcome, slopes
+from sklearn_mle.fitting.check_loss import fit_check_loss, judged, robust_outcome, slopes
 from sklearn_mle.fitting.dependence import find_dependence
 from sklearn_mle.fitting.least_check_loss import CheckLoss, Optimum
 from sklearn_mle.fitting.least_norm import with_least_norm
@@ -128,15 +128,14 @@ class _Turns:
             n_iter += 1
             change = float(np.abs(optimum.theta - theta).max(initial=0.0))
             if gain <= 0.1 * self.options.tol and change <= _STILL * (1 + float(np.abs(theta).max(initial=0.0))):
-                failed = [each.status for each in (solution, optimum) if each.status is not Status.CONVERGED]
-                status = failed[0] if failed else Status.CONVERGED
+                status = Status.CONVERGED
                 break
             theta = optimum.theta
             if self.observer is not None and self.observer(self.outcome.to_original(self._matrix(theta, log_scale))):
                 status = Status.STOPPED
                 break
-            if n_iter == self.options.max_iter:
-                break
+            if n_iter == self.options.max_iter or optimum.status is Status.MAX_ITER:
+                break  # an inexact location has no vertex to stay at, so more turns would not end
         if status is Status.CONVERGED and not self.precision.any():
             optimum = with_least_norm(problem, optimum, self._coefficients)
             theta = optimum.theta
@@ -238,7 +237,7 @@ class _Turns:
             n_iter=n_iter,
             n_passes=outcome.n_passes + passes,
             gap=float(solution.gap + gap) * prepared.unit,
-            status=status,
+            status=judged(status, float(solution.gap + gap) * prepared.unit, self.options, prepared.n_obs),
             warnings=warnings,
             n_parameters=self.location.size + self.scale.size,
         )

@@ -152,7 +152,7 @@ class CheckLoss:
             residual = self._residual(optimum.theta)
             wrong = np.flatnonzero(self._excess(residual, optimum.dual) > 0)
             joining = np.setdiff1d(wrong, rows)
-            if len(rows) == n or not len(joining) or optimum.status is Status.STOPPED:
+            if len(rows) == n or not len(joining) or optimum.status in (Status.STOPPED, Status.MAX_ITER):
                 return optimum
             rows, dual = np.union1d(rows, joining), optimum.dual
             if optimum.loss < loss:  # rows that joined in vain may have run away

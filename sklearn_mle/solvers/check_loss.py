@@ -12,6 +12,8 @@ References
 ----------
 Portnoy and Koenker (1997), The Gaussian hare and the Laplacian tortoise, Statistical Science 12, section 3.
 Mehrotra (1992), On the implementation of a primal-dual interior point method, SIAM Journal on Optimization 2.
+Gondzio (1996), Multiple centrality corrections in a primal-dual method for linear programming, Computational
+Optimization and Applications 6.
 """
 
 from collections.abc import Callable
@@ -32,7 +34,9 @@ Array = NDArray[Any]
 _FIRST_PATH = 0.1
 _NEAR_BOUNDARY = 0.9995
 _SHORTEST_STEP = 1e-9
-_STALLED = 4
+# Centrality corrections: how many, up to which length of a step, and by how much a step hopes to be longer.
+_CENTRAL_CORRECTIONS, _LONG_STEP, _HOPE = 3, 0.9, 0.3
+_STALLED = 12
 _FLOOR = 1e-28
 # What the equations of the dual may miss, per unit of all rows' weight (columns have a mean square near one); at the
 # end their matrix is ill-conditioned, and the optimal face repairs them better than more steps would.
@@ -170,7 +174,8 @@ def solve_check_loss(problem: CheckLossProblem, start: Array, *, tol: float, max
     point = _Point.centred(problem, start)
     status, n_iter = Status.MAX_ITER, 0
     weight = float((problem.upper - problem.lower).sum())
-    least, stalled = np.inf, 0
+    radius = 1 + float(np.abs(start).max(initial=0.0))
+    best, least, reference, stalled = point, np.inf, np.inf, 0
     # Where every row is fitted exactly there is no typical residual.
     floor = _FLOOR * point.complementarity
     pull = problem.transpose_matvec(point.dual(problem))
@@ -180,16 +185,16 @@ def solve_check_loss(problem: CheckLossProblem, start: Array, *, tol: float, max
         if balanced and point.complementarity <= max(tol * weight * point.typical_size, floor):
             status = Status.CONVERGED
             break
-        stalled = 0 if point.complementarity < 0.9 * least else stalled + 1
-        least = min(least, point.complementarity)
-        if balanced and stalled > _STALLED:
-            status = Status.ROUNDING
-            break
+        merit = point.complementarity + radius * float(np.abs(defect).sum())
+        stalled = 0 if merit < 0.9 * reference else stalled + 1
+        reference = merit if stalled == 0 else reference
+        if merit < least:
+            best, least = point, merit
         if n_iter == max_iter:
             break
-        moved = _step(problem, point, defect)
+        moved = None if stalled > _STALLED else _step(problem, point, defect)
         if moved is None:
-            status = Status.ROUNDING
+            point, status = best, Status.ROUNDING
             break
         point, n_iter = moved, n_iter + 1
         pull = problem.transpose_matvec(point.dual(problem))
@@ -239,6 +244,11 @@ class _Point:
     def complementarity(self) -> float:
         """The duality gap, but for what the equations leave open."""
         return float(self.above @ self.to_upper + self.below @ self.to_lower)
+
+    @property
+    def path(self) -> float:
+        """The path parameter: the mean product per unit of weight."""
+        return 0.5 * self.complementarity / float((self.to_upper + self.to_lower).sum())
 
     @property
     def at_zero(self) -> Array:
@@ -291,20 +301,36 @@ def _step(problem: CheckLossProblem, point: _Point, defect: Array) -> _Point | N
 
     affine = direction(-above * to_upper, -below * to_lower)
     primal, dual = _lengths(problem, point, affine, 1.0)
-    reached = point.moved(affine, primal, dual)
     width = to_upper + to_lower
-    now = point.complementarity
+    path = point.path
     # Products are aimed at in proportion to the rows' weights, so that a weight of k is k copies.
-    aim = now / (2 * float(width.sum())) * (reached.complementarity / now) ** 3 * width
+    aim = path * (point.moved(affine, primal, dual).path / path) ** 3 * width
     # The second-order term is that of the step taken: of the full one, where that is blocked, it would be nonsense.
     curved = primal * dual * affine.dual
-    corrected = direction(
-        aim - above * to_upper + affine.above * curved, aim - below * to_lower - affine.below * curved
-    )
-    primal, dual = _lengths(problem, point, corrected, _NEAR_BOUNDARY)
-    if not min(primal, dual) > _SHORTEST_STEP or not np.isfinite(corrected.theta).all():
+    upper_target = aim - above * to_upper + affine.above * curved
+    lower_target = aim - below * to_lower - affine.below * curved
+    chosen = direction(upper_target, lower_target)
+    primal, dual = _lengths(problem, point, chosen, _NEAR_BOUNDARY)
+    for _ in range(_CENTRAL_CORRECTIONS):
+        if min(primal, dual) > _LONG_STEP:
+            break
+        # What a longer step would leave far from the path is corrected for (Gondzio 1996).
+        hoped = point.moved(chosen, min(1.0, primal + _HOPE), min(1.0, dual + _HOPE))
+        upper_target = upper_target + _towards(hoped.above * hoped.to_upper, aim)
+        lower_target = lower_target + _towards(hoped.below * hoped.to_lower, aim)
+        other = direction(upper_target, lower_target)
+        longer = _lengths(problem, point, other, _NEAR_BOUNDARY)
+        if not min(longer) > min(primal, dual) + 0.1 * _HOPE:
+            break
+        chosen, (primal, dual) = other, longer
+    if not min(primal, dual) > _SHORTEST_STEP or not np.isfinite(chosen.theta).all():
         return None
-    return point.moved(corrected, primal, dual)
+    return point.moved(chosen, primal, dual)
+
+
+def _towards(product: Array, aim: Array) -> Array:
+    """Return what brings products back to between a tenth and ten times their aim, at most ten times the aim down."""
+    return np.maximum(np.clip(product, 0.1 * aim, 10 * aim) - product, -10 * aim)
 
 
 def _factor(problem: CheckLossProblem, stiffness: Array, curvature: Array) -> Factor | None:

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.fitting import FitOptions, fit
+from sklearn_mle.fitting.check_loss import judged
 from sklearn_mle.likelihoods import AsymmetricLaplace, Laplace, UserLikelihood
 from sklearn_mle.solvers import Status
 
@@ -320,6 +321,26 @@ def test_leverage_and_heavy_tails():
     X = rng.standard_t(2, (20_000, 4))
     y = X.sum(axis=1) + rng.standard_t(2, 20_000)
     assert quantile_fit(X, y, 0.001).gap < 1e-7
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+def test_extreme_quantiles_of_ties_and_heavy_tails_take_short_steps_but_arrive(heavy):
+    rng = np.random.default_rng(1)
+    X = rng.integers(0, 3, (8000, 6)).astype(float)
+    y = X.sum(axis=1) + rng.standard_cauchy(len(X)) if heavy else rng.exponential(size=len(X))
+    weight = rng.integers(1, 5, len(X)).astype(float)
+    result = quantile_fit(X, y, 0.999, sample_weight=weight)
+    assert result.status is Status.CONVERGED
+    loss = check_loss(X, y, result.coefficients[0], 0.999, weight)
+    assert loss == pytest.approx(dual_bound(X, y, 0.999, weight), rel=1e-9)
+
+
+def test_a_gap_beyond_rounding_is_not_called_converged():
+    options = FitOptions(tol=1e-8)
+    assert judged(Status.CONVERGED, 1e-3, options, 100.0) is Status.ROUNDING
+    assert judged(Status.ROUNDING, 1e-9, options, 100.0) is Status.CONVERGED
+    assert judged(Status.CONVERGED, 1e-3, options, 1e12) is Status.CONVERGED  # rounding of so many nats
+    assert judged(Status.MAX_ITER, 0.0, options, 100.0) is Status.MAX_ITER
 
 
 def test_an_outlier_costs_the_others_no_digits():
