@@ -75,8 +75,12 @@ class ComparisonDisplay:
 
         Parameters
         ----------
-        estimators, X, y
-            As :func:`sklearn_mle.model_selection.compare` takes them.
+        estimators : mapping or iterable of pairs
+            Names and estimators, as :func:`sklearn_mle.model_selection.compare` takes them.
+        X : array-like of shape (n_samples, n_features)
+            As the estimators take it.
+        y : array-like of shape (n_samples,)
+            Outcomes.
         confidence_level : float, default=0.95
             Of the intervals.
         base : float, default=None

@@ -45,12 +45,13 @@ def likelihood_ratio_test(
     X : array-like, or a pair of them
         The data of both fits. An estimator that was fitted to some named columns of a frame is given these. A pair
         (X of the smaller, X of the larger) serves estimators whose columns have no names.
-    y, sample_weight, offset : array-like
+    y, sample_weight, offset : array-like of shape (n_samples,)
         As in the fits.
 
     Returns
     -------
     HypothesisTest
+        The statistic, its degrees of freedom, and p, a probability.
 
     Raises
     ------
@@ -143,20 +144,39 @@ def _refuse_penalized(model: FittedModel) -> None:
 
 
 def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
-    """Test the linear hypothesis R theta = r with the covariance that ``infer`` gives.
+    r"""Test the linear hypothesis R theta = r with the covariance that ``infer`` gives.
+
+    .. math:: (R \hat\theta - r)^\top (R V R^\top)^{-1} (R \hat\theta - r) \sim \chi^2_k
 
     Parameters
     ----------
-    estimator, X, y
-        As for ``infer``; X and y may be None.
-    R, r
-        As for ``Inference.wald_test``: rows of coefficients, or names of parameters.
+    estimator : fitted estimator
+        As for ``infer``.
+    X : array-like of shape (n_samples, n_features) or None
+        As for ``infer``; None where the fit alone is enough.
+    y : array-like of shape (n_samples,) or None
+        As for ``infer``.
+    R : array-like of shape (k, m) or (m,), or sequence of str
+        Rows of coefficients of the hypothesis; or names of the parameters, each of which is r.
+    r : float or array-like of shape (k,), default=0.0
+        What the rows of R times the parameters should be.
     **options
         Of ``infer``: covariance, groups, sample_weight, offset, ...
 
     Returns
     -------
     HypothesisTest
+        The statistic, its degrees of freedom, and p, a probability.
+
+    Raises
+    ------
+    ValueError
+        As ``infer`` and ``Inference.wald_test``.
+
+    References
+    ----------
+    A. Wald (1943), Tests of statistical hypotheses concerning several parameters when the number of observations is
+    large, Transactions of the American Mathematical Society 54.
 
     Examples
     --------
@@ -184,14 +204,17 @@ def score_test(
     ----------
     smaller : fitted estimator
         An unpenalized maximum likelihood fit, as for ``infer``.
-    X, y, sample_weight, offset : array-like
+    X, y : array-like
         The data of the fit.
     extra : array-like of shape (n_samples, d) or (n_samples,)
         The columns in question; they are added to every linear predictor that has columns (of every class).
+    sample_weight, offset : array-like, default=None
+        As in the fit.
 
     Returns
     -------
     HypothesisTest
+        The statistic, its degrees of freedom, and p, a probability.
 
     Raises
     ------

@@ -43,12 +43,18 @@ def mean_interval(
     Returns
     -------
     ndarray of shape (n_samples, 2)
-        nan where the data do not determine the mean (an X outside the span of the fit's, with dependent columns).
+        Lower and upper ends, in the unit of y; nan where the data do not determine the mean (an X outside the span of
+        the fit's, with dependent columns).
 
     Raises
     ------
     ValueError
         If the model is a classifier.
+
+    References
+    ----------
+    P. McCullagh and J. A. Nelder (1989), Generalized Linear Models, section 4.4; C. R. Rao (1973), Linear Statistical
+    Inference and Its Applications, section 6a (the delta method).
 
     Examples
     --------
@@ -88,6 +94,8 @@ def probability_interval(
 ) -> NDArray[np.float64]:
     r"""Return confidence intervals of the class probabilities given X: Wald's on the logit of each, transformed.
 
+    .. math:: \operatorname{expit}\left(\log \frac{\hat q_k}{1 - \hat q_k} \mp z \, \mathrm{se}\right)
+
     Parameters
     ----------
     inference : Inference
@@ -102,11 +110,16 @@ def probability_interval(
     Returns
     -------
     ndarray of shape (n_samples, n_classes, 2)
+        Lower and upper ends, between 0 and 1.
 
     Raises
     ------
     ValueError
         If the model is not a classifier.
+
+    References
+    ----------
+    A. Agresti (2013), Categorical Data Analysis, 3rd edition, section 5.1.
 
     Examples
     --------

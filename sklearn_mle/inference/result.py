@@ -45,7 +45,18 @@ class DeltaMethod:
         return errors if np.ndim(self.estimate) else float(errors[0])
 
     def confidence_interval(self, confidence_level: float = 0.95) -> Array:
-        """Return lower and upper ends, shape (2,) or (m, 2)."""
+        """Return lower and upper ends of the Wald interval.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Strictly between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (2,) or (m, 2)
+            Of a scalar function, or of each component.
+        """
         half = critical_value(confidence_level, self.df) * np.asarray(self.standard_error)
         return np.stack([self.estimate - half, self.estimate + half], axis=-1)
 
@@ -59,11 +70,15 @@ class Inference:
     parameters : tuple of str
         Names, predictor by predictor, the intercept first.
     estimates : ndarray of shape (m,)
+        In the units of the linear predictors.
     df : float
         Degrees of freedom of Student's t; inf is the normal distribution.
     header : mapping
         What is to be known of the whole fit.
     notes : tuple of str
+        What is said below the table.
+    model, curvature, combinations : object
+        What all the rest is computed from.
     """
 
     parameters: tuple[str, ...]
@@ -79,7 +94,26 @@ class Inference:
     def of(
         cls, model: FittedModel, curvature: Curvature, df: float, header: Mapping[str, Any], notes: tuple[str, ...] = ()
     ) -> "Inference":
-        """Return the inference on a model's own parameters."""
+        """Return the inference on a model's own parameters.
+
+        Parameters
+        ----------
+        model : FittedModel
+            What was read off the estimator.
+        curvature : Curvature
+            At the estimate.
+        df : float
+            Degrees of freedom of Student's t; inf is the normal distribution.
+        header : mapping
+            What is to be known of the whole fit.
+        notes : tuple of str, default=()
+            What is said below the table.
+
+        Returns
+        -------
+        Inference
+            Of every parameter that was estimated.
+        """
         entries = model.entries
         held = np.setdiff1d(entries, np.flatnonzero(curvature.parameters))
         if len(held):
@@ -102,7 +136,18 @@ class Inference:
         return np.sqrt(self.covariance.diagonal())
 
     def confidence_intervals(self, confidence_level: float = 0.95) -> Array:
-        """Return Wald intervals, shape (m, 2): estimate -+ quantile of Student's t (or normal) times standard error."""
+        """Return Wald intervals: estimate -+ quantile of Student's t (or normal) times standard error.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Strictly between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (m, 2)
+            Lower and upper ends; nan for what the data do not determine.
+        """
         half = critical_value(confidence_level, self.df) * self.standard_errors
         return np.stack([self.estimates - half, self.estimates + half], axis=1)
 
@@ -116,6 +161,11 @@ class Inference:
         ----------
         reference : label
             One of the classes.
+
+        Returns
+        -------
+        Inference
+            Of the differences; the parameters of the reference itself are left out.
 
         Raises
         ------
@@ -152,10 +202,12 @@ class Inference:
         R : array-like of shape (k, m) or (m,), or sequence of str
             Rows of coefficients of the hypothesis; or names of the parameters, each of which is r.
         r : float or array-like of shape (k,), default=0.0
+            What the rows of R times the parameters should be.
 
         Returns
         -------
         HypothesisTest
+            The statistic, its degrees of freedom, and p.
 
         Raises
         ------
@@ -204,7 +256,7 @@ class Inference:
         Returns
         -------
         DeltaMethod
-            nan where the function changes with what the data do not determine.
+            Estimate and covariance; nan where the function changes with what the data do not determine.
         """
         center = self.estimates
         value = np.asarray(fn(center.copy()), dtype=np.float64)

@@ -55,6 +55,11 @@ class Summary:
     def to_frame(self) -> Any:
         """Return the table as a pandas DataFrame; the header is in its ``attrs``.
 
+        Returns
+        -------
+        pandas.DataFrame
+            One row a parameter.
+
         Raises
         ------
         ImportError
