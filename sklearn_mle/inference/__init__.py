@@ -4,7 +4,7 @@ from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test,
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.predictions import mean_interval, probability_interval
-from sklearn_mle.inference.profile import ProfileLikelihood
+from sklearn_mle.inference.profile import ProfileLikelihood, profile_interval
 from sklearn_mle.inference.result import DeltaMethod, Inference
 from sklearn_mle.inference.separation import Separation, detect_separation
 from sklearn_mle.inference.summary import Summary
@@ -21,6 +21,7 @@ __all__ = [
     "likelihood_ratio_test",
     "mean_interval",
     "probability_interval",
+    "profile_interval",
     "score_test",
     "wald_test",
 ]

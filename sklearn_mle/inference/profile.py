@@ -7,9 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-__all__ = ["ProfileLikelihood"]
+from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
+from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
+from sklearn_mle.inference.reading import open_up, read_estimator
+from sklearn_mle.information import expected_factor, hessian_factor
+from sklearn_mle.likelihoods import Bernoulli, Categorical
+from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle.numerics.threads import single_threaded_blas
+
+__all__ = ["ProfileLikelihood", "profile_interval"]
 
 Array = NDArray[np.float64]
+
+# Newton steps from the estimate to the optimum's last digits; under separation each of them gains a nat's e-th.
+_SETTLING = 60
+_SETTLED = 1e-12
 
 
 @dataclass(frozen=True)
@@ -68,3 +81,204 @@ class ProfileLikelihood:
             f"ProfileLikelihood({self.parameter}: estimate {self.estimate:.6g}, "
             f"{100 * self.confidence_level:g}% interval [{self.lower:.6g}, {self.upper:.6g}])"
         )
+
+
+def profile_interval(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    parameter: Any = None,
+    *,
+    confidence_level: float = 0.95,
+    sample_weight: Any = None,
+    offset: Any = None,
+    n_points: int = 21,
+) -> ProfileLikelihood | list[ProfileLikelihood]:
+    r"""Return profile-likelihood confidence intervals of parameters of a fitted model.
+
+    The interval holds the values b that the data do not reject in a likelihood-ratio test: those whose profile
+    :math:`\ell_p(b)`, the log-likelihood maximized over all other parameters, is within half the quantile of
+    :math:`\chi^2_1` of the maximum. It needs no symmetry and does not depend on the parametrization; where classes are
+    separated, the end to which the coefficient runs away is infinite. For ``bias_reduction="firth"`` the profile is of
+    the likelihood penalized by Jeffreys' prior (Heinze and Schemper 2002).
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted ``MLELogisticClassifier``, a regressor of this library with a smooth likelihood, or a fitted model of
+        scikit-learn that ``infer`` takes; pipelines are opened. Without a prior, class weights or kinks.
+    X, y
+        The data that it was fitted to.
+    parameter : str, int, or sequence of them, default=None
+        Names as in ``summary()`` ("age", "intercept", "class b: age"), or their positions there; None is all.
+    confidence_level : float, default=0.95
+    sample_weight : array-like of shape (n_samples,), default=None
+        As in fit: a weight of k is k copies of the row.
+    offset : array-like, default=None
+        As in fit.
+    n_points : int, default=21
+        How many points of the curve to compute beside those that the ends needed.
+
+    Returns
+    -------
+    ProfileLikelihood or list of ProfileLikelihood
+        One for a single parameter.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not known, the estimator was penalized, or its likelihood has kinks.
+
+    References
+    ----------
+    Venzon and Moolgavkar (1988), A method for computing profile-likelihood-based confidence intervals, Applied
+    Statistics 37.
+    Heinze and Schemper (2002), A solution to the problem of separation in logistic regression, Statistics in
+    Medicine 21.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import profile_interval
+    >>> X = np.arange(10.0)[:, None]
+    >>> y = [0, 0, 1, 0, 0, 1, 0, 1, 1, 1]
+    >>> model = MLELogisticClassifier().fit(X, y)
+    >>> profile_interval(model, X, y, "x0")
+    ProfileLikelihood(x0: estimate 0.543697, 95% interval [0.0082187, 1.20257])
+    """
+    if not 0 < confidence_level < 1:
+        raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
+    estimator, X, names = open_up(estimator, X)
+    model = read_estimator(estimator, feature_names=names)
+    if model.penalized:
+        raise ValueError(
+            f"The {model.name} was fitted with a prior or class weights: the profile of its objective is no profile "
+            "likelihood. Fit without them, or see infer(..., penalized=)."
+        )
+    if not model.likelihood.smooth:
+        raise ValueError(
+            f"The likelihood of {type(model.likelihood).__name__} has kinks, so its profile is not followed; use "
+            "infer(..., covariance='kernel')."
+        )
+    labels = list(model.labels)
+    one = isinstance(parameter, str | int | np.integer)
+    wanted = range(len(labels)) if parameter is None else [parameter] if one else list(parameter)
+    places = [_place(each, labels) for each in wanted]
+    data = model.read(X, y, sample_weight, offset)
+    with single_threaded_blas:
+        profiler = _Profiler(AtEstimate.of(model, data, "frequency"), getattr(estimator, "bias_reduction", None))
+        found = [profiler.profile(place, labels[place], confidence_level, n_points) for place in places]
+    return found[0] if one else found
+
+
+def _place(parameter: Any, labels: list[str]) -> int:
+    if isinstance(parameter, int | np.integer) and -len(labels) <= parameter < len(labels):
+        return int(parameter) % len(labels)
+    if parameter in labels:
+        return labels.index(parameter)
+    raise ValueError(f"parameter: {parameter!r} is none of {labels}, nor a position in that list.")
+
+
+class _Profiler:
+    """A fitted model whose parameters are profiled; theta is the distance from the estimate."""
+
+    def __init__(self, at: AtEstimate, bias_reduction: str | None) -> None:
+        self.at, self.unit, self.objective = at, at.prepared.unit, at.objective
+        self.reduced: BiasReducedNLL | None = None
+        if bias_reduction is not None:
+            assert isinstance(at.likelihood, Bernoulli | Categorical)
+            self.reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / self.unit)
+        changes = [at.prepared.columns.to_original(at.predictors.matrix(e)) for e in np.eye(at.predictors.size)]
+        self.forms = np.stack([change.ravel() for change in changes], axis=1)
+        self.optimum, self.minimum = self._settle()
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return F and its gradient, in nats."""
+        value, gradient = (self.objective if self.reduced is None else self.reduced).value_and_gradient(theta)
+        return value * self.unit, gradient * self.unit
+
+    def factor(self, theta: Array) -> Factor:
+        """Return the factor of F's Hessian, or of the information where that is not positive definite."""
+        try:
+            if self.reduced is None:
+                return hessian_factor(self.objective, theta).times(self.unit)
+            product = self.reduced.hessian_product(theta)
+            return CholeskyFactor(np.stack([product(e) for e in np.eye(len(theta))])).times(self.unit)
+        except NotPositiveDefiniteError:
+            return expected_factor(self.objective, theta).times(self.unit)
+
+    def _settle(self) -> tuple[Array, float]:
+        """Return the optimum, and F there: the fit's own to rounding; under separation as far out as F still falls."""
+        theta = np.zeros(self.at.predictors.size)
+        value, gradient = self.value_and_gradient(theta)
+        for _ in range(_SETTLING):
+            step = -self.factor(theta).solve(gradient)
+            if -0.5 * float(gradient @ step) <= _SETTLED:
+                break
+            candidate = theta + step
+            found, slope = self.value_and_gradient(candidate)
+            if not found < value:
+                break
+            theta, value, gradient = candidate, found, slope
+        return theta, value
+
+    def profile(self, place: int, label: str, confidence_level: float, n_points: int) -> ProfileLikelihood:
+        """Return the profile of one parameter."""
+        at = self.at
+        entry = int(at.model.entries[place])
+        form, fitted = self.forms[entry], float(at.model.coefficients.ravel()[entry])
+        rise = 0.5 * float(chi2.ppf(confidence_level, 1))
+        kept = at.curvature(self.factor(self.optimum), 1.0)
+        lost = bool(kept.lost()[entry])
+        if not form.any() or (lost and kept.divergent is None):
+            # Dependent columns: the likelihood does not depend on it.
+            flat = np.array([fitted])
+            return ProfileLikelihood(
+                label, fitted, np.nan, flat, np.array([-self.minimum]), -self.minimum, confidence_level, -np.inf, np.inf
+            )
+        path = ProfilePath(self.value_and_gradient, self.factor, form)
+        if lost:
+            # The curvature tells nothing of the distance to go, a column's unit does; and from where the fit has
+            # ended, for the optimum is at infinity.
+            start, unit = np.zeros_like(self.optimum), float(np.abs(form).max())
+        else:
+            start, unit = self.optimum, float(np.sqrt(form @ self.factor(self.optimum).solve(form)))
+        below, left = path.crossing(-1, rise, start, self.minimum, unit)
+        above, right = path.crossing(1, rise, start, self.minimum, unit)
+        points = self._curve(path, start, below, above, unit, n_points)
+        points += [visited[-1] for reach, visited in ((below, left), (above, right)) if np.isfinite(reach)]
+        points.sort(key=lambda point: float(form @ point.theta))
+        estimate = fitted + float(form @ start)
+        lower, upper = estimate - below, estimate + above
+        if lost:
+            estimate = np.nan if np.isinf(below) == np.isinf(above) else np.inf if np.isinf(above) else -np.inf
+        return ProfileLikelihood(
+            label,
+            estimate,
+            np.nan if lost else unit,
+            np.array([fitted + float(form @ point.theta) for point in points]),
+            np.array([-point.value for point in points]),
+            -self.minimum,
+            confidence_level,
+            lower,
+            upper,
+        )
+
+    def _curve(
+        self, path: ProfilePath, start: Array, below: float, above: float, unit: float, n_points: int
+    ) -> list[ProfilePoint]:
+        """Return points from a little beyond one end to a little beyond the other, each found from its neighbour.
+
+        Where an end is infinite as far as the other side, or as ten units.
+        """
+        origin = float(path.form @ start)
+        finite = [reach for reach in (below, above) if np.isfinite(reach)]
+        default = max(finite, default=10 * unit)
+        points = [path.at(origin, start)]
+        for sign, reach in ((-1, below), (1, above)):
+            near = start
+            for share in np.linspace(0, 1.3, n_points // 2 + 1)[1:]:
+                points.append(path.at(origin + sign * share * (reach if np.isfinite(reach) else default), near))
+                near = points[-1].theta
+        return points

@@ -1,0 +1,175 @@
+"""The path of constrained optima along one parameter, each found from its neighbour by Newton's method."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.numerics.factors import Factor
+
+__all__ = ["ProfilePath", "ProfilePoint"]
+
+Array = NDArray[Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+_STEPS = 100
+_SHORTEST = 1e-10
+# Nats that a constrained optimum may be short of itself: the profile's crossing is then known to 1e-9 standard errors.
+_ENOUGH = 1e-13
+_ROOT_STEPS = 80
+_ROOT_TOLERANCE = 1e-10
+# A profile that rises by less than a millionth over so many steps, each four times the last, is flat; and one that has
+# not crossed by so many units never will.
+_FLAT, _FLAT_STEPS = 1e-6, 4
+_FARTHEST = 1e6
+_HALVINGS = 30
+
+
+@dataclass(frozen=True)
+class ProfilePoint:
+    """A constrained optimum.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (size,)
+    value : float
+        F there, in nats.
+    slope : float
+        Derivative of the profile by the parameter.
+    """
+
+    theta: Array
+    value: float
+    slope: float
+
+
+class ProfilePath:
+    """Minimize F(theta) subject to form'theta = c, for one c after the other.
+
+    Parameters
+    ----------
+    value_and_gradient : callable
+        theta -> (F, gradient), in nats.
+    factor : callable
+        theta -> Factor of a positive definite curvature: the Hessian, where it is one.
+    form : ndarray of shape (size,)
+        The parameter, as a linear form.
+    """
+
+    def __init__(
+        self, value_and_gradient: Callable[[Array], tuple[float, Array]], factor: Callable[[Array], Factor], form: Array
+    ) -> None:
+        self._value_and_gradient, self._factor, self.form = value_and_gradient, factor, form
+
+    def at(self, c: float, near: Array) -> ProfilePoint:
+        """Return the optimum with form'theta = c, looked for from a theta nearby.
+
+        The Newton step of the Lagrangian: its first part restores the constraint along the path's own tangent.
+        """
+        theta, form = near, self.form
+        factor = self._factor(theta)
+        tangent = factor.solve(form)
+        with np.errstate(over="ignore", invalid="ignore"):
+            theta = theta + (c - float(form @ theta)) / float(form @ tangent) * tangent
+        if not np.isfinite(theta).all():
+            # No curvature left to tell a way: the profile is flat from here on.
+            return ProfilePoint(near, self._value_and_gradient(near)[0], 0.0)
+        value, gradient = self._value_and_gradient(theta)
+        for _ in range(_HALVINGS):
+            if np.isfinite(value):
+                break
+            theta = 0.5 * (theta + near)  # too far for floating point: from half of the way the rest is Newton's
+            value, gradient = self._value_and_gradient(theta)
+        multiplier = 0.0
+        for _ in range(_STEPS):
+            factor = self._factor(theta)
+            tangent, step = factor.solve(form), -factor.solve(gradient)
+            length = float(form @ tangent)
+            if not (np.isfinite(step).all() and 0 < length < np.inf):
+                break
+            missing = c - float(form @ theta)
+            multiplier = -float(form @ step) / length
+            step = step + multiplier * tangent  # within the constraint
+            gap = -0.5 * float(gradient @ step - multiplier * (form @ step))
+            if gap <= _ENOUGH and abs(missing) <= 4 * _EPS * max(abs(c), 1.0):
+                break
+            restoring = missing / length * tangent
+            moved = self._search(theta, value, step, restoring, gap)
+            if moved is None:
+                break
+            theta, value, gradient = moved
+        return ProfilePoint(theta, value, multiplier)
+
+    def _search(
+        self, theta: Array, value: float, step: Array, restoring: Array, gap: float
+    ) -> tuple[Array, float, Array] | None:
+        """Return the first of the points along the step that decreases F, None where rounding hides any decrease."""
+        length = 1.0
+        restores = bool(np.abs(restoring).max(initial=0.0) > 64 * _EPS * np.abs(theta).max(initial=1.0))
+        while length > _SHORTEST:
+            candidate = theta + length * step + restoring
+            found, gradient = self._value_and_gradient(candidate)
+            if np.isfinite(found) and (restores or found <= value - 1e-4 * length * gap):
+                return candidate, found, gradient
+            if gap <= 64 * _EPS * max(abs(value), 1.0):
+                return None
+            length *= 0.5
+        return None
+
+    def crossing(
+        self, sign: int, rise: float, start: Array, minimum: float, unit: float
+    ) -> tuple[float, list[ProfilePoint]]:
+        """Return how far from the start, in the direction of sign, the profile is ``rise`` nats above the minimum.
+
+        Newton's method on the root of the rise, which is nearly linear in the parameter, inside a bracket.
+
+        Parameters
+        ----------
+        sign : {-1, 1}
+        rise, minimum : float
+        start : ndarray of shape (size,)
+            Where the profile is near its minimum.
+        unit : float
+            A standard error, or what comes near.
+
+        Returns
+        -------
+        float
+            inf where the profile never rises so far.
+        list of ProfilePoint
+            The points visited.
+        """
+        target = np.sqrt(2 * rise)
+        visited: list[ProfilePoint] = []
+        low, high, flat = 0.0, np.inf, 0
+        distance = target * unit
+        near, origin = start, float(self.form @ start)
+        for _ in range(_ROOT_STEPS):
+            point = self.at(origin + sign * distance, near)
+            visited.append(point)
+            near = point.theta
+            risen, slope = point.value - minimum, sign * point.slope
+            root = np.sqrt(max(2 * risen, 0.0))
+            if root < target:
+                low = distance
+            else:
+                high = distance
+            # Where the profile is flat or still falling it gives no distance to go.
+            change = (target - root) * root / slope if slope > 0 and root > 0 else np.inf
+            if abs(change) <= _ROOT_TOLERANCE * max(distance, unit):
+                return distance + change, visited
+            following = distance + change
+            if np.isinf(high):
+                # Steps that quadruple, and yet nothing rises.
+                flat = flat + 1 if slope * distance < _FLAT * rise else 0
+                if flat > _FLAT_STEPS or distance > _FARTHEST * unit:
+                    return np.inf, visited
+                following = min(following, 4 * distance)
+            elif not low < following < high:
+                following = 0.5 * (low + high)
+            if np.isfinite(high) and high - low <= 4 * _EPS * high:
+                return distance, visited
+            distance = following
+        return distance, visited

@@ -1,0 +1,247 @@
+"""Profile-likelihood intervals: R's published ones, refits with the parameter held, infinite ends, Firth's."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import chi2
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle.exceptions import RankDeficiencyWarning
+from sklearn_mle.inference import ProfileLikelihood, profile_interval
+
+HALF = 0.5 * chi2.ppf(0.95, 1)
+
+
+def noise(n, p, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, p))
+
+
+def binary(n=80):
+    X = noise(n, 2)
+    return X, (X[:, 0] + noise(n, 1, 1)[:, 0] * 2 > 0).astype(int)
+
+
+def test_r_confint_of_the_dobson_poisson_model():
+    """R's example of glm, and confint of it (which interpolates a spline)."""
+    counts = np.array([18.0, 17, 15, 20, 10, 20, 25, 13, 12])
+    outcome, treatment = np.tile([1, 2, 3], 3), np.repeat([1, 2, 3], 3)
+    X = np.column_stack([outcome == 2, outcome == 3, treatment == 2, treatment == 3]).astype(float)
+    model = MLERegressor("poisson").fit(X, counts)
+    found = [profile.interval for profile in profile_interval(model, X, counts)]
+    expected = [
+        (2.6958215, 3.36655581),
+        (-0.8577018, -0.06255840),
+        (-0.6753696, 0.08244089),
+        (-0.3932548, 0.39325483),
+        (-0.3932548, 0.39325483),
+    ]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("confidence_level", [0.5, 0.95, 0.999])
+def test_at_the_ends_a_refit_with_the_coefficient_held_has_lost_half_a_quantile(confidence_level):
+    X, y = binary()
+    model = MLELogisticClassifier().fit(X, y)
+    found = profile_interval(model, X, y, "x0", confidence_level=confidence_level)
+    assert found.lower < model.coef_[0, 0] < found.upper
+    for end in found.interval:
+        held = MLELogisticClassifier().fit(X[:, 1:], y, offset=end * X[:, 0])
+        lost = model.log_likelihood_ - held.log_likelihood_
+        assert lost == pytest.approx(0.5 * chi2.ppf(confidence_level, 1), abs=1e-9)
+    assert found.threshold == pytest.approx(model.log_likelihood_ - 0.5 * chi2.ppf(confidence_level, 1), abs=1e-9)
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "gamma", "negative_binomial", "student_t", "logistic", "weibull"])
+def test_regressors(likelihood):
+    generator = np.random.default_rng(3)
+    X = noise(120, 2)
+    y = generator.poisson(np.exp(1 + 0.3 * X[:, 0]) * generator.gamma(2.0, 0.5, 120)) + 1.0
+    if likelihood not in ("poisson", "negative_binomial"):
+        y = y + generator.random(120)
+    model = MLERegressor(likelihood).fit(X, y)
+    found = profile_interval(model, X, y, "x1")
+    for end in found.interval:
+        held = MLERegressor(likelihood).fit(X[:, :1], y, offset=end * X[:, 1])
+        assert model.log_likelihood_ - held.log_likelihood_ == pytest.approx(HALF, abs=1e-6)
+
+
+def test_gaussian_in_closed_form():
+    X = noise(40, 2)
+    y = X @ [1.0, -1.0] + noise(40, 1, 5)[:, 0]
+    model = GaussianMLERegressor().fit(X, y)
+    found = profile_interval(model, X, y, "x0")
+    A = np.column_stack([X, np.ones(40)])
+    variance = np.linalg.inv(A.T @ A)[0, 0] * model.scale_**2
+    half = np.sqrt(variance * 40 * np.expm1(2 * HALF / 40))
+    np.testing.assert_allclose(found.interval, model.coef_[0] + half * np.array([-1, 1]), rtol=1e-8)
+    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-6)
+
+
+def test_a_log_linear_scale_has_profiles_too():
+    X = noise(100, 1)
+    y = X[:, 0] + noise(100, 1, 6)[:, 0] * np.exp(0.4 * X[:, 0])
+    model = GaussianMLERegressor(scale="log_linear").fit(X, y)
+    found = profile_interval(model, X, y, "log_scale: x0")
+    assert found.lower < model.scale_coef_[0] < found.upper
+    assert found.upper - found.lower == pytest.approx(2 * 1.96 * found.standard_error, rel=0.1)
+
+
+def test_several_classes_against_a_brute_refit():
+    X = noise(90, 2)
+    y = (X[:, :1] * [0.5, -0.5, 0.0] + np.random.default_rng(1).gumbel(size=(90, 3))).argmax(axis=1)
+    model = MLELogisticClassifier().fit(X, y)
+    found = profile_interval(model, X, y, "1: x0")
+
+    def nll(free, held):
+        # Coefficients of class 1 against x0 are held; those of the others sum with it to zero.
+        coef = np.array([[-held / 2 + free[0], free[1]], [held, free[2]], [-held / 2 - free[0], -free[1] - free[2]]])
+        eta = X @ coef.T + np.array([free[3], free[4], 0.0])
+        return np.log(np.exp(eta).sum(axis=1)).sum() - eta[np.arange(90), y].sum()
+
+    for end in found.interval:
+        best = minimize(nll, np.zeros(5), args=(end,), method="BFGS", options={"gtol": 1e-8}).fun
+        assert best + model.log_likelihood_ == pytest.approx(HALF, abs=1e-7)
+
+
+def penalized(X, y, theta):
+    A = np.column_stack([X, np.ones(len(X))])
+    eta = A @ theta
+    v = 1 / (2 + np.exp(eta) + np.exp(-eta))
+    return (y * eta - np.logaddexp(0, eta)).sum() + 0.5 * np.linalg.slogdet(A.T @ (A * v[:, None]))[1]
+
+
+@pytest.mark.parametrize("separated", [False, True])
+def test_firth_profiles_the_penalized_likelihood(separated):
+    X, y = binary(30)
+    y = (X[:, 0] > 0).astype(int) if separated else y
+    model = MLELogisticClassifier(bias_reduction="firth").fit(X, y)
+    found = profile_interval(model, X, y, "x0")
+    top = penalized(X, y, np.append(model.coef_[0], model.intercept_))
+    assert np.isfinite(found.interval).all()
+    others = np.array([model.coef_[0, 1], model.intercept_[0]])
+    for end in found.interval:
+
+        def lost(free, end=end):
+            return top - penalized(X, y, np.array([end, *free]))
+
+        starts = [np.zeros(2), others, others * end / model.coef_[0, 0]]
+        best = min(minimize(lost, start, method="Nelder-Mead", tol=1e-12).fun for start in starts)
+        assert best == pytest.approx(HALF, abs=1e-7)
+
+
+def test_the_end_to_which_a_coefficient_runs_away_is_infinite():
+    X, y = binary(60)
+    X[:, 1] = np.arange(60) < 8
+    y[:8] = 1
+    model = MLELogisticClassifier(on_separation="ignore").fit(X, y)
+    away, stays = profile_interval(model, X, y, ["x1", "x0"])
+    assert away.estimate == away.upper == np.inf
+    assert np.isfinite(away.lower)
+    assert np.isnan(away.standard_error)
+    # At the lower end the others are free, and the limit is the fit without those rows.
+    limit = MLELogisticClassifier().fit(X[8:, :1], y[8:])
+    held = MLELogisticClassifier().fit(X[:, :1], y, offset=away.lower * X[:, 1])
+    assert limit.log_likelihood_ - held.log_likelihood_ == pytest.approx(HALF, abs=1e-8)
+    assert away.maximum == pytest.approx(limit.log_likelihood_, abs=1e-9)
+    alone = profile_interval(limit, X[8:, :1], y[8:], "x0")
+    np.testing.assert_allclose(stays.interval, alone.interval, atol=1e-7)
+    assert stays.estimate == pytest.approx(limit.coef_[0, 0], abs=1e-7)
+    assert stays.standard_error == pytest.approx(alone.standard_error, rel=1e-6)
+
+
+def test_a_coefficient_that_may_go_either_way_has_no_interval():
+    X = noise(40, 2)
+    y = (X[:, 0] > 0).astype(int)
+    found = profile_interval(MLELogisticClassifier(on_separation="ignore").fit(X, y), X, y, "x1")
+    assert found.interval == (-np.inf, np.inf)
+    assert np.isnan(found.estimate)
+
+
+def test_the_curve_is_the_profile():
+    X, y = binary()
+    model = MLELogisticClassifier().fit(X, y)
+    found = profile_interval(model, X, y, "x0", n_points=11)
+    assert (np.diff(found.grid) > 0).all()
+    for b in (found.estimate, *found.interval):
+        assert np.abs(found.grid - b).min() < 1e-8
+    assert found.log_likelihood.max() == found.maximum
+    k = len(found.grid) // 3
+    held = MLELogisticClassifier().fit(X[:, 1:], y, offset=found.grid[k] * X[:, 0])
+    assert found.log_likelihood[k] == pytest.approx(held.log_likelihood_, abs=1e-9)
+    assert found.wald(found.estimate) == found.maximum
+    assert found.wald(found.estimate + found.standard_error) == pytest.approx(found.maximum - 0.5)
+    assert "x0: estimate" in repr(found) and "95% interval" in repr(found)
+
+
+def test_weights_are_copies_and_offsets_are_kept():
+    X, y = binary()
+    weight = np.random.default_rng(0).integers(0, 3, 80)
+    offset = noise(80, 1, 9)[:, 0]
+    weighted = MLELogisticClassifier().fit(X, y, sample_weight=weight, offset=offset)
+    repeat = [np.repeat(a, weight, axis=0) for a in (X, y, offset)]
+    repeated = MLELogisticClassifier().fit(*repeat[:2], offset=repeat[2])
+    one = profile_interval(weighted, X, y, "intercept", sample_weight=weight, offset=offset)
+    other = profile_interval(repeated, *repeat[:2], "intercept", offset=repeat[2])
+    np.testing.assert_allclose(one.interval, other.interval, atol=1e-9)
+    assert one.maximum == pytest.approx(other.maximum, abs=1e-8)
+
+
+def test_units_of_the_columns_scale_the_interval():
+    X, y = binary()
+    factors = np.array([1e-6, 1e6])
+    plain = profile_interval(MLELogisticClassifier().fit(X, y), X, y, "x0")
+    scaled = profile_interval(MLELogisticClassifier().fit(X * factors + 3, y), X * factors + 3, y, "x0")
+    np.testing.assert_allclose(np.array(scaled.interval) * 1e-6, plain.interval, rtol=1e-7)
+
+
+def test_what_dependent_columns_leave_open_has_no_interval_and_the_rest_has():
+    X, y = binary()
+    doubled = np.column_stack([X, X[:, 1]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankDeficiencyWarning)
+        model = MLELogisticClassifier().fit(doubled, y)
+    first, second = profile_interval(model, doubled, y, ["x0", "x1"])
+    np.testing.assert_allclose(
+        first.interval, profile_interval(MLELogisticClassifier().fit(X, y), X, y, "x0").interval, atol=1e-8
+    )
+    assert second.interval == (-np.inf, np.inf) and np.isnan(second.standard_error)
+
+
+def test_pipelines_and_scikit_learn_are_read():
+    X, y = binary()
+    piped = make_pipeline(StandardScaler(), MLELogisticClassifier()).fit(X, y)
+    inside = profile_interval(piped, X, y, "x0")
+    plain = profile_interval(MLELogisticClassifier().fit(X, y), X, y, "x0")
+    np.testing.assert_allclose(np.array(inside.interval) / X.std(axis=0)[0], plain.interval, rtol=1e-7)
+    theirs = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(X, y)
+    assert profile_interval(theirs, X, y, 1).interval == pytest.approx(plain.interval, abs=1e-6)
+
+
+def test_one_parameter_gives_one_profile_and_several_a_list():
+    X, y = binary()
+    model = MLELogisticClassifier().fit(X, y)
+    assert isinstance(profile_interval(model, X, y, 0), ProfileLikelihood)
+    assert [each.parameter for each in profile_interval(model, X, y)] == ["intercept", "x0", "x1"]
+    assert profile_interval(model, X, y, -1).parameter == "x1"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "parameter", "options", "message"),
+    [
+        (MLELogisticClassifier(C=1.0), "x0", {}, "prior or class weights"),
+        (MLELogisticClassifier(class_weight="balanced"), "x0", {}, "prior or class weights"),
+        (MLELogisticClassifier(), "age", {}, "none of"),
+        (MLELogisticClassifier(), 7, {}, "none of"),
+        (MLELogisticClassifier(), "x0", {"confidence_level": 95}, "between 0 and 1"),
+        (MLERegressor("laplace"), "x0", {}, "kinks"),
+    ],
+)
+def test_what_is_refused(estimator, parameter, options, message):
+    X, y = binary()
+    with pytest.raises(ValueError, match=message):
+        profile_interval(estimator.fit(X, y + 0), X, y, parameter, **options)
