@@ -7,6 +7,7 @@ A factor of A is a matrix R with R'R = A. Two maps are all that solvers, certifi
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,7 @@ class BlockDiagonalFactor(Factor):
     def __init__(self, blocks: Sequence[Factor]) -> None:
         self.blocks = tuple(blocks)
         self.size = sum(block.size for block in blocks)
-        self._ends = np.cumsum([block.size for block in blocks])[:-1]
+        self._ends = list(accumulate(block.size for block in blocks))[:-1]
 
     def times(self, multiple: float) -> "BlockDiagonalFactor":
         return BlockDiagonalFactor([block.times(multiple) for block in self.blocks])
@@ -165,7 +166,7 @@ class RotatedFactor(Factor):
 
 
 class _Triangle(Factor):
-    """A = D U'U D with U upper triangular of unit columns and D diagonal; below U's diagonal is what it was."""
+    """A = D U'U D with U upper triangular of unit columns, D diagonal; a large U may have leftovers below its diagonal."""
 
     def __init__(self, upper: Array, scale: Array) -> None:
         self._upper, self.scale, self.size = upper, scale, len(scale)
@@ -198,11 +199,10 @@ class _Triangle(Factor):
     @cached_property
     def _condition(self) -> float:
         # The 1-norm condition of U'U, from its factor alone: accurate beyond 1/eps, where U'U itself would be singular.
-        upper = np.triu(self._upper)
-        if self.size <= _MOST_MULTIPLIED:
-            norm = float(np.abs(upper.T @ upper).sum(axis=0).max(initial=0.0))
+        if self.size <= _MOST_MULTIPLIED:  # small ones are clean below the diagonal
+            norm = float(np.abs(self._upper.T @ self._upper).sum(axis=0).max(initial=0.0))
         else:
-            norm = _one_norm_of_square(upper)
+            norm = _one_norm_of_square(np.triu(self._upper))
         reciprocal, info = lapack.dpocon(self._upper, norm, uplo="U")
         return float("inf") if info or not reciprocal > 0 else float(1.0 / np.sqrt(reciprocal))
 
@@ -254,7 +254,7 @@ class CholeskyFactor(_Triangle):
         scaled = matrix / scale
         scaled /= scale[:, None]
         # The transpose of a C-ordered symmetric matrix is the Fortran order that LAPACK overwrites in place.
-        upper, info = lapack.dpotrf(scaled.T, lower=0, clean=0, overwrite_a=1)
+        upper, info = lapack.dpotrf(scaled.T, lower=0, clean=int(len(matrix) <= _MOST_MULTIPLIED), overwrite_a=1)
         if info or not np.isfinite(upper.diagonal()).all():
             raise NotPositiveDefiniteError(f"the leading minor of order {info} is not positive")
         super().__init__(upper, scale)
