@@ -18,6 +18,8 @@ __all__ = ["ReliabilityDisplay"]
 Array = NDArray[np.float64]
 
 _BARS = 40
+_MOST_STEPS = 20_000
+_MOST_PLACES = 2000  # of a band, beside the corners of the curve: three a pixel
 
 
 class ReliabilityDisplay:
@@ -32,13 +34,13 @@ class ReliabilityDisplay:
     Parameters
     ----------
     forecast : array-like of shape (m,)
-        The distinct forecasts, ascending.
+        The distinct forecasts, ascending; or some of them, if they are more than can be seen.
     recalibrated : array-like of shape (m,)
         Isotonic regression there.
     lower, upper : array-like of shape (m,)
         Consistency band there.
     mass : array-like of shape (m,)
-        Share of the rows that have each forecast.
+        Share of the rows that have each forecast, or one up to the next that is drawn.
     divergence : float
         KL(recalibrated || forecast), mean nats per row.
     chance_divergence : float
@@ -286,21 +288,28 @@ class ReliabilityDisplay:
         used = weight > 0
         happened, logs, weight = happened[used], logs[used], weight[used]
         _, first, place = np.unique(logs[:, 1] - logs[:, 0], return_index=True, return_inverse=True)
-        mass = np.bincount(place, weights=weight).astype(np.float64)
-        random = check_random_state(random_state)
-        probability = np.exp(logs[:, 1])
-        simulated = (random.uniform(size=len(place)) < probability for _ in range(n_resamples))
-        curves = np.stack([_isotonic(outcomes, place, weight, mass) for outcomes in simulated])
-        lower, upper = np.quantile(curves, [(1 - confidence_level) / 2, (1 + confidence_level) / 2], axis=0)
+        logs_of, mass = logs[first], np.bincount(place, weights=weight).astype(np.float64)
         recalibrated = _isotonic(happened, place, weight, mass)
-        by_chance = [_divergence(curve, logs[first], mass) for curve in curves]
+        drawn = _places_to_draw(recalibrated)
+        # What is simulated needs no finer steps than these: neighbouring forecasts share one.
+        n_steps = min(len(mass), _MOST_STEPS)
+        step = np.arange(len(mass)) * n_steps // len(mass)
+        middle = (np.searchsorted(step, np.arange(n_steps)) + np.searchsorted(step, np.arange(n_steps), "right")) // 2
+        step_of, mass_of = step[place], np.bincount(step, weights=mass).astype(np.float64)
+        random, probability = check_random_state(random_state), np.exp(logs[:, 1])
+        curves, by_chance = [], []
+        for _ in range(n_resamples):
+            curve = _isotonic(random.uniform(size=len(place)) < probability, step_of, weight, mass_of)
+            curves.append(curve[step[drawn]])
+            by_chance.append(_divergence(curve, logs_of[middle], mass_of))
+        lower, upper = np.quantile(curves, [(1 - confidence_level) / 2, (1 + confidence_level) / 2], axis=0)
         display = cls(
-            probability[first],
-            recalibrated,
+            np.exp(logs_of[drawn, 1]),
+            recalibrated[drawn],
             lower,
             upper,
-            mass / mass.sum(),
-            _divergence(recalibrated, logs[first], mass),
+            np.add.reduceat(mass, drawn) / mass.sum(),
+            _divergence(recalibrated, logs_of, mass),
             float(np.quantile(by_chance, confidence_level)),
             confidence_level=confidence_level,
             pos_label=pos_label,
@@ -367,6 +376,14 @@ def _isotonic(happened: NDArray[Any], place: NDArray[np.intp], weight: Array, ma
     """Frequencies at the distinct forecasts, made nondecreasing."""
     frequency = np.bincount(place, weights=weight * happened, minlength=len(mass)) / mass
     return np.asarray(isotonic_regression(frequency, weights=mass).x)
+
+
+def _places_to_draw(curve: Array) -> NDArray[np.intp]:
+    """Give the corners of a step function, and so many places between them that a line or a band looks the same."""
+    m = len(curve)
+    corners = np.flatnonzero(np.diff(curve, prepend=-1) != 0)
+    evenly = np.linspace(0, m - 1, min(m, _MOST_PLACES)).astype(np.intp)
+    return np.unique(np.concatenate([corners, np.maximum(corners - 1, 0), evenly]))
 
 
 def _divergence(recalibrated: Array, logs: Array, mass: Array) -> float:

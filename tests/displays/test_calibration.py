@@ -58,6 +58,18 @@ class TestReliability:
         assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
         assert np.mean(below) > 0.85
 
+    def test_more_forecasts_than_can_be_seen_are_thinned_without_a_change(self):
+        rng = np.random.default_rng(0)
+        truth = rng.uniform(size=20_000)
+        happened = rng.uniform(size=20_000) < truth
+        display = ReliabilityDisplay.from_predictions(happened, truth, n_resamples=3)
+        assert len(display.forecast) < 5_000 and display.mass.sum() == pytest.approx(1)
+        expected = IsotonicRegression().fit(truth, happened)
+        np.testing.assert_allclose(display.recalibrated, expected.predict(display.forecast), atol=1e-12)
+        anywhere = np.interp(truth, display.forecast, display.recalibrated)
+        np.testing.assert_allclose(anywhere, expected.predict(truth), atol=1e-9)
+        assert display.divergence == pytest.approx(cross_entropy_decomposition(happened, truth).kl_divergence)
+
     def test_weights_are_copies(self):
         weight = RNG.integers(0, 3, 1000)
         one = ReliabilityDisplay.from_predictions(HAPPENED, TRUTH, sample_weight=weight, n_resamples=2)
