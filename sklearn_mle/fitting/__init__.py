@@ -105,13 +105,26 @@ def _equivalent(
         return Gaussian(), logarithm, weight, float(logarithm.sum() if weight is None else weight @ logarithm)
     if isinstance(likelihood, Binomial):
         if y.ndim == 1:
+            _refuse_all_alike(y, weight)
             return Bernoulli(), y, weight, 0.0
         fraction, trials = likelihood.fractions(y.T)
+        _refuse_all_alike(fraction[trials > 0], None if weight is None else weight[trials > 0])
         zeros = np.zeros((1, len(y)))
         coefficient = likelihood.nll(y.T, zeros) - trials * Bernoulli().nll(fraction, zeros)
         total = float(coefficient.sum() if weight is None else weight @ coefficient)
         return Bernoulli(), fraction, trials if weight is None else trials * weight, total
     return likelihood, y, weight, 0.0
+
+
+def _refuse_all_alike(fraction: Array, weight: Array | None) -> None:
+    """Raise ValueError where every trial failed, or every one succeeded: the log-odds would go to infinity."""
+    seen = fraction if weight is None else fraction[weight > 0]
+    for value, name in ((0, "failed"), (1, "succeeded")):
+        if (seen == value).all():
+            raise ValueError(
+                f"y: every trial of positive weight {name}, so no finite maximum likelihood estimate exists: the "
+                "log-odds go to infinity. Successes and failures are needed."
+            )
 
 
 def _counted(observer: Callable[[int, Array], bool | None] | None, verbose: int) -> Callable[[Array], bool] | None:

@@ -17,7 +17,7 @@ from sklearn_mle.uniqueness import Identification, identify
 
 Array = NDArray[np.intp]
 
-__all__ = ["find_dependence", "rank_warning"]
+__all__ = ["clearly_independent", "find_dependence", "rank_warning"]
 
 # A condition number of the scaled design beyond which a column may be a combination of others.
 _SUSPECT_CONDITION = 1e6
@@ -39,7 +39,7 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     if n > len(varying) and p <= _LARGEST_ORDER:
         first = max(_FIRST_ROWS, 8 * p)
         samples = [data] if n < 4 * first else [data.take(np.arange(0, n, n // first)), data]
-        if any(_clearly_independent(sample, varying, intercept) for sample in samples):
+        if any(clearly_independent(sample, varying, intercept) for sample in samples):
             if len(varying) == p:
                 return None
             constant = np.flatnonzero(columns.constant)
@@ -48,7 +48,8 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     return found if len(found.dependent) else None
 
 
-def _clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bool:
+def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bool:
+    """Return whether these columns are independent beyond doubt; False says nothing."""
     active = None if len(varying) == data.n_columns else varying
     predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
     # Neither y nor offset enters the curvature of least squares, and they may be of another shape.

@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 
 from sklearn_mle.curvature import MOST_KEPT, Curvature
 from sklearn_mle.fitting.outcome import Outcome
+from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.separation import limiting_model
 from sklearn_mle.information import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.recession import Recession
 from sklearn_mle.solvers import Solution
 from sklearn_mle.uniqueness import Identification, identify
 
-__all__ = ["curvature_left", "final_factor"]
+__all__ = ["curvature_left", "curvature_of_limit", "final_factor"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
 _NO_DRIFT = 1e-8
@@ -90,4 +93,21 @@ def curvature_left(
         divergent,
         response_scale=(outcome.factor, *(1.0,) * (len(terms) - 1)),
         drift=drift,
+    )
+
+
+def curvature_of_limit(
+    objective: PenalizedNLL, recession: Recession, theta: NDArray[np.float64], prepared: Prepared
+) -> Curvature | None:
+    """Return the curvature of the limiting model, what runs away undetermined; of one linear predictor a row."""
+    limit = limiting_model(objective, recession, theta)
+    if limit.factor is None:
+        return None
+    divergent = limit.divergent(objective, prepared.columns)
+    return Curvature(
+        limit.factor,
+        objective.predictors,
+        prepared.columns,
+        prepared.unit,
+        divergent=np.stack(divergent) if divergent else None,
     )

@@ -12,23 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.curvature import Curvature
-from sklearn_mle.exceptions import ConvergenceWarning, PerfectFitWarning
+from sklearn_mle.exceptions import ConvergenceWarning, PerfectFitWarning, RankDeficiencyWarning
+from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
-from sklearn_mle.fitting.leave_behind import curvature_left
+from sklearn_mle.fitting.leave_behind import curvature_left, curvature_of_limit
 from sklearn_mle.fitting.outcome import Outcome
+from sklearn_mle.fitting.perfect import perfect_location
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.saddle import beside_saddle, is_minimum
+from sklearn_mle.fitting.separation import separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import solve
-from sklearn_mle.fitting.start import Guess, guesses, least_squares, some_rows
+from sklearn_mle.fitting.start import Guess, guesses, some_rows, value_of_constants
 from sklearn_mle.fitting.unbounded import floor_of, is_saturated, saturation_warning, unbounded_warning
+from sklearn_mle.fitting.zeros import REMEDIES, find_zeros_recession, location_of, refuse_nothing_but_zeros
 from sklearn_mle.likelihoods import Likelihood, StudentT
 from sklearn_mle.likelihoods._angular import Angular, angle_of, share_of
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty
-from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.recession import Recession, may_recede
+from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
@@ -73,10 +78,13 @@ class _Regression:
         self.some = some_rows(self.outcome.data)
         self.floor = floor_of(likelihood, self.some)
         self.bounded = isinstance(likelihood, StudentT) and likelihood.estimates_df
+        self.recession: Recession | None = None
         self._data: list[RowBlocks] = []
 
     def run(self, start: Array | None) -> FitResult:
         prepared, options, data = self.prepared, self.options, self.outcome.data
+        if may_recede(self.likelihood) and (options.fit_intercept or not prepared.alpha):
+            refuse_nothing_but_zeros(data.y)
         identification: Identification | None = None
         of_second: Identification | None = None
         if prepared.alpha == 0 or self.linear:
@@ -96,7 +104,10 @@ class _Regression:
             self.warnings.append(saturation_warning())
             self.linear = False
         self.identification, self.of_second, self.known = identification, of_second, fixed
-        perfect = None if fixed else self._perfect_location()
+        perfect = None
+        if self.likelihood.second is not None and not self.likelihood.discrete and not fixed:
+            precision = self._precision() if self.likelihood.noise_relative else None
+            perfect = perfect_location(self.likelihood, self.outcome, self.some, self._terms({})[0], precision)
         return self._solved(fixed, start) if perfect is None else self._degenerate(perfect)
 
     def _result(
@@ -169,6 +180,10 @@ class _Regression:
         return self.prepared.alpha / np.square(self.prepared.columns.scale)
 
     def _penalty(self, predictors: LinearPredictors, fixed: Fixed) -> Penalty:
+        if self.recession is not None:
+            per_sd = np.zeros(predictors.shape)
+            per_sd[0, :-1] = SEPARATION_PRIOR * self.outcome.weight_sum * np.square(self.prepared.columns.spread)
+            return GaussianPrior(predictors.theta(per_sd))
         if not self.prepared.alpha:
             return NoPenalty()
         form = np.zeros((self.likelihood.n_predictors, self.outcome.data.n_columns + 1))
@@ -192,7 +207,7 @@ class _Regression:
     def _solved(self, fixed: Fixed, start: Array | None) -> FitResult:
         objective = self._objective(fixed, angular=self.bounded)
         null, theta = self._start(objective)
-        null_value = _value_of_constants(objective, null)
+        null_value = value_of_constants(objective, null)
         if start is not None:
             warm = self._theta(objective, self.outcome.to_standardized(start))
             # A start that is worse than none at all would only mislead.
@@ -204,6 +219,8 @@ class _Regression:
             if downhill is None:
                 break
             solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
+        if may_recede(self.likelihood) and not self.prepared.alpha and solution.status is not Status.STOPPED:
+            objective, solution = self._finite(objective, solution, fixed, theta, null_value)
         if self.bounded:
             objective, solution, fixed = self._straightened(objective, solution, fixed, null_value)
         if self.likelihood.discrete and self.floor is not None and 1 not in fixed and not self.linear:
@@ -228,8 +245,31 @@ class _Regression:
             identifications = [self.identification, *[None] * (len(matrix) - 1)]
             if self.linear:
                 identifications[1] = self.of_second
-            curvature = curvature_left(objective, solution, self.outcome, identifications, below)
+            if self.recession is None:
+                curvature = curvature_left(objective, solution, self.outcome, identifications, below)
+            elif len(matrix) == 1:
+                curvature = curvature_of_limit(objective, self.recession, solution.theta, self.prepared)
         return self._result(matrix, -nll, solution, curvature)
+
+    def _finite(
+        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, theta: Array, null_value: float
+    ) -> tuple[PenalizedNLL, Solution]:
+        """Return the fit, or where its coefficients run away to infinity the mode under a tiny prior on them."""
+        location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
+        end = location.predictors.theta(objective.predictors.matrix(solution.theta)[:1])
+        self.recession, decided = find_zeros_recession(location, end)
+        if self.recession is None:
+            if not decided:
+                self.warnings.append(undecided_warning(REMEDIES))
+            return objective, solution
+        self.warnings.append(separation_warning(location, self.recession, self.prepared, None, REMEDIES))
+        start = objective.predictors.matrix(theta)
+        # Under the prior dependent columns have one answer, too.
+        self.active, self.identification = np.flatnonzero(~self.prepared.columns.constant), None
+        self.warnings = [warning for warning in self.warnings if not isinstance(warning, RankDeficiencyWarning)]
+        objective = self._objective(fixed)
+        found = self._onward(objective, objective.predictors.theta(start), fixed, null_value, 0)
+        return objective, replace(found, n_iter=solution.n_iter + found.n_iter)
 
     def _again(self, fixed: Fixed, matrix: Array, null_value: float, n_iter: int) -> tuple[PenalizedNLL, Solution]:
         """Return an objective with these predictors fixed, and its optimum from a point near it."""
@@ -326,27 +366,6 @@ class _Regression:
         rows = np.flatnonzero(np.concatenate(depths))
         return rows if len(rows) else None
 
-    def _perfect_location(self) -> Array | None:
-        """Return the coefficients of a location that fits every row to rounding, if there is one and it matters."""
-        likelihood, data = self.likelihood, self.outcome.data
-        if likelihood.second is None or likelihood.discrete:
-            return None
-        location = self._terms({})[0]
-        precision = self._precision() if likelihood.noise_relative else np.zeros(data.n_columns)
-        for rows in (self.some, data):
-            y = likelihood.link(rows.y)
-            if y is None or not np.isfinite(y).all():
-                return None
-            if rows.offset is not None:
-                y = y - rows.offset[0]
-            matrix, squares = least_squares(rows, y, location, precision)
-            noise = self.outcome.noise if likelihood.equivariance == "location_scale" else _EPS
-            rounding = noise * (1 + float(np.abs(y).max())) + _EPS * float(np.abs(matrix).sum())
-            weight = rows.n_rows if rows.weight is None else rows.weight.sum()
-            if not np.sqrt(squares / weight) <= 8 * rounding:
-                return None
-        return matrix
-
     def _degenerate(self, location: Array) -> FitResult:
         """Return the perfect location without noise; log-linear noise is stopped at its floor."""
         likelihood, data = self.likelihood, self.outcome.data
@@ -377,17 +396,3 @@ class _Regression:
         nothing = np.zeros(0)
         solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
         return self._result(matrix, log_likelihood, solution, None)
-
-
-def _value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
-    """Return the NLL of a model without columns: what the fit is to gain on."""
-
-    def block_sum(block: RowBlock) -> tuple[float]:
-        eta = np.repeat(intercepts, block.rows.n_rows, axis=1)
-        if block.offset is not None:
-            eta += block.offset
-        with np.errstate(over="ignore", invalid="ignore"):
-            nll = objective.likelihood.nll(block.y, eta)
-        return (float(nll.sum() if block.weight is None else block.weight @ nll),)
-
-    return objective.data.sum(block_sum)[0]

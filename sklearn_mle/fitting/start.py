@@ -15,10 +15,10 @@ from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior
-from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.row_blocks.sample import sample_rows
 
-__all__ = ["Guess", "guesses", "least_squares", "some_rows"]
+__all__ = ["Guess", "guesses", "least_squares", "some_rows", "value_of_constants"]
 
 Array = NDArray[Any]
 
@@ -153,3 +153,17 @@ def _huber(guess: Guess, location: Array) -> Array:
         objective, predictors.theta(start), FitOptions(solver="newton", max_iter=30), null_value=np.inf, tol=1e-2
     )
     return predictors.matrix(found.theta)[:1]
+
+
+def value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
+    """Return the NLL of a model without columns: what the fit is to gain on."""
+
+    def block_sum(block: RowBlock) -> tuple[float]:
+        eta = np.repeat(intercepts, block.rows.n_rows, axis=1)
+        if block.offset is not None:
+            eta += block.offset
+        with np.errstate(over="ignore", invalid="ignore"):
+            nll = objective.likelihood.nll(block.y, eta)
+        return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+
+    return objective.data.sum(block_sum)[0]

@@ -213,10 +213,18 @@ def test_binomial_counts_are_fractions_weighted_by_their_trials():
     assert MLERegressor("binomial").fit(X, counts, sample_weight=WEIGHT).n_obs_ == WEIGHT.sum()
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_binomial_outcomes_that_are_all_alike_have_no_answer(value):
-    with pytest.raises(ValueError, match="y"):
-        MLERegressor("binomial").fit(DATA["binomial"][0], np.full(N, value))
+@pytest.mark.parametrize(("value", "word"), [(0.0, "failed"), (1.0, "succeeded")])
+def test_binomial_outcomes_that_are_all_alike_have_no_answer(value, word):
+    X, alike = DATA["binomial"][0], np.full(N, value)
+    for y in (alike, np.column_stack([3 * alike, 3 * (1 - alike)])):
+        with pytest.raises(ValueError, match=f"every trial of positive weight {word}"):
+            MLERegressor("binomial").fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["poisson", "negative_binomial", "tweedie"])
+def test_zeros_alone_have_no_answer(name):
+    with pytest.raises(ValueError, match="y is zero in every row of positive weight"):
+        MLERegressor(name).fit(DATA[name][0], np.zeros(N))
 
 
 def test_the_parameters_of_a_likelihood_are_searched():

@@ -178,6 +178,31 @@ def test_a_dispersion_that_vanishes_for_some_rows_is_named():
     np.testing.assert_allclose(result.coefficients[:, -1], alone.coefficients[:, -1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("likelihood", [Poisson(), NegativeBinomial(), Tweedie(1.5)], ids=str)
+def test_a_group_of_zeros_sends_its_coefficient_to_minus_infinity(likelihood):
+    rng = np.random.default_rng(10)
+    group = rng.integers(0, 4, 200)
+    X = np.column_stack([group == 1, group == 2, group == 3, rng.standard_normal(200)]).astype(float)
+    y = np.where(group == 2, 0, rng.poisson(2.0, 200)) * (1.0 if likelihood.discrete else rng.random(200))
+    result = fit(likelihood, X, y)
+    assert [type(warning) for warning in result.warnings] == [SeparationWarning]
+    assert "column 1 to -inf" in str(result.warnings[0])
+    # What stays finite is the fit of the other groups.
+    others = fit(likelihood, X[group != 2][:, [0, 2, 3]], y[group != 2])
+    assert others.warnings == ()
+    np.testing.assert_allclose(result.coefficients[0, [0, 2, 3, 4]], others.coefficients[0], atol=2e-3)
+    assert result.coefficients[0, 1] < -8
+    if isinstance(likelihood, Poisson):
+        errors, expected = (np.sqrt(found.curvature.covariance().diagonal()) for found in (result, others))
+        np.testing.assert_allclose(errors[[0, 2, 3, 4]], expected, rtol=1e-3)
+        assert np.isnan(errors[1])
+    weight = rng.integers(0, 3, 200)
+    weighted = fit(likelihood, X, y, sample_weight=weight.astype(float))
+    repeated = fit(likelihood, np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    np.testing.assert_allclose(weighted.coefficients, repeated.coefficients, rtol=1e-8, atol=1e-8)
+    assert fit(likelihood, X, y, options=FitOptions(alpha=1.0)).warnings == ()
+
+
 @pytest.mark.parametrize("likelihood", [Huber(), Gamma(), Poisson(), StudentT(df=None), Weibull()], ids=str)
 def test_dependent_columns(likelihood):
     X, y, _ = simulated(likelihood, 5, 200, False)
