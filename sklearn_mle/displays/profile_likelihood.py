@@ -35,6 +35,19 @@ class ProfileLikelihoodDisplay:
         Where they are drawn.
     figure_ : matplotlib Figure
         The figure of ``ax_``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.displays import ProfileLikelihoodDisplay
+    >>> from sklearn_mle.inference import profile_interval
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> X, y = X[["bmi", "bp"]][:60], y[:60] > 140
+    >>> profile = profile_interval(MLELogisticClassifier().fit(X, y), X, y, "bmi")
+    >>> display = ProfileLikelihoodDisplay(profile).plot()
+    >>> display.ax_.get_xlabel()
+    'bmi'
     """
 
     def __init__(self, profile: ProfileLikelihood, *, base: float | None = None) -> None:

@@ -72,7 +72,18 @@ class ProfileLikelihood:
         return self.maximum - 0.5 * float(chi2.ppf(self.confidence_level, 1))
 
     def wald(self, values: Any) -> Array:
-        """Return the parabola that the Wald interval takes the profile for: same maximum, same curvature there."""
+        """Return the parabola that the Wald interval takes the profile for: same maximum, same curvature there.
+
+        Parameters
+        ----------
+        values : array-like of shape (m,)
+            Values of the parameter.
+
+        Returns
+        -------
+        ndarray of shape (m,)
+            Nats; nan where there is no standard error.
+        """
         distance = (np.asarray(values, dtype=np.float64) - self.estimate) / self.standard_error
         return self.maximum - 0.5 * np.square(distance)
 
@@ -107,11 +118,14 @@ def profile_interval(
     estimator : estimator
         A fitted ``MLELogisticClassifier``, a regressor of this library with a smooth likelihood, or a fitted model of
         scikit-learn that ``infer`` takes; pipelines are opened. Without a prior, class weights or kinks.
-    X, y
-        The data that it was fitted to.
+    X : array-like of shape (n_samples, n_features)
+        The features that it was fitted to.
+    y : array-like of shape (n_samples,)
+        The outcomes that it was fitted to.
     parameter : str, int, or sequence of them, default=None
         Names as in ``summary()`` ("age", "intercept", "class b: age"), or their positions there; None is all.
     confidence_level : float, default=0.95
+        Strictly between 0 and 1.
     sample_weight : array-like of shape (n_samples,), default=None
         As in fit: a weight of k is k copies of the row.
     offset : array-like, default=None
@@ -122,7 +136,7 @@ def profile_interval(
     Returns
     -------
     ProfileLikelihood or list of ProfileLikelihood
-        One for a single parameter.
+        One for a single parameter; log-likelihoods in nats.
 
     Raises
     ------
@@ -145,7 +159,7 @@ def profile_interval(
     >>> y = [0, 0, 1, 0, 0, 1, 0, 1, 1, 1]
     >>> model = MLELogisticClassifier().fit(X, y)
     >>> profile_interval(model, X, y, "x0")
-    ProfileLikelihood(x0: estimate 0.543697, 95% interval [0.0082187, 1.20257])
+    ProfileLikelihood(x0: estimate 0.543697, 95% interval [0.0082187, 1.4466])
     """
     if not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")

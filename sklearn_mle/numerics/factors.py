@@ -166,7 +166,7 @@ class RotatedFactor(Factor):
 
 
 class _Triangle(Factor):
-    """A = D U'U D with U upper triangular of unit columns, D diagonal; a large U may have leftovers below its diagonal."""
+    """A = D U'U D with U upper triangular of unit columns, D diagonal; a large U is not clean below its diagonal."""
 
     def __init__(self, upper: Array, scale: Array) -> None:
         self._upper, self.scale, self.size = upper, scale, len(scale)
