@@ -49,7 +49,7 @@ def header_of(
 def log_likelihood_at(at: AtEstimate, weight_type: str) -> float:
     """Return the total log-likelihood of the data, with what the weights are said to mean."""
     total = -at.objective.nll(at.theta) * at.prepared.unit
-    if weight_type == "frequency" or not isinstance(at.likelihood, Gaussian):
+    if weight_type != "precision" or not isinstance(at.likelihood, Gaussian):
         return total
     return _with_precisions(total, at)
 

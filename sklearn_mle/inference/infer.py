@@ -150,7 +150,9 @@ def infer(
     if np.isneginf(model.coefficients).any() and isinstance(model.likelihood, Gaussian):
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
     with single_threaded_blas:
-        at = AtEstimate.of(model, data, weight_type, location_only=dispersion is not None)
+        # With variances s^2 / w the scale's own gradients are not w times those of a row.
+        other_scale = weight_type == "precision" and model.exact and kind not in ("hessian", "expected")
+        at = AtEstimate.of(model, data, weight_type, location_only=dispersion is not None or other_scale)
         curvature, bread = covariance_of(at, kind, codes)
         gap = _gap(at, bread, curvature.divergent is not None)
         multiple, df, notes = _small_sample(at, kind, small_sample, dispersion, codes)
@@ -169,7 +171,7 @@ def infer(
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
             header |= against_the_null(at, data, weight_type, log_likelihood)
     curvature = replace(curvature, unit=curvature.unit / multiple)
-    if weight_type != "frequency" and model.exact:
+    if weight_type == "precision" and model.exact:
         model = _with_the_scale_of(model, at)
     return Inference.of(model, curvature, df, header, notes)
 

@@ -16,7 +16,7 @@ from sklearn.svm import LinearSVC
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning
 from sklearn_mle.inference import infer
-from sklearn_mle.likelihoods import AsymmetricLaplace, StudentT
+from sklearn_mle.likelihoods import AsymmetricLaplace, StudentT, get_likelihood, likelihood_names
 
 rng = np.random.default_rng(0)
 N, P = 300, 3
@@ -348,6 +348,46 @@ def test_a_constant_on_its_boundary_has_no_standard_error():
         assert np.isnan(found.standard_errors[-1]) and found.parameters[-1] == "inverse_df"
         np.testing.assert_allclose(found.standard_errors[:-1], gaussian.standard_errors, rtol=1e-5)
         assert found.header["parameters"] == P + 3
+
+
+def outcome_of(name):
+    own = np.random.default_rng(3)
+    if name == "binomial":
+        return np.column_stack([COUNTS, own.poisson(2, N) + 1])
+    if name == "beta":
+        return own.beta(2 + np.exp(0.5 * LOGIT), 3)
+    if name == "negative_binomial":
+        return own.poisson(4 * np.exp(0.5 * LOGIT) * own.gamma(0.7, 1 / 0.7, N))
+    return COUNTS if name in ("poisson", "tweedie") else POSITIVE
+
+
+@pytest.mark.parametrize("scale", ["constant", "log_linear"])
+@pytest.mark.parametrize("name", [name for name in likelihood_names() if name not in ("laplace", "asymmetric_laplace")])
+def test_what_fit_keeps_is_what_the_data_say(name, scale):
+    """Of every likelihood: the curvature left by the fit is that of the objective at the reported coefficients."""
+    if scale == "log_linear" and get_likelihood(name).second is None:
+        return
+    y = outcome_of(name)
+    model = MLERegressor(name, scale=scale).fit(X, y, COPIES + 1)
+    kept, found = infer(model, small_sample=False), infer(model, X, y, sample_weight=COPIES + 1, small_sample=False)
+    np.testing.assert_allclose(found.standard_errors, kept.standard_errors, rtol=1e-6)
+    assert np.isfinite(found.standard_errors).all()
+    for entry in ("log-likelihood", "AIC", "parameters"):
+        assert found.header[entry] == pytest.approx(kept.header[entry], rel=1e-9)
+    assert kept.header["AIC"] == model.aic()
+    assert found.header["null log-likelihood"] <= found.header["log-likelihood"]
+
+
+def test_precisions_say_nothing_robust_of_the_scale():
+    model = GaussianMLERegressor().fit(X, REAL, PRECISIONS)
+    robust = infer(model, X, REAL, sample_weight=PRECISIONS, weight_type="precision", covariance="HC1")
+    assert np.isnan(robust.standard_errors).tolist() == [False] * (P + 1) + [True]
+    sampling = infer(model, X, REAL, sample_weight=PRECISIONS, weight_type="sampling", covariance="HC0")
+    assert sampling.estimates[-1] == pytest.approx(np.log(model.scale_), rel=1e-14)
+    assert_same(
+        location(sampling),
+        location(infer(model, X, REAL, sample_weight=PRECISIONS, weight_type="precision", covariance="HC0")),
+    )
 
 
 def test_firths_estimate_has_the_information_at_its_own_point():
