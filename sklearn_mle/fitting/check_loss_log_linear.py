@@ -40,6 +40,8 @@ Observer = Callable[[Array], bool]
 
 # A location that moves by no more, in standardized units, has arrived; without a prior it stays at a vertex.
 _STILL = 1e-11
+# Turns that gain less than tol: under a prior they gain digits, up to the rounding of ill-conditioned columns.
+_IDLE_TURNS = 10
 _ROUGH = 1e-2
 
 
@@ -116,7 +118,7 @@ class _Turns:
         """Return the fit from a start."""
         theta, log_scale = self.location.theta(start[:1]), self.scale.theta(start)
         optimum: Optimum | None = None
-        status, n_iter, passes = Status.MAX_ITER, 0, 0
+        status, n_iter, passes, idle = Status.MAX_ITER, 0, 0, 0
         while True:
             objective = self._of_scale(theta)
             solution = self._log_scale(objective, log_scale)
@@ -127,7 +129,9 @@ class _Turns:
             passes += objective.data.n_passes + problem.data.n_passes
             n_iter += 1
             change = float(np.abs(optimum.theta - theta).max(initial=0.0))
-            if gain <= 0.1 * self.options.tol and change <= _STILL * (1 + float(np.abs(theta).max(initial=0.0))):
+            still = change <= _STILL * (1 + float(np.abs(theta).max(initial=0.0)))
+            idle = idle + 1 if gain <= 0.1 * self.options.tol else 0
+            if idle and (still or idle == _IDLE_TURNS):
                 status = Status.CONVERGED
                 break
             theta = optimum.theta

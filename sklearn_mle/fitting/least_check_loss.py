@@ -37,7 +37,9 @@ _ROUNDS = 6
 # In standardized columns, against thousands of rows: it holds only what the sample says nothing about.
 _SAMPLE_PRIOR = 1e-3
 # The length of a row, in units of the curvature of all, beyond which the sample says too little of its kind.
-_STRANGE = 0.3
+_STRANGE = 0.1
+# A gap, in parts of the loss, that says that the rows in doubt were not solved.
+_UNSOLVED = 1e-8
 _CHUNK = 4096
 # Least squares by a factor of the slightly ridged cross-products, corrected so often: a perfect fit shows itself.
 _RIDGE, _LEAST_SQUARES_ROUNDS = 1e-14, 3
@@ -149,9 +151,11 @@ class CheckLoss:
             optimum = self._among(rows, theta, dual, max_iter, observer)
             n_iter += optimum.n_iter
             optimum = replace(optimum, n_iter=n_iter)
-            residual = self._residual(optimum.theta)
-            wrong = np.flatnonzero(self._excess(residual, optimum.dual) > 0)
-            joining = np.setdiff1d(wrong, rows)
+            excess = self._excess(self._residual(optimum.theta), optimum.dual)
+            joining = np.setdiff1d(np.flatnonzero(excess > 0), rows)
+            unsolved = optimum.gap - float(excess[joining].sum()) > _UNSOLVED * (loss + optimum.gap)
+            if len(rows) < n and (optimum.status is Status.ROUNDING or unsolved):
+                joining = np.arange(n)  # the rows in doubt are no problem by themselves: they leave a direction open
             if len(rows) == n or not len(joining) or optimum.status in (Status.STOPPED, Status.MAX_ITER):
                 return optimum
             rows, dual = np.union1d(rows, joining), optimum.dual

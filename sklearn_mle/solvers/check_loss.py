@@ -34,6 +34,7 @@ Array = NDArray[Any]
 _FIRST_PATH = 0.1
 _NEAR_BOUNDARY = 0.9995
 _SHORTEST_STEP = 1e-9
+_MOST_SHRUNK = 0.5
 # Centrality corrections: how many, up to which length of a step, and by how much a step hopes to be longer.
 _CENTRAL_CORRECTIONS, _LONG_STEP, _HOPE = 3, 0.9, 0.3
 _STALLED = 12
@@ -352,9 +353,10 @@ def _factor(problem: CheckLossProblem, stiffness: Array, curvature: Array) -> Fa
 def _lengths(problem: CheckLossProblem, point: _Point, direction: _Direction, part: float) -> tuple[float, float]:
     """Return how far the direction may go in the primal and in the dual variables, at most one."""
     shrinking = max(float((-direction.above / point.above).max()), float((-direction.below / point.below).max()))
-    if problem.smooth.log_weight:
-        shrinking = max(shrinking, -float(direction.theta[-1] / point.theta[-1]))
     primal = min(1.0, part / max(shrinking, part))
+    if problem.smooth.log_weight:
+        # Nearly to zero, the gradient of the logarithm would be that many times larger.
+        primal = min(primal, _MOST_SHRUNK / max(-float(direction.theta[-1] / point.theta[-1]), _MOST_SHRUNK))
     closing = max(float((direction.dual / point.to_upper).max()), float((-direction.dual / point.to_lower).max()))
     dual = min(1.0, part / max(closing, part))
     if not problem.smooth.is_linear:
