@@ -52,6 +52,10 @@ class MLERegressor(BaseMLERegressor):
         Whether to start from the previous fit's coefficients, where their shape fits.
     verbose : int, default=0
         Above zero, progress is printed.
+    on_separation : {"warn", "raise", "ignore"}, default="warn"
+        What to do where zeros leave no finite maximum likelihood estimate (poisson, negative_binomial, tweedie,
+        binomial): issue a ``SeparationWarning``, raise a ``SeparationError``, or return the same estimate (the mode
+        under one tiny prior) without a word.
 
     Attributes
     ----------
@@ -124,6 +128,7 @@ class MLERegressor(BaseMLERegressor):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
+        "on_separation": [StrOptions({"warn", "raise", "ignore"})],
     }
 
     def __init__(
@@ -138,6 +143,7 @@ class MLERegressor(BaseMLERegressor):
         max_iter: int = 100,
         warm_start: bool = False,
         verbose: int = 0,
+        on_separation: str = "warn",
     ) -> None:
         self.likelihood = likelihood
         self.alpha = alpha
@@ -148,6 +154,7 @@ class MLERegressor(BaseMLERegressor):
         self.max_iter = max_iter
         self.warm_start = warm_start
         self.verbose = verbose
+        self.on_separation = on_separation
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -36,7 +36,10 @@ Array = NDArray[Any]
 # Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead of a bias-reduced fit.
 _LARGE_WORK = 3e7
 _ROUGH = 0.1
-_REMEDIES = "Penalize with a finite C to choose the prior yourself, or reduce the bias with bias_reduction='firth'."
+_REMEDIES_OF_CLASSES = (
+    "Penalize with a finite C to choose the prior yourself, or reduce the bias with bias_reduction='firth'."
+)
+_REMEDIES_OF_PROPORTIONS = "Penalize with alpha to choose the prior yourself."
 
 
 class _LogisticFit:
@@ -213,10 +216,12 @@ class _LogisticFit:
         return replace(solution, value=reduced.nll(solution.theta), n_iter=n_iter + solution.n_iter)
 
     def _report_missing(self, objective: PenalizedNLL, verdict: Verdict) -> None:
+        # A regressor of proportions has no names of classes.
+        remedies = _REMEDIES_OF_PROPORTIONS if self.class_names is None else _REMEDIES_OF_CLASSES
         if verdict.recession is None:
-            warning = undecided_warning(_REMEDIES)
+            warning = undecided_warning(remedies)
         else:
-            warning = separation_warning(objective, verdict.recession, self.prepared, self.class_names, _REMEDIES)
+            warning = separation_warning(objective, verdict.recession, self.prepared, self.class_names, remedies)
         self.warnings.append(warning)
 
     def _undetermined(self, identification: Identification | None) -> list[Array]:
