@@ -32,9 +32,10 @@ def test_the_column_is_named_and_the_rest_is_the_limiting_model(likelihood):
         model = MLERegressor(likelihood).fit(X, y)
     rest = MLERegressor(likelihood).fit(X[12:, :1], y[12:])
     np.testing.assert_allclose([model.coef_[0], model.intercept_], [rest.coef_[0], rest.intercept_], atol=2e-4)
-    found, expected = model.standard_errors(), rest.standard_errors()
-    assert np.isnan(found[2])
-    np.testing.assert_allclose(np.delete(found, 2), expected, rtol=1e-3)
+    if likelihood in ("poisson", "binomial"):  # with a dispersion beside, no curvature is kept
+        found, expected = model.standard_errors(), rest.standard_errors()
+        assert np.isnan(found[2])
+        np.testing.assert_allclose(np.delete(found, 2), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
