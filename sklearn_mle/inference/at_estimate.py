@@ -20,10 +20,9 @@ from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, 
 from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.uniqueness import Identification
 
-__all__ = ["AtEstimate", "WeightType"]
+__all__ = ["AtEstimate"]
 
 Array = NDArray[Any]
-WeightType = str
 
 
 @dataclass(frozen=True)
