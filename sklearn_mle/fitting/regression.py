@@ -1,7 +1,7 @@
 """Fitting any smooth likelihood: its location linear in X, its second parameter constant, log-linear or known.
 
-What every model shares is here; what is said of one that has no maximum is in ``unbounded``, where it starts in
-``start``.
+The order of events is here. Where a fit starts is in ``start``; saddles, bounds, floors, perfect fits and zeros that
+separate have files of their own (``saddle``, ``unbounded``, ``perfect``, ``zeros``).
 """
 
 from collections.abc import Callable
