@@ -263,8 +263,8 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     if drift > _WORTH_A_NOTE:
         notes = (
             *notes,
-            f"The curvature was formed {drift:.1g} standard errors from the estimate, as large fits do; infer with the "
-            "data forms it anew.",
+            f"The curvature is that of a point {drift:.1g} standard errors from the estimate (a large fit): standard "
+            f"errors are right to about {drift * math.sqrt(k / n):.1g} of themselves; infer(estimator, X, y) is exact.",
         )
     header = header_of(
         model,

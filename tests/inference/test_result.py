@@ -175,6 +175,18 @@ def test_more_parameters_than_are_kept(monkeypatch):
     )
 
 
+def test_a_large_fit_says_how_good_its_standard_errors_are():
+    tall = rng.standard_normal((40_000, 30))
+    y = (rng.random(40_000) < 1 / (1 + np.exp(-tall[:, 0]))).astype(int)
+    model = MLELogisticClassifier().fit(tall, y)
+    kept, anew = infer(model), infer(model, tall, y)
+    np.testing.assert_allclose(kept.standard_errors, anew.standard_errors, rtol=2e-3)
+    off = np.abs(kept.standard_errors / anew.standard_errors - 1).max()
+    drift = model._kept.curvature.drift
+    assert off <= max(drift * np.sqrt(31 / 40_000), 1e-9)
+    assert (drift > 1e-4) == any("right to about" in note for note in kept.notes)
+
+
 def test_a_fitted_estimator_with_its_curvature_can_be_pickled():
     model = GaussianMLERegressor().fit(X, REAL)
     again = pickle.loads(pickle.dumps(model))
