@@ -24,6 +24,7 @@ from sklearn_mle.displays import (
     CrossEntropyDecompositionDisplay,
     PITDisplay,
     PredictiveDisplay,
+    ProfileLikelihoodDisplay,
     ReliabilityDisplay,
 )
 from sklearn_mle.metrics import cross_entropy_decomposition
@@ -70,6 +71,14 @@ plt.show()
 # Better, or luck? Over cross-validation's folds, with paired standard errors.
 display = ComparisonDisplay.from_estimators(models, X, y)
 print(display.comparison)
+plt.show()
+
+# %%
+# Can the standard error be trusted? Of few rows the likelihood is no parabola, and the profile interval is skewed.
+few, outcome = X[::10, :1], y[::10]
+classifier = MLELogisticClassifier().fit(few, outcome)
+display = ProfileLikelihoodDisplay.from_estimator(classifier, few, outcome, "x0")
+assert display.profile.lower < classifier.coef_[0, 0] < display.profile.upper
 plt.show()
 
 # %%

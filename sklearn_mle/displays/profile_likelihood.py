@@ -1,11 +1,13 @@
 """A profile likelihood as a picture, beside the parabola that the Wald interval takes it for."""
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_mle.displays._style import BLUE, GREY, VERMILION, Unit, axes_for, confidence_factor, signed
-from sklearn_mle.inference import ProfileLikelihood
+from sklearn_mle.inference import ProfileLikelihood, profile_interval
 
 __all__ = ["ProfileLikelihoodDisplay"]
 
@@ -41,11 +43,9 @@ class ProfileLikelihoodDisplay:
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.displays import ProfileLikelihoodDisplay
-    >>> from sklearn_mle.inference import profile_interval
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> X, y = X[["bmi", "bp"]][:60], y[:60] > 140
-    >>> profile = profile_interval(MLELogisticClassifier().fit(X, y), X, y, "bmi")
-    >>> display = ProfileLikelihoodDisplay(profile).plot()
+    >>> display = ProfileLikelihoodDisplay.from_estimator(MLELogisticClassifier().fit(X, y), X, y, "bmi")
     >>> display.ax_.get_xlabel()
     'bmi'
     """
@@ -53,6 +53,67 @@ class ProfileLikelihoodDisplay:
     def __init__(self, profile: ProfileLikelihood, *, base: float | None = None) -> None:
         self.profile = profile
         self.base = base
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        parameter: str | int,
+        *,
+        confidence_level: float = 0.95,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        n_points: int = 41,
+        base: float | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Profile the likelihood of one parameter, and draw it.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            As :func:`sklearn_mle.inference.profile_interval` takes it.
+        X, y : array-like
+            The data of the fit.
+        parameter : str or int
+            Its name as in ``summary()``, or its position there.
+        confidence_level : float, default=0.95
+            Of the interval.
+        sample_weight, offset : array-like, default=None
+            As in the fit.
+        n_points : int, default=41
+            Number of values of the parameter; at each of them the others are fitted again.
+        base : float, default=None
+            Unit of the log-likelihood: ``None`` for nats, 2 for bits.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        ProfileLikelihoodDisplay
+            The display; its ``profile`` holds the numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or the estimate is penalized.
+        """
+        if not isinstance(parameter, str | Integral):
+            raise ValueError(f"parameter must be the name or the position of one parameter; got {parameter!r}.")
+        profile = profile_interval(
+            estimator,
+            X,
+            y,
+            parameter,
+            confidence_level=confidence_level,
+            sample_weight=sample_weight,
+            offset=offset,
+            n_points=n_points,
+        )
+        assert isinstance(profile, ProfileLikelihood)
+        return cls(profile, base=base).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:
         """Draw the profile.

@@ -24,7 +24,7 @@ from sklearn_mle.displays import (
     ReliabilityDisplay,
 )
 from sklearn_mle.displays._style import Unit, wrapped
-from sklearn_mle.inference import ProfileLikelihood
+from sklearn_mle.inference import ProfileLikelihood, profile_interval
 
 X, Y = load_breast_cancer(return_X_y=True)
 X = X[:, :3]
@@ -144,6 +144,32 @@ class TestProfileLikelihood:
         assert [line.get_xdata()[0] for line in display.interval_lines_] == [-0.3, 1.3]
         assert display.interval_lines_[0].get_ydata()[1] == pytest.approx(-chi2.ppf(0.95, 1) / 2)
         assert display.ax_.get_title(loc="left") == "95% profile interval [−0.3, 1.3]"
+
+    def test_of_an_estimator_it_is_what_profile_interval_finds(self):
+        model = MLELogisticClassifier().fit(X[:, :1], Y)
+        display = ProfileLikelihoodDisplay.from_estimator(model, X[:, :1], Y, "x0", confidence_level=0.9, n_points=11)
+        found = profile_interval(model, X[:, :1], Y, "x0", confidence_level=0.9, n_points=11)
+        assert display.profile.interval == found.interval and display.profile.confidence_level == 0.9
+        np.testing.assert_array_equal(display.line_.get_xdata(), found.grid)
+        assert display.ax_.get_xlabel() == "x0"
+        with pytest.raises(ValueError, match="parameter must be the name or the position of one parameter"):
+            ProfileLikelihoodDisplay.from_estimator(model, X[:, :1], Y, ["x0"])
+
+    @pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.SeparationWarning")
+    def test_separation_and_dependent_columns_are_drawn_as_far_as_they_go(self):
+        x, y = np.arange(20.0)[:, None], np.arange(20) > 9
+        separated = MLELogisticClassifier().fit(x, y)
+        display = ProfileLikelihoodDisplay.from_estimator(separated, x, y, "x0", n_points=11)
+        assert display.wald_line_ is None and np.isinf(display.profile.upper)
+        display.figure_.canvas.draw()
+
+    @pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.RankDeficiencyWarning")
+    def test_what_the_data_do_not_determine_is_a_flat_line(self):
+        twice = np.column_stack([X[:, 0], 2 * X[:, 0]])
+        model = MLELogisticClassifier().fit(twice, Y)
+        display = ProfileLikelihoodDisplay.from_estimator(model, twice, Y, "x1")
+        assert display.interval_lines_ == [] and display.wald_line_ is None
+        display.figure_.canvas.draw()
 
     def test_without_a_finite_estimate_there_is_no_parabola(self):
         endless = replace(profile(), estimate=np.inf, standard_error=np.nan, upper=np.inf)
