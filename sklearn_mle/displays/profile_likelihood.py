@@ -140,9 +140,11 @@ class ProfileLikelihoodDisplay:
         (self.line_,) = self.ax_.plot(
             profile.grid, (profile.log_likelihood - profile.maximum) / unit.nats, color=BLUE, label="profile likelihood"
         )
-        self.wald_line_ = None
+        self.wald_line_, wald_ends = None, []
         if np.isfinite([profile.estimate, profile.standard_error]).all():
-            x = np.linspace(profile.grid.min(), profile.grid.max(), 201)
+            half = confidence_factor(profile.confidence_level) * profile.standard_error
+            wald_ends = [profile.estimate - half, profile.estimate + half]
+            x = np.linspace(min(profile.grid.min(), wald_ends[0]), max(profile.grid.max(), wald_ends[1]), 201)
             (self.wald_line_,) = self.ax_.plot(
                 x,
                 (profile.wald(x) - profile.maximum) / unit.nats,
@@ -155,10 +157,8 @@ class ProfileLikelihoodDisplay:
         self.interval_lines_ = [
             self.ax_.plot([end, end], [2.2 * threshold, threshold], color=BLUE, linewidth=1)[0] for end in ends
         ]
-        if self.wald_line_ is not None:
-            half = confidence_factor(profile.confidence_level) * profile.standard_error
-            for end in (profile.estimate - half, profile.estimate + half):
-                self.ax_.plot([end, end], [2.2 * threshold, threshold], color=VERMILION, linewidth=1, linestyle="--")
+        for end in wald_ends:
+            self.ax_.plot([end, end], [2.2 * threshold, threshold], color=VERMILION, linewidth=1, linestyle="--")
         self.ax_.set_ylim(2.2 * threshold, -0.12 * threshold)
         self.ax_.annotate(
             level, (1, threshold), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY
