@@ -21,6 +21,8 @@ _LAST_COEFFICIENTS = np.array(
 )
 _ROUGH = 1e-7
 _ROUNDING = 1e-12
+# A ratio this near to one is one: the panels of a logarithmic divergence differ by the rounding of their ends.
+_CRITICAL = 1e-8
 TAILS = 0.25 ** np.arange(1, 27)  # down to 2e-16
 _MOST_CELLS = 1e9
 
@@ -55,7 +57,7 @@ def beyond(previous: Array, last: Array, total: Array) -> Array:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = last / previous
-        series = np.where(ratio < 1, last * ratio / (1 - ratio), np.inf)
+        series = np.where(ratio < 1 - _CRITICAL, last * ratio / (1 - ratio), np.inf)
     return np.where(last > _ROUNDING * total, series, 0.0)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import sklearn
 import statsmodels.api as sm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -12,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.utils.fixes import parse_version
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning
@@ -32,6 +34,7 @@ GROUPS = rng.integers(0, 25, N)
 COPIES = rng.integers(0, 4, N)
 PRECISIONS = rng.uniform(0.2, 3.0, N)
 A = sm.add_constant(X)  # intercept first, as our parameters
+L1 = {"l1_ratio": 1.0} if parse_version(sklearn.__version__) >= parse_version("1.8") else {"penalty": "l1"}
 
 
 def location(result, k=P + 1):
@@ -270,7 +273,9 @@ def test_class_weights_are_for_sandwiches():
     p = model.predict_proba(X)[rows, 1]
     expected = sandwich((A[rows].T * (c * p * (1 - p))) @ A[rows], A[rows] * (c * (BINARY[rows] - p))[:, None])
     assert_same(found.covariance, expected)
-    theirs = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-10, solver="newton-cholesky")
+    # "balanced" written out: below 1.7 scikit-learn counts rows there, not weights.
+    balanced = dict(enumerate(len(rows) / (2 * mass)))
+    theirs = LogisticRegression(C=np.inf, class_weight=balanced, tol=1e-10, solver="newton-cholesky")
     theirs.fit(X, BINARY, COPIES)
     assert_same(infer(theirs, X, BINARY, sample_weight=COPIES, penalized="sandwich").covariance, expected, rtol=1e-5)
 
@@ -441,7 +446,7 @@ def test_more_errors(gaussian):
     with pytest.raises(NotFittedError):
         infer(GaussianMLERegressor(), X, REAL)
     with pytest.raises(TypeError, match="l1 penalty"):
-        infer(LogisticRegression(l1_ratio=1.0, solver="liblinear").fit(Z, BINARY), Z, BINARY, penalized="sandwich")
+        infer(LogisticRegression(**L1, solver="liblinear").fit(Z, BINARY), Z, BINARY, penalized="sandwich")
     with pytest.raises(TypeError, match="with an intercept, which it penalizes"):
         infer(LogisticRegression(solver="liblinear").fit(Z, BINARY), Z, BINARY, penalized="sandwich")
     with pytest.raises(TypeError, match="positive=True"):
