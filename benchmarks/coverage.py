@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.inference import infer
+from sklearn_mle.inference import infer, profile_interval
 
 __all__ = ["SETTINGS", "Setting", "coverage", "table"]
 
@@ -121,8 +121,6 @@ def coverage(
 
 def _intervals(model: Any, X: Array, y: Array, kind: str) -> Array:
     if kind == "profile":
-        from sklearn_mle.inference import profile_interval
-
         names = infer(model).parameters
         found = [profile_interval(model, X, y, name, confidence_level=LEVEL, n_points=2).interval for name in names[1:]]
         return np.array([(np.nan, np.nan), *found])
