@@ -25,10 +25,10 @@ class MLERegressor(BaseMLERegressor):
 
     .. math:: \sum_i w_i \left[ -\log p(y_i \mid \eta_i, \theta_i) \right] + \frac{\alpha}{2} \lVert \beta \rVert^2
 
-    Where the noise can vanish (all likelihoods with a second parameter but the negative binomial) the prior is relative to
-    it: :math:`\frac{\alpha}{2} \lVert \beta \rVert^2 / s^2` with s the (geometric mean) scale or
-    :math:`s^2` the dispersion, :math:`1 / s^2` the precision; :math:`1 / s` Weibull's shape. So the Gaussian's ``coef_``
-    are ``Ridge(alpha)``'s, and a perfect fit, infinitely likely, does not outweigh the prior.
+    Where the noise can vanish (all likelihoods with a second parameter but the negative binomial) the prior is
+    relative to it: :math:`\frac{\alpha}{2} \lVert \beta \rVert^2 / s^2`, with s the (geometric mean) scale,
+    :math:`s^2` the dispersion, :math:`1 / s^2` the shape or precision, :math:`1 / s` Weibull's shape. So the Gaussian's
+    ``coef_`` are ``Ridge(alpha)``'s, and a perfect fit, infinitely likely, does not outweigh the prior.
 
     Parameters
     ----------
