@@ -8,7 +8,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
@@ -162,6 +163,7 @@ def map_in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads
 def iterate_in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> Iterator[Any]:
     """Yield ``function(item)`` for every item, in the order of the items, computed by ``threads`` threads.
 
+    Calls see the caller's context variables, NumPy's error handling among them.
     Results are let go as they are yielded, so that a sum over large ones holds few of them at a time. The first
     exception, if any, is raised after every started call has ended: no thread is left at work behind it.
     """
@@ -170,12 +172,16 @@ def iterate_in_threads(function: Callable[[Any], Any], items: Iterable[Any], thr
         for item in items:
             yield function(item)
         return
-    executor = _pool.executor(threads)
-    try:
-        futures = deque(executor.submit(function, item) for item in items)
-    except RuntimeError:  # another thread has just replaced the pool by a larger one
+
+    def submitted() -> deque[Future[Any]]:
         executor = _pool.executor(threads)
-        futures = deque(executor.submit(function, item) for item in items)
+        # In the caller's context: what it says of floating-point errors (np.errstate) holds in the threads, too.
+        return deque(executor.submit(copy_context().run, function, item) for item in items)
+
+    try:
+        futures = submitted()
+    except RuntimeError:  # another thread has just replaced the pool by a larger one
+        futures = submitted()
     try:
         while futures:
             yield futures.popleft().result()

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from sklearn_mle.fitting import FitOptions, fit
-from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Gumbel
 from sklearn_mle.row_blocks import columns as columns_module
 from sklearn_mle.row_blocks import data as data_module
 from sklearn_mle.solvers import Status
@@ -123,6 +123,14 @@ def test_a_log_linear_scale_from_a_sample():
     X = rng.standard_normal((60_000, 15))
     y = X @ rng.standard_normal(15) + np.exp(0.3 * X[:, 0] - 0.2 * X[:, 1]) * rng.standard_normal(60_000)
     assert_exact(Gaussian(), X, y, scale="log_linear")
+
+
+def test_trial_steps_that_overflow_in_other_threads_are_no_matter_for_warnings():
+    rng = np.random.default_rng(10)
+    X = rng.standard_normal((50_000, 20))
+    y = X @ (0.1 * rng.standard_normal(20)) + rng.standard_t(4, 50_000)  # a left tail that a Gumbel cannot have
+    found = fit(Gumbel(), X, y, options=FitOptions())
+    assert found.status is Status.CONVERGED and found.gap <= 1e-8
 
 
 def test_float32_is_as_exact_as_its_values_in_float64():

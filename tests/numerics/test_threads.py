@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -249,3 +250,9 @@ print(status, limits() == before)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_child_forked_during_a_fit_starts_afresh():
     assert in_a_fresh_interpreter(FORK) == ["0", "True"]
+
+
+def test_what_the_caller_says_of_floating_point_errors_holds_in_the_threads():
+    with np.errstate(over="ignore", invalid="raise"):
+        seen = map_in_threads(lambda _: np.geterr(), range(3), 2)
+    assert {(one["over"], one["invalid"]) for one in seen} == {("ignore", "raise")}
