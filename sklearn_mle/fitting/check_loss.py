@@ -94,7 +94,13 @@ def fit_check_loss(
         return matrix
 
     def watch(theta: Array) -> bool:
-        return observer is not None and observer(outcome.to_original(full(theta, known)))
+        if observer is None:
+            return False
+        scale = known
+        if known is None and not joint:
+            # The scale that goes with this location: without it an observer would see the last iteration jump.
+            scale = max(problem.value(theta) / outcome.weight_sum, float(np.finfo(np.float64).tiny))
+        return observer(outcome.to_original(full(theta, scale)))
 
     optimum = _nothing(problem) if silent and prior.any() else problem.minimize(options.max_iter, watch)
     if not prior.any() and optimum.status is not Status.STOPPED:

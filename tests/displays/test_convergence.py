@@ -59,6 +59,13 @@ def test_the_objective_is_stationary_where_the_fit_ended(name):
         assert abs(there - back) < 0.05 * (there + back - 2 * least) + 1e-6
 
 
+@pytest.mark.parametrize("model", [MLERegressor("laplace"), MLERegressor("laplace", alpha=1.0)], ids=["free", "prior"])
+def test_the_scale_of_a_check_loss_is_seen_to_follow_its_location(model):
+    excess = ConvergenceDisplay.from_estimator(model, X_REAL, Y_REAL).excess
+    assert excess[0] < 1 and (np.diff(excess) < 0).all()
+    assert np.median(excess) < 1e-2  # no plateau with a jump at its end
+
+
 def test_several_curves_share_axes_and_take_other_colours():
     first = ConvergenceDisplay.from_estimator(MLELogisticClassifier(C=1.0), X_TWO, Y_TWO, name="newton")
     second = ConvergenceDisplay.from_estimator(
