@@ -1,5 +1,7 @@
 """The forest plot draws what inference found, and leaves the right things out."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
@@ -54,6 +56,16 @@ def test_odds_ratios_are_exponentials_on_a_logarithmic_axis():
     assert ratios.ax_.get_xlabel() == "odds ratio of class 1 (95% intervals)"
     with pytest.raises(ValueError, match="odds_ratios: only a classifier"):
         CoefficientDisplay.from_estimator(GaussianMLERegressor().fit(X, Y), odds_ratios=True)
+
+
+def test_powers_of_ten_stand_apart_where_odds_ratios_span_many_decades():
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    display = CoefficientDisplay.from_estimator(MLELogisticClassifier().fit(X.iloc[:, :8], y), odds_ratios=True)
+    display.figure_.canvas.draw()
+    labels = display.ax_.get_xticklabels()
+    assert {"1e-30", "1", "1e10", "1e20"} <= {label.get_text() for label in labels}
+    boxes = [label.get_window_extent() for label in labels]
+    assert min(right.x0 - left.x1 for left, right in pairwise(boxes)) > 5
 
 
 def test_classes_are_groups_with_colours_and_a_legend():
