@@ -152,7 +152,10 @@ class Likelihood(BaseEstimator, ABC):
 
     def distribution(self, eta: Array) -> Any:
         """Return the distribution of y given eta: frozen, of ``scipy.stats`` or alike, one entry per row."""
-        raise NotImplementedError(f"{type(self).__name__} has no distribution")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no distribution: predict_distribution, predict_interval, predict_quantile, "
+            "sample and compare need its method distribution(eta), which returns a frozen scipy.stats distribution."
+        )
 
     def mean(self, eta: Array) -> Array:
         """Return the mean of y given eta, shape (n,); nan or inf where it does not exist."""
@@ -172,7 +175,10 @@ class Likelihood(BaseEstimator, ABC):
         Twice the NLL less the NLL at the row's own best location. GLMs leave out the dispersion, so that it is in the
         units of the squared error (as R's ``deviance``); other likelihoods take it at the model's scale.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no deviance")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no deviance: deviance and d2_score need its method deviance(y, eta). "
+            "log_likelihood needs nothing more."
+        )
 
     def information_diagonal(self, eta: Array) -> Array:
         """Return the diagonal of the expected information, shape (q, n)."""
