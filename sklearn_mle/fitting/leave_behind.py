@@ -13,11 +13,12 @@ from sklearn_mle.fitting.separation import limiting_model
 from sklearn_mle.information import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.recession import Recession
+from sklearn_mle.recession import Preferences, Recession
+from sklearn_mle.row_blocks.columns import Columns
 from sklearn_mle.solvers import Solution
 from sklearn_mle.uniqueness import Identification, identify
 
-__all__ = ["curvature_left", "curvature_of_limit", "final_factor"]
+__all__ = ["curvature_left", "curvature_of_limit", "final_factor", "receding_changes"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
 _NO_DRIFT = 1e-8
@@ -61,21 +62,22 @@ def curvature_left(
     outcome: Outcome,
     identifications: Sequence[Identification | None],
     below: NDArray[np.intp] | None,
+    receding: Sequence[NDArray[np.float64]] = (),
 ) -> Curvature | None:
     """Return the curvature of a regression at its optimum; None where it has none to speak of.
 
-    What only rows below the floor of the noise (``below``) determine counts as undetermined.
+    What only rows below the floor of the noise (``below``) determine counts as undetermined, and so do ``receding``
+    changes of the coefficients, each of shape (q, p + 1) in X's units.
     """
     factor, drift = final_factor(objective, solution)
     if factor is None:
         return None
     columns, terms = outcome.prepared.columns, objective.predictors.terms
-    divergent = None
+    changes = list(receding)
     if below is not None:
         above = np.setdiff1d(np.arange(outcome.data.n_rows), below)
         if not len(above):
             return None
-        changes = []
         for j, term in enumerate(terms):
             if term.columns:
                 left = identify(outcome.data.take(above), columns, intercept=term.intercept)
@@ -83,17 +85,25 @@ def curvature_left(
                 changes += [np.outer(np.eye(len(terms))[j], vector) for vector in null.T]
         if not changes:
             return None
-        divergent = np.stack(changes)
     return Curvature(
         factor,
         objective.predictors,
         columns,
         outcome.prepared.unit,
         identifications,
-        divergent,
+        np.stack(changes) if changes else None,
         response_scale=(outcome.factor, *(1.0,) * (len(terms) - 1)),
         drift=drift,
     )
+
+
+def receding_changes(
+    location: PenalizedNLL, recession: Recession, columns: Columns, n_predictors: int
+) -> list[NDArray[np.float64]]:
+    """Return what the limiting model of a location leaves undetermined, as changes (q, p + 1) in X's units."""
+    unseen = Preferences(location).unseen(~recession.separated)
+    others = np.zeros((n_predictors - 1, location.predictors.shape[1]))
+    return [np.concatenate([columns.to_original(location.predictors.matrix(v)), others]) for v in unseen.T]
 
 
 def curvature_of_limit(

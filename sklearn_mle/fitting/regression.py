@@ -15,7 +15,7 @@ from sklearn_mle.curvature import Curvature
 from sklearn_mle.exceptions import ConvergenceWarning, PerfectFitWarning, RankDeficiencyWarning
 from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
-from sklearn_mle.fitting.leave_behind import curvature_left, curvature_of_limit
+from sklearn_mle.fitting.leave_behind import curvature_left, curvature_of_limit, receding_changes
 from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.perfect import perfect_location
 from sklearn_mle.fitting.prepare import Prepared
@@ -249,6 +249,11 @@ class _Regression:
                 curvature = curvature_left(objective, solution, self.outcome, identifications, below)
             elif len(matrix) == 1:
                 curvature = curvature_of_limit(objective, self.recession, solution.theta, self.prepared)
+            else:
+                # The tiny prior moves the standard errors of the rest by about a millionth of them.
+                location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
+                receding = receding_changes(location, self.recession, self.prepared.columns, len(matrix))
+                curvature = curvature_left(objective, solution, self.outcome, identifications, below, receding)
         return self._result(matrix, -nll, solution, curvature)
 
     def _finite(
