@@ -1,6 +1,7 @@
 """What every regressor offers, whatever the likelihood: from fitted linear predictors to the public methods."""
 
 from abc import abstractmethod
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -236,8 +237,10 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         Raises
         ------
         ValueError
-            If the fit was perfect, so that the distribution is degenerate.
+            If ``n_samples`` is no whole number, or the fit was perfect, so that the distribution is degenerate.
         """
+        if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 0:
+            raise ValueError(f"n_samples must be a whole number >= 0; got {n_samples!r}.")
         distribution = self.predict_distribution(X, offset)
         shape = (int(n_samples), X.shape[0] if hasattr(X, "shape") else len(X))
         return np.asarray(distribution.rvs(size=shape, random_state=check_random_state(random_state)), dtype=float).T

@@ -84,6 +84,9 @@ def test_what_a_fit_says(name, scale):
     assert draws.shape == (N, 3)
     likelihood.check_target(draws.ravel())
     np.testing.assert_array_equal(draws, model.sample(X, 3, random_state=0))
+    for wrong in (-1, 2.5, True):
+        with pytest.raises(ValueError, match="n_samples must be a whole number"):
+            model.sample(X, wrong)
     assert model.score(X, y) == pytest.approx(r2_score(y, model.predict(X)))
     assert model.deviance(X, y) == pytest.approx(likelihood.deviance(y, eta).sum(), rel=1e-12)
 
