@@ -79,11 +79,15 @@ def expected_factor(objective: PenalizedNLL, theta: Array) -> Factor:
         return _factor(objective, theta, matrix)
     except NotPositiveDefiniteError:
         damping = _LEAST_DAMPING * (matrix.diagonal() + matrix.diagonal().max(initial=0.0) + 1e-300)
-        while True:
+        while np.isfinite(damping).all():
             try:
                 return CholeskyFactor(matrix + np.diag(damping))
             except NotPositiveDefiniteError:
                 damping = 100 * damping
+    raise ValueError(
+        "X, y, sample_weight or offset holds numbers so large (or so small) that the curvature leaves the range of "
+        "float64; change their units."
+    )
 
 
 def absolute_factor(objective: PenalizedNLL, theta: Array) -> Factor:

@@ -135,3 +135,10 @@ def test_refinement_respects_the_penalty():
     refined = refine(objective, theta, factor)
     assert factor.squared_norm(objective.exact_gradient(refined)) <= 1e-30
     assert np.abs(refined.rounded - 1).max() > 1e-12, "the prior has moved it"
+
+
+@pytest.mark.parametrize("size", [1e160, np.inf])
+def test_a_curvature_beyond_float64_is_an_error_and_not_an_endless_damping(size):
+    objective = objective_of(np.full((N, 2), size), rng.random(N))
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="leaves the range of float64"):
+        expected_factor(objective, np.zeros(3))

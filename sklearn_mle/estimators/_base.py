@@ -27,12 +27,17 @@ from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.solvers import Status
 
-__all__ = ["BaseMLE", "TrainingData"]
+__all__ = ["BEYOND", "BaseMLE", "TrainingData"]
 
 Array = NDArray[np.float64]
 
 # Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
 _NOTICEABLE_GAP = 1e-6
+_MOST_BITS = 1000
+# What is said of rows whose score is no number.
+BEYOND = (
+    "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,10 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
         offset: Any,
         observer: Callable[[int, Array], bool | None] | None = None,
     ) -> Self:
-        data = self._prepare(X, y, sample_weight, offset)
+        self._refuse_endless_integers()
+        # Tiny and huge numbers may overflow on their way through validation, too.
+        with np.errstate(all="ignore"):
+            data = self._prepare(X, y, sample_weight, offset)
         known = {**data.attributes, "_needs_offset": offset is not None}
         tasks = None
         if getattr(self, "_skl_callbacks", None):
@@ -166,6 +174,12 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
             # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
             warnings.warn(warning, stacklevel=4)
         return self
+
+    def _refuse_endless_integers(self) -> None:
+        """Raise for a parameter that Python holds and float64 does not."""
+        for name, value in self.get_params(deep=False).items():
+            if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+                raise ValueError(f"{name} must be a number within the range of float64, about 1e308; got a larger one.")
 
     def _start(self, shape: tuple[int, int]) -> Array | None:
         """Return the previous fit's coefficients where warm_start asks for them and they fit the new problem."""
@@ -353,12 +367,13 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
         # Likelihoods are predictors-first: class probabilities are (K, n) there.
-        nll = self._fitted_likelihood().nll(y.T, self._linear_predictors(X, offset))
-        if weight is None:
-            return -float(nll.sum())
-        # A row of weight zero is absent, even where its log-likelihood is infinite.
-        present = weight > 0
-        return -float(weight[present] @ nll[present])
+        with np.errstate(over="ignore", invalid="ignore"):
+            nll = self._fitted_likelihood().nll(y.T, self._linear_predictors(X, offset))
+            # A row of weight zero is absent, even where its log-likelihood is infinite.
+            total = float(nll.sum() if weight is None else weight[weight > 0] @ nll[weight > 0])
+        if math.isnan(total):
+            raise ValueError(BEYOND)
+        return -total
 
 
 def _warnings(result: FitResult) -> list[Warning]:

@@ -37,6 +37,8 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     ValueError
         If y is continuous, or anything else that scikit-learn does not take for labels.
     """
+    if y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError("y must not hold missing labels, but it holds NaT; drop or repair such rows.")
     integers = _as_integers(y)
     if integers is not None:
         low = int(integers.min())

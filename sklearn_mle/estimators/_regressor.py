@@ -6,16 +6,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle.estimators._base import Array, BaseMLE, TrainingData
+from sklearn_mle.estimators._base import BEYOND, Array, BaseMLE, TrainingData
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_probability_levels,
+    check_real_target,
     check_sample_weight,
     validate_training,
 )
@@ -23,6 +25,7 @@ from sklearn_mle.fitting import best_constant
 from sklearn_mle.inference import Summary, infer
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
+from sklearn_mle.numerics.naming import naming
 
 __all__ = ["BaseMLERegressor"]
 
@@ -79,6 +82,8 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         least = 2 if likelihood.second is not None and isinstance(scale, str) else 1
         counts = isinstance(likelihood, Binomial)
         X, y, attributes = validate_training(self, X, y, y_numeric=True, least_samples=least, multi_output=counts)
+        if issparse(y):
+            raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
         weight = check_sample_weight(sample_weight, len(y))
         if weight is not None and np.count_nonzero(weight) < least:
             raise ValueError(
@@ -123,8 +128,9 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         return self._likelihood
 
     def _read_target(self, y: Any) -> NDArray[Any]:
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        return _checked(self._likelihood, y)
+        with naming("y"):
+            y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+            return _checked(self._likelihood, y)
 
     def _eta(self, X: Any, offset: Array | None) -> Array:
         """Return the linear predictors of validated X, shape (q, n), a degenerate scale (minus) infinity."""
@@ -186,6 +192,8 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
             Predictive standard deviation, the parameters taken as known; only if ``return_std``.
         """
         X, offset = self._validate_predict(X, offset)
+        with naming("return_std"):
+            return_std = bool(return_std)
         eta = self._eta(X, offset)
         mean = self._mean(eta)
         if not return_std:
@@ -241,9 +249,12 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         """
         if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 0:
             raise ValueError(f"n_samples must be a whole number >= 0; got {n_samples!r}.")
+        with naming("random_state"):
+            generator = check_random_state(random_state)
         distribution = self.predict_distribution(X, offset)
         shape = (int(n_samples), X.shape[0] if hasattr(X, "shape") else len(X))
-        return np.asarray(distribution.rvs(size=shape, random_state=check_random_state(random_state)), dtype=float).T
+        with naming("X, offset or n_samples"):
+            return np.asarray(distribution.rvs(size=shape, random_state=generator), dtype=float).T
 
     def predict_interval(
         self, X: Any, coverage: float = 0.9, offset: Any = None, *, include_parameter_uncertainty: bool = False
@@ -277,6 +288,8 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         level = check_probability_levels(coverage, "coverage")
         if level.ndim:
             raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
+        with naming("include_parameter_uncertainty"):
+            include_parameter_uncertainty = bool(include_parameter_uncertainty)
         if include_parameter_uncertainty:
             return predictive_interval(infer(self), X, offset=offset, coverage=float(level))
         X, offset = self._validate_predict(X, offset)
@@ -394,8 +407,16 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         float
             At most 1; 0 is the constant mean, and a worse prediction is negative.
         """
-        y, weight = self._outcomes(y, sample_weight)
-        return float(r2_score(y, self.predict(X, offset=offset), sample_weight=weight))
+        prediction = self.predict(X, offset=offset)
+        if not np.isfinite(prediction).all():
+            raise ValueError(BEYOND)
+        with naming("y"):
+            y, weight = self._outcomes(y, sample_weight)
+            y = check_real_target(y)
+            check_consistent_length(X, y)
+        weight = check_sample_weight(weight, len(y))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(r2_score(y, prediction, sample_weight=weight))
 
     def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total deviance of y given X: twice what its log-likelihood lacks to that of a perfect location.
@@ -424,7 +445,8 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         y = self._read_target(y)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
-        return self._total_deviance(y, self._linear_predictors(X, offset), weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _number(self._total_deviance(y, self._linear_predictors(X, offset), weight))
 
     def _total_deviance(self, y: Array, eta: Array, weight: Array | None) -> float:
         deviance = self._likelihood.deviance(y.T, eta)
@@ -469,9 +491,11 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         y = self._read_target(y)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
-        eta = self._linear_predictors(X, offset)
-        null = best_constant(self._likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset)
-        return 1 - self._total_deviance(y, eta, weight) / self._total_deviance(y, null, weight)
+        with np.errstate(all="ignore"):
+            eta = self._linear_predictors(X, offset)
+            null = best_constant(self._likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset)
+            of_model, of_null = self._total_deviance(y, eta, weight), self._total_deviance(y, null, weight)
+            return _number(float(1 - np.float64(of_model) / of_null))
 
     def _outcomes(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Return y in the units of predict, and weights: counts become fractions, weighted by their trials."""
@@ -481,8 +505,15 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         return fraction, trials if sample_weight is None else trials * np.asarray(sample_weight)
 
 
+def _number(score: float) -> float:
+    if np.isnan(score):
+        raise ValueError(BEYOND)
+    return score
+
+
 def _checked(likelihood: Likelihood, y: Array) -> Array:
     """Return y in the likelihood's domain, rows first; columns of counts stay two."""
-    if y.ndim == 2 and not (isinstance(likelihood, Binomial) and y.shape[1] == 2):
-        y = column_or_1d(y, warn=True)
-    return likelihood.check_target(y.T).T
+    with naming("y"):
+        if y.ndim == 2 and not (isinstance(likelihood, Binomial) and y.shape[1] == 2):
+            y = column_or_1d(y, warn=True)
+        return likelihood.check_target(y.T).T

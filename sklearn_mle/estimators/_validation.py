@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
+from sklearn_mle.numerics.naming import naming
+
 __all__ = [
     "check_offset",
     "check_probability_levels",
@@ -45,18 +47,19 @@ def validate_training(
     draft = copy.copy(estimator)
     if least_samples > 1 and _one_row(X):
         raise ValueError(
-            f"{type(estimator).__name__} cannot estimate from 1 sample (n_samples=1): a scale needs at least 2 rows."
+            f"{type(estimator).__name__} cannot estimate from 1 sample of X (n_samples=1): a scale needs 2 rows."
         )
     # The fit's first pass sees every entry: it finds what is not finite in a large X, which is not read twice for that.
     finite = not (isinstance(X, np.ndarray) and X.size > _LARGE)
-    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu":
-        # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's
-        # time in this room.
+    with naming("X"):
         X = validate_data(draft, X, **_MATRIX, ensure_min_samples=least_samples, ensure_all_finite=finite)
-        check_consistent_length(X, y)
-    else:
-        target_params |= {"ensure_min_samples": least_samples, "ensure_all_finite": finite}
-        X, y = validate_data(draft, X, y, **_MATRIX, **target_params)
+    # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's time
+    # in this room.
+    if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"):
+        with naming("y"):
+            # Of another draft: without X, validate_data forgets the features' names.
+            y = validate_data(copy.copy(estimator), y=y, **target_params)
+    check_consistent_length(X, y)
     learned = vars(draft)
     attributes = {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
     return _canonical(X), y, attributes
@@ -74,7 +77,8 @@ def _one_row(X: Any) -> bool:
 
 def validate_features(estimator: Any, X: Any) -> Any:
     """Validate X against what the estimator was fitted on."""
-    return validate_data(estimator, X, reset=False, **_MATRIX)
+    with naming("X"):
+        return validate_data(estimator, X, reset=False, **_MATRIX)
 
 
 def _canonical(X: Any) -> Any:
@@ -96,6 +100,10 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
             f"sample_weight must not be negative, but row {row} has {weight[row]:g}. A weight counts copies of its "
             "row; 0 leaves the row out."
         )
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if total == np.inf:
+        raise ValueError("sample_weight sums to more than a float64 can hold; divide the weights by a constant.")
     if not weight.any():
         raise ValueError(
             "sample_weight is zero on every row, so no row is left to fit. Sample weights must contain at least one "
@@ -110,9 +118,10 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | N
 
 
 def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
-    if isinstance(values, Real):
-        values = np.full(shape, values, dtype=np.float64)
-    array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0)
+    with naming(name):
+        if isinstance(values, Real):
+            values = np.full(shape, values, dtype=np.float64)
+        array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, one entry a row of X, or be a scalar; got {array.shape}.")
     return array
@@ -120,13 +129,15 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float
 
 def check_real_target(y: Any) -> NDArray[np.float64]:
     """Validate the y of a regressor outside fit: (n,) finite numbers."""
-    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    return column_or_1d(y, warn=True)
+    with naming("y"):
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        return column_or_1d(y, warn=True)
 
 
 def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
     """Validate probabilities strictly between 0 and 1: a scalar or a sequence."""
-    levels = np.asarray(q, dtype=np.float64)
-    if levels.ndim > 1 or not ((levels > 0) & (levels < 1)).all():
+    with naming(name):
+        levels = np.asarray(q, dtype=np.float64)
+    if levels.ndim > 1 or not levels.size or not ((levels > 0) & (levels < 1)).all():
         raise ValueError(f"{name} must lie strictly between 0 and 1 (a number, or a 1-D sequence); got {q!r}.")
     return levels

@@ -26,6 +26,7 @@ from sklearn_mle.estimators._validation import check_offset, check_sample_weight
 from sklearn_mle.fitting import FitResult
 from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
+from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.special import log_softmax
 
 __all__ = ["MLELogisticClassifier"]
@@ -209,16 +210,19 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         target: NDArray[Any]
         classes: NDArray[Any]
-        soft, columns = is_soft(y), column_labels(y)
+        with naming("y"):
+            soft, columns = is_soft(y), column_labels(y)
         X, y, attributes = validate_training(self, X, y, multi_output=soft)
-        weight = check_sample_weight(sample_weight, len(y))
+        weight = check_sample_weight(sample_weight, X.shape[0])
         if soft:
-            target = read_soft_labels(y)
+            with naming("y"):
+                target = read_soft_labels(y)
             classes = np.arange(target.shape[1]) if columns is None else columns
             if len(set(classes.tolist())) < len(classes):
                 raise ValueError(f"The columns of y name the classes, so each must be unique; got {classes.tolist()}.")
         else:
-            classes, target = encode_labels(y)
+            with naming("y"):
+                classes, target = encode_labels(y)
         target, weight = self._weight_classes(classes, target, weight)
         attributes["classes_"] = classes
         return TrainingData(
@@ -285,10 +289,11 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         return predictors if offset is None else predictors + offset.T
 
     def _read_target(self, y: Any) -> NDArray[Any]:
-        if is_soft(y):
-            return _as_read(self._read_probabilities(y), len(self.classes_))
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-        return _as_read(codes_of(y, self.classes_), len(self.classes_))
+        with naming("y"):
+            if is_soft(y):
+                return _as_read(self._read_probabilities(y), len(self.classes_))
+            y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+            return _as_read(codes_of(y, self.classes_), len(self.classes_))
 
     def _read_probabilities(self, y: Any) -> Array:
         """Validate soft labels outside fit: their columns must be the classes of the fit."""
@@ -448,6 +453,8 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         --------
         sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
         """
+        with naming("odds_ratios"):
+            odds_ratios = bool(odds_ratios)
         return self._inference(reference).summary(confidence_level, odds_ratios)
 
     def _inference(self, reference: Any) -> Inference:
@@ -475,9 +482,13 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         """
         decision = self.decision_function(X, offset)
         chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
-        if not is_soft(y):
-            return float(accuracy_score(y, self.classes_[chosen], sample_weight=sample_weight))
-        probabilities = self._read_probabilities(y)
+        with naming("y"), np.errstate(invalid="ignore"):
+            if not is_soft(y):
+                labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+                check_consistent_length(decision, labels)
+                weight = check_sample_weight(sample_weight, len(labels))
+                return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))
+            probabilities = self._read_probabilities(y)
         check_consistent_length(decision, probabilities)
         hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
         return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))

@@ -13,17 +13,23 @@ from sklearn_mle.fitting.check_loss import fit_check_loss
 from sklearn_mle.fitting.check_loss_log_linear import fit_check_loss_log_linear
 from sklearn_mle.fitting.gaussian import fit_gaussian
 from sklearn_mle.fitting.logistic import fit_logistic
-from sklearn_mle.fitting.prepare import prepare
+from sklearn_mle.fitting.prepare import Prepared, prepare
 from sklearn_mle.fitting.regression import fit_regression
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
 from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.row_blocks.columns import NotFiniteError
 
 __all__ = ["FitOptions", "FitResult", "NotFiniteError", "best_constant", "fit"]
 
 Array = NDArray[Any]
+
+_BEYOND = (
+    "X, y, sample_weight, offset or a parameter holds numbers so large (or so small) that their sums or squares leave "
+    "the range of float64; change their units."
+)
 
 
 def fit(
@@ -64,36 +70,66 @@ def fit(
     Raises
     ------
     ValueError
-        If the data have no answer at all: fewer than two classes with weight. If a likelihood has a kink that no fit
-        is known for.
+        If the data have no answer at all: fewer than two classes with weight; numbers that overflow. If a likelihood
+        has a kink that no fit is known for.
     """
     options = FitOptions() if options is None else options
     watched = _counted(observer, options.verbose)
     if offset is not None:
         offset = np.atleast_2d(offset.T)
     model, y, weight, log_jacobian = _equivalent(likelihood, y, sample_weight)
-    with single_threaded_blas:
+    # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
+    with single_threaded_blas, np.errstate(all="ignore"):
         prepared = prepare(X, y.T, weight, offset, model.n_predictors, options, feature_names)
-        if isinstance(model, Bernoulli | Categorical):
-            result = fit_logistic(model, prepared, options, start=start, observer=watched, class_names=class_names)
-        elif isinstance(model, Gaussian) and options.scale != "log_linear":
-            result = fit_gaussian(model, prepared, options, start=start, observer=watched)
-        elif isinstance(model, LocationScale) and not model.smooth:
-            fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss
-            result = fit_kinked(model, prepared, options, start=start, observer=watched)
-        elif not model.smooth:
-            raise ValueError(
-                f"likelihood: {type(model).__name__} says that it has a kink (smooth = False); of those, only laplace "
-                "and asymmetric_laplace can be fitted. Use one of them, or round the kink off."
-            )
-        else:
-            result = fit_regression(model, prepared, options, start=start, observer=watched)
+        try:
+            result = _fitted(model, prepared, options, start, watched, class_names)
+        except (ArithmeticError, NotPositiveDefiniteError) as error:
+            raise ValueError(_BEYOND) from error
     if model is not likelihood:
         n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         result = replace(result, n_obs=n_obs, log_likelihood=result.log_likelihood - log_jacobian)
+    _refuse_overflow(result, prepared)
     if options.verbose:
         print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
     return result
+
+
+def _fitted(
+    model: Likelihood,
+    prepared: Prepared,
+    options: FitOptions,
+    start: Array | None,
+    observer: Callable[[Array], bool] | None,
+    class_names: Any,
+) -> FitResult:
+    """Fit a model by the path that knows its likelihood."""
+    if isinstance(model, Bernoulli | Categorical):
+        return fit_logistic(model, prepared, options, start=start, observer=observer, class_names=class_names)
+    if isinstance(model, Gaussian) and options.scale != "log_linear":
+        return fit_gaussian(model, prepared, options, start=start, observer=observer)
+    if isinstance(model, LocationScale) and not model.smooth:
+        fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss
+        return fit_kinked(model, prepared, options, start=start, observer=observer)
+    if not model.smooth:
+        raise ValueError(
+            f"likelihood: {type(model).__name__} says that it has a kink (smooth = False); of those, only laplace "
+            "and asymmetric_laplace can be fitted. Use one of them, or round the kink off."
+        )
+    return fit_regression(model, prepared, options, start=start, observer=observer)
+
+
+def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
+    """Raise where the answer is beyond float64: by the units of X, or by the sizes of all numbers together."""
+    coefficients = result.coefficients
+    beyond = np.isinf(coefficients[:, :-1]).any(axis=0)
+    if beyond.any():
+        names = prepared.names(np.flatnonzero(beyond))
+        raise ValueError(
+            f"X: the coefficient of {names} is beyond the largest float64, for the column's numbers are so small. "
+            "Measure it in a smaller unit: multiply the column by a power of ten."
+        )
+    if np.isnan(coefficients).any() or np.isinf(coefficients[0]).any() or np.isnan(result.log_likelihood):
+        raise ValueError(_BEYOND)
 
 
 def _equivalent(

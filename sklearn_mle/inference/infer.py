@@ -18,6 +18,7 @@ from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.request import check_choices, covariance_meant, group_codes
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.likelihoods import Gaussian
+from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["infer"]
@@ -127,6 +128,8 @@ def infer(
     Wald test: F(2, 439) = 211.062, p = 5.944e-65
     """
     check_choices(covariance, weight_type, penalized, dispersion)
+    with naming("small_sample"):
+        small_sample = bool(small_sample)
     inside, X, names = open_up(estimator, X)
     model = read_estimator(inside, feature_names=names)
     if inside is not estimator:

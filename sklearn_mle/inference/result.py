@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -328,6 +329,6 @@ def critical_value(confidence_level: float, df: float) -> float:
     ValueError
         If the confidence level is not strictly between 0 and 1.
     """
-    if not 0 < confidence_level < 1:
+    if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
         raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
     return float(stats.t.isf((1 - confidence_level) / 2, df))

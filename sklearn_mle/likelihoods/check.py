@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._outcomes import outcome_nodes
 from sklearn_mle.likelihoods.user import UserLikelihood
+from sklearn_mle.numerics.naming import naming
 
 __all__ = ["check_likelihood"]
 
@@ -61,9 +62,13 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
         raise TypeError(f"check_likelihood takes an instance of Likelihood{hint}; got {likelihood!r}.")
     likelihood.check_parameters()
     with np.errstate(all="ignore"):
+        with naming("y"):
+            y = None if y is None else likelihood.check_target(y)
+        if y is not None and not len(y):
+            raise ValueError("y is empty: at least one outcome is needed.")
         problems = _basics(likelihood, y)
         if not problems:
-            outcomes = _outcomes(likelihood) if y is None else likelihood.check_target(y)
+            outcomes = _outcomes(likelihood) if y is None else y
             eta = _predictors(likelihood, outcomes)
             problems = list(_nll(likelihood, outcomes, eta))
             if not problems:

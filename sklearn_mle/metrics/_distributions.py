@@ -16,6 +16,7 @@ from scipy.stats._distn_infrastructure import rv_continuous_frozen, rv_discrete_
 from sklearn.utils import column_or_1d
 
 from sklearn_mle.metrics._probability_rows import as_floats
+from sklearn_mle.numerics.naming import naming
 
 Array = NDArray[np.float64]
 
@@ -124,7 +125,8 @@ def read_distributions(y_pred: Any, y: Array) -> RowDistributions:
 
 def read_outcomes(y_true: Any) -> Array:
     """Outcomes (n,): finite numbers."""
-    y = column_or_1d(as_floats(y_true, "y_true"))
+    with naming("y_true"):
+        y = column_or_1d(as_floats(y_true, "y_true"))
     if len(y) == 0:
         raise ValueError("y_true is empty: at least one outcome is needed.")
     if not np.isfinite(y).all():

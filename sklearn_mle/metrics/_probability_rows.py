@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
+from sklearn_mle.numerics.naming import naming
+
 SUM_TOLERANCE = 1e-6
 _BLOCK_ENTRIES = 65_536  # of scratch space for the exponentials of a block: a quarter of a megabyte stays in cache
 
@@ -50,6 +52,8 @@ class ProbabilityRows:
 
 def read_rows(values: ArrayLike, name: str, *, is_log: bool = False) -> ProbabilityRows:
     """Read (n, K) rows that sum to 1; (n,) is taken as the second of two classes."""
+    with naming("log_proba"):
+        is_log = bool(is_log)
     array = as_floats(values, name)
     if 0 in array.shape or array.ndim not in (1, 2):
         raise ValueError(f"{name} must have shape (n, K), or (n,) for the second of two classes; got {array.shape}.")
@@ -73,13 +77,14 @@ def as_floats(values: Any, name: str) -> NDArray[np.floating]:
     """Dense real numbers, in their own float type if they have one (float64 otherwise)."""
     if issparse(values):
         raise ValueError(f"{name} is sparse; pass {name}.toarray().")
-    array = np.asarray(values)
+    with naming(name):
+        array = np.asarray(values)
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
         return array
     if array.dtype.kind in "biufO":
         try:
             return array.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
     raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}.")
 

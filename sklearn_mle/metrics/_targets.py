@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
+from sklearn_mle.numerics.naming import naming
 
 _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table
 
@@ -47,9 +48,12 @@ def read_target(
     ``labels`` names the K classes in the order of the columns; where they are not given, they are the sorted labels of
     ``y_true``, which must then be as many as ``n_classes``, the columns that predictions have (if there are any).
     """
+    with naming("log_proba"):
+        is_log = bool(is_log)
     if issparse(y_true):
         raise ValueError("y_true is sparse; pass labels (n,), or dense probability rows: y_true.toarray().")
-    shape = np.shape(y_true)
+    with naming("y_true"):
+        shape = np.shape(y_true)
     if len(shape) not in (1, 2) or 0 in shape:
         raise ValueError(f"y_true must be labels (n,) or probability rows (n, K), with n > 0; got shape {shape}.")
     known = None if labels is None else check_labels(labels)
@@ -62,7 +66,8 @@ def read_target(
         return RowTarget(read_rows(y_true, "y_true", is_log=is_log))
     if is_log:
         raise ValueError(f"y_true must hold log-probability rows (n, K) if log_proba=True; got shape {shape}.")
-    y = column_or_1d(y_true, warn=True)
+    with naming("y_true"):
+        y = column_or_1d(y_true, warn=True)
     if known is None:
         known = distinct(y, expected=n_classes)
         if n_classes is not None and known.size != n_classes:
@@ -82,7 +87,8 @@ def read_target(
 
 def check_labels(labels: ArrayLike) -> NDArray[Any]:
     """Labels (K,), distinct."""
-    known = np.asarray(labels)
+    with naming("labels"):
+        known = np.asarray(labels)
     if known.ndim != 1 or known.size == 0:
         raise ValueError(f"labels must be a sequence, one label a column; got shape {known.shape}.")
     if len(set(known.tolist())) != known.size:

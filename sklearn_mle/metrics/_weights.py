@@ -26,8 +26,9 @@ def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]
 
 def weighted_mean(rows: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
     """Mean of ``rows`` (n,); a weight of k counts a row k times, and 0 drops it, infinite or not."""
-    if weight is None:
-        return float(rows.mean()) + 0.0  # a mean of -0.0 is reported as 0.0
-    weight = weight / weight.max()  # so that the sum of weights is finite even near the largest float
-    used = weight > 0
-    return float((weight[used] * rows[used]).sum() / weight.sum()) + 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum beyond float64 is infinite
+        if weight is None:
+            return float(rows.mean()) + 0.0  # a mean of -0.0 is reported as 0.0
+        weight = weight / weight.max()  # so that the sum of weights is finite even near the largest float
+        used = weight > 0
+        return float((weight[used] * rows[used]).sum() / weight.sum()) + 0.0

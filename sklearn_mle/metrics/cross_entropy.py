@@ -23,6 +23,7 @@ from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, check_column_order, read_target
 from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.numerics.naming import naming
 
 
 def cross_entropy(
@@ -236,6 +237,8 @@ def kl_divergence(
     """
     unit = nats_in_unit(base)
     if is_distribution(y_true) or is_distribution(y_pred):
+        with naming("log_proba"):
+            log_proba = bool(log_proba)
         if labels is not None or log_proba:
             raise ValueError(
                 "labels and log_proba speak of rows of probabilities; y_true and y_pred are distributions."

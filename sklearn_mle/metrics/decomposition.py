@@ -20,6 +20,9 @@ from sklearn_mle.metrics.information import frequencies, target_probabilities
 Array = NDArray[np.float64]
 Strategy = Literal["isotonic", "classwise", "bins"]
 
+_LARGEST_WEIGHT = 1e150
+_MOST = 1_000_000
+
 
 @dataclass(frozen=True)
 class DecompositionErrors:
@@ -204,7 +207,7 @@ def cross_entropy_decomposition(
     0.001
     """
     unit = nats_in_unit(base)
-    if strategy not in ("isotonic", "classwise", "bins"):
+    if not isinstance(strategy, str) or strategy not in ("isotonic", "classwise", "bins"):
         raise ValueError(f"strategy must be 'isotonic', 'classwise' or 'bins'; got {strategy!r}.")
     _check_count("n_bins", n_bins, 1)
     _check_count("n_resamples", n_resamples, 0)
@@ -213,6 +216,8 @@ def cross_entropy_decomposition(
     mean_cost("cross_entropy_decomposition", costs, weight, target)  # says so if it is infinite
     rows = _Rows(prediction, target, strategy, n_bins)
     weight = np.ones(len(costs)) if weight is None else weight
+    if weight.max() > _LARGEST_WEIGHT:
+        raise ValueError(f"sample_weight must not exceed {_LARGEST_WEIGHT:g} here, for it is squared; rescale it.")
     parts = rows.decomposition(weight, unit)
     if n_resamples == 0:
         return parts
@@ -288,3 +293,5 @@ class _Rows:
 def _check_count(name: str, value: int, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    if value > _MOST:
+        raise ValueError(f"{name} must be at most {_MOST}; got a larger number.")

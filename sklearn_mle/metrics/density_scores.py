@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -132,11 +133,12 @@ def interval_score(
     >>> round(interval_score([0.0, 3.0], [[-1.0, 1.0], [0.0, 2.5]], coverage=0.9), 6)
     7.25
     """
-    if not 0 < coverage < 1:
+    if not (isinstance(coverage, Real) and 0 < coverage < 1):
         raise ValueError(f"coverage must be between 0 and 1, such as 0.9; got {coverage!r}.")
     y = read_outcomes(y_true)
     low, high = _read_interval(interval, y)
-    rows = high - low + 2 / (1 - coverage) * (np.maximum(low - y, 0) + np.maximum(y - high, 0))
+    with np.errstate(over="ignore"):
+        rows = high - low + 2 / (1 - coverage) * (np.maximum(low - y, 0) + np.maximum(y - high, 0))
     return weighted_mean(rows, check_weight(sample_weight, len(y)))
 
 

@@ -75,5 +75,6 @@ def gaussian_kl_divergence(
     if len(n) != 1:
         shapes = {name: array.shape for name, array in arrays.items()}
         raise ValueError(f"means and standard deviations must have shape (n,) or (), with one n; got {shapes}.")
-    rows = np.broadcast_to(gaussian_kl(*arrays.values()), n)
+    with np.errstate(over="ignore", under="ignore"):
+        rows = np.broadcast_to(gaussian_kl(*arrays.values()), n)
     return weighted_mean(rows, check_weight(sample_weight, n[0])) / unit

@@ -117,8 +117,8 @@ def pit_histogram(
     >>> heights.round(1), edges
     (array([1., 1., 1., 1.]), array([0.  , 0.25, 0.5 , 0.75, 1.  ]))
     """
-    if isinstance(n_bins, bool) or not isinstance(n_bins, int | np.integer) or n_bins < 1:
-        raise ValueError(f"n_bins must be a whole number of at least 1; got {n_bins!r}.")
+    if isinstance(n_bins, bool) or not isinstance(n_bins, int | np.integer) or not 1 <= n_bins <= 1_000_000:
+        raise ValueError(f"n_bins must be a whole number of at least 1 (at most a million); got {n_bins!r}.")
     below, up_to = pit_values(y_true, y_pred).T
     weight = check_weight(sample_weight, len(below))
     edges = np.linspace(0, 1, n_bins + 1)

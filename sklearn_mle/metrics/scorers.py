@@ -134,8 +134,8 @@ def get_scorer(name: str) -> ProbabilisticScorer:
     >>> get_scorer("neg_kl_divergence")
     neg_kl_divergence_scorer
     """
-    if name not in _SCORERS:
-        raise ValueError(f"There is no scorer {name!r}; choose from {get_scorer_names()}.")
+    if not isinstance(name, str) or name not in _SCORERS:
+        raise ValueError(f"There is no scorer {name!r}; choose from {get_scorer_names()}, and give its name.")
     return copy.deepcopy(_SCORERS[name])
 
 
