@@ -23,7 +23,18 @@ else:
         """Stand-in below scikit-learn 1.9: says what callbacks need."""
 
         def set_callbacks(self, *callbacks: Any) -> Any:
-            """Raise ImportError: callbacks came with scikit-learn 1.9."""
+            """Raise ImportError: callbacks came with scikit-learn 1.9.
+
+            Parameters
+            ----------
+            *callbacks : callback instances
+                Of ``sklearn.callback``, where there are any.
+
+            Raises
+            ------
+            ImportError
+                Always.
+            """
             raise ImportError(
                 f"set_callbacks needs scikit-learn >= 1.9, but {sklearn.__version__} is installed; "
                 "upgrade with: pip install -U 'scikit-learn>=1.9'"
