@@ -47,34 +47,34 @@ class PenalizedNLL:
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient, in one pass."""
-        matrix = self.predictors.matrix(theta)
-
-        def block_sums(block: RowBlock) -> tuple[float, Array]:
-            eta = self.eta(block, matrix, theta)
-            value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
-            return value, self.predictors.pull_back(block.rows, gradient)
-
-        # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
-        with np.errstate(over="ignore", invalid="ignore"):
-            value, gradient = self.data.sum(block_sums)
-            penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
-            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
+        return self._value_and_gradient(theta, lambda block, eta: ())[:2]
 
     def expand(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient in a pass that forms the curvature, too, for ``hessian(theta)`` to take."""
+
+        def curvature(block: RowBlock, eta: Array) -> tuple[Array]:
+            return (self._block_curvature(block, self.likelihood.hessian(block.y, eta)),)
+
+        value, gradient, (total,) = self._value_and_gradient(theta, curvature)
+        self._expanded = (theta, self.predictors.pull_back_curvature(total))
+        return value, gradient
+
+    def _value_and_gradient(
+        self, theta: Array, extra: Callable[[RowBlock, Array], tuple[Any, ...]]
+    ) -> tuple[float, Array, list[Any]]:
+        """Return F, its gradient, and the sums of what ``extra(block, eta)`` returns, in one pass."""
         matrix = self.predictors.matrix(theta)
 
-        def block_sums(block: RowBlock) -> tuple[float, Array, Array]:
+        def block_sums(block: RowBlock) -> tuple[Any, ...]:
             eta = self.eta(block, matrix, theta)
             value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
-            curvature = self._block_curvature(block, self.likelihood.hessian(block.y, eta))
-            return value, self.predictors.pull_back(block.rows, gradient), curvature
+            return value, self.predictors.pull_back(block.rows, gradient), *extra(block, eta)
 
+        # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
         with np.errstate(over="ignore", invalid="ignore"):
-            value, gradient, curvature = self.data.sum(block_sums)
+            value, gradient, *sums = self.data.sum(block_sums)
             penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
-            self._expanded = (theta, self.predictors.pull_back_curvature(curvature))
-            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
+            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, sums
 
     def nll(self, theta: Array) -> float:
         """Return the unpenalized total NLL."""
