@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
+from sklearn_mle.estimators._inference import InformationCriteriaMixin
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_sample_weight,
@@ -67,7 +68,7 @@ class TrainingData:
     class_names: Sequence[Any] | None = None
 
 
-class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     """Abstract base: the fit path, and what every fitted model can say of (X, y).
 
     A subclass declares its parameters, among them ``fit_intercept``, ``solver``, ``tol``, ``max_iter``, ``warm_start``
@@ -287,54 +288,6 @@ class BaseMLE(CallbackSupportMixin, BaseEstimator, ABC):
             total = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight
             of_class = np.divide(total, own, out=np.ones_like(own), where=own > 0)
         return ReadData(data.X, data.y, weight, of_class, data.offset)
-
-    def aic(self) -> float:
-        r"""Return Akaike's information criterion of the fit: smaller is better.
-
-        .. math:: \mathrm{AIC} = 2 k - 2 \log L
-
-        with k the number of estimated parameters, a constant scale included, and log L the maximum of the likelihood.
-
-        Returns
-        -------
-        float
-            In nats, times two.
-
-        Raises
-        ------
-        ValueError
-            If the fit was penalized or weighted by class: then log L is not a maximum.
-        """
-        return 2 * self._unpenalized("aic").n_parameters - 2 * self.log_likelihood_
-
-    def bic(self) -> float:
-        r"""Return the Bayesian information criterion of the fit: smaller is better.
-
-        .. math:: \mathrm{BIC} = k \log n - 2 \log L
-
-        with n the sum of the weights, k and log L as in ``aic``.
-
-        Returns
-        -------
-        float
-            In nats, times two.
-
-        Raises
-        ------
-        ValueError
-            If the fit was penalized or weighted by class: then log L is not a maximum.
-        """
-        return self._unpenalized("bic").n_parameters * math.log(self.n_obs_) - 2 * self.log_likelihood_
-
-    def _unpenalized(self, asked: str) -> WhatFitKept:
-        model = self._fitted_model()
-        if model.penalized:
-            how = "class_weight" if model.class_weighted else "a penalty"
-            raise ValueError(
-                f"{asked}() needs the maximum of the likelihood, but this {type(self).__name__} was fitted with {how}. "
-                "Fit without; infer(estimator, X, y, penalized=...) gives the standard errors of such fits."
-            )
-        return self._kept
 
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total log-likelihood of y given X under the fitted model.

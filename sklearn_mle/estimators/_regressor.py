@@ -14,6 +14,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle.estimators._base import BEYOND, Array, BaseMLE, TrainingData
+from sklearn_mle.estimators._inference import RegressorInferenceMixin
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_probability_levels,
@@ -22,7 +23,7 @@ from sklearn_mle.estimators._validation import (
     validate_training,
 )
 from sklearn_mle.fitting import best_constant
-from sklearn_mle.inference import Summary, infer
+from sklearn_mle.inference import infer
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.numerics.naming import naming
@@ -30,7 +31,7 @@ from sklearn_mle.numerics.naming import naming
 __all__ = ["BaseMLERegressor"]
 
 
-class BaseMLERegressor(RegressorMixin, BaseMLE):
+class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
     """Abstract base of the regressors: a subclass declares its parameters and names its likelihood.
 
     What is fitted are the coefficients of every linear predictor, ``_parameters`` of shape (q, p + 1), the intercepts
@@ -316,77 +317,6 @@ class BaseMLERegressor(RegressorMixin, BaseMLE):
         X, offset = self._validate_predict(X, offset)
         quantiles = self._quantiles(X, offset, np.atleast_1d(levels))
         return quantiles if levels.ndim else quantiles[:, 0]
-
-    def parameter_covariance(self, small_sample: bool = True) -> Array:
-        """Return the covariance of the estimated parameters, from the curvature at the optimum.
-
-        Parameters
-        ----------
-        small_sample : bool, default=True
-            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
-            is the maximum likelihood scale and the normal distribution; other models know only these.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters, n_parameters)
-            In the order of ``summary``: predictor by predictor, the intercept first. nan for what the data do not
-            determine (dependent columns, separation).
-
-        Raises
-        ------
-        ValueError
-            After a penalized fit or class weights, or if the fit kept no curvature (more than 2,000 parameters): use
-            ``sklearn_mle.inference.infer(estimator, X, y)``.
-        """
-        return infer(self, small_sample=small_sample).covariance
-
-    def standard_errors(self, small_sample: bool = True) -> Array:
-        """Return the standard errors of the estimated parameters, from the curvature at the optimum.
-
-        Parameters
-        ----------
-        small_sample : bool, default=True
-            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
-            is the maximum likelihood scale and the normal distribution; other models know only these.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,)
-            In the order of ``summary``; nan for what the data do not determine.
-
-        Raises
-        ------
-        ValueError
-            As ``parameter_covariance``.
-        """
-        return infer(self, small_sample=small_sample).standard_errors
-
-    def summary(self, confidence_level: float = 0.95, small_sample: bool = True) -> Summary:
-        """Return the table of the parameters: estimates, standard errors, tests, intervals; and a header.
-
-        Parameters
-        ----------
-        confidence_level : float, default=0.95
-            Of the Wald intervals, strictly between 0 and 1.
-        small_sample : bool, default=True
-            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
-            is the maximum likelihood scale and the normal distribution; other models know only these.
-
-        Returns
-        -------
-        Summary
-            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
-
-        Raises
-        ------
-        ValueError
-            As ``parameter_covariance``.
-
-        See Also
-        --------
-        sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
-        """
-        return infer(self, small_sample=small_sample).summary(confidence_level)
 
     def score(self, X: Any, y: NDArray[Any], sample_weight: Any = None, offset: Any = None) -> float:
         """Return R^2, the share of the variance of y that the predicted mean explains.

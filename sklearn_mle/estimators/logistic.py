@@ -14,6 +14,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle.estimators._base import Array, BaseMLE, TrainingData
+from sklearn_mle.estimators._inference import ClassifierInferenceMixin
 from sklearn_mle.estimators._labels import (
     class_weights,
     codes_of,
@@ -24,7 +25,6 @@ from sklearn_mle.estimators._labels import (
 )
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.fitting import FitResult
-from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.special import log_softmax
@@ -32,7 +32,7 @@ from sklearn_mle.numerics.special import log_softmax
 __all__ = ["MLELogisticClassifier"]
 
 
-class MLELogisticClassifier(ClassifierMixin, BaseMLE):
+class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
     r"""Logistic regression by maximum likelihood, binary and multinomial.
 
     Minimizes ``LogisticRegression``'s objective, the total negative log-likelihood with a Gaussian prior of precision
@@ -381,85 +381,6 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         if decision.ndim == 1:
             return log_expit(np.column_stack([-decision, decision]))
         return log_softmax(decision)
-
-    def parameter_covariance(self, reference: Any = None) -> Array:
-        """Return the covariance of the estimated parameters, from the curvature at the optimum.
-
-        Parameters
-        ----------
-        reference : label, default=None
-            Of several classes: report differences from the coefficients of this one. None reports coefficients that
-            sum to zero over the classes, as ``coef_`` does.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters, n_parameters)
-            In the order of ``summary``: predictor by predictor, the intercept first. nan for what the data do not
-            determine (dependent columns, separation).
-
-        Raises
-        ------
-        ValueError
-            After a penalized fit or class weights, or if the fit kept no curvature (more than 2,000 parameters): use
-            ``sklearn_mle.inference.infer(estimator, X, y)``.
-        """
-        return self._inference(reference).covariance
-
-    def standard_errors(self, reference: Any = None) -> Array:
-        """Return the standard errors of the estimated parameters, from the curvature at the optimum.
-
-        Parameters
-        ----------
-        reference : label, default=None
-            Of several classes: report differences from the coefficients of this one. None reports coefficients that
-            sum to zero over the classes, as ``coef_`` does.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,)
-            In the order of ``summary``; nan for what the data do not determine.
-
-        Raises
-        ------
-        ValueError
-            As ``parameter_covariance``.
-        """
-        return self._inference(reference).standard_errors
-
-    def summary(self, confidence_level: float = 0.95, odds_ratios: bool = False, reference: Any = None) -> Summary:
-        """Return the table of the parameters: estimates, standard errors, tests, intervals; and a header.
-
-        Parameters
-        ----------
-        confidence_level : float, default=0.95
-            Of the Wald intervals, strictly between 0 and 1.
-        odds_ratios : bool, default=False
-            Whether to exponentiate estimates and intervals.
-        reference : label, default=None
-            Of several classes: report differences from the coefficients of this one. None reports coefficients that
-            sum to zero over the classes, as ``coef_`` does.
-
-        Returns
-        -------
-        Summary
-            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
-
-        Raises
-        ------
-        ValueError
-            As ``parameter_covariance``.
-
-        See Also
-        --------
-        sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
-        """
-        with naming("odds_ratios"):
-            odds_ratios = bool(odds_ratios)
-        return self._inference(reference).summary(confidence_level, odds_ratios)
-
-    def _inference(self, reference: Any) -> Inference:
-        result = infer(self)
-        return result if reference is None else result.against(reference)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the mean accuracy; for soft labels, its expectation under them.
