@@ -6,10 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["class_weights", "codes_of", "column_labels", "encode_labels", "is_soft", "read_soft_labels"]
+__all__ = [
+    "class_weights",
+    "codes_of",
+    "column_labels",
+    "encode_labels",
+    "is_soft",
+    "read_probabilities",
+    "read_soft_labels",
+    "weigh_classes",
+]
 
 # Integer labels within a range of this size (or of n) are coded by a table in O(n); others are sorted.
 _TABLE_SIZE = 4096
@@ -129,6 +139,61 @@ def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
             "sums are counts or weights, pass them as sample_weight too. (Multilabel targets are not supported.)"
         )
     return probabilities if (totals == 1).all() else probabilities / totals[:, None]
+
+
+def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return soft labels outside a fit, whose columns must be the classes of the fit.
+
+    Raises
+    ------
+    ValueError
+        If there is not one column a class, or a frame's columns are others, or in another order.
+    """
+    columns = column_labels(y)
+    probabilities = read_soft_labels(check_array(y, dtype=None, input_name="y"))
+    fitted = classes.tolist()
+    if probabilities.shape[1] != len(fitted) or not (columns is None or columns.tolist() == fitted):
+        found = f"{probabilities.shape[1]} columns" if columns is None else f"the columns {columns.tolist()}"
+        raise ValueError(f"y of class probabilities must have one column a class, {fitted}, but it has {found}.")
+    return probabilities
+
+
+def weigh_classes(
+    class_weight: Any, classes: NDArray[Any], target: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Return codes or class probabilities, and row weights, with the weights of classes applied.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have any weight left.
+    """
+    if target.ndim == 2:
+        mass = target.sum(axis=0) if weight is None else weight @ target
+    elif weight is None and class_weight is None:
+        mass = np.ones(len(classes))
+    else:
+        mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64, copy=False)
+    per_class = class_weights(class_weight, classes, mass)
+    left = classes[(mass if per_class is None else mass * per_class) > 0]
+    if len(left) < 2:
+        found = f"only one class has any: {left.tolist()[0]!r}" if len(left) else "no class has any"
+        raise ValueError(
+            f"y must have rows of positive weight from at least 2 classes, but {found} "
+            f"(the classes of y: {classes.tolist()})."
+        )
+    if per_class is None:
+        return target, weight
+    if target.ndim == 1:
+        of_row = per_class[target]
+    else:
+        # A soft row stands for K weighted rows, one a class: p_k cw_k is a row weight and a distribution again.
+        target = target * per_class
+        of_row = target.sum(axis=1)
+        empty = of_row == 0
+        target[empty] = 1 / len(classes)
+        target /= np.where(empty, 1, of_row)[:, None]
+    return target, of_row if weight is None else weight * of_row
 
 
 def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]) -> NDArray[np.float64] | None:

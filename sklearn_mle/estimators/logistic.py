@@ -16,12 +16,13 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn_mle.estimators._base import Array, BaseMLE, TrainingData
 from sklearn_mle.estimators._inference import ClassifierInferenceMixin
 from sklearn_mle.estimators._labels import (
-    class_weights,
     codes_of,
     column_labels,
     encode_labels,
     is_soft,
+    read_probabilities,
     read_soft_labels,
+    weigh_classes,
 )
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.fitting import FitResult
@@ -223,7 +224,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         else:
             with naming("y"):
                 classes, target = encode_labels(y)
-        target, weight = self._weight_classes(classes, target, weight)
+        target, weight = weigh_classes(self.class_weight, classes, target, weight)
         attributes["classes_"] = classes
         return TrainingData(
             likelihood=_likelihood(len(classes)),
@@ -234,37 +235,6 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
             attributes=attributes,
             class_names=classes.tolist(),
         )
-
-    def _weight_classes(
-        self, classes: NDArray[Any], target: NDArray[Any], weight: Array | None
-    ) -> tuple[NDArray[Any], Array | None]:
-        """Apply class_weight, and make sure that two classes at least are left."""
-        if target.ndim == 2:
-            mass = target.sum(axis=0) if weight is None else weight @ target
-        elif weight is None and self.class_weight is None:
-            mass = np.ones(len(classes))
-        else:
-            mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64, copy=False)
-        per_class = class_weights(self.class_weight, classes, mass)
-        left = classes[(mass if per_class is None else mass * per_class) > 0]
-        if len(left) < 2:
-            found = f"only one class has any: {left.tolist()[0]!r}" if len(left) else "no class has any"
-            raise ValueError(
-                f"{type(self).__name__} needs rows of positive weight from at least 2 classes, but {found} "
-                f"(the classes of y: {classes.tolist()})."
-            )
-        if per_class is None:
-            return target, weight
-        if target.ndim == 1:
-            of_row = per_class[target]
-        else:
-            # A soft row stands for K weighted rows, one a class: p_k cw_k is a row weight and a distribution again.
-            target = target * per_class
-            of_row = target.sum(axis=1)
-            empty = of_row == 0
-            target[empty] = 1 / len(classes)
-            target /= np.where(empty, 1, of_row)[:, None]
-        return target, of_row if weight is None else weight * of_row
 
     def _prior_precision(self) -> float:
         return 1 / self.C
@@ -291,19 +261,9 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
     def _read_target(self, y: Any) -> NDArray[Any]:
         with naming("y"):
             if is_soft(y):
-                return _as_read(self._read_probabilities(y), len(self.classes_))
+                return _as_read(read_probabilities(y, self.classes_), len(self.classes_))
             y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
             return _as_read(codes_of(y, self.classes_), len(self.classes_))
-
-    def _read_probabilities(self, y: Any) -> Array:
-        """Validate soft labels outside fit: their columns must be the classes of the fit."""
-        columns = column_labels(y)
-        probabilities = read_soft_labels(check_array(y, dtype=None, input_name="y"))
-        fitted = self.classes_.tolist()
-        if probabilities.shape[1] != len(fitted) or not (columns is None or columns.tolist() == fitted):
-            found = f"{probabilities.shape[1]} columns" if columns is None else f"the columns {columns.tolist()}"
-            raise ValueError(f"y of class probabilities must have one column a class, {fitted}, but it has {found}.")
-        return probabilities
 
     def decision_function(self, X: Any, offset: Any = None) -> Array:
         """Return the linear predictors.
@@ -409,7 +369,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
                 check_consistent_length(decision, labels)
                 weight = check_sample_weight(sample_weight, len(labels))
                 return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))
-            probabilities = self._read_probabilities(y)
+            probabilities = read_probabilities(y, self.classes_)
         check_consistent_length(decision, probabilities)
         hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
         return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))
