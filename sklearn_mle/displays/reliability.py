@@ -4,12 +4,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 from scipy.special import logsumexp
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 
+from sklearn_mle.displays._calibration_curve import calibration_curve
 from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level
-from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
 
@@ -18,8 +17,6 @@ __all__ = ["ReliabilityDisplay"]
 Array = NDArray[np.float64]
 
 _BARS = 40
-_MOST_STEPS = 20_000
-_MOST_PLACES = 2000  # of a band, beside the corners of the curve: three a pixel
 
 
 class ReliabilityDisplay:
@@ -278,44 +275,19 @@ class ReliabilityDisplay:
         name: str | None,
         ax: Any,
     ) -> Self:
-        # Log-probabilities (n, 2) keep apart what rounds to 0 or 1, and a divergence finite that should be.
         check_level(confidence_level)
         happened, pos_label = _happened(column_or_1d(y_true), pos_label)
         if len(logs) != len(happened):
             raise ValueError(f"y_true has {len(happened)} rows, the forecasts {len(logs)}: both are of the same rows.")
-        weight = check_weight(sample_weight, len(logs))
-        weight = np.ones(len(logs)) if weight is None else weight
-        used = weight > 0
-        happened, logs, weight = happened[used], logs[used], weight[used]
-        _, first, place = np.unique(logs[:, 1] - logs[:, 0], return_index=True, return_inverse=True)
-        logs_of, mass = logs[first], np.bincount(place, weights=weight).astype(np.float64)
-        recalibrated = _isotonic(happened, place, weight, mass)
-        drawn = _places_to_draw(recalibrated)
-        # What is simulated needs no finer steps than these: neighbouring forecasts share one.
-        n_steps = min(len(mass), _MOST_STEPS)
-        step = np.arange(len(mass)) * n_steps // len(mass)
-        middle = (np.searchsorted(step, np.arange(n_steps)) + np.searchsorted(step, np.arange(n_steps), "right")) // 2
-        step_of, mass_of = step[place], np.bincount(step, weights=mass).astype(np.float64)
-        random, probability = check_random_state(random_state), np.exp(logs[:, 1])
-        curves, by_chance = [], []
-        for _ in range(n_resamples):
-            curve = _isotonic(random.uniform(size=len(place)) < probability, step_of, weight, mass_of)
-            curves.append(curve[step[drawn]])
-            by_chance.append(_divergence(curve, logs_of[middle], mass_of))
-        lower, upper = np.quantile(curves, [(1 - confidence_level) / 2, (1 + confidence_level) / 2], axis=0)
-        display = cls(
-            np.exp(logs_of[drawn, 1]),
-            recalibrated[drawn],
-            lower,
-            upper,
-            np.add.reduceat(mass, drawn) / mass.sum(),
-            _divergence(recalibrated, logs_of, mass),
-            float(np.quantile(by_chance, confidence_level)),
+        curve = calibration_curve(
+            happened,
+            logs,
+            check_weight(sample_weight, len(logs)),
             confidence_level=confidence_level,
-            pos_label=pos_label,
-            name=name,
-            base=base,
+            n_resamples=n_resamples,
+            random_state=random_state,
         )
+        display = cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
         return display.plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:
@@ -370,24 +342,6 @@ class ReliabilityDisplay:
         )
         self.ax_.legend(loc="upper left", frameon=False)
         return self
-
-
-def _isotonic(happened: NDArray[Any], place: NDArray[np.intp], weight: Array, mass: Array) -> Array:
-    """Frequencies at the distinct forecasts, made nondecreasing."""
-    frequency = np.bincount(place, weights=weight * happened, minlength=len(mass)) / mass
-    return np.asarray(isotonic_regression(frequency, weights=mass).x)
-
-
-def _places_to_draw(curve: Array) -> NDArray[np.intp]:
-    """Give the corners of a step function, and so many places between them that a line or a band looks the same."""
-    m = len(curve)
-    corners = np.flatnonzero(np.diff(curve, prepend=-1) != 0)
-    evenly = np.linspace(0, m - 1, min(m, _MOST_PLACES)).astype(np.intp)
-    return np.unique(np.concatenate([corners, np.maximum(corners - 1, 0), evenly]))
-
-
-def _divergence(recalibrated: Array, logs: Array, mass: Array) -> float:
-    return kl_divergence(np.column_stack([1 - recalibrated, recalibrated]), logs, log_proba=True, sample_weight=mass)
 
 
 def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -157,30 +158,25 @@ def get_scorer_names() -> list[str]:
     return sorted(_SCORERS)
 
 
-def _miscalibration(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    log_proba: bool = False,
-    sample_weight: ArrayLike | None = None,
-) -> float:
-    return cross_entropy_decomposition(
-        y_true, y_pred, labels=labels, log_proba=log_proba, sample_weight=sample_weight
-    ).miscalibration
+@dataclass(frozen=True)
+class _Part:
+    """One part of the decomposition of the cross-entropy, as a metric."""
 
+    name: Literal["discrimination", "miscalibration"]
 
-def _discrimination(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None = None,
-    log_proba: bool = False,
-    sample_weight: ArrayLike | None = None,
-) -> float:
-    return cross_entropy_decomposition(
-        y_true, y_pred, labels=labels, log_proba=log_proba, sample_weight=sample_weight
-    ).discrimination
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        log_proba: bool = False,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        parts = cross_entropy_decomposition(
+            y_true, y_pred, labels=labels, log_proba=log_proba, sample_weight=sample_weight
+        )
+        return float(getattr(parts, self.name))
 
 
 neg_cross_entropy_scorer = ProbabilisticScorer(
@@ -194,8 +190,8 @@ log_likelihood_scorer = LogLikelihoodScorer(
 )
 # Of none of these three is the score a mean of the scores of single rows: frequencies are those of all rows.
 information_gain_scorer = ProbabilisticScorer("information_gain", ClassMetric(information_gain), 1)
-neg_miscalibration_scorer = ProbabilisticScorer("neg_miscalibration", ClassMetric(_miscalibration), -1)
-discrimination_scorer = ProbabilisticScorer("discrimination", ClassMetric(_discrimination), 1)
+neg_miscalibration_scorer = ProbabilisticScorer("neg_miscalibration", ClassMetric(_Part("miscalibration")), -1)
+discrimination_scorer = ProbabilisticScorer("discrimination", ClassMetric(_Part("discrimination")), 1)
 neg_crps_scorer = DistributionScorer("neg_crps", crps, -1, crps_rows)
 
 _SCORERS = {
