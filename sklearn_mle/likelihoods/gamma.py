@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
 __all__ = ["Gamma"]
 
 
-class Gamma(Likelihood):
+class Gamma(Positive):
     r"""Gamma likelihood, log link; at a fixed shape its negative logarithm is half the gamma deviance times the shape.
 
     .. math:: -\log p(y \mid \log\mu, \log k) = \frac{k}{2} d + \log y + \log\Gamma(k) + k - k \log k ,\qquad
@@ -35,23 +36,13 @@ class Gamma(Likelihood):
     array([1., 3.])
     """
 
-    convex = False
     second = "shape"
     noise_power = -2.0
-    noise_relative = True
-    equivariance = "scale"
     location_free_of_second = True
-    positive_only = True
-    domain = "positive, finite numbers"
-    remedy = "Remove such rows, or choose a likelihood that takes zeros ('tweedie') or all real numbers ('gaussian')."
 
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("log_mean", "log_shape")
-
-    @np.errstate(divide="ignore")
-    def link(self, y: Array) -> Array:
-        return np.log(y)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[0]

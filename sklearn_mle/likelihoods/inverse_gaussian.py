@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times
 
 __all__ = ["InverseGaussian"]
 
 
-class InverseGaussian(Likelihood):
+class InverseGaussian(Positive):
     r"""Inverse Gaussian likelihood, log link; at a fixed shape its negative logarithm is half its deviance, scaled.
 
     .. math:: -\log p(y \mid \log\mu, \log\lambda) = \frac{\lambda}{2} d + \tfrac12 \log \frac{2\pi y^3}{\lambda}
@@ -34,15 +35,9 @@ class InverseGaussian(Likelihood):
     array([0.918939, 2.208659])
     """
 
-    convex = False
     second = "shape"
     noise_power = -2.0
-    noise_relative = True
-    equivariance = "scale"
     location_free_of_second = True
-    positive_only = True
-    domain = "positive, finite numbers"
-    remedy = "Remove such rows, or choose a likelihood that takes zeros ('tweedie') or all real numbers ('gaussian')."
 
     @property
     def predictor_names(self) -> tuple[str, ...]:
@@ -51,10 +46,6 @@ class InverseGaussian(Likelihood):
     @property
     def unit_powers(self) -> tuple[float, ...]:
         return (1.0, 1.0)
-
-    @np.errstate(divide="ignore")
-    def link(self, y: Array) -> Array:
-        return np.log(y)
 
     @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:

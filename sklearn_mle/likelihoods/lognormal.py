@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods.gaussian import Gaussian
 
 __all__ = ["LogNormal"]
 
 
-class LogNormal(Likelihood):
+class LogNormal(Positive):
     r"""Lognormal likelihood; at a fixed scale its negative logarithm is the squared error of log y, up to terms in y.
 
     .. math:: -\log p(y \mid m, \log s) = \log y + \tfrac12 \log 2\pi + \log s + \frac{(\log y - m)^2}{2 s^2}
@@ -33,22 +34,12 @@ class LogNormal(Likelihood):
     array([0.918939, 2.418939])
     """
 
-    convex = False
     second = "scale"
-    noise_relative = True
-    equivariance = "scale"
     location_free_of_second = True
-    positive_only = True
-    domain = "positive, finite numbers"
-    remedy = "Remove such rows, or choose a likelihood that takes zeros ('tweedie') or all real numbers ('gaussian')."
 
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("location", "log_scale")
-
-    @np.errstate(divide="ignore")
-    def link(self, y: Array) -> Array:
-        return np.log(y)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return np.log(y) + Gaussian().nll(np.log(y), eta)

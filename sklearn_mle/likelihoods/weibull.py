@@ -7,7 +7,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import gammaln
 
-from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
@@ -17,7 +18,7 @@ _ONE_LESS_EULER = 1 - np.euler_gamma
 _INFORMATION = math.pi**2 / 6 + _ONE_LESS_EULER**2
 
 
-class Weibull(Likelihood):
+class Weibull(Positive):
     r"""Weibull likelihood of positive durations; the hazard falls for a shape below one and grows above it.
 
     .. math:: -\log p(y \mid \log\lambda, \log k) = \log y - \log k - z + e^z ,\qquad z = k\,(\log y - \log\lambda)
@@ -38,22 +39,12 @@ class Weibull(Likelihood):
     array([1., 3.])
     """
 
-    convex = False
     second = "shape"
     noise_power = -1.0
-    noise_relative = True
-    equivariance = "scale"
-    positive_only = True
-    domain = "positive, finite numbers"
-    remedy = "Remove such rows, or choose a likelihood that takes zeros ('tweedie') or all real numbers ('gaussian')."
 
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("log_scale", "log_shape")
-
-    @np.errstate(divide="ignore")
-    def link(self, y: Array) -> Array:
-        return np.log(y)
 
     @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
