@@ -1,7 +1,12 @@
-"""The penalized NLL over row blocks: the one place that sums over rows (nothing here averages; weights have mean 1)."""
+"""The penalized NLL over row blocks: the one place that sums over rows (nothing here averages; weights have mean 1).
+
+What is computed on a block is a small object that can be pickled: it holds the parameters and knows no data, so that it
+can be sent to wherever the rows are. ``task_name`` says what it is called there.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +18,40 @@ from sklearn_mle.numerics.factors import triangle_of
 from sklearn_mle.penalties import Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
-__all__ = ["PenalizedNLL"]
+__all__ = ["PenalizedNLL", "Point"]
 
 Array = NDArray[Any]
+
+
+class Point:
+    """The linear predictors at one theta, block by block: what every sum at that theta begins with.
+
+    Those of data that are a single block are remembered, for Newton's method asks for the Hessian right after the
+    gradient.
+
+    Parameters
+    ----------
+    predictors : LinearPredictors
+    theta : ndarray of shape (size,)
+    n_rows : int
+        Of all the data.
+    """
+
+    def __init__(self, predictors: LinearPredictors, theta: Array, n_rows: int) -> None:
+        self.predictors, self.matrix = predictors, predictors.matrix(theta)
+        self._n_rows = n_rows
+        self._remembered: Array | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_remembered": None}
+
+    def eta(self, block: RowBlock) -> Array:
+        """Return the predictors of a block, shape (q, n)."""
+        if block.rows.n_rows < self._n_rows:
+            return self.predictors.eta(block.rows, self.matrix, block.offset)
+        if self._remembered is None:
+            self._remembered = self.predictors.eta(block.rows, self.matrix, block.offset)
+        return self._remembered
 
 
 class PenalizedNLL:
@@ -31,153 +67,218 @@ class PenalizedNLL:
 
     def __init__(self, likelihood: Likelihood, predictors: LinearPredictors, data: RowBlocks, penalty: Penalty) -> None:
         self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
-        self._recent: tuple[Array, Array] | None = None
+        self._recent: tuple[Array, Point] | None = None
         self._expanded: tuple[Array, Array] | None = None
 
-    def eta(self, block: RowBlock, matrix: Array, theta: Array) -> Array:
-        """Return the predictors of a block, remembering those of the last theta where one block is all the data.
-
-        Newton's method asks for the Hessian right after the gradient at the same point.
-        """
-        if block.rows.n_rows < self.data.n_rows:
-            return self.predictors.eta(block.rows, matrix, block.offset)
+    def at(self, theta: Array) -> Point:
+        """Return the predictors at theta; the same object as long as theta is."""
         if self._recent is None or self._recent[0] is not theta:
-            self._recent = (theta, self.predictors.eta(block.rows, matrix, block.offset))
+            self._recent = (theta, Point(self.predictors, theta, self.data.n_rows))
         return self._recent[1]
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient, in one pass."""
-        return self._value_and_gradient(theta, lambda block, eta: ())[:2]
+        return self._penalized(theta, NLLAndGradient(self.likelihood, self.at(theta)))[:2]
 
     def expand(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient in a pass that forms the curvature, too, for ``hessian(theta)`` to take."""
-
-        def curvature(block: RowBlock, eta: Array) -> tuple[Array]:
-            return (self._block_curvature(block, self.likelihood.hessian(block.y, eta)),)
-
-        value, gradient, (total,) = self._value_and_gradient(theta, curvature)
+        value, gradient, (total,) = self._penalized(theta, Expansion(self.likelihood, self.at(theta)))
         self._expanded = (theta, self.predictors.pull_back_curvature(total))
         return value, gradient
 
-    def _value_and_gradient(
-        self, theta: Array, extra: Callable[[RowBlock, Array], tuple[Any, ...]]
-    ) -> tuple[float, Array, list[Any]]:
-        """Return F, its gradient, and the sums of what ``extra(block, eta)`` returns, in one pass."""
-        matrix = self.predictors.matrix(theta)
-
-        def block_sums(block: RowBlock) -> tuple[Any, ...]:
-            eta = self.eta(block, matrix, theta)
-            value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
-            return value, self.predictors.pull_back(block.rows, gradient), *extra(block, eta)
-
+    def _penalized(self, theta: Array, sums: Callable[[RowBlock], tuple[Any, ...]]) -> tuple[float, Array, list[Any]]:
         # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
         with np.errstate(over="ignore", invalid="ignore"):
-            value, gradient, *sums = self.data.sum(block_sums)
+            value, gradient, *others = self.data.sum(sums)
             penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
-            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, sums
+            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, others
 
     def nll(self, theta: Array) -> float:
         """Return the unpenalized total NLL."""
-        matrix = self.predictors.matrix(theta)
-
-        def block_sum(block: RowBlock) -> tuple[float]:
-            nll = self.likelihood.nll(block.y, self.predictors.eta(block.rows, matrix, block.offset))
-            return (float(nll.sum() if block.weight is None else block.weight @ nll),)
-
-        return self.data.sum(block_sum)[0]
+        return self.data.sum(TotalNLL(self.likelihood, self.at(theta)))[0]
 
     def hessian(self, theta: Array) -> Array:
         """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex."""
         expanded, self._expanded = self._expanded, None
         if expanded is not None and expanded[0] is theta:
             return self.penalty.add_hessian(expanded[1], theta)
-        matrix = self._curvature(theta, lambda block, eta: self.likelihood.hessian(block.y, eta))
-        return self.penalty.add_hessian(matrix, theta)
+        total = self.data.sum(HessianSum(self.likelihood, self.at(theta)))[0]
+        return self.penalty.add_hessian(self.predictors.pull_back_curvature(total), theta)
 
     def expected_hessian(self, theta: Array) -> Array:
         """Return the expected information plus the penalty's positive curvature, shape (size, size)."""
-        matrix = self._curvature(theta, lambda block, eta: self.likelihood.expected_information(eta))
+        total = self.data.sum(InformationSum(self.likelihood, self.at(theta)))[0]
+        matrix = self.predictors.pull_back_curvature(total)
         if self.penalty.convex:
             return self.penalty.add_hessian(matrix, theta)
         root = self.penalty.root(theta)
         matrix += root.T @ root
         return matrix
 
-    def _curvature(self, theta: Array, rowwise: Callable[[RowBlock, Array], Array]) -> Array:
-        matrix = self.predictors.matrix(theta)
-        constant = np.broadcast_to(0.0, (len(matrix), self.data.n_rows)) if self.likelihood.quadratic else None
-
-        def block_sum(block: RowBlock) -> tuple[Array]:
-            # A curvature that is the same everywhere needs no predictors.
-            eta = constant[:, : block.rows.n_rows] if constant is not None else self.eta(block, matrix, theta)
-            return (self._block_curvature(block, rowwise(block, eta)),)
-
-        return self.predictors.pull_back_curvature(self.data.sum(block_sum)[0])
-
-    def _block_curvature(self, block: RowBlock, hessian: Array) -> Array:
-        weighted = hessian if block.weight is None else hessian * block.weight
-        return self.predictors.curvature(block.rows, weighted)
-
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
         """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""
-        matrix = self.predictors.matrix(theta)
-
-        def operator(block: RowBlock) -> Callable[[Array], Array]:
-            eta = self.predictors.eta(block.rows, matrix, block.offset)
-            return self.likelihood.hessian_operator(block.y, eta, block.weight)
-
-        operators = self.data.map(operator)
+        operators = self.data.map(HessianOperator(self.likelihood, self.at(theta)))
 
         def product(vector: Array) -> Array:
-            direction = self.predictors.matrix(vector)
-
-            def block_sum(block: RowBlock, apply: Callable[[Array], Array]) -> tuple[Array]:
-                change = self.predictors.eta(block.rows, direction, None)
-                return (self.predictors.pull_back(block.rows, apply(change)),)
-
-            out = self.predictors.pull_back_theta(self.data.sum(block_sum, operators)[0])
+            along = HessianProduct(self.predictors, self.predictors.matrix(vector))
+            out = self.predictors.pull_back_theta(self.data.sum(along, operators)[0])
             return out + self.penalty.hessian_product(theta, vector)
 
         return product
 
     def triangle(self, theta: Array) -> Array:
-        """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it.
-
-        The rows are taken in the order of falling weight within a block (Cox and Higham 1998), so that weights over
-        many decades do not cost digits.
-        """
-        matrix = self.predictors.matrix(theta)
+        """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it."""
         size = self.predictors.size
-
-        def block_triangle(block: RowBlock) -> Array:
-            hessian = self.likelihood.expected_information(self.predictors.eta(block.rows, matrix, block.offset))
-            if block.weight is not None:
-                hessian = hessian * block.weight
-            rows = self.predictors.root_rows(block.rows.standardized, hessian)
-            order = np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")
-            return triangle_of(rows[order])
-
-        stacked = np.concatenate([*self.data.map(block_triangle), self.penalty.root(theta), np.zeros((size, size))])
+        triangles = self.data.map(BlockTriangle(self.likelihood, self.at(theta)))
+        stacked = np.concatenate([*triangles, self.penalty.root(theta), np.zeros((size, size))])
         return triangle_of(stacked)[:size]
 
     def exact_gradient(self, theta: DoubleDouble) -> Array:
         """Return the gradient at a theta of twice the precision, its products and sums in twice the precision."""
         predictors, penalty = self.predictors, self.penalty
-        matrix = predictors.exact_matrix(theta)
-
-        def block_sum(block: RowBlock) -> tuple[DoubleDouble]:
-            rows = block.rows.exact()
-            eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in matrix])
-            if block.offset is not None:
-                eta = eta + block.offset
-            gradient = self.likelihood.exact_gradient(block.y, eta)
-            if block.weight is not None:
-                gradient = gradient * block.weight
-            columns = DoubleDouble.stack([(rows * one[:, None]).sum(axis=0) for one in gradient])
-            return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
-
         with np.errstate(over="ignore", invalid="ignore"):
-            gradient = self.data.sum(block_sum)[0].rounded
+            gradient = self.data.sum(ExactGradient(self.likelihood, predictors.exact_matrix(theta)))[0].rounded
         # The prior's part is of the step's own size however ill-conditioned the rest: double precision is enough.
         prior = penalty.value_and_gradient(theta.high)[1] + penalty.hessian_product(theta.high, theta.low)
         return predictors.pull_back_theta(gradient) + prior
+
+
+@dataclass(slots=True)
+class NLLAndGradient:
+    """A block's NLL and its gradient, in the layout of the likelihood's matrix."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-nll-gradient"
+
+    def __call__(self, block: RowBlock) -> tuple[float, Array]:
+        value, gradient = self.likelihood.total_and_gradient(block.y, self.at.eta(block), block.weight)
+        return value, self.at.predictors.pull_back(block.rows, gradient)
+
+
+@dataclass(slots=True)
+class Expansion:
+    """A block's NLL, its gradient and its curvature."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-nll-gradient-curvature"
+
+    def __call__(self, block: RowBlock) -> tuple[float, Array, Array]:
+        eta = self.at.eta(block)
+        value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
+        gradient = self.at.predictors.pull_back(block.rows, gradient)
+        return value, gradient, _curvature(self.at, block, self.likelihood.hessian(block.y, eta))
+
+
+@dataclass(slots=True)
+class TotalNLL:
+    """A block's NLL."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-nll"
+
+    def __call__(self, block: RowBlock) -> tuple[float]:
+        nll = self.likelihood.nll(block.y, self.at.eta(block))
+        return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+
+
+@dataclass(slots=True)
+class HessianSum:
+    """A block's curvature."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-curvature"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        return (_curvature(self.at, block, self.likelihood.hessian(block.y, _eta(self.likelihood, self.at, block))),)
+
+
+@dataclass(slots=True)
+class InformationSum:
+    """A block's expected curvature."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-information"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        information = self.likelihood.expected_information(_eta(self.likelihood, self.at, block))
+        return (_curvature(self.at, block, information),)
+
+
+@dataclass(slots=True)
+class HessianOperator:
+    """The map of a change of a block's predictors to the rowwise Hessian times it."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-hessian-rows"
+
+    def __call__(self, block: RowBlock) -> Callable[[Array], Array]:
+        return self.likelihood.hessian_operator(block.y, self.at.eta(block), block.weight)
+
+
+@dataclass(slots=True)
+class HessianProduct:
+    """A block's curvature along a direction, a matrix of coefficients, from what ``HessianOperator`` returned."""
+
+    predictors: LinearPredictors
+    direction: Array
+    task_name: ClassVar[str] = "mle-hessian-product"
+
+    def __call__(self, block: RowBlock, apply: Callable[[Array], Array]) -> tuple[Array]:
+        change = self.predictors.eta(block.rows, self.direction, None)
+        return (self.predictors.pull_back(block.rows, apply(change)),)
+
+
+@dataclass(slots=True)
+class BlockTriangle:
+    """R of a QR decomposition of a block's expected curvature.
+
+    The rows are taken in the order of falling weight within a block (Cox and Higham 1998), so that weights over many
+    decades do not cost digits.
+    """
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-triangle"
+
+    def __call__(self, block: RowBlock) -> Array:
+        hessian = self.likelihood.expected_information(self.at.eta(block))
+        if block.weight is not None:
+            hessian = hessian * block.weight
+        rows = self.at.predictors.root_rows(block.rows.standardized, hessian)
+        order = np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")
+        return triangle_of(rows[order])
+
+
+@dataclass(slots=True)
+class ExactGradient:
+    """A block's gradient at a matrix of coefficients of twice the precision, in as many digits."""
+
+    likelihood: Likelihood
+    matrix: DoubleDouble
+    task_name: ClassVar[str] = "mle-exact-gradient"
+
+    def __call__(self, block: RowBlock) -> tuple[DoubleDouble]:
+        rows = block.rows.exact()
+        eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in self.matrix])
+        if block.offset is not None:
+            eta = eta + block.offset
+        gradient = self.likelihood.exact_gradient(block.y, eta)
+        if block.weight is not None:
+            gradient = gradient * block.weight
+        columns = DoubleDouble.stack([(rows * one[:, None]).sum(axis=0) for one in gradient])
+        return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
+
+
+def _eta(likelihood: Likelihood, at: Point, block: RowBlock) -> Array:
+    """Return a block's predictors; a curvature that is the same everywhere needs none."""
+    return np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows)) if likelihood.quadratic else at.eta(block)
+
+
+def _curvature(at: Point, block: RowBlock, hessian: Array) -> Array:
+    return at.predictors.curvature(block.rows, hessian if block.weight is None else hessian * block.weight)

@@ -1,5 +1,6 @@
 """The penalized NLL against its definition, written out in extended precision: value and every derivative."""
 
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -253,3 +254,26 @@ def test_an_overflow_is_a_value_not_a_warning():
     theta = theta_of(MEMBERS["gaussian"])
     theta[-1] = -1e4  # a scale of exp(-10000)
     assert not np.isfinite(objective.value_and_gradient(theta)[0])
+
+
+def test_what_is_computed_on_a_block_can_be_sent_and_holds_no_data(case, objective):
+    theta, sent = theta_of(case), []
+    original = objective.data.sum
+
+    def watched(function, extras=None):
+        sent.append(function)
+        return original(function, extras)
+
+    objective.data.sum = watched
+    objective.value_and_gradient(theta)
+    objective.expand(theta)
+    objective.nll(theta)
+    objective.expected_hessian(theta)
+    objective.hessian_product(theta)(theta)
+    objective.exact_gradient(DoubleDouble.of(theta))
+    assert len({function.task_name for function in sent}) == len(sent) == 6
+    for function in sent[:4]:
+        pickled = pickle.dumps(function)
+        assert len(pickled) < 8 * N * P
+        for mine, its in zip(original(pickle.loads(pickled)), original(function), strict=True):
+            np.testing.assert_array_equal(mine, its)

@@ -88,12 +88,13 @@ class BiasReducedNLL:
         tr(Q_i d²W_i), Q_i the covariance of the row's predictors, less a square. Rows bound what they add to the sum by
         their share of the information. With c below one, half the squared Fisher decrement over 1 - c bounds the gap.
         """
-        predictors, matrix = self.objective.predictors, self.objective.predictors.matrix(theta)
+        predictors, at = self.objective.predictors, self.objective.at(theta)
         inverse = _inverse(self.factor(theta))
 
         def worst(block: RowBlock) -> float:
-            eta = self.objective.eta(block, matrix, theta)
-            return float(self.likelihood.information_bend(eta, predictors.quadratic(block.rows, inverse)).max())
+            return float(
+                self.likelihood.information_bend(at.eta(block), predictors.quadratic(block.rows, inverse)).max()
+            )
 
         return 0.5 * self.share * max(self.objective.data.map(worst))
 
@@ -110,11 +111,10 @@ class BiasReducedNLL:
             factor = hessian_factor(objective, theta)
         except NotPositiveDefiniteError:
             return _Point(theta, np.inf, gradient, nll, None)
-        inverse, matrix = _inverse(factor), predictors.matrix(theta)
+        inverse, at = _inverse(factor), objective.at(theta)
 
         def block_sum(block: RowBlock) -> tuple[Array]:
-            eta = objective.eta(block, matrix, theta)
-            slope = self.likelihood.information_slope(eta, predictors.quadratic(block.rows, inverse))
+            slope = self.likelihood.information_slope(at.eta(block), predictors.quadratic(block.rows, inverse))
             return (predictors.pull_back(block.rows, _weighted(slope, block)),)
 
         half = 0.5 * self.share
@@ -126,10 +126,9 @@ class BiasReducedNLL:
         factor = self.factor(theta)
         inverse = _inverse(factor)
         predictors, data = self.objective.predictors, self.objective.data
-        matrix = predictors.matrix(theta)
         plain = self.objective.hessian_product(theta)
 
-        etas = data.map(lambda block: self.objective.eta(block, matrix, theta))
+        etas = data.map(self.objective.at(theta).eta)
         metrics = data.map(lambda block: predictors.quadratic(block.rows, inverse))
         states = list(zip(etas, metrics, strict=True))
 

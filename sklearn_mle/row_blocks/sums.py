@@ -1,0 +1,39 @@
+"""Sums of parts in a fixed order: two neighbours at a time, so that rounding grows with the logarithm of their number.
+
+The tree has no memory of where its leaves came from: parts that are summed eight at a time, and the eights then eight
+at a time, on whatever machines, give the bits of all of them summed at once.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["tree_sum"]
+
+Parts = tuple[Any, ...] | list[Any]
+
+
+def tree_sum(parts: Iterable[Parts]) -> tuple[Any, ...]:
+    """Return the entrywise sum of tuples of numbers or arrays; at most log2 of them are held at a time.
+
+    Arrays of the parts are added to in place.
+    """
+    # As in a binary counter: sums of neighbouring parts, each of a power of two of them, ever smaller.
+    sums: list[Parts] = []
+    sizes: list[int] = []
+    for part in parts:
+        total, size = part, 1
+        while sizes and sizes[-1] == size:
+            total, size = _added(sums.pop(), total), 2 * sizes.pop()
+        sums.append(total)
+        sizes.append(size)
+    total = sums.pop()
+    while sums:
+        total = _added(sums.pop(), total)
+    return tuple(total)
+
+
+def _added(left: Parts, right: Parts) -> list[Any]:
+    total = list(left)
+    for k, part in enumerate(right):
+        total[k] += part
+    return total
