@@ -38,10 +38,11 @@ FULL_RANK = {
 
 
 def identification(X, *, intercept=True, weight=None, sparse=False):
-    columns = Columns.of(X, weight, centre=intercept)
-    shift = columns.shift if intercept else None
-    rows = SparseRows(sp.csr_array(X), shift, columns.scale) if sparse else DenseRows(X, shift, columns.scale)
-    return identify(RowBlocks(rows, np.zeros(len(X)), weight), columns, intercept=intercept), columns
+    rows = SparseRows(sp.csr_array(X)) if sparse else DenseRows(X)
+    raw = RowBlocks(rows, np.zeros(len(X)), weight)
+    columns = Columns.of(raw, centre=intercept)
+    data = raw.standardize(columns.shift if intercept else None, columns.scale)
+    return identify(data, columns, intercept=intercept), columns
 
 
 @pytest.mark.parametrize("name", DEPENDENT)

@@ -20,7 +20,7 @@ from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, 
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.numerics.threads import single_threaded_blas
-from sklearn_mle.row_blocks.columns import NotFiniteError
+from sklearn_mle.row_blocks.moments import NotFiniteError
 
 __all__ = ["FitOptions", "FitResult", "NotFiniteError", "best_constant", "fit"]
 

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
-from sklearn_mle.row_blocks.columns import Columns, NotFiniteError
+from sklearn_mle.row_blocks.columns import Columns
+from sklearn_mle.row_blocks.moments import NotFiniteError
 
 __all__ = ["Prepared", "prepare"]
 
 Array = NDArray[Any]
 
-# Up to here a standardized copy (32 MB) costs less than standardizing at every pass.
-_COPY_ELEMENTS = 4_000_000
+# Sparse rows of fewer entries, zeros counted, are cheaper dense.
 _DENSE_ELEMENTS = 500_000
 
 
@@ -81,7 +81,7 @@ def prepare(
         present = weight > 0
         if not present.all():
             if not sp.issparse(X) and not np.isfinite(X[~present]).all():
-                raise NotFiniteError("X has an entry that is NaN or infinite, in a row of weight zero")
+                raise NotFiniteError(int(np.flatnonzero(~present)[np.argmin(np.isfinite(X[~present]).all(axis=1))]))
             row_numbers = np.flatnonzero(present)
             X, y, weight = X[present], y[..., present], weight[present]
             offset = None if offset is None else offset[..., present]
@@ -91,15 +91,13 @@ def prepare(
         weight = None if relative.min() == 1.0 else relative / relative.mean()
     n, p = X.shape
     alpha = options.alpha / unit
-    columns = Columns.of(X, weight, centre=options.fit_intercept, least_scale=float(np.sqrt(alpha / n)))
+    sparse = sp.issparse(X) and n * p > _DENSE_ELEMENTS
     rows: DenseRows | SparseRows
-    if sp.issparse(X) and n * p > _DENSE_ELEMENTS:
-        rows = SparseRows(X, columns.shift if options.fit_intercept else None, columns.scale)
-    else:
-        dense = X.toarray() if sp.issparse(X) else X
-        rows = DenseRows(dense, columns.shift, columns.scale)
-        if n * p <= _COPY_ELEMENTS:
-            rows = rows.copied()
-    return Prepared(
-        RowBlocks(rows, y, weight, offset, n_predictors), columns, unit, n_obs, alpha, feature_names, row_numbers
-    )
+    rows = SparseRows(X) if sparse else DenseRows(X.toarray() if sp.issparse(X) else X)
+    raw = RowBlocks(rows, y, weight, offset, n_predictors)
+    try:
+        columns = Columns.of(raw, centre=options.fit_intercept, least_scale=float(np.sqrt(alpha / n)))
+    except NotFiniteError as error:
+        raise error if row_numbers is None else NotFiniteError(int(row_numbers[error.row])) from None
+    data = raw.standardize(None if sparse and not options.fit_intercept else columns.shift, columns.scale)
+    return Prepared(data, columns, unit, n_obs, alpha, feature_names, row_numbers)

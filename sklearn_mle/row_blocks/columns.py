@@ -4,28 +4,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.double_double import DoubleDouble
-from sklearn_mle.numerics.threads import map_in_threads, n_threads
+from sklearn_mle.row_blocks.data import RowBlocks
+from sklearn_mle.row_blocks.moments import MomentsAbout, RawMoments
 
-__all__ = ["Columns", "NotFiniteError"]
+__all__ = ["Columns"]
 
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
-_BLOCK_ELEMENTS = 1 << 17
-_SEGMENTS = 8
-_FOLDED = 512
 # Sums of squares between these bounds cannot have lost a column to overflow or underflow.
 _TINY, _HUGE = 1e-140, 1e140
+# A variance below this part of the mean square has lost six digits of sixteen to the difference.
+_CANCELS = 1e-6
+# From a centre this near to the mean (over the largest entry), the rounding of a constant is not seen as spread.
+_NEAR = 1e-8
 # A spread below this many roundings of the largest entry is the rounding of a constant, not information.
 _CONSTANT = 16 * _EPS
-
-
-class NotFiniteError(ValueError):
-    """An entry is NaN or infinite. The moments see every entry, so a large X is not read once more to find out."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,12 @@ class Columns:
         return np.where(self.constant, 0.0, self.shift / self.scale)
 
     @classmethod
-    def of(cls, X: Any, weight: Array | None, *, centre: bool, least_scale: float = 0.0) -> "Columns":
-        """Return the standardization of a dense or CSR matrix.
+    def of(cls, data: RowBlocks, *, centre: bool, least_scale: float = 0.0) -> "Columns":
+        """Return the standardization of rows that are as the caller gave them.
 
         Parameters
         ----------
-        X : ndarray or CSR matrix of shape (n, p)
-        weight : ndarray of shape (n,) or None
+        data : RowBlocks
         centre : bool
             Whether there is an intercept to take the shift.
         least_scale : float
@@ -81,7 +77,7 @@ class Columns:
         NotFiniteError
             If an entry is NaN or infinite.
         """
-        mean, spread, largest = _sparse_moments(X, weight) if sp.issparse(X) else _dense_moments(X, weight)
+        mean, spread, largest = _measure(data)
         constant = spread <= _CONSTANT * largest if centre else largest == 0
         if not centre:
             with np.errstate(over="ignore", under="ignore"):
@@ -118,87 +114,29 @@ class Columns:
         return np.concatenate([coef * self.scale, (matrix[:, -1] + coef @ self.shift)[:, None]], axis=1)
 
 
-def _dense_moments(X: Array, weight: Array | None) -> tuple[Array, Array, Array]:
-    """Return each column's weighted mean, standard deviation and largest absolute entry."""
-    n, p = X.shape
-    if p == 0:
-        return np.zeros(0), np.zeros(0), np.zeros(0)
-    rows = max(64, _BLOCK_ELEMENTS // p)
-    per_segment = max(rows, -(-n // _SEGMENTS))
-
-    def walk(first: int) -> tuple[Array, Array, Array]:
-        sums, squares, largest = np.zeros(p), np.zeros(p), np.zeros(p)
-        for start in range(first, min(first + per_segment, n), rows):
-            stop = min(start + rows, first + per_segment, n)
-            block = X[start:stop] if X.dtype == np.float64 else X[start:stop].astype(np.float64)
-            w = np.ones(stop - start) if weight is None else weight[start:stop]
-            sums += np.dot(w, block)
-            block = np.square(block)
-            squares += np.dot(w, block)
-            np.maximum(largest, _column_maxima(block), out=largest)
-        return sums, squares, largest
-
+def _measure(data: RowBlocks) -> tuple[Array, Array, Array]:
+    """Return each column's weighted mean, standard deviation and largest absolute entry: in one pass, or few."""
+    (raw,) = data.sum(RawMoments())
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        parts = map_in_threads(walk, range(0, n, per_segment), n_threads() if n * p > _BLOCK_ELEMENTS else 1)
-        total = float(n) if weight is None else float(weight.sum())
-        mean = sum(part[0] for part in parts) / total
-        second = sum(part[1] for part in parts) / total
-        largest = np.sqrt(np.maximum.reduce([part[2] for part in parts]))
+        mean, second = raw.first / raw.weight, raw.second / raw.weight
         variance = second - np.square(mean)
-    spread = np.sqrt(np.maximum(variance, 0))
-    # Overflow, underflow, or a mean so far from zero that the difference cancels: take those columns again, alone.
-    lost = ~((second < _HUGE) & (second > _TINY)) | (variance <= 1e-6 * second)
-    for j in np.flatnonzero(lost):
-        column = np.asarray(X[:, j], dtype=np.float64)
-        mean[j], spread[j] = _one_column(column, weight, total)
-        largest[j] = float(np.abs(column).max())
-    return mean, spread, largest
-
-
-def _column_maxima(block: Array) -> Array:
-    """Return ``block.max(axis=0)``, with the rows of narrow blocks folded: numpy's loop is long only along a row."""
-    n, p = block.shape
-    fold = max(1, _FOLDED // p)
-    whole = n // fold * fold
-    folded = block[:whole].reshape(-1, fold * p).max(axis=0, initial=-np.inf).reshape(fold, p)
-    return np.concatenate([folded, block[whole:]]).max(axis=0)
-
-
-def _one_column(x: Array, weight: Array | None, total: float) -> tuple[float, float]:
-    """Return mean and standard deviation by two passes, scaled against overflow and underflow."""
-    if not np.isfinite(x).all():
-        raise NotFiniteError("X has an entry that is NaN or infinite")
-    used = x if weight is None else x[weight > 0]
-    largest = float(np.abs(used).max(initial=0.0))
-    if largest == 0:
-        return 0.0, 0.0
-    if (used == used[0]).all():
-        return float(used[0]), 0.0
-    w = np.ones(len(x)) if weight is None else weight
-    power = float(np.exp2(np.floor(np.log2(largest))))
-    x = np.where(w > 0, x, 0.0) / power
-    mean = float(w @ x) / total
-    variance = float(w @ np.square(x - mean)) / total
-    return mean * power, float(np.sqrt(variance)) * power
-
-
-def _sparse_moments(X: Any, weight: Array | None) -> tuple[Array, Array, Array]:
-    n, p = X.shape
-    w = np.ones(n) if weight is None else weight
-    total = float(w.sum())
-    data = X.data.astype(np.float64)
-    largest = np.zeros(p)
-    np.maximum.at(largest, X.indices, np.abs(data))  # scipy's max(axis=0) would sort the entries by column first
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        mean = np.asarray(X.T @ w, dtype=np.float64) / total
-        squares = type(X)((np.square(data), X.indices, X.indptr), shape=X.shape, copy=False)
-        second = np.asarray(squares.T @ w) / total
-        variance = second - np.square(mean)
-    lost = ~((second < _HUGE) & (second > _TINY)) & (largest > 0)
-    lost |= (variance <= 1e-6 * second) & (largest > 0)
-    spread = np.sqrt(np.maximum(variance, 0))
-    if lost.any():
-        by_column = X.tocsc()
-        for j in np.flatnonzero(lost):
-            mean[j], spread[j] = _one_column(by_column[:, [j]].toarray().ravel().astype(np.float64), weight, total)
+    spread, largest = np.sqrt(np.maximum(variance, 0)), raw.largest
+    # Overflow, underflow, or a mean so far from zero that the difference cancels: those columns are taken again, all
+    # of them in one pass. A third is for means that have overflowed themselves.
+    lost = np.flatnonzero(~((second < _HUGE) & (second > _TINY)) | (variance <= _CANCELS * second))
+    for _ in range(2):
+        if not len(lost):
+            break
+        centre = np.where(np.isfinite(mean[lost]), mean[lost], 0.0)
+        (about,) = data.sum(MomentsAbout(lost, centre))
+        shift, second = about.first / about.weight, about.second / about.weight
+        variance = second - np.square(shift)
+        mean[lost] = centre + about.unit * shift
+        spread[lost] = about.unit * np.sqrt(np.maximum(variance, 0))
+        largest[lost] = about.largest
+        # What only rounds is a constant, and that is its largest entry; seen from afar, anything does.
+        constant = (spread[lost] <= _CONSTANT * about.largest) & (np.abs(shift) <= _NEAR)
+        mean[lost] = np.where(constant, np.copysign(about.largest, mean[lost]), mean[lost])
+        spread[lost] = np.where(constant, 0.0, spread[lost])
+        lost = lost[~constant & (variance <= _CANCELS * second)]
     return mean, spread, largest

@@ -40,12 +40,15 @@ class RowBlock:
     weight : ndarray of shape (n,) or None
         None means that every weight is one.
     offset : ndarray of shape (q, n) or None
+    start : int
+        The number of its first row.
     """
 
     rows: DenseRows | SparseRows
     y: Array
     weight: Array | None
     offset: Array | None
+    start: int = 0
 
 
 class RowBlocks:
@@ -97,7 +100,14 @@ class RowBlocks:
             self.y[..., start:stop],
             None if self.weight is None else self.weight[start:stop],
             None if self.offset is None else self.offset[:, start:stop],
+            start,
         )
+
+    def standardize(self, shift: Array | None, scale: Array | None) -> "RowBlocks":
+        """Return the same data with columns (X - shift) / scale of X as it is; the passes so far are counted on."""
+        data = RowBlocks(self.rows.standardize(shift, scale), self.y, self.weight, self.offset, self.n_predictors)
+        data.n_passes = self.n_passes
+        return data
 
     def take(self, indices: Array) -> "RowBlocks":
         """Return the given rows as data of their own."""

@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 
 from sklearn_mle.numerics.double_double import DoubleDouble
 
-__all__ = ["DenseRows", "standardize_sandwich", "standardized_exactly"]
+__all__ = ["DenseRows", "first_true", "standardize_sandwich", "standardized_exactly"]
 
 Array = NDArray[Any]
 
 # Beyond this ratio of a column's mean to its spread, X @ w - shift @ w would cancel more than three digits, so the
 # block is shifted before the product; a ratio this large cannot be had without rounding the column itself.
 _SAFE_SHIFT = 1e3
+# Up to here a standardized copy (32 MB) costs less than standardizing at every pass.
+_COPY_ELEMENTS = 4_000_000
+# Moments are taken of pieces of 1 MB: a piece and its squares stay in cache.
+_PIECE_ELEMENTS = 1 << 17
+_FOLDED = 512
 # A general product of so few columns is no slower than a symmetric one (569 x 31: 25 against 33 us), and needs no root.
 _FEW_COLUMNS = 32
 
@@ -81,6 +86,35 @@ class DenseRows:
     def take(self, indices: Array) -> "DenseRows":
         """Return the given rows, copied and standardized."""
         return DenseRows(self._X[indices], self._shift, self._scale, far=self._far).copied()
+
+    def standardize(self, shift: Array | None, scale: Array | None) -> "DenseRows":
+        """Return the same rows, of X as it is, seen as (X - shift) / scale; few are copied."""
+        rows = DenseRows(self._X, shift, scale)
+        return rows.copied() if self._X.size <= _COPY_ELEMENTS else rows
+
+    def moments(self, weight: Array | None) -> tuple[Array, Array, Array]:
+        """Return weighted sums of X's entries and of their squares, and the largest absolute ones, a column each."""
+        n, p = self._X.shape
+        first, second, largest = np.zeros(p), np.zeros(p), np.zeros(p)
+        if not self._X.size:
+            return first, second, largest
+        step = -(-n // max(1, round(n * p / _PIECE_ELEMENTS)))
+        for start in range(0, n, step):
+            piece = self._X[start : start + step].astype(np.float64, copy=False)
+            w = np.ones(len(piece)) if weight is None else weight[start : start + step]
+            first += np.dot(w, piece)
+            piece = np.square(piece)
+            second += np.dot(w, piece)
+            np.maximum(largest, _column_maxima(piece), out=largest)
+        return first, second, np.sqrt(largest)
+
+    def raw_columns(self, columns: Array) -> Array:
+        """Return some of X's own columns, float64, copied."""
+        return np.asarray(self._X[:, columns], dtype=np.float64)
+
+    def first_not_finite(self) -> int | None:
+        """Return the first row with an entry that is NaN or infinite, or None."""
+        return first_true(np.logical_not(np.isfinite(self._X).all(axis=1)))
 
     @cached_property
     def standardized(self) -> Array:
@@ -158,6 +192,11 @@ class DenseRows:
         return np.einsum("np,np->n", product, X) + matrix[-1, -1]
 
 
+def first_true(rows: NDArray[np.bool_]) -> int | None:
+    """Return the number of the first true row, or None."""
+    return int(np.argmax(rows)) if rows.any() else None
+
+
 def standardized_exactly(X: Array, shift: Array | None, scale: Array | None) -> DoubleDouble:
     """Return (X - shift) / scale, for scales that are powers of two."""
     columns = DoubleDouble.of(X.astype(np.float64))
@@ -178,6 +217,15 @@ def standardize_sandwich(sandwich: Array, shift: Array | None, scale: Array | No
     if scale is not None:
         sandwich[:, :p] /= scale
         sandwich[:p] /= scale[:, None]
+
+
+def _column_maxima(block: Array) -> Array:
+    """Return ``block.max(axis=0)``, with the rows of narrow blocks folded: numpy's loop is long only along a row."""
+    n, p = block.shape
+    fold = max(1, _FOLDED // p)
+    whole = n // fold * fold
+    folded = block[:whole].reshape(-1, fold * p).max(axis=0, initial=-np.inf).reshape(fold, p)
+    return np.concatenate([folded, block[whole:]]).max(axis=0)
 
 
 def _cross_product(X: Array, weight: Array) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.double_double import DoubleDouble
-from sklearn_mle.row_blocks.dense import DenseRows, standardize_sandwich, standardized_exactly
+from sklearn_mle.row_blocks.dense import DenseRows, first_true, standardize_sandwich, standardized_exactly
 
 __all__ = ["SparseRows"]
 
@@ -55,6 +55,28 @@ class SparseRows:
         if taken.shape[0] * self.n_columns > _DENSE_TAKEN:
             return SparseRows(taken, self._shift, self._scale)
         return DenseRows(taken.toarray(), self._shift, self._scale).copied()
+
+    def standardize(self, shift: Array | None, scale: Array | None) -> "SparseRows":
+        """Return the same rows, of X as it is, seen as (X - shift) / scale."""
+        return SparseRows(self._X, shift, scale)
+
+    def moments(self, weight: Array | None) -> tuple[Array, Array, Array]:
+        """Return weighted sums of X's entries and of their squares, and the largest absolute ones, a column each."""
+        X, largest = self._X, np.zeros(self.n_columns)
+        w = np.ones(self.n_rows) if weight is None else weight
+        entries = X.data.astype(np.float64)
+        np.maximum.at(largest, X.indices, np.abs(entries))  # scipy's max(axis=0) would sort the entries by column first
+        squares = type(X)((np.square(entries), X.indices, X.indptr), shape=X.shape, copy=False)
+        return np.asarray(X.T @ w, dtype=np.float64), np.asarray(squares.T @ w), largest
+
+    def raw_columns(self, columns: Array) -> Array:
+        """Return some of X's own columns, dense float64."""
+        return np.asarray(self._X[:, columns].toarray(), dtype=np.float64)
+
+    def first_not_finite(self) -> int | None:
+        """Return the first row with an entry that is NaN or infinite, or None."""
+        entry = first_true(np.logical_not(np.isfinite(self._X.data)))
+        return None if entry is None else int(np.searchsorted(self._X.indptr, entry, side="right")) - 1
 
     augmented: None = None  # dense copies alone have one
 

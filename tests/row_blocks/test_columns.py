@@ -1,11 +1,17 @@
 """The standardization of columns: right whatever the units, exact where it can be, and weights are repeats."""
 
+from functools import reduce
+from itertools import pairwise
+from operator import add
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sklearn_mle.row_blocks import columns as columns_module
+from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
+from sklearn_mle.row_blocks import data as data_module
 from sklearn_mle.row_blocks.columns import Columns
+from sklearn_mle.row_blocks.moments import MomentsAbout, NotFiniteError, RawMoments
 
 rng = np.random.default_rng(0)
 N = 500
@@ -52,6 +58,11 @@ def moments(x, weight=None):
     return mean * power, np.sqrt(variance) * power, np.sqrt((w * scaled**2).sum() / w.sum()) * power
 
 
+def columns_of(X, weight, **choices):
+    rows = SparseRows(X) if sp.issparse(X) else DenseRows(X)
+    return Columns.of(RowBlocks(rows, np.zeros(X.shape[0]), weight), **choices)
+
+
 def as_given(x, storage):
     return sp.csr_array(x[:, None]) if storage == "sparse" else x[:, None].copy()
 
@@ -64,7 +75,7 @@ def storage(request):
 @pytest.mark.parametrize("name", NASTY)
 def test_columns_are_centred_and_scaled_whatever_their_units(name, storage):
     x = NASTY[name]
-    columns = Columns.of(as_given(x, storage), None, centre=True)
+    columns = columns_of(as_given(x, storage), None, centre=True)
     mean, deviation, _ = moments(x)
     assert not columns.constant[0]
     assert abs(columns.shift[0] - mean) <= columns.scale[0] / 8 + 4e-16 * abs(mean)
@@ -79,7 +90,7 @@ def test_columns_are_centred_and_scaled_whatever_their_units(name, storage):
 @pytest.mark.parametrize("name", NASTY)
 def test_without_an_intercept_columns_are_scaled_only(name, storage):
     x = NASTY[name]
-    columns = Columns.of(as_given(x, storage), None, centre=False)
+    columns = columns_of(as_given(x, storage), None, centre=False)
     _, _, root_mean_square = moments(x)
     assert columns.shift[0] == 0
     assert not columns.constant[0]
@@ -89,20 +100,20 @@ def test_without_an_intercept_columns_are_scaled_only(name, storage):
 
 @pytest.mark.parametrize("name", CONSTANT)
 def test_constant_columns_are_told_from_narrow_ones(name, storage):
-    columns = Columns.of(as_given(CONSTANT[name], storage), None, centre=True)
+    columns = columns_of(as_given(CONSTANT[name], storage), None, centre=True)
     assert columns.constant[0]
     assert columns.scale[0] > 0 and np.isfinite(columns.shift[0])
 
 
 def test_without_an_intercept_only_a_column_of_zeros_is_constant(storage):
     for name, x in CONSTANT.items():
-        assert Columns.of(as_given(x, storage), None, centre=False).constant[0] == (name == "zero")
+        assert columns_of(as_given(x, storage), None, centre=False).constant[0] == (name == "zero")
 
 
 def test_scales_are_powers_of_two_and_integers_are_standardized_exactly(storage):
     X = np.column_stack([rng.integers(-1000, 1000, N), 10 * rng.integers(0, 3, N), 2000 + rng.integers(-9, 9, N)])
     X = X.astype(float)
-    columns = Columns.of(sp.csr_array(X) if storage == "sparse" else X, None, centre=True)
+    columns = columns_of(sp.csr_array(X) if storage == "sparse" else X, None, centre=True)
     np.testing.assert_array_equal(np.frexp(columns.scale)[0], 0.5)
     in_double = (X - columns.shift) / columns.scale
     np.testing.assert_array_equal(in_double, ((X.astype(np.longdouble) - columns.shift) / columns.scale))
@@ -115,9 +126,9 @@ def all_columns():
 
 def test_columns_do_not_know_their_neighbours():
     X = all_columns()
-    together = Columns.of(X, None, centre=True)
+    together = columns_of(X, None, centre=True)
     for j in range(X.shape[1]):
-        alone = Columns.of(X[:, [j]].copy(), None, centre=True)
+        alone = columns_of(X[:, [j]].copy(), None, centre=True)
         assert (alone.scale[0], alone.constant[0]) == (together.scale[j], together.constant[j])
         assert abs(alone.shift[0] - together.shift[j]) <= together.scale[j] / 8
 
@@ -127,8 +138,8 @@ def test_weights_are_repeats(storage):
     weight = rng.integers(0, 4, N).astype(float)
     repeated = np.repeat(X, weight.astype(int), axis=0)
     for centre in (True, False):
-        weighted = Columns.of(sp.csr_array(X) if storage == "sparse" else X, weight, centre=centre)
-        plain = Columns.of(sp.csr_array(repeated) if storage == "sparse" else repeated, None, centre=centre)
+        weighted = columns_of(sp.csr_array(X) if storage == "sparse" else X, weight, centre=centre)
+        plain = columns_of(sp.csr_array(repeated) if storage == "sparse" else repeated, None, centre=centre)
         np.testing.assert_array_equal(weighted.scale, plain.scale)
         np.testing.assert_array_equal(weighted.constant, plain.constant)
         np.testing.assert_allclose(weighted.spread, plain.spread, rtol=1e-5, atol=1e-12)
@@ -138,7 +149,7 @@ def test_weights_are_repeats(storage):
 def test_a_column_that_varies_only_where_the_weight_is_zero_is_constant(storage):
     x = np.where(np.arange(N) < 10, np.arange(N), 5.0)
     weight = (np.arange(N) >= 10).astype(float)
-    columns = Columns.of(as_given(x, storage), weight, centre=True)
+    columns = columns_of(as_given(x, storage), weight, centre=True)
     assert columns.constant[0]
 
 
@@ -146,15 +157,15 @@ def test_a_column_that_varies_only_where_the_weight_is_zero_is_constant(storage)
 def test_the_unit_of_the_weights_does_not_matter(multiple, storage):
     weight = rng.random(N)
     for x in (NASTY["ordinary"], NASTY["mean 1e8"], NASTY["1e150"]):
-        plain = Columns.of(as_given(x, storage), weight, centre=True)
-        scaled = Columns.of(as_given(x, storage), multiple * weight, centre=True)
+        plain = columns_of(as_given(x, storage), weight, centre=True)
+        scaled = columns_of(as_given(x, storage), multiple * weight, centre=True)
         assert plain.scale == scaled.scale and abs(plain.shift - scaled.shift) <= plain.scale / 8
 
 
 def test_weights_over_many_decades_are_as_good_as_extended_precision():
     weight = 10.0 ** rng.uniform(-12, 12, N)
     mean, deviation, _ = moments(NASTY["mean 1e8"], weight)
-    columns = Columns.of(NASTY["mean 1e8"][:, None], weight, centre=True)
+    columns = columns_of(NASTY["mean 1e8"][:, None], weight, centre=True)
     assert columns.spread[0] * columns.scale[0] == pytest.approx(float(deviation), rel=1e-6)
     assert abs(columns.shift[0] - mean) <= columns.scale[0] / 8
 
@@ -162,7 +173,7 @@ def test_weights_over_many_decades_are_as_good_as_extended_precision():
 def test_dense_and_sparse_agree():
     X = np.where(rng.random((N, 6)) < 0.3, rng.normal(3, 5, (N, 6)), 0)
     for centre in (True, False):
-        dense, sparse = Columns.of(X, None, centre=centre), Columns.of(sp.csr_array(X), None, centre=centre)
+        dense, sparse = columns_of(X, None, centre=centre), columns_of(sp.csr_array(X), None, centre=centre)
         np.testing.assert_array_equal(dense.scale, sparse.scale)
         np.testing.assert_allclose(dense.spread, sparse.spread, rtol=1e-12)
         assert (np.abs(dense.shift - sparse.shift) <= dense.scale / 8).all()
@@ -170,7 +181,7 @@ def test_dense_and_sparse_agree():
 
 def test_float32_is_measured_in_float64():
     X = (1e4 + rng.standard_normal((5000, 3))).astype(np.float32)
-    single, double = Columns.of(X, None, centre=True), Columns.of(X.astype(float), None, centre=True)
+    single, double = columns_of(X, None, centre=True), columns_of(X.astype(float), None, centre=True)
     np.testing.assert_array_equal(single.scale, double.scale)
     np.testing.assert_allclose(single.spread, double.spread, rtol=1e-12)
 
@@ -179,22 +190,22 @@ def test_threads_change_no_bit(monkeypatch):
     X, weight = rng.normal(3, 2, (60_000, 5)), rng.random(60_000)
     found = []
     for threads in (1, 2, 4):
-        monkeypatch.setattr(columns_module, "n_threads", lambda threads=threads: threads)
-        found.append(Columns.of(X, weight, centre=True))
+        monkeypatch.setattr(data_module, "n_threads", lambda threads=threads: threads)
+        found.append(columns_of(X, weight, centre=True))
     for columns in found[1:]:
         for name in ("shift", "scale", "noise", "spread", "largest"):
             np.testing.assert_array_equal(getattr(columns, name), getattr(found[0], name))
 
 
 def test_least_scale_is_a_floor():
-    columns = Columns.of(np.column_stack([1e-30 * Z, Z]), None, centre=True, least_scale=1e-5)
+    columns = columns_of(np.column_stack([1e-30 * Z, Z]), None, centre=True, least_scale=1e-5)
     assert 0.7e-5 <= columns.scale[0] <= 1.5e-5
     assert 0.5 <= columns.scale[1] <= 2
 
 
 def test_coefficients_go_to_the_original_units_and_back():
     X = np.column_stack([NASTY[name] for name in ("ordinary", "1e150", "1e-150", "mean 1e8", "year")])
-    columns = Columns.of(X, None, centre=True)
+    columns = columns_of(X, None, centre=True)
     matrix = rng.standard_normal((2, 6))
     original = columns.to_original(matrix)
     np.testing.assert_allclose(columns.to_standardized(original), matrix, rtol=1e-7, atol=1e-7)
@@ -206,5 +217,63 @@ def test_coefficients_go_to_the_original_units_and_back():
 
 
 def test_a_coefficient_beyond_the_range_of_float64_is_infinite():
-    columns = Columns.of(NASTY["subnormal"][:, None], None, centre=True)
+    columns = columns_of(NASTY["subnormal"][:, None], None, centre=True)
     assert columns.to_original(np.array([[1e10, 0.0]]))[0, 0] == np.inf
+
+
+def far_and_huge():
+    """Means near the largest float64, whose sums overflow, of a spread that their squares would lose."""
+    return np.column_stack([1.5e308 + 1e300 * Z, -1.7e308 + 1e297 * np.abs(Z)])
+
+
+def test_a_mean_that_overflows_and_cancels_is_found_all_the_same(storage):
+    X = far_and_huge()
+    columns = columns_of(sp.csr_array(X) if storage == "sparse" else X, None, centre=True)
+    for j in range(2):
+        mean, deviation, _ = moments(X[:, j])
+        assert columns.spread[j] * columns.scale[j] == pytest.approx(float(deviation), rel=1e-6)
+        assert abs(columns.shift[j] - mean) <= columns.scale[j] / 8 + 4e-16 * abs(mean)
+
+
+def test_columns_that_cancel_cost_one_more_pass_together():
+    easy = RowBlocks(DenseRows(np.column_stack([NASTY["ordinary"], NASTY["integers"]])), Z)
+    Columns.of(easy, centre=True)
+    assert easy.n_passes == 1
+    hard = RowBlocks(DenseRows(all_columns()), Z)
+    columns = Columns.of(hard, centre=True)
+    assert hard.n_passes == 2
+    assert hard.standardize(columns.shift, columns.scale).n_passes == 2
+
+
+@pytest.mark.parametrize("cuts", [[1], [250], [7, 8, 400], [100, 100, 499]])
+def test_moments_of_parts_add_up_to_those_of_all(cuts):
+    X, weight = np.column_stack([all_columns(), NASTY["subnormal"]]), rng.random(N)
+    data, every = RowBlocks(DenseRows(X), Z, weight), np.arange(X.shape[1])
+    for task in (RawMoments(), MomentsAbout(every, X.mean(axis=0))):
+        (whole,) = task(data.block(0, N))
+        bounds = list(pairwise([0, *cuts, N]))
+        (parts,) = zip(*(task(data.block(*pair)) for pair in bounds), strict=True)
+        total = reduce(add, parts)
+        assert total.weight == pytest.approx(whole.weight, rel=1e-14)
+        np.testing.assert_array_equal(total.largest, whole.largest)
+        np.testing.assert_array_equal(total.unit, whole.unit)
+        error = np.abs(total.first - whole.first)
+        assert (error <= 1e-14 * (weight @ (np.abs(X) / whole.unit))).all()
+        np.testing.assert_allclose(total.second, whole.second, rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_entry_that_is_not_finite_is_found_with_its_row(value, weighted, storage):
+    X = rng.standard_normal((60_000, 20))
+    X[54_321, 7] = value
+    weight = (np.arange(60_000) != 54_321).astype(float) if weighted else None  # a weight of zero hides nothing
+    with pytest.raises(NotFiniteError, match="row 54321") as caught:
+        columns_of(sp.csr_array(X) if storage == "sparse" else X, weight, centre=True)
+    assert caught.value.row == 54_321
+
+
+def test_the_overflow_of_a_sum_is_not_taken_for_an_infinite_entry(storage):
+    X = np.full((N, 2), 1.7e308)
+    columns = columns_of(sp.csr_array(X) if storage == "sparse" else X, None, centre=True)
+    assert columns.constant.all() and (columns.shift == 1.7e308).all()
