@@ -91,6 +91,6 @@ def against_the_null(at: AtEstimate, data: ReadData, weight_type: str, log_likel
         out |= {f"LR chi2({slopes})": statistic, "p of LR": float(stats.chi2.sf(statistic, slopes))}
     if model.exact:
         return {**out, "R2": -math.expm1(-statistic / at.n_obs)}
-    if model.likelihood.discrete or model.is_classifier:
+    if model.likelihood.discrete:
         return {**out, "pseudo-R2 (McFadden)": 1 - log_likelihood / value}
     return out

@@ -30,6 +30,8 @@ class Bernoulli(Likelihood):
     array([0.693147, 0.      ])
     """
 
+    discrete = True
+
     @property
     def predictor_names(self) -> tuple[str, ...]:
         return ("logit",)

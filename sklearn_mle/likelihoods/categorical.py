@@ -36,6 +36,8 @@ class Categorical(Likelihood):
     array([1.098612])
     """
 
+    discrete = True
+
     def __init__(self, n_classes: int = 2) -> None:
         self.n_classes = n_classes
 

@@ -1,4 +1,4 @@
-"""The regression likelihoods under test, with data, an independent distribution, and nodes that integrate over it."""
+"""Every likelihood under test, with data, an independent distribution, and outcomes over which a mean is a sum."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit, softmax
 
 from sklearn_mle.likelihoods import (
     AsymmetricLaplace,
+    Bernoulli,
     Beta,
     Binomial,
+    Categorical,
     Gamma,
     Gaussian,
     Gumbel,
@@ -24,10 +27,14 @@ from sklearn_mle.likelihoods import (
     Poisson,
     StudentT,
     Tweedie,
+    UserLikelihood,
     Weibull,
+    likelihood_names,
 )
+from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 
-N = 40
+N = 60
 # tanh-sinh nodes of levels in (0, 1). An even number: no level is one half, where Laplace has its kink.
 _T = np.linspace(-3.1, 3.1, 200)
 LEVELS = 0.5 * (1 + np.tanh(0.5 * np.pi * np.sinh(_T)))
@@ -43,19 +50,25 @@ class Model:
     y: Any
     eta: Any
     distribution: Callable[[Any], Any] | None = None
+    # Of means over the outcomes, relative to the information.
+    error: float = 1e-7
+    # Of derivatives beside central differences in 80-bit arithmetic, step^2 = 2e-13 times a moderate third derivative.
+    difference: float = 3e-10
     # By what half the deviance is multiplied in the NLL.
     deviance_factor: Callable[[Any], Any] = lambda eta: 1.0
 
     def outcomes(self):
         """Pairs (y for every row, probability for every row) over which a mean is a sum."""
-        if self.distribution is None:
+        if isinstance(self.likelihood, Tweedie):
             return tweedie_outcomes(self.likelihood.power, self.eta)
+        if isinstance(self.likelihood, Categorical):
+            return [(np.full(N, k), mass) for k, mass in enumerate(softmax(self.eta, axis=0))]
         law = self.distribution(self.eta)
         if isinstance(self.likelihood, InverseGaussian):
             # Of log y, by the trapezoidal rule: scipy's quantiles fail in the tails.
             return [(np.full(N, np.exp(v)), 0.02 * np.exp(v) * law.pdf(np.exp(v))) for v in np.arange(-10, 11, 0.02)]
         if self.likelihood.discrete:
-            top = 2 if isinstance(self.likelihood, Binomial) else int(law.ppf(1 - 1e-14).max()) + 60
+            top = 2 if isinstance(self.likelihood, Bernoulli | Binomial) else int(law.ppf(1 - 1e-14).max()) + 60
             return [(np.full(N, float(k)), law.pmf(k)) for k in range(top)]
         # From the nearer end, so that upper tails keep their digits.
         with np.errstate(all="ignore"):
@@ -80,6 +93,15 @@ def tweedie_outcomes(power, eta):
     return pairs
 
 
+class Normal(UserLikelihood):
+    """The Gaussian as a user writes it."""
+
+    predictor_names = ("location", "log_scale")
+
+    def nll(self, y, eta):
+        return 0.5 * np.log(2 * np.pi) + eta[1] + 0.5 * ((y - eta[0]) * np.exp(-eta[1])) ** 2
+
+
 def models():
     rng = np.random.default_rng(0)
     eta = rng.normal(0, 0.7, (2, N))
@@ -102,33 +124,69 @@ def models():
         return lambda _: law
 
     out = {
-        "gaussian": Model(Gaussian(), real, eta, fixed(stats.norm(**of_scale)), lambda e: np.exp(-2 * e[1])),
-        "laplace": Model(Laplace(), real, eta, fixed(stats.laplace(**of_scale))),
+        "gaussian": Model(
+            Gaussian(), real, eta, fixed(stats.norm(**of_scale)), deviance_factor=lambda e: np.exp(-2 * e[1])
+        ),
+        # Kinks: the levels resolve a jump of the gradient to the mass of one node; Huber's is in the curvature.
+        "laplace": Model(Laplace(), real, eta, fixed(stats.laplace(**of_scale)), error=0.02),
         "student_t": Model(StudentT(df=4), real, eta, fixed(stats.t(4, **of_scale))),
         "student_t, inf": Model(StudentT(df=np.inf), real, eta, fixed(stats.norm(**of_scale))),
         "student_t, estimated": Model(StudentT(df=None), real, df, fixed(stats.t(1 / df[2], **of_scale))),
-        "huber": Model(Huber(), real, eta, Huber().distribution),
+        "huber": Model(Huber(), real, eta, Huber().distribution, error=0.02),
         "asymmetric_laplace": Model(
-            AsymmetricLaplace(0.2), real, eta, fixed(stats.laplace_asymmetric(kappa, loc=eta[0], scale=s / 0.4))
+            AsymmetricLaplace(0.2),
+            real,
+            eta,
+            fixed(stats.laplace_asymmetric(kappa, loc=eta[0], scale=s / 0.4)),
+            error=0.02,
         ),
         "logistic": Model(Logistic(), real, eta, fixed(stats.logistic(**of_scale))),
         "gumbel": Model(Gumbel(), real, eta, fixed(stats.gumbel_r(**of_scale))),
         "poisson": Model(Poisson(), counts, eta[:1] + 1, fixed(stats.poisson(np.exp(eta[0] + 1)))),
         "negative_binomial": Model(NegativeBinomial(), counts, eta, fixed(stats.nbinom(1 / s, 1 / (1 + s * m)))),
-        "gamma": Model(Gamma(), positive, eta, fixed(stats.gamma(s, scale=m / s)), lambda e: np.exp(e[1])),
-        "inverse_gaussian": Model(
-            InverseGaussian(), positive, eta, fixed(stats.invgauss(m / s, scale=s)), lambda e: np.exp(e[1])
+        "gamma": Model(
+            Gamma(), positive, eta, fixed(stats.gamma(s, scale=m / s)), deviance_factor=lambda e: np.exp(e[1])
         ),
-        "lognormal": Model(LogNormal(), positive, eta, fixed(stats.lognorm(s, scale=m)), lambda e: np.exp(-2 * e[1])),
+        "inverse_gaussian": Model(
+            InverseGaussian(),
+            positive,
+            eta,
+            fixed(stats.invgauss(m / s, scale=s)),
+            deviance_factor=lambda e: np.exp(e[1]),
+        ),
+        "lognormal": Model(
+            LogNormal(), positive, eta, fixed(stats.lognorm(s, scale=m)), deviance_factor=lambda e: np.exp(-2 * e[1])
+        ),
         "weibull": Model(Weibull(), positive, eta, fixed(stats.weibull_min(s, scale=m))),
         "beta": Model(Beta(), rate, rates, fixed(stats.beta(q * precision, (1 - q) * precision))),
         "binomial": Model(Binomial(), (rate > 0.5).astype(float), eta[:1], fixed(stats.binom(1, p))),
     }
     for power in (1.1, 1.5, 1.9):
+        # Its information is interpolated.
         out[f"tweedie, {power}"] = Model(
-            Tweedie(power), amounts, eta + np.array([[0], [power - 1]]), None, lambda e: np.exp(-e[1])
+            Tweedie(power),
+            amounts,
+            eta + np.array([[0], [power - 1]]),
+            error=1e-6,
+            deviance_factor=lambda e: np.exp(-e[1]),
         )
+
+    logit, logits = rng.normal(0, 2, (1, N)), rng.normal(0, 2, (4, N))
+    law = fixed(stats.bernoulli(expit(logit[0])))
+    labels, soft = rng.integers(0, 4, N), rng.dirichlet(np.ones(4), N).T.copy()
+    out |= {
+        "bernoulli": Model(Bernoulli(), (labels > 1).astype(float), logit, law, error=1e-12),
+        "bernoulli, soft": Model(Bernoulli(), rate, logit, law, error=1e-12),
+        "categorical": Model(Categorical(4), labels, logits, error=1e-12),
+        "categorical, soft": Model(Categorical(4), soft, logits, error=1e-12),
+        "least squares": Model(LeastSquares(), real, eta[:1], fixed(stats.norm(eta[0]))),
+        # Not a density below its floor: the penalty there does not depend on y.
+        "scale floor": Model(ScaleFloor(Gaussian(), -0.3), real, eta, fixed(stats.norm(**of_scale))),
+        "user": Model(Normal(), real, eta, fixed(stats.norm(**of_scale)), error=1e-6, difference=3e-9),
+    }
     return out
 
 
 MODELS = models()
+# What MLERegressor offers by name; the others serve classifiers, the fit, and users.
+REGRESSIONS = [name for name in MODELS if name.split(",")[0] in likelihood_names()]

@@ -6,6 +6,7 @@ from scipy.special import gammaln
 from scipy.stats import norm
 
 from sklearn_mle.likelihoods import (
+    Bernoulli,
     Gamma,
     Gaussian,
     Laplace,
@@ -103,8 +104,8 @@ def test_the_library_s_own_pass_the_check(name):
     check_likelihood(get_likelihood(name))
 
 
-@pytest.mark.parametrize("likelihood", [StudentT(df=None), StudentT(df=np.inf), Tweedie(1.2)])
-def test_other_parameters_pass_the_check(likelihood):
+@pytest.mark.parametrize("likelihood", [Bernoulli(), StudentT(df=None), StudentT(df=np.inf), Tweedie(1.2)])
+def test_others_and_other_parameters_pass_the_check(likelihood):
     check_likelihood(likelihood)
 
 
