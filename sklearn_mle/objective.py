@@ -93,6 +93,31 @@ class PenalizedNLL:
             penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
             return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, others
 
+    def along(self, theta: Array, step: Array) -> Callable[[float], tuple[float, float]] | None:
+        """Return t -> the first and second derivative of F(theta + t step) in t, for rows that are one block.
+
+        The predictors change in proportion to t, so after one product with X a call costs no more than the rows.
+        """
+        block = self.data.whole
+        if block is None:
+            return None
+        start = self.at(theta).eta(block)
+        change = self.predictors.eta(block.rows, self.predictors.matrix(step), None)
+        y, weight, penalty = block.y, block.weight, self.penalty
+
+        def derivatives(t: float) -> tuple[float, float]:
+            there = theta + t * step
+            with np.errstate(over="ignore", invalid="ignore"):
+                eta = start + t * change
+                gradient = self.likelihood.gradient(y, eta)
+                if weight is not None:
+                    gradient = gradient * weight
+                bent = self.likelihood.hessian_operator(y, eta, weight)(change)
+                slope = float(np.vdot(gradient, change)) + float(penalty.value_and_gradient(there)[1] @ step)
+                return slope, float(np.vdot(bent, change)) + float(penalty.hessian_product(there, step) @ step)
+
+        return derivatives
+
     def nll(self, theta: Array) -> float:
         """Return the unpenalized total NLL."""
         return self.data.sum(TotalNLL(self.likelihood, self.at(theta)))[0]

@@ -190,6 +190,24 @@ def test_expected_hessian(case, objective):
         np.testing.assert_allclose(found, objective.hessian(theta), rtol=1e-12, atol=1e-12)
 
 
+def test_along_a_line(case, objective):
+    """Slope and curvature along a step are those of the gradient and the Hessian at its end."""
+    theta = theta_of(case)
+    step = np.random.default_rng(5).normal(0, 0.3, len(theta))
+    derivatives = objective.along(theta, step)
+    for t in (0.0, 1.0, 2.5):
+        slope, curvature = derivatives(t)
+        there = theta + t * step
+        assert slope == pytest.approx(objective.value_and_gradient(there)[1] @ step, rel=1e-11, abs=1e-11)
+        assert curvature == pytest.approx(step @ objective.hessian(there) @ step, rel=1e-11, abs=1e-11)
+
+
+def test_no_line_is_kept_of_rows_in_many_blocks():
+    n = 200_000
+    data = RowBlocks(DenseRows(np.zeros((n, P))), np.zeros(n))
+    assert PenalizedNLL(Bernoulli(), ONE, data, NoPenalty()).along(np.zeros(P + 1), np.ones(P + 1)) is None
+
+
 def test_hessian_product(case, objective):
     theta = theta_of(case)
     product, hessian = objective.hessian_product(theta), objective.hessian(theta)

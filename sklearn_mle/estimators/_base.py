@@ -178,7 +178,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
 
     def _refuse_endless_integers(self) -> None:
         """Raise for a parameter that Python holds and float64 does not."""
-        for name, value in self.get_params(deep=False).items():
+        for name, value in vars(self).items():
             if isinstance(value, int) and value.bit_length() > _MOST_BITS:
                 raise ValueError(f"{name} must be a number within the range of float64, about 1e308; got a larger one.")
 

@@ -248,14 +248,14 @@ class CholeskyFactor(_Triangle):
 
     def __init__(self, matrix: Array) -> None:
         diagonal = matrix.diagonal()
-        if not (diagonal > 0).all() or not np.isfinite(diagonal).all():
+        if not (diagonal.min(initial=1.0) > 0 and diagonal.max(initial=1.0) < np.inf):  # nan is neither
             raise NotPositiveDefiniteError("the diagonal is not positive and finite")
         scale = np.sqrt(diagonal)
         scaled = matrix / scale
         scaled /= scale[:, None]
         # The transpose of a C-ordered symmetric matrix is the Fortran order that LAPACK overwrites in place.
         upper, info = lapack.dpotrf(scaled.T, lower=0, clean=int(len(matrix) <= _MOST_MULTIPLIED), overwrite_a=1)
-        if info or not np.isfinite(upper.diagonal()).all():
+        if info or not upper.diagonal().max(initial=1.0) < np.inf:
             raise NotPositiveDefiniteError(f"the leading minor of order {info} is not positive")
         super().__init__(upper, scale)
 

@@ -109,6 +109,12 @@ class RowBlocks:
         data.n_passes = self.n_passes
         return data
 
+    @property
+    def whole(self) -> RowBlock | None:
+        """All rows, where they are so few that they are one block."""
+        one = len(self._segments) == 1 and len(self._segments[0]) == 1
+        return self.block(0, self.n_rows) if one else None
+
     def take(self, indices: Array) -> "RowBlocks":
         """Return the given rows as data of their own."""
         return RowBlocks(

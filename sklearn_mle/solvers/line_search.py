@@ -19,20 +19,20 @@ Point = tuple[Array, float, Array]
 
 
 def search(
-    value_of: Callable[[Array], float],
-    jac: Callable[[Array], Array],
+    value_and_gradient: Callable[[Array], tuple[float, Array]],
     start: Point,
     step: Array,
     gap: float,
     squared_norm: Callable[[Array], float],
     rounding: float,
+    first: float = 1.0,
 ) -> Point | None:
-    """Return (theta, F, gradient) at the first of theta + t step, t = 1, 1/2, ..., that decreases F enough.
+    """Return (theta, F, gradient) at the first of theta + t step, t = first, first / 2, ..., that decreases F enough.
 
     Parameters
     ----------
-    value_of, jac : callable
-        theta -> F, and its gradient.
+    value_and_gradient : callable
+        theta -> (F, gradient).
     start : (ndarray, float, ndarray)
     step : ndarray
     gap : float
@@ -41,6 +41,8 @@ def search(
         Of a gradient, in the metric of the model: what judges a step whose decrease is below the rounding of F.
     rounding : float
         Absolute rounding error of F, beside its relative one.
+    first : float
+        The t to try first.
 
     Returns
     -------
@@ -49,20 +51,19 @@ def search(
     """
     theta, value, gradient = start
     noise = 8 * (_EPS * abs(value) + rounding)
-    length = 1.0
+    length = first
     while length > _SHORTEST_STEP:
         candidate = theta + length * step
-        new_value = value_of(candidate)
+        new_value, new_gradient = value_and_gradient(candidate)
         if not math.isfinite(new_value):
             length *= 0.1  # a step far too long
             continue
-        new_gradient = jac(candidate)
         if 2 * gap * length > noise:
             if new_value <= value - _ARMIJO * length * 2 * gap:
                 return candidate, new_value, new_gradient
         elif squared_norm(new_gradient) < squared_norm(gradient):
             return candidate, new_value, new_gradient
-        elif length == 1 and gap < noise:
+        elif length == first and gap < noise:
             return None
         length *= 0.5
     return None

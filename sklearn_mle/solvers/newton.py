@@ -17,6 +17,8 @@ __all__ = ["solve_newton"]
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Nearer than this, in nats, full steps double the digits: nothing is gained by another length.
+_FAR = 1e-3
 
 
 def solve_newton(
@@ -86,11 +88,10 @@ def solve_newton(
 
 
 def _newton(
-    value_of: Callable[[Array], float],
+    function: Callable[[Array], float],
     theta: Array,
     args: tuple[()] = (),
     *,
-    jac: Callable[[Array], Array],
     problem: Problem,
     tol: float,
     max_iter: int,
@@ -101,7 +102,7 @@ def _newton(
     chord: float,
     **unused: Any,
 ) -> OptimizeResult:
-    value, gradient = known or (value_of(theta), jac(theta))
+    value, gradient = known or problem.value_and_gradient(theta)
     reference = value if null_value is None else null_value
     factor: Factor | None = None
     status = Status.MAX_ITER
@@ -119,7 +120,9 @@ def _newton(
         if n_iter == max_iter:
             break
         step = -factor.unwhiten(white)
-        found = search(value_of, jac, (theta, value, gradient), step, gap, factor.squared_norm, problem.rounding)
+        first = problem.length(theta, step) if gap > _FAR else 1.0
+        point = theta, value, gradient
+        found = search(problem.value_and_gradient, point, step, gap, factor.squared_norm, problem.rounding, first)
         if found is None:
             status = Status.ROUNDING
             break
@@ -134,7 +137,7 @@ def _newton(
             factor = None
     if status is Status.CONVERGED:
         state = (theta, value, gradient, gap, factor_gap)
-        theta, value, gradient, gap, factor, factor_gap = _polish(value_of, jac, problem, state, factor, polish, enough)
+        theta, value, gradient, gap, factor, factor_gap = _polish(problem, state, factor, polish, enough)
     return OptimizeResult(
         x=theta, fun=value, jac=gradient, gap=gap, factor=factor, factor_gap=factor_gap, mle_status=status, nit=n_iter
     )
@@ -153,8 +156,6 @@ def _factor(problem: Problem, theta: Array) -> Factor:
 
 
 def _polish(
-    value_of: Callable[[Array], float],
-    jac: Callable[[Array], Array],
     problem: Problem,
     state: tuple[Array, float, Array, float, float],
     factor: Factor,
@@ -171,7 +172,7 @@ def _polish(
         if gap <= enough:
             break
         candidate = theta - factor.solve(gradient)
-        new_value, new_gradient = value_of(candidate), jac(candidate)
+        new_value, new_gradient = problem.value_and_gradient(candidate)
         new_gap = 0.5 * factor.squared_norm(new_gradient)
         better, stalled = new_gap < gap, not new_gap < 0.05 * gap
         if better:

@@ -68,11 +68,10 @@ def solve_newton_cg(
 
 
 def _newton_cg(
-    value_of: Callable[[Array], float],
+    function: Callable[[Array], float],
     theta: Array,
     args: tuple[()] = (),
     *,
-    jac: Callable[[Array], Array],
     problem: Problem,
     preconditioner: Factor,
     tol: float,
@@ -82,7 +81,7 @@ def _newton_cg(
     accuracy: float,
     **unused: Any,
 ) -> OptimizeResult:
-    value, gradient = known or (value_of(theta), jac(theta))
+    value, gradient = known or problem.value_and_gradient(theta)
     reference = value if null_value is None else null_value
     white = preconditioner.whiten(gradient)
     first = math.sqrt(float(white @ white))
@@ -100,9 +99,8 @@ def _newton_cg(
             break
         if n_iter == max_iter:
             break
-        found = search(
-            value_of, jac, (theta, value, gradient), step, gap, preconditioner.squared_norm, problem.rounding
-        )
+        point = theta, value, gradient
+        found = search(problem.value_and_gradient, point, step, gap, preconditioner.squared_norm, problem.rounding)
         if found is None:
             status = Status.ROUNDING
             break

@@ -46,6 +46,8 @@ class Problem:
         The Hessian is the same everywhere.
     rounding : float
         Absolute rounding error of F, beside its relative one.
+    length : callable
+        (theta, step) -> how much of a Newton step from theta to try first.
     observer : callable
         Called with theta once an iteration; True asks to stop.
     """
@@ -56,6 +58,7 @@ class Problem:
     hessian_product: Callable[[Array], Callable[[Array], Array]]
     constant_curvature: bool = False
     rounding: float = 0.0
+    length: Callable[[Array, Array], float] = lambda theta, step: 1.0
     observer: Callable[[Array], bool] = lambda theta: False
 
 

@@ -277,6 +277,30 @@ def test_a_constant_curvature_is_factored_once():
     assert len(calls) == 1
 
 
+def test_a_step_is_tried_at_the_length_that_the_problem_knows():
+    """A curvature four times too large makes steps a quarter as long; taken fourfold, one ends at the solution."""
+    problem, solution, _ = quadratic(decades=0.0)
+
+    def solve(**others):
+        def quadrupled(theta):
+            return problem.factor(theta).times(4.0)
+
+        slow = Problem(problem.value_and_gradient, quadrupled, quadrupled, problem.hessian_product, **others)
+        return newton(slow, np.zeros(9), tol=1e-8)
+
+    found = solve(length=lambda theta, step: 4.0)
+    np.testing.assert_allclose(found.theta, solution, rtol=1e-9)
+    assert found.n_iter <= 2
+    assert solve().n_iter > 10
+
+
+def test_a_length_that_goes_too_far_is_halved():
+    problem, solution, _ = logistic(length=lambda theta, step: 64.0)
+    found = newton(problem, np.zeros(5))
+    assert found.status is Status.CONVERGED
+    np.testing.assert_allclose(found.theta, solution, rtol=1e-7)
+
+
 def test_preconditioned_by_the_curvature_at_the_solution_lbfgs_is_nearly_newton():
     problem, solution, _ = logistic(scale=3.0)
     found = solve_whitened_lbfgs(problem, problem.factor(solution), solution * 0.9, gap=1e-10, max_iter=100)
