@@ -17,23 +17,27 @@ from sklearn_mle.numerics.factors import (
 from sklearn_mle.objective import PenalizedNLL
 
 __all__ = [
+    "CLEAR_CURVATURE",
     "MOST_DIAGONALIZED",
     "absolute_factor",
     "expected_factor",
     "hessian_factor",
     "information_factor",
     "refine",
+    "relative_hessian",
     "worth_refining",
 ]
 
 Array = NDArray[Any]
 
-# Forming X'WX squares the condition number. Beyond this one (of the scaled root), half the digits are gone.
-_CHOLESKY_LIMIT = 1e7
-# Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
+# Forming X'WX squares the condition number. At this one (of the scaled root), six digits of the least are left.
+_CHOLESKY_LIMIT = 1e5
 MOST_DIAGONALIZED = 600
+# A curvature less than this, relative to the information, may be rounding.
+CLEAR_CURVATURE = 1e-6
 _LEAST_CURVATURE = 0.1
 _LEAST_DAMPING = 1e-10
+# Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
 _REFINE_FROM = 1e3
 # Least squares is one step long, so there refinement is cheap beside the fit, and certified answers are to be met.
 _REFINE_LEAST_SQUARES_FROM = 30.0
@@ -52,13 +56,26 @@ def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     NotPositiveDefiniteError
         If the Hessian has a direction of negative or no curvature.
     """
-    if not objective.likelihood.convex:
+    if objective.likelihood.convex:
+        return _factor(objective, theta, objective.hessian(theta))
+    factor: Factor | None = None
+    try:
         factor = CholeskyFactor(objective.hessian(theta))
-        if not factor.resolved:
-            # Rows of vanishing scale: whether so flat a direction curves up or down is rounding's choice.
-            raise NotPositiveDefiniteError("the least curvature is within rounding")
+        if _is_safe(factor):
+            return factor
+    except NotPositiveDefiniteError:
+        pass
+    # Nearly collinear columns hide the least curvature in the rounding of the others; it stands clear in the variables
+    # that whiten the information, whose QR takes the same rows.
+    expected = information_factor(objective, theta)
+    if isinstance(expected, TriangularFactor) and expected.size <= MOST_DIAGONALIZED:
+        values, vectors = np.linalg.eigh(relative_hessian(objective, theta, expected))
+        if values[0] > CLEAR_CURVATURE:
+            return RotatedFactor(expected, vectors, np.sqrt(values))
+    if factor is not None and factor.resolved:
         return factor
-    return _factor(objective, theta, objective.hessian(theta))
+    # Rows of vanishing scale, too: whether so flat a direction curves up or down is rounding's choice.
+    raise NotPositiveDefiniteError("the least curvature is negative, or within rounding")
 
 
 def information_factor(objective: PenalizedNLL, theta: Array) -> Factor:
@@ -103,23 +120,39 @@ def absolute_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     expected = expected_factor(objective, theta)
     if expected.size > MOST_DIAGONALIZED:
         return expected
-    inverse = expected.unwhiten(np.eye(expected.size))
-    relative = inverse.T @ objective.hessian(theta) @ inverse
+    relative = relative_hessian(objective, theta, expected)
     if not np.isfinite(relative).all():
         return expected
-    values, vectors = np.linalg.eigh(0.5 * (relative + relative.T))
+    values, vectors = np.linalg.eigh(relative)
     return RotatedFactor(expected, vectors, np.sqrt(np.maximum(np.abs(values), _LEAST_CURVATURE)))
+
+
+def relative_hessian(objective: PenalizedNLL, theta: Array, expected: Factor) -> Array:
+    """Return the Hessian in the variables that whiten the expected information: one everywhere, if the two are equal.
+
+    Where the information needed a QR, so do these: a Hessian that was formed has lost the digits.
+    """
+    if isinstance(expected, TriangularFactor):
+        relative = objective.whitened_hessian(theta, expected)
+    else:
+        inverse = expected.unwhiten(np.eye(expected.size))
+        relative = inverse.T @ objective.hessian(theta) @ inverse
+    return 0.5 * (relative + relative.T)
 
 
 def _factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:
     try:
         factor = CholeskyFactor(matrix)
-        # The condition is estimated only where a pivot is small: for a small matrix it costs as much as the factor.
-        if factor.least_pivot > SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT:
+        if _is_safe(factor):
             return factor
     except NotPositiveDefiniteError:
         pass
     return TriangularFactor(objective.triangle(theta))
+
+
+def _is_safe(factor: CholeskyFactor) -> bool:
+    # The condition is estimated only where a pivot is small: for a small matrix it costs as much as the factor.
+    return factor.least_pivot > SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT
 
 
 def worth_refining(objective: PenalizedNLL, factor: Factor, cancellation: float = 1.0) -> bool:

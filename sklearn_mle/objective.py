@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.double_double import DoubleDouble
-from sklearn_mle.numerics.factors import triangle_of
+from sklearn_mle.numerics.factors import Factor, triangle_of
 from sklearn_mle.penalties import Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
@@ -150,6 +150,27 @@ class PenalizedNLL:
             return out + self.penalty.hessian_product(theta, vector)
 
         return product
+
+    def whitened_hessian(self, theta: Array, factor: Factor) -> Array:
+        """Return R^-T H R^-1, H the Hessian and R the factor, from rows whitened one by one.
+
+        Whitening H itself would multiply the rounding with which it was formed by the square of R's condition.
+        """
+        matrix = self.predictors.matrix(theta)
+        q = len(matrix)
+
+        def block_sum(block: RowBlock) -> tuple[Array]:
+            hessian = self.likelihood.hessian(block.y, self.predictors.eta(block.rows, matrix, block.offset))
+            if block.weight is not None:
+                hessian = hessian * block.weight
+            white = []
+            for unit in np.eye(q):
+                slopes = np.broadcast_to(unit[:, None], (q, block.rows.n_rows))
+                white.append(factor.whiten(self.predictors.pull_back_rows(block.rows.standardized, slopes).T))
+            return (sum((white[j] * hessian[j, k]) @ white[k].T for j in range(q) for k in range(q)),)
+
+        prior = self.penalty.add_hessian(np.zeros((len(theta), len(theta))), theta)
+        return self.data.sum(block_sum)[0] + factor.whiten(factor.whiten(prior).T)
 
     def triangle(self, theta: Array) -> Array:
         """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it."""

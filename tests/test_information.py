@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle.information import expected_factor, hessian_factor, refine, worth_refining
-from sklearn_mle.likelihoods import Bernoulli, Gaussian
+from sklearn_mle.likelihoods import Bernoulli, Gaussian, StudentT
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.numerics.factors import CholeskyFactor, NotPositiveDefiniteError, TriangularFactor
@@ -43,6 +43,23 @@ def test_an_ill_conditioned_design_is_factored_by_qr(power):
     added = (X[:, 1] - X[:, 0]) - x * (x @ (X[:, 1] - X[:, 0])) / (x @ x)
     found = np.linalg.norm(factor.whiten(np.array([0.0, 1.0])))
     assert found == pytest.approx(1 / np.linalg.norm(added), rel=10.0 ** (power - 14))
+
+
+@pytest.mark.parametrize("power", [6, 8, 10])
+def test_nearly_collinear_columns_do_not_hide_the_hessian_of_what_is_not_convex(power):
+    """The Newton decrement is the same in columns that lie apart, where the Hessian is formed without loss."""
+    x, z = rng.standard_normal((2, N))
+    X = np.column_stack([x, x + 10.0**-power * z])
+    apart = np.column_stack([x, (X[:, 1] - X[:, 0]) * 10.0**power])
+    y = x - z + rng.standard_normal(N)
+    terms = [Terms(), Terms(False, True)]
+    near, far = (objective_of(columns, y, StudentT(df=4), terms=terms) for columns in (X, apart))
+    theta = np.array([1.0 + 10.0**power, -(10.0**power), 0.1, 0.2])
+    same = np.array([theta[0] + theta[1], theta[1] * 10.0**-power, *theta[2:]])
+    gradient = far.value_and_gradient(same)[1]
+    back = np.array([[1, 0, 0, 0], [1, 10.0**-power, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]) @ gradient
+    found = hessian_factor(near, theta).squared_norm(back)
+    assert found == pytest.approx(hessian_factor(far, same).squared_norm(gradient), rel=10.0 ** (power - 13))
 
 
 def test_a_well_conditioned_design_needs_no_qr():

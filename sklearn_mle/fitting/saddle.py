@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.information import MOST_DIAGONALIZED, expected_factor, hessian_factor
+from sklearn_mle.information import (
+    CLEAR_CURVATURE,
+    MOST_DIAGONALIZED,
+    expected_factor,
+    hessian_factor,
+    relative_hessian,
+)
 from sklearn_mle.numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.solvers import Solution, Status
@@ -16,8 +22,6 @@ Array = NDArray[Any]
 
 # In units of the information: about so many standard errors to either side, the first that gains is taken.
 _LENGTHS = (1.0, 0.1, 0.01)
-# Less negative than this, relative to the information, is rounding.
-_LEAST = 1e-6
 
 
 def beside_saddle(objective: PenalizedNLL, solution: Solution) -> Array | None:
@@ -26,14 +30,13 @@ def beside_saddle(objective: PenalizedNLL, solution: Solution) -> Array | None:
     if len(theta) > MOST_DIAGONALIZED:
         return None
     expected = expected_factor(objective, theta)
-    inverse = expected.unwhiten(np.eye(expected.size))
-    relative = inverse.T @ objective.hessian(theta) @ inverse
+    relative = relative_hessian(objective, theta, expected)
     if not np.isfinite(relative).all():
         return None
-    values, vectors = np.linalg.eigh(0.5 * (relative + relative.T))
-    if values[0] > -_LEAST:
+    values, vectors = np.linalg.eigh(relative)
+    if values[0] > -CLEAR_CURVATURE:
         return None
-    direction = inverse @ vectors[:, 0]
+    direction = expected.unwhiten(vectors[:, 0])
     # Eigenvectors have no sign of their own.
     direction *= np.sign(direction[np.argmax(np.abs(direction))])
     for length in _LENGTHS:
