@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
 from scipy.stats._distn_infrastructure import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
 from sklearn.utils import column_or_1d
 
@@ -53,6 +54,11 @@ class RowDistributions:
         if self.family is not None:
             return np.broadcast_shapes(*(np.shape(value) for value in self.parameters.values()))
         return np.shape(getattr(self._frozen, "shape", ())) and self._frozen.shape[:1]
+
+    @property
+    def is_of_one_trial(self) -> bool:
+        """Whether every outcome is one success or failure: a binomial distribution of one trial."""
+        return self.family is type(binom) and bool((self.parameters["n"] == 1).all())
 
     def log_density(self, x: Array) -> Array:
         """Log density, or log mass."""
@@ -133,6 +139,49 @@ def read_outcomes(y_true: Any) -> Array:
         row = int((~np.isfinite(y)).argmax())
         raise ValueError(f"y_true[{row}] is {y[row]}: outcomes must be finite.")
     return y.astype(np.float64, copy=False)
+
+
+def has_two_columns(y_true: Any) -> bool:
+    """Whether outcomes are (n, 2): successes and failures."""
+    with naming("y_true"):
+        shape = np.shape(y_true)
+    return len(shape) == 2 and shape[1] == 2
+
+
+def read_counts(y_true: Any) -> Array:
+    """Numbers of successes and failures (n, 2): finite, not negative."""
+    counts = as_floats(y_true, "y_true").astype(np.float64, copy=False)
+    bad = ~(np.isfinite(counts) & (counts >= 0)).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            f"y_true[{row}] is {counts[row].tolist()}: two columns are numbers of successes and failures, finite and "
+            "not negative."
+        )
+    return counts
+
+
+def read_outcomes_of(distribution: Any, y_true: Any) -> tuple[Array, Any]:
+    """Outcomes (n,) and their distribution; two columns are successes among all trials of a row.
+
+    An estimator of binomial counts predicts one trial: how many there were, the outcome alone says.
+    """
+    if not has_two_columns(y_true):
+        return read_outcomes(y_true), distribution
+    rows = RowDistributions(distribution)
+    if not rows.is_of_one_trial:
+        raise ValueError(
+            "y_true has two columns, which only an estimator of binomial counts takes (successes and failures); this "
+            f"one predicts a {rows.name}: give one outcome a row."
+        )
+    counts = read_counts(y_true)
+    part = (counts != np.floor(counts)).any(axis=1)
+    if part.any():
+        row = int(part.argmax())
+        raise ValueError(
+            f"y_true[{row}] is {counts[row].tolist()}: to score single rows, counts must be whole numbers."
+        )
+    return counts[:, 0], binom(counts.sum(axis=1), rows.parameters["p"])
 
 
 def check_rows(values: Any, y: Array, what: str) -> Array:

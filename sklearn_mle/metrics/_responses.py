@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit
+from scipy.special import log_expit, xlog1py, xlogy
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
@@ -134,14 +134,14 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
     )
 
 
-def log_densities(estimator: Any, X: Any, y: NDArray[np.float64], offset: Any = None) -> NDArray[np.float64]:
-    """Log density, or log mass, in nats of each outcome y (n,) under the estimator's distribution for its row."""
-    return log_densities_under(distribution_response(estimator, X, offset), y, estimator)
-
-
-def log_densities_under(distribution: Any, y: NDArray[np.float64], estimator: Any) -> NDArray[np.float64]:
-    """The same under a distribution that the estimator gave."""
-    logs = RowDistributions(distribution).log_density(y)
+def log_densities(distribution: Any, y: NDArray[np.float64], estimator: Any) -> NDArray[np.float64]:
+    """Log density, or log mass, in nats of each outcome y (n,) under a distribution that the estimator gave."""
+    rows = RowDistributions(distribution)
+    logs = rows.log_density(y)
+    if rows.is_of_one_trial:
+        # A fraction is a soft label, as the likelihood has it that such an estimator maximizes.
+        p = rows.parameters["p"]
+        logs = np.where((y > 0) & (y < 1), xlogy(y, p) + xlog1py(1 - y, -p), logs)
     if logs.shape != y.shape:
         raise ValueError(
             f"{_name(estimator)} gave log densities of shape {logs.shape} for outcomes of shape {y.shape}."

@@ -18,13 +18,12 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
 
 from sklearn_mle.exceptions import InfiniteScoreWarning
-from sklearn_mle.metrics._distributions import read_outcomes
+from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of
 from sklearn_mle.metrics._responses import (
     class_response,
     distribution_response,
     gives_classes,
     log_densities,
-    log_densities_under,
     open_up,
     point_masses,
     total_log_likelihood,
@@ -81,7 +80,8 @@ class ProbabilisticScorer(_BaseScorer):
         X : array-like of n rows
             What the estimator's methods take.
         y_true : array-like of shape (n,) or (n, K)
-            Outcomes: labels, class probabilities, or numbers for a regressor.
+            Outcomes: labels, class probabilities, or numbers for a regressor; (n, 2) successes and failures for one of
+            binomial counts.
         sample_weight : array-like of shape (n,), default=None
             Weights of the mean.
         offset : array-like, default=None
@@ -175,15 +175,14 @@ class DistributionScorer(ProbabilisticScorer):
     """
 
     def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
-        y = read_outcomes(y_true)
-        distribution = distribution_response(estimator, X, offset)
+        y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         return self._sign * self._score_func(y, distribution, **weight)
 
     def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
         assert self._row_func is not None
-        y = read_outcomes(y_true)
-        return RowScores(self._sign * self._row_func(y, distribution_response(estimator, X, offset)), None)
+        y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
+        return RowScores(self._sign * self._row_func(y, distribution), None)
 
 
 class LogLikelihoodScorer(ProbabilisticScorer):
@@ -197,22 +196,22 @@ class LogLikelihoodScorer(ProbabilisticScorer):
     def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
         if gives_classes(estimator):
             return super()._row_scores_opened(estimator, X, y_true, offset)
-        y = read_outcomes(y_true)
-        distribution = distribution_response(estimator, X, offset)
-        logs = log_densities_under(distribution, y, estimator)
+        y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
+        logs = log_densities(distribution, y, estimator)
         _refuse_nan(logs, estimator)
         return RowScores(logs, point_masses(distribution, y, logs))
 
 
 def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
-    y = read_outcomes(y_true)
+    y = read_counts(y_true) if has_two_columns(y_true) else read_outcomes(y_true)
     weight = check_weight(sample_weight, len(y))
     total = total_log_likelihood(estimator, X, y, weight, offset)
     if total is not None:
         mean = total / (len(y) if weight is None else weight.sum())
         where = "its log_likelihood"
     else:
-        rows = log_densities(estimator, X, y, offset)
+        y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y)
+        rows = log_densities(distribution, y, estimator)
         mean = weighted_mean(rows, weight)
         where = f"{int(np.isinf(rows).sum())} of {len(rows)} rows"
     _refuse_nan(mean, estimator)

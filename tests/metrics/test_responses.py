@@ -29,7 +29,14 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mle.metrics._responses import class_response, gives_classes, log_densities, open_up, total_log_likelihood
+from sklearn_mle.metrics._responses import (
+    class_response,
+    distribution_response,
+    gives_classes,
+    log_densities,
+    open_up,
+    total_log_likelihood,
+)
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
 X_TWO, Y_TWO = make_classification(n_samples=150, random_state=0)
@@ -42,6 +49,10 @@ class Says:
         self.classes_ = np.asarray(classes)
         for name, answer in answers.items():
             setattr(self, name, answer if callable(answer) else lambda X, answer=answer: answer)
+
+
+def densities_of(estimator, X, y, offset=None):
+    return log_densities(distribution_response(estimator, X, offset), y, estimator)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +266,7 @@ def test_the_offset_reaches_every_method():
     X, y, offset = np.zeros((3, 1)), np.arange(3.0), np.array([0.0, 1.0, -50.0])
     logs = class_response(Offset(), X, offset).values
     np.testing.assert_array_equal(logs[:, 1], log_expit(offset))
-    np.testing.assert_array_equal(log_densities(Offset(), X, y, offset), scipy.stats.norm(offset, 1).logpdf(y))
+    np.testing.assert_array_equal(densities_of(Offset(), X, y, offset), scipy.stats.norm(offset, 1).logpdf(y))
     total = total_log_likelihood(Offset(), X, y, np.array([1, 0, 0]), offset)
     assert total == scipy.stats.norm(0, 1).logpdf(0)
 
@@ -264,9 +275,9 @@ def test_the_offset_reaches_every_method():
     ("ask", "estimator"),
     [
         (class_response, LogisticRegression().fit(X_TWO, Y_TWO)),
-        (lambda *args: log_densities(args[0], args[1], Y_TWO, args[2]), BayesianRidge().fit(X_TWO, Y_TWO)),
+        (lambda *args: densities_of(args[0], args[1], Y_TWO, args[2]), BayesianRidge().fit(X_TWO, Y_TWO)),
         (
-            lambda *args: log_densities(args[0], args[1], Y_TWO, args[2]),
+            lambda *args: densities_of(args[0], args[1], Y_TWO, args[2]),
             Says(predict_distribution=scipy.stats.norm(0, 1)),
         ),
     ],
@@ -280,15 +291,15 @@ def test_distributions_continuous_and_discrete_frozen_and_new():
     y = np.array([0.0, 1.0, 4.0])
     mean = np.array([0.5, 1.0, 3.0])
     normal, poisson = scipy.stats.norm(mean, 2), scipy.stats.poisson(mean)
-    np.testing.assert_array_equal(log_densities(Says(predict_distribution=normal), None, y), normal.logpdf(y))
-    np.testing.assert_array_equal(log_densities(Says(predict_distribution=poisson), None, y), poisson.logpmf(y))
+    np.testing.assert_array_equal(densities_of(Says(predict_distribution=normal), None, y), normal.logpdf(y))
+    np.testing.assert_array_equal(densities_of(Says(predict_distribution=poisson), None, y), poisson.logpmf(y))
     if hasattr(scipy.stats, "Normal"):
         new = scipy.stats.Normal(mu=mean, sigma=2)
-        np.testing.assert_allclose(log_densities(Says(predict_distribution=new), None, y), normal.logpdf(y), rtol=1e-13)
+        np.testing.assert_allclose(densities_of(Says(predict_distribution=new), None, y), normal.logpdf(y), rtol=1e-13)
     if hasattr(scipy.stats, "Binomial"):
         new = scipy.stats.Binomial(n=5, p=np.array([0.1, 0.2, 0.3]))
         expected = scipy.stats.binom(5, [0.1, 0.2, 0.3]).logpmf(y)
-        np.testing.assert_allclose(log_densities(Says(predict_distribution=new), None, y), expected, rtol=1e-12)
+        np.testing.assert_allclose(densities_of(Says(predict_distribution=new), None, y), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("model", [BayesianRidge(), ARDRegression(), GaussianProcessRegressor(alpha=0.1)])
@@ -296,7 +307,7 @@ def test_known_gaussians(model):
     X, y = X_IRIS[:40, :3], X_IRIS[:40, 3]
     model.fit(X, y)
     mean, std = model.predict(X, return_std=True)
-    np.testing.assert_allclose(log_densities(model, X, y), scipy.stats.norm(mean, std).logpdf(y), rtol=1e-12)
+    np.testing.assert_allclose(densities_of(model, X, y), scipy.stats.norm(mean, std).logpdf(y), rtol=1e-12)
 
 
 def test_a_gaussian_without_width_is_infinite_and_never_nan():
@@ -304,7 +315,7 @@ def test_a_gaussian_without_width_is_infinite_and_never_nan():
         def predict(self, X, return_std=False):
             return np.zeros(len(X)), np.zeros(len(X))
 
-    np.testing.assert_array_equal(log_densities(Certain(), np.zeros((2, 1)), np.array([0.0, 1.0])), [np.inf, -np.inf])
+    np.testing.assert_array_equal(densities_of(Certain(), np.zeros((2, 1)), np.array([0.0, 1.0])), [np.inf, -np.inf])
 
 
 def test_predict_with_a_standard_deviation_is_not_taken_for_a_gaussian():
@@ -313,14 +324,14 @@ def test_predict_with_a_standard_deviation_is_not_taken_for_a_gaussian():
             return np.zeros(len(X)), np.ones(len(X))
 
     with pytest.raises(TypeError, match=r"StudentProcess gives no distribution.*known to be Gaussian only for"):
-        log_densities(StudentProcess(), np.zeros((2, 1)), np.zeros(2))
+        densities_of(StudentProcess(), np.zeros((2, 1)), np.zeros(2))
 
 
 def test_distributions_of_the_wrong_kind_or_shape():
     with pytest.raises(TypeError, match="returned a dict without logpdf and logpmf"):
-        log_densities(Says(predict_distribution={}), None, np.zeros(2))
+        densities_of(Says(predict_distribution={}), None, np.zeros(2))
     with pytest.raises(ValueError, match=r"log densities of shape \(2, 2\) for outcomes of shape \(2,\)"):
-        log_densities(Says(predict_distribution=scipy.stats.norm(np.zeros((2, 1)), 1)), None, np.zeros(2))
+        densities_of(Says(predict_distribution=scipy.stats.norm(np.zeros((2, 1)), 1)), None, np.zeros(2))
 
 
 def test_a_log_likelihood_counts_only_with_our_signature():

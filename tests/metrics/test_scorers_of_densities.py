@@ -14,11 +14,14 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mle import MLERegressor
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics import (
+    crps,
     get_scorer,
     log_likelihood_scorer,
     neg_cross_entropy_scorer,
+    neg_crps_scorer,
 )
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
@@ -149,3 +152,46 @@ def test_transformed_targets_are_refused():
     model.fit(X_IRIS[:, :3], X_IRIS[:, 3])
     with pytest.raises(TypeError, match="TransformedTargetRegressor"):
         log_likelihood_scorer(model, X_IRIS[:, :3], X_IRIS[:, 3])
+
+
+def binomial_counts():
+    rng = np.random.default_rng(4)
+    X, trials = rng.normal(size=(120, 1)), rng.integers(0, 8, 120)
+    successes = rng.binomial(trials, 0.4)
+    return X, trials, successes, np.column_stack([successes, trials - successes])
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+@pytest.mark.parametrize("frame", [np.asarray, pd.DataFrame])
+def test_binomial_counts_are_two_columns(frame, weight):
+    """Against scipy; through a pipeline and cross-validation, too."""
+    X, trials, successes, y = binomial_counts()
+    model = MLERegressor("binomial").fit(X, y)
+    rows = scipy.stats.binom(trials, model.predict(X)).logpmf(successes)
+    score = log_likelihood_scorer(model, X, frame(y), sample_weight=weight)
+    assert score == pytest.approx(np.average(rows, weights=weight), rel=1e-12)
+    pipeline = make_pipeline(StandardScaler(), MLERegressor("binomial"))
+    assert np.isfinite(cross_val_score(pipeline, X, frame(y), scoring=log_likelihood_scorer, cv=3)).all()
+    error = neg_crps_scorer(model, X, frame(y), sample_weight=weight)
+    assert error == -crps(successes, scipy.stats.binom(trials, model.predict(X)), sample_weight=weight)
+
+
+def test_fractions_of_a_binomial_are_soft_labels():
+    X, _, _, _ = binomial_counts()
+    y = np.linspace(0, 1, 120)
+    model = MLERegressor("binomial").fit(X, y)
+    p = model.predict(X)
+    expected = y * np.log(p) + (1 - y) * np.log1p(-p)
+    assert log_likelihood_scorer(model, X, y) == pytest.approx(expected.mean(), rel=1e-12)
+    np.testing.assert_allclose(log_likelihood_scorer._row_scores(model, X, y).values, expected, rtol=1e-12)
+
+
+def test_two_columns_of_outcomes_are_for_binomial_counts_alone():
+    X, _, _, y = binomial_counts()
+    with pytest.raises(ValueError, match="y_true has two columns, which only an estimator of binomial counts takes"):
+        log_likelihood_scorer(Gaussian().fit(X, y[:, 0]), X, y)
+    model = MLERegressor("binomial").fit(X, y)
+    with pytest.raises(ValueError, match=r"y_true\[0\] is \[-1.0, 0.0\]: two columns are numbers of successes"):
+        log_likelihood_scorer(model, X, np.where(np.arange(2) == 0, -1.0, np.zeros((120, 2))))
+    with pytest.raises(ValueError, match=r"y_true\[0\] is .*to score single rows, counts must be whole"):
+        neg_crps_scorer(model, X, y + 0.5)
