@@ -1,7 +1,6 @@
 """The same folds for every estimator, and every row's score kept."""
 
 import time
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,23 +8,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
-from sklearn.utils import indexable
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
 
-from sklearn_mle.metrics import get_scorer
 from sklearn_mle.metrics._weights import check_weight
 from sklearn_mle.metrics.scorers import ProbabilisticScorer, RowScores
+from sklearn_mle.model_selection._arguments import (
+    Fold,
+    read_estimators,
+    read_folds,
+    read_groups,
+    read_n_jobs,
+    read_offset,
+    read_rows,
+    read_scoring,
+)
 from sklearn_mle.model_selection._fit_arguments import fit_keywords
+from sklearn_mle.model_selection._measure import NO_COMMON_UNIT, refuse_what_cannot_be_ranked
 from sklearn_mle.model_selection._parameter_count import parameter_count
 from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
+from sklearn_mle.numerics.naming import naming
 
 __all__ = ["compare"]
 
 Array = NDArray[np.float64]
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def compare(
@@ -62,7 +70,7 @@ def compare(
     X : array-like of n rows
         Features.
     y : array-like of shape (n,) or (n, K)
-        Labels, class probabilities (soft labels), or numbers.
+        Labels, class probabilities (soft labels), or numbers; (n, 2) successes and failures for binomial counts.
     cv : int, splitter or iterable, default=5
         As in ``cross_validate``: an integer is stratified folds for classifiers and plain ones otherwise, and with
         ``groups`` such folds of whole groups. Repeated splitters are fine. Random splitters draw once, for all.
@@ -136,17 +144,21 @@ def compare(
     >>> round(difference.value, 3), round(difference.standard_error, 3), difference.uncertain
     (0.001, 0.019, True)
     """
-    named = _read_estimators(estimators)
+    named = read_estimators(estimators)
     classifying = all(is_classifier(estimator) for _, estimator in named)
-    scorer = _read_scoring(scoring, classifying)
-    X, y, groups = indexable(X, y, groups)
-    n = _n_rows(y)
+    scorer = read_scoring(scoring, classifying)
+    refuse_what_cannot_be_ranked(named, scorer)
+    X, y = read_rows(X, y)
+    n = _num_samples(y)
+    groups = read_groups(groups, n)
     weight = check_weight(sample_weight, n)
-    given = {"sample_weight": weight, "offset": _read_offset(offset, n)}
+    given = {"sample_weight": weight, "offset": read_offset(offset, n)}
     given = {argument: values for argument, values in given.items() if values is not None}
     keywords = [fit_keywords(name, estimator, tuple(given)) for name, estimator in named]
-    folds = _read_folds(cv, X, y, groups, classifying)
-    judged = Parallel(n_jobs=n_jobs, verbose=verbose)(
+    folds = read_folds(cv, X, y, groups, classifying)
+    with naming("verbose"):
+        verbose = int(verbose)
+    judged = Parallel(n_jobs=read_n_jobs(n_jobs, len(named) * len(folds)), verbose=verbose)(
         delayed(_judge)(clone(estimator), scorer, X, y, fold, given, keyword)
         for (_, estimator), keyword in zip(named, keywords, strict=True)
         for fold in folds
@@ -161,7 +173,7 @@ def compare(
         [model for model, _ in models],
         scoring=scorer._name,
         weight=np.ones(n) if weight is None else weight,
-        groups=None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.intp),
+        groups=groups,
         n_folds=len(folds),
     )
 
@@ -187,8 +199,10 @@ def _judge(
     keywords: dict[str, str],
 ) -> _JudgedFold:
     train, test = fold
-    X_train, y_train = _safe_split(estimator, X, y, train)
-    X_test, y_test = _safe_split(estimator, X, y, test, train)
+    with naming("X"):
+        X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
+    with naming("y"):
+        y_train, y_test = (_safe_indexing(y, rows) for rows in fold)
     started = time.perf_counter()
     try:
         estimator.fit(
@@ -200,8 +214,10 @@ def _judge(
     offset = _rows_of(given["offset"], test) if "offset" in given else None
     try:
         rows = scorer._row_scores(estimator, X_test, y_test, offset)
-    except ValueError as error:
-        # Such as a perfect fit, which has no density. A TypeError says that the estimator can never be judged: raised.
+    except TypeError:
+        raise  # the estimator can never be judged
+    except Exception as error:
+        # Such as a perfect fit, which has no density.
         return _JudgedFold(None, _text_of(error), fitted - started, np.nan, np.nan)
     return _JudgedFold(rows, "", fitted - started, time.perf_counter() - fitted, parameter_count(estimator))
 
@@ -234,71 +250,8 @@ def _collect(
     return model, masses if comparable else None
 
 
-def _read_estimators(estimators: Any) -> list[tuple[str, Any]]:
-    named = list(estimators.items() if isinstance(estimators, Mapping) else estimators)
-    for pair in named:
-        if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)):
-            raise ValueError(
-                f"estimators must be a mapping of names to estimators, or (name, estimator) pairs; got {pair!r} in it."
-            )
-    names = [name for name, _ in named]
-    if not named or len(set(names)) < len(names):
-        raise ValueError(f"estimators must be one or more, each with a name of its own; got the names {names}.")
-    for name, estimator in named:
-        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
-            raise TypeError(f"estimators[{name!r}] must be an estimator (an instance with fit); got {estimator!r}.")
-    return [(name, estimator) for name, estimator in named]
-
-
-def _read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
-    if isinstance(scoring, ProbabilisticScorer):
-        scorer = scoring
-    elif scoring == "auto":
-        scorer = get_scorer("neg_cross_entropy" if classifying else "log_likelihood")
-    elif isinstance(scoring, str):
-        scorer = get_scorer(scoring)
-    else:
-        raise TypeError(
-            f"scoring must be a name or a scorer of sklearn_mle.metrics, which scores single rows; got {scoring!r}."
-        )
-    if scorer._row_func is None:
-        raise ValueError(
-            f"scoring={scorer._name!r} is not a mean over rows, so it has no paired standard error; use cross_validate "
-            "for it, and compare by 'neg_cross_entropy' or 'log_likelihood'."
-        )
-    return scorer
-
-
-def _n_rows(y: Any) -> int:
-    return int(y.shape[0]) if hasattr(y, "shape") else len(y)
-
-
-def _read_offset(offset: Any, n: int) -> NDArray[Any] | None:
-    if offset is None:
-        return None
-    values = np.asarray(offset)
-    if values.ndim and len(values) != n:
-        raise ValueError(f"offset must be a scalar or have {n} rows, as X and y; got shape {values.shape}.")
-    return values
-
-
 def _rows_of(values: Any, rows: NDArray[np.intp]) -> Any:
     return values[rows] if values.ndim else values[()]
-
-
-def _read_folds(cv: Any, X: Any, y: Any, groups: Any, classifying: bool) -> list[Fold]:
-    if groups is not None and (cv is None or isinstance(cv, int)):
-        # KFold would put rows of one group on both sides.
-        stratified = classifying and type_of_target(y) in ("binary", "multiclass")
-        cv = (StratifiedGroupKFold if stratified else GroupKFold)(5 if cv is None else cv)
-    splitter = check_cv(cv, y, classifier=classifying)
-    with warnings.catch_warnings():
-        # Of no use to this splitter, but to the standard errors.
-        warnings.filterwarnings("ignore", message="The groups parameter is ignored by")
-        folds = [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(X, y, groups)]
-    return [
-        (np.flatnonzero(train), np.flatnonzero(test)) if test.dtype == bool else (train, test) for train, test in folds
-    ]
 
 
 def _text_of(error: Exception) -> str:
@@ -321,6 +274,5 @@ def _require_one_measure(measures: list[tuple[str, NDArray[np.bool_] | None]]) -
             mass, density = (first, name) if of_first[row] else (name, first)
             raise ValueError(
                 f"{mass!r} gives a probability to the outcome of row {row} (a mass function), {density!r} a density "
-                f"({len(mixed)} such rows): the two have no common unit, and the unit of y would decide which is "
-                "larger. Compare models of one kind, or all by scoring='neg_crps', which has the unit of y for both."
+                f"({len(mixed)} such rows): {NO_COMMON_UNIT}"
             )

@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.likelihoods import Tweedie
+from sklearn_mle.likelihoods import Tweedie, UserLikelihood
 from sklearn_mle.metrics import get_scorer, neg_cross_entropy_scorer
 from sklearn_mle.metrics.scorers import ProbabilisticScorer
 from sklearn_mle.model_selection import compare
@@ -314,6 +314,40 @@ def test_mass_functions_and_densities_are_never_ranked(others):
     compare({"counts": Constant("poisson"), "shifted": Constant("poisson", shift=0.5)}, X, y)
 
 
+def test_what_estimators_say_of_themselves_is_asked_before_any_is_fitted(monkeypatch):
+    class Unfinished(UserLikelihood):
+        predictor_names = ("location",)
+
+        def nll(self, y, eta):
+            return 0.5 * (y - eta[0]) ** 2
+
+    def refuse(*arguments):
+        raise AssertionError("an estimator was fitted")
+
+    monkeypatch.setattr(MLERegressor, "fit", refuse)
+    X, y = np.zeros((40, 1)), np.arange(40.0)
+    mixed = {"counts": make_pipeline(StandardScaler(), MLERegressor("poisson")), "density": MLERegressor("gamma")}
+    with pytest.raises(ValueError, match="estimators: 'counts' gives probabilities of outcomes .* no common unit"):
+        compare(mixed, X, y)
+    with pytest.raises(ValueError, match="'prior' gives probabilities"):
+        compare({"density": MLERegressor("laplace"), "prior": DummyClassifier()}, X, y)
+    for scoring in ("log_likelihood", "neg_crps"):
+        with pytest.raises(TypeError, match=r"estimators\['mine'\]: Unfinished has no distribution.*Give it a method"):
+            compare({"mine": MLERegressor(Unfinished())}, X, y, scoring=scoring)
+
+
+def test_binomial_counts_are_scored_by_their_own_probability():
+    rng = np.random.default_rng(0)
+    X, trials = rng.standard_normal((90, 1)), rng.integers(0, 6, 90)
+    successes = rng.binomial(trials, 0.3)
+    y = np.column_stack([successes, trials - successes])
+    comparison = compare({"m": MLERegressor("binomial")}, X, y, cv=3)
+    for train, test in KFold(3).split(X):
+        p = MLERegressor("binomial").fit(X[train], y[train]).predict(X[test])
+        expected = scipy.stats.binom(trials[test], p).logpmf(successes[test])
+        np.testing.assert_allclose(comparison.models[0].row_scores[test], expected, rtol=1e-10)
+
+
 def test_crps_ranks_them_all():
     y = np.random.default_rng(0).poisson(2.0, 120).astype(float)
     models = {"counts": Constant("poisson"), "density": Constant()}
@@ -394,6 +428,16 @@ def test_leave_one_out_and_progress(capsys):
         ({"sample_weight": -np.ones(200)}, ValueError, r"sample_weight\[0\] is -1.0"),
         ({"groups": [1, 2]}, ValueError, "inconsistent numbers of samples"),
         ({"estimators": {"a": LinearRegression()}, "y": X_TWO[:, 0]}, TypeError, "gives no distribution"),
+        ({"estimators": 3}, TypeError, "estimators: 'int' object is not iterable"),
+        ({"X": None}, TypeError, "X: Expected sequence or array-like"),
+        ({"y": np.full(200, np.nan)}, ValueError, "Input y contains NaN"),
+        ({"X": X_TWO[:3]}, ValueError, "X has 3 rows and y 200"),
+        ({"cv": []}, ValueError, "cv gives no folds"),
+        ({"cv": 1}, ValueError, "cv: k-fold cross-validation requires"),
+        ({"cv": [([0, 1], [200])]}, ValueError, "cv must give folds as pairs of row numbers from 0 to 199"),
+        ({"groups": np.zeros((200, 2))}, ValueError, "groups: y should be a 1d array"),
+        ({"n_jobs": np.inf}, ValueError, "n_jobs must be a whole number other than 0"),
+        ({"verbose": "loud"}, ValueError, "verbose: invalid literal"),
     ],
 )
 def test_what_is_refused(arguments, error, message):
