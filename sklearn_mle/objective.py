@@ -156,21 +156,9 @@ class PenalizedNLL:
 
         Whitening H itself would multiply the rounding with which it was formed by the square of R's condition.
         """
-        matrix = self.predictors.matrix(theta)
-        q = len(matrix)
-
-        def block_sum(block: RowBlock) -> tuple[Array]:
-            hessian = self.likelihood.hessian(block.y, self.predictors.eta(block.rows, matrix, block.offset))
-            if block.weight is not None:
-                hessian = hessian * block.weight
-            white = []
-            for unit in np.eye(q):
-                slopes = np.broadcast_to(unit[:, None], (q, block.rows.n_rows))
-                white.append(factor.whiten(self.predictors.pull_back_rows(block.rows.standardized, slopes).T))
-            return (sum((white[j] * hessian[j, k]) @ white[k].T for j in range(q) for k in range(q)),)
-
+        total = self.data.sum(WhitenedHessian(self.likelihood, self.at(theta), factor))[0]
         prior = self.penalty.add_hessian(np.zeros((len(theta), len(theta))), theta)
-        return self.data.sum(block_sum)[0] + factor.whiten(factor.whiten(prior).T)
+        return total + factor.whiten(factor.whiten(prior).T)
 
     def triangle(self, theta: Array) -> Array:
         """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it."""
@@ -278,6 +266,27 @@ class HessianProduct:
     def __call__(self, block: RowBlock, apply: Callable[[Array], Array]) -> tuple[Array]:
         change = self.predictors.eta(block.rows, self.direction, None)
         return (self.predictors.pull_back(block.rows, apply(change)),)
+
+
+@dataclass(slots=True)
+class WhitenedHessian:
+    """A block's curvature in the variables that a factor makes."""
+
+    likelihood: Likelihood
+    at: Point
+    factor: Factor
+    task_name: ClassVar[str] = "mle-whitened-curvature"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        hessian = self.likelihood.hessian(block.y, self.at.eta(block))
+        if block.weight is not None:
+            hessian = hessian * block.weight
+        white = []
+        for unit in np.eye(len(hessian)):
+            slopes = np.broadcast_to(unit[:, None], (len(hessian), block.rows.n_rows))
+            white.append(self.factor.whiten(self.at.predictors.pull_back_rows(block.rows.standardized, slopes).T))
+        pairs = [(j, k) for j in range(len(hessian)) for k in range(len(hessian))]
+        return (sum((white[j] * hessian[j, k]) @ white[k].T for j, k in pairs),)
 
 
 @dataclass(slots=True)
