@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
 from sklearn_mle.estimators._inference import InformationCriteriaMixin
+from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_sample_weight,
@@ -289,6 +290,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             of_class = np.divide(total, own, out=np.ones_like(own), where=own > 0)
         return ReadData(data.X, data.y, weight, of_class, data.offset)
 
+    @sum_over_rows
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total log-likelihood of y given X under the fitted model.
 

@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle.estimators._base import BEYOND, Array, BaseMLE, TrainingData
 from sklearn_mle.estimators._inference import RegressorInferenceMixin
+from sklearn_mle.estimators._lazy import lazy_rows, r2_over_rows, sum_over_rows
+from sklearn_mle.estimators._lazy_distribution import lazy_distribution
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_probability_levels,
@@ -170,6 +172,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
             return np.repeat(self._mean(eta)[:, None], len(levels), axis=1)
         return np.stack([self._likelihood.quantile_at(eta, level) for level in levels], axis=1)
 
+    @lazy_rows
     def predict(self, X: Any, return_std: bool = False, offset: Any = None) -> Array | tuple[Array, Array]:
         """Return the mean of y given X, and its standard deviation where asked for.
 
@@ -201,6 +204,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
             return mean
         return mean, np.zeros_like(mean) if self._degenerate else self._likelihood.standard_deviation(eta)
 
+    @lazy_distribution
     def predict_distribution(self, X: Any, offset: Any = None) -> Any:
         """Return the distribution of y given X, the parameters taken as known.
 
@@ -252,11 +256,13 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
             raise ValueError(f"n_samples must be a whole number >= 0; got {n_samples!r}.")
         with naming("random_state"):
             generator = check_random_state(random_state)
-        distribution = self.predict_distribution(X, offset)
-        shape = (int(n_samples), X.shape[0] if hasattr(X, "shape") else len(X))
+        X, offset = self._validate_predict(X, offset)
+        distribution = self._likelihood.distribution(self._linear_predictors(X, offset))
+        shape = (int(n_samples), X.shape[0])
         with naming("X, offset or n_samples"):
             return np.asarray(distribution.rvs(size=shape, random_state=generator), dtype=float).T
 
+    @lazy_rows
     def predict_interval(
         self, X: Any, coverage: float = 0.9, offset: Any = None, *, include_parameter_uncertainty: bool = False
     ) -> Array:
@@ -296,6 +302,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         X, offset = self._validate_predict(X, offset)
         return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]))
 
+    @lazy_rows
     def predict_quantile(self, X: Any, q: Any, offset: Any = None) -> Array:
         """Return quantiles of y given X, the parameters taken as known.
 
@@ -318,6 +325,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         quantiles = self._quantiles(X, offset, np.atleast_1d(levels))
         return quantiles if levels.ndim else quantiles[:, 0]
 
+    @r2_over_rows
     def score(self, X: Any, y: NDArray[Any], sample_weight: Any = None, offset: Any = None) -> float:
         """Return R^2, the share of the variance of y that the predicted mean explains.
 
@@ -337,17 +345,24 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         float
             At most 1; 0 is the constant mean, and a worse prediction is negative.
         """
-        prediction = self.predict(X, offset=offset)
+        y, prediction, weight = self._observed_and_predicted(X, y, sample_weight, offset)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(r2_score(y, prediction, sample_weight=weight))
+
+    def _observed_and_predicted(
+        self, X: Any, y: Any, sample_weight: Any, offset: Any
+    ) -> tuple[Array, Array, Array | None]:
+        """Return y, its predicted mean, and the weights, as R^2 compares them."""
+        prediction = np.asarray(self.predict(X, offset=offset))
         if not np.isfinite(prediction).all():
             raise ValueError(BEYOND)
         with naming("y"):
             y, weight = self._outcomes(y, sample_weight)
             y = check_real_target(y)
             check_consistent_length(X, y)
-        weight = check_sample_weight(weight, len(y))
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(r2_score(y, prediction, sample_weight=weight))
+        return y, prediction, check_sample_weight(weight, len(y))
 
+    @sum_over_rows
     def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total deviance of y given X: twice what its log-likelihood lacks to that of a perfect location.
 

@@ -13,6 +13,7 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.partitions import is_dask
 
 __all__ = [
     "check_offset",
@@ -77,6 +78,11 @@ def _one_row(X: Any) -> bool:
 
 def validate_features(estimator: Any, X: Any) -> Any:
     """Validate X against what the estimator was fitted on."""
+    if is_dask(X):
+        raise TypeError(
+            f"X is a {type(X).__name__} of Dask's, and this needs its rows in memory: pass those of interest, "
+            "X[:1000].compute() of an array or X.head(1000) of a dataframe."
+        )
     with naming("X"):
         return validate_data(estimator, X, reset=False, **_MATRIX)
 

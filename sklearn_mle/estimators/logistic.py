@@ -24,6 +24,7 @@ from sklearn_mle.estimators._labels import (
     read_soft_labels,
     weigh_classes,
 )
+from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.fitting import FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
@@ -265,6 +266,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
             y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
             return _as_read(codes_of(y, self.classes_), len(self.classes_))
 
+    @lazy_rows
     def decision_function(self, X: Any, offset: Any = None) -> Array:
         """Return the linear predictors.
 
@@ -284,6 +286,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         predictors = self._linear_predictors(X, offset)
         return predictors[0] if len(predictors) == 1 else predictors.T
 
+    @lazy_rows
     def predict(self, X: Any, offset: Any = None) -> NDArray[Any]:
         """Return the most probable class of each row.
 
@@ -302,6 +305,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         decision = self.decision_function(X, offset)
         return self.classes_[(decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)]
 
+    @lazy_rows
     def predict_proba(self, X: Any, offset: Any = None) -> Array:
         """Return the class probabilities of each row.
 
@@ -320,6 +324,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         decision = self.decision_function(X, offset)
         return expit(np.column_stack([-decision, decision])) if decision.ndim == 1 else softmax(decision, axis=1)
 
+    @lazy_rows
     def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
         """Return the logarithms of the class probabilities, computed in log space.
 
@@ -342,6 +347,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
             return log_expit(np.column_stack([-decision, decision]))
         return log_softmax(decision)
 
+    @mean_over_rows
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the mean accuracy; for soft labels, its expectation under them.
 

@@ -70,11 +70,8 @@ def read_target(
         y = column_or_1d(y_true, warn=True)
     if known is None:
         known = distinct(y, expected=n_classes)
-        if n_classes is not None and known.size != n_classes:
-            raise ValueError(
-                f"y_true has {known.size} distinct labels and y_pred {n_classes} columns: pass labels=, the label of "
-                "each column in order (targets that are probabilities are passed as rows (n, K))."
-            )
+        if n_classes is not None:
+            refuse_number_of_labels(known, n_classes)
     codes = encode(y, known)
     if codes.min() < 0:
         row, count = int(codes.argmin()), int((codes < 0).sum())
@@ -83,6 +80,15 @@ def read_target(
             f"({count} such rows): pass labels= with every class, and y_pred with a column for each."
         )
     return LabelTarget(codes, known)
+
+
+def refuse_number_of_labels(labels: NDArray[Any], n_classes: int) -> None:
+    """Refuse labels found in ``y_true`` that are not as many as the columns of predictions."""
+    if labels.size != n_classes:
+        raise ValueError(
+            f"y_true has {labels.size} distinct labels and y_pred {n_classes} columns: pass labels=, the label of "
+            "each column in order (targets that are probabilities are passed as rows (n, K))."
+        )
 
 
 def check_labels(labels: ArrayLike) -> NDArray[Any]:

@@ -10,6 +10,14 @@ from sklearn_mle.metrics._probability_rows import as_floats
 
 def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
     """Weights (n,), finite and not negative, with a positive sum."""
+    weight = read_weight(sample_weight, n)
+    if weight is not None and not weight.any():
+        raise ValueError("sample_weight sums to zero: at least one row must have a positive weight.")
+    return weight
+
+
+def read_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Weights (n,) of some of the rows, finite and not negative; they may all be zero."""
     if sample_weight is None:
         return None
     weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
@@ -19,8 +27,6 @@ def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(f"sample_weight[{row}] is {weight[row]}: weights are finite and not negative (0 drops a row).")
-    if not weight.any():
-        raise ValueError("sample_weight sums to zero: at least one row must have a positive weight.")
     return weight
 
 

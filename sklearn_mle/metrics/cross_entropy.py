@@ -12,6 +12,9 @@ with 0 log 0 = 0. Nothing is clipped: where q_k = 0 and p_k > 0 the prediction w
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,11 +22,13 @@ from scipy.special import entr
 
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
+from sklearn_mle.metrics._lazy import labels_over_partitions, mean_over_partitions
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, check_column_order, read_target
 from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.partitions import is_dask
 
 
 def cross_entropy(
@@ -99,6 +104,12 @@ def cross_entropy(
     0.346574
     """
     unit = nats_in_unit(base)
+    if is_dask(y_true, y_pred, sample_weight):
+        judge = _Judge(
+            cross_entropy_rows, labels_over_partitions(y_true, y_pred) if labels is None else labels, log_proba
+        )
+        arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
+        return mean_over_partitions("cross_entropy", judge, **arguments) / unit
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
     return mean_cost("cross_entropy", cross_entropy_rows(prediction, target), weight, target) / unit
 
@@ -154,15 +165,11 @@ def entropy(
     0.0
     """
     unit = nats_in_unit(base)
-    target = read_target(y_true, labels=labels, is_log=log_proba)
-    weight = check_weight(sample_weight, len(target))
-    if isinstance(target, LabelTarget):
-        rows = np.zeros(len(target))
-    elif target.rows.is_log:
-        rows = -_expectation(target.rows.probabilities(), target.rows.log())
-    else:
-        rows = entr(target.rows.probabilities()).sum(axis=1)
-    return weighted_mean(rows, weight) / unit
+    if is_dask(y_true, sample_weight):
+        rows = partial(entropy_rows, labels=labels, log_proba=log_proba)
+        return mean_over_partitions("entropy", rows, y_true=y_true, sample_weight=sample_weight) / unit
+    of_rows = entropy_rows(y_true, labels=labels, log_proba=log_proba)
+    return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
 
 
 def kl_divergence(
@@ -245,8 +252,24 @@ def kl_divergence(
             )
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
+    if is_dask(y_true, y_pred, sample_weight):
+        judge = _Judge(
+            kl_divergence_rows, labels_over_partitions(y_true, y_pred) if labels is None else labels, log_proba
+        )
+        arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
+        return mean_over_partitions("kl_divergence", judge, **arguments) / unit
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
     return mean_cost("kl_divergence", kl_divergence_rows(prediction, target), weight, target) / unit
+
+
+def entropy_rows(y_true: ArrayLike, *, labels: ArrayLike | None, log_proba: bool) -> NDArray[np.float64]:
+    """Entropy of each row in nats, (n,)."""
+    target = read_target(y_true, labels=labels, is_log=log_proba)
+    if isinstance(target, LabelTarget):
+        return np.zeros(len(target))
+    if target.rows.is_log:
+        return -_expectation(target.rows.probabilities(), target.rows.log())
+    return entr(target.rows.probabilities()).sum(axis=1)
 
 
 def cross_entropy_rows(prediction: ProbabilityRows, target: Target) -> NDArray[np.float64]:
@@ -280,6 +303,19 @@ def read_judged(
     if len(target) != n:
         raise ValueError(f"y_true has {len(target)} rows and y_pred {n}: both must speak of the same rows.")
     return prediction, target, check_weight(sample_weight, n)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Rows (n,) of a score of probabilities, read and judged: what a partition is asked."""
+
+    rows: Callable[[ProbabilityRows, Target], NDArray[np.float64]]
+    labels: ArrayLike | None
+    log_proba: bool
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
+        prediction, target, _ = read_judged(y_true, y_pred, self.labels, self.log_proba)
+        return self.rows(prediction, target)
 
 
 def _expectation(p: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routi
 
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of
+from sklearn_mle.metrics._lazy import mean_over_partitions
 from sklearn_mle.metrics._responses import (
     class_response,
     distribution_response,
@@ -29,6 +30,7 @@ from sklearn_mle.metrics._responses import (
     total_log_likelihood,
 )
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.numerics.partitions import is_dask
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class ProbabilisticScorer(_BaseScorer):
         sample_weight: Any = None,
         offset: Any = None,
     ) -> float:
+        if is_dask(X, y_true, sample_weight, offset):
+            return self._score_partitions(estimator, X, y_true, sample_weight, offset)
         # method_caller, scikit-learn's cache of responses, keeps one column of two: what log(1 - p) needs is gone then.
         estimator, X = open_up(estimator, X)
         return self._score_opened(estimator, X, y_true, sample_weight, offset)
@@ -110,6 +114,15 @@ class ProbabilisticScorer(_BaseScorer):
     def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         response = class_response(estimator, X, offset)
         return self._sign * self._score_func(y_true, response, sample_weight=sample_weight)
+
+    def _score_partitions(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
+        """Score rows that Dask keeps, partition by partition; the partitions of a dataframe are pandas dataframes."""
+        if self._row_func is None:
+            raise ValueError(
+                f"X is Dask's, and {self!r} is no mean over rows: it needs them in memory (X.compute(), or a part)."
+            )
+        rows = _OfBlock(self, estimator)
+        return mean_over_partitions(self._name, rows, X=X, y_true=y_true, offset=offset, sample_weight=sample_weight)
 
     def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None) -> RowScores:
         """Score each row by itself; the weighted mean of the rows is what calling the scorer gives."""
@@ -166,6 +179,17 @@ class ProbabilisticScorer(_BaseScorer):
 
     def __repr__(self) -> str:
         return f"{self._name}_scorer"
+
+
+@dataclass(frozen=True)
+class _OfBlock:
+    """Scores (n,) of a block's rows."""
+
+    scorer: ProbabilisticScorer
+    estimator: Any
+
+    def __call__(self, X: Any, y_true: Any, offset: Any = None) -> NDArray[np.float64]:
+        return self.scorer._row_scores(self.estimator, X, y_true, offset).values
 
 
 class DistributionScorer(ProbabilisticScorer):

@@ -1,0 +1,179 @@
+"""Predictions and sums over rows that Dask keeps: each method is asked block by block, as it answers in memory.
+
+One row of the right columns is tried at the call, so whatever a method has to say of its arguments (names of features,
+an offset that is missing, a level out of range) it says there and once; blocks then speak only of their own rows.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import signature
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.estimators._validation import check_sample_weight
+from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.partitions import Partitions, is_dask, one_row_like
+
+__all__ = ["lazy_rows", "light", "mean_over_rows", "nameless", "r2_over_rows", "sum_over_rows", "where_dask"]
+
+Array = NDArray[Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+# The arguments that have an entry a row, by the names that all methods give them.
+_ROWWISE = ("X", "y", "sample_weight", "offset")
+
+
+def lazy_rows(method: Method) -> Method:
+    """Let a method that answers row by row give a Dask array, uncomputed, where its rows are Dask's."""
+    return where_dask(method, _lazily)
+
+
+def sum_over_rows(method: Method) -> Method:
+    """Let a method that sums over rows be the sum of what it is on partitions."""
+    return where_dask(method, lambda estimator, name, arguments: _totals(estimator, name, arguments)[0])
+
+
+def mean_over_rows(method: Method) -> Method:
+    """Let a method that is a (weighted) mean over rows be the mean of what it is on partitions."""
+
+    def mean(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
+        total, weight = _totals(estimator, name, arguments, times_weight=True)
+        return total / weight
+
+    return where_dask(method, mean)
+
+
+def r2_over_rows(method: Method) -> Method:
+    """Let R^2 be put together from the sums of squares of partitions."""
+    return where_dask(method, _r2)
+
+
+def where_dask(method: Method, otherwise: Callable[[Any, str, dict[str, Any]], Any]) -> Method:
+    """Let a method be ``otherwise(estimator, its name, its arguments)`` where an argument is Dask's."""
+    parameters = signature(method)
+
+    @wraps(method)
+    def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_dask(*args, *kwargs.values()):
+            return method(self, *args, **kwargs)
+        arguments = parameters.bind(self, *args, **kwargs).arguments
+        return otherwise(self, method.__name__, {key: value for key, value in arguments.items() if key != "self"})
+
+    return cast(Method, asked)
+
+
+def _lazily(estimator: Any, name: str, arguments: dict[str, Any]) -> Any:
+    rows = {key: value for key, value in arguments.items() if key in _ROWWISE}
+    others = {key: value for key, value in arguments.items() if key not in _ROWWISE}
+    partitions = Partitions.of(**rows)
+    with np.errstate(all="ignore"):
+        answer = getattr(estimator, name)(**{key: one_row_like(value) for key, value in rows.items()}, **others)
+    like = _as_columns(answer)
+    task = _Rows(light(estimator, keep_curvature=bool(others.get("include_parameter_uncertainty"))), name, others)
+    columns = partitions.map(task, like, f"mle-{name}")
+    if isinstance(answer, tuple):
+        return tuple(columns[:, k] for k in range(len(answer)))
+    return columns if answer.ndim == 2 else columns[:, 0]
+
+
+def _as_columns(answer: Any) -> Array:
+    """Return an answer of shape (n,) or (n, k), or several of shape (n,), as columns."""
+    return np.column_stack(answer) if isinstance(answer, tuple) else answer.reshape(len(answer), -1)
+
+
+def light(estimator: Any, *, keep_curvature: bool = False) -> Any:
+    """Return the fitted estimator as it travels to the workers: without names, which were checked, and callbacks."""
+    light = copy.copy(estimator)
+    left = ["feature_names_in_", "_skl_callbacks"]
+    # The curvature, p^2 numbers, serves nothing but intervals that count the parameters' uncertainty.
+    if not keep_curvature:
+        left.append("_kept")
+    for attribute in left:
+        vars(light).pop(attribute, None)
+    return light
+
+
+def nameless(X: Any) -> Any:
+    """Return a block of X without the names of its columns, which were checked at the call."""
+    return X.to_numpy() if hasattr(X, "to_numpy") else X
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A method's answer for the rows of a block, in columns."""
+
+    estimator: Any
+    method: str
+    others: dict[str, Any]
+
+    def __call__(self, X: Any, **rows: Any) -> Array:
+        return _as_columns(getattr(self.estimator, self.method)(nameless(X), **rows, **self.others))
+
+
+def _judged(task: Any, estimator: Any, name: str, arguments: dict[str, Any]) -> Array:
+    """Compute what a task gives of every block that has rows, shape (n_blocks, k), the weight of the block last."""
+    partitions = Partitions.of(**arguments)
+    with np.errstate(all="ignore"):
+        estimator._validate_predict(one_row_like(arguments["X"]), one_row_like(arguments.get("offset")))
+    table = np.array(partitions.gather(task, f"mle-{name}"), dtype=np.float64)
+    if not len(table):
+        raise ValueError("X has 0 sample(s), while a minimum of 1 is required: all of its partitions are empty.")
+    check_sample_weight(table[:, -1], len(table))
+    return table
+
+
+def _totals(estimator: Any, name: str, arguments: dict[str, Any], times_weight: bool = False) -> tuple[float, float]:
+    table = _judged(_Value(light(estimator), name), estimator, name, arguments)
+    value, weight = table[table[:, 1] > 0].T
+    return float((value * weight if times_weight else value).sum()), float(weight.sum())
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A method's answer for all rows of a block, and their weight."""
+
+    estimator: Any
+    method: str
+
+    def __call__(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> tuple[float, float]:
+        total, weight = _weights(sample_weight, X.shape[0])
+        return getattr(self.estimator, self.method)(nameless(X), y, weight, offset), total
+
+
+def _weights(sample_weight: Any, n: int) -> tuple[float, Any]:
+    """Return the total weight of a block, and its weights; None where all are zero, so that the rows are read still."""
+    if sample_weight is None:
+        return float(n), None
+    with naming("sample_weight"):
+        weight = np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (n,))
+    return float(weight.sum()), weight if weight.any() else None
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """Mean of y, its sum of squares about it, that of the residuals, and the weight of a block."""
+
+    estimator: Any
+
+    def __call__(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> tuple[float, ...]:
+        total, weight = _weights(sample_weight, X.shape[0])
+        y, prediction, weight = self.estimator._observed_and_predicted(nameless(X), y, weight, offset)
+        if not total:
+            return 0.0, 0.0, 0.0, 0.0
+        weight = np.ones(len(y)) if weight is None else weight
+        total = float(weight.sum())
+        mean = float(weight @ y) / total
+        return mean, float(weight @ np.square(y - mean)), float(weight @ np.square(y - prediction)), total
+
+
+def _r2(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
+    mean, squares, residual, weight = _judged(_Squares(light(estimator)), estimator, name, arguments).T
+    centre = float(weight @ mean) / float(weight.sum())
+    spread = float(squares.sum() + weight @ np.square(mean - centre))
+    left = float(residual.sum())
+    # As scikit-learn's r2_score: a constant y is explained wholly or not at all.
+    return 1 - left / spread if spread > 0 else float(left == 0)

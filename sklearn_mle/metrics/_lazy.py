@@ -1,0 +1,87 @@
+"""Means over rows that Dask keeps: each partition is judged where it lies, and only its mean and weight come back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.metrics._targets import distinct, refuse_number_of_labels
+from sklearn_mle.metrics._weights import check_weight, read_weight, weighted_mean
+from sklearn_mle.numerics.partitions import Partitions, is_dask
+
+Rows = Callable[..., NDArray[np.float64]]
+
+
+def mean_over_partitions(name: str, rows: Rows, *, sample_weight: Any, **arguments: Any) -> float:
+    """Compute the weighted mean of ``rows(**blocks)`` over all partitions; an infinite one is told as in memory.
+
+    Parameters
+    ----------
+    name : str
+        The score, for warnings and for Dask's dashboard.
+    rows : callable
+        Gives the scores (n,) of a block's rows; it can be pickled.
+    sample_weight : weights or None
+    **arguments
+        Dask collections, or arrays in memory beside them.
+    """
+    parts = Partitions.of(**arguments, sample_weight=sample_weight).gather(_WeightedRows(rows), f"mle-{name}")
+    if not parts:
+        raise ValueError(f"{next(iter(arguments))} is empty: at least one row is needed.")
+    table = np.array(parts)
+    mean = weighted_mean(table[:, 0], check_weight(table[:, 1], len(table)))
+    if np.isinf(mean):
+        count, first, length = table[:, 2:].T.astype(int)
+        block = int(np.argmax(count > 0))
+        # The reader's line of code is two frames up, as in memory: this function, the metric or the scorer, its caller.
+        warnings.warn(
+            f"{name} is infinite: {count.sum()} of {length.sum()} rows are certain and wrong (the first is row "
+            f"{length[:block].sum() + first[block]}). Nothing is clipped. If the zeros are underflow, pass "
+            "log-probabilities (log_proba=True); if the model never saw the class, smooth it.",
+            InfiniteScoreWarning,
+            stacklevel=3,
+        )
+    return mean
+
+
+def labels_over_partitions(y_true: Any, y_pred: Any) -> NDArray[Any] | None:
+    """Compute the sorted distinct labels of all partitions: one pass over y_true; None where it holds probabilities.
+
+    A partition by itself may lack a class.
+    """
+    if np.ndim(y_true) == 2 and y_true.shape[1] > 1:
+        return None
+    n_classes = 2 if np.ndim(y_pred) == 1 else np.shape(y_pred)[1]
+    found = Partitions.of(y_true=y_true).gather(_distinct, "mle-labels") if is_dask(y_true) else [_distinct(y_true)]
+    if not found:
+        raise ValueError("y_true is empty: at least one row is needed.")
+    labels = distinct(np.concatenate(found))
+    refuse_number_of_labels(labels, n_classes)
+    return labels
+
+
+def _distinct(y_true: Any) -> NDArray[Any]:
+    return distinct(np.asarray(y_true).reshape(len(y_true)))
+
+
+@dataclass(frozen=True)
+class _WeightedRows:
+    """Mean and weight of a block's rows, and how many of them are infinite, the first of these, how many there are."""
+
+    rows: Rows
+
+    def __call__(self, sample_weight: Any = None, **arguments: Any) -> tuple[float, ...]:
+        values = self.rows(**arguments)
+        n = len(values)
+        weight = read_weight(sample_weight, n)
+        if weight is not None and not weight.any():
+            return 0.0, 0.0, 0, 0, n
+        infinite = np.isinf(values) if weight is None else np.isinf(values) & (weight > 0)
+        total = float(n) if weight is None else float(weight.sum())
+        return weighted_mean(values, weight), total, int(infinite.sum()), int(infinite.argmax()), n
