@@ -63,11 +63,21 @@ class PenalizedNLL:
     predictors : LinearPredictors
     data : RowBlocks
     penalty : Penalty
+    at_zero : (float, ndarray, ndarray) or None
+        What an expansion at theta = 0 would sum up, where it is known already.
     """
 
-    def __init__(self, likelihood: Likelihood, predictors: LinearPredictors, data: RowBlocks, penalty: Penalty) -> None:
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        predictors: LinearPredictors,
+        data: RowBlocks,
+        penalty: Penalty,
+        at_zero: tuple[float, Array, Array] | None = None,
+    ) -> None:
         self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
         self._recent: tuple[Array, Point] | None = None
+        self._at_zero = at_zero
         self._expanded: tuple[Array, Array] | None = None
 
     def at(self, theta: Array) -> Point:
@@ -82,16 +92,24 @@ class PenalizedNLL:
 
     def expand(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient in a pass that forms the curvature, too, for ``hessian(theta)`` to take."""
-        value, gradient, (total,) = self._penalized(theta, Expansion(self.likelihood, self.at(theta)))
+        if self._at_zero is not None and not theta.any():
+            value, gradient, (total,) = self._with_penalty(theta, *self._at_zero)
+            total = total.copy()  # the penalty is added in place
+        else:
+            value, gradient, (total,) = self._penalized(theta, Expansion(self.likelihood, self.at(theta)))
         self._expanded = (theta, self.predictors.pull_back_curvature(total))
         return value, gradient
 
     def _penalized(self, theta: Array, sums: Callable[[RowBlock], tuple[Any, ...]]) -> tuple[float, Array, list[Any]]:
         # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
         with np.errstate(over="ignore", invalid="ignore"):
-            value, gradient, *others = self.data.sum(sums)
-            penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
-            return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, others
+            return self._with_penalty(theta, *self.data.sum(sums))
+
+    def _with_penalty(
+        self, theta: Array, value: float, gradient: Array, *others: Any
+    ) -> tuple[float, Array, list[Any]]:
+        penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
+        return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, list(others)
 
     def along(self, theta: Array, step: Array) -> Callable[[float], tuple[float, float]] | None:
         """Return t -> the first and second derivative of F(theta + t step) in t, for rows that are one block.

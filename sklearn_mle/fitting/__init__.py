@@ -80,7 +80,16 @@ def fit(
     model, y, weight, log_jacobian = _equivalent(likelihood, y, sample_weight)
     # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
     with single_threaded_blas, np.errstate(all="ignore"):
-        prepared = prepare(X, y.T, weight, offset, model.n_predictors, options, feature_names)
+        prepared = prepare(
+            X,
+            y.T,
+            weight,
+            offset,
+            model.n_predictors,
+            options,
+            feature_names,
+            least_squares=isinstance(model, Gaussian) and options.scale != "log_linear",
+        )
         try:
             result = _fitted(model, prepared, options, start, watched, class_names)
         except (ArithmeticError, NotPositiveDefiniteError) as error:

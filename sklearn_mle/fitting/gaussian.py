@@ -15,7 +15,7 @@ from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.solve import solve
-from sklearn_mle.information import refine, worth_refining
+from sklearn_mle.information import hessian_factor, refine, worth_refining
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
@@ -33,6 +33,8 @@ Observer = Callable[[Array], bool]
 
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDS = 6
+# The part of y's sum of squares that residuals must keep, if their own is to be had by a difference.
+_UNEXPLAINED = 1e-2
 
 
 def fit_gaussian(
@@ -46,7 +48,7 @@ def fit_gaussian(
     """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
     outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
     identification = None
-    if prepared.alpha == 0:
+    if prepared.alpha == 0 and prepared.products is None:
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
     objective, solution = _fit_location(outcome, options, identification, observer)
     theta = _refined(objective, solution, outcome)
@@ -139,6 +141,10 @@ def _fit_location(
     # Least squares is one Newton step: an explicit "lbfgs" would have nothing to do.
     options = replace(options, solver="auto") if options.solver == "lbfgs" else options
     null = np.zeros(objective.predictors.size)
+    if observer is None and options.solver != "newton-cg":
+        known = _solved_by_products(objective, outcome, options)
+        if known is not None:
+            return objective, known
     watch = _watch(objective, outcome, observer)
     solution = solve(objective, null, options, observer=watch)
     null_value = 0.5 * outcome.weight_sum
@@ -155,6 +161,33 @@ def _fit_location(
     return objective, solution
 
 
+def _solved_by_products(objective: PenalizedNLL, outcome: Outcome, options: FitOptions) -> Solution | None:
+    """Return the solution that the cross-products give, its gap bounded by all that their sums may be off by.
+
+    None where there are no products, or that bound is above tol; and where y is explained so well that the sum of
+    squares left would lose digits to the difference.
+    """
+    prepared, null = outcome.prepared, np.zeros(objective.predictors.size)
+    if prepared.products is None:
+        return None
+    null_value, gradient = objective.expand(null)
+    factor = hessian_factor(objective, null)
+    theta = -factor.solve(gradient)
+    gain = 0.5 * factor.squared_norm(gradient)
+    value = null_value - gain
+    if not value > _UNEXPLAINED * null_value:
+        return None
+    coef = objective.predictors.matrix(theta)[0]
+    error = prepared.products.gradient_error(prepared.columns, outcome.unit, coef)[objective.predictors.used[0]]
+    gap = 0.5 * float(factor.inverse_norm * np.linalg.norm(error)) ** 2
+    variance = 2 * value / outcome.weight_sum
+    if not isinstance(options.scale, str):
+        variance = (float(options.scale) / outcome.unit) ** 2
+    if not gap <= options.tol * min(1.0, variance, gain):
+        return None
+    return Solution(theta, value, np.zeros_like(theta), gap, factor, gap, Status.CONVERGED, 1)
+
+
 def _least_squares(outcome: Outcome, options: FitOptions, active: Array) -> PenalizedNLL:
     data, prepared = outcome.data, outcome.prepared
     term = Terms(True, options.fit_intercept, None if len(active) == data.n_columns else active)
@@ -163,7 +196,13 @@ def _least_squares(outcome: Outcome, options: FitOptions, active: Array) -> Pena
     if prepared.alpha:
         precision = prepared.alpha / np.square(prepared.columns.scale[active])
         penalty = GaussianPrior(np.concatenate([precision, [0.0] * options.fit_intercept]))
-    return PenalizedNLL(LeastSquares(), predictors, data, penalty)
+    at_zero = None
+    if prepared.products is not None:
+        design, response = prepared.products.standardized(prepared.columns, float(outcome.shift[0]), outcome.unit)
+        used = np.flatnonzero(predictors.used)
+        weighted = data.y if data.weight is None else data.y * data.weight
+        at_zero = 0.5 * float(weighted @ data.y), -response[None], design[np.ix_(used, used)]
+    return PenalizedNLL(LeastSquares(), predictors, data, penalty, at_zero)
 
 
 def _watch(objective: PenalizedNLL, outcome: Outcome, observer: Observer | None) -> Observer | None:

@@ -74,7 +74,10 @@ class Outcome:
         y = data.y if data.offset is None else data.y - data.offset[0]
         power, relative = relative_to_largest(y)
         middle = float(np.average(relative, weights=data.weight)) if centre else 0.0
-        spread = float(np.sqrt(np.average(np.square(relative - middle), weights=data.weight)))
+        deviation = relative - middle
+        weighted = deviation if data.weight is None else deviation * data.weight
+        total = float(data.n_rows if data.weight is None else data.weight.sum())
+        spread = float(np.sqrt(weighted @ deviation / total))
         return cls.about(prepared, likelihood.n_predictors, power, relative, middle, spread)
 
     @classmethod

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from sklearn_mle.fitting.products import CrossProducts
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
 from sklearn_mle.row_blocks.columns import Columns
@@ -38,6 +39,8 @@ class Prepared:
     feature_names : sequence of str or None
     row_numbers : ndarray of int or None
         The caller's numbers of the rows, when some were dropped.
+    products : CrossProducts or None
+        Those of X and y, where the fit is least squares and they settle the standardization.
     """
 
     data: RowBlocks
@@ -47,6 +50,7 @@ class Prepared:
     alpha: float
     feature_names: Any
     row_numbers: Array | None = None
+    products: CrossProducts | None = None
 
     def name(self, column: int) -> str:
         """Return how a warning calls a column."""
@@ -72,6 +76,8 @@ def prepare(
     n_predictors: int,
     options: FitOptions,
     feature_names: Any,
+    *,
+    least_squares: bool = False,
 ) -> Prepared:
     """Return the data of a fit in the solver's units; y and offset have their rows last."""
     unit, n_obs = 1.0, float(X.shape[0])
@@ -95,9 +101,14 @@ def prepare(
     rows: DenseRows | SparseRows
     rows = SparseRows(X) if sparse else DenseRows(X.toarray() if sp.issparse(X) else X)
     raw = RowBlocks(rows, y, weight, offset, n_predictors)
+    least_scale, products = float(np.sqrt(alpha / n)), None
+    known = CrossProducts.of(raw, centre=options.fit_intercept, least_scale=least_scale) if least_squares else None
     try:
-        columns = Columns.of(raw, centre=options.fit_intercept, least_scale=float(np.sqrt(alpha / n)))
+        if known is not None:
+            products, columns = known
+        else:
+            columns = Columns.of(raw, centre=options.fit_intercept, least_scale=least_scale)
     except NotFiniteError as error:
         raise error if row_numbers is None else NotFiniteError(int(row_numbers[error.row])) from None
     data = raw.standardize(None if sparse and not options.fit_intercept else columns.shift, columns.scale)
-    return Prepared(data, columns, unit, n_obs, alpha, feature_names, row_numbers)
+    return Prepared(data, columns, unit, n_obs, alpha, feature_names, row_numbers, products)

@@ -77,7 +77,11 @@ class Columns:
         NotFiniteError
             If an entry is NaN or infinite.
         """
-        mean, spread, largest = _measure(data)
+        return cls.about(*_measure(data), centre=centre, least_scale=least_scale)
+
+    @classmethod
+    def about(cls, mean: Array, spread: Array, largest: Array, *, centre: bool, least_scale: float = 0.0) -> "Columns":
+        """Return the standardization of columns of known mean, standard deviation and (bound of the) largest entry."""
         constant = spread <= _CONSTANT * largest if centre else largest == 0
         if not centre:
             with np.errstate(over="ignore", under="ignore"):

@@ -110,6 +110,12 @@ class RowBlocks:
         return data
 
     @property
+    def longest_sum(self) -> int:
+        """How many terms a sum over rows adds one after the other, at most."""
+        blocks = self._blocks()
+        return max(stop - start for start, stop in blocks) + len(blocks)
+
+    @property
     def whole(self) -> RowBlock | None:
         """All rows, where they are so few that they are one block."""
         one = len(self._segments) == 1 and len(self._segments[0]) == 1
