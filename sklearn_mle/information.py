@@ -20,6 +20,7 @@ __all__ = [
     "CLEAR_CURVATURE",
     "MOST_DIAGONALIZED",
     "absolute_factor",
+    "curvature_factor",
     "expected_factor",
     "hessian_factor",
     "information_factor",
@@ -57,7 +58,7 @@ def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
         If the Hessian has a direction of negative or no curvature.
     """
     if objective.likelihood.convex:
-        return _factor(objective, theta, objective.hessian(theta))
+        return curvature_factor(objective, theta, objective.hessian(theta))
     factor: Factor | None = None
     try:
         factor = CholeskyFactor(objective.hessian(theta))
@@ -86,14 +87,14 @@ def information_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     NotPositiveDefiniteError
         If parameters are not identified.
     """
-    return _factor(objective, theta, objective.expected_hessian(theta))
+    return curvature_factor(objective, theta, objective.expected_hessian(theta))
 
 
 def expected_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     """Return the factor of the expected Hessian, damped just enough to exist where parameters are not identified."""
     matrix = objective.expected_hessian(theta)
     try:
-        return _factor(objective, theta, matrix)
+        return curvature_factor(objective, theta, matrix)
     except NotPositiveDefiniteError:
         damping = _LEAST_DAMPING * (matrix.diagonal() + matrix.diagonal().max(initial=0.0) + 1e-300)
         while np.isfinite(damping).all():
@@ -140,7 +141,14 @@ def relative_hessian(objective: PenalizedNLL, theta: Array, expected: Factor) ->
     return 0.5 * (relative + relative.T)
 
 
-def _factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:
+def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:
+    """Return the factor of a curvature at theta that was formed; by a QR of the rows where forming it cost digits.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If it has a direction of negative or no curvature.
+    """
     try:
         factor = CholeskyFactor(matrix)
         if _is_safe(factor):

@@ -20,26 +20,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.information import hessian_factor
+from sklearn_mle.information import curvature_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.row_blocks import RowBlock
 
-__all__ = ["BiasReducedNLL"]
+__all__ = ["BiasReducedNLL", "ReducedPoint"]
 
 Array = NDArray[Any]
 
+# Numbers of the rows' covariances (128 MB) beyond which they are computed anew for each use.
+_MOST_KEPT = 1 << 24
+
 
 @dataclass(frozen=True)
-class _Point:
-    """What is known at a theta: computed once, for value, gradient and curvature are asked for one after the other."""
+class ReducedPoint:
+    """What is known of the bias-reduced objective at a theta, from two passes over the rows.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (size,)
+    value, gradient : float, ndarray of shape (size,)
+        F, inf where the information has vanished, and its gradient.
+    nll, plain : float, ndarray of shape (size,)
+        The NLL alone, and its gradient.
+    information : ndarray of shape (size, size)
+    factor : Factor or None
+        Of the information; None where it has vanished.
+    metrics : tuple of ndarray of shape (q, q, rows), one per block, or None
+        The covariance Q_i of each row's predictors; None where that is too much to keep.
+    """
 
     theta: Array
     value: float
     gradient: Array
     nll: float
+    plain: Array
+    information: Array
     factor: Factor | None
+    metrics: tuple[Array, ...] | None
 
 
 class BiasReducedNLL:
@@ -57,11 +77,11 @@ class BiasReducedNLL:
 
     def __init__(self, likelihood: Bernoulli | Categorical, objective: PenalizedNLL, share: float) -> None:
         self.likelihood, self.objective, self.share = likelihood, objective, share
-        self._point: _Point | None = None
+        self._point: ReducedPoint | None = None
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient; F is inf where the information has vanished."""
-        point = self._at(theta)
+        point = self.at(theta)
         return point.value, point.gradient
 
     def factor(self, theta: Array) -> Factor:
@@ -72,65 +92,81 @@ class BiasReducedNLL:
         NotPositiveDefiniteError
             If the information is singular there.
         """
-        factor = self._at(theta).factor
+        factor = self.at(theta).factor
         if factor is None:
             raise NotPositiveDefiniteError("the information has vanished")
         return factor
 
     def nll(self, theta: Array) -> float:
         """Return the NLL alone."""
-        return self._at(theta).nll
+        return self.at(theta).nll
 
-    def curvature_loss(self, theta: Array) -> float:
-        """Return a c for which F's Hessian is at least (1 - c) times the information at theta; one pass.
+    def prior_curvature(self, theta: Array) -> Array:
+        r"""Return the prior's part of F's Hessian, or just less, shape (size, size); the cost of one curvature.
 
-        The Hessian is the information less half of the second derivative of its log-determinant, the sum over rows of
-        tr(Q_i d²W_i), Q_i the covariance of the row's predictors, less a square. Rows bound what they add to the sum by
-        their share of the information. With c below one, half the squared Fisher decrement over 1 - c bounds the gap.
+        Along a direction in which the information changes by dI, with B = I^{-1/2} dI I^{-1/2},
+
+        .. math:: -\tfrac12 d^2 \log\det I = \tfrac12 \operatorname{tr} B^2 - \tfrac12 \sum_i w_i \operatorname{tr}(Q_i\, d^2 W_i)
+
+        and of tr B^2, which would take a pass a direction, the least that it can be is taken, (tr B)^2 / size, known from
+        the gradient. So where the information and this are positive definite together, F curves upwards there, at
+        least so much.
         """
-        predictors, at = self.objective.predictors, self.objective.at(theta)
-        inverse = _inverse(self.factor(theta))
+        point, predictors, at = self.at(theta), self.objective.predictors, self.objective.at(theta)
+        classes = np.eye(len(at.matrix))[:, :, None]
 
-        def worst(block: RowBlock) -> float:
-            return float(
-                self.likelihood.information_bend(at.eta(block), predictors.quadratic(block.rows, inverse)).max()
-            )
+        def bend(block: RowBlock, metric: Array) -> tuple[Array]:
+            eta = at.eta(block)
+            rowwise = np.stack([self.likelihood.information_slope_change(eta, metric, one) for one in classes])
+            return (predictors.curvature(block.rows, _weighted(rowwise, block)),)
 
-        return 0.5 * self.share * max(self.objective.data.map(worst))
+        bends = predictors.pull_back_curvature(self.objective.data.sum(bend, self._metrics(point))[0])
+        prior = point.gradient - point.plain
+        return np.multiply.outer(2 / (self.share * len(prior)) * prior, prior) - 0.5 * self.share * bends
 
-    def _at(self, theta: Array) -> _Point:
-        if self._point is None or not np.array_equal(self._point.theta, theta):
+    def at(self, theta: Array) -> ReducedPoint:
+        """Return what is known at theta; the last point is remembered."""
+        if self._point is None or self._point.theta is not theta and not np.array_equal(self._point.theta, theta):
             self._point = self._evaluate(theta)
         return self._point
 
-    def _evaluate(self, theta: Array) -> _Point:
+    def _evaluate(self, theta: Array) -> ReducedPoint:
         objective, predictors = self.objective, self.objective.predictors
-        nll, gradient = objective.value_and_gradient(theta)
+        nll, plain = objective.expand(theta)
+        information = objective.hessian(theta)
         try:
             # A step too far may overflow, or leave no information: the solver then shortens the step.
-            factor = hessian_factor(objective, theta)
+            factor = curvature_factor(objective, theta, information)
         except NotPositiveDefiniteError:
-            return _Point(theta, np.inf, gradient, nll, None)
+            return ReducedPoint(theta, np.inf, plain, nll, plain, information, None, None)
         inverse, at = _inverse(factor), objective.at(theta)
+        kept = objective.data.n_rows * len(at.matrix) ** 2 <= _MOST_KEPT
 
-        def block_sum(block: RowBlock) -> tuple[Array]:
-            slope = self.likelihood.information_slope(at.eta(block), predictors.quadratic(block.rows, inverse))
-            return (predictors.pull_back(block.rows, _weighted(slope, block)),)
+        def slope_and_metric(block: RowBlock) -> tuple[Array, Array | None]:
+            metric = predictors.quadratic(block.rows, inverse)
+            slope = self.likelihood.information_slope(at.eta(block), metric)
+            return predictors.pull_back(block.rows, _weighted(slope, block)), metric if kept else None
 
+        slopes, metrics = zip(*objective.data.map(slope_and_metric), strict=True)
         half = 0.5 * self.share
-        gradient = gradient - half * predictors.pull_back_theta(objective.data.sum(block_sum)[0])
-        return _Point(theta, nll - half * factor.log_determinant, gradient, nll, factor)
+        gradient = plain - half * predictors.pull_back_theta(sum(slopes[1:], start=slopes[0]))
+        value = nll - half * factor.log_determinant
+        return ReducedPoint(theta, value, gradient, nll, plain, information, factor, metrics if kept else None)
+
+    def _metrics(self, point: ReducedPoint) -> list[Array]:
+        if point.metrics is not None:
+            return list(point.metrics)
+        inverse, predictors = _inverse(self.factor(point.theta)), self.objective.predictors
+        return self.objective.data.map(lambda block: predictors.quadratic(block.rows, inverse))
 
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
         """Return the map v -> Hessian(theta) v, exact: three passes a product."""
         factor = self.factor(theta)
-        inverse = _inverse(factor)
         predictors, data = self.objective.predictors, self.objective.data
         plain = self.objective.hessian_product(theta)
 
         etas = data.map(self.objective.at(theta).eta)
-        metrics = data.map(lambda block: predictors.quadratic(block.rows, inverse))
-        states = list(zip(etas, metrics, strict=True))
+        states = list(zip(etas, self._metrics(self.at(theta)), strict=True))
 
         def product(vector: Array) -> Array:
             direction = predictors.matrix(vector)

@@ -8,7 +8,7 @@ from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
-from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
 from sklearn_mle.row_blocks import RowBlocks
@@ -17,7 +17,7 @@ from sklearn_mle.uniqueness import Identification, identify
 
 Array = NDArray[np.intp]
 
-__all__ = ["clearly_independent", "find_dependence", "rank_warning"]
+__all__ = ["clearly_independent", "find_dependence", "independent_columns", "rank_warning"]
 
 # A condition number of the scaled design beyond which a column may be a combination of others.
 _SUSPECT_CONDITION = 1e6
@@ -56,9 +56,14 @@ def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> boo
     design = RowBlocks(data.rows, np.zeros(data.n_rows), data.weight)
     objective = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty())
     try:
-        return hessian_factor(objective, np.zeros(predictors.size)).condition < _SUSPECT_CONDITION
+        return independent_columns(hessian_factor(objective, np.zeros(predictors.size)))
     except NotPositiveDefiniteError:
         return False
+
+
+def independent_columns(factor: Factor) -> bool:
+    """Return whether the columns with this curvature are independent beyond doubt; False says nothing."""
+    return factor.condition < _SUSPECT_CONDITION
 
 
 def rank_warning(identification: Identification, prepared: Prepared) -> RankDeficiencyWarning:

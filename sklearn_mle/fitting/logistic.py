@@ -13,7 +13,7 @@ from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.absent_classes import fit_without
 from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
 from sklearn_mle.fitting.certify import Verdict, certify
-from sklearn_mle.fitting.dependence import find_dependence
+from sklearn_mle.fitting.dependence import find_dependence, independent_columns
 from sklearn_mle.fitting.firth import solve_bias_reduced
 from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.prepare import Prepared
@@ -61,6 +61,7 @@ class _LogisticFit:
         # Changes of the coefficients, in X's units, along which there is no finite maximum.
         self.divergent: list[Array] = []
         self.limit: LimitingModel | None = None
+        self.reduced: BiasReducedNLL | None = None
         self.unit = prepared.unit
 
     def run(self, start: Array | None) -> FitResult:
@@ -78,7 +79,7 @@ class _LogisticFit:
         objective = self._objective(active, self._prior(active, prepared.alpha))
         null = self._null_theta(objective, mass)
         identification = None
-        if prepared.alpha == 0:
+        if prepared.alpha == 0 and not self._clearly_independent(objective, null):
             identification = find_dependence(data, prepared.columns, intercept=self.options.fit_intercept)
             if identification is not None and len(identification.active) < len(active):
                 active = identification.active
@@ -129,6 +130,17 @@ class _LogisticFit:
                 ),
             )
         return self._result(objective, solution, identification)
+
+    def _clearly_independent(self, objective: PenalizedNLL, null: Array) -> bool:
+        """Return whether the columns are independent beyond doubt, where that is known already.
+
+        A bias-reduced fit begins with the information at the null model, which is the design's.
+        """
+        if self.options.bias_reduction != "firth":
+            return False
+        self.reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
+        factor = self.reduced.at(null).factor
+        return factor is not None and objective.predictors.used.all() and independent_columns(factor)
 
     def _among_the_present(self, likelihood: Bernoulli | Categorical, smaller: Prepared, names: Any) -> FitResult:
         return _LogisticFit(likelihood, smaller, self.options, None, names).run(None)
@@ -204,16 +216,18 @@ class _LogisticFit:
 
     def _solve_bias_reduced(self, objective: PenalizedNLL, theta: Array, null: Array, null_value: float) -> Solution:
         """Return the mode under Jeffreys' prior; its value is the NLL alone."""
-        reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
-        reference, n_iter = (None if theta is null else reduced.value_and_gradient(null)[0]), 0
+        reduced = self.reduced
+        if reduced is None or reduced.objective is not objective:
+            reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
+        reference, n_iter = reduced.at(null).value, 0
         if theta is null and objective.data.n_rows * float(objective.predictors.size) ** 2 > _LARGE_WORK:
             # The neighbourhood of the maximum, found by a sample of the rows, is near that of the mode.
             near = solve(objective, null, self.options, null_value=null_value, tol=_ROUGH)
-            reference, n_iter = reduced.value_and_gradient(null)[0], near.n_iter
-            theta = near.theta if reduced.value_and_gradient(near.theta)[0] < reference else null
+            n_iter = near.n_iter
+            theta = near.theta if reduced.at(near.theta).value < reference else null
         observer = self._watch(objective)
         solution = solve_bias_reduced(reduced, theta, self.options, null_value=reference, observer=observer)
-        return replace(solution, value=reduced.nll(solution.theta), n_iter=n_iter + solution.n_iter)
+        return replace(solution, n_iter=n_iter + solution.n_iter)
 
     def _report_missing(self, objective: PenalizedNLL, verdict: Verdict) -> None:
         # A regressor of proportions has no names of classes.

@@ -65,10 +65,6 @@ class Bernoulli(Likelihood):
         information = self.expected_information(eta)[0]
         return information * (1 - 6 * information) * metric[0] * change
 
-    def information_bend(self, eta: Array, metric: Array) -> Array:
-        """Return b with d²trace(metric @ information) <= b deta' information deta for any deta, shape (n,)."""
-        return metric[0, 0] * np.maximum(1 - 6 * self.expected_information(eta)[0, 0], 0)
-
     def information_change(self, eta: Array, change: Array) -> Array:
         """Return the derivative of the information along a change of eta, shape (1, 1, n)."""
         return self.information_slope(eta, change[None])[None]

@@ -104,16 +104,6 @@ class Categorical(Likelihood):
         excess -= np.einsum("kn,kkn->n", moved, metric) + 2 * np.einsum("kn,kn->n", probability, excess)
         return moved * _excess(probability, metric) + probability * excess
 
-    def information_bend(self, eta: Array, metric: Array) -> Array:
-        """Return b with d²trace(metric @ information) <= b deta' information deta for any deta, shape (n,).
-
-        b is the largest squared deviation (e_k - p)' M (e_k - p) of an outcome from the mean.
-        """
-        probability = _softmax(eta)
-        product = np.einsum("jkn,kn->jn", metric, probability)
-        deviation = np.einsum("kkn->kn", metric) - 2 * product
-        return deviation.max(axis=0) + np.einsum("kn,kn->n", probability, product)
-
     def information_change(self, eta: Array, change: Array) -> Array:
         """Return the derivative of the information along a change of eta, shape (K, K, n)."""
         probability = _softmax(eta)

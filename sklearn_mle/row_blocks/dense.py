@@ -189,7 +189,9 @@ class DenseRows:
     def quadratic(self, matrix: Array) -> Array:
         """Return (x, 1)' matrix (x, 1) of every row x, shape (n,)."""
         if self._copy is not None:
-            return np.einsum("np,np->n", self._copy @ matrix, self._copy)
+            if self._copy.strides[0] == self._copy.itemsize:  # column by column
+                return np.einsum("pn,pn->n", np.dot(matrix, self._copy.T), self._copy.T)
+            return np.einsum("np,np->n", np.dot(self._copy, matrix), self._copy)
         X = self.standardized
         product = X @ matrix[:-1, :-1]
         product += matrix[-1, :-1] + matrix[:-1, -1]
