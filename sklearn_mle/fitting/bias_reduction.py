@@ -106,11 +106,10 @@ class BiasReducedNLL:
 
         Along a direction in which the information changes by dI, with B = I^{-1/2} dI I^{-1/2},
 
-        .. math:: -\tfrac12 d^2 \log\det I = \tfrac12 \operatorname{tr} B^2 - \tfrac12 \sum_i w_i \operatorname{tr}(Q_i\, d^2 W_i)
+        .. math:: -d^2 \log\det I = \operatorname{tr} B^2 - \sum_i w_i \operatorname{tr}(Q_i\, d^2 W_i)
 
-        and of tr B^2, which would take a pass a direction, the least that it can be is taken, (tr B)^2 / size, known from
-        the gradient. So where the information and this are positive definite together, F curves upwards there, at
-        least so much.
+        and for tr B^2, which would take passes of its own, stands the least that it can be, (tr B)^2 / size, known from
+        the gradient. So where the information and this are positive definite together, F curves upwards, and no less.
         """
         point, predictors, at = self.at(theta), self.objective.predictors, self.objective.at(theta)
         classes = np.eye(len(at.matrix))[:, :, None]
@@ -126,7 +125,7 @@ class BiasReducedNLL:
 
     def at(self, theta: Array) -> ReducedPoint:
         """Return what is known at theta; the last point is remembered."""
-        if self._point is None or self._point.theta is not theta and not np.array_equal(self._point.theta, theta):
+        if self._point is None or (self._point.theta is not theta and not np.array_equal(self._point.theta, theta)):
             self._point = self._evaluate(theta)
         return self._point
 

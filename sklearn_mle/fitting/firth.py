@@ -1,12 +1,13 @@
 """Solving Firth's bias-reduced problem by Newton steps whose Hessian costs one curvature more, once.
 
-The information is formed for the prior's sake at every point. It leaves out the curvature of the log-determinant, of the
-order of the parameters to the rows: steps with it alone gain that factor each. ``BiasReducedNLL.prior_curvature`` is all
-but that curvature; formed once, near the optimum, it lets each step square what is left.
+The information is formed for the prior's sake at every point. It leaves out the curvature of the log-determinant, of
+the order of the parameters to the rows: steps with it alone gain that factor each. ``prior_curvature`` is nearly all of
+that curvature; formed once, near the optimum, it lets each step nearly square what is left.
 """
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -105,10 +106,8 @@ def _metric(objective: BiasReducedNLL, point: ReducedPoint, prior: Array | None)
     factor = objective.factor(point.theta)
     # Where the information had to be found by a QR of the rows, the sum of the two has no digits to tell.
     if prior is not None and isinstance(factor, CholeskyFactor):
-        try:
+        with suppress(NotPositiveDefiniteError):
             factor = CholeskyFactor(point.information + prior)
-        except NotPositiveDefiniteError:
-            pass
     return factor, 0.5 * factor.squared_norm(point.gradient)
 
 
@@ -141,4 +140,3 @@ def _finished(
         status=Status.CONVERGED if within and end.status is Status.ROUNDING else end.status,
         n_iter=n_iter + end.n_iter,
     )
-

@@ -140,7 +140,7 @@ class _LogisticFit:
             return False
         self.reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
         factor = self.reduced.at(null).factor
-        return factor is not None and objective.predictors.used.all() and independent_columns(factor)
+        return factor is not None and bool(objective.predictors.used.all()) and independent_columns(factor)
 
     def _among_the_present(self, likelihood: Bernoulli | Categorical, smaller: Prepared, names: Any) -> FitResult:
         return _LogisticFit(likelihood, smaller, self.options, None, names).run(None)
