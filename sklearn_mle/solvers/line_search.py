@@ -14,6 +14,10 @@ Array = NDArray[Any]
 _EPS = float(np.finfo(np.float64).eps)
 _ARMIJO = 1e-4
 _SHORTEST_STEP = 1e-12
+# A quadratic falls by its gap in a full step and is back in twice that; a straight line falls by twice the gap, and by
+# twice as much in twice the step. Half-way between the two a longer step pays.
+_STRAIGHT = 1.5
+_MOST_DOUBLINGS = 30
 
 Point = tuple[Array, float, Array]
 
@@ -28,6 +32,9 @@ def search(
     first: float = 1.0,
 ) -> Point | None:
     """Return (theta, F, gradient) at the first of theta + t step, t = first, first / 2, ..., that decreases F enough.
+
+    Where F falls along the whole step as a straight line does, t is doubled while it goes on to: a model that had to
+    take the sign from a negative curvature says nothing of how far, and its steps creep.
 
     Parameters
     ----------
@@ -60,10 +67,27 @@ def search(
             continue
         if 2 * gap * length > noise:
             if new_value <= value - _ARMIJO * length * 2 * gap:
-                return candidate, new_value, new_gradient
+                found = candidate, new_value, new_gradient
+                straight = length == first and value - new_value > _STRAIGHT * gap * length
+                return _farther(value_and_gradient, start, step, length, found) if straight else found
         elif squared_norm(new_gradient) < squared_norm(gradient):
             return candidate, new_value, new_gradient
         elif length == first and gap < noise:
             return None
         length *= 0.5
     return None
+
+
+def _farther(
+    value_and_gradient: Callable[[Array], tuple[float, Array]], start: Point, step: Array, length: float, found: Point
+) -> Point:
+    """Return the last of theta + t step, t = length, 2 length, ..., to fall half as far again as the one before."""
+    theta, value, _ = start
+    for _ in range(_MOST_DOUBLINGS):
+        length *= 2
+        candidate = theta + length * step
+        new_value, new_gradient = value_and_gradient(candidate)
+        if not value - new_value > _STRAIGHT * (value - found[1]):
+            break
+        found = candidate, new_value, new_gradient
+    return found

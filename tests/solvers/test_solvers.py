@@ -278,17 +278,17 @@ def test_a_constant_curvature_is_factored_once():
 
 
 def test_a_step_is_tried_at_the_length_that_the_problem_knows():
-    """A curvature four times too large makes steps a quarter as long; taken fourfold, one ends at the solution."""
+    """A curvature twice too large makes steps half as long; taken twofold, one ends at the solution."""
     problem, solution, _ = quadratic(decades=0.0)
 
     def solve(**others):
-        def quadrupled(theta):
-            return problem.factor(theta).times(4.0)
+        def doubled(theta):
+            return problem.factor(theta).times(2.0)
 
-        slow = Problem(problem.value_and_gradient, quadrupled, quadrupled, problem.hessian_product, **others)
+        slow = Problem(problem.value_and_gradient, doubled, doubled, problem.hessian_product, **others)
         return newton(slow, np.zeros(9), tol=1e-8)
 
-    found = solve(length=lambda theta, step: 4.0)
+    found = solve(length=lambda theta, step: 2.0)
     np.testing.assert_allclose(found.theta, solution, rtol=1e-9)
     assert found.n_iter <= 2
     assert solve().n_iter > 10
@@ -299,6 +299,34 @@ def test_a_length_that_goes_too_far_is_halved():
     found = newton(problem, np.zeros(5))
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(found.theta, solution, rtol=1e-7)
+
+
+def test_where_the_curvature_says_nothing_of_how_far_steps_are_doubled():
+    """A slope of one for 1e6 units: by a curvature of one that is as many steps, by doubled ones it is few."""
+    passes = []
+
+    def value_and_gradient(theta):
+        passes.append(theta)
+        height = np.hypot(1, theta[0] - 1e6)
+        return height, (theta - 1e6) / height
+
+    found = newton(problem_of(value_and_gradient, lambda theta: np.eye(1)), np.zeros(1))
+    assert found.status is Status.CONVERGED and found.theta[0] == pytest.approx(1e6, abs=1e-4)
+    assert len(passes) < 100
+
+
+def test_a_step_that_ends_at_the_solution_is_not_tried_longer():
+    problem, solution, _ = quadratic()
+    passes = []
+
+    def counted(theta):
+        passes.append(theta)
+        return problem.value_and_gradient(theta)
+
+    once = Problem(counted, problem.factor, problem.safe_factor, problem.hessian_product, constant_curvature=True)
+    found = solve_newton(once, np.zeros(9), tol=1e-8, max_iter=9, null_value=None, polish=0)
+    np.testing.assert_allclose(found.theta, solution, rtol=1e-7)
+    assert len(passes) == 1 + found.n_iter
 
 
 def test_preconditioned_by_the_curvature_at_the_solution_lbfgs_is_nearly_newton():
