@@ -16,12 +16,13 @@ __all__ = ["RowBlock", "RowBlocks"]
 
 Array = NDArray[Any]
 
-# A dense block of 2 MB stays in cache between its products; fewer than 64 rows would be all overhead.
+# Long blocks hand the interpreter's lock over less often (a gradient of 1,000,000 x 20 takes 37 ms in blocks of 4096
+# rows, 20 in those of 26,214), and add fewer curvatures; but every thread wants blocks, and each its own share of them.
+_LONG_ELEMENTS, _LONG_ROWS, _MOST_ROWS = 1 << 19, 1 << 10, 1 << 15
+# Blocks of few rows in all are no shorter than 2 MB; fewer than 64 rows would be all overhead.
 _BLOCK_ELEMENTS = 1 << 18
 _LEAST_ROWS = 64
-# Of few columns, the work on a block's rows (exponentials) outweighs that on its entries, and longer blocks hand the
-# interpreter's lock over less often: a pass over a million rows of 20 takes 12 ms in blocks of 4 MB, 16 in those of 2.
-_MANY_ROWS, _MOST_ROWS = 1 << 13, 1 << 15
+_MANY_BLOCKS = 16
 # Products of fewer sparse entries take no longer than calling for them: 48,842 rows of 12 take 2.6 ms a pass in eight
 # blocks, 0.9 in two. And each block's product with a residual is as long as X is wide.
 _SPARSE_ENTRIES, _ENTRIES_A_COLUMN = 1 << 18, 16
@@ -85,8 +86,10 @@ class RowBlocks:
             step = max(_LEAST_ROWS, -(-n // n_blocks)) if n * 8 > 4096 else n
         else:
             # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
-            step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(self.n_columns, self.n_predictors**2, 1))
-            step = min(2 * step, _MOST_ROWS) if step >= _MANY_ROWS else step
+            width, square = max(self.n_columns, 1), self.n_predictors**2
+            step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(width, square))
+            longest = min(max(_LONG_ELEMENTS // width, _LONG_ROWS), max(_BLOCK_ELEMENTS // square, _LEAST_ROWS))
+            step = min(max(step, min(longest, -(-n // _MANY_BLOCKS))), _MOST_ROWS)
         blocks = [(start, min(start + step, n)) for start in range(0, n, step)]
         per_segment = max(1, -(-len(blocks) // _SEGMENTS))
         return [blocks[first : first + per_segment] for first in range(0, len(blocks), per_segment)]

@@ -161,6 +161,16 @@ def test_one_far_column_is_enough_to_take_the_careful_way():
     assert_verbs_agree(DenseRows(X, shift, SCALE), standardized(X, shift, SCALE), **CLOSE)
 
 
+@pytest.mark.parametrize("shape", [(5003, 3), (5003, 20), (1501, 60), (0, 4), (1, 4)])
+@pytest.mark.parametrize("sign", [1.0, -1.0, 0.0, None])
+def test_a_sandwich_is_the_sum_of_its_pieces(shape, sign):
+    """Of few columns and of many, of weights of one sign and of both, and of one weight for all rows."""
+    X = rng.standard_normal(shape)
+    weight = {0.0: rng.standard_normal(len(X)), None: np.broadcast_to(2.5, len(X))}.get(sign, rng.random(len(X)))
+    weight = -weight if sign == -1.0 else weight
+    np.testing.assert_allclose(DenseRows(X).sandwich(weight), sandwich(X, weight), rtol=1e-12, atol=1e-11)
+
+
 def test_a_sparse_sandwich_of_many_columns():
     """Beyond the width where products of sparse matrices take over from small dense blocks."""
     X = sp.random_array((40, 1600), density=0.05, random_state=np.random.default_rng(4), format="csr")
