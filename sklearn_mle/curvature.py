@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.factors import Factor
+from sklearn_mle.numerics.memory import refuse_unless_it_fits
 from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.row_blocks.columns import Columns
 
@@ -88,6 +89,12 @@ class Curvature:
 
         Where a coefficient is not identified, that of least norm is meant.
         """
+        refuse_unless_it_fits(
+            self.factor.size,
+            self.parameters.size,
+            what=f"The covariance of {self.parameters.size:,} coefficients",
+            remedy="Fewer columns are needed",
+        )
         with single_threaded_blas:  # threads that wait for each other cost more than a small matrix's inverse
             return self._coefficients(self.factor.unwhiten(np.eye(self.factor.size)).T).T / np.sqrt(self.unit)
 

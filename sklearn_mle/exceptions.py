@@ -13,6 +13,7 @@ __all__ = [
     "SeparationError",
     "SeparationWarning",
     "UnboundedLikelihoodWarning",
+    "WorkingMemoryError",
 ]
 
 
@@ -42,3 +43,7 @@ class UnboundedLikelihoodWarning(UserWarning):
 
 class InfiniteScoreWarning(UserWarning):
     """A predicted probability of zero met an outcome that happened, so the score is infinite."""
+
+
+class WorkingMemoryError(MemoryError):
+    """A table that the answer needs is larger than scikit-learn's ``working_memory``: said before it is allocated."""

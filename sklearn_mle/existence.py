@@ -34,6 +34,8 @@ CERTIFIED = 0.5
 # probabilities stop near 1e-6 of certainty), yet far above rounding: unique, and the same for weights as for repeats.
 SEPARATION_PRIOR = 1e-6
 
+# Rows of which dense columns are formed at a time.
+_CHUNK = 4096
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -130,16 +132,20 @@ def _entry_lengths(objective: PenalizedNLL, factor: Factor) -> Array:
 
 def _summed_lengths(block: RowBlock, rows: Array, lengths: Array) -> Array:
     """Return an upper bound of M_i^2 for the given rows, by the triangle inequality."""
-    entries = np.abs(block.rows.take(rows).standardized)
-    return np.square(entries @ lengths[:, :-1].T + lengths[:, -1]).max(axis=1)
+    out = np.empty(len(rows))
+    for start in range(0, len(rows), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        entries = np.abs(block.rows.take(rows[chunk]).standardized)
+        out[chunk] = np.square(entries @ lengths[:, :-1].T + lengths[:, -1]).max(axis=1)
+    return out
 
 
 def _longest(objective: PenalizedNLL, block: RowBlock, rows: Array, factor: Factor) -> float:
     """Return max M_i^2 over the given rows, exactly (binary) or bounded by twice the longest class direction."""
     predictors = objective.predictors
     longest = 0.0
-    for start in range(0, len(rows), 4096):
-        chunk = rows[start : start + 4096]
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
         X = block.rows.take(chunk).standardized
         augmented = np.concatenate([X, np.ones((len(X), 1))], axis=1)
         contrast = np.ones((1, 1)) if predictors.contrast is None else predictors.contrast

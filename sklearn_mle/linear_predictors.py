@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.double_double import DoubleDouble
+from sklearn_mle.numerics.memory import fits, refuse_unless_it_fits
 from sklearn_mle.row_blocks import DenseRows, SparseRows
 
 __all__ = ["LinearPredictors", "Terms", "sum_to_zero_basis"]
@@ -46,6 +47,9 @@ class Terms:
 
 def sum_to_zero_basis(n_classes: int) -> Array:
     """Return the Helmert basis of the K-vectors that sum to zero: orthonormal columns, shape (K, K - 1)."""
+    refuse_unless_it_fits(
+        n_classes, n_classes, what=f"The basis of {n_classes:,} classes", remedy="y needs fewer classes"
+    )
     basis = np.zeros((n_classes, n_classes - 1))
     for k in range(1, n_classes):
         basis[:k, k - 1] = -1
@@ -78,6 +82,27 @@ class LinearPredictors:
         self._index = None if used.all() else np.flatnonzero(used)
         self.size = int(used.sum())
         self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
+
+    @property
+    def curvature_fits(self) -> bool:
+        """Whether the curvature in theta, with all that it is made from, is small enough to be formed."""
+        return fits(*self._curvature_shape)
+
+    def refuse_large_curvature(self, remedy: str = "Fewer columns (or classes) are needed") -> None:
+        """Raise WorkingMemoryError where the curvature is too large to be formed."""
+        refuse_unless_it_fits(*self._curvature_shape, what=f"The curvature of {self.size:,} parameters", remedy=remedy)
+
+    @property
+    def _curvature_shape(self) -> tuple[int, int]:
+        if self._narrow is not None:
+            return self.size, self.size
+        order = self.used.size if self.contrast is None else len(self.contrast) * self.shape[1]
+        return order, order
+
+    @property
+    def _narrow(self) -> Array | None:
+        """The active columns of a single predictor, which are then all that its curvature need be made of."""
+        return self.terms[0].active if len(self.terms) == 1 and self.contrast is None else None
 
     def free_matrix(self, theta: Array) -> Array:
         """Return theta as a matrix of shape (n_free, p + 1), intercepts last, zeros where there is no parameter."""
@@ -166,6 +191,10 @@ class LinearPredictors:
         if self.contrast is not None:
             pairs = zip(*np.tril_indices(len(self.contrast), -1), strict=True)
             return np.stack([self._cross(rows, hessian[j, k], *self.terms[:1] * 2) for j, k in pairs])
+        if self._narrow is not None:
+            # Of a design with far more columns than rows, all columns' products could not be held.
+            whole = rows.columns(self._narrow).sandwich(hessian[0, 0])
+            return whole if self.terms[0].intercept else whole[:-1, :-1]
         if free == 1 and self._index is None:
             return self._cross(rows, hessian[0, 0], *self.terms * 2)
         out = np.zeros((free, width, free, width))
@@ -208,6 +237,9 @@ class LinearPredictors:
         With M the inverse of the curvature this is the covariance of the predictors of each row.
         """
         free, width = self.shape
+        if self._narrow is not None:
+            narrow = matrix if self.terms[0].intercept else np.pad(matrix, (0, 1))
+            return rows.columns(self._narrow).quadratic(narrow)[None, None]
         full = matrix
         if self._index is not None:
             full = np.zeros((free * width, free * width))

@@ -4,6 +4,8 @@ What is computed on a block is a small object that can be pickled: it holds the 
 can be sent to wherever the rows are. ``task_name`` says what it is called there.
 """
 
+import functools
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.double_double import DoubleDouble
-from sklearn_mle.numerics.factors import Factor, triangle_of
+from sklearn_mle.numerics.factors import Factor, RowsUpToRotation, triangle_of
 from sklearn_mle.penalties import Penalty
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
@@ -92,6 +94,7 @@ class PenalizedNLL:
 
     def expand(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient in a pass that forms the curvature, too, for ``hessian(theta)`` to take."""
+        self.predictors.refuse_large_curvature()
         if self._at_zero is not None and not theta.any():
             value, gradient, (total,) = self._with_penalty(theta, *self._at_zero)
             total = total.copy()  # the penalty is added in place
@@ -141,15 +144,20 @@ class PenalizedNLL:
         return self.data.sum(TotalNLL(self.likelihood, self.at(theta)))[0]
 
     def hessian(self, theta: Array) -> Array:
-        """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex."""
+        """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex.
+
+        It, ``expected_hessian`` and ``triangle`` raise WorkingMemoryError where a table of this size is too large.
+        """
         expanded, self._expanded = self._expanded, None
         if expanded is not None and expanded[0] is theta:
             return self.penalty.add_hessian(expanded[1], theta)
+        self.predictors.refuse_large_curvature()
         total = self.data.sum(HessianSum(self.likelihood, self.at(theta)))[0]
         return self.penalty.add_hessian(self.predictors.pull_back_curvature(total), theta)
 
     def expected_hessian(self, theta: Array) -> Array:
         """Return the expected information plus the penalty's positive curvature, shape (size, size)."""
+        self.predictors.refuse_large_curvature()
         total = self.data.sum(InformationSum(self.likelihood, self.at(theta)))[0]
         matrix = self.predictors.pull_back_curvature(total)
         if self.penalty.convex:
@@ -180,9 +188,10 @@ class PenalizedNLL:
 
     def triangle(self, theta: Array) -> Array:
         """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it."""
+        self.predictors.refuse_large_curvature()
         size = self.predictors.size
-        triangles = self.data.map(BlockTriangle(self.likelihood, self.at(theta)))
-        stacked = np.concatenate([*triangles, self.penalty.root(theta), np.zeros((size, size))])
+        rows = self.data.sum(CurvatureRows(self.likelihood, self.at(theta)))[0].triangle
+        stacked = np.concatenate([rows, self.penalty.root(theta), np.zeros((size, size))])
         return triangle_of(stacked)[:size]
 
     def exact_gradient(self, theta: DoubleDouble) -> Array:
@@ -308,24 +317,23 @@ class WhitenedHessian:
 
 
 @dataclass(slots=True)
-class BlockTriangle:
-    """R of a QR decomposition of a block's expected curvature.
-
-    The rows are taken in the order of falling weight within a block (Cox and Higham 1998), so that weights over many
-    decades do not cost digits.
-    """
+class CurvatureRows:
+    """Rows whose cross-product is a block's expected curvature."""
 
     likelihood: Likelihood
     at: Point
     task_name: ClassVar[str] = "mle-triangle"
 
-    def __call__(self, block: RowBlock) -> Array:
+    def __call__(self, block: RowBlock) -> tuple[RowsUpToRotation]:
         hessian = self.likelihood.expected_information(self.at.eta(block))
         if block.weight is not None:
             hessian = hessian * block.weight
-        rows = self.at.predictors.root_rows(block.rows.standardized, hessian)
-        order = np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")
-        return triangle_of(rows[order])
+        root_rows = self.at.predictors.root_rows
+        parts = [
+            RowsUpToRotation(root_rows(rows, hessian[..., start : start + len(rows)]))
+            for start, rows in block.rows.pieces()
+        ]
+        return (functools.reduce(operator.add, parts),)
 
 
 @dataclass(slots=True)

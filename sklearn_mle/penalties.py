@@ -110,7 +110,12 @@ class NoiseRelativePrior:
         return matrix
 
     def hessian_product(self, theta: Array, vector: Array) -> Array:
-        return self.add_hessian(np.zeros((len(theta), len(theta))), theta) @ vector
+        # As add_hessian has it, without the matrix: it is asked for where that would be too large.
+        shrink, mean = np.exp(-2 * (self.mean_log_scale @ theta)), self.mean_log_scale
+        direct = self.precision * theta * shrink
+        along, across = float(mean @ vector), float(direct @ vector)
+        out = self.precision * shrink * vector - 2 * along * direct
+        return out + (2 * float(direct @ theta) * along - 2 * across) * mean
 
     def root(self, theta: Array) -> Array:
         # The penalty is half the square of sqrt(precision) theta exp(-m'theta); the Hessian itself is indefinite.

@@ -42,7 +42,9 @@ from sklearn_mle.likelihoods import (
     Poisson,
     Tweedie,
 )
+from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.row_blocks import DenseRows
 
 __all__ = ["Preferences", "Recession", "RecessionSearch", "UndecidedError", "find_recession", "may_recede"]
 
@@ -114,6 +116,8 @@ class Preferences:
         self.objective = objective
         likelihood, y = objective.likelihood, objective.data.y
         if isinstance(likelihood, Categorical):
+            if not fits(likelihood.n_classes, y.shape[-1]):
+                raise UndecidedError(f"{y.shape[-1]:,} rows of {likelihood.n_classes:,} classes are too many")
             mass = np.eye(likelihood.n_classes, dtype=bool)[:, y] if y.ndim == 1 else y > 0
             outcome, row = np.nonzero(mass)
             others = likelihood.n_classes - 1
@@ -143,6 +147,12 @@ class Preferences:
         eta = np.concatenate(self.objective.data.map(lambda b: predictors.eta(b.rows, matrix, None)), axis=1)
         eta = np.concatenate([eta, np.zeros((1, eta.shape[1]))])
         return eta[self.winner, self.row] - eta[self.rival, self.row]
+
+    @property
+    def can_be_summed(self) -> bool:
+        """Whether what ``gram`` and ``unseen`` need is small enough to be formed."""
+        rivals = self.objective.likelihood.n_predictors + 1
+        return self.objective.predictors.curvature_fits and fits(rivals, rivals, self.objective.data.n_rows)
 
     def gram(self, chosen: Array) -> Array:
         """Return the sum of a a' over the chosen preferences, shape (size, size)."""
@@ -268,7 +278,14 @@ class RecessionSearch:
         nearest = np.argsort(np.where(preferences.equal, -np.abs(margins), margins), kind="stable")[:_FIRST]
         spread = np.arange(0, len(margins), max(1, len(margins) // _FIRST))
         self.working = np.union1d(nearest, spread)
+        self._refuse_more_than(len(self.working))
         self._matrix = self.program.rows(self.working)
+
+    def _refuse_more_than(self, n_preferences: int) -> None:
+        """Raise UndecidedError where so many dense rows of the program could not be held."""
+        dense = isinstance(self.preferences.objective.data.rows, DenseRows)
+        if dense and not fits(n_preferences, self.program.n_blocks * self.program.width):
+            raise UndecidedError(f"{n_preferences:,} rows of {self.program.width:,} columns are too many")
 
     def run(self) -> Recession | None:
         """Return a generic direction, set aside by set aside."""
@@ -340,6 +357,7 @@ class RecessionSearch:
             if not len(fresh):
                 return theta, margins
             worst = fresh[np.argsort(short[fresh], kind="stable")[:_MOST_ADDED]]
+            self._refuse_more_than(len(self.working) + len(worst))
             added = self.program.rows(worst)
             self._matrix = _stacked(self._matrix, added)
             self.working = np.concatenate([self.working, worst])

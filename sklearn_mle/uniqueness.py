@@ -1,13 +1,15 @@
 """Is the estimate unique? Which columns depend on which, and the coefficients of minimum norm when they do."""
 
+import functools
+import operator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sklearn_mle.numerics.factors import triangle_of
+from sklearn_mle.numerics.factors import RowsUpToRotation
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.row_blocks.columns import Columns
 
@@ -78,16 +80,7 @@ def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identific
     p = data.n_columns
     candidates = np.flatnonzero(~columns.constant)
 
-    def block_triangle(block: RowBlock) -> Array:
-        rows = block.rows.standardized[:, candidates]
-        if intercept:
-            rows = np.concatenate([np.ones((len(rows), 1)), rows], axis=1)
-        if block.weight is not None:
-            rows = rows * np.sqrt(block.weight)[:, None]
-            rows = rows[np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")]
-        return triangle_of(rows)
-
-    triangle = triangle_of(np.concatenate(data.map(block_triangle)))
+    triangle = data.sum(DesignRows(candidates, intercept))[0].triangle
     mean = np.zeros(p)
     if intercept:
         mean[candidates] = triangle[0, 1:] / triangle[0, 0]
@@ -113,6 +106,26 @@ def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identific
     rows = np.zeros((rank, p))
     rows[:, candidates[order]] = R[:rank]
     return Identification(active, dependent, _orthonormal((rows * columns.scale).T), False, mean)
+
+
+@dataclass(slots=True)
+class DesignRows:
+    """Rows whose cross-product is that of a block's design: the chosen columns, after one of ones where asked for."""
+
+    columns: Array
+    intercept: bool
+    task_name: ClassVar[str] = "mle-design"
+
+    def __call__(self, block: RowBlock) -> tuple[RowsUpToRotation]:
+        parts = []
+        for start, piece in block.rows.pieces():
+            rows = piece[:, self.columns]
+            if self.intercept:
+                rows = np.concatenate([np.ones((len(rows), 1)), rows], axis=1)
+            if block.weight is not None:
+                rows = rows * np.sqrt(block.weight[start : start + len(rows)])[:, None]
+            parts.append(RowsUpToRotation(rows))
+        return (functools.reduce(operator.add, parts),)
 
 
 def _null_space(R: Array, order: Array, rank: int, candidates: Array, columns: Columns) -> Array:

@@ -73,9 +73,17 @@ class BiasReducedNLL:
         Without a penalty; its columns must be independent.
     share : float
         The NLL may be in a unit of its own (weights of mean one); the prior's half is divided by it.
+
+    Raises
+    ------
+    WorkingMemoryError
+        If the information is too large to be formed.
     """
 
     def __init__(self, likelihood: Bernoulli | Categorical, objective: PenalizedNLL, share: float) -> None:
+        objective.predictors.refuse_large_curvature(
+            "bias_reduction='firth' needs it at every step: use fewer columns, or a penalty (C) in its place"
+        )
         self.likelihood, self.objective, self.share = likelihood, objective, share
         self._point: ReducedPoint | None = None
 

@@ -9,6 +9,7 @@ from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
 from sklearn_mle.row_blocks import RowBlocks
@@ -33,7 +34,7 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     of so many rows and columns that neither is affordable are not examined.
     """
     n, p = data.n_rows, data.n_columns
-    if min(n, p) > _LARGEST_ORDER:
+    if min(n, p) > _LARGEST_ORDER or not fits(min(n, p), p):
         return None
     varying = np.flatnonzero(~columns.constant)
     if n > len(varying) and p <= _LARGEST_ORDER:
@@ -52,6 +53,8 @@ def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> boo
     """Return whether these columns are independent beyond doubt; False says nothing."""
     active = None if len(varying) == data.n_columns else varying
     predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
+    if not predictors.curvature_fits:
+        return False
     # Neither y nor offset enters the curvature of least squares, and they may be of another shape.
     design = RowBlocks(data.rows, np.zeros(data.n_rows), data.weight)
     objective = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty())

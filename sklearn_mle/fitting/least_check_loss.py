@@ -109,7 +109,16 @@ class CheckLoss:
         return self.predictors.size + self.joint
 
     def minimize(self, max_iter: int, observer: Observer, start: Array | None = None) -> Optimum:
-        """Return the minimizer; ``start`` stands in for the fit of a sample."""
+        """Return the minimizer; ``start`` stands in for the fit of a sample.
+
+        Raises
+        ------
+        WorkingMemoryError
+            If the normal equations are too large to be formed.
+        """
+        self.predictors.refuse_large_curvature(
+            "Likelihoods with a kink need it at every step: use fewer columns, or a smooth one (huber, student_t)"
+        )
         n = self.data.n_rows
         sample_size = int((_BAND * n * np.sqrt(self.size)) ** (2 / 3))
         if n <= _FEW_ROWS or 2 * sample_size >= n:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.curvature import Curvature
+from sklearn_mle.curvature import MOST_KEPT, Curvature
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.absent_classes import fit_without
@@ -116,8 +116,9 @@ class _LogisticFit:
                     if verdict.recession is not None:
                         self.limit = limiting_model(objective, verdict.recession, solution.theta)
                         self.divergent.extend(self.limit.divergent(objective, prepared.columns))
-                    # The prior tells dependent columns apart; the data still do not.
-                    self.divergent.extend(self._undetermined(identification))
+                    if objective.predictors.size <= MOST_KEPT:
+                        # The prior tells dependent columns apart; the data still do not.
+                        self.divergent.extend(self._undetermined(identification))
                     identification = None
         if identification is not None and len(identification.dependent):
             names = prepared.names(identification.dependent)

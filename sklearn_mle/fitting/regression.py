@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.curvature import Curvature
+from sklearn_mle.curvature import MOST_KEPT, Curvature
 from sklearn_mle.exceptions import ConvergenceWarning, PerfectFitWarning, RankDeficiencyWarning
 from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
@@ -22,7 +22,7 @@ from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.saddle import beside_saddle, is_minimum
 from sklearn_mle.fitting.separation import separation_warning, undecided_warning
-from sklearn_mle.fitting.solve import solve
+from sklearn_mle.fitting.solve import affordable, solve
 from sklearn_mle.fitting.start import Guess, guesses, some_rows, value_of_constants
 from sklearn_mle.fitting.unbounded import floor_of, is_saturated, saturation_warning, unbounded_warning
 from sklearn_mle.fitting.zeros import REMEDIES, find_zeros_recession, location_of, refuse_nothing_but_zeros
@@ -249,7 +249,7 @@ class _Regression:
                 curvature = curvature_left(objective, solution, self.outcome, identifications, below)
             elif len(matrix) == 1:
                 curvature = curvature_of_limit(objective, self.recession, solution.theta, self.prepared)
-            else:
+            elif objective.predictors.size <= MOST_KEPT:
                 # The tiny prior moves the standard errors of the rest by about a millionth of them.
                 location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
                 receding = receding_changes(location, self.recession, self.prepared.columns, len(matrix))
@@ -284,7 +284,7 @@ class _Regression:
     def _onward(self, objective: PenalizedNLL, theta: Array, fixed: Fixed, null_value: float, n_iter: int) -> Solution:
         """Return the optimum from a point that took ``n_iter`` iterations, near enough for Newton's method alone."""
         left = max(self.options.max_iter - n_iter, 0)
-        options = replace(self.options, solver="newton", max_iter=left)
+        options = replace(self.options, solver="newton" if affordable(objective) else "newton-cg", max_iter=left)
         found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective, fixed))
         # A solution counts at least one iteration, also where none was left.
         return replace(found, n_iter=min(n_iter + found.n_iter, self.options.max_iter))

@@ -75,6 +75,8 @@ def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) 
     if predictors.size > MOST_DIAGONALIZED:
         return LimitingModel(None, np.zeros((0, predictors.size)))
     preferences = Preferences(objective)
+    if not preferences.can_be_summed:
+        return LimitingModel(None, np.zeros((0, predictors.size)))
     unseen = preferences.unseen(~recession.separated)
     offset = preferences.limiting_offset(recession.separated)
     offset = offset if data.offset is None else offset + data.offset

@@ -52,7 +52,8 @@ _DEAR_CURVATURE = 150
 def affordable(objective: PenalizedNLL) -> bool:
     """Return whether the full curvature is formed: its order is moderate and its passes few milliseconds a row."""
     predictors = objective.predictors
-    return predictors.size <= _MOST_PARAMETERS and len(predictors.terms) <= _MOST_PREDICTORS
+    few = predictors.size <= _MOST_PARAMETERS and len(predictors.terms) <= _MOST_PREDICTORS
+    return few and predictors.curvature_fits
 
 
 def solve(
@@ -93,6 +94,8 @@ def solve(
         )
     if options.solver == "lbfgs":
         return _lbfgs(problem, objective, start, null_value, options, tol)
+    if options.solver == "newton":
+        objective.predictors.refuse_large_curvature("solver='auto' and solver='newton-cg' need no such table")
     if objective.likelihood.quadratic:
         # One step is exact to rounding: only small problems can afford to win its last digits back.
         return solve_newton(

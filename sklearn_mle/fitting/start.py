@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.fitting.result import FitOptions
-from sklearn_mle.fitting.solve import solve
+from sklearn_mle.fitting.solve import affordable, solve
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._location_scale import LocationScale
@@ -149,9 +149,8 @@ def _huber(guess: Guess, location: Array) -> Array:
     prior[0, :-1] = guess.precision
     objective = PenalizedNLL(Huber(), predictors, data, GaussianPrior(predictors.theta(prior)))
     start = _with_constants(replace(guess, data=data), np.zeros((2, data.n_columns + 1)), location)
-    found = solve(
-        objective, predictors.theta(start), FitOptions(solver="newton", max_iter=30), null_value=np.inf, tol=1e-2
-    )
+    options = FitOptions(solver="newton" if affordable(objective) else "newton-cg", max_iter=30)
+    found = solve(objective, predictors.theta(start), options, null_value=np.inf, tol=1e-2)
     return predictors.matrix(found.theta)[:1]
 
 

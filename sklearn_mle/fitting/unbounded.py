@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.numerics.memory import fits
 from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.uniqueness import Identification
 
@@ -31,7 +32,7 @@ def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
 def is_saturated(data: RowBlocks, identification: Identification) -> bool:
     """Return whether the columns give every distinct row a second parameter of its own."""
     rank = len(identification.active) + 1
-    if data.n_rows > _MOST_ROWS:
+    if data.n_rows > _MOST_ROWS or not fits(data.n_rows, data.n_columns):
         return False
     return len(np.unique(data.rows.standardized, axis=0)) <= rank
 

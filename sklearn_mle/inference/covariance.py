@@ -20,6 +20,7 @@ from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.information import hessian_factor, information_factor
 from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
+from sklearn_mle.numerics.memory import refuse_unless_it_fits
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
 __all__ = ["COVARIANCES", "covariance_of"]
@@ -154,6 +155,12 @@ def _cluster_meat(at: AtEstimate, groups: Array) -> Array:
     n_groups = int(codes.max()) + 1
     if n_groups < 2:
         raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
+    refuse_unless_it_fits(
+        n_groups,
+        at.predictors.size,
+        what=f"The gradient of {n_groups:,} groups",
+        remedy="groups: use fewer and larger ones, or covariance='HC1' where there is one a row",
+    )
     data = at.objective.data
     # The codes ride with the rows as one more line of the offset.
     offset = np.concatenate([data.offset, codes[None]])

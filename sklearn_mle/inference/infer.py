@@ -100,6 +100,8 @@ def infer(
         these data.
     TypeError
         If the estimator is not known, or is a TransformedTargetRegressor.
+    WorkingMemoryError
+        If it has so many parameters that their covariance is beyond scikit-learn's ``working_memory``.
 
     Warns
     -----
@@ -132,6 +134,7 @@ def infer(
         small_sample = bool(small_sample)
     inside, X, names = open_up(estimator, X)
     model = read_estimator(inside, feature_names=names)
+    model.refuse_too_many_parameters()
     if inside is not estimator:
         read_features = model.read_features
         model = replace(model, read_features=lambda X, offset: read_features(open_up(estimator, X)[1], offset))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn_mle.curvature import Curvature
 from sklearn_mle.likelihoods import Categorical, Gaussian, Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.memory import refuse_unless_it_fits
 
 __all__ = ["FittedModel", "ReadData", "WhatFitKept", "n_constants", "n_intercepts"]
 
@@ -151,6 +152,16 @@ class FittedModel:
             return ()
         free = self.kept.curvature.predictors.terms
         return tuple(j for j, term in enumerate(self.terms) if term.intercept and not free[j].intercept)
+
+    def refuse_too_many_parameters(self) -> None:
+        """Raise WorkingMemoryError where the covariance of all parameters is too large to be formed."""
+        m = sum(term.intercept + term.columns * (self.coefficients.shape[1] - 1) for term in self.terms)
+        refuse_unless_it_fits(
+            m,
+            m,
+            what=f"The covariance of {m:,} parameters",
+            remedy="Fewer columns are needed; predictions and scores need no covariance",
+        )
 
     def predictors(self, active: Array | None = None, fixed: tuple[int, ...] = ()) -> LinearPredictors:
         """Return the map from free parameters to predictors: of active columns alone, of predictors that are free."""

@@ -165,6 +165,7 @@ def profile_interval(
         raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
     estimator, X, names = open_up(estimator, X)
     model = read_estimator(estimator, feature_names=names)
+    model.refuse_too_many_parameters()
     if model.penalized:
         raise ValueError(
             f"The {model.name} was fitted with a prior or class weights: the profile of its objective is no profile "

@@ -250,7 +250,7 @@ class _Detection:
         """
         predictors, columns = self.objective.predictors, self.prepared.columns
         directions = [matrix]
-        if predictors.size <= MOST_DIAGONALIZED:
+        if predictors.size <= MOST_DIAGONALIZED and search.preferences.can_be_summed:
             directions = [predictors.matrix(vector) for vector in search.preferences.unseen(~separated).T]
         moving = np.zeros(matrix.shape, dtype=bool)
         for change in directions:

@@ -21,6 +21,7 @@ __all__ = [
     "Factor",
     "NotPositiveDefiniteError",
     "RotatedFactor",
+    "RowsUpToRotation",
     "TriangularFactor",
     "triangle_of",
 ]
@@ -32,6 +33,8 @@ _CLEAR = 0.05
 _MOST_INVERTED = 400
 # Up to this order a product of two triangles costs no more than the estimate of its norm.
 _MOST_MULTIPLIED = 100
+# Fewer rows than this many times the columns are not yet worth a QR decomposition.
+_MOST_ROWS_A_COLUMN = 4
 # Pivots above this leave no doubt of a small matrix's condition, so that it need not be estimated.
 SAFE_PIVOT = 1e-4
 
@@ -274,6 +277,33 @@ class TriangularFactor(_Triangle):
         if not (scale > 0).all() or not np.isfinite(scale).all() or not triangle.diagonal().all():
             raise NotPositiveDefiniteError("the triangle is singular")
         super().__init__(np.asfortranarray(triangle / scale), scale)
+
+
+class RowsUpToRotation:
+    """Rows of which only R'R counts, so that sums of cross-products are had to full accuracy, in little memory.
+
+    Added rows are kept until they are several times as many as columns; then a QR decomposition leaves its triangle.
+    Rows are taken in the order of falling size, so that weights over many decades cost no digits (Cox and Higham 1998).
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+    """
+
+    def __init__(self, rows: Array) -> None:
+        self.rows = rows if len(rows) <= _MOST_ROWS_A_COLUMN * rows.shape[1] else _triangle_in_order(rows)
+
+    def __add__(self, other: "RowsUpToRotation") -> "RowsUpToRotation":
+        return RowsUpToRotation(np.concatenate([self.rows, other.rows]))
+
+    @property
+    def triangle(self) -> Array:
+        """R of the rows' QR decomposition."""
+        return _triangle_in_order(self.rows)
+
+
+def _triangle_in_order(rows: Array) -> Array:
+    return triangle_of(rows[np.argsort(-np.abs(rows).max(axis=1, initial=0.0), kind="stable")])
 
 
 def triangle_of(rows: Array) -> Array:

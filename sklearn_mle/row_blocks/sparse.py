@@ -1,5 +1,6 @@
 """Rows in memory, sparse (CSR): the same three verbs; columns are shifted and scaled only algebraically."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,14 @@ class SparseRows:
             self._cache[start, stop] = SparseRows(piece, self._shift, self._scale)
         return self._cache[start, stop]
 
+    def columns(self, chosen: Array) -> "SparseRows":
+        """Return the same rows of the given columns alone, copied."""
+        return SparseRows(
+            self._X[:, chosen],
+            None if self._shift is None else self._shift[chosen],
+            None if self._scale is None else self._scale[chosen],
+        )
+
     def take(self, indices: Array) -> "SparseRows | DenseRows":
         """Return the given rows, copied: dense where they are few, for then their curvature is cheaper so."""
         taken = self._X[indices]
@@ -89,6 +98,13 @@ class SparseRows:
         if self._scale is not None:
             block /= self._scale
         return block
+
+    def pieces(self) -> Iterator[tuple[int, Array]]:
+        """Yield (first row, standardized columns) of all rows, in pieces that are small enough to be dense."""
+        step = max(256, _DENSE_ELEMENTS // max(self.n_columns, 1))
+        for start in range(0, self.n_rows, step):
+            piece = SparseRows(self._X[start : start + step], self._shift, self._scale)
+            yield start, piece.standardized
 
     def exact(self) -> DoubleDouble:
         """The standardized columns, dense, without the rounding of the shift: for small problems only."""
