@@ -46,7 +46,15 @@ from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.row_blocks import DenseRows
 
-__all__ = ["Preferences", "Recession", "RecessionSearch", "UndecidedError", "find_recession", "may_recede"]
+__all__ = [
+    "MOST_VARIABLES",
+    "Preferences",
+    "Recession",
+    "RecessionSearch",
+    "UndecidedError",
+    "find_recession",
+    "may_recede",
+]
 
 Array = NDArray[Any]
 
@@ -61,6 +69,8 @@ _ROUNDS = 60
 _MOST_STEPS = 200_000
 # Singular values of the rows left over, relative to the largest, below which a direction is not seen by any of them.
 _FLAT = 1e-6
+# A linear program in more variables takes minutes.
+MOST_VARIABLES = 20_000
 # An offset at which exp underflows: probabilities and means of exactly zero.
 _CERTAIN = 1e4
 # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.

@@ -13,7 +13,7 @@ from sklearn_mle.fitting.solve import solve
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.recession import Recession, UndecidedError, find_recession
+from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, find_recession
 from sklearn_mle.solvers import Solution, Status
 
 __all__ = ["Verdict", "certify"]
@@ -21,8 +21,6 @@ __all__ = ["Verdict", "certify"]
 Array = NDArray[Any]
 
 _ROUNDS = 4
-# A linear program in more variables takes minutes.
-_MOST_VARIABLES = 20_000
 # Within so many standard errors the curvature is known from the last factor to a factor of exp(1.5 * 2) = 20.
 _NEAR = 2.0
 
@@ -80,7 +78,7 @@ def certify(
                     return Verdict(replace(solution, factor=factor, factor_gap=gap, gap=gap))
             except NotPositiveDefiniteError:
                 pass  # flat to rounding along some direction: ask the linear program
-        if not decided and objective.predictors.size <= _MOST_VARIABLES:
+        if not decided and objective.predictors.size <= MOST_VARIABLES:
             try:
                 recession = find_recession(objective, solution.theta)
             except UndecidedError:

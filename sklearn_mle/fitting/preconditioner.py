@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.numerics.factors import DiagonalFactor, Factor
 from sklearn_mle.numerics.kronecker import KroneckerFactor
+from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.row_blocks import RowBlock
 
@@ -21,7 +22,8 @@ _MOST_COLUMNS = 2500
 def preconditioner(objective: PenalizedNLL, theta: Array) -> Factor:
     """Return a factor near that of the Hessian at theta, at a cost far below forming it."""
     predictors = objective.predictors
-    if predictors.contrast is not None and 0 < predictors.n_columns <= _MOST_COLUMNS:
+    p = predictors.n_columns
+    if predictors.contrast is not None and 0 < p <= _MOST_COLUMNS and fits(p + 1, p + 1):
         return _kronecker(objective, theta)
     return _diagonal(objective, theta)
 

@@ -10,7 +10,7 @@ from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
-from sklearn_mle.recession import Recession, UndecidedError, find_recession
+from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, find_recession
 from sklearn_mle.row_blocks import RowBlocks
 
 __all__ = ["REMEDIES", "find_zeros_recession", "location_of", "refuse_nothing_but_zeros"]
@@ -49,6 +49,8 @@ def find_zeros_recession(objective: PenalizedNLL, theta: Array) -> tuple[Recessi
     for rows in samples:
         if len(rows) > len(active) and clearly_independent(data.take(rows), active, term.intercept):
             return None, True
+    if objective.predictors.size > MOST_VARIABLES:
+        return None, False
     try:
         return find_recession(objective, theta), True
     except UndecidedError:
