@@ -127,7 +127,8 @@ def _measure(data: RowBlocks) -> tuple[Array, Array, Array]:
     spread, largest = np.sqrt(np.maximum(variance, 0)), raw.largest
     # Overflow, underflow, or a mean so far from zero that the difference cancels: those columns are taken again, all
     # of them in one pass. A third is for means that have overflowed themselves.
-    lost = np.flatnonzero(~((second < _HUGE) & (second > _TINY)) | (variance <= _CANCELS * second))
+    # Columns of zeros, of which sparse data have many, are known already.
+    lost = np.flatnonzero((~((second < _HUGE) & (second > _TINY)) | (variance <= _CANCELS * second)) & (largest > 0))
     for _ in range(2):
         if not len(lost):
             break

@@ -126,9 +126,9 @@ class DenseRows:
             np.maximum(largest, _column_maxima(piece), out=largest)
         return first, second, np.sqrt(largest)
 
-    def raw_columns(self, columns: Array) -> Array:
-        """Return some of X's own columns, float64, copied."""
-        return np.asarray(self._X[:, columns], dtype=np.float64)
+    def raw_pieces(self, columns: Array) -> Iterator[tuple[int, Array]]:
+        """Yield (first row, some of X's own columns in float64) of all rows, in pieces small enough to be dense."""
+        yield 0, np.asarray(self._X[:, columns], dtype=np.float64)
 
     def first_not_finite(self) -> int | None:
         """Return the first row with an entry that is NaN or infinite, or None."""

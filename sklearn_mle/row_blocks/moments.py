@@ -1,5 +1,7 @@
 """Weighted moments of X's columns: sums over rows, so that blocks are measured wherever they are, and added."""
 
+import functools
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +111,15 @@ class MomentsAbout:
 
         The largest entries are X's own, not their distances from the centre, of rows of positive weight.
         """
-        x, weight = block.rows.raw_columns(self.columns), block.weight
-        if weight is None:
-            weight = np.ones(len(x))
-        elif weight.min(initial=1.0) <= 0:
+        parts = [
+            self._of(x, np.ones(len(x)) if block.weight is None else block.weight[start : start + len(x)])
+            for start, x in block.rows.raw_pieces(self.columns)
+        ]
+        return (functools.reduce(operator.add, parts),)
+
+    def _of(self, x: Array, weight: Array) -> Moments:
+        total = float(weight.sum())
+        if weight.min(initial=1.0) <= 0:
             x, weight = x[weight > 0], weight[weight > 0]
         largest = np.abs(x).max(axis=0, initial=0.0)
         with np.errstate(divide="ignore", over="ignore", under="ignore"):
@@ -120,7 +127,7 @@ class MomentsAbout:
             unit[unit == 0] = 1.0
             # Divided first: the difference of two entries near the largest float64 may overflow.
             deviation = x / unit - self.centre / unit
-            return (Moments(_total(block), weight @ deviation, weight @ np.square(deviation), largest, unit),)
+            return Moments(total, weight @ deviation, weight @ np.square(deviation), largest, unit)
 
 
 def _total(block: "RowBlock") -> float:

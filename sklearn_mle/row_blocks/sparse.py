@@ -78,9 +78,11 @@ class SparseRows:
         squares = type(X)((np.square(entries), X.indices, X.indptr), shape=X.shape, copy=False)
         return np.asarray(X.T @ w, dtype=np.float64), np.asarray(squares.T @ w), largest
 
-    def raw_columns(self, columns: Array) -> Array:
-        """Return some of X's own columns, dense float64."""
-        return np.asarray(self._X[:, columns].toarray(), dtype=np.float64)
+    def raw_pieces(self, columns: Array) -> Iterator[tuple[int, Array]]:
+        """Yield (first row, some of X's own columns in float64) of all rows, in pieces small enough to be dense."""
+        X, step = self._X[:, columns], max(256, _DENSE_ELEMENTS // max(len(columns), 1))
+        for start in range(0, max(self.n_rows, 1), step):
+            yield start, np.asarray(X[start : start + step].toarray(), dtype=np.float64)
 
     def first_not_finite(self) -> int | None:
         """Return the first row with an entry that is NaN or infinite, or None."""
@@ -102,7 +104,7 @@ class SparseRows:
     def pieces(self) -> Iterator[tuple[int, Array]]:
         """Yield (first row, standardized columns) of all rows, in pieces that are small enough to be dense."""
         step = max(256, _DENSE_ELEMENTS // max(self.n_columns, 1))
-        for start in range(0, self.n_rows, step):
+        for start in range(0, max(self.n_rows, 1), step):
             piece = SparseRows(self._X[start : start + step], self._shift, self._scale)
             yield start, piece.standardized
 
