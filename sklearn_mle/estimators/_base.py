@@ -5,12 +5,14 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
@@ -77,6 +79,14 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     predictors.
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "fit_intercept": ["boolean"],
+        "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
+        "tol": [Interval(Real, 0, np.inf, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
     _doc_link_module = "sklearn_mle"
     _doc_link_template = "https://sklearn-mle.readthedocs.io/en/stable/api/sklearn_mle.{estimator_name}.html"
 

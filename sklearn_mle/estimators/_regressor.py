@@ -1,8 +1,8 @@
 """What every regressor offers, whatever the likelihood: from fitted linear predictors to the public methods."""
 
 from abc import abstractmethod
-from numbers import Integral
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_consistent_length
 
@@ -39,6 +40,12 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
     What is fitted are the coefficients of every linear predictor, ``_parameters`` of shape (q, p + 1), the intercepts
     last; all that a model says follows from them and the likelihood.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLE._parameter_constraints,
+        "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "scale": [StrOptions({"constant", "log_linear"}), Interval(Real, 0, np.inf, closed="neither")],
+    }
 
     @abstractmethod
     def _chosen_likelihood(self) -> Likelihood:

@@ -1,11 +1,5 @@
 """Gaussian regression by maximum likelihood, with a constant, a log-linear or a known scale."""
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
-
-import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from sklearn_mle.estimators._regressor import BaseMLERegressor
 from sklearn_mle.likelihoods import Gaussian
 
@@ -106,17 +100,6 @@ class GaussianMLERegressor(BaseMLERegressor):
     >>> model.predict_interval([[1.5]], coverage=0.9).round(3)
     array([[2.764, 4.236]])
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "alpha": [Interval(Real, 0, np.inf, closed="left")],
-        "scale": [StrOptions({"constant", "log_linear"}), Interval(Real, 0, np.inf, closed="neither")],
-        "fit_intercept": ["boolean"],
-        "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
-        "tol": [Interval(Real, 0, np.inf, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-    }
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Logistic regression by maximum likelihood: Bernoulli for two classes, categorical for more."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -137,14 +137,9 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLE._parameter_constraints,
         "C": [Interval(Real, 0, None, closed="right")],
-        "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
-        "tol": [Interval(Real, 0, np.inf, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
         "bias_reduction": [StrOptions({"firth"}), None],
         "on_separation": [StrOptions({"warn", "raise", "ignore"})],
     }

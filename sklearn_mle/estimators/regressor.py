@@ -1,11 +1,10 @@
 """Regression by maximum likelihood under any likelihood: choosing a loss is choosing a noise model."""
 
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mle.estimators._regressor import BaseMLERegressor
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
@@ -119,15 +118,8 @@ class MLERegressor(BaseMLERegressor):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLERegressor._parameter_constraints,
         "likelihood": "no_validation",  # type: ignore[dict-item] # get_likelihood says more of what is wrong
-        "alpha": [Interval(Real, 0, np.inf, closed="left")],
-        "scale": [StrOptions({"constant", "log_linear"}), Interval(Real, 0, np.inf, closed="neither")],
-        "fit_intercept": ["boolean"],
-        "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
-        "tol": [Interval(Real, 0, np.inf, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
         "on_separation": [StrOptions({"warn", "raise", "ignore"})],
     }
 
