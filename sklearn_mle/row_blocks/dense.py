@@ -124,7 +124,11 @@ class DenseRows:
             piece = np.square(piece)
             second += np.dot(w, piece)
             np.maximum(largest, _column_maxima(piece), out=largest)
-        return first, second, np.sqrt(largest)
+        largest = np.sqrt(largest)
+        vanished = np.flatnonzero(largest == 0)  # zeros, or so small that their squares are
+        if len(vanished):
+            largest[vanished] = np.abs(self._X[:, vanished]).max(axis=0)
+        return first, second, largest
 
     def raw_pieces(self, columns: Array) -> Iterator[tuple[int, Array]]:
         """Yield (first row, some of X's own columns in float64) of all rows, in pieces small enough to be dense."""

@@ -169,4 +169,4 @@ def test_twenty_thousand_columns_fit_in_little_memory():
     assert model.gap_ <= 1e-8 and peak < 40
     assert refused(lambda: infer(model, wide, y, penalized="laplace"), "The covariance of 20,001 parameters")[1] < 40
     newton = MLELogisticClassifier(C=1.0, solver="newton")
-    assert refused(lambda: newton.fit(wide, y), r"numbers, 2\.9\d GiB")[1] < 40
+    assert refused(lambda: newton.fit(wide, y), r"numbers, 2\.\d+ GiB")[1] < 40
