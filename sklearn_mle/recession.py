@@ -44,7 +44,7 @@ from sklearn_mle.likelihoods import (
 )
 from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.row_blocks import DenseRows
+from sklearn_mle.row_blocks import DenseRows, RowBlocks
 
 __all__ = [
     "MOST_VARIABLES",
@@ -209,7 +209,8 @@ class Preferences:
         rowwise = np.zeros((q + 1, data.n_rows))
         np.add.at(rowwise, (self.winner, self.row), weight)
         np.add.at(rowwise, (self.rival, self.row), -weight)
-        return predictors.pull_back(data.rows, rowwise[:q])
+        weighed = RowBlocks(data.rows, rowwise[:q])
+        return weighed.sum(lambda block: (predictors.pull_back(block.rows, block.y),))[0]
 
 
 def _sides(likelihood: Likelihood, y: Array) -> tuple[Array, Array]:

@@ -96,9 +96,8 @@ class _Turns:
         form = np.zeros((1, data.n_columns + 1))
         form[0, :-1] = prepared.alpha / np.square(columns.scale)
         self.precision = self.location.theta(form)
-        weight = np.ones(data.n_rows) if data.weight is None else data.weight
         mean = np.zeros((2, data.n_columns + 1))
-        mean[1, :-1] = data.rows.transpose_matvec(weight[None])[0] / weight.sum()
+        mean[1, :-1] = data.column_means()
         mean[1, -1] = 1
         self.mean_log_scale = self.scale.theta(mean)
 

@@ -323,10 +323,10 @@ class CheckLoss:
 
     def rows(self, indices: Array) -> Array:
         """Return the given rows of A, dense."""
-        taken = self.data.take(indices)
-        columns = np.concatenate([taken.rows.standardized, np.ones((len(indices), 1))], axis=1)
+        taken = self.data.rows.take(indices).standardized
+        columns = np.concatenate([taken, np.ones((len(indices), 1))], axis=1)
         A = columns[:, self.predictors.used[0]]
-        return np.concatenate([A, -taken.y[:, None]], axis=1) if self.joint else A
+        return np.concatenate([A, -self.data.y[indices, None]], axis=1) if self.joint else A
 
     def matvec(self, theta: Array) -> Array:
         """Return A theta."""

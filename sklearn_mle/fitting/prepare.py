@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.products import CrossProducts
 from sklearn_mle.fitting.result import FitOptions
-from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
+from sklearn_mle.numerics.stored import StoredArray
+from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows, StoredRows
 from sklearn_mle.row_blocks.columns import Columns
 from sklearn_mle.row_blocks.moments import NotFiniteError
 
@@ -86,10 +87,14 @@ def prepare(
         n_obs = float(weight.sum())
         present = weight > 0
         if not present.all():
-            if not sp.issparse(X) and not np.isfinite(X[~present]).all():
-                raise NotFiniteError(int(np.flatnonzero(~present)[np.argmin(np.isfinite(X[~present]).all(axis=1))]))
             row_numbers = np.flatnonzero(present)
-            X, y, weight = X[present], y[..., present], weight[present]
+            if isinstance(X, StoredArray):
+                X = X.select(row_numbers)  # a row that is absent is not read, so not judged either
+            else:
+                if not sp.issparse(X) and not np.isfinite(X[~present]).all():
+                    raise NotFiniteError(int(np.flatnonzero(~present)[np.argmin(np.isfinite(X[~present]).all(axis=1))]))
+                X = X[present]
+            y, weight = y[..., present], weight[present]
             offset = None if offset is None else offset[..., present]
         largest = float(weight.max())
         relative = weight / largest
@@ -97,9 +102,7 @@ def prepare(
         weight = None if relative.min() == 1.0 else relative / relative.mean()
     n, p = X.shape
     alpha = options.alpha / unit
-    sparse = sp.issparse(X) and n * p > _DENSE_ELEMENTS
-    rows: DenseRows | SparseRows
-    rows = SparseRows(X) if sparse else DenseRows(X.toarray() if sp.issparse(X) else X)
+    rows = _rows(X)
     raw = RowBlocks(rows, y, weight, offset, n_predictors)
     least_scale, products = float(np.sqrt(alpha / n)), None
     known = CrossProducts.of(raw, centre=options.fit_intercept, least_scale=least_scale) if least_squares else None
@@ -110,5 +113,15 @@ def prepare(
             columns = Columns.of(raw, centre=options.fit_intercept, least_scale=least_scale)
     except NotFiniteError as error:
         raise error if row_numbers is None else NotFiniteError(int(row_numbers[error.row])) from None
-    data = raw.standardize(None if sparse and not options.fit_intercept else columns.shift, columns.scale)
+    uncentred = isinstance(rows, SparseRows) and not options.fit_intercept
+    data = raw.standardize(None if uncentred else columns.shift, columns.scale)
     return Prepared(data, columns, unit, n_obs, alpha, feature_names, row_numbers, products)
+
+
+def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
+    """Return the rows of X, as they are."""
+    if isinstance(X, StoredArray):
+        return StoredRows(X)
+    if sp.issparse(X):
+        return SparseRows(X) if X.shape[0] * X.shape[1] > _DENSE_ELEMENTS else DenseRows(X.toarray())
+    return DenseRows(X)

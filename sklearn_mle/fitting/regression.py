@@ -199,9 +199,7 @@ class _Regression:
         mean = np.zeros_like(form)
         mean[1, -1] = 1 / power
         if self.linear:
-            data = self.outcome.data
-            weight = np.ones(data.n_rows) if data.weight is None else data.weight
-            mean[1, :-1] = data.rows.transpose_matvec(weight[None])[0] / weight.sum() / power
+            mean[1, :-1] = self.outcome.data.column_means() / power
         return NoiseRelativePrior(precision, predictors.theta(mean))
 
     def _solved(self, fixed: Fixed, start: Array | None) -> FitResult:

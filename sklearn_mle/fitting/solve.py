@@ -232,6 +232,7 @@ def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
     least = _LEAST_PER_CLASS if isinstance(objective.likelihood, Bernoulli | Categorical) else 0
     sample = sample_rows(data, _sample_size(objective), least_per_class=least)
     share = sample.n_rows / data.n_rows
+    assert sample.weight is not None
     sample = RowBlocks(sample.rows, sample.y, sample.weight * share, sample.offset, sample.n_predictors)
     squares = _weighted_squares(sample)
     missing = np.maximum(0.0, 0.5 - squares / sample.n_rows)  # standardized columns have a mean square near one

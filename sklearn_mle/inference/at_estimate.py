@@ -173,9 +173,7 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     origin = predictors.theta(standardized)
     if not likelihood.noise_relative or known:
         return ShiftedPenalty(GaussianPrior(flat), origin)
-    data = prepared.data
-    weight = np.ones(data.n_rows) if data.weight is None else data.weight
     if model.terms[1].columns:
-        form[1, :-1] = data.rows.transpose_matvec(weight[None])[0] / weight.sum() / likelihood.noise_power
+        form[1, :-1] = prepared.data.column_means() / likelihood.noise_power
     form[1, -1] = 1 / likelihood.noise_power
     return ShiftedPenalty(NoiseRelativePrior(flat, predictors.theta(form)), origin)

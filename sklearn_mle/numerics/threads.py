@@ -155,6 +155,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.forget_after_fork)
 
 
+# Enough that no thread waits for the one that takes the results.
+_AHEAD = 4
+
+
 def map_in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> list[Any]:
     """Return ``[function(item) for item in items]``, computed by ``threads`` threads, in the order of the items."""
     return list(iterate_in_threads(function, items, threads))
@@ -164,8 +168,9 @@ def iterate_in_threads(function: Callable[[Any], Any], items: Iterable[Any], thr
     """Yield ``function(item)`` for every item, in the order of the items, computed by ``threads`` threads.
 
     Calls see the caller's context variables, NumPy's error handling among them.
-    Results are let go as they are yielded, so that a sum over large ones holds few of them at a time. The first
-    exception, if any, is raised after every started call has ended: no thread is left at work behind it.
+    Calls are made a few ahead and results are let go as they are yielded, so that a sum over large ones holds few of
+    them at a time. The first exception, if any, is raised after every started call has ended: no thread is left at work
+    behind it.
     """
     items = list(items)
     if threads <= 1 or len(items) <= 1:
@@ -173,16 +178,20 @@ def iterate_in_threads(function: Callable[[Any], Any], items: Iterable[Any], thr
             yield function(item)
         return
 
-    def submitted() -> deque[Future[Any]]:
-        executor = _pool.executor(threads)
+    def submitted(item: Any) -> Future[Any]:
         # In the caller's context: what it says of floating-point errors (np.errstate) holds in the threads, too.
-        return deque(executor.submit(copy_context().run, function, item) for item in items)
+        run = copy_context().run
+        try:
+            return _pool.executor(threads).submit(run, function, item)
+        except RuntimeError:  # another thread has just replaced the pool by a larger one
+            return _pool.executor(threads).submit(run, function, item)
 
+    futures: deque[Future[Any]] = deque()
     try:
-        futures = submitted()
-    except RuntimeError:  # another thread has just replaced the pool by a larger one
-        futures = submitted()
-    try:
+        for item in items:
+            futures.append(submitted(item))
+            if len(futures) > _AHEAD * threads:
+                yield futures.popleft().result()
         while futures:
             yield futures.popleft().result()
     finally:

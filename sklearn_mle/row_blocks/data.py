@@ -1,7 +1,8 @@
 """The rows of a fit, and who walks them: every pass is one map over row blocks and one ordered sum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from sklearn_mle.numerics.threads import iterate_in_threads, map_in_threads, n_threads
 from sklearn_mle.row_blocks.dense import DenseRows
+from sklearn_mle.row_blocks.moments import ColumnSums
 from sklearn_mle.row_blocks.sparse import SparseRows
+from sklearn_mle.row_blocks.stored import StoredRows
 from sklearn_mle.row_blocks.sums import tree_sum
 
 __all__ = ["RowBlock", "RowBlocks"]
@@ -57,7 +60,7 @@ class RowBlocks:
 
     Parameters
     ----------
-    rows : DenseRows or SparseRows
+    rows : DenseRows, SparseRows or StoredRows
     y, weight, offset
         As in RowBlock, for all rows.
     n_predictors : int
@@ -66,13 +69,14 @@ class RowBlocks:
 
     def __init__(
         self,
-        rows: DenseRows | SparseRows,
+        rows: DenseRows | SparseRows | StoredRows,
         y: Array,
         weight: Array | None = None,
         offset: Array | None = None,
         n_predictors: int = 1,
     ) -> None:
-        self.rows, self.y, self.weight, self.offset = rows, y, weight, offset
+        self.rows = rows
+        self.y, self.weight, self.offset = y, weight, offset
         self.n_predictors = n_predictors
         self.n_rows, self.n_columns = rows.n_rows, rows.n_columns
         self.n_passes = 0
@@ -96,8 +100,6 @@ class RowBlocks:
 
     def block(self, start: int, stop: int) -> RowBlock:
         """Return the rows from start to stop."""
-        if start == 0 and stop == self.n_rows:
-            return RowBlock(self.rows, self.y, self.weight, self.offset)
         return RowBlock(
             self.rows.block(start, stop),
             self.y[..., start:stop],
@@ -146,18 +148,19 @@ class RowBlocks:
         if len(self._segments) == 1 and len(self._segments[0]) == 1:
             return function(self.block(0, self.n_rows), *arguments.get(0, ()))
 
-        def walk(segment: list[tuple[int, int]]) -> list[Any]:
-            totals: list[Any] = []
-            for start, stop in segment:
-                parts = function(self.block(start, stop), *arguments.get(start, ()))
-                if not totals:
-                    totals = list(parts)
-                    continue
-                for k, part in enumerate(parts):
-                    totals[k] += part
-            return totals
+        def part(bounds: tuple[int, int]) -> tuple[Any, ...]:
+            return function(self.block(*bounds), *arguments.get(bounds[0], ()))
 
-        return tree_sum(iterate_in_threads(walk, self._segments, n_threads()))
+        if isinstance(self.rows, StoredRows):
+            # Storage is read from its beginning to its end, not in several places at once; the sums are the same.
+            parts = iterate_in_threads(part, self._blocks(), n_threads())
+            return tree_sum(_added(islice(parts, len(segment))) for segment in self._segments)
+        return tree_sum(iterate_in_threads(lambda segment: _added(map(part, segment)), self._segments, n_threads()))
+
+    def column_means(self) -> Array:
+        """Return the weighted means of the standardized columns, shape (p,): one pass over the data."""
+        sums, weight = self.sum(ColumnSums())
+        return sums / weight
 
     def _blocks(self) -> list[tuple[int, int]]:
         return [bounds for segment in self._segments for bounds in segment]
@@ -166,3 +169,15 @@ class RowBlocks:
         """Return ``function(block)`` of every block, in the order of the rows: one pass over the data."""
         self.n_passes += 1
         return map_in_threads(lambda bounds: function(self.block(*bounds)), self._blocks(), n_threads())
+
+
+def _added(parts: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """Return the entrywise sum, one part after the other."""
+    totals: list[Any] = []
+    for part in parts:
+        if not totals:
+            totals = list(part)
+            continue
+        for k, entry in enumerate(part):
+            totals[k] += entry
+    return totals

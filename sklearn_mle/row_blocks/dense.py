@@ -88,6 +88,8 @@ class DenseRows:
 
     def block(self, start: int, stop: int) -> "DenseRows":
         """Return the rows from start to stop (a view)."""
+        if (start, stop) == (0, self.n_rows):
+            return self
         copy = None if self._copy is None else self._copy[start:stop]
         return DenseRows(self._X[start:stop], self._shift, self._scale, far=self._far, augmented=copy)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from sklearn_mle.row_blocks.data import RowBlock
 
-__all__ = ["Moments", "MomentsAbout", "NotFiniteError", "RawMoments"]
+__all__ = ["ColumnSums", "Moments", "MomentsAbout", "NotFiniteError", "RawMoments"]
 
 Array = NDArray[Any]
 
@@ -128,6 +128,18 @@ class MomentsAbout:
             # Divided first: the difference of two entries near the largest float64 may overflow.
             deviation = x / unit - self.centre / unit
             return Moments(total, weight @ deviation, weight @ np.square(deviation), largest, unit)
+
+
+@dataclass(frozen=True)
+class ColumnSums:
+    """The weighted sums of the standardized columns, and of the weights, for ``RowBlocks.sum``."""
+
+    task_name = "mle-column-sums"
+
+    def __call__(self, block: "RowBlock") -> tuple[Array, float]:
+        """Return the block's sums."""
+        weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
+        return block.rows.transpose_matvec(weight[None])[0], float(weight.sum())
 
 
 def _total(block: "RowBlock") -> float:

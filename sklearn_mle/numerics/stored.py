@@ -1,0 +1,227 @@
+"""Arrays that stay where they are: mapped files, and whatever else slices by rows, read in pieces and in order."""
+
+import copy
+import mmap
+from collections import OrderedDict
+from threading import Lock
+from typing import Any, Self
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from sklearn_mle.numerics.threads import n_threads
+
+__all__ = ["StoredArray", "in_memory", "is_stored"]
+
+Array = NDArray[Any]
+
+# Large enough that opening a piece costs nothing beside reading it, small enough to have several.
+_PIECE_BYTES = 1 << 23
+# So many entries are read at once, as a fit would copy them anyway.
+_FEW = 1 << 22
+_CAN_LET_GO = hasattr(mmap.mmap, "madvise") and hasattr(mmap, "MADV_DONTNEED")
+
+
+def is_stored(array: Any) -> bool:
+    """Return whether an array is a mapped file, or is none of NumPy's and slices: zarr's and h5py's, and alike."""
+    if isinstance(array, np.ndarray):
+        return getattr(array, "_mmap", None) is not None
+    return (
+        all(hasattr(array, name) for name in ("shape", "ndim", "dtype", "__getitem__"))
+        and isinstance(array.dtype, np.dtype)
+        and not isinstance(array, np.generic)
+        and not hasattr(array, "iloc")
+        and not issparse(array)
+        and not type(array).__module__.startswith("dask.")
+    )
+
+
+def in_memory(array: Any) -> Any:
+    """Return a stored array read as a whole; anything else as it is."""
+    return np.asarray(array[...]) if is_stored(array) else array
+
+
+class StoredArray:
+    """A 2-D array that is read by rows, a piece at a time, whatever lies behind it.
+
+    ``array[start:stop]`` and ``array[rows]`` are NumPy arrays of float32 or float64; nothing reads all of it.
+
+    Parameters
+    ----------
+    source : np.memmap, or any array with shape, dtype and slices by rows
+        Of numbers. Float32 stays float32; what is not float64 is converted to it.
+    """
+
+    ndim = 2
+
+    def __init__(self, source: Any) -> None:
+        self.shape: tuple[int, int] = (int(source.shape[0]), int(source.shape[1]))
+        dtype = np.dtype(source.dtype)
+        self.dtype = dtype if dtype in (np.float32, np.float64) and dtype.isnative else np.dtype(np.float64)
+        self.size = self.shape[0] * self.shape[1]
+        self._pieces = _Pieces(_Mapped(source) if isinstance(source, np.memmap) else _Sliced(source), self.shape)
+        self._rows: NDArray[np.intp] | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Array:
+        raise TypeError("An array in storage is read by rows, never as a whole.")
+
+    @property
+    def is_few(self) -> bool:
+        """Whether a fit would copy the array anyway, so that it may as well be read at once."""
+        return self.size <= _FEW
+
+    def select(self, rows: NDArray[np.intp]) -> Self:
+        """Return the array of the given rows, in rising order; the others are passed over where they are read."""
+        chosen = copy.copy(self)
+        chosen._rows = rows if self._rows is None else self._rows[rows]
+        chosen.shape = (len(rows), self.shape[1])
+        chosen.size = chosen.shape[0] * chosen.shape[1]
+        return chosen
+
+    def __getitem__(self, index: slice | NDArray[np.intp]) -> Array:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step != 1:
+                raise IndexError("rows in storage are read in their order: a slice without a step")
+            if self._rows is None:
+                return self._joined(self._pieces.stretch(start, stop))
+            return self._numbered(self._rows[start:stop])
+        rows = np.asarray(index, dtype=np.intp)
+        rows = rows if self._rows is None else self._rows[rows]
+        if (rows[1:] >= rows[:-1]).all():
+            return self._numbered(rows)
+        order = np.argsort(rows, kind="stable")
+        out = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+        out[order] = self._numbered(rows[order])
+        return out
+
+    def _numbered(self, rows: NDArray[np.intp]) -> Array:
+        """Return rows by their numbers in the source, in rising order."""
+        of_piece = rows // self._pieces.step
+        firsts = np.flatnonzero(np.diff(of_piece, prepend=-1))
+        groups = np.split(rows, firsts[1:]) if len(rows) else []
+        return self._joined([self._pieces.rows(int(k), group) for k, group in zip(of_piece[firsts], groups, strict=True)])
+
+    def _joined(self, parts: list[Array]) -> Array:
+        parts = [part.astype(self.dtype, copy=False) for part in parts]
+        if not parts:
+            return np.empty((0, self.shape[1]), dtype=self.dtype)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class _Pieces:
+    """The last pieces that were read; passes read in order, by several threads, so that the next one is often there.
+
+    A piece is read under a lock: one stream through the file, and no chunk of it is decompressed twice.
+    """
+
+    def __init__(self, source: "_Mapped | _Sliced", shape: tuple[int, int]) -> None:
+        self._source, self._n = source, shape[0]
+        self.step = source.rows_a_piece(max(1, _PIECE_BYTES // max(1, 8 * shape[1])))
+        self._held: OrderedDict[int, Array] = OrderedDict()
+        self._lock = Lock()
+
+    def stretch(self, start: int, stop: int) -> list[Array]:
+        """Return the rows from start to stop, in parts where a copy is what joins them."""
+        parts, at = [], start
+        while at < stop:
+            k, first = divmod(at, self.step)
+            end = min(stop, at - first + self.step)
+            parts.append(self._piece(k)[first : first + end - at])
+            at = end
+        return [self._source.read(start, stop)] if self._source.reads_views and len(parts) > 1 else parts
+
+    def rows(self, k: int, rows: NDArray[np.intp]) -> Array:
+        """Return the given rows of piece k, a view where they follow one another."""
+        within = rows - k * self.step
+        if within[-1] - within[0] == len(within) - 1:
+            return self._piece(k)[within[0] : within[-1] + 1]
+        return self._piece(k)[within]
+
+    def _piece(self, k: int) -> Array:
+        with self._lock:
+            if k in self._held:
+                self._held.move_to_end(k)
+            else:
+                start, stop = k * self.step, min((k + 1) * self.step, self._n)
+                try:
+                    self._held[k] = self._source.read(start, stop)
+                except Exception as error:
+                    error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
+                    raise
+                while len(self._held) > self._source.most_held():
+                    self._source.let_go(self._held.popitem(last=False)[1])
+            return self._held[k]
+
+
+class _Mapped:
+    """A file mapped into memory. Pieces are views, without a copy; their pages are let go once they are behind.
+
+    What is mapped and was read counts as the process's memory until the kernel needs it elsewhere: all of the file, in
+    the end, to whoever watches or limits memory. ``madvise`` takes the pages out of the process; they stay in the
+    system's cache for the next pass. Reading through the file instead would copy every byte once more a pass, does not
+    read columns of a Fortran order, and does not see the changes of a copy-on-write map. Those alone, which only the
+    map holds, letting go would lose: such maps are left to the kernel.
+    """
+
+    reads_views = True
+
+    def __init__(self, array: Any) -> None:
+        self._array = np.asarray(array)
+        self._map = array._mmap if _CAN_LET_GO and array.mode != "c" else None
+        if self._map is not None:
+            self._address = byte_bounds(np.frombuffer(self._map, dtype=np.uint8))[0]
+
+    def rows_a_piece(self, rows: int) -> int:
+        return rows
+
+    def most_held(self) -> int:
+        # No thread should still be at work on what is let go: its pages would come back.
+        return n_threads() + 2
+
+    def read(self, start: int, stop: int) -> Array:
+        return self._array[start:stop]
+
+    def let_go(self, piece: Array) -> None:
+        if self._map is None:
+            return
+        low, high = byte_bounds(piece)
+        # In Fortran order a piece is a stretch of each column, and the rest of the columns lies between.
+        parts = [piece] if high - low <= 2 * piece.nbytes else list(piece.T)
+        for part in parts:
+            low, high = (bound - self._address for bound in byte_bounds(part))
+            low -= low % mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_DONTNEED, low, high - low)
+
+
+class _Sliced:
+    """Anything that gives rows when sliced, copied as it is read. Pieces are whole chunks, where it has such."""
+
+    reads_views = False
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def rows_a_piece(self, rows: int) -> int:
+        chunk = (getattr(self._source, "chunks", None) or (1,))[0]
+        return int(max(chunk, rows - rows % chunk))
+
+    def most_held(self) -> int:
+        return 2
+
+    def read(self, start: int, stop: int) -> Array:
+        piece = np.asarray(self._source[start:stop])
+        if piece.shape != (stop - start, self._source.shape[1]):
+            raise ValueError(
+                f"X[{start}:{stop}] must give {stop - start} rows of {self._source.shape[1]} columns; got an array of "
+                f"shape {piece.shape}."
+            )
+        return piece
+
+    def let_go(self, piece: Array) -> None:
+        pass
