@@ -5,11 +5,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, Unit, axes_for
 from sklearn_mle.estimators._base import BaseMLE, TrainingData
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.numerics.stored import dot_rows
 
 __all__ = ["ConvergenceDisplay"]
 
@@ -192,7 +192,7 @@ def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any
     matrix = coefficients.copy()
     if likelihood.second is not None and not isinstance(scale, str):
         matrix[1, :-1], matrix[1, -1] = 0, np.log(scale)
-    eta = safe_sparse_dot(data.X, matrix[:, :-1].T, dense_output=True).T + matrix[:, -1:]
+    eta = dot_rows(matrix[:, :-1], data.X) + matrix[:, -1:]
     if data.offset is not None:
         offset = np.atleast_2d(data.offset.T)
         eta[: len(offset)] += offset

@@ -11,7 +11,6 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle.estimators._base import BEYOND, Array, BaseMLE, TrainingData
@@ -30,6 +29,7 @@ from sklearn_mle.inference import infer
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.stored import dot_rows, in_memory
 
 __all__ = ["BaseMLERegressor"]
 
@@ -139,7 +139,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
 
     def _read_target(self, y: Any) -> NDArray[Any]:
         with naming("y"):
-            y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+            y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
             return _checked(self._likelihood, y)
 
     def _eta(self, X: Any, offset: Array | None) -> Array:
@@ -147,7 +147,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         coefficients = self._parameters[:, :-1]
         eta = np.repeat(self._parameters[:, -1:], X.shape[0], axis=1)
         linear = np.flatnonzero(coefficients.any(axis=1))
-        eta[linear] += safe_sparse_dot(X, coefficients[linear].T, dense_output=True).T
+        eta[linear] += dot_rows(coefficients[linear], X)
         if offset is not None:
             eta[0] += offset
         return eta
@@ -364,7 +364,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         if not np.isfinite(prediction).all():
             raise ValueError(BEYOND)
         with naming("y"):
-            y, weight = self._outcomes(y, sample_weight)
+            y, weight = self._outcomes(in_memory(y), sample_weight)
             y = check_real_target(y)
             check_consistent_length(X, y)
         return y, prediction, check_sample_weight(weight, len(y))

@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.partitions import is_dask
+from sklearn_mle.numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
     "check_offset",
@@ -37,9 +38,9 @@ def validate_training(
 
     Returns
     -------
-    X : ndarray or CSR of shape (n, p)
+    X : ndarray, CSR or StoredArray of shape (n, p)
         Float64 or float32; sparse rows are canonical. A large array may still have entries that are not finite: then
-        the fit raises ``NotFiniteError``, and ``refuse_not_finite`` says which.
+        the fit raises ``NotFiniteError``, and ``refuse_not_finite`` says it in scikit-learn's words.
     y : ndarray
     attributes : dict
         ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
@@ -51,9 +52,11 @@ def validate_training(
             f"{type(estimator).__name__} cannot estimate from 1 sample of X (n_samples=1): a scale needs 2 rows."
         )
     # The fit's first pass sees every entry: it finds what is not finite in a large X, which is not read twice for that.
-    finite = not (isinstance(X, np.ndarray) and X.size > _LARGE)
     with naming("X"):
-        X = validate_data(draft, X, **_MATRIX, ensure_min_samples=least_samples, ensure_all_finite=finite)
+        X = as_stored(X)
+        finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
+        X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite)
+    y = in_memory(y)
     # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's time
     # in this room.
     if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"):
@@ -66,9 +69,18 @@ def validate_training(
     return _canonical(X), y, attributes
 
 
+def _read(estimator: Any, X: Any, **params: Any) -> Any:
+    """Validate X as scikit-learn does; of rows in storage the first few stand for all."""
+    if not isinstance(X, StoredArray):
+        return validate_data(estimator, X, **_MATRIX, **params)
+    validate_data(estimator, X[: params.get("ensure_min_samples", 1)], **_MATRIX, **params)
+    return X
+
+
 def refuse_not_finite(estimator: Any, X: Any) -> None:
-    """Raise scikit-learn's error for an X with NaN or infinite entries."""
-    assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+    """Raise scikit-learn's error for an X in memory with NaN or infinite entries."""
+    if not isinstance(X, StoredArray):
+        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
 
 
 def _one_row(X: Any) -> bool:
@@ -77,14 +89,20 @@ def _one_row(X: Any) -> bool:
 
 
 def validate_features(estimator: Any, X: Any) -> Any:
-    """Validate X against what the estimator was fitted on."""
+    """Validate X against what the estimator was fitted on.
+
+    Returns
+    -------
+    ndarray, CSR or StoredArray
+        The entries of one in storage are yet to be read: whoever reads them refuses those that are not finite.
+    """
     if is_dask(X):
         raise TypeError(
             f"X is a {type(X).__name__} of Dask's, and this needs its rows in memory: pass those of interest, "
             "X[:1000].compute() of an array or X.head(1000) of a dataframe."
         )
     with naming("X"):
-        return validate_data(estimator, X, reset=False, **_MATRIX)
+        return _read(estimator, as_stored(X), reset=False)
 
 
 def _canonical(X: Any) -> Any:
@@ -127,7 +145,7 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float
     with naming(name):
         if isinstance(values, Real):
             values = np.full(shape, values, dtype=np.float64)
-        array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0)
+        array = check_array(in_memory(values), ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, one entry a row of X, or be a scalar; got {array.shape}.")
     return array
@@ -136,7 +154,7 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float
 def check_real_target(y: Any) -> NDArray[np.float64]:
     """Validate the y of a regressor outside fit: (n,) finite numbers."""
     with naming("y"):
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
         return column_or_1d(y, warn=True)
 
 

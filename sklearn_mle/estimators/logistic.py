@@ -10,7 +10,6 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle.estimators._base import Array, BaseMLE, TrainingData
@@ -30,6 +29,7 @@ from sklearn_mle.fitting import FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.special import log_softmax
+from sklearn_mle.numerics.stored import dot_rows, in_memory
 
 __all__ = ["MLELogisticClassifier"]
 
@@ -251,10 +251,12 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         return _offset_shape(n_samples, len(self.classes_))
 
     def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
-        predictors = (safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_).T
+        predictors = dot_rows(self.coef_, X)
+        predictors += self.intercept_[:, None]
         return predictors if offset is None else predictors + offset.T
 
     def _read_target(self, y: Any) -> NDArray[Any]:
+        y = in_memory(y)
         with naming("y"):
             if is_soft(y):
                 return _as_read(read_probabilities(y, self.classes_), len(self.classes_))
@@ -362,6 +364,7 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         float
             Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
         """
+        y = in_memory(y)
         decision = self.decision_function(X, offset)
         chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
         with naming("y"), np.errstate(invalid="ignore"):

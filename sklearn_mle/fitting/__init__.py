@@ -19,8 +19,8 @@ from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.numerics.finite import NotFiniteError
 from sklearn_mle.numerics.threads import single_threaded_blas
-from sklearn_mle.row_blocks.moments import NotFiniteError
 
 __all__ = ["FitOptions", "FitResult", "NotFiniteError", "best_constant", "fit"]
 
@@ -50,7 +50,7 @@ def fit(
     Parameters
     ----------
     likelihood : Likelihood
-    X : ndarray or CSR matrix of shape (n, p)
+    X : ndarray, CSR matrix or StoredArray of shape (n, p)
     y : ndarray of shape (n,) or (n, K)
     sample_weight : ndarray of shape (n,) or None
         Nonnegative, with a positive sum.

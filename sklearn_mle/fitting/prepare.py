@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.products import CrossProducts
 from sklearn_mle.fitting.result import FitOptions
+from sklearn_mle.numerics.finite import NotFiniteError, first_not_finite
 from sklearn_mle.numerics.stored import StoredArray
 from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows, StoredRows
 from sklearn_mle.row_blocks.columns import Columns
-from sklearn_mle.row_blocks.moments import NotFiniteError
 
 __all__ = ["Prepared", "prepare"]
 
@@ -89,10 +89,13 @@ def prepare(
         if not present.all():
             row_numbers = np.flatnonzero(present)
             if isinstance(X, StoredArray):
-                X = X.select(row_numbers)  # a row that is absent is not read, so not judged either
+                # A row that is absent is not read, so it is not judged either.
+                X = X.select(row_numbers)
+                X = X[:] if X.is_few else X
             else:
-                if not sp.issparse(X) and not np.isfinite(X[~present]).all():
-                    raise NotFiniteError(int(np.flatnonzero(~present)[np.argmin(np.isfinite(X[~present]).all(axis=1))]))
+                bad = None if sp.issparse(X) else first_not_finite(X[~present])
+                if bad is not None:
+                    raise NotFiniteError(int(np.flatnonzero(~present)[bad]))
                 X = X[present]
             y, weight = y[..., present], weight[present]
             offset = None if offset is None else offset[..., present]
@@ -100,11 +103,10 @@ def prepare(
         relative = weight / largest
         unit = float(relative.mean()) * largest
         weight = None if relative.min() == 1.0 else relative / relative.mean()
-    n, p = X.shape
     alpha = options.alpha / unit
     rows = _rows(X)
     raw = RowBlocks(rows, y, weight, offset, n_predictors)
-    least_scale, products = float(np.sqrt(alpha / n)), None
+    least_scale, products = float(np.sqrt(alpha / raw.n_rows)), None
     known = CrossProducts.of(raw, centre=options.fit_intercept, least_scale=least_scale) if least_squares else None
     try:
         if known is not None:

@@ -75,7 +75,7 @@ def against_the_null(at: AtEstimate, data: ReadData, weight_type: str, log_likel
         known = float(np.exp(model.coefficients[1, -1]))
     null = fit(
         model.likelihood,
-        data.X[:, :0],
+        np.empty((data.X.shape[0], 0)),
         data.y,
         sample_weight=data.sample_weight,
         offset=data.offset,

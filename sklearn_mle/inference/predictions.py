@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
-from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_mle.inference.result import Inference, critical_value
 from sklearn_mle.likelihoods import Categorical, Likelihood
+from sklearn_mle.numerics.stored import dot_rows
 
 __all__ = ["mean_interval", "predictive_interval", "probability_interval"]
 
@@ -200,7 +200,7 @@ def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:
     X, offset = model.read_features(X, offset)
     coefficients = model.coefficients
     eta = np.repeat(coefficients[:, -1:], X.shape[0], axis=1)
-    eta += safe_sparse_dot(X, coefficients[:, :-1].T, dense_output=True).T
+    eta += dot_rows(coefficients[:, :-1], X)
     if offset is not None:
         if isinstance(model.likelihood, Categorical):
             eta += offset.T

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
 from sklearn_mle.linear_predictors import Terms
+from sklearn_mle.numerics.stored import StoredArray, as_stored, dot_rows
 
 __all__ = ["open_up", "read_estimator", "with_scale"]
 
@@ -100,7 +100,11 @@ def _feature_names(estimator: Any, given: Any) -> tuple[str, ...]:
 
 
 def _features(estimator: Any, X: Any) -> Any:
-    return validate_data(estimator, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+    X = as_stored(X)
+    # Of rows in storage the first stands for all; the first pass sees the others.
+    seen = X[:1] if isinstance(X, StoredArray) else X
+    seen = validate_data(estimator, seen, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+    return X if isinstance(X, StoredArray) else seen
 
 
 def _rowwise(values: Any, n: int, name: str) -> Array | None:
@@ -235,8 +239,7 @@ def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
     if not np.isnan(model.coefficients).any():
         return model
     location = model.coefficients[0]
-    X = data.X
-    fitted = (X @ location[:-1] if issparse(X) else np.asarray(X) @ location[:-1]) + location[-1]
+    fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]
     variance = float(np.average(np.square(data.y - fitted), weights=data.sample_weight))
     coefficients = model.coefficients.copy()
     with np.errstate(divide="ignore"):

@@ -10,17 +10,20 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.utils.extmath import safe_sparse_dot
 
+from sklearn_mle.numerics.finite import NotFiniteError, first_not_finite
+from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.numerics.threads import n_threads
 
-__all__ = ["StoredArray", "in_memory", "is_stored"]
+__all__ = ["StoredArray", "as_stored", "dot_rows", "in_memory", "is_stored"]
 
 Array = NDArray[Any]
 
 # Large enough that opening a piece costs nothing beside reading it, small enough to have several.
 _PIECE_BYTES = 1 << 23
-# So many entries are read at once, as a fit would copy them anyway.
-_FEW = 1 << 22
+# So many entries are read at once: a fit copies them anyway.
+_FEW = 4_000_000
 _CAN_LET_GO = hasattr(mmap.mmap, "madvise") and hasattr(mmap, "MADV_DONTNEED")
 
 
@@ -34,8 +37,55 @@ def is_stored(array: Any) -> bool:
         and not isinstance(array, np.generic)
         and not hasattr(array, "iloc")
         and not issparse(array)
-        and not type(array).__module__.startswith("dask.")
+        and not is_dask(array)
     )
+
+
+def as_stored(X: Any) -> Any:
+    """Return X as a StoredArray where it is stored and too large to be read at once; else as NumPy's or as it is.
+
+    Raises
+    ------
+    ValueError
+        If X is stored, large, and not of real numbers.
+    """
+    if not is_stored(X):
+        return X
+    if X.ndim != 2:
+        return np.asarray(X[:1] if X.ndim else X)  # enough to be told what is wrong
+    stored = StoredArray(X)
+    if stored.is_few:
+        return in_memory(X)
+    if np.dtype(X.dtype).kind not in "biuf":
+        raise ValueError(
+            f"X must hold real numbers; got a {type(X).__name__} of dtype {X.dtype}, which is not converted, for that "
+            "would take a copy in memory. Store it as float32 or float64."
+        )
+    return stored
+
+
+def dot_rows(matrix: Array, X: Any) -> Array:
+    """Return matrix @ X.T, shape (q, n), for an X that is dense, sparse or stored.
+
+    Raises
+    ------
+    NotFiniteError
+        If an entry of a stored X is NaN or infinite; others were looked at before.
+    """
+    if not isinstance(X, StoredArray):
+        return np.asarray(safe_sparse_dot(X, matrix.T, dense_output=True)).T
+    out = np.empty((len(X), len(matrix)))
+    step = max(1, _PIECE_BYTES // max(1, 8 * X.shape[1]))
+    for start in range(0, len(X), step):
+        block = X[start : start + step]
+        product = out[start : start + step]
+        np.dot(block.astype(np.float64, copy=False), matrix.T, out=product)
+        # A column whose coefficient is zero hides nothing either: zero times infinity is no number.
+        if not np.isfinite(product).all():
+            row = first_not_finite(block)
+            if row is not None:
+                raise NotFiniteError(start + row)
+    return out.T
 
 
 def in_memory(array: Any) -> Any:
@@ -104,8 +154,8 @@ class StoredArray:
         """Return rows by their numbers in the source, in rising order."""
         of_piece = rows // self._pieces.step
         firsts = np.flatnonzero(np.diff(of_piece, prepend=-1))
-        groups = np.split(rows, firsts[1:]) if len(rows) else []
-        return self._joined([self._pieces.rows(int(k), group) for k, group in zip(of_piece[firsts], groups, strict=True)])
+        groups = zip(of_piece[firsts], np.split(rows, firsts[1:]), strict=False)  # no rows are split into one group
+        return self._joined([self._pieces.rows(int(k), group) for k, group in groups])
 
     def _joined(self, parts: list[Array]) -> Array:
         parts = [part.astype(self.dtype, copy=False) for part in parts]

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.double_double import DoubleDouble
+from sklearn_mle.numerics.finite import first_not_finite
 
-__all__ = ["DenseRows", "first_true", "standardize_sandwich", "standardized_exactly"]
+__all__ = ["DenseRows", "standardize_sandwich", "standardized_exactly"]
 
 Array = NDArray[Any]
 
@@ -138,7 +139,7 @@ class DenseRows:
 
     def first_not_finite(self) -> int | None:
         """Return the first row with an entry that is NaN or infinite, or None."""
-        return first_true(np.logical_not(np.isfinite(self._X).all(axis=1)))
+        return first_not_finite(self._X)
 
     @cached_property
     def standardized(self) -> Array:
@@ -220,11 +221,6 @@ class DenseRows:
         product = X @ matrix[:-1, :-1]
         product += matrix[-1, :-1] + matrix[:-1, -1]
         return np.einsum("np,np->n", product, X) + matrix[-1, -1]
-
-
-def first_true(rows: NDArray[np.bool_]) -> int | None:
-    """Return the number of the first true row, or None."""
-    return int(np.argmax(rows)) if rows.any() else None
 
 
 def standardized_exactly(X: Array, shift: Array | None, scale: Array | None) -> DoubleDouble:

@@ -8,29 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.numerics.finite import NotFiniteError
+
 if TYPE_CHECKING:
     from sklearn_mle.row_blocks.data import RowBlock
 
-__all__ = ["ColumnSums", "Moments", "MomentsAbout", "NotFiniteError", "RawMoments"]
+__all__ = ["ColumnSums", "Moments", "MomentsAbout", "RawMoments"]
 
 Array = NDArray[Any]
-
-
-class NotFiniteError(ValueError):
-    """An entry of X is NaN or infinite. The moments see every entry, so a large X is not read once more to find out.
-
-    Parameters
-    ----------
-    row : int
-        The first row, in the numbers of the rows at hand, that holds one.
-    """
-
-    def __init__(self, row: int) -> None:
-        super().__init__(row)
-        self.row = row
-
-    def __str__(self) -> str:
-        return f"X has an entry that is NaN or infinite in row {self.row}"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.double_double import DoubleDouble
-from sklearn_mle.row_blocks.dense import DenseRows, first_true, standardize_sandwich, standardized_exactly
+from sklearn_mle.numerics.finite import first_true
+from sklearn_mle.row_blocks.dense import DenseRows, standardize_sandwich, standardized_exactly
 
 __all__ = ["SparseRows"]
 

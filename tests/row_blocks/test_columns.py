@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from sklearn_mle.numerics.finite import NotFiniteError
 from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
 from sklearn_mle.row_blocks import data as data_module
 from sklearn_mle.row_blocks.columns import Columns
-from sklearn_mle.row_blocks.moments import MomentsAbout, NotFiniteError, RawMoments
+from sklearn_mle.row_blocks.moments import MomentsAbout, RawMoments
 
 rng = np.random.default_rng(0)
 N = 500
