@@ -44,7 +44,7 @@ from sklearn_mle.likelihoods import (
 )
 from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.row_blocks import DenseRows, RowBlocks
+from sklearn_mle.row_blocks import RowBlocks, SparseRows
 
 __all__ = [
     "MOST_VARIABLES",
@@ -294,7 +294,7 @@ class RecessionSearch:
 
     def _refuse_more_than(self, n_preferences: int) -> None:
         """Raise UndecidedError where so many dense rows of the program could not be held."""
-        dense = isinstance(self.preferences.objective.data.rows, DenseRows)
+        dense = not isinstance(self.preferences.objective.data.rows, SparseRows)
         if dense and not fits(n_preferences, self.program.n_blocks * self.program.width):
             raise UndecidedError(f"{n_preferences:,} rows of {self.program.width:,} columns are too many")
 
