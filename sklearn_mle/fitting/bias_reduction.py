@@ -14,7 +14,7 @@ models, Biometrika 108.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,32 +34,75 @@ Array = NDArray[Any]
 _MOST_KEPT = 1 << 24
 
 
-@dataclass(frozen=True)
 class ReducedPoint:
-    """What is known of the bias-reduced objective at a theta, from two passes over the rows.
+    """What is known of the bias-reduced objective at a theta: one pass over the rows, and one more for the gradient.
 
     Attributes
     ----------
     theta : ndarray of shape (size,)
-    value, gradient : float, ndarray of shape (size,)
-        F, inf where the information has vanished, and its gradient.
+    value : float
+        F, inf where the information has vanished.
     nll, plain : float, ndarray of shape (size,)
         The NLL alone, and its gradient.
     information : ndarray of shape (size, size)
     factor : Factor or None
         Of the information; None where it has vanished.
-    metrics : tuple of ndarray of shape (q, q, rows), one per block, or None
-        The covariance Q_i of each row's predictors; None where that is too much to keep.
     """
 
-    theta: Array
-    value: float
-    gradient: Array
-    nll: float
-    plain: Array
-    information: Array
-    factor: Factor | None
-    metrics: tuple[Array, ...] | None
+    def __init__(self, reduced: "BiasReducedNLL", theta: Array) -> None:
+        self._reduced, self.theta = reduced, theta
+        objective = reduced.objective
+        self.nll, self.plain = objective.expand(theta)
+        self.information = objective.hessian(theta)
+        self.factor: Factor | None = None
+        try:
+            # A step too far may overflow, or leave no information: the solver then shortens the step.
+            self.factor = curvature_factor(objective, theta, self.information)
+        except NotPositiveDefiniteError:
+            self.value = np.inf
+            return
+        self.value = self.nll - 0.5 * reduced.share * self.factor.log_determinant
+
+    @cached_property
+    def gradient(self) -> Array:
+        """The gradient of F; the plain one where the information has vanished."""
+        return self.plain if self.factor is None else self.plain + self.prior
+
+    @property
+    def prior(self) -> Array:
+        """The gradient of the prior's part of F."""
+        return self._prior_and_metrics[0]
+
+    @property
+    def metrics(self) -> list[Array]:
+        """The covariance Q_i of each row's predictors, (q, q, rows) of each block."""
+        kept = self._prior_and_metrics[1]
+        return self._reduced.objective.data.map(self._metric) if kept is None else kept
+
+    @cached_property
+    def _inverse(self) -> Array:
+        if self.factor is None:
+            raise NotPositiveDefiniteError("the information has vanished")
+        root = self.factor.unwhiten(np.eye(self.factor.size))
+        return np.dot(root, root.T)
+
+    def _metric(self, block: RowBlock) -> Array:
+        return self._reduced.objective.predictors.quadratic(block.rows, self._inverse)
+
+    @cached_property
+    def _prior_and_metrics(self) -> tuple[Array, list[Array] | None]:
+        objective, likelihood = self._reduced.objective, self._reduced.likelihood
+        predictors, at = objective.predictors, objective.at(self.theta)
+        keep = objective.data.n_rows * len(at.matrix) ** 2 <= _MOST_KEPT
+
+        def slope_and_metric(block: RowBlock) -> tuple[Array, Array | None]:
+            metric = self._metric(block)
+            slope = likelihood.information_slope(at.eta(block), metric)
+            return predictors.pull_back(block.rows, _weighted(slope, block)), metric if keep else None
+
+        slopes, metrics = zip(*objective.data.map(slope_and_metric), strict=True)
+        prior = -0.5 * self._reduced.share * predictors.pull_back_theta(sum(slopes[1:], start=slopes[0]))
+        return prior, list(metrics) if keep else None
 
 
 class BiasReducedNLL:
@@ -127,44 +170,15 @@ class BiasReducedNLL:
             rowwise = np.stack([self.likelihood.information_slope_change(eta, metric, one) for one in classes])
             return (predictors.curvature(block.rows, _weighted(rowwise, block)),)
 
-        bends = predictors.pull_back_curvature(self.objective.data.sum(bend, self._metrics(point))[0])
-        prior = point.gradient - point.plain
-        return np.multiply.outer(2 / (self.share * len(prior)) * prior, prior) - 0.5 * self.share * bends
+        bends = predictors.pull_back_curvature(self.objective.data.sum(bend, point.metrics)[0])
+        least = np.multiply.outer(2 / (self.share * len(theta)) * point.prior, point.prior)
+        return least - 0.5 * self.share * bends
 
     def at(self, theta: Array) -> ReducedPoint:
         """Return what is known at theta; the last point is remembered."""
         if self._point is None or (self._point.theta is not theta and not np.array_equal(self._point.theta, theta)):
-            self._point = self._evaluate(theta)
+            self._point = ReducedPoint(self, theta)
         return self._point
-
-    def _evaluate(self, theta: Array) -> ReducedPoint:
-        objective, predictors = self.objective, self.objective.predictors
-        nll, plain = objective.expand(theta)
-        information = objective.hessian(theta)
-        try:
-            # A step too far may overflow, or leave no information: the solver then shortens the step.
-            factor = curvature_factor(objective, theta, information)
-        except NotPositiveDefiniteError:
-            return ReducedPoint(theta, np.inf, plain, nll, plain, information, None, None)
-        inverse, at = _inverse(factor), objective.at(theta)
-        kept = objective.data.n_rows * len(at.matrix) ** 2 <= _MOST_KEPT
-
-        def slope_and_metric(block: RowBlock) -> tuple[Array, Array | None]:
-            metric = predictors.quadratic(block.rows, inverse)
-            slope = self.likelihood.information_slope(at.eta(block), metric)
-            return predictors.pull_back(block.rows, _weighted(slope, block)), metric if kept else None
-
-        slopes, metrics = zip(*objective.data.map(slope_and_metric), strict=True)
-        half = 0.5 * self.share
-        gradient = plain - half * predictors.pull_back_theta(sum(slopes[1:], start=slopes[0]))
-        value = nll - half * factor.log_determinant
-        return ReducedPoint(theta, value, gradient, nll, plain, information, factor, metrics if kept else None)
-
-    def _metrics(self, point: ReducedPoint) -> list[Array]:
-        if point.metrics is not None:
-            return list(point.metrics)
-        inverse, predictors = _inverse(self.factor(point.theta)), self.objective.predictors
-        return self.objective.data.map(lambda block: predictors.quadratic(block.rows, inverse))
 
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
         """Return the map v -> Hessian(theta) v, exact: three passes a product."""
@@ -173,7 +187,7 @@ class BiasReducedNLL:
         plain = self.objective.hessian_product(theta)
 
         etas = data.map(self.objective.at(theta).eta)
-        states = list(zip(etas, self._metrics(self.at(theta)), strict=True))
+        states = list(zip(etas, self.at(theta).metrics, strict=True))
 
         def product(vector: Array) -> Array:
             direction = predictors.matrix(vector)
@@ -197,10 +211,6 @@ class BiasReducedNLL:
             return plain(vector) - 0.5 * self.share * slope
 
         return product
-
-
-def _inverse(factor: Factor) -> Array:
-    return factor.solve(np.eye(factor.size))
 
 
 def _weighted(rowwise: Array, block: RowBlock) -> Array:

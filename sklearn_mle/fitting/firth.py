@@ -26,10 +26,10 @@ Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
 # Where so many steps do not suffice Newton's method with exact Hessian products goes on.
-_STEPS = 20
+_STEPS = 10
 _ACCURACY = 1e-2
 # What is asked for is a score of zero, not a likelihood near its maximum.
-_TIGHTER = 1e-10
+_TIGHTER = 1e-9
 # Nats from the optimum within which the prior's curvature is worth its pass, and the part of the gap that a step may
 # leave before it is formed anew.
 _NEAR, _SLOW = 1.0, 0.05
@@ -68,47 +68,52 @@ def solve_bias_reduced(
     point, last, n_iter = objective.at(start), math.inf, 0
     prior: Array | None = None
     while True:
-        factor, gap = _metric(objective, point, prior)
+        factor, gradient, gap = _surroundings(objective, point, prior)
         shrinks = min(gap / last, 1.0)
         if (gap < _NEAR and prior is None) or shrinks > _SLOW:
             prior = objective.prior_curvature(point.theta)
-            factor, gap = _metric(objective, point, prior)
-        step = -factor.solve(point.gradient)
+            factor, gradient, gap = _surroundings(objective, point, prior)
+        step = -factor.solve(gradient)
         allowed = options.tol * min(1.0, max(null_value - point.value, _EPS * abs(point.value)))
         if gap * (shrinks if last < math.inf else 1.0) <= _TIGHTER * allowed:
             if factor is point.factor:
                 break
             # One more such step costs nothing, and needs no pass to be trusted.
             theta, nll = point.theta + step, point.nll + float(point.plain @ step)
-            return Solution(theta, nll, point.gradient, gap, point.factor, gap, Status.CONVERGED, n_iter)
+            return Solution(theta, nll, gradient, gap, point.factor, gap, Status.CONVERGED, n_iter)
         if n_iter == min(_STEPS, options.max_iter):
             break
         if gap > _FAR:
             plain = objective.objective.value_and_gradient(point.theta + step)[1]
-            left = point.gradient + (plain - point.plain) + (0.0 if prior is None else prior @ step)
+            left = gradient + (plain - point.plain) + (0.0 if prior is None else prior @ step)
             step = step - factor.solve(left) if np.isfinite(left).all() else step
-        known = point.theta, point.value, point.gradient
+        known = point.theta, point.value, gradient
         found = search(objective.value_and_gradient, known, step, gap, factor.squared_norm, problem.rounding)
         if found is None:
             break
         last, point, n_iter = gap, objective.at(found[0]), n_iter + 1
         if problem.observer(point.theta):
-            gap = _metric(objective, point, prior)[1]
-            return Solution(point.theta, point.nll, point.gradient, gap, point.factor, gap, Status.STOPPED, n_iter)
+            _, gradient, gap = _surroundings(objective, point, prior)
+            return Solution(point.theta, point.nll, gradient, gap, point.factor, gap, Status.STOPPED, n_iter)
     return _finished(problem, objective, point, options, null_value, n_iter)
 
 
-def _metric(objective: BiasReducedNLL, point: ReducedPoint, prior: Array | None) -> tuple[Factor, float]:
-    """Return the factor of F's curvature as far as it is known, and the gap in its metric.
+def _surroundings(objective: BiasReducedNLL, point: ReducedPoint, prior: Array | None) -> tuple[Factor, Array, float]:
+    """Return the factor of F's curvature as far as it is known, the gradient, and the gap that follows from them.
 
-    It is the information's where nothing is known of the prior's, or the two together are not positive definite.
+    The factor is the information's where nothing is known of the prior's, or the two together are not positive
+    definite. Remote from the optimum, by more nats than there are parameters, the prior's gradient is not worth its
+    pass.
     """
     factor = objective.factor(point.theta)
+    remote = 0.5 * factor.squared_norm(point.plain)
+    if prior is None and remote > len(point.theta):
+        return factor, point.plain, remote
     # Where the information had to be found by a QR of the rows, the sum of the two has no digits to tell.
     if prior is not None and isinstance(factor, CholeskyFactor):
         with suppress(NotPositiveDefiniteError):
             factor = CholeskyFactor(point.information + prior)
-    return factor, 0.5 * factor.squared_norm(point.gradient)
+    return factor, point.gradient, 0.5 * factor.squared_norm(point.gradient)
 
 
 def _finished(
