@@ -8,7 +8,7 @@ BENCH := benchmarks/.venv
 DOCS := docs/.venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help demo docs docs-quick test lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference clean
+.PHONY: help demo docs docs-quick test lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
@@ -22,6 +22,7 @@ help:
 	@echo "make docs         the documentation site in docs/_build/html, with its gallery; docs-quick runs no example"
 	@echo "make bench        time to solution beside the peers: hours; bench-quick tests it, bench-growth varies the size"
 	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and summary beside statsmodels"
+	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
 	@echo "make clean        remove everything that these commands made"
 
 demo: $(VENV)/.stamp
@@ -69,6 +70,9 @@ bench-quick: $(BENCH)/.stamp
 
 bench-growth: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.run --growth
+
+bench-dask: $(BENCH)/.stamp
+	$(BENCH)/bin/python -m benchmarks.dask
 
 bench-coverage: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.coverage
