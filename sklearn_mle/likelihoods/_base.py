@@ -194,6 +194,8 @@ class Likelihood(BaseEstimator, ABC):
         hessian = self.hessian(y, eta)
         if weight is not None:
             hessian = hessian * weight
+        if len(hessian) == 1:
+            return lambda change: hessian[0] * change
         return lambda change: np.einsum("jkn,kn->jn", hessian, change)
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:

@@ -78,7 +78,7 @@ class DenseRows:
         if self._shift is not None:
             columns -= self._shift
         if self._scale is not None:
-            columns /= self._scale
+            columns *= 1 / self._scale  # of a power of two: exact
         copy[:, -1] = 1
         return DenseRows(self._X, self._shift, self._scale, far=self._far, augmented=copy)
 
