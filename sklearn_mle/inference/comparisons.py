@@ -26,6 +26,9 @@ Array = NDArray[Any]
 
 # A larger model fits no worse; what it lacks beyond this many nats is not the optimizer's.
 _SHORT = 1e-3
+# A statistic up to here is what two fits leave to rounding: the larger model's estimate is at the boundary, where half
+# of the distribution lies.
+_NOTHING = 1e-6
 
 
 def likelihood_ratio_test(
@@ -101,7 +104,7 @@ def likelihood_ratio_test(
     if not boundary:
         return chi_squared_test("Likelihood ratio test", statistic, df)
     # With d further, regular, restrictions: half chi2(d) and half chi2(d + 1).
-    rest = float(stats.chi2.sf(statistic, df - 1)) if df > 1 else float(statistic <= 0)
+    rest = float(stats.chi2.sf(statistic, df - 1)) if df > 1 else float(statistic <= _NOTHING)
     p = 0.5 * (float(stats.chi2.sf(statistic, df)) + rest)
     return HypothesisTest("Likelihood ratio test (on the boundary)", statistic, df, p)
 

@@ -123,19 +123,16 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
     factor = _checked(lambda: information_factor(at.objective, at.theta), kind)
     power = 0.5 if kind == "HC2" else 1.0
     scale = at.reweighted(at.per_observation)
-    # A constant scale's parameter does not see the location's leverage: its information with it is zero.
-    mask = np.zeros(at.predictors.shape, dtype=bool)
-    mask[0] = True
-    location = mask[at.predictors.used]
 
     def block_factor(block: RowBlock) -> Array:
         assert block.offset is not None and block.weight is not None
         information = at.likelihood.expected_information(block.offset)[0, 0] * block.weight
+        # A constant scale's parameter does not see the location's leverage: its information with it is zero.
         one = np.zeros_like(block.offset)
         one[0] = 1
         lengths = np.empty(block.rows.n_rows)
         for rows, scores in _row_gradients(at, block, one):
-            lengths[rows] = np.square(factor.whiten(scores.T * location[:, None])).sum(axis=0)
+            lengths[rows] = np.square(factor.whiten(scores.T)).sum(axis=0)
         return np.power(np.maximum(1 - information * lengths, 0), -power)
 
     with np.errstate(divide="ignore"):

@@ -74,7 +74,14 @@ def test_light_tails_are_no_evidence_for_students_t():
     light = LOGIT + rng.uniform(-1, 1, N)
     small, large = GaussianMLERegressor().fit(X, light), MLERegressor(StudentT(df=None)).fit(X, light)
     found = likelihood_ratio_test(small, large, X, light)
-    assert found.statistic == pytest.approx(0, abs=1e-6) and found.p_value >= 0.49
+    assert found.statistic == pytest.approx(0, abs=1e-6) and found.p_value == pytest.approx(1, abs=1e-3)
+
+
+def test_counts_without_over_dispersion_are_no_evidence_for_the_negative_binomial():
+    even = np.arange(N) % 3
+    small, large = MLERegressor("poisson").fit(X, even), MLERegressor("negative_binomial").fit(X, even)
+    found = likelihood_ratio_test(small, large, X, even)
+    assert found.statistic == pytest.approx(0, abs=1e-6) and found.p_value == pytest.approx(1, abs=1e-3)
 
 
 def test_likelihood_ratio_errors():
@@ -133,6 +140,9 @@ def test_score_test_errors():
     model = MLELogisticClassifier().fit(X[AB], BINARY)
     with pytest.raises(ValueError, match="depend on the others"):
         score_test(model, X[AB], BINARY, X["a"] + X["b"])
+    scales = GaussianMLERegressor(scale="log_linear").fit(X[AB], REAL)
+    with pytest.raises(ValueError, match="depend on the others"):
+        score_test(scales, X[AB], REAL, np.column_stack([X["c"], X["a"]]))
     with pytest.raises(ValueError, match="one row per row"):
         score_test(model, X[AB], BINARY, X["c"][:-1])
     with pytest.raises(ValueError, match="with a penalty, class_weight or bias reduction"):
