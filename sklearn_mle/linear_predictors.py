@@ -210,15 +210,14 @@ class LinearPredictors:
         """Return the curvature in theta, shape (size, size), from what ``curvature`` returned, summed over blocks."""
         if self.contrast is None:
             return curvature
-        q, width = len(self.contrast), curvature.shape[-1]
-        full = np.zeros((q, width, q, width))
-        for block, j, k in zip(curvature, *np.tril_indices(q, -1), strict=True):
-            full[j, :, k] = full[k, :, j] = block
-            full[j, :, j] -= block
-            full[k, :, k] -= block
-        half = np.tensordot(self.contrast, full, (0, 0))
-        free = np.tensordot(half, self.contrast, (2, 0)).transpose(0, 1, 3, 2)
-        flat = free.reshape(self.used.size, self.used.size)
+        # A block between classes j and k stands for minus itself times the square of e_j - e_k: one product with all of
+        # those, in the basis of the contrast, adds the blocks up.
+        free, width = self.shape
+        j, k = np.tril_indices(len(self.contrast), -1)
+        between = self.contrast[j] - self.contrast[k]
+        squares = -np.einsum("ia,ib->abi", between, between).reshape(free**2, len(j))
+        summed = np.dot(squares, curvature.reshape(len(j), width**2)).reshape(free, free, width, width)
+        flat = summed.transpose(0, 2, 1, 3).reshape(self.used.size, self.used.size)
         return flat if self._index is None else flat[np.ix_(self._index, self._index)]
 
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:

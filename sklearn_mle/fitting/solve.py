@@ -305,7 +305,9 @@ def _lbfgs(
     left = 0 if near.status in (Status.STOPPED, Status.MAX_ITER) else options.max_iter - n_iter
     known = near.value, near.gradient
     if formed:
-        end = solve_newton(problem, theta, tol=tol, max_iter=left, null_value=null_value, known=known)
+        end = solve_newton(
+            problem, theta, tol=tol, max_iter=left, null_value=null_value, known=known, enough=_AT_ROUNDING
+        )
     else:
         end = solve_newton_cg(problem, factor, theta, tol=tol, max_iter=left, null_value=null_value, known=known)
     status = near.status if near.status is Status.STOPPED else end.status

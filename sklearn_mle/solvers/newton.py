@@ -165,22 +165,23 @@ def _polish(
     """Return the point after more Newton steps, its gap, and the last factor with the gap where it was formed.
 
     A factor serves as long as a step cuts the gap twentyfold; where that ends before rounding does, it is formed anew.
+    One that has just cut it a thousandfold, and then no more, has met rounding.
     """
     theta, value, gradient, gap, factor_gap = state
-    fresh = gap == factor_gap
+    trusted = gap == factor_gap
     for _ in range(steps):
         if gap <= enough:
             break
         candidate = theta - factor.solve(gradient)
         new_value, new_gradient = problem.value_and_gradient(candidate)
         new_gap = 0.5 * factor.squared_norm(new_gradient)
-        better, stalled = new_gap < gap, not new_gap < 0.05 * gap
+        better, stalled, swift = new_gap < gap, not new_gap < 0.05 * gap, new_gap < 1e-3 * gap
         if better:
             theta, value, gradient, gap = candidate, new_value, new_gradient, new_gap
         if stalled:
-            if fresh or problem.constant_curvature:
+            if trusted or problem.constant_curvature:
                 break  # the factor is not to blame: rounding, or a likelihood without a maximum
             factor = _factor(problem, theta)
             gap = factor_gap = 0.5 * factor.squared_norm(gradient)
-        fresh = stalled
+        trusted = stalled or swift
     return theta, value, gradient, gap, factor, factor_gap
