@@ -3,6 +3,7 @@
 from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test, wald_test
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.infer import infer
+from sklearn_mle.inference.penalized_ratio import penalized_likelihood_ratio_test
 from sklearn_mle.inference.predictions import mean_interval, probability_interval
 from sklearn_mle.inference.profile import ProfileLikelihood, profile_interval
 from sklearn_mle.inference.result import DeltaMethod, Inference
@@ -20,6 +21,7 @@ __all__ = [
     "infer",
     "likelihood_ratio_test",
     "mean_interval",
+    "penalized_likelihood_ratio_test",
     "probability_interval",
     "profile_interval",
     "score_test",

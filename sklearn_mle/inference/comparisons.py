@@ -14,7 +14,8 @@ from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel
-from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
+from sklearn_mle.inference.penalized_ratio import penalized_ratio
+from sklearn_mle.inference.reading import open_up, own_columns, read_estimator, with_scale
 from sklearn_mle.information import information_factor
 from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
@@ -44,7 +45,10 @@ def likelihood_ratio_test(
     Parameters
     ----------
     smaller, larger : fitted estimators
-        Unpenalized maximum likelihood fits to the same rows, as for ``infer``; pipelines select or derive columns.
+        Unpenalized maximum likelihood fits to the same rows, as for ``infer``; pipelines select or derive columns. Of
+        two bias-reduced (Firth) fits the ratio of penalized likelihoods is taken, both penalized by the information of
+        the larger model, in which the columns that the smaller lacks are held at zero: see
+        ``penalized_likelihood_ratio_test``.
     X : array-like, or a pair of them
         The data of both fits. An estimator that was fitted to some named columns of a frame is given these. A pair
         (X of the smaller, X of the larger) serves estimators whose columns have no names.
@@ -80,6 +84,8 @@ def likelihood_ratio_test(
     of_each = X if isinstance(X, tuple) else (X, X)
     if len(of_each) != 2:
         raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
+    if _bias_reduced(smaller) and _bias_reduced(larger):
+        return penalized_ratio(smaller, larger, of_each, y, sample_weight, offset)
     with single_threaded_blas:
         small, low, k_small = _likelihood(smaller, of_each[0], y, sample_weight, offset)
         large, high, k_large = _likelihood(larger, of_each[1], y, sample_weight, offset)
@@ -109,6 +115,10 @@ def likelihood_ratio_test(
     return HypothesisTest("Likelihood ratio test (on the boundary)", statistic, df, p)
 
 
+def _bias_reduced(estimator: Any) -> bool:
+    return getattr(open_up(estimator, None)[0], "bias_reduction", None) is not None
+
+
 def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:
     """Return whether one likelihood is another's at a boundary; None where it is not within it."""
     if isinstance(smaller, Poisson) and isinstance(larger, NegativeBinomial):
@@ -122,20 +132,12 @@ def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:
 
 
 def _likelihood(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, float, int]:
-    inside, X, names = open_up(estimator, _own_columns(estimator, X))
+    inside, X, names = open_up(estimator, own_columns(estimator, X))
     model = read_estimator(inside, feature_names=names)
     _refuse_penalized(model)
     data = model.read(X, y, sample_weight, offset)
     at = AtEstimate.of(with_scale(model, data), data, "frequency")
     return model, -at.objective.nll(at.theta) * at.prepared.unit, at.n_parameters
-
-
-def _own_columns(estimator: Any, X: Any) -> Any:
-    """Return the columns of a frame that an estimator was fitted to."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None or not hasattr(X, "columns") or list(names) == list(X.columns):
-        return X
-    return X[list(names)]
 
 
 def _refuse_penalized(model: FittedModel) -> None:

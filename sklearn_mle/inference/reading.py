@@ -15,7 +15,7 @@ from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.numerics.stored import StoredArray, as_stored, dot_rows
 
-__all__ = ["open_up", "read_estimator", "with_scale"]
+__all__ = ["open_up", "own_columns", "read_estimator", "with_scale"]
 
 Array = NDArray[Any]
 
@@ -49,6 +49,14 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
             estimator = estimator.steps[-1][1]
         else:
             return estimator, X, names
+
+
+def own_columns(estimator: Any, X: Any) -> Any:
+    """Return the columns of a frame that an estimator was fitted to."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or not hasattr(X, "columns") or list(names) == list(X.columns):
+        return X
+    return X[list(names)]
 
 
 def _names_out(transformer: Any) -> Any:
