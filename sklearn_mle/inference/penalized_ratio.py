@@ -88,7 +88,7 @@ def penalized_likelihood_ratio_test(
     >>> y = [0, 0, 0, 0, 1, 1, 1]
     >>> model = MLELogisticClassifier(bias_reduction="firth").fit(X, y)
     >>> penalized_likelihood_ratio_test(model, X, y, "x0")
-    Penalized likelihood ratio test: chi2(1) = 5.79009, p = 0.01612
+    Penalized likelihood ratio test: chi2(1) = 6.10032, p = 0.01352
     """
     inside, X, names = open_up(estimator, X)
     model = read_estimator(inside, feature_names=names)
@@ -131,7 +131,8 @@ def penalized_ratio(
 ) -> HypothesisTest:
     """Return the test of the larger of two bias-reduced fits with the columns that the smaller lacks held at zero."""
     (small, low), (large, high) = (
-        _read(estimator, columns, y, sample_weight, offset) for estimator, columns in zip((smaller, larger), X, strict=True)
+        _read(estimator, columns, y, sample_weight, offset)
+        for estimator, columns in zip((smaller, larger), X, strict=True)
     )
     if small.classes != large.classes:
         raise ValueError(f"smaller has the classes {small.classes} and larger {large.classes}: they must be the same.")
@@ -149,7 +150,9 @@ def penalized_ratio(
         kept.add(width - 1)
     tested = [int(place) for place in large.entries if place % width not in kept]
     if not tested or (small.terms[0].intercept and not large.terms[0].intercept):
-        raise ValueError("larger must have all columns of smaller and more: give the model with more restrictions first.")
+        raise ValueError(
+            "larger must have all columns of smaller and more: give the model with more restrictions first."
+        )
     return _ratio_of(large, high, tested)
 
 
@@ -214,7 +217,9 @@ def _rise(reduced: BiasReducedNLL, forms: Array, distances: Array) -> tuple[floa
     end = solve_newton(problem, np.zeros(size - rank), tol=_ENOUGH, max_iter=_STEPS, null_value=np.inf, polish=0)
     if end.status is Status.MAX_ITER:
         warnings.warn(
-            ConvergenceWarning(f"The restricted fit ended {end.gap:.2g} nats from its maximum; the statistic is too large."),
+            ConvergenceWarning(
+                f"The restricted fit ended {end.gap:.2g} nats from its maximum; the statistic is too large."
+            ),
             stacklevel=5,
         )
     return end.value - minimum, rank

@@ -80,7 +80,8 @@ def test_two_fits_are_a_test_of_the_larger():
     larger = firth(list("abc"), CLASSES)
     found = penalized_likelihood_ratio_test(larger, X, CLASSES, ["b", "c"])
     smaller = firth(["a"], CLASSES)
-    assert likelihood_ratio_test(smaller, larger, X, CLASSES) == found
+    again = likelihood_ratio_test(smaller, larger, X, CLASSES)
+    assert again.statistic == pytest.approx(found.statistic, rel=1e-12) and again.df == found.df
     pipe = make_pipeline(
         make_column_transformer(("passthrough", ["a"])), MLELogisticClassifier(bias_reduction="firth")
     ).fit(X, CLASSES)
