@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     runs = []
     with Cluster(options.workers) as cluster:
         for rows in sorted({*options.model_rows, options.rows}):
-            solvers = [name for name in SOLVERS if name == OURS or (options.peers and rows == options.rows)]
+            solvers = [name for name in SOLVERS if name == OURS or (name in options.solvers and rows == options.rows)]
             data = {"rows": rows, "blocks": -(-rows // options.block_rows), **own}
             with published(cluster.address, rows, options):
                 for solver in solvers:
@@ -54,7 +54,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--model-rows", type=int, nargs="*", default=[500_000, 1_000_000])
-    parser.add_argument("--no-peers", dest="peers", action="store_false")
+    parser.add_argument("--solvers", nargs="*", choices=SOLVERS, default=list(SOLVERS), help="ours is always there")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds of one fit's process")
     parser.add_argument("--output", default=str(PROJECT / "benchmarks" / "output" / "dask"))
     return parser.parse_args(arguments)
@@ -99,7 +99,7 @@ def judge(runs: list[dict[str, Any]]) -> None:
             run["gap"] = run["objective"] - min(same)
     ours = [run for run in runs if run["solver"] == OURS and "seconds" in run]
     if ours:
-        costs = Costs.of(ours[0])
+        costs = Costs.of(ours[: max(1, len(ours) - 1)][:2])
         for run in ours:
             run["predicted"] = costs.predict(run)
         ours[0]["costs"] = vars(costs)

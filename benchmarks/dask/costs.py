@@ -1,20 +1,24 @@
-"""A model of a fit's time, its constants measured on one run and held against others.
+"""A model of a fit's time, its constants measured on small runs and held against larger ones.
 
 A pass of kind k over B blocks of m rows on W workers, of one thread each, takes
 
-    ceil(B / W) (m a_k + h) + L r + g
+    s + ceil(B / W) (m a_k + h) + L r
 
-with a_k the seconds a row (measured: the tasks of that kind), h the scheduling of a task, r a sum of eight neighbours
-in one of the L = ceil(log8 B) levels of the tree, and g what the client needs from one pass to the next: it solves for
-the step and submits the tasks. The sample that is solved first is in g of the pass that fetches it.
+with s its start, a_k the seconds a row (the median task of that kind), h the scheduling of a task, and r a sum of eight
+neighbours in one of the L = ceil(log8 B) levels of the tree. A fit takes g more: the client checks what it was given,
+solves for the sample's optimum and for steps, and submits the tasks.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
-__all__ = ["Costs"]
+import numpy as np
+from scipy.optimize import nnls
+
+__all__ = ["Costs", "levels"]
 
 GROUP = 8
 
@@ -26,43 +30,41 @@ class Costs:
     Attributes
     ----------
     a_row : dict of str to float
-        By the kind of pass.
-    a_task : float
-        h: beyond the work itself, for each round of tasks.
-    a_level : float
-        r: a level of the tree.
-    between : float
-        The sum of g over the passes of a fit.
+        a, by the kind of pass.
+    a_pass, a_task, a_level, a_fit : float
+        s, h, r and g.
     """
 
     a_row: dict[str, float]
+    a_pass: float
     a_task: float
     a_level: float
-    between: float
+    a_fit: float
 
     @classmethod
-    def of(cls, run: dict[str, Any]) -> "Costs":
-        """Measure the constants on one fit."""
-        rows_a_block, workers = run["rows"] / run["blocks"], run["workers"]
-        busy: dict[str, list[float]] = {}
-        for one in run["passes"]:
-            busy.setdefault(one["kind"], []).append(one["busy"] / one["blocks"] / rows_a_block)
-        a_row = {kind: sum(seconds) / len(seconds) for kind, seconds in busy.items()}
-        a_level = run["sum_seconds"] / max(run["n_sums"], 1)
-        rest = []
-        for one in run["passes"]:
-            rounds = math.ceil(one["blocks"] / workers)
-            rest.append((one["span"] - one["busy"] / workers - levels(one["blocks"]) * a_level) / rounds)
-        between = run["seconds"] - sum(one["span"] for one in run["passes"])
-        return cls(a_row, max(median(rest), 0.0), a_level, between)
+    def of(cls, runs: Sequence[dict[str, Any]]) -> "Costs":
+        """Measure the constants on some fits; s and h are told apart by different numbers of blocks."""
+        of_kind: dict[str, list[float]] = {}
+        design, rest = [], []
+        a_level = sum(run["sum_seconds"] for run in runs) / max(sum(run["n_sums"] for run in runs), 1)
+        for run in runs:
+            for one in run["passes"]:
+                rounds = math.ceil(one["blocks"] / run["workers"])
+                of_kind.setdefault(one["kind"], []).append(one["a_block"] * run["blocks"] / run["rows"])
+                design.append([1.0, rounds])
+                rest.append(one["span"] - rounds * one["a_block"] - levels(one["blocks"]) * a_level)
+        (a_pass, a_task), _ = nnls(np.array(design), np.array(rest))
+        a_fit = mean(run["seconds"] - sum(one["span"] for one in run["passes"]) for run in runs)
+        a_row = {kind: median(seconds) for kind, seconds in of_kind.items()}
+        return cls(a_row, float(a_pass), float(a_task), a_level, a_fit)
 
     def predict(self, run: dict[str, Any]) -> float:
         """Return the seconds of a fit with the passes of a run, from its rows, blocks and workers alone."""
-        total = self.between
+        rounds = math.ceil(run["blocks"] / run["workers"])
+        total = self.a_fit
         for one in run["passes"]:
-            rounds = math.ceil(run["blocks"] / run["workers"])
             work = run["rows"] / run["blocks"] * self.a_row[one["kind"]]
-            total += rounds * (work + self.a_task) + levels(run["blocks"]) * self.a_level
+            total += self.a_pass + rounds * (work + self.a_task) + levels(run["blocks"]) * self.a_level
         return total
 
 

@@ -1,6 +1,7 @@
 """What the tasks of a fit say of its passes: Dask's task stream, read by the names that this library gives them."""
 
 import re
+from statistics import median
 from typing import Any
 
 __all__ = ["passes_of"]
@@ -11,9 +12,10 @@ SUM = "mle-sum"
 
 
 def passes_of(stream: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, float]:
-    """Return the passes in order (kind, blocks, busy seconds of all, span from first start to last stop), and the sums.
+    """Return the passes in order (kind, blocks, median seconds of a block, span), the number of sums and their seconds.
 
-    A span ends with the last sum of its tree. Tasks of other names (the peers') are no passes.
+    A span goes from the start of the first task to the end of the last, or of the last sum of its tree. Tasks of other
+    names (the peers') are no passes.
     """
     passes: dict[str, dict[str, Any]] = {}
     sums: list[tuple[float, float]] = []
@@ -26,14 +28,14 @@ def passes_of(stream: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, 
         if named[1] == SUM:
             sums.append((start, stop))
             continue
-        found = passes.setdefault(named[2], {"kind": named[1], "blocks": 0, "busy": 0.0, "start": start, "stop": stop})
-        found["blocks"] += 1
-        found["busy"] += stop - start
+        found = passes.setdefault(named[2], {"kind": named[1], "times": [], "start": start, "stop": stop})
+        found["times"].append(stop - start)
         found["start"], found["stop"] = min(found["start"], start), max(found["stop"], stop)
     ordered = sorted(passes.values(), key=lambda found: found["start"])
     starts = [found["start"] for found in ordered]
     for found, after in zip(ordered, [*starts[1:], float("inf")], strict=False):
         ends = [stop for start, stop in sums if found["start"] <= start < after]
-        found["span"] = max([found["stop"], *ends]) - found["start"]
-        del found["start"], found["stop"]
+        found["span"] = max([found["stop"], *ends]) - found.pop("start")
+        found["blocks"], found["a_block"] = len(found["times"]), median(found.pop("times"))
+        del found["stop"]
     return ordered, len(sums), sum(stop - start for start, stop in sums)

@@ -42,7 +42,11 @@ def _model(runs: list[dict[str, Any]]) -> list[str]:
     modelled = [run for run in runs if "predicted" in run]
     if not modelled:
         return []
-    lines = ["The model, its constants from the first run:", "", "| rows | blocks | measured, s | predicted, s | off |"]
+    lines = [
+        "The model, its constants from the one or two smallest runs of several:",
+        "",
+        "| rows | blocks | measured, s | predicted, s | off |",
+    ]
     lines.append("|---|---|---|---|---|")
     for run in modelled:
         times = [f"{run[name]:.2f}" for name in ("seconds", "predicted")]
@@ -52,8 +56,8 @@ def _model(runs: list[dict[str, Any]]) -> list[str]:
     return [
         *lines,
         "",
-        f"h = {costs['a_task'] * 1e3:.1f} ms a round of tasks, r = {costs['a_level'] * 1e3:.1f} ms a level, "
-        f"g = {costs['between']:.2f} s a fit in all; nanoseconds a row: {a_row}.",
+        f"s = {costs['a_pass'] * 1e3:.1f} ms a pass, h = {costs['a_task'] * 1e3:.1f} ms a round of tasks, "
+        f"r = {costs['a_level'] * 1e3:.1f} ms a level, g = {costs['a_fit']:.2f} s a fit; nanoseconds a row: {a_row}.",
     ]
 
 
@@ -61,8 +65,7 @@ def _passes(runs: list[dict[str, Any]]) -> list[str]:
     lines = ["Passes of the last fit of ours:", "", "| pass | blocks | ms a block | span, s |", "|---|---|---|---|"]
     ours = [run for run in runs if run.get("passes")]
     for one in ours[-1]["passes"] if ours else []:
-        per_block = one["busy"] / one["blocks"] * 1e3
-        lines.append(_row(one["kind"], one["blocks"], f"{per_block:.1f}", f"{one['span']:.2f}"))
+        lines.append(_row(one["kind"], one["blocks"], f"{one['a_block'] * 1e3:.1f}", f"{one['span']:.2f}"))
     return lines
 
 

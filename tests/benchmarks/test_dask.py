@@ -55,8 +55,8 @@ def stream():
 def test_passes_are_read_from_the_names_of_tasks():
     passes, n_sums, sum_seconds = passes_of(stream())
     assert passes == [
-        {"kind": "mle-nll-gradient", "blocks": 3, "busy": 3.0, "span": 3.0},
-        {"kind": "mle-curvature", "blocks": 3, "busy": 3.0, "span": 2.0},
+        {"kind": "mle-nll-gradient", "blocks": 3, "a_block": 1.0, "span": 3.0},
+        {"kind": "mle-curvature", "blocks": 3, "a_block": 1.0, "span": 2.0},
     ]
     assert (n_sums, sum_seconds) == (1, 0.5) and passes_of([])[0] == []
 
@@ -66,20 +66,21 @@ def test_the_tree_has_as_many_levels_as_groups_of_eight_need():
 
 
 def run_of(rows, blocks, workers):
-    """What a fit takes whose costs are known: 1 us and 3 us a row, 2 ms a round, 1 ms a level, 0.5 s between."""
+    """A fit whose costs are known: 1 us and 3 us a row, 20 ms a pass, 2 ms a round, 1 ms a level, 0.5 s beside."""
     passes, seconds = [], 0.5
     for kind, a_row in (("gradient", 1e-6), ("gradient", 1e-6), ("curvature", 3e-6)):
-        span = -(-blocks // workers) * (rows / blocks * a_row + 2e-3) + levels(blocks) * 1e-3
-        passes.append({"kind": kind, "blocks": blocks, "busy": rows * a_row, "span": span})
+        a_block = rows / blocks * a_row
+        span = 20e-3 + -(-blocks // workers) * (a_block + 2e-3) + levels(blocks) * 1e-3
+        passes.append({"kind": kind, "blocks": blocks, "a_block": a_block, "span": span})
         seconds += span
     measured = {"rows": rows, "blocks": blocks, "workers": workers, "passes": passes, "seconds": seconds}
     return {**measured, "n_sums": 10, "sum_seconds": 1e-2}
 
 
 def test_the_model_finds_its_constants_and_predicts_other_sizes():
-    costs = Costs.of(run_of(100_000, 10, 2))
+    costs = Costs.of([run_of(100_000, 10, 2), run_of(200_000, 20, 2)])
     assert costs.a_row == pytest.approx({"gradient": 1e-6, "curvature": 3e-6})
-    assert (costs.a_task, costs.a_level, costs.between) == pytest.approx((2e-3, 1e-3, 0.5))
+    assert (costs.a_pass, costs.a_task, costs.a_level, costs.a_fit) == pytest.approx((20e-3, 2e-3, 1e-3, 0.5))
     other = run_of(1_000_000, 40, 4)
     assert costs.predict(other) == pytest.approx(other["seconds"])
 
@@ -87,7 +88,7 @@ def test_the_model_finds_its_constants_and_predicts_other_sizes():
 def test_the_report_names_what_failed_and_what_was_missed(tmp_path, capsys):
     ours = {"solver": "sklearn_mle", "setting": "default", "n_passes": 7, "received": 1, "sent": 2, "memory": 3}
     ours |= run_of(1000, 10, 2) | {"gap": 0.0, "objective": 0.5, "predicted": 0.6}
-    ours["costs"] = vars(Costs.of(ours))
+    ours["costs"] = vars(Costs.of([ours]))
     slow = {**ours, "solver": "dask_ml lbfgs", "gap": 1e-3}
     late = {"solver": "dask_ml admm", "setting": "default", "rows": 1000, "failed": "not done within 9 s"}
     del slow["predicted"], slow["costs"]
