@@ -156,12 +156,13 @@ class _LogisticFit:
     def _class_mass(self) -> Array:
         """Return the weight of every class, from hard or soft labels."""
         data = self.prepared.data
-        y, weight = data.y, np.ones(data.n_rows) if data.weight is None else data.weight
+        y, weight = data.y, data.weight
         if self.binary:
-            second = float(weight @ y)
             # Exact zeros matter, so the first class is not taken as the rest of the sum.
-            return np.array([float(weight @ (1 - y)), second])
-        return y @ weight if y.ndim == 2 else np.bincount(y, weights=weight, minlength=self.n_classes)
+            return np.array([float(part.sum() if weight is None else weight @ part) for part in (1 - y, y)])
+        if y.ndim == 2:
+            return y.sum(axis=1) if weight is None else y @ weight
+        return np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64)
 
     def _predictors(self, active: Array) -> LinearPredictors:
         p = self.prepared.data.n_columns
