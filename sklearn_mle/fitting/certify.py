@@ -55,6 +55,8 @@ def certify(
 ) -> Verdict:
     """Return whether a finite maximum exists, and the solution, improved where the proof asked for it.
 
+    A fit that a callback stopped is returned as it is, unexamined.
+
     Parameters
     ----------
     objective : PenalizedNLL

@@ -103,7 +103,7 @@ def fit_check_loss(
         return observer(outcome.to_original(full(theta, scale)))
 
     optimum = _nothing(problem) if silent and prior.any() else problem.minimize(options.max_iter, watch)
-    if not prior.any() and optimum.status is not Status.STOPPED:
+    if not prior.any() and not optimum.status.early:
 
         def coefficients(theta: Array) -> Array:
             matrix = predictors.matrix(theta)
@@ -149,7 +149,7 @@ def fit_check_loss(
 
 def judged(status: Status, gap: float, options: FitOptions, n_obs: float) -> Status:
     """Return how a fit ended that was not cut short: the gap decides, which is known at the end."""
-    if status in (Status.STOPPED, Status.MAX_ITER):
+    if status.early:
         return status
     return Status.CONVERGED if gap <= max(options.tol, _RELATIVE_ROUNDING * n_obs) else Status.ROUNDING
 

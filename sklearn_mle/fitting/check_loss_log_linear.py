@@ -57,7 +57,9 @@ def fit_check_loss_log_linear(
 
     The gap is the sum of what each of the two could gain alone.
     """
-    constant = fit_check_loss(likelihood, prepared, replace(options, scale="constant"), start=None, observer=None)
+    constant = fit_check_loss(likelihood, prepared, replace(options, scale="constant"), start=None, observer=observer)
+    if constant.status is Status.STOPPED:
+        return replace(constant, scale=None)
     of_scale = find_dependence(prepared.data, prepared.columns, intercept=True)
     saturated = of_scale is not None and is_saturated(prepared.data, of_scale)
     if saturated and constant.scale:
@@ -120,13 +122,21 @@ class _Turns:
         status, n_iter, passes, idle = Status.MAX_ITER, 0, 0, 0
         while True:
             objective = self._of_scale(theta)
-            solution = self._log_scale(objective, log_scale)
+            solution = self._log_scale(objective, log_scale, partial(self._watch, theta))
             log_scale = solution.theta
+            if solution.status is Status.STOPPED:
+                # How much the location alone could gain is not known, and would cost passes.
+                return self._result(theta, log_scale, solution, np.inf, Status.STOPPED, n_iter + 1, passes, warnings)
             problem = self._of_location(log_scale)
-            optimum = self._location(problem, optimum)
+            optimum = self._location(problem, optimum, partial(self._watch, log_scale=log_scale))
             gain = problem.value(theta) - problem.value(optimum.theta)
+            if gain < 0 and optimum.status.early:
+                optimum, gain = replace(optimum, theta=theta), 0.0
             passes += objective.data.n_passes + problem.data.n_passes
             n_iter += 1
+            if optimum.status.early:
+                theta, status = optimum.theta, optimum.status
+                break  # an inexact location has no vertex to stay at, so more turns would not end
             change = float(np.abs(optimum.theta - theta).max(initial=0.0))
             still = change <= _STILL * (1 + float(np.abs(theta).max(initial=0.0)))
             idle = idle + 1 if gain <= 0.1 * self.options.tol else 0
@@ -134,11 +144,11 @@ class _Turns:
                 status = Status.CONVERGED
                 break
             theta = optimum.theta
-            if self.observer is not None and self.observer(self.outcome.to_original(self._matrix(theta, log_scale))):
+            if self._watch(theta, log_scale):
                 status = Status.STOPPED
                 break
-            if n_iter == self.options.max_iter or optimum.status is Status.MAX_ITER:
-                break  # an inexact location has no vertex to stay at, so more turns would not end
+            if n_iter == self.options.max_iter:
+                break
         if status is Status.CONVERGED and not self.precision.any():
             optimum = with_least_norm(problem, optimum, self._coefficients)
             theta = optimum.theta
@@ -158,25 +168,32 @@ class _Turns:
         theta, log_scale = self.location.theta(matrix[:1]), self.scale.theta(matrix)
         return self._result(theta, log_scale, solution, 0.0, Status.CONVERGED, 1, 0, warnings)
 
-    def _log_scale(self, objective: PenalizedNLL, start: Array) -> Solution:
+    def _watch(self, theta: Array, log_scale: Array) -> bool:
+        if self.observer is None:
+            return False
+        return self.observer(self.outcome.to_original(self._matrix(theta, log_scale)))
+
+    def _log_scale(self, objective: PenalizedNLL, start: Array, observer: Observer) -> Solution:
         """Return the optimum of the log scale's coefficients."""
-        found = solve(objective, start, self.options, null_value=np.inf)
-        if found.status is Status.CONVERGED:
+        found = solve(objective, start, self.options, null_value=np.inf, observer=observer)
+        if found.status in (Status.CONVERGED, Status.STOPPED):
             return found
         # A row that is fitted exactly and has a column to itself is linear in the log scale, down to the floor: there
         # Newton's step has no length, and that of the expected information takes its place.
         factor = partial(absolute_factor, objective)
-        problem = Problem(objective.value_and_gradient, factor, factor, objective.hessian_product)
+        problem = Problem(objective.value_and_gradient, factor, factor, objective.hessian_product, observer=observer)
         near = solve_newton(problem, start, tol=_ROUGH, max_iter=self.options.max_iter, null_value=np.inf, polish=0)
-        return solve(objective, near.theta, self.options, null_value=np.inf)
+        if near.status is Status.STOPPED:
+            return near
+        return solve(objective, near.theta, self.options, null_value=np.inf, observer=observer)
 
-    def _location(self, problem: CheckLoss, previous: Optimum | None) -> Optimum:
+    def _location(self, problem: CheckLoss, previous: Optimum | None, observer: Observer) -> Optimum:
         """Return the location's optimum: its rows at zero mostly stay as the weights change, and need only a proof."""
         if previous is not None:
             still = problem.again(previous)
             if still is not None and still.gap <= 0.01 * self.options.tol:
                 return still
-        return problem.minimize(self.options.max_iter, lambda theta: False)
+        return problem.minimize(self.options.max_iter, observer)
 
     def _of_scale(self, theta: Array) -> PenalizedNLL:
         """Return the objective in the log scale's coefficients, the location as given."""

@@ -85,7 +85,7 @@ def fit_gaussian(
 def _refined(objective: PenalizedNLL, solution: Solution, outcome: Outcome) -> DoubleDouble:
     """Return theta with the digits that an ill-conditioned design or a centred y lost."""
     theta, factor = DoubleDouble.of(solution.theta), solution.factor
-    if factor is None:
+    if factor is None or solution.status.early:
         return theta
     cancellation = outcome.cancellation(objective.predictors.exact_matrix(theta))
     if not worth_refining(objective, factor, cancellation):

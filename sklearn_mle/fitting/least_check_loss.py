@@ -125,9 +125,8 @@ class CheckLoss:
             return self._from(np.arange(n), self._least_squares() if start is None else start, max_iter, observer)
         sample = sample_rows(self.data, sample_size)
         held = np.maximum(self.precision, _SAMPLE_PRIOR)
-        near = replace(self, data=sample, precision=held).minimize(max_iter, observer)
-        if near.status is Status.STOPPED:
-            return self._judged(near.theta, self._sides(near.theta), np.zeros(0, np.intp), near.status, near.n_iter)
+        # What the sample's fit passes by is not shown: only of all rows can one point be told to be better.
+        near = replace(self, data=sample, precision=held).minimize(max_iter, lambda theta: False)
         return self._from(self._in_doubt(near.theta, sample), near.theta, max_iter, observer)
 
     def value(self, theta: Array) -> float:
@@ -160,12 +159,17 @@ class CheckLoss:
             optimum = self._among(rows, theta, dual, max_iter, observer)
             n_iter += optimum.n_iter
             optimum = replace(optimum, n_iter=n_iter)
+            if optimum.status.early:
+                smooth = self._smooth(np.zeros(self.size))
+                if loss + smooth.value(theta) < optimum.loss + smooth.value(optimum.theta):
+                    optimum = replace(optimum, theta=theta, loss=loss)  # the gap of a worse point bounds its own
+                return optimum
             excess = self._excess(self._residual(optimum.theta), optimum.dual)
             joining = np.setdiff1d(np.flatnonzero(excess > 0), rows)
             unsolved = optimum.gap - float(excess[joining].sum()) > _UNSOLVED * (loss + optimum.gap)
             if len(rows) < n and (optimum.status is Status.ROUNDING or unsolved):
                 joining = np.arange(n)  # the rows in doubt are no problem by themselves: they leave a direction open
-            if len(rows) == n or not len(joining) or optimum.status in (Status.STOPPED, Status.MAX_ITER):
+            if len(rows) == n or not len(joining):
                 return optimum
             rows, dual = np.union1d(rows, joining), optimum.dual
             if optimum.loss < loss:  # rows that joined in vain may have run away
@@ -201,7 +205,7 @@ class CheckLoss:
         whole_dual = dual.copy()
         whole_dual[rows] = inner.dual
         found = self._judged(inner.theta, whole_dual, rows[inner.at_zero], inner.status, inner.n_iter)
-        if inner.status in (Status.STOPPED, Status.MAX_ITER):
+        if inner.status.early:
             return found
         exact = self._on_face(found, part, rows, inner.at_zero, smooth)
         return exact if exact is not None and exact.gap <= found.gap else found

@@ -46,6 +46,9 @@ def final_factor(objective: PenalizedNLL, solution: Solution) -> tuple[Factor | 
         return solution.factor, 0.0
     # Where there is no Hessian's factor, or for many parameters, one of another kind may have taken its place.
     own = isinstance(solution.factor, CholeskyFactor) and solution.factor.size <= MOST_DIAGONALIZED
+    if solution.status.early:
+        # It is of the very point where the fit was cut short, and another would be a pass more.
+        return (solution.factor, drift) if objective.likelihood.convex or own else (None, math.inf)
     if objective.likelihood.convex or own:
         work = objective.data.n_rows * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
         if drift <= _NO_DRIFT or work > _CHEAP:

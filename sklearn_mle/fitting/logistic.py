@@ -221,14 +221,17 @@ class _LogisticFit:
         reduced = self.reduced
         if reduced is None or reduced.objective is not objective:
             reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
+        observer, options = self._watch(objective), self.options
         reference, n_iter = reduced.at(null).value, 0
         if theta is null and objective.data.n_rows * float(objective.predictors.size) ** 2 > _LARGE_WORK:
             # The neighbourhood of the maximum, found by a sample of the rows, is near that of the mode.
-            near = solve(objective, null, self.options, null_value=null_value, tol=_ROUGH)
+            near = solve(objective, null, options, null_value=null_value, tol=_ROUGH, observer=observer)
+            if near.status is Status.STOPPED:
+                return near
             n_iter = near.n_iter
+            options = replace(options, max_iter=max(options.max_iter - n_iter, 0))
             theta = near.theta if reduced.at(near.theta).value < reference else null
-        observer = self._watch(objective)
-        solution = solve_bias_reduced(reduced, theta, self.options, null_value=reference, observer=observer)
+        solution = solve_bias_reduced(reduced, theta, options, null_value=reference, observer=observer)
         return replace(solution, n_iter=n_iter + solution.n_iter)
 
     def _report_missing(self, objective: PenalizedNLL, verdict: Verdict) -> None:

@@ -224,7 +224,7 @@ class _Regression:
         if self.likelihood.discrete and self.floor is not None and 1 not in fixed and not self.linear:
             objective, solution, fixed = self._without_dispersion(objective, solution, fixed, null_value)
         matrix = self._matrix(objective, solution.theta, fixed)
-        below = self._below_floor(objective, matrix, fixed)
+        below = None if solution.status is Status.STOPPED else self._below_floor(objective, matrix, fixed)
         if below is not None:
             self.warnings.append(unbounded_warning(self.likelihood, self.prepared, matrix, below))
         elif not is_minimum(objective, solution):
@@ -239,7 +239,8 @@ class _Regression:
         if below is not None:
             nll = PenalizedNLL(self.likelihood, objective.predictors, objective.data, NoPenalty()).nll(solution.theta)
         curvature = None
-        if not self.prepared.alpha:
+        # The curvature in the angle of a bounded predictor is no one's to read.
+        if not self.prepared.alpha and not isinstance(objective.likelihood, Angular):
             identifications = [self.identification, *[None] * (len(matrix) - 1)]
             if self.linear:
                 identifications[1] = self.of_second
@@ -292,7 +293,7 @@ class _Regression:
     ) -> tuple[PenalizedNLL, Solution, Fixed]:
         """Return the fit in the bounded predictor itself: free inside its bounds, or fixed at one that is optimal."""
         last = self.likelihood.n_predictors - 1
-        if solution.status is Status.STOPPED:
+        if solution.status.early:
             return objective, solution, fixed
         matrix = self._matrix(objective, solution.theta, fixed)
         share = float(matrix[last, -1])
@@ -300,6 +301,8 @@ class _Regression:
         if abs(share - bound) < _NEAR_BOUND:
             at_bound = {**fixed, last: bound}
             edge, found = self._again(at_bound, matrix, null_value, solution.n_iter)
+            if found.status is Status.STOPPED:
+                return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), fixed
             at = self._matrix(edge, found.theta, at_bound)
             free = self._objective(fixed)
             slope = free.value_and_gradient(free.predictors.theta(at))[1][-1]
@@ -314,10 +317,12 @@ class _Regression:
         """Return the fit of the simpler model where the dispersion of counts vanishes: then it is no parameter."""
         assert self.floor is not None
         matrix = self._matrix(objective, solution.theta, fixed)
-        if solution.status is Status.STOPPED or matrix[1, -1] > self.floor + _NEAR_FLOOR:
+        if solution.status.early or matrix[1, -1] > self.floor + _NEAR_FLOOR:
             return objective, solution, fixed
         without = {**fixed, 1: self.floor}
         simpler, found = self._again(without, matrix, null_value, solution.n_iter)
+        if found.status is Status.STOPPED:
+            return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), fixed
         if found.value <= solution.value + self.options.tol:
             return simpler, found, without
         return objective, solution, fixed

@@ -204,7 +204,7 @@ def _from_a_sample(
     if not near.value <= null_value:
         near, known = replace(near, theta=start), None
     if near.status is Status.STOPPED:
-        end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value, known=known)
+        end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value, known=known, polish=0)
         return replace(end, status=Status.STOPPED, n_iter=near.n_iter)
     left = max(options.max_iter - near.n_iter, 0)
     end = solve_newton(
@@ -279,7 +279,7 @@ def _finished(
     tol: float,
 ) -> Solution:
     """Return an affordable fit ended by Newton steps with its true curvature; others are returned as they are."""
-    if not affordable(objective) or near.status in (Status.STOPPED, Status.MAX_ITER):
+    if not affordable(objective) or near.status.early:
         return near
     reference = np.inf if null_value is None else null_value
     known = near.value, near.gradient
@@ -302,11 +302,18 @@ def _lbfgs(
         theta, n_iter = near.theta, n_iter + near.n_iter
         if near.status is not Status.MAX_ITER or n_iter >= options.max_iter:
             break
-    left = 0 if near.status in (Status.STOPPED, Status.MAX_ITER) else options.max_iter - n_iter
+    left = 0 if near.status.early else options.max_iter - n_iter
     known = near.value, near.gradient
     if formed:
         end = solve_newton(
-            problem, theta, tol=tol, max_iter=left, null_value=null_value, known=known, enough=_AT_ROUNDING
+            problem,
+            theta,
+            tol=tol,
+            max_iter=left,
+            null_value=null_value,
+            known=known,
+            polish=0 if near.status is Status.STOPPED else _POLISH,
+            enough=_AT_ROUNDING,
         )
     else:
         end = solve_newton_cg(problem, factor, theta, tol=tol, max_iter=left, null_value=null_value, known=known)

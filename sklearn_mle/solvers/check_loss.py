@@ -177,6 +177,7 @@ def solve_check_loss(problem: CheckLossProblem, start: Array, *, tol: float, max
     weight = float((problem.upper - problem.lower).sum())
     radius = 1 + float(np.abs(start).max(initial=0.0))
     best, least, reference, stalled = point, np.inf, np.inf, 0
+    lowest, lowest_value = point, point.value(problem)
     # Where every row is fitted exactly there is no typical residual.
     floor = _FLOOR * point.complementarity
     pull = problem.transpose_matvec(point.dual(problem))
@@ -198,10 +199,15 @@ def solve_check_loss(problem: CheckLossProblem, start: Array, *, tol: float, max
             point, status = best, Status.ROUNDING
             break
         point, n_iter = moved, n_iter + 1
-        pull = problem.transpose_matvec(point.dual(problem))
+        if (value := point.value(problem)) < lowest_value:
+            lowest, lowest_value = point, value
         if problem.observer(point.theta):
             status = Status.STOPPED
             break
+        pull = problem.transpose_matvec(point.dual(problem))
+    if status.early:
+        # Steps look for both the minimum and its proof, so the last is not always the lowest.
+        point = lowest
     return CheckLossSolution(point.theta, point.dual(problem), point.at_zero, status, n_iter)
 
 
@@ -240,6 +246,12 @@ class _Point:
         near = _NEAR_SLOPE * (self.to_upper + self.to_lower)
         dual = np.where(self.to_upper < near, problem.upper - self.to_upper, self.subgradient)
         return np.where(self.to_lower < near, problem.lower + self.to_lower, dual)
+
+    def value(self, problem: CheckLossProblem) -> float:
+        """Return the objective at theta, from the residuals that the point holds."""
+        residual = self.above - self.below
+        loss = float(np.maximum(problem.upper * residual, problem.lower * residual).sum())
+        return loss + problem.smooth.value(self.theta)
 
     @property
     def complementarity(self) -> float:

@@ -40,7 +40,8 @@ def solve_newton_cg(
     ``accuracy`` is the relative residual that the first steps are solved to.
 
     The gap is the decrease of the quadratic model that conjugate gradients found at the final point, enlarged by what
-    its residual leaves open. ``known`` is as in ``solve_newton``.
+    its residual leaves open. Of a fit that is cut short it is that of the point before, for none but a few more passes
+    would tell. ``known`` is as in ``solve_newton``.
 
     References
     ----------
@@ -85,8 +86,8 @@ def _newton_cg(
     reference = value if null_value is None else null_value
     white = preconditioner.whiten(gradient)
     first = math.sqrt(float(white @ white))
-    status, gap, n_iter = Status.MAX_ITER, math.inf, 0
-    while True:
+    status, gap, n_iter = Status.MAX_ITER, 0.5 * first**2, 0
+    while n_iter < max_iter:
         product = problem.hessian_product(theta)
         step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
         target = tol * min(1.0, max(reference - value, _EPS * abs(value)))
@@ -96,8 +97,6 @@ def _newton_cg(
             step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
         if gap <= target:
             status = Status.CONVERGED
-            break
-        if n_iter == max_iter:
             break
         point = theta, value, gradient
         found = search(problem.value_and_gradient, point, step, gap, preconditioner.squared_norm, problem.rounding)

@@ -20,7 +20,12 @@ class Status(Enum):
     CONVERGED = "converged: the gap to the optimum is within tol"
     ROUNDING = "stopped where floating point leaves no further decrease"
     MAX_ITER = "max_iter was reached before the gap was within tol; increase max_iter"
-    STOPPED = "stopped by a callback"
+    STOPPED = "stopped by a callback, at the best point so far"
+
+    @property
+    def early(self) -> bool:
+        """Whether the minimization was cut short: nobody is to go on from there."""
+        return self in (Status.MAX_ITER, Status.STOPPED)
 
     @property
     def message(self) -> str:
