@@ -226,6 +226,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         -------
         frozen scipy.stats distribution
             Or one alike, where ``scipy.stats`` has none. Its parameters have shape (n_samples,), one entry a row.
+            Of rows that Dask keeps, an object with the same methods and lazy answers; ``parameters`` are lazy arrays.
 
         Raises
         ------

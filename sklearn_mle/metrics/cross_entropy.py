@@ -46,6 +46,9 @@ def cross_entropy(
 
     It is the mean negative log-likelihood of a classifier, and scikit-learn's ``log_loss`` without its clipping.
 
+    Dask arrays, dataframes and series are judged partition by partition, at once. Without ``labels`` another pass over
+    ``y_true`` finds them, for a partition may lack a class.
+
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, K)
@@ -129,6 +132,8 @@ def entropy(
     A label is certain, so the entropy of labels is 0. The entropy of their frequencies is another thing: pass the
     frequencies as a row.
 
+    Dask collections are judged as by :func:`cross_entropy`.
+
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, K)
@@ -186,6 +191,8 @@ def kl_divergence(
     .. math:: \frac{\sum_i w_i \sum_k p_{ik} (\log p_{ik} - \log q_{ik})}{\sum_i w_i}
 
     What the predictions cost beyond the entropy of the targets: 0 where they agree. Of labels it is the cross-entropy.
+
+    Dask collections are judged as by :func:`cross_entropy`.
 
     Of two frozen ``scipy.stats`` distributions it is the integral (or sum) of p log(p / q): in closed form where both
     are norm, laplace, expon, uniform, gamma, beta, lognorm, weibull_min, gumbel_r, gumbel_l, invgauss, poisson, binom,
