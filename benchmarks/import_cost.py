@@ -1,6 +1,5 @@
 """What ``import sklearn_mle`` costs over ``import sklearn.linear_model``."""
 
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +21,3 @@ def import_milliseconds(repeats: int = 10) -> list[float]:
     root = Path(__file__).parent.parent
     runs = [subprocess.run(command, cwd=root, capture_output=True, text=True, check=True) for _ in range(repeats + 1)]
     return [float(run.stdout) for run in runs[1:]]  # the first one may write byte code
-
-
-def median_import_milliseconds() -> float:
-    """Return the median of ten fresh processes."""
-    return statistics.median(import_milliseconds())

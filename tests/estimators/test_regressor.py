@@ -30,7 +30,6 @@ from sklearn_mle.solvers import Status
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
 
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]
-WITH_SECOND = [name for name in SMOOTH if LIKELIHOODS[name].second is not None]
 POSITIVE = ["gamma", "inverse_gaussian", "lognormal", "weibull"]
 WEIGHT = np.random.default_rng(9).integers(0, 4, N).astype(float)
 
