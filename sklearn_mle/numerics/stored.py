@@ -22,6 +22,7 @@ Array = NDArray[Any]
 
 # Large enough that opening a piece costs nothing beside reading it, small enough to have several.
 _PIECE_BYTES = 1 << 23
+_MOST_KEPT = 1 << 26
 # So many entries are read at once: a fit copies them anyway.
 _FEW = 4_000_000
 _CAN_LET_GO = hasattr(mmap.mmap, "madvise") and hasattr(mmap, "MADV_DONTNEED")
@@ -113,6 +114,7 @@ class StoredArray:
         self.size = self.shape[0] * self.shape[1]
         self._pieces = _Pieces(_Mapped(source) if isinstance(source, np.memmap) else _Sliced(source), self.shape)
         self._rows: NDArray[np.intp] | None = None
+        self._taken: OrderedDict[bytes, Array] = OrderedDict()
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -129,6 +131,7 @@ class StoredArray:
         """Return the array of the given rows, in rising order; the others are passed over where they are read."""
         chosen = copy.copy(self)
         chosen._rows = rows if self._rows is None else self._rows[rows]
+        chosen._taken = OrderedDict()
         chosen.shape = (len(rows), self.shape[1])
         chosen.size = chosen.shape[0] * chosen.shape[1]
         return chosen
@@ -142,13 +145,27 @@ class StoredArray:
                 return self._joined(self._pieces.stretch(start, stop))
             return self._numbered(self._rows[start:stop])
         rows = np.asarray(index, dtype=np.intp)
-        rows = rows if self._rows is None else self._rows[rows]
-        if (rows[1:] >= rows[:-1]).all():
-            return self._numbered(rows)
-        order = np.argsort(rows, kind="stable")
-        out = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
-        out[order] = self._numbered(rows[order])
-        return out
+        return self._sampled(rows if self._rows is None else self._rows[rows])
+
+    @property
+    def n_read(self) -> int:
+        """How many rows were read so far, those of one piece together; a map's pages are not counted."""
+        return self._pieces.n_read
+
+    def _sampled(self, rows: NDArray[np.intp]) -> Array:
+        """Return rows by their numbers in the source, in any order; the last ones are kept, for fits ask again."""
+        key = rows.tobytes()
+        if key not in self._taken:
+            order = np.argsort(rows, kind="stable")
+            taken = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+            taken[order] = self._numbered(rows[order])
+            taken.flags.writeable = False
+            if self._pieces.reads_views or taken.nbytes > _MOST_KEPT:
+                return taken
+            self._taken[key] = taken
+            if len(self._taken) > 2:
+                self._taken.popitem(last=False)
+        return self._taken[key]
 
     def _numbered(self, rows: NDArray[np.intp]) -> Array:
         """Return rows by their numbers in the source, in rising order."""
@@ -175,6 +192,7 @@ class _Pieces:
         self.step = source.rows_a_piece(max(1, _PIECE_BYTES // max(1, 8 * shape[1])))
         self._held: OrderedDict[int, Array] = OrderedDict()
         self._lock = Lock()
+        self.reads_views, self.n_read = source.reads_views, 0
 
     def stretch(self, start: int, stop: int) -> list[Array]:
         """Return the rows from start to stop, in parts where a copy is what joins them."""
@@ -184,7 +202,7 @@ class _Pieces:
             end = min(stop, at - first + self.step)
             parts.append(self._piece(k)[first : first + end - at])
             at = end
-        return [self._source.read(start, stop)] if self._source.reads_views and len(parts) > 1 else parts
+        return [self._source.read(start, stop)] if self.reads_views and len(parts) > 1 else parts
 
     def rows(self, k: int, rows: NDArray[np.intp]) -> Array:
         """Return the given rows of piece k, a view where they follow one another."""
@@ -201,6 +219,7 @@ class _Pieces:
                 start, stop = k * self.step, min((k + 1) * self.step, self._n)
                 try:
                     self._held[k] = self._source.read(start, stop)
+                    self.n_read += 0 if self.reads_views else stop - start
                 except Exception as error:
                     error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
                     raise

@@ -127,9 +127,13 @@ class RowBlocks:
         return self.block(0, self.n_rows) if one else None
 
     def take(self, indices: Array) -> "RowBlocks":
-        """Return the given rows as data of their own."""
+        """Return the given rows as data of their own; a pass where rows come in chunks and most chunks had to be read."""
+        before = self.rows.n_read if isinstance(self.rows, StoredRows) else 0
+        rows = self.rows.take(indices)
+        if isinstance(self.rows, StoredRows) and self.rows.n_read - before > self.n_rows // 2:
+            self.n_passes += 1
         return RowBlocks(
-            self.rows.take(indices),
+            rows,
             np.ascontiguousarray(self.y[..., indices]),
             None if self.weight is None else self.weight[indices],
             None if self.offset is None else np.ascontiguousarray(self.offset[:, indices]),

@@ -39,6 +39,11 @@ class StoredRows:
         """Return the given rows, read and standardized."""
         return DenseRows(self._X[indices], self._shift, self._scale).copied()
 
+    @property
+    def n_read(self) -> int:
+        """How many rows of chunks were read so far."""
+        return self._X.n_read
+
     def uncentred(self, indices: Array) -> tuple[Array, Array]:
         """Return (rows, centre) of the given rows, whose difference is their standardized columns."""
         return self.take(indices).standardized, np.zeros(self.n_columns)
