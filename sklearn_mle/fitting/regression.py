@@ -260,6 +260,7 @@ class _Regression:
     ) -> tuple[PenalizedNLL, Solution]:
         """Return the fit, or where its coefficients run away to infinity the mode under a tiny prior on them."""
         location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
+        self._data.append(location.data)
         end = location.predictors.theta(objective.predictors.matrix(solution.theta)[:1])
         self.recession, decided = find_zeros_recession(location, end)
         if self.recession is None:

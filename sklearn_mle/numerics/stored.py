@@ -3,7 +3,6 @@
 import copy
 import mmap
 from collections import OrderedDict
-from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ _PIECE_BYTES = 1 << 23
 _MOST_KEPT = 1 << 26
 # So many entries are read at once: a fit copies them anyway.
 _FEW = 4_000_000
+_AROUND = 1 << 16
 _CAN_LET_GO = hasattr(mmap.mmap, "madvise") and hasattr(mmap, "MADV_DONTNEED")
 
 
@@ -182,16 +182,15 @@ class StoredArray:
 
 
 class _Pieces:
-    """The last pieces that were read; passes read in order, by several threads, so that the next one is often there.
+    """The last pieces that were read. Whoever reads does so in the order of the rows, so no piece is read twice a pass.
 
-    A piece is read under a lock: one stream through the file, and no chunk of it is decompressed twice.
+    One thread at a time reads: the one that walks the rows, while others compute with the blocks it hands out.
     """
 
     def __init__(self, source: "_Mapped | _Sliced", shape: tuple[int, int]) -> None:
         self._source, self._n = source, shape[0]
         self.step = source.rows_a_piece(max(1, _PIECE_BYTES // max(1, 8 * shape[1])))
         self._held: OrderedDict[int, Array] = OrderedDict()
-        self._lock = Lock()
         self.reads_views, self.n_read = source.reads_views, 0
 
     def stretch(self, start: int, stop: int) -> list[Array]:
@@ -212,20 +211,17 @@ class _Pieces:
         return self._piece(k)[within]
 
     def _piece(self, k: int) -> Array:
-        with self._lock:
-            if k in self._held:
-                self._held.move_to_end(k)
-            else:
-                start, stop = k * self.step, min((k + 1) * self.step, self._n)
-                try:
-                    self._held[k] = self._source.read(start, stop)
-                    self.n_read += 0 if self.reads_views else stop - start
-                except Exception as error:
-                    error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
-                    raise
-                while len(self._held) > self._source.most_held():
-                    self._source.let_go(self._held.popitem(last=False)[1])
-            return self._held[k]
+        if k not in self._held:
+            start, stop = k * self.step, min((k + 1) * self.step, self._n)
+            try:
+                self._held[k] = self._source.read(start, stop)
+            except Exception as error:
+                error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
+                raise
+            self.n_read += 0 if self.reads_views else stop - start
+            while len(self._held) > self._source.most_held():
+                self._source.let_go(self._held.popitem(last=False)[1])
+        return self._held[k]
 
 
 class _Mapped:
@@ -250,7 +246,8 @@ class _Mapped:
         return rows
 
     def most_held(self) -> int:
-        # No thread should still be at work on what is let go: its pages would come back.
+        # No thread should still be at work on what is let go, for its pages would come back: a few blocks are given out
+        # ahead of the results that are taken.
         return n_threads() + 2
 
     def read(self, start: int, stop: int) -> Array:
@@ -264,6 +261,8 @@ class _Mapped:
         parts = [piece] if high - low <= 2 * piece.nbytes else list(piece.T)
         for part in parts:
             low, high = (bound - self._address for bound in byte_bounds(part))
+            # The kernel maps the surroundings of a page along with it: what was let go before may be back.
+            low = max(low - _AROUND, 0)
             low -= low % mmap.PAGESIZE
             self._map.madvise(mmap.MADV_DONTNEED, low, high - low)
 
@@ -281,7 +280,7 @@ class _Sliced:
         return int(max(chunk, rows - rows % chunk))
 
     def most_held(self) -> int:
-        return 2
+        return 1
 
     def read(self, start: int, stop: int) -> Array:
         piece = np.asarray(self._source[start:stop])

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any
 
@@ -156,7 +157,7 @@ if hasattr(os, "register_at_fork"):
 
 
 # Enough that no thread waits for the one that takes the results.
-_AHEAD = 4
+_AHEAD = 2
 
 
 def map_in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> list[Any]:
@@ -168,13 +169,14 @@ def iterate_in_threads(function: Callable[[Any], Any], items: Iterable[Any], thr
     """Yield ``function(item)`` for every item, in the order of the items, computed by ``threads`` threads.
 
     Calls see the caller's context variables, NumPy's error handling among them.
-    Calls are made a few ahead and results are let go as they are yielded, so that a sum over large ones holds few of
-    them at a time. The first exception, if any, is raised after every started call has ended: no thread is left at work
+    Items are taken and calls are made a few ahead, and results are let go as they are yielded, so that large ones are
+    few at a time. The first exception, if any, is raised after every started call has ended: no thread is left at work
     behind it.
     """
-    items = list(items)
+    remaining = iter(items)
+    items = list(islice(remaining, 2))
     if threads <= 1 or len(items) <= 1:
-        for item in items:
+        for item in chain(items, remaining):
             yield function(item)
         return
 
@@ -188,7 +190,7 @@ def iterate_in_threads(function: Callable[[Any], Any], items: Iterable[Any], thr
 
     futures: deque[Future[Any]] = deque()
     try:
-        for item in items:
+        for item in chain(items, remaining):
             futures.append(submitted(item))
             if len(futures) > _AHEAD * threads:
                 yield futures.popleft().result()

@@ -1,8 +1,8 @@
 """The rows of a fit, and who walks them: every pass is one map over row blocks and one ordered sum."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any
 
 import numpy as np
@@ -127,7 +127,7 @@ class RowBlocks:
         return self.block(0, self.n_rows) if one else None
 
     def take(self, indices: Array) -> "RowBlocks":
-        """Return the given rows as data of their own; a pass where rows come in chunks and most chunks had to be read."""
+        """Return the given rows as data of their own: a pass where they come in chunks of which most had to be read."""
         before = self.rows.n_read if isinstance(self.rows, StoredRows) else 0
         rows = self.rows.take(indices)
         if isinstance(self.rows, StoredRows) and self.rows.n_read - before > self.n_rows // 2:
@@ -152,14 +152,15 @@ class RowBlocks:
         if len(self._segments) == 1 and len(self._segments[0]) == 1:
             return function(self.block(0, self.n_rows), *arguments.get(0, ()))
 
-        def part(bounds: tuple[int, int]) -> tuple[Any, ...]:
-            return function(self.block(*bounds), *arguments.get(bounds[0], ()))
+        def work(blocks: list[tuple[int, int]]) -> Iterator[tuple[Any, ...]]:
+            return ((self.block(*bounds), *arguments.get(bounds[0], ())) for bounds in blocks)
 
         if isinstance(self.rows, StoredRows):
-            # Storage is read from its beginning to its end, not in several places at once; the sums are the same.
-            parts = iterate_in_threads(part, self._blocks(), n_threads())
+            # This thread reads storage from its beginning to its end, and the others compute; the sums are the same.
+            parts = iterate_in_threads(lambda given: function(*given), work(self._blocks()), n_threads())
             return tree_sum(_added(islice(parts, len(segment))) for segment in self._segments)
-        return tree_sum(iterate_in_threads(lambda segment: _added(map(part, segment)), self._segments, n_threads()))
+        sums = iterate_in_threads(lambda some: _added(starmap(function, work(some))), self._segments, n_threads())
+        return tree_sum(sums)
 
     def column_means(self) -> Array:
         """Return the weighted means of the standardized columns, shape (p,): one pass over the data."""
@@ -172,7 +173,7 @@ class RowBlocks:
     def map(self, function: Callable[[RowBlock], Any]) -> list[Any]:
         """Return ``function(block)`` of every block, in the order of the rows: one pass over the data."""
         self.n_passes += 1
-        return map_in_threads(lambda bounds: function(self.block(*bounds)), self._blocks(), n_threads())
+        return map_in_threads(function, (self.block(*bounds) for bounds in self._blocks()), n_threads())
 
 
 def _added(parts: Iterable[tuple[Any, ...]]) -> list[Any]:

@@ -1,17 +1,14 @@
 """Arrays in storage give the answers of arrays in memory, bit for bit, and are never read as a whole."""
 
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.estimators.stored_arrays import SlicedArray, mapped
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.inference import infer
-from sklearn_mle.numerics import stored as stored_module
 from sklearn_mle.numerics.stored import StoredArray
+from tests.estimators.stored_arrays import SlicedArray, mapped
 
 N, P = 45_000, 100
 rng = np.random.default_rng(0)
@@ -76,8 +73,9 @@ def test_whatever_slices_by_rows_is_read_in_order_once_a_pass(name, chunks, in_m
         np.testing.assert_array_equal(reads[1:, 0], reads[:-1, 1])
         if chunks is not None:
             assert not (reads[:, 0] % chunks[0]).any()
-    # Besides, chunks are read for a few thousand rows that tell whether columns depend on others, and for a sample.
-    assert found.n_passes_ <= in_memory[name].n_passes_ + 2
+    # Besides, chunks are read for the few thousand rows that a fit looks at first: for columns that depend on others,
+    # for a start, and of counts for those above zero.
+    assert found.n_passes_ <= in_memory[name].n_passes_ + (4 if name == "poisson" else 2)
 
 
 @pytest.mark.parametrize(("dtype", "order"), [("f4", "C"), ("f8", "F"), ("f4", "F"), ("i2", "C"), (">f8", "C")])
@@ -237,20 +235,6 @@ def test_changes_of_a_copy_on_write_map_are_seen_and_survive(folder):
     expected = MLELogisticClassifier().fit(changed, Y["logistic"])
     assert_same(MLELogisticClassifier().fit(stored, Y["logistic"]), expected)
     np.testing.assert_array_equal(stored, changed)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's table of maps is Linux's")
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_pages_that_were_read_are_let_go(order, folder, monkeypatch):
-    monkeypatch.setattr(stored_module, "_PIECE_BYTES", 2**20)
-    monkeypatch.setattr(stored_module, "n_threads", lambda: 2)
-    stored = mapped(folder, np.asarray(X, order=order), order=order)
-    MLELogisticClassifier(C=1.0).fit(stored, Y["logistic"])
-    table = Path("/proc/self/smaps").read_text()
-    of_file = table[table.index(str(stored.filename)) :]
-    resident = int(re.search(r"^Rss:\s+(\d+) kB", of_file, re.MULTILINE).group(1)) * 1024
-    # Four pieces are held, and each column of one has a page in common with its neighbours in Fortran order.
-    assert resident <= 6 * 2**20 < X.nbytes / 5
 
 
 @pytest.mark.parametrize("package", ["zarr", "h5py"])
