@@ -12,6 +12,7 @@ from sklearn_mle.fitting.least_check_loss import CheckLoss, Optimum
 from sklearn_mle.fitting.least_norm import with_least_norm
 from sklearn_mle.fitting.outcome import Outcome, relative_to_largest
 from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._start import weighted_quantile
@@ -59,6 +60,8 @@ def fit_check_loss(
     if prepared.alpha == 0:
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
     warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared)]
+    if prepared.alpha == 0:
+        warnings += rank_doubts(prepared, outcome.data, intercept=options.fit_intercept)
     predictors = LinearPredictors(
         prepared.data.n_columns,
         [

@@ -18,7 +18,7 @@ from sklearn_mle.uniqueness import Identification, identify
 
 Array = NDArray[np.intp]
 
-__all__ = ["clearly_independent", "find_dependence", "independent_columns", "rank_warning"]
+__all__ = ["clearly_independent", "find_dependence", "independent_columns", "is_examined", "rank_warning"]
 
 # A condition number of the scaled design beyond which a column may be a combination of others.
 _SUSPECT_CONDITION = 1e6
@@ -31,10 +31,10 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     """Return the columns' dependences, or None when there are none.
 
     A Cholesky factor of the cross-products settles the ordinary case; only a suspicious one pays for the QR. Designs
-    of so many rows and columns that neither is affordable are not examined.
+    of so many rows and columns that neither is affordable are not examined: ``rank_doubts`` is for them.
     """
     n, p = data.n_rows, data.n_columns
-    if min(n, p) > _LARGEST_ORDER or not fits(min(n, p), p):
+    if not is_examined(data):
         return None
     varying = np.flatnonzero(~columns.constant)
     if n > len(varying) and p <= _LARGEST_ORDER:
@@ -47,6 +47,12 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
             return Identification(varying, constant, np.eye(p)[:, constant], True, np.zeros(p))
     found = identify(data, columns, intercept=intercept)
     return found if len(found.dependent) else None
+
+
+def is_examined(data: RowBlocks) -> bool:
+    """Return whether rows or columns are few enough for a factor of the design."""
+    least = min(data.n_rows, data.n_columns)
+    return least <= _LARGEST_ORDER and fits(least, data.n_columns)
 
 
 def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bool:

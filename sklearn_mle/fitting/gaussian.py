@@ -13,6 +13,7 @@ from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.solve import solve
 from sklearn_mle.information import hessian_factor, refine, worth_refining
@@ -55,6 +56,8 @@ def fit_gaussian(
     squares = 2 * _value(objective, solution, theta.rounded)
     location = objective.predictors.exact_matrix(theta)
     warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared)]
+    if prepared.alpha == 0 and prepared.products is None:
+        warnings += rank_doubts(prepared, outcome.data, intercept=options.fit_intercept)
     perfect = _is_perfect(squares, location.rounded, outcome)
     penalty = 2 * objective.penalty.value_and_gradient(theta.rounded)[0]
     scale = _scale(options.scale, squares, perfect, outcome, warnings)

@@ -17,6 +17,7 @@ from sklearn_mle.fitting.dependence import find_dependence, independent_columns
 from sklearn_mle.fitting.firth import solve_bias_reduced
 from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.separation import LimitingModel, limiting_model, separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import solve
@@ -81,6 +82,7 @@ class _LogisticFit:
         identification = None
         if prepared.alpha == 0 and not self._clearly_independent(objective, null):
             identification = find_dependence(data, prepared.columns, intercept=self.options.fit_intercept)
+            self.warnings += rank_doubts(prepared, data, intercept=self.options.fit_intercept)
             if identification is not None and len(identification.active) < len(active):
                 active = identification.active
                 objective = self._objective(active, NoPenalty())

@@ -19,6 +19,7 @@ from sklearn_mle.fitting.leave_behind import curvature_left, curvature_of_limit,
 from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.perfect import perfect_location
 from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.saddle import beside_saddle, is_minimum
 from sklearn_mle.fitting.separation import separation_warning, undecided_warning
@@ -89,6 +90,7 @@ class _Regression:
         of_second: Identification | None = None
         if prepared.alpha == 0 or self.linear:
             identification = of_second = find_dependence(data, prepared.columns, intercept=options.fit_intercept)
+            self.warnings += rank_doubts(prepared, data, intercept=options.fit_intercept)
         if self.linear and not options.fit_intercept:
             # The second parameter always has an intercept, so a column of ones is one too many there.
             of_second = find_dependence(data, prepared.columns, intercept=True)
