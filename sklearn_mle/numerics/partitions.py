@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from sklearn_mle.numerics.threads import single_threaded_blas
+
 __all__ = ["Partitions", "is_dask", "one_row_like"]
 
 
@@ -171,7 +173,9 @@ class _OnBlock:
                     raise ValueError(f"{name} has {block.shape[0]} rows and {self.names[0]} {n}")
             if n == 0:
                 return self.empty
-            return self.function(**dict(zip(self.names, blocks, strict=True)), **self.same)
+            # Dask has its threads on the blocks; those of BLAS would come on top of them.
+            with single_threaded_blas:
+                return self.function(**dict(zip(self.names, blocks, strict=True)), **self.same)
         except Exception as error:
             rows = f"rows {first} to {first + n - 1}" if first >= 0 else f"{n} rows"
             where = f"In block {number} of {self.n_blocks} ({rows}, counted from 0 in this message)"
