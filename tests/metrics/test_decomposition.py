@@ -92,6 +92,15 @@ def test_forecasts_constant_within_bins_leave_no_remainder():
     assert correction == pytest.approx(3 / 120, rel=1e-12)
 
 
+def test_bins_do_not_know_which_class_is_first():
+    """A heavy forecast goes where its middle is: into the lower bin here, from whichever end one counts."""
+    q, y, weight = np.array([0.2, 0.2, 0.5, 0.5, 0.8, 0.8]), np.array([0, 1, 0, 1, 0, 1]), np.array([0, 1, 2, 4, 1, 2])
+    parts = cross_entropy_decomposition(y, q, strategy="bins", n_bins=2, sample_weight=weight)
+    mirrored = cross_entropy_decomposition(1 - y, 1 - q, strategy="bins", n_bins=2, sample_weight=weight)
+    assert parts.discrimination == pytest.approx(mirrored.discrimination, rel=1e-12)
+    np.testing.assert_allclose(parts.recalibrated[[1, 3, 5], 1], [5 / 7, 5 / 7, 2 / 3])
+
+
 def test_what_is_kept_by_a_monotone_change_of_the_forecast_is_discrimination():
     rng = np.random.default_rng(1)
     eta = rng.normal(size=300)
