@@ -1,4 +1,4 @@
-"""Means over rows that Dask keeps: each partition is judged where it lies, and only its mean and weight come back."""
+"""Means over rows that Dask or a file keeps: each part is judged by itself, and only its mean and weight are kept."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._targets import distinct, refuse_number_of_labels
 from sklearn_mle.metrics._weights import check_weight, read_weight, weighted_mean
 from sklearn_mle.numerics.partitions import Partitions, is_dask
+from sklearn_mle.numerics.stored import blocks_of_rows, in_memory, is_large
 
 Rows = Callable[..., NDArray[np.float64]]
 
@@ -29,9 +30,13 @@ def mean_over_partitions(name: str, rows: Rows, *, sample_weight: Any, **argumen
         Gives the scores (n,) of a block's rows; it can be pickled.
     sample_weight : weights or None
     **arguments
-        Dask collections, or arrays in memory beside them.
+        Dask collections or arrays in storage, or arrays in memory beside them.
     """
-    parts = Partitions.of(**arguments, sample_weight=sample_weight).gather(_WeightedRows(rows), f"mle-{name}")
+    judge = _WeightedRows(rows)
+    if is_dask(*arguments.values(), sample_weight):
+        parts = Partitions.of(**arguments, sample_weight=sample_weight).gather(judge, f"mle-{name}")
+    else:
+        parts = [_judged(judge, *block) for block in blocks_of_rows(**arguments, sample_weight=sample_weight)]
     if not parts:
         raise ValueError(f"{next(iter(arguments))} is empty: at least one row is needed.")
     table = np.array(parts)
@@ -48,6 +53,18 @@ def mean_over_partitions(name: str, rows: Rows, *, sample_weight: Any, **argumen
             stacklevel=3,
         )
     return mean
+
+
+def lie_elsewhere(*values: Any) -> bool:
+    """Tell whether any of the values is Dask's, or an array in storage that is not to be read at once."""
+    return is_dask(*values) or any(is_large(value) for value in values)
+
+
+def _judged(judge: Callable[..., tuple[float, ...]], start: int, block: dict[str, Any]) -> tuple[float, ...]:
+    try:
+        return judge(**block)
+    except ValueError as error:
+        raise ValueError(f"{error} (Rows are numbered from row {start} of the whole.)" if start else error) from error
 
 
 def labels_over_partitions(y_true: Any, y_pred: Any) -> NDArray[Any] | None:
@@ -67,7 +84,7 @@ def labels_over_partitions(y_true: Any, y_pred: Any) -> NDArray[Any] | None:
 
 
 def _distinct(y_true: Any) -> NDArray[Any]:
-    return distinct(np.asarray(y_true).reshape(len(y_true)))
+    return distinct(np.asarray(in_memory(y_true)).reshape(-1))
 
 
 @dataclass(frozen=True)

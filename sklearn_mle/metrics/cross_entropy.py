@@ -22,13 +22,12 @@ from scipy.special import entr
 
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
-from sklearn_mle.metrics._lazy import labels_over_partitions, mean_over_partitions
+from sklearn_mle.metrics._lazy import labels_over_partitions, lie_elsewhere, mean_over_partitions
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, check_column_order, read_target
 from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.partitions import is_dask
 
 
 def cross_entropy(
@@ -107,7 +106,7 @@ def cross_entropy(
     0.346574
     """
     unit = nats_in_unit(base)
-    if is_dask(y_true, y_pred, sample_weight):
+    if lie_elsewhere(y_true, y_pred, sample_weight):
         judge = _Judge(
             cross_entropy_rows, labels_over_partitions(y_true, y_pred) if labels is None else labels, log_proba
         )
@@ -170,7 +169,7 @@ def entropy(
     0.0
     """
     unit = nats_in_unit(base)
-    if is_dask(y_true, sample_weight):
+    if lie_elsewhere(y_true, sample_weight):
         rows = partial(entropy_rows, labels=labels, log_proba=log_proba)
         return mean_over_partitions("entropy", rows, y_true=y_true, sample_weight=sample_weight) / unit
     of_rows = entropy_rows(y_true, labels=labels, log_proba=log_proba)
@@ -259,7 +258,7 @@ def kl_divergence(
             )
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
-    if is_dask(y_true, y_pred, sample_weight):
+    if lie_elsewhere(y_true, y_pred, sample_weight):
         judge = _Judge(
             kl_divergence_rows, labels_over_partitions(y_true, y_pred) if labels is None else labels, log_proba
         )

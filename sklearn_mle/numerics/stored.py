@@ -3,6 +3,7 @@
 import copy
 import mmap
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn_mle.numerics.finite import NotFiniteError, first_not_finite
 from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.numerics.threads import n_threads
 
-__all__ = ["StoredArray", "as_stored", "dot_rows", "in_memory", "is_stored"]
+__all__ = ["StoredArray", "as_stored", "blocks_of_rows", "dot_rows", "in_memory", "is_large", "is_stored"]
 
 Array = NDArray[Any]
 
@@ -87,6 +88,30 @@ def dot_rows(matrix: Array, X: Any) -> Array:
             if row is not None:
                 raise NotFiniteError(start + row)
     return out.T
+
+
+def is_large(array: Any) -> bool:
+    """Return whether an array is stored, of two dimensions, and not to be read at once."""
+    return is_stored(array) and array.ndim == 2 and StoredArray(array).size > _FEW
+
+
+def blocks_of_rows(**arguments: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (first row, the arguments' rows) block by block; what has no rows (None, scalars) goes with every block.
+
+    Raises
+    ------
+    ValueError
+        If the arguments differ in length.
+    """
+    rows = {name: value for name, value in arguments.items() if np.ndim(value) > 0}
+    lengths = {name: np.shape(value)[0] for name, value in rows.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"All arguments must have as many rows; got {lengths}.")
+    rows = {name: StoredArray(value) if is_large(value) else in_memory(value) for name, value in rows.items()}
+    widest = max((np.shape(value)[1] for value in rows.values() if np.ndim(value) == 2), default=1)
+    n, step = max(lengths.values(), default=0), max(1, _PIECE_BYTES // (8 * widest))
+    for start in range(0, n, step):
+        yield start, {**arguments, **{name: value[start : start + step] for name, value in rows.items()}}
 
 
 def in_memory(array: Any) -> Any:
