@@ -21,7 +21,7 @@ from sklearn_mle.uniqueness import Identification, identify
 __all__ = ["curvature_left", "curvature_of_limit", "final_factor", "receding_changes"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
-_NO_DRIFT = 1e-8
+_NO_DRIFT = 1e-9
 # Multiply-adds of a curvature up to which one more costs less than a twentieth of the fit.
 _CHEAP = 1e7
 

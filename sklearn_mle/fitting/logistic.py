@@ -273,7 +273,10 @@ class _LogisticFit:
 
     def _result(self, objective: PenalizedNLL, solution: Solution, identification: Identification | None) -> FitResult:
         prepared = self.prepared
-        theta, factor = DoubleDouble.of(solution.theta), solution.factor
+        curvature = self._curvature(objective, solution, identification)
+        # What is left behind is asked for its condition anyway; the solver's factor is as good, and another estimate.
+        factor = solution.factor if curvature is None or self.limit is not None else curvature.factor
+        theta = DoubleDouble.of(solution.theta)
         refinable = self.options.bias_reduction is None and solution.status in (Status.CONVERGED, Status.ROUNDING)
         if refinable and factor is not None and worth_refining(objective, factor):
             theta = refine(objective, solution.theta, factor)
@@ -292,7 +295,7 @@ class _LogisticFit:
             status=solution.status,
             warnings=tuple(self.warnings),
             n_parameters=objective.predictors.size,
-            curvature=self._curvature(objective, solution, identification),
+            curvature=curvature,
         )
 
 

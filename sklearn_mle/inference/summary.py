@@ -21,7 +21,8 @@ class Summary:
     """One row a parameter, and what is to be known of the whole fit above it.
 
     A ``DataFrame`` has no place for a header and pandas need not be installed, so this is a small object of its own:
-    ``summary["estimate"]`` is a column, ``summary.header["AIC"]`` an entry of the header, ``to_frame()`` the table.
+    ``summary["estimate"]`` is a column, ``summary.loc["age"]`` a row, ``summary.header["AIC"]`` an entry of the header,
+    ``to_frame()`` the table.
 
     Attributes
     ----------
@@ -52,6 +53,16 @@ class Summary:
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of parameters and of columns."""
+        return len(self.index), len(self.columns)
+
+    @property
+    def loc(self) -> Any:
+        """The DataFrame's: ``summary.loc["age", "p"]`` is a cell, ``summary.loc["age"]`` a row; it needs pandas."""
+        return self.to_frame().loc
+
     def to_frame(self) -> Any:
         """Return the table as a pandas DataFrame; the header is in its ``attrs``.
 
@@ -67,7 +78,7 @@ class Summary:
         """
         frame = self._frame()
         if frame is None:
-            raise ImportError("to_frame needs pandas; without it summary[column] gives the columns as arrays.")
+            raise ImportError("to_frame and loc need pandas; without it summary[column] gives the columns as arrays.")
         frame.attrs.update(self.header)
         return frame
 

@@ -90,6 +90,7 @@ def test_the_summary_is_a_table_with_a_header():
     frame = summary.to_frame()
     assert list(frame.index) == ["intercept", "one", "two", "three"]
     assert list(frame.columns) == ["estimate", "standard error", "z", "p", "lower", "upper"] == list(summary)
+    assert summary.loc["two", "p"] == summary["p"]["two"] == frame["p"].iloc[2] and summary.shape == frame.shape
     assert len(summary) == 4 and frame.attrs["AIC"] == model.aic() == summary.header["AIC"]
     theirs = sm.Logit(BINARY, A).fit(disp=0, method="newton", tol=1e-14)
     np.testing.assert_allclose(frame["p"], theirs.pvalues, rtol=1e-7)
@@ -122,7 +123,7 @@ def test_without_pandas_columns_are_arrays(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     assert isinstance(summary["estimate"], np.ndarray) and summary.index[1] == "x0"
-    with pytest.raises(ImportError, match="to_frame needs pandas"):
+    with pytest.raises(ImportError, match="to_frame and loc need pandas"):
         summary.to_frame()
     assert "standard error" in repr(summary)
 
