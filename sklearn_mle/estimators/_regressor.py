@@ -58,7 +58,8 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features. Float64 and float32 arrays are not copied.
+            Features. Float64 and float32 arrays are not copied. ``np.memmap``, and what slices by rows (zarr, h5py), is
+            read block by block, never as a whole.
         y : array-like of shape (n_samples,)
             Target values, in the likelihood's domain. The binomial likelihood also takes (n_samples, 2): the numbers of
             successes and failures.

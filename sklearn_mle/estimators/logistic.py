@@ -176,7 +176,8 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features. Float64 and float32 arrays are not copied.
+            Features. Float64 and float32 arrays are not copied. ``np.memmap``, and what slices by rows (zarr, h5py), is
+            read block by block, never as a whole.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Class labels; or class probabilities, whose rows sum to 1 within 1e-6 (soft labels).
         sample_weight : array-like of shape (n_samples,), default=None
