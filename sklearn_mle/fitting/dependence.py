@@ -8,7 +8,7 @@ from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
-from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
@@ -22,6 +22,9 @@ __all__ = ["clearly_independent", "find_dependence", "independent_columns", "is_
 
 # A condition number of the scaled design beyond which a column may be a combination of others.
 _SUSPECT_CONDITION = 1e6
+# Few columns, each at least so far (of its own length) from the span of those before it, leave no doubt: an estimate of
+# the condition would cost as much as the factor.
+_CLEAR_PIVOT, _SMALL = 1e-2, 100
 _LARGEST_ORDER = 4000
 # Columns independent on some of the rows are independent: a few thousand rows settle most designs.
 _FIRST_ROWS = 4000
@@ -72,7 +75,8 @@ def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> boo
 
 def independent_columns(factor: Factor) -> bool:
     """Return whether the columns with this curvature are independent beyond doubt; False says nothing."""
-    return factor.condition < _SUSPECT_CONDITION
+    clear = isinstance(factor, CholeskyFactor) and factor.size <= _SMALL and factor.least_pivot > _CLEAR_PIVOT
+    return clear or factor.condition < _SUSPECT_CONDITION
 
 
 def rank_warning(identification: Identification, prepared: Prepared) -> RankDeficiencyWarning:

@@ -173,6 +173,9 @@ class RowBlocks:
     def map(self, function: Callable[[RowBlock], Any]) -> list[Any]:
         """Return ``function(block)`` of every block, in the order of the rows: one pass over the data."""
         self.n_passes += 1
+        whole = self.whole
+        if whole is not None:
+            return [function(whole)]
         return map_in_threads(function, (self.block(*bounds) for bounds in self._blocks()), n_threads())
 
 
