@@ -11,15 +11,18 @@ References
 Bach (2010), Self-concordant analysis for logistic regression, Electronic Journal of Statistics 4.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.likelihoods import Bernoulli
+from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.factors import Factor
-from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.objective import PenalizedNLL, Point
 from sklearn_mle.row_blocks import RowBlock
+from sklearn_mle.row_blocks.sums import Largest
 
 __all__ = ["CERTIFIED", "SEPARATION_PRIOR", "certificate"]
 
@@ -81,29 +84,56 @@ def certificate(
         free = decrement * factor.inverse_norm * float(np.sqrt(longest_row))
         if free < CERTIFIED:
             return free
-    matrix = objective.predictors.matrix(theta)
-    binary = isinstance(objective.likelihood, Bernoulli)
     lengths = None if factor is None else _entry_lengths(objective, factor)
+    longest = LongestRow(
+        objective.at(theta),
+        isinstance(objective.likelihood, Bernoulli),
+        CERTIFIED / decrement,
+        lengths,
+        factor if thorough else None,
+    )
+    with np.errstate(over="ignore"):
+        return decrement * float(np.sqrt(objective.data.sum(longest)[0].value))
 
-    def block_length(block: RowBlock) -> Array:
-        eta = objective.predictors.eta(block.rows, matrix, block.offset)
-        information = _least_information(eta, binary)
+
+@dataclass(frozen=True)
+class LongestRow:
+    """An upper bound of M^2 = max_i x_i' H^-1 x_i over a block's rows, for ``RowBlocks.sum``.
+
+    Attributes
+    ----------
+    at : Point
+    binary : bool
+    enough : float
+        No sharper bound is asked for where M is below this one.
+    lengths : ndarray of shape (q, p + 1) or None
+        The length of a unit entry of each column.
+    factor : Factor or None
+        Of the curvature H, for the rows where nothing else suffices; None takes their length as infinite.
+    """
+
+    at: Point
+    binary: bool
+    enough: float
+    lengths: Array | None
+    factor: Factor | None
+    task_name: ClassVar[str] = "mle-certificate"
+
+    def __call__(self, block: RowBlock) -> tuple[Largest]:
+        information = _least_information(self.at.eta(block), self.binary)
         if block.weight is not None:
             information *= block.weight
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             bound = 1 / information
-        far = np.flatnonzero(decrement**2 * bound >= CERTIFIED**2)
-        if len(far) and lengths is not None:
-            bound[far] = np.minimum(bound[far], _summed_lengths(block, far, lengths))
-            far = np.flatnonzero(decrement**2 * bound >= CERTIFIED**2)
+            far = np.flatnonzero(bound >= self.enough**2)
+            if len(far) and self.lengths is not None:
+                bound[far] = np.minimum(bound[far], _summed_lengths(block, far, self.lengths))
+                far = np.flatnonzero(bound >= self.enough**2)
         longest = float(np.delete(bound, far).max(initial=0.0))
         if len(far):
-            exact = _longest(objective, block, far, factor) if factor is not None and thorough else float("inf")
+            exact = float("inf") if self.factor is None else _longest(self.at.predictors, block, far, self.factor)
             longest = max(longest, exact)
-        return np.array([longest])
-
-    with np.errstate(over="ignore"):
-        return decrement * float(np.sqrt(np.max(objective.data.map(block_length))))
+        return (Largest(longest),)
 
 
 def _least_information(eta: Array, binary: bool) -> Array:
@@ -140,9 +170,8 @@ def _summed_lengths(block: RowBlock, rows: Array, lengths: Array) -> Array:
     return out
 
 
-def _longest(objective: PenalizedNLL, block: RowBlock, rows: Array, factor: Factor) -> float:
+def _longest(predictors: LinearPredictors, block: RowBlock, rows: Array, factor: Factor) -> float:
     """Return max M_i^2 over the given rows, exactly (binary) or bounded by twice the longest class direction."""
-    predictors = objective.predictors
     longest = 0.0
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]

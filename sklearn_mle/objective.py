@@ -168,7 +168,7 @@ class PenalizedNLL:
 
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
         """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""
-        operators = self.data.map(HessianOperator(self.likelihood, self.at(theta)))
+        operators = self.data.keep(HessianOperator(self.likelihood, self.at(theta)))
 
         def product(vector: Array) -> Array:
             along = HessianProduct(self.predictors, self.predictors.matrix(vector))

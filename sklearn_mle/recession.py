@@ -26,7 +26,7 @@ models, arXiv:1903.01633.
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -42,9 +42,12 @@ from sklearn_mle.likelihoods import (
     Poisson,
     Tweedie,
 )
+from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.row_blocks import RowBlocks, SparseRows
+from sklearn_mle.row_blocks import RowBlock, RowBlocks, SparseRows
+from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
+from sklearn_mle.row_blocks.sums import Largest
 
 __all__ = [
     "MOST_VARIABLES",
@@ -390,7 +393,45 @@ def find_recession(objective: PenalizedNLL, start: Array) -> Recession | None:
     UndecidedError
         If the linear program is too large to be solved.
     """
+    if isinstance(objective.data, DistributedRowBlocks):
+        return _complete(objective, start)
     return RecessionSearch(objective, start).run()
+
+
+def _complete(objective: PenalizedNLL, start: Array) -> Recession | None:
+    """Return the start where it separates the rows completely: one pass tells; a linear program needs all rows."""
+    predictors = objective.predictors
+    least = -objective.data.sum(NegativeMargin(objective.likelihood, predictors, predictors.matrix(start)))[0].value
+    largest = float(np.abs(start).max(initial=0.0))
+    if not least > 0 or not largest:
+        raise UndecidedError("the rows are not in one place")
+    return Recession(start / largest, np.ones(0, dtype=bool), True)
+
+
+@dataclass(frozen=True)
+class NegativeMargin:
+    """Minus the least margin of a block's labels, for ``RowBlocks.sum``; inf where a row is no label of one class."""
+
+    likelihood: Likelihood
+    predictors: LinearPredictors
+    matrix: Array
+    task_name: ClassVar[str] = "mle-separation"
+
+    def __call__(self, block: RowBlock) -> tuple[Largest]:
+        eta, y = self.predictors.eta(block.rows, self.matrix, None), block.y
+        if isinstance(self.likelihood, Bernoulli):
+            margin = np.where((y == 0) | (y == 1), (2 * y - 1) * eta[0], -np.inf)
+        elif isinstance(self.likelihood, Categorical):
+            code = y if y.ndim == 1 else y.argmax(axis=0)
+            rows = np.arange(eta.shape[1])
+            own = eta[code, rows]
+            eta[code, rows] = -np.inf
+            margin = own - eta.max(axis=0)
+            if y.ndim == 2:
+                margin[y.max(axis=0) < 1] = -np.inf
+        else:
+            margin = np.array([-np.inf])
+        return (Largest(float(-margin.min(initial=np.inf))),)
 
 
 def _room(margins: Array, change: Array) -> float:

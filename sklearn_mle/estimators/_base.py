@@ -25,15 +25,17 @@ from sklearn_mle.estimators._validation import (
     validate_features,
 )
 from sklearn_mle.exceptions import SeparationError, SeparationWarning
-from sklearn_mle.fitting import FitOptions, FitResult, NotFiniteError, fit
+from sklearn_mle.fitting import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_distributed
 from sklearn_mle.inference.model import FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
+from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.solvers import Status
 
-__all__ = ["BEYOND", "BaseMLE", "TrainingData"]
+__all__ = ["BEYOND", "BaseMLE", "DistributedTrainingData", "TrainingData"]
 
 Array = NDArray[np.float64]
+Observer = Callable[[int, Array], bool | None]
 
 # Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
 _NOTICEABLE_GAP = 1e-6
@@ -70,6 +72,54 @@ class TrainingData:
     attributes: dict[str, Any]
     class_names: Sequence[Any] | None = None
 
+    def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
+        """Fit the likelihood."""
+        try:
+            return fit(
+                self.likelihood,
+                self.X,
+                self.y,
+                sample_weight=self.sample_weight,
+                offset=self.offset,
+                options=options,
+                start=start,
+                observer=observer,
+                feature_names=self.attributes.get("feature_names_in_"),
+                class_names=self.class_names,
+            )
+        except NotFiniteError:
+            refuse_not_finite(estimator, self.X)
+            raise
+
+
+@dataclass(frozen=True)
+class DistributedTrainingData:
+    """What an estimator hands to the fit of rows that Dask keeps.
+
+    Attributes
+    ----------
+    likelihood, attributes, class_names
+        As in TrainingData.
+    rows : RawRows
+    """
+
+    likelihood: Likelihood
+    rows: RawRows
+    attributes: dict[str, Any]
+    class_names: Sequence[Any] | None = None
+
+    def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
+        """Fit the likelihood."""
+        return fit_distributed(
+            self.likelihood,
+            self.rows,
+            options=options,
+            start=start,
+            observer=observer,
+            feature_names=self.attributes.get("feature_names_in_"),
+            class_names=self.class_names,
+        )
+
 
 class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     """Abstract base: the fit path, and what every fitted model can say of (X, y).
@@ -98,6 +148,10 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     @abstractmethod
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         """Validate what fit was given; write nothing on the estimator."""
+
+    @abstractmethod
+    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
+        """Validate what fit was given where some of it is Dask's; write nothing on the estimator."""
 
     @abstractmethod
     def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
@@ -129,12 +183,13 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         y: Any,
         sample_weight: Any,
         offset: Any,
-        observer: Callable[[int, Array], bool | None] | None = None,
+        observer: Observer | None = None,
     ) -> Self:
         self._refuse_endless_integers()
         # Tiny and huge numbers may overflow on their way through validation, too.
+        prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
-            data = self._prepare(X, y, sample_weight, offset)
+            data = prepare(X, y, sample_weight, offset)
         known = {**data.attributes, "_needs_offset": offset is not None}
         tasks = None
         if getattr(self, "_skl_callbacks", None):
@@ -147,31 +202,18 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
                 # A previous fit's names would be missed in X; None says that there are none.
                 lambda theta: {"feature_names_in_": None, **known, **self._attributes(theta, None)},
             )
-        try:
-            result = fit(
-                data.likelihood,
-                data.X,
-                data.y,
-                sample_weight=data.sample_weight,
-                offset=data.offset,
-                options=FitOptions(
-                    alpha=self._prior_precision(),
-                    fit_intercept=self.fit_intercept,
-                    scale=getattr(self, "scale", "constant"),
-                    solver=self.solver,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                    verbose=self.verbose,
-                    bias_reduction=getattr(self, "bias_reduction", None),
-                ),
-                start=self._start((data.likelihood.n_predictors, data.X.shape[1] + 1)),
-                observer=observer if tasks is None else tasks.observe,
-                feature_names=data.attributes.get("feature_names_in_"),
-                class_names=data.class_names,
-            )
-        except NotFiniteError:
-            refuse_not_finite(self, data.X)
-            raise
+        options = FitOptions(
+            alpha=self._prior_precision(),
+            fit_intercept=self.fit_intercept,
+            scale=getattr(self, "scale", "constant"),
+            solver=self.solver,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            verbose=self.verbose,
+            bias_reduction=getattr(self, "bias_reduction", None),
+        )
+        start = self._start((data.likelihood.n_predictors, data.attributes["n_features_in_"] + 1))
+        result = data.fit(self, options, start, observer if tasks is None else tasks.observe)
         on_separation = getattr(self, "on_separation", "warn")
         for warning in result.warnings:
             if isinstance(warning, SeparationWarning) and on_separation == "raise":

@@ -19,6 +19,8 @@ __all__ = [
     "read_probabilities",
     "read_soft_labels",
     "weigh_classes",
+    "weighted_rows",
+    "weights_of_classes",
 ]
 
 # Integer labels within a range of this size (or of n) are coded by a table in O(n); others are sorted.
@@ -174,6 +176,21 @@ def weigh_classes(
         mass = np.ones(len(classes))
     else:
         mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64, copy=False)
+    return weighted_rows(weights_of_classes(class_weight, classes, mass), target, weight)
+
+
+def weights_of_classes(
+    class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return one weight a class, or None where classes are not weighted; at least two must have any left.
+
+    ``mass`` is the total weight of each class's rows.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have any weight left.
+    """
     per_class = class_weights(class_weight, classes, mass)
     left = classes[(mass if per_class is None else mass * per_class) > 0]
     if len(left) < 2:
@@ -182,6 +199,13 @@ def weigh_classes(
             f"y must have rows of positive weight from at least 2 classes, but {found} "
             f"(the classes of y: {classes.tolist()})."
         )
+    return per_class
+
+
+def weighted_rows(
+    per_class: NDArray[np.float64] | None, target: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Return codes or class probabilities, and row weights, with the weights of classes applied."""
     if per_class is None:
         return target, weight
     if target.ndim == 1:
@@ -191,7 +215,7 @@ def weigh_classes(
         target = target * per_class
         of_row = target.sum(axis=1)
         empty = of_row == 0
-        target[empty] = 1 / len(classes)
+        target[empty] = 1 / len(per_class)
         target /= np.where(empty, 1, of_row)[:, None]
     return target, of_row if weight is None else weight * of_row
 

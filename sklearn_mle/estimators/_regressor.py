@@ -13,7 +13,8 @@ from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle.estimators._base import BEYOND, Array, BaseMLE, TrainingData
+from sklearn_mle.estimators._base import BEYOND, Array, BaseMLE, DistributedTrainingData, TrainingData
+from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
 from sklearn_mle.estimators._inference import RegressorInferenceMixin
 from sklearn_mle.estimators._lazy import lazy_rows, r2_over_rows, sum_over_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
@@ -81,26 +82,26 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         """
         return self._fit(X, y, sample_weight, offset)
 
-    def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
-        likelihood = self._chosen_likelihood()
-        scale = self.scale
+    def _checked_likelihood(self) -> tuple[Likelihood, int]:
+        """Return the likelihood, and how many rows its fit needs at least."""
+        likelihood, scale = self._chosen_likelihood(), self.scale
         if likelihood.second is None and scale != "constant":
             raise ValueError(
                 f"scale={scale!r}: the {type(likelihood).__name__} likelihood has no second parameter (scale, "
                 "dispersion, shape or precision) to be modelled; leave scale='constant'."
             )
         # One row says nothing of the scale; of a location it does.
-        least = 2 if likelihood.second is not None and isinstance(scale, str) else 1
+        return likelihood, 2 if likelihood.second is not None and isinstance(scale, str) else 1
+
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+        likelihood, least = self._checked_likelihood()
         counts = isinstance(likelihood, Binomial)
         X, y, attributes = validate_training(self, X, y, y_numeric=True, least_samples=least, multi_output=counts)
         if issparse(y):
             raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
         weight = check_sample_weight(sample_weight, len(y))
-        if weight is not None and np.count_nonzero(weight) < least:
-            raise ValueError(
-                f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
-                "scale; give more rows, or a known scale."
-            )
+        if weight is not None:
+            _refuse_fewer(int(np.count_nonzero(weight)), least)
         return TrainingData(
             likelihood=likelihood,
             X=X,
@@ -109,6 +110,19 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
             offset=check_offset(offset, (len(y),)),
             attributes={**attributes, "_likelihood": likelihood},
         )
+
+    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
+        likelihood, least = self._checked_likelihood()
+        if isinstance(likelihood, Binomial) and len(getattr(y, "shape", ())) == 2 and y.shape[1] == 2:
+            raise ValueError(
+                "y of counts in two columns must be in memory. Of a Dask y pass the fractions of successes, and the "
+                "numbers of trials as sample_weight."
+            )
+        attributes = features_of(self, X)
+        survey = Survey(RealOf(likelihood), X, y, sample_weight, offset)
+        rows = survey.rows(RealOf(likelihood), likelihood.n_predictors)
+        _refuse_fewer(rows.data.n_rows, least)
+        return DistributedTrainingData(likelihood, rows, {**attributes, "_likelihood": likelihood})
 
     def _prior_precision(self) -> float:
         return self.alpha
@@ -457,6 +471,14 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
             return y, sample_weight
         fraction, trials = self._likelihood.fractions(self._read_target(y).T)
         return fraction, trials if sample_weight is None else trials * np.asarray(sample_weight)
+
+
+def _refuse_fewer(n_rows: int, least: int) -> None:
+    if n_rows < least:
+        raise ValueError(
+            f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
+            "scale; give more rows, or a known scale."
+        )
 
 
 def _number(score: float) -> float:

@@ -17,6 +17,7 @@ from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
+    "MATRIX",
     "check_offset",
     "check_probability_levels",
     "check_real_target",
@@ -28,7 +29,7 @@ __all__ = [
 
 _LARGE = 1_000_000  # entries
 # float32 stays float32 up to the fit, which upcasts it block by block.
-_MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 def validate_training(
@@ -72,8 +73,8 @@ def validate_training(
 def _read(estimator: Any, X: Any, **params: Any) -> Any:
     """Validate X as scikit-learn does; of rows in storage the first few stand for all."""
     if not isinstance(X, StoredArray):
-        return validate_data(estimator, X, **_MATRIX, **params)
-    validate_data(estimator, X[: params.get("ensure_min_samples", 1)], **_MATRIX, **params)
+        return validate_data(estimator, X, **MATRIX, **params)
+    validate_data(estimator, X[: params.get("ensure_min_samples", 1)], **MATRIX, **params)
     return X
 
 

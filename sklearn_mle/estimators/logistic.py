@@ -12,7 +12,8 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle.estimators._base import Array, BaseMLE, TrainingData
+from sklearn_mle.estimators._base import Array, BaseMLE, DistributedTrainingData, TrainingData
+from sklearn_mle.estimators._distributed import LabelsOf, ProbabilitiesOf, Survey, features_of
 from sklearn_mle.estimators._inference import ClassifierInferenceMixin
 from sklearn_mle.estimators._labels import (
     codes_of,
@@ -22,6 +23,7 @@ from sklearn_mle.estimators._labels import (
     read_probabilities,
     read_soft_labels,
     weigh_classes,
+    weights_of_classes,
 )
 from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
@@ -232,6 +234,26 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
             attributes=attributes,
             class_names=classes.tolist(),
         )
+
+    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
+        attributes = features_of(self, X)
+        with naming("y"):
+            soft, columns = is_soft(y), column_labels(y)
+        target: LabelsOf | ProbabilitiesOf
+        if soft:
+            survey = Survey(ProbabilitiesOf(), X, y, sample_weight, offset)
+            classes = np.arange(y.shape[1]) if columns is None else columns
+            per_class = weights_of_classes(self.class_weight, classes, survey.mass)
+            target = ProbabilitiesOf(per_class)
+            survey = survey if per_class is None else survey.again(target)
+        else:
+            survey = Survey(LabelsOf(), X, y, sample_weight, offset)
+            classes = survey.labels
+            mass = survey.per_label("weights", classes).sum(axis=0)
+            target = LabelsOf(classes, weights_of_classes(self.class_weight, classes, mass))
+        likelihood = _likelihood(len(classes))
+        rows = survey.rows(target, likelihood.n_predictors, None if soft else classes)
+        return DistributedTrainingData(likelihood, rows, {**attributes, "classes_": classes}, classes.tolist())
 
     def _prior_precision(self) -> float:
         return 1 / self.C

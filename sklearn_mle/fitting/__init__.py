@@ -13,7 +13,7 @@ from sklearn_mle.fitting.check_loss import fit_check_loss
 from sklearn_mle.fitting.check_loss_log_linear import fit_check_loss_log_linear
 from sklearn_mle.fitting.gaussian import fit_gaussian
 from sklearn_mle.fitting.logistic import fit_logistic
-from sklearn_mle.fitting.prepare import Prepared, prepare
+from sklearn_mle.fitting.prepare import Prepared, RawRows, prepare, standardize
 from sklearn_mle.fitting.regression import fit_regression
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
@@ -21,8 +21,19 @@ from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.numerics.finite import NotFiniteError
 from sklearn_mle.numerics.threads import single_threaded_blas
+from sklearn_mle.row_blocks import RowBlock
+from sklearn_mle.row_blocks.distributed import RowsElsewhereError
 
-__all__ = ["FitOptions", "FitResult", "NotFiniteError", "best_constant", "fit"]
+__all__ = [
+    "FitOptions",
+    "FitResult",
+    "NotFiniteError",
+    "RawRows",
+    "RowsElsewhereError",
+    "best_constant",
+    "fit",
+    "fit_distributed",
+]
 
 Array = NDArray[Any]
 
@@ -74,7 +85,6 @@ def fit(
         has a kink that no fit is known for.
     """
     options = FitOptions() if options is None else options
-    watched = _counted(observer, options.verbose)
     if offset is not None:
         offset = np.atleast_2d(offset.T)
     model, y, weight, log_jacobian = _equivalent(likelihood, y, sample_weight)
@@ -88,15 +98,77 @@ def fit(
             model.n_predictors,
             options,
             feature_names,
-            least_squares=isinstance(model, Gaussian) and options.scale != "log_linear",
+            least_squares=_is_least_squares(model, options),
         )
-        try:
-            result = _fitted(model, prepared, options, start, watched, class_names)
-        except (ArithmeticError, NotPositiveDefiniteError) as error:
-            raise ValueError(_BEYOND) from error
+        result = _judged(model, prepared, options, start, observer, class_names)
     if model is not likelihood:
         n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         result = replace(result, n_obs=n_obs, log_likelihood=result.log_likelihood - log_jacobian)
+    return result
+
+
+def fit_distributed(
+    likelihood: Likelihood,
+    raw: RawRows,
+    *,
+    options: FitOptions,
+    start: Array | None = None,
+    observer: Callable[[int, Array], bool | None] | None = None,
+    feature_names: Any = None,
+    class_names: Any = None,
+) -> FitResult:
+    """Fit a likelihood to rows that are elsewhere; as ``fit`` does.
+
+    Raises
+    ------
+    RowsElsewhereError
+        Where a fit needs all rows in one place: likelihoods with a kink, Firth's bias reduction.
+    """
+    if not likelihood.smooth:
+        raise RowsElsewhereError(
+            f"likelihood: {type(likelihood).__name__} has a kink, and its exact fit needs all rows in one place, but X "
+            "comes from Dask. Pass arrays in memory, or use a smooth likelihood (huber, student_t, logistic)."
+        )
+    if options.bias_reduction is not None:
+        raise RowsElsewhereError(
+            f"bias_reduction={options.bias_reduction!r} needs all rows in one place, but X comes from Dask. Pass "
+            "arrays in memory, or set bias_reduction=None: of so many rows the bias is small."
+        )
+    model, log_jacobian = likelihood, 0.0
+    with single_threaded_blas, np.errstate(all="ignore"):
+        if isinstance(likelihood, LogNormal):
+            model, raw = Gaussian(), replace(raw, data=raw.data.with_target(_log_target))
+            log_jacobian = raw.data.sum(_target_sum)[0] * raw.unit
+        prepared = standardize(raw, options, feature_names, least_squares=_is_least_squares(model, options))
+        result = _judged(model, prepared, options, start, observer, class_names)
+    return replace(result, log_likelihood=result.log_likelihood - log_jacobian)
+
+
+def _is_least_squares(model: Likelihood, options: FitOptions) -> bool:
+    return isinstance(model, Gaussian) and options.scale != "log_linear"
+
+
+def _log_target(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+    return np.log(y), offset
+
+
+def _target_sum(block: RowBlock) -> tuple[float]:
+    return (float(block.y.sum() if block.weight is None else block.weight @ block.y),)
+
+
+def _judged(
+    model: Likelihood,
+    prepared: Prepared,
+    options: FitOptions,
+    start: Array | None,
+    observer: Callable[[int, Array], bool | None] | None,
+    class_names: Any,
+) -> FitResult:
+    """Fit a model, and refuse an answer beyond float64."""
+    try:
+        result = _fitted(model, prepared, options, start, _counted(observer, options.verbose), class_names)
+    except (ArithmeticError, NotPositiveDefiniteError) as error:
+        raise ValueError(_BEYOND) from error
     _refuse_overflow(result, prepared)
     if options.verbose:
         print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
@@ -114,7 +186,7 @@ def _fitted(
     """Fit a model by the path that knows its likelihood."""
     if isinstance(model, Bernoulli | Categorical):
         return fit_logistic(model, prepared, options, start=start, observer=observer, class_names=class_names)
-    if isinstance(model, Gaussian) and options.scale != "log_linear":
+    if _is_least_squares(model, options):
         return fit_gaussian(model, prepared, options, start=start, observer=observer)
     if isinstance(model, LocationScale) and not model.smooth:
         fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss

@@ -1,7 +1,7 @@
 """Classes without weight: the others are fitted without them, and they are put back with a probability near zero."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.linear_predictors import LinearPredictors
-from sklearn_mle.row_blocks import RowBlocks
 
 __all__ = ["fit_without"]
 
@@ -40,23 +39,10 @@ def fit_without(
     fit : callable
         (likelihood, prepared, class names) to the fit of the classes that are left.
     """
-    data = prepared.data
     present = np.setdiff1d(np.arange(n_classes), absent)
-    y: Array
-    if data.y.ndim == 2:
-        y = data.y[present]
-    else:
-        codes = np.zeros(n_classes, dtype=np.intp)
-        codes[present] = np.arange(len(present))
-        y = codes[data.y]
-    offset = None if data.offset is None else data.offset[present]
-    reduced: Bernoulli | Categorical = Categorical(len(present))
-    if len(present) == 2:
-        reduced = Bernoulli()
-        y = (y[1] if y.ndim == 2 else y).astype(np.float64)
-        offset = None if offset is None else (offset[1] - offset[0])[None]
+    reduced: Bernoulli | Categorical = Bernoulli() if len(present) == 2 else Categorical(len(present))
     smaller = Prepared(
-        RowBlocks(data.rows, y, data.weight, offset, len(present)),
+        prepared.data.with_target(OfPresent(present, n_classes), len(present)),
         prepared.columns,
         prepared.unit,
         prepared.n_obs,
@@ -84,6 +70,27 @@ def fit_without(
         "without it."
     )
     return replace(result, coefficients=full, warnings=(*result.warnings, warning), curvature=curvature)
+
+
+@dataclass(frozen=True)
+class OfPresent:
+    """Labels and offsets of the classes that are left; of two, the second's."""
+
+    present: Array
+    n_classes: int
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+        offset = None if offset is None else offset[self.present]
+        if y.ndim == 2:
+            y = y[self.present]
+        else:
+            codes = np.zeros(self.n_classes, dtype=np.intp)
+            codes[self.present] = np.arange(len(self.present))
+            y = codes[y]
+        if len(self.present) > 2:
+            return y, offset
+        y = (y[1] if y.ndim == 2 else y).astype(np.float64)
+        return y, None if offset is None else (offset[1] - offset[0])[None]
 
 
 def _among_all(curvature: Curvature, present: Array, absent: Array) -> Curvature:

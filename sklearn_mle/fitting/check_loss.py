@@ -10,7 +10,7 @@ from sklearn_mle.exceptions import PerfectFitWarning
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.least_check_loss import CheckLoss, Optimum
 from sklearn_mle.fitting.least_norm import with_least_norm
-from sklearn_mle.fitting.outcome import Outcome, relative_to_largest
+from sklearn_mle.fitting.outcome import Outcome, power_of_largest, without_offset
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
@@ -165,11 +165,12 @@ def slopes(likelihood: LocationScale) -> tuple[float, float]:
 
 def robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> Outcome:
     """Return y centred at its quantile and scaled by its mean distance from it: outliers cost the others no digits."""
-    data = prepared.data
-    power, relative = relative_to_largest(data.y if data.offset is None else data.y - data.offset[0])
+    data = without_offset(prepared.data)
+    power = power_of_largest(data)
+    relative = data.y / power
     middle = weighted_quantile(relative, data.weight, level) if centre else 0.0
     spread = float(np.average(np.abs(relative - middle), weights=data.weight))
-    return Outcome.about(prepared, data.n_predictors, power, relative, middle, spread)
+    return Outcome.about(prepared, data, data.n_predictors, power, middle, spread)
 
 
 def _active(prepared: Prepared, independent: Array | None) -> Array | None:

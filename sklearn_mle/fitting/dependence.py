@@ -1,5 +1,7 @@
 """When to look for dependent columns: a cheap look at every fit, the thorough one only where it is in doubt."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +44,7 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     varying = np.flatnonzero(~columns.constant)
     if n > len(varying) and p <= _LARGEST_ORDER:
         first = max(_FIRST_ROWS, 8 * p)
-        samples = [data] if n < 4 * first else [data.take(np.arange(0, n, n // first)), data]
+        samples = [data] if n < 4 * first else [data.some(first), data]
         if any(clearly_independent(sample, varying, intercept) for sample in samples):
             if len(varying) == p:
                 return None
@@ -65,7 +67,7 @@ def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> boo
     if not predictors.curvature_fits:
         return False
     # Neither y nor offset enters the curvature of least squares, and they may be of another shape.
-    design = RowBlocks(data.rows, np.zeros(data.n_rows), data.weight)
+    design = data.with_target(_no_target, 1)
     objective = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty())
     try:
         return independent_columns(hessian_factor(objective, np.zeros(predictors.size)))
@@ -77,6 +79,10 @@ def independent_columns(factor: Factor) -> bool:
     """Return whether the columns with this curvature are independent beyond doubt; False says nothing."""
     clear = isinstance(factor, CholeskyFactor) and factor.size <= _SMALL and factor.least_pivot > _CLEAR_PIVOT
     return clear or factor.condition < _SUSPECT_CONDITION
+
+
+def _no_target(y: NDArray[Any], offset: NDArray[Any] | None) -> tuple[NDArray[Any], None]:
+    return np.zeros(y.shape[-1]), None
 
 
 def rank_warning(identification: Identification, prepared: Prepared) -> RankDeficiencyWarning:

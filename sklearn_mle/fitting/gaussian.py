@@ -203,9 +203,12 @@ def _least_squares(outcome: Outcome, options: FitOptions, active: Array) -> Pena
     if prepared.products is not None:
         design, response = prepared.products.standardized(prepared.columns, float(outcome.shift[0]), outcome.unit)
         used = np.flatnonzero(predictors.used)
-        weighted = data.y if data.weight is None else data.y * data.weight
-        at_zero = 0.5 * float(weighted @ data.y), -response[None], design[np.ix_(used, used)]
+        at_zero = 0.5 * data.total(_squares)[0], -response[None], design[np.ix_(used, used)]
     return PenalizedNLL(LeastSquares(), predictors, data, penalty, at_zero)
+
+
+def _squares(y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
+    return (float(y @ y if weight is None else (y * weight) @ y),)
 
 
 def _watch(objective: PenalizedNLL, outcome: Outcome, observer: Observer | None) -> Observer | None:

@@ -27,6 +27,7 @@ from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_b
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
+from sklearn_mle.row_blocks import RowBlock
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
@@ -67,7 +68,7 @@ class _LogisticFit:
 
     def run(self, start: Array | None) -> FitResult:
         prepared, data = self.prepared, self.prepared.data
-        mass = self._class_mass()
+        mass = data.class_weights(self.n_classes)
         absent = np.flatnonzero(mass == 0)
         if self.n_classes - len(absent) < 2:
             raise ValueError(
@@ -110,7 +111,7 @@ class _LogisticFit:
                 if verdict.recession is not None or not verdict.decided:
                     self._report_missing(objective, verdict)
                     active = np.flatnonzero(~prepared.columns.constant)
-                    per_sd = SEPARATION_PRIOR * self._total() * np.square(prepared.columns.spread[active])
+                    per_sd = SEPARATION_PRIOR * data.weight_sum * np.square(prepared.columns.spread[active])
                     objective = self._objective(active, self._prior(active, 0.0, per_sd))
                     before = solution.n_iter
                     solution = self._solve(objective, self._null_theta(objective, mass), null_value)
@@ -148,23 +149,8 @@ class _LogisticFit:
     def _among_the_present(self, likelihood: Bernoulli | Categorical, smaller: Prepared, names: Any) -> FitResult:
         return _LogisticFit(likelihood, smaller, self.options, None, names).run(None)
 
-    def _total(self) -> float:
-        data = self.prepared.data
-        return float(data.n_rows if data.weight is None else data.weight.sum())
-
     def _class_name(self, k: int) -> str:
         return f"class {k}" if self.class_names is None else f"class {self.class_names[k]!r}"
-
-    def _class_mass(self) -> Array:
-        """Return the weight of every class, from hard or soft labels."""
-        data = self.prepared.data
-        y, weight = data.y, data.weight
-        if self.binary:
-            # Exact zeros matter, so the first class is not taken as the rest of the sum.
-            return np.array([float(part.sum() if weight is None else weight @ part) for part in (1 - y, y)])
-        if y.ndim == 2:
-            return y.sum(axis=1) if weight is None else y @ weight
-        return np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64)
 
     def _predictors(self, active: Array) -> LinearPredictors:
         p = self.prepared.data.n_columns
@@ -191,15 +177,15 @@ class _LogisticFit:
             log_mass = np.log(mass)
             matrix[:, -1] = log_mass[1] - log_mass[0] if self.binary else log_mass - log_mass.mean()
             data = self.prepared.data
-            if data.offset is not None:
+            if data.has_offset:
                 # An offset far from zero would saturate every probability, and no Newton step leads back from there.
-                center = np.average(data.offset, axis=1, weights=data.weight)
+                center = data.sum(_offset_sum)[0] / data.weight_sum
                 matrix[:, -1] -= center if self.binary else center - center.mean()
         return predictors.theta(matrix)
 
     def _null_value(self, objective: PenalizedNLL, null: Array, mass: Array) -> float:
         """Return F at the null model: the class frequencies' entropy, unless offsets or no intercept change it."""
-        if not self.options.fit_intercept or self.prepared.data.offset is not None:
+        if not self.options.fit_intercept or self.prepared.data.has_offset:
             return objective.value_and_gradient(null)[0]
         return float(mass.sum() * np.log(mass.sum()) - mass @ np.log(mass))
 
@@ -240,7 +226,7 @@ class _LogisticFit:
         # A regressor of proportions has no names of classes.
         remedies = _REMEDIES_OF_PROPORTIONS if self.class_names is None else _REMEDIES_OF_CLASSES
         if verdict.recession is None:
-            warning = undecided_warning(remedies)
+            warning = undecided_warning(objective.data, remedies)
         else:
             warning = separation_warning(objective, verdict.recession, self.prepared, self.class_names, remedies)
         self.warnings.append(warning)
@@ -297,6 +283,11 @@ class _LogisticFit:
             n_parameters=objective.predictors.size,
             curvature=curvature,
         )
+
+
+def _offset_sum(block: RowBlock) -> tuple[Array]:
+    assert block.offset is not None
+    return (block.offset.sum(axis=1) if block.weight is None else block.offset @ block.weight,)
 
 
 def fit_logistic(

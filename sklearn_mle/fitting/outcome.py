@@ -10,8 +10,9 @@ from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.row_blocks.sums import Largest
 
-__all__ = ["Outcome", "relative_to_largest"]
+__all__ = ["Outcome", "power_of_largest", "without_offset"]
 
 Array = NDArray[Any]
 
@@ -52,41 +53,33 @@ class Outcome:
     @classmethod
     def of(cls, likelihood: Likelihood, prepared: Prepared, *, centre: bool) -> "Outcome":
         """Return the outcome of prepared data in the unit that the likelihood's ``equivariance`` allows."""
-        data = prepared.data
-        weight_sum = float(data.n_rows if data.weight is None else data.weight.sum())
         if likelihood.equivariance == "location_scale":
             return cls._real(likelihood, prepared, centre)
+        data = prepared.data
         shift = np.zeros(likelihood.n_predictors)
         unit, log_jacobian = 1.0, 0.0
         if likelihood.equivariance == "scale":
-            unit = _unit_of_amounts(data.y, data.weight)
+            unit = _unit_of_amounts(data)
             shift = np.array(likelihood.unit_powers) * np.log(unit)
-            positive = data.y > 0
-            mass = float(positive.sum() if data.weight is None else data.weight[positive].sum())
-            log_jacobian = mass * float(np.log(unit))
-        scaled = RowBlocks(data.rows, data.y / unit, data.weight, data.offset, likelihood.n_predictors)
-        return cls(scaled, prepared, unit, 1.0, shift, _EPS, log_jacobian, weight_sum)
+            log_jacobian = data.total(_positive_weight)[0] * float(np.log(unit))
+        scaled = data.with_target(Amount(unit), likelihood.n_predictors)
+        return cls(scaled, prepared, unit, 1.0, shift, _EPS, log_jacobian, data.weight_sum)
 
     @classmethod
     def _real(cls, likelihood: Likelihood, prepared: Prepared, centre: bool) -> "Outcome":
         """Return a real outcome, centred and scaled; an offset is subtracted, for the location's link is identity."""
-        data = prepared.data
-        y = data.y if data.offset is None else data.y - data.offset[0]
-        power, relative = relative_to_largest(y)
-        middle = float(np.average(relative, weights=data.weight)) if centre else 0.0
-        deviation = relative - middle
-        weighted = deviation if data.weight is None else deviation * data.weight
-        total = float(data.n_rows if data.weight is None else data.weight.sum())
-        spread = float(np.sqrt(weighted @ deviation / total))
-        return cls.about(prepared, likelihood.n_predictors, power, relative, middle, spread)
+        data = without_offset(prepared.data)
+        power = power_of_largest(data)
+        n = data.weight_sum
+        middle = data.total(AboutMiddle(power, 0.0))[0] / n if centre else 0.0
+        spread = float(np.sqrt(data.total(AboutMiddle(power, middle))[1] / n))
+        return cls.about(prepared, data, likelihood.n_predictors, power, middle, spread)
 
     @classmethod
     def about(
-        cls, prepared: Prepared, n_predictors: int, power: float, relative: Array, middle: float, spread: float
+        cls, prepared: Prepared, data: RowBlocks, n_predictors: int, power: float, middle: float, spread: float
     ) -> "Outcome":
-        """Return the real outcome y = power * relative about (near) a middle in a unit (near) of spread."""
-        data = prepared.data
-        weight_sum = float(data.n_rows if data.weight is None else data.weight.sum())
+        """Return the real outcome of data without offset, y = power * relative, about a middle in a unit of spread."""
         if spread <= 4 * _EPS:
             spread = 1.0  # constant to rounding: keep the unit of y itself
         else:
@@ -97,9 +90,9 @@ class Outcome:
         unit = spread * power
         shift = np.zeros(n_predictors)
         shift[:2] = middle * power, np.log(unit)
-        centred = RowBlocks(data.rows, (relative - middle) / spread, data.weight, None, n_predictors)
-        log_jacobian = weight_sum * float(np.log(unit))
-        return cls(centred, prepared, unit, unit, shift, noise, log_jacobian, weight_sum)
+        centred = data.with_target(Centred(power, middle, spread), n_predictors)
+        log_jacobian = data.weight_sum * float(np.log(unit))
+        return cls(centred, prepared, unit, unit, shift, noise, log_jacobian, data.weight_sum)
 
     @property
     def n_passes(self) -> int:
@@ -128,12 +121,7 @@ class Outcome:
 
     def exact(self) -> RowBlocks:
         """Return the data of a real outcome without the rounding of its centring: what is left of y is an offset."""
-        data = self.prepared.data
-        y = DoubleDouble.of(data.y)
-        if data.offset is not None:
-            y = y - data.offset[0]
-        target = DoubleDouble(y.high / self.unit, y.low / self.unit) - self.shift[0] / self.unit
-        return RowBlocks(data.rows, target.high, data.weight, -target.low[None], self.data.n_predictors)
+        return self.prepared.data.with_target(ExactOutcome(self.unit, self.shift[0]), self.data.n_predictors)
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients in the units of X and y as those of the standardized problem."""
@@ -143,17 +131,97 @@ class Outcome:
         return self.prepared.columns.to_standardized(matrix)
 
 
-def relative_to_largest(y: Array) -> tuple[float, Array]:
-    """Return a power of two near the largest absolute y, and y in units of it: means can then not overflow."""
-    largest = float(np.abs(y).max())
-    power = 1.0 if largest == 0 else float(np.exp2(np.floor(np.log2(largest))))
-    return power, y / power
+def without_offset(data: RowBlocks) -> RowBlocks:
+    """Return the data with the offset subtracted from y, where there is one."""
+    return data.with_target(_less_offset) if data.has_offset else data
 
 
-def _unit_of_amounts(y: Array, weight: Array | None) -> float:
-    power, relative = relative_to_largest(y)
-    mean = float(np.average(relative, weights=weight))
-    if mean == 0 or ((relative == 0) & (y > 0)).any():
+def power_of_largest(data: RowBlocks) -> float:
+    """Return a power of two near the largest absolute y: means of y in units of it can not overflow."""
+    largest = data.total(_largest)[0].value
+    return 1.0 if largest == 0 else float(np.exp2(np.floor(np.log2(largest))))
+
+
+def _unit_of_amounts(data: RowBlocks) -> float:
+    power = power_of_largest(data)
+    mean = data.total(AboutMiddle(power, 0.0))[0] / data.weight_sum
+    if mean == 0 or data.total(Lost(power))[0]:
         return 1.0  # nothing but zeros, or so many decades that the least would be lost
     unit = power * float(np.exp2(np.rint(np.log2(mean))))
-    return 1.0 if ((y / unit == 0) & (y > 0)).any() else unit
+    return 1.0 if data.total(Lost(unit))[0] else unit
+
+
+@dataclass(frozen=True)
+class Amount:
+    """y in a unit."""
+
+    unit: float
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+        return y / self.unit, offset
+
+
+@dataclass(frozen=True)
+class Centred:
+    """y = power * relative without offset, about a middle in a unit of spread."""
+
+    power: float
+    middle: float
+    spread: float
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, None]:
+        return (y / self.power - self.middle) / self.spread, None
+
+
+@dataclass(frozen=True)
+class ExactOutcome:
+    """y less its offset and centre, in a unit; what that rounds off is an offset of the other sign."""
+
+    unit: float
+    centre: float
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array]:
+        exact = DoubleDouble.of(y)
+        if offset is not None:
+            exact = exact - offset[0]
+        target = DoubleDouble(exact.high / self.unit, exact.low / self.unit) - np.asarray(self.centre / self.unit)
+        return target.high, -target.low[None]
+
+
+@dataclass(frozen=True)
+class AboutMiddle:
+    """Weighted sums of y in units of a power of two, less a middle, and of its square."""
+
+    power: float
+    middle: float
+
+    def __call__(self, y: Array, weight: Array | None, offset: Array | None) -> tuple[float, float]:
+        deviation = y / self.power
+        deviation -= self.middle
+        if weight is None:
+            return float(deviation.sum()), float(deviation @ deviation)
+        weighted = deviation * weight
+        return float(weighted.sum()), float(weighted @ deviation)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """How many positive y vanish in a unit."""
+
+    unit: float
+
+    def __call__(self, y: Array, weight: Array | None, offset: Array | None) -> tuple[int]:
+        return (int(((y / self.unit == 0) & (y > 0)).sum()),)
+
+
+def _less_offset(y: Array, offset: Array | None) -> tuple[Array, None]:
+    return (y if offset is None else y - offset[0]), None
+
+
+def _largest(y: Array, weight: Array | None, offset: Array | None) -> tuple[Largest]:
+    return (Largest(float(np.abs(y).max(initial=0.0))),)
+
+
+def _positive_weight(y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
+    positive = y > 0
+    return (float(positive.sum() if weight is None else weight[positive].sum()),)

@@ -1,5 +1,6 @@
 """Is there a location that fits every row to rounding? Then the noise vanishes, and no maximum is finite."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn_mle.fitting.start import least_squares
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.row_blocks.sums import Largest
 
 __all__ = ["perfect_location"]
 
@@ -37,16 +39,32 @@ def perfect_location(
         Of a prior that a perfect fit has to overcome.
     """
     matrix: Array | None = None
+    if likelihood.link(some.y) is None:
+        return None
     for rows in (some, outcome.data):
-        y = likelihood.link(rows.y)
-        if y is None or not np.isfinite(y).all():
+        linked = rows.with_target(Linked(likelihood), 1)
+        largest = linked.total(_largest)[0].value
+        if not np.isfinite(largest):
             return None
-        if rows.offset is not None:
-            y = y - rows.offset[0]
-        matrix, squares = least_squares(rows, y, terms, precision)
+        matrix, squares = least_squares(linked, terms, precision)
         noise = outcome.noise if likelihood.equivariance == "location_scale" else _EPS
-        rounding = noise * (1 + float(np.abs(y).max())) + _EPS * float(np.abs(matrix).sum())
-        weight = rows.n_rows if rows.weight is None else rows.weight.sum()
-        if not np.sqrt(squares / weight) <= 8 * rounding:
+        rounding = noise * (1 + largest) + _EPS * float(np.abs(matrix).sum())
+        if not np.sqrt(squares / rows.weight_sum) <= 8 * rounding:
             return None
     return matrix
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What the location would have to be, for each outcome by itself."""
+
+    likelihood: Likelihood
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, None]:
+        linked = self.likelihood.link(y)
+        assert linked is not None
+        return linked if offset is None else linked - offset[0], None
+
+
+def _largest(y: Array, weight: Array | None, offset: Array | None) -> tuple[Largest]:
+    return (Largest(float(np.abs(y).max(initial=0.0))),)

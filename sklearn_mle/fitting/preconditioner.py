@@ -1,14 +1,16 @@
 """Preconditioners for curvatures too large to form: Kronecker for several predictors, diagonal for wide data."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.numerics.factors import DiagonalFactor, Factor
 from sklearn_mle.numerics.kronecker import KroneckerFactor
 from sklearn_mle.numerics.memory import fits
-from sklearn_mle.objective import PenalizedNLL
+from sklearn_mle.objective import PenalizedNLL, Point
 from sklearn_mle.row_blocks import RowBlock
 
 __all__ = ["preconditioner"]
@@ -28,19 +30,42 @@ def preconditioner(objective: PenalizedNLL, theta: Array) -> Factor:
     return _diagonal(objective, theta)
 
 
+@dataclass(frozen=True)
+class InformationDiagonal:
+    """The total rowwise information of each predictor of a block."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-information-diagonal"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        information = self.likelihood.information_diagonal(self.at.eta(block))
+        return (information.sum(axis=1) if block.weight is None else information @ block.weight,)
+
+
+@dataclass(frozen=True)
+class BetweenAndWithin:
+    """A block's information between the predictors, and that of its columns weighted by the trace of each row's."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-kronecker"
+
+    def __call__(self, block: RowBlock) -> tuple[Array, Array]:
+        eta = self.at.eta(block)
+        diagonal = self.likelihood.information_diagonal(eta)
+        if block.weight is not None:
+            diagonal = diagonal * block.weight
+        return self.likelihood.total_information(eta, block.weight), block.rows.sandwich(diagonal.sum(axis=0))
+
+
 def _diagonal(objective: PenalizedNLL, theta: Array) -> Factor:
     """Return the total rowwise information of each predictor, plus the prior.
 
     Standardized columns have a mean square of one, so the information of the rows is all that tells the columns apart.
     """
     predictors = objective.predictors
-    matrix = predictors.matrix(theta)
-
-    def block_sum(block: RowBlock) -> tuple[Array]:
-        information = objective.likelihood.information_diagonal(predictors.eta(block.rows, matrix, block.offset))
-        return (information.sum(axis=1) if block.weight is None else information @ block.weight,)
-
-    total = objective.data.sum(block_sum)[0]
+    total = objective.data.sum(InformationDiagonal(objective.likelihood, objective.at(theta)))[0]
     if predictors.contrast is not None:
         total = np.square(predictors.contrast).T @ total
     diagonal = np.repeat(total[:, None], predictors.shape[1], axis=1)[predictors.used]
@@ -54,20 +79,11 @@ def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
     The penalty is taken as the same for every predictor, as a prior on all the coefficients of a column is.
     """
     predictors = objective.predictors
-    matrix = predictors.matrix(theta)
     p = predictors.n_columns
     contrast = predictors.contrast
     assert contrast is not None
 
-    def block_sum(block: RowBlock) -> tuple[Array, Array]:
-        eta = predictors.eta(block.rows, matrix, block.offset)
-        diagonal = objective.likelihood.information_diagonal(eta)
-        if block.weight is not None:
-            diagonal = diagonal * block.weight
-        between = objective.likelihood.total_information(eta, block.weight)
-        return between, block.rows.sandwich(diagonal.sum(axis=0))
-
-    between, within = objective.data.sum(block_sum)
+    between, within = objective.data.sum(BetweenAndWithin(objective.likelihood, objective.at(theta)))
     between = contrast.T @ between @ contrast / within[p, p]
     penalty = predictors.free_matrix(objective.penalty.hessian_product(theta, np.ones(len(theta))))
     used = np.flatnonzero(predictors.used[0])

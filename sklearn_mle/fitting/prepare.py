@@ -14,7 +14,7 @@ from sklearn_mle.numerics.stored import StoredArray
 from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows, StoredRows
 from sklearn_mle.row_blocks.columns import Columns
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "RawRows", "prepare", "standardize"]
 
 Array = NDArray[Any]
 
@@ -69,6 +69,23 @@ class Prepared:
         return f"rows {listed}" if len(rows) <= most else f"rows {listed} and {len(rows) - most} more"
 
 
+@dataclass(frozen=True)
+class RawRows:
+    """Rows of positive weight, weights of mean one, whose columns are as the caller gave them.
+
+    Attributes
+    ----------
+    data : RowBlocks
+    unit, n_obs, row_numbers
+        As in Prepared.
+    """
+
+    data: RowBlocks
+    unit: float
+    n_obs: float
+    row_numbers: Array | None = None
+
+
 def prepare(
     X: Any,
     y: Array,
@@ -103,21 +120,11 @@ def prepare(
         relative = weight / largest
         unit = float(relative.mean()) * largest
         weight = None if relative.min() == 1.0 else relative / relative.mean()
-    alpha = options.alpha / unit
-    rows = _rows(X)
-    raw = RowBlocks(rows, y, weight, offset, n_predictors)
-    least_scale, products = float(np.sqrt(alpha / raw.n_rows)), None
-    known = CrossProducts.of(raw, centre=options.fit_intercept, least_scale=least_scale) if least_squares else None
+    raw = RawRows(RowBlocks(_rows(X), y, weight, offset, n_predictors), unit, n_obs, row_numbers)
     try:
-        if known is not None:
-            products, columns = known
-        else:
-            columns = Columns.of(raw, centre=options.fit_intercept, least_scale=least_scale)
+        return standardize(raw, options, feature_names, least_squares=least_squares)
     except NotFiniteError as error:
         raise error if row_numbers is None else NotFiniteError(int(row_numbers[error.row])) from None
-    uncentred = isinstance(rows, SparseRows) and not options.fit_intercept
-    data = raw.standardize(None if uncentred else columns.shift, columns.scale)
-    return Prepared(data, columns, unit, n_obs, alpha, feature_names, row_numbers, products)
 
 
 def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
@@ -127,3 +134,18 @@ def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
     if sp.issparse(X):
         return SparseRows(X) if X.shape[0] * X.shape[1] > _DENSE_ELEMENTS else DenseRows(X.toarray())
     return DenseRows(X)
+
+
+def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_squares: bool) -> Prepared:
+    """Return the data of a fit in the solver's units, from rows whose columns are as the caller gave them."""
+    alpha = options.alpha / raw.unit
+    least_scale, products = float(np.sqrt(alpha / raw.data.n_rows)), None
+    known = None
+    if least_squares:
+        known = CrossProducts.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
+    if known is not None:
+        products, columns = known
+    else:
+        columns = Columns.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
+    data = raw.data.standardize(columns.shift if options.fit_intercept else None, columns.scale)
+    return Prepared(data, columns, raw.unit, raw.n_obs, alpha, feature_names, raw.row_numbers, products)

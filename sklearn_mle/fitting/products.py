@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.factors import CholeskyFactor, NotPositiveDefiniteError
-from sklearn_mle.row_blocks import RowBlock, RowBlocks, SparseRows
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.row_blocks.columns import Columns
 from sklearn_mle.row_blocks.dense import standardize_sandwich
 
@@ -58,7 +58,7 @@ class CrossProducts:
         from zero or nearly dependent, and numbers that are not finite or whose squares overflow, want a closer look.
         """
         n, p = data.n_rows, data.n_columns
-        if isinstance(data.rows, SparseRows) or not 0 < p <= _MOST_COLUMNS or float(n) * p * p < _LEAST_WORK:
+        if data.is_sparse or not 0 < p <= _MOST_COLUMNS or float(n) * p * p < _LEAST_WORK:
             return None
         with np.errstate(over="ignore", invalid="ignore"):
             design, response, of_y = data.sum(BlockProducts())
@@ -70,10 +70,8 @@ class CrossProducts:
         if not (variance > _CANCELS * second).all():
             return None
         # No entry is larger than the root of the sum of squares, where the least weight is one.
-        least = 1.0 if data.weight is None else float(data.weight.min())
-        columns = Columns.about(
-            mean, np.sqrt(variance), np.sqrt(squares / least), centre=centre, least_scale=least_scale
-        )
+        largest = np.sqrt(squares / data.least_weight)
+        columns = Columns.about(mean, np.sqrt(variance), largest, centre=centre, least_scale=least_scale)
         standardized = design.copy()
         standardize_sandwich(standardized, columns.shift, columns.scale)
         try:

@@ -5,8 +5,8 @@ separate have files of their own (``saddle``, ``unbounded``, ``perfect``, ``zero
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,8 @@ from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty
 from sklearn_mle.recession import Recession, may_recede
-from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.row_blocks.distributed import refuse_elsewhere
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
@@ -52,6 +53,7 @@ _LEAST_START, _NEAR_BOUND = 0.02, 0.02
 _NEAR_FLOOR = 7.0
 # Symmetric data may lead to a saddle, and from one to another.
 _ESCAPES = 3
+_UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while their noise goes to zero. To name them"
 
 
 def fit_regression(
@@ -85,7 +87,7 @@ class _Regression:
     def run(self, start: Array | None) -> FitResult:
         prepared, options, data = self.prepared, self.options, self.outcome.data
         if may_recede(self.likelihood) and (options.fit_intercept or not prepared.alpha):
-            refuse_nothing_but_zeros(data.y)
+            refuse_nothing_but_zeros(data)
         identification: Identification | None = None
         of_second: Identification | None = None
         if prepared.alpha == 0 or self.linear:
@@ -158,14 +160,9 @@ class _Regression:
     def _rows(self, fixed: Fixed) -> RowBlocks:
         """Return the data with an offset for every linear predictor, where there is any."""
         data, q = self.outcome.data, self.likelihood.n_predictors
-        if not fixed and (data.offset is None or q == 1):
+        if not fixed and (not data.has_offset or q == 1):
             return data
-        offset = np.zeros((q, data.n_rows))
-        if data.offset is not None:
-            offset[0] = data.offset[0]
-        for k, value in fixed.items():
-            offset[k] = value
-        rows = RowBlocks(data.rows, data.y, data.weight, offset, q)
+        rows = data.with_target(WithFixed(q, fixed), q)
         self._data.append(rows)
         return rows
 
@@ -267,7 +264,9 @@ class _Regression:
         self.recession, decided = find_zeros_recession(location, end)
         if self.recession is None:
             if not decided:
-                self.warnings.append(undecided_warning(REMEDIES))
+                self.warnings.append(
+                    undecided_warning(location.data, REMEDIES, "Returned is where the iterations ended.")
+                )
             return objective, solution
         self.warnings.append(separation_warning(location, self.recession, self.prepared, None, REMEDIES))
         start = objective.predictors.matrix(theta)
@@ -368,21 +367,20 @@ class _Regression:
         floored = ScaleFloor(self.likelihood, self.floor)
         if not self.linear:
             every = floored.depth(matrix[:, -1:]) != 0
-            return np.arange(objective.data.n_rows) if every.any() else None
-        depths = objective.data.map(
-            lambda block: floored.depth(
-                LinearPredictors(objective.data.n_columns, [Terms()] * len(matrix)).eta(block.rows, matrix, None)
-            )
-        )
-        rows = np.flatnonzero(np.concatenate(depths))
-        return rows if len(rows) else None
+            return _all_rows(objective.data) if every.any() else None
+        predictors = LinearPredictors(objective.data.n_columns, [Terms()] * len(matrix))
+        rows = np.concatenate(objective.data.map(RowsBelow(floored, predictors, matrix)))
+        if not len(rows):
+            return None
+        refuse_elsewhere(objective.data, _UNBOUNDED)
+        return rows
 
     def _degenerate(self, location: Array) -> FitResult:
         """Return the perfect location without noise; log-linear noise is stopped at its floor."""
         likelihood, data = self.likelihood, self.outcome.data
         matrix = np.zeros((likelihood.n_predictors, location.shape[1]))
         matrix[0] = location[0]
-        matrix[1:, -1] = likelihood.start(data.y, data.weight)[1:]
+        matrix[1:, -1] = likelihood.start(self.some.y, self.some.weight)[1:]
         vanishing = -float(np.sign(likelihood.noise_power))
         log_likelihood = np.inf
         if self.linear:
@@ -393,7 +391,7 @@ class _Regression:
             self.linear = False
             objective = self._objective(fixed)
             log_likelihood = -objective.nll(objective.predictors.theta(matrix))
-            self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, np.arange(data.n_rows)))
+            self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, _all_rows(data)))
         else:
             matrix[1, -1] = vanishing * np.inf
             self.warnings.append(
@@ -407,3 +405,37 @@ class _Regression:
         nothing = np.zeros(0)
         solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
         return self._result(matrix, log_likelihood, solution, None)
+
+
+def _all_rows(data: RowBlocks) -> Array:
+    refuse_elsewhere(data, _UNBOUNDED)
+    return np.arange(data.n_rows)
+
+
+@dataclass(frozen=True)
+class WithFixed:
+    """An offset for every linear predictor: the location's own, and the values of those that are no parameters."""
+
+    n_predictors: int
+    fixed: Fixed
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array]:
+        full = np.zeros((self.n_predictors, y.shape[-1]))
+        if offset is not None:
+            full[0] = offset[0]
+        for k, value in self.fixed.items():
+            full[k] = value
+        return y, full
+
+
+@dataclass(frozen=True)
+class RowsBelow:
+    """Which rows of a block have their second parameter beyond its floor."""
+
+    floored: ScaleFloor
+    predictors: LinearPredictors
+    matrix: Array
+    task_name: ClassVar[str] = "mle-floor"
+
+    def __call__(self, block: RowBlock) -> Array:
+        return block.start + np.flatnonzero(self.floored.depth(self.predictors.eta(block.rows, self.matrix, None)))

@@ -15,6 +15,7 @@ from sklearn_mle.penalties import NoPenalty
 from sklearn_mle.recession import Preferences, Recession
 from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.row_blocks.columns import Columns
+from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
 
 __all__ = [
     "MOST_DIAGONALIZED",
@@ -74,6 +75,10 @@ def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) 
     predictors, data = objective.predictors, objective.data
     if predictors.size > MOST_DIAGONALIZED:
         return LimitingModel(None, np.zeros((0, predictors.size)))
+    if isinstance(data, DistributedRowBlocks):
+        # Known where separation is complete: then no change of theta is seen.
+        everything = np.eye(predictors.size)
+        return LimitingModel(CholeskyFactor(everything), everything)
     preferences = Preferences(objective)
     if not preferences.can_be_summed:
         return LimitingModel(None, np.zeros((0, predictors.size)))
@@ -136,9 +141,12 @@ def separation_warning(
     )
 
 
-def undecided_warning(remedies: str) -> SeparationWarning:
-    """Return the warning of a problem too large for either proof."""
-    return SeparationWarning(
-        "Separation could not be excluded: the problem is too large for the proof that a finite maximum likelihood "
-        f"estimate exists. {_REMEDY} {remedies}"
-    )
+def undecided_warning(data: RowBlocks, remedies: str, returned: str = _REMEDY) -> SeparationWarning:
+    """Return the warning of a problem too large for either proof, or of rows that are not in one place for it."""
+    why = "the problem is too large for the proof that a finite maximum likelihood estimate exists."
+    if isinstance(data, DistributedRowBlocks):
+        why = (
+            "the proof that a finite maximum likelihood estimate exists needs all rows in one place, and X comes from "
+            "Dask (detect_separation decides it in memory)."
+        )
+    return SeparationWarning(f"Separation could not be excluded: {why} {returned} {remedies}")

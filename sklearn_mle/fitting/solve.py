@@ -18,7 +18,8 @@ from sklearn_mle.numerics.factors import Factor
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, SumOfPenalties
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
-from sklearn_mle.row_blocks.sample import sample_rows
+from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
+from sklearn_mle.row_blocks.sample import LEAST_PER_CLASS, sample_rows, sample_size
 from sklearn_mle.solvers import Problem, Solution, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
 
 __all__ = ["affordable", "solve"]
@@ -34,7 +35,6 @@ _PASSES_A_FACTOR = 15
 # Multiply-adds of one curvature of all rows above which a sample goes ahead.
 _SAMPLE_WORK = 3e7
 _SAMPLE_PASSES = 10
-_LEAST_PER_CLASS = 50
 # Multiply-adds of a curvature for each of a pass beyond which Hessian products are the better buy.
 _PASSES_A_CURVATURE = 5000
 _CHORD = 1e-2
@@ -108,6 +108,9 @@ def solve(
             polish=_POLISH if _work(objective) < _SAMPLE_WORK else 0,
         )
     if options.solver == "newton" or _work(objective) < _SAMPLE_WORK:
+        if isinstance(objective.data, DistributedRowBlocks):
+            # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
+            problem = replace(problem, value_and_gradient=objective.expand)
         return solve_newton(
             replace(problem, length=partial(_length, objective)) if objective.likelihood.convex else problem,
             start,
@@ -156,25 +159,20 @@ def _work(objective: PenalizedNLL) -> float:
 
 def _sparse_and_wide(objective: PenalizedNLL) -> bool:
     """Return whether one curvature costs thousands of passes, as it does where few entries of many are not zero."""
-    rows = objective.data.rows
-    return objective.data.n_columns**2 > _PASSES_A_CURVATURE * max(rows.entries_per_row, 1.0)
+    data = objective.data
+    return data.n_columns**2 > _PASSES_A_CURVATURE * max(data.entries_per_row, 1.0)
 
 
 def _worth_a_sample(objective: PenalizedNLL) -> bool:
     """Return whether forming curvatures of all rows is so dear that a sample of them should go ahead."""
-    return _work(objective) > _SAMPLE_WORK and 2 * _sample_size(objective) < objective.data.n_rows
-
-
-def _sample_size(objective: PenalizedNLL) -> int:
-    data = objective.data
-    return max(min(data.n_rows // 20, 400 * data.n_columns), 8 * data.n_columns, 3000)
+    return _work(objective) > _SAMPLE_WORK and 2 * sample_size(objective.data) < objective.data.n_rows
 
 
 def _matrix_free(
     problem: Problem, objective: PenalizedNLL, start: Array, null_value: float | None, options: FitOptions, tol: float
 ) -> Solution:
     """Newton-CG, preconditioned by the curvature of a sample at its optimum where rows are many."""
-    if 2 * _sample_size(objective) >= objective.data.n_rows:
+    if 2 * sample_size(objective.data) >= objective.data.n_rows:
         factor = preconditioner(objective, start)
         return solve_newton_cg(problem, factor, start, tol=tol, max_iter=options.max_iter, null_value=null_value)
     if null_value is None:
@@ -229,12 +227,12 @@ def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
     """
     data, predictors = objective.data, objective.predictors
     # Only of class codes are there classes: counts, and real outcomes that happen to be whole, have none.
-    least = _LEAST_PER_CLASS if isinstance(objective.likelihood, Bernoulli | Categorical) else 0
-    sample = sample_rows(data, _sample_size(objective), least_per_class=least)
+    least = LEAST_PER_CLASS if isinstance(objective.likelihood, Bernoulli | Categorical) else 0
+    sample = sample_rows(data, sample_size(data), least_per_class=least)
     share = sample.n_rows / data.n_rows
     assert sample.weight is not None
     sample = RowBlocks(sample.rows, sample.y, sample.weight * share, sample.offset, sample.n_predictors)
-    squares = _weighted_squares(sample)
+    squares = sample.sum(_weighted_squares)[0]
     missing = np.maximum(0.0, 0.5 - squares / sample.n_rows)  # standardized columns have a mean square near one
     prior = _free_form(predictors, 1.0 + 0.25 * sample.n_rows * missing, 0.01)
     penalty = SumOfPenalties(objective.penalty, share, GaussianPrior(prior))
@@ -257,12 +255,9 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) 
     return end.theta, factor.times(1 / share)
 
 
-def _weighted_squares(sample: RowBlocks) -> Array:
-    def block_sum(block: RowBlock) -> tuple[Array]:
-        squares = np.square(block.rows.standardized)
-        return (squares.sum(axis=0) if block.weight is None else block.weight @ squares,)
-
-    return sample.sum(block_sum)[0]
+def _weighted_squares(block: RowBlock) -> tuple[Array]:
+    squares = np.square(block.rows.standardized)
+    return (squares.sum(axis=0) if block.weight is None else block.weight @ squares,)
 
 
 def _free_form(predictors: LinearPredictors, columns: Array, intercept: float) -> Array:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
 from sklearn_mle.row_blocks.sample import sample_rows
 
 __all__ = ["Guess", "guesses", "least_squares", "some_rows", "value_of_constants"]
@@ -55,17 +56,18 @@ class Guess:
 def some_rows(data: RowBlocks) -> RowBlocks:
     """Return all rows, or a sample where they are many."""
     size = max(_FEW_ROWS, 8 * data.n_columns)
+    if isinstance(data, DistributedRowBlocks):
+        return sample_rows(data, min(size, max(int(data.most_taken), 8 * data.n_columns)))
     return data if data.n_rows < 2 * size else sample_rows(data, size)
 
 
-def least_squares(data: RowBlocks, y: Array, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
+def least_squares(data: RowBlocks, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
     """Return the least-squares coefficients of y, shape (1, p + 1), and the penalized sum of squared residuals."""
     predictors = LinearPredictors(data.n_columns, [terms])
     prior = np.zeros((1, data.n_columns + 1))
     if precision is not None:
         prior[0, :-1] = precision
-    rows = RowBlocks(data.rows, y, data.weight)
-    objective = PenalizedNLL(LeastSquares(), predictors, rows, GaussianPrior(predictors.theta(prior)))
+    objective = PenalizedNLL(LeastSquares(), predictors, data, GaussianPrior(predictors.theta(prior)))
     found = solve(objective, np.zeros(predictors.size), FitOptions())
     return predictors.matrix(found.theta), 2 * found.value
 
@@ -80,7 +82,7 @@ def guesses(guess: Guess) -> Iterator[Array]:
     working = _working_response(likelihood, data)
     if working is None:
         return
-    location, _ = least_squares(data, working, guess.location, guess.precision)
+    location, _ = least_squares(RowBlocks(data.rows, working, data.weight), guess.location, guess.precision)
     constant = _with_constants(guess, null, location)
     yield constant
     if likelihood.equivariance != "location_scale":
@@ -137,7 +139,7 @@ def _with_log_residuals(guess: Guess, constant: Array) -> Array:
     residual = np.abs(data.y - _fitted(data, constant[:1]))
     logarithms = np.log(residual + _LEAST_RESIDUAL * np.exp(constant[1, -1])) + _MEAN_LOG_NORMAL
     matrix = constant.copy()
-    matrix[1] = least_squares(data, logarithms, guess.second)[0][0]
+    matrix[1] = least_squares(RowBlocks(data.rows, logarithms, data.weight), guess.second)[0][0]
     return matrix
 
 
@@ -156,13 +158,21 @@ def _huber(guess: Guess, location: Array) -> Array:
 
 def value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
     """Return the NLL of a model without columns: what the fit is to gain on."""
+    return objective.data.sum(NLLOfConstants(objective.likelihood, intercepts))[0]
 
-    def block_sum(block: RowBlock) -> tuple[float]:
-        eta = np.repeat(intercepts, block.rows.n_rows, axis=1)
+
+@dataclass(frozen=True)
+class NLLOfConstants:
+    """A block's NLL without columns."""
+
+    likelihood: Likelihood
+    intercepts: Array
+    task_name: ClassVar[str] = "mle-nll"
+
+    def __call__(self, block: RowBlock) -> tuple[float]:
+        eta = np.repeat(self.intercepts, block.rows.n_rows, axis=1)
         if block.offset is not None:
             eta += block.offset
         with np.errstate(over="ignore", invalid="ignore"):
-            nll = objective.likelihood.nll(block.y, eta)
+            nll = self.likelihood.nll(block.y, eta)
         return (float(nll.sum() if block.weight is None else block.weight @ nll),)
-
-    return objective.data.sum(block_sum)[0]

@@ -35,10 +35,13 @@ def is_saturated(data: RowBlocks, identification: Identification) -> bool:
     if data.n_rows > _MOST_ROWS or not fits(data.n_rows, data.n_columns):
         return False
     # More distinct rows than that among a few settle it.
-    few = np.arange(0, data.n_rows, max(1, data.n_rows // (2 * rank)))
-    return all(
-        len(np.unique(data.rows.take(rows).standardized, axis=0)) <= rank for rows in (few, np.arange(data.n_rows))
-    )
+    if _distinct(data.some(min(2 * rank, data.n_rows))) > rank:
+        return False
+    return _distinct(data.take(np.arange(data.n_rows))) <= rank
+
+
+def _distinct(data: RowBlocks) -> int:
+    return len(np.unique(data.rows.take(np.arange(data.n_rows)).standardized, axis=0))
 
 
 def saturation_warning() -> UnboundedLikelihoodWarning:

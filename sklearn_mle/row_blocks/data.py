@@ -1,23 +1,27 @@
 """The rows of a fit, and who walks them: every pass is one map over row blocks and one ordered sum."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, starmap
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.threads import iterate_in_threads, map_in_threads, n_threads
 from sklearn_mle.row_blocks.dense import DenseRows
+from sklearn_mle.row_blocks.members import choose_members
 from sklearn_mle.row_blocks.moments import ColumnSums
 from sklearn_mle.row_blocks.sparse import SparseRows
 from sklearn_mle.row_blocks.stored import StoredRows
 from sklearn_mle.row_blocks.sums import tree_sum
 
-__all__ = ["RowBlock", "RowBlocks"]
+__all__ = ["ClassWeights", "RowBlock", "RowBlocks", "Target", "rows_of_block"]
 
 Array = NDArray[Any]
+# (y, offset) of some rows, rows last -> (y, offset): what a fit makes of them. It can be pickled.
+Target = Callable[[Array, Array | None], tuple[Array, Array | None]]
 
 # Long blocks hand the interpreter's lock over less often (a gradient of 1,000,000 x 20 takes 37 ms in blocks of 4096
 # rows, 20 in those of 26,214), and add fewer curvatures; but every thread wants blocks, and each its own share of them.
@@ -55,6 +59,23 @@ class RowBlock:
     start: int = 0
 
 
+@dataclass(frozen=True)
+class ClassWeights:
+    """The weight of every class among the rows of a block."""
+
+    n_classes: int
+    task_name: ClassVar[str] = "mle-class-weights"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        y, weight = block.y, block.weight
+        if self.n_classes == 2:
+            # Exact zeros matter, so the first class is not taken as the rest of the sum.
+            return (np.array([float(part.sum() if weight is None else weight @ part) for part in (1 - y, y)]),)
+        if y.ndim == 2:
+            return (y.sum(axis=1) if weight is None else y @ weight,)
+        return (np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64),)
+
+
 class RowBlocks:
     """All rows of a fit, cut into fixed blocks that depend on the shape alone.
 
@@ -65,7 +86,12 @@ class RowBlocks:
         As in RowBlock, for all rows.
     n_predictors : int
         How many linear predictors the fit has: it bounds the blocks' size.
+    block_rows : int or None
+        How many dense rows a block has, where these are a part of more and are to be cut as they are.
     """
+
+    # How many rows ``take`` may be asked for.
+    most_taken: float = math.inf
 
     def __init__(
         self,
@@ -74,10 +100,11 @@ class RowBlocks:
         weight: Array | None = None,
         offset: Array | None = None,
         n_predictors: int = 1,
+        block_rows: int | None = None,
     ) -> None:
         self.rows = rows
         self.y, self.weight, self.offset = y, weight, offset
-        self.n_predictors = n_predictors
+        self.n_predictors, self._block_rows = n_predictors, block_rows
         self.n_rows, self.n_columns = rows.n_rows, rows.n_columns
         self.n_passes = 0
         self._segments = self._cut()
@@ -89,14 +116,35 @@ class RowBlocks:
             n_blocks = min(_SEGMENTS, max(2, int(n * self.rows.entries_per_row) // entries))
             step = max(_LEAST_ROWS, -(-n // n_blocks)) if n * 8 > 4096 else n
         else:
-            # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
-            width, square = max(self.n_columns, 1), self.n_predictors**2
-            step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(width, square))
-            longest = min(max(_LONG_ELEMENTS // width, _LONG_ROWS), max(_BLOCK_ELEMENTS // square, _LEAST_ROWS))
-            step = min(max(step, min(longest, -(-n // _MANY_BLOCKS))), _MOST_ROWS)
+            step = self._block_rows or rows_of_block(n, self.n_columns, self.n_predictors)
         blocks = [(start, min(start + step, n)) for start in range(0, n, step)]
         per_segment = max(1, -(-len(blocks) // _SEGMENTS))
         return [blocks[first : first + per_segment] for first in range(0, len(blocks), per_segment)]
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether there is an offset."""
+        return self.offset is not None
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether only the entries of X that are not zero are held."""
+        return isinstance(self.rows, SparseRows)
+
+    @property
+    def least_weight(self) -> float:
+        """The least weight."""
+        return 1.0 if self.weight is None else float(self.weight.min())
+
+    @property
+    def weight_sum(self) -> float:
+        """The sum of the weights."""
+        return float(self.n_rows if self.weight is None else self.weight.sum())
+
+    @property
+    def entries_per_row(self) -> float:
+        """How many entries a row holds: fewer than there are columns where rows are sparse."""
+        return self.rows.entries_per_row
 
     def block(self, start: int, stop: int) -> RowBlock:
         """Return the rows from start to stop."""
@@ -126,6 +174,12 @@ class RowBlocks:
         one = len(self._segments) == 1 and len(self._segments[0]) == 1
         return self.block(0, self.n_rows) if one else None
 
+    def with_target(self, target: Target, n_predictors: int | None = None) -> "RowBlocks":
+        """Return the same rows with another y and offset: what ``target`` makes of them."""
+        y, offset = target(self.y, self.offset)
+        n_predictors = self.n_predictors if n_predictors is None else n_predictors
+        return RowBlocks(self.rows, y, self.weight, offset, n_predictors)
+
     def take(self, indices: Array) -> "RowBlocks":
         """Return the given rows as data of their own: a pass where they come in chunks of which most had to be read."""
         before = self.rows.n_read if isinstance(self.rows, StoredRows) else 0
@@ -140,10 +194,44 @@ class RowBlocks:
             self.n_predictors,
         )
 
-    def sum(self, function: Callable[..., tuple[Any, ...]], extras: list[Any] | None = None) -> tuple[Any, ...]:
+    def some(self, least: int) -> "RowBlocks":
+        """Return at least so many rows from everywhere, as data of their own."""
+        return self.take(np.arange(0, self.n_rows, self.n_rows // least))
+
+    def total(self, function: Callable[[Array, Array | None, Array | None], tuple[Any, ...]]) -> tuple[Any, ...]:
+        """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
+        return function(self.y, self.weight, self.offset)
+
+    def targets(self, indices: Array) -> Array:
+        """Return y of the given rows."""
+        return self.y[..., indices]
+
+    def at_shares(self, share: Array, least_per_class: int = 0) -> Array:
+        """Return the rows at which these shares of the total weight are reached, in rising order.
+
+        ``least_per_class`` says how many rows of each class ``members`` may be asked for afterwards.
+        """
+        if self.weight is None:
+            return np.minimum((share * self.n_rows).astype(np.intp), self.n_rows - 1)
+        cumulative = np.cumsum(self.weight)
+        return np.minimum(np.searchsorted(cumulative, share * cumulative[-1], side="right"), self.n_rows - 1)
+
+    def class_weights(self, n_classes: int) -> Array:
+        """Return the total weight of every class, from hard or soft labels; of two classes y is that of the second."""
+        return ClassWeights(n_classes)(self.block(0, self.n_rows))[0]
+
+    def members(self, code: int, least: int) -> tuple[Array, Array, float]:
+        """Return at most so many rows of a class of hard labels, their weights, and the total weight of the class."""
+        every = np.flatnonzero(self.y == code)
+        some = every[choose_members(code, len(every), least)]
+        if self.weight is None:
+            return some, np.ones(len(some)), float(len(every))
+        return some, self.weight[some], float(self.weight[every].sum())
+
+    def sum(self, function: Callable[..., tuple[Any, ...]], extras: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.
 
-        With ``extras``, one entry a block as ``map`` returned them, it is ``function(block, extra)``.
+        With ``extras``, what ``keep`` returned (or a list of one entry a block), it is ``function(block, extra)``.
         """
         self.n_passes += 1
         arguments: dict[int, tuple[Any, ...]] = {}
@@ -167,6 +255,18 @@ class RowBlocks:
         sums, weight = self.sum(ColumnSums())
         return sums / weight
 
+    def sum_in_order(self, function: Callable[[RowBlock], tuple[Any, ...]]) -> list[Any]:
+        """Return the sum block by block, as that of a single segment, by this thread alone."""
+        return _added(function(self.block(*bounds)) for bounds in self._blocks())
+
+    def each(self, function: Callable[[RowBlock], Any]) -> list[Any]:
+        """Return ``function(block)`` of every block, by this thread alone."""
+        return [function(self.block(*bounds)) for bounds in self._blocks()]
+
+    def keep(self, function: Callable[[RowBlock], Any]) -> Any:
+        """Return ``function(block)`` of every block, for ``sum`` to hand to a function of its own."""
+        return self.map(function)
+
     def _blocks(self) -> list[tuple[int, int]]:
         return [bounds for segment in self._segments for bounds in segment]
 
@@ -189,3 +289,12 @@ def _added(parts: Iterable[tuple[Any, ...]]) -> list[Any]:
         for k, entry in enumerate(part):
             totals[k] += entry
     return totals
+
+
+def rows_of_block(n_rows: int, n_columns: int, n_predictors: int) -> int:
+    """Return how many rows a block has, all but the last one, where so many are dense."""
+    # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
+    width, square = max(n_columns, 1), n_predictors**2
+    step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(width, square))
+    longest = min(max(_LONG_ELEMENTS // width, _LONG_ROWS), max(_BLOCK_ELEMENTS // square, _LEAST_ROWS))
+    return min(max(step, min(longest, -(-n_rows // _MANY_BLOCKS))), _MOST_ROWS)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.finite import first_not_finite
 
-__all__ = ["DenseRows", "standardize_sandwich", "standardized_exactly"]
+__all__ = ["COPY_ELEMENTS", "DenseRows", "standardize_sandwich", "standardized_exactly"]
 
 Array = NDArray[Any]
 
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 # block is shifted before the product; a ratio this large cannot be had without rounding the column itself.
 _SAFE_SHIFT = 1e3
 # Up to here a standardized copy (32 MB) costs less than standardizing at every pass.
-_COPY_ELEMENTS = 4_000_000
+COPY_ELEMENTS = 4_000_000
 # Moments are taken of pieces of 1 MB: a piece and its squares stay in cache.
 _PIECE_ELEMENTS = 1 << 17
 _FOLDED = 512
@@ -64,14 +64,15 @@ class DenseRows:
         self.n_rows, self.n_columns = X.shape
         self.entries_per_row = float(X.shape[1])
 
-    def copied(self) -> "DenseRows":
+    def copied(self, of_rows: int = 0) -> "DenseRows":
         """Return the same rows with a standardized copy kept: for data so small that passes are all overhead.
 
-        The copy has a last column of ones (``augmented``), so that an intercept costs no product of its own.
+        The copy has a last column of ones (``augmented``), so that an intercept costs no product of its own. Rows that
+        are a part of more (``of_rows``) are laid out as all of them would be: the bits of products depend on it.
         """
         # Column by column where that fits the cache: loops over rows are long, however few the columns (569 x 31: the
         # weighted cross-product takes 49 us, 63 where rows are contiguous). Larger ones would be slow to turn.
-        order: Literal["F", "C"] = "F" if self.n_rows * self.n_columns <= _TURNED else "C"
+        order: Literal["F", "C"] = "F" if max(of_rows, self.n_rows) * self.n_columns <= _TURNED else "C"
         copy = np.empty((self.n_rows, self.n_columns + 1), order=order)
         columns = copy[:, :-1]
         columns[...] = self._X
@@ -111,7 +112,7 @@ class DenseRows:
     def standardize(self, shift: Array | None, scale: Array | None) -> "DenseRows":
         """Return the same rows, of X as it is, seen as (X - shift) / scale; few are copied."""
         rows = DenseRows(self._X, shift, scale)
-        return rows.copied() if self._X.size <= _COPY_ELEMENTS else rows
+        return rows.copied() if self._X.size <= COPY_ELEMENTS else rows
 
     def moments(self, weight: Array | None) -> tuple[Array, Array, Array]:
         """Return weighted sums of X's entries and of their squares, and the largest absolute ones, a column each."""

@@ -7,11 +7,21 @@ from numpy.typing import NDArray
 
 from sklearn_mle.row_blocks.data import RowBlocks
 
-__all__ = ["sample_rows"]
+__all__ = ["LEAST_PER_CLASS", "sample_rows", "sample_size"]
 
 Array = NDArray[Any]
 
 _SEED = 20583
+# So many rows of each class tell where its probabilities lie.
+LEAST_PER_CLASS = 50
+
+
+def sample_size(data: RowBlocks) -> int:
+    """Return of how many rows the curvature stands for that of all rows."""
+    # Of several classes there are several times as many parameters.
+    least_share = 20 if data.n_predictors <= 2 else 10
+    size = max(min(data.n_rows // least_share, 400 * data.n_columns), 3000)
+    return int(max(min(size, data.most_taken), 8 * data.n_columns))
 
 
 def sample_rows(data: RowBlocks, size: int, *, least_per_class: int = 0) -> RowBlocks:
@@ -27,42 +37,28 @@ def sample_rows(data: RowBlocks, size: int, *, least_per_class: int = 0) -> RowB
     least_per_class : int
         When y holds class codes (integers, or zeros and ones), at least so many rows of each class are drawn.
     """
-    n, generator = data.n_rows, np.random.default_rng(_SEED)
-    position = (np.arange(size) + generator.random(size)) / size
-    if data.weight is None:
-        total = float(n)
-        drawn = np.minimum((position * n).astype(np.intp), n - 1)
-    else:
-        cumulative = np.cumsum(data.weight)
-        total = float(cumulative[-1])
-        drawn = np.minimum(np.searchsorted(cumulative, position * total, side="right"), n - 1)
-    taken, copies = np.unique(drawn, return_counts=True)
-    weight = copies * (total / size)
-    if least_per_class and data.y.ndim == 1:
-        taken, weight = _with_rare_classes(data, taken, weight, least_per_class, generator)
+    share = (np.arange(size) + np.random.default_rng(_SEED).random(size)) / size
+    taken, copies = np.unique(data.at_shares(share, least_per_class), return_counts=True)
+    weight = copies * (data.weight_sum / size)
+    if least_per_class:
+        taken, weight = _with_rare_classes(data, taken, weight, least_per_class)
     sampled = data.take(taken)
     return RowBlocks(sampled.rows, sampled.y, weight, sampled.offset, sampled.n_predictors)
 
 
-def _with_rare_classes(
-    data: RowBlocks, taken: Array, weight: Array, least: int, generator: np.random.Generator
-) -> tuple[Array, Array]:
+def _with_rare_classes(data: RowBlocks, taken: Array, weight: Array, least: int) -> tuple[Array, Array]:
     """Return the sample with its rare classes drawn anew, ``least`` rows each, at each class's total weight."""
-    codes = data.y[taken]
+    codes = data.targets(taken)
     whole = codes.astype(np.intp)
-    if (whole != codes).any():
+    if codes.ndim > 1 or (whole != codes).any():
         return taken, weight  # soft labels: no row belongs to one class
     n_classes = max(2, data.n_predictors)
     for k in np.flatnonzero(np.bincount(whole, minlength=n_classes)[:n_classes] < least):
-        members = np.flatnonzero(data.y == k)
-        if not len(members):
+        chosen, own, of_class = data.members(int(k), least)
+        if not len(chosen):
             continue
-        chosen = np.sort(generator.choice(members, min(least, len(members)), replace=False))
-        own = np.ones(len(chosen)) if data.weight is None else data.weight[chosen]
-        whole_class = float(len(members)) if data.weight is None else float(data.weight[members].sum())
-        keep = data.y[taken] != k
-        taken = np.concatenate([taken[keep], chosen])
-        weight = np.concatenate([weight[keep], own * (whole_class / own.sum())])
-        order = np.argsort(taken, kind="stable")
-        taken, weight = taken[order], weight[order]
-    return taken, weight
+        keep = codes != k
+        taken, codes = np.concatenate([taken[keep], chosen]), np.concatenate([codes[keep], np.full(len(chosen), k)])
+        weight = np.concatenate([weight[keep], own * (of_class / own.sum())])
+    order = np.argsort(taken, kind="stable")
+    return taken[order], weight[order]

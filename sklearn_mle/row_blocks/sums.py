@@ -5,11 +5,24 @@ at a time, on whatever machines, give the bits of all of them summed at once.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["tree_sum"]
+import numpy as np
+
+__all__ = ["Largest", "tree_sum"]
 
 Parts = tuple[Any, ...] | list[Any]
+
+
+@dataclass(frozen=True)
+class Largest:
+    """A number whose "sum" with another is the larger of the two (NaN, if either is)."""
+
+    value: float
+
+    def __add__(self, other: "Largest") -> "Largest":
+        return Largest(float(np.maximum(self.value, other.value)))
 
 
 def tree_sum(parts: Iterable[Parts]) -> tuple[Any, ...]:
