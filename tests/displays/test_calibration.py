@@ -138,6 +138,14 @@ class TestDecomposition:
             assert cost.get_width() == pytest.approx(one.miscalibration)
             assert display.totals_.get_xdata()[row] == pytest.approx(one.total)
         assert [t.get_text() for t in display.ax_.get_yticklabels()] == ["right", "wrong"]
+        # Of the first alone standard errors are known: of its discrimination, and of its total.
+        intervals = [lines.get_segments()[0] for lines in display.ax_.collections[1:]]
+        errors = parts["right"].standard_error
+        assert [float(np.ptp(line[:, 0])) / (2 * scipy.special.ndtri(0.975)) for line in intervals] == pytest.approx(
+            [errors.discrimination, errors.total]
+        )
+        ends = [parts["right"].uncertainty - parts["right"].discrimination, parts["right"].total]
+        assert [float(line[:, 0].mean()) for line in intervals] == pytest.approx(ends)
 
     def test_estimators_and_soft_labels(self):
         model = GaussianNB().fit(X_THREE[::2], Y_THREE[::2])
