@@ -29,7 +29,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _STEPS = 10
 _ACCURACY = 1e-2
 # What is asked for is a score of zero, not a likelihood near its maximum.
-_TIGHTER = 1e-9
+_TIGHTER = 1e-8
 # Nats from the optimum within which the prior's curvature is worth its pass, and the part of the gap that a step may
 # leave before it is formed anew.
 _NEAR, _SLOW = 1.0, 0.05
