@@ -13,7 +13,7 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.partitions import is_dask
+from sklearn_mle.numerics.partitions import refuse_dask
 from sklearn_mle.numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
@@ -46,6 +46,7 @@ def validate_training(
     attributes : dict
         ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
     """
+    refuse_dask(X)
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
     if least_samples > 1 and _one_row(X):
@@ -97,11 +98,7 @@ def validate_features(estimator: Any, X: Any) -> Any:
     ndarray, CSR or StoredArray
         The entries of one in storage are yet to be read: whoever reads them refuses those that are not finite.
     """
-    if is_dask(X):
-        raise TypeError(
-            f"X is a {type(X).__name__} of Dask's, and this needs its rows in memory: pass those of interest, "
-            "X[:1000].compute() of an array or X.head(1000) of a dataframe."
-        )
+    refuse_dask(X)
     with naming("X"):
         return _read(estimator, as_stored(X), reset=False)
 

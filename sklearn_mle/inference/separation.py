@@ -14,6 +14,7 @@ from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.fitting.separation import MOST_DIAGONALIZED
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_likelihood
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.partitions import refuse_dask
 from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
@@ -147,6 +148,7 @@ def detect_separation(
     >>> detect_separation(treated, [0, 0, 1, 1, 0, 0, 1])
     Separation(none: a finite maximum likelihood estimate exists)
     """
+    refuse_dask(X)
     names = getattr(X, "columns", None)
     X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
     check_consistent_length(X, y)

@@ -17,12 +17,21 @@ from scipy.sparse import issparse
 
 from sklearn_mle.numerics.threads import single_threaded_blas
 
-__all__ = ["Partitions", "is_dask", "one_row_like"]
+__all__ = ["Partitions", "is_dask", "one_row_like", "refuse_dask"]
 
 
 def is_dask(*values: Any) -> bool:
     """Tell whether any of the values is an object of Dask's; Dask is not imported for that."""
     return any(type(value).__module__.startswith("dask") for value in values)
+
+
+def refuse_dask(X: Any) -> None:
+    """Raise TypeError for rows that Dask keeps, which would all be brought into this process otherwise."""
+    if is_dask(X):
+        raise TypeError(
+            f"X is a {type(X).__name__} of Dask's, and this needs its rows in memory: pass those of interest, "
+            "X[:1000].compute() of an array or X.head(1000) of a dataframe."
+        )
 
 
 def one_row_like(value: Any) -> Any:

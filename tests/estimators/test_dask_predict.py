@@ -9,9 +9,12 @@ import pytest
 import scipy.sparse as sp
 from scipy import stats
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import KFold, cross_val_score
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle.inference import detect_separation, infer
 from sklearn_mle.likelihoods import StudentT
+from sklearn_mle.metrics import neg_cross_entropy_scorer
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -149,6 +152,8 @@ def test_dataframes_are_checked_by_name_at_the_call_and_once():
             "fitted with an offset",
         ),
         (lambda: CLASSIFIERS["two"].predict(ROWS, offset=OFFSET[:5]), ValueError, "offset has 5 rows and X 60"),
+        (lambda: infer(CLASSIFIERS["two"], ROWS, TWO), TypeError, "Dask's, and this needs its rows in memory"),
+        (lambda: detect_separation(ROWS, TWO), TypeError, "Dask's, and this needs its rows in memory"),
         (lambda: REGRESSORS["poisson"].sample(ROWS), TypeError, "Dask's, and this needs its rows in memory"),
         (lambda: REGRESSORS["poisson"].d2_score(ROWS, COUNTS), TypeError, "Dask's, and this needs its rows in memory"),
     ],
@@ -263,3 +268,50 @@ def test_a_distribution_of_another_make_has_methods_and_no_parameters():
     np.testing.assert_allclose(lazy.ppf(0.9).compute(), expected.ppf(0.9), rtol=1e-12)
     np.testing.assert_allclose(lazy.cdf(NUMBERS).compute(), expected.cdf(NUMBERS), rtol=1e-12)
     assert isinstance(lazy.parameters, dict)
+
+
+END_TO_END = {
+    "two": (lambda: MLELogisticClassifier(), TWO, {"sample_weight": WEIGHT, "offset": OFFSET}),
+    "three": (lambda: MLELogisticClassifier(), THREE, {}),
+    "gaussian": (lambda: GaussianMLERegressor(scale="log_linear"), NUMBERS, {"sample_weight": WEIGHT}),
+    "poisson": (lambda: MLERegressor("poisson"), COUNTS, {"offset": OFFSET}),
+}
+
+
+@pytest.mark.parametrize("case", END_TO_END)
+def test_what_was_fitted_on_partitions_predicts_and_scores_on_them(case):
+    make, y, given = END_TO_END[case]
+    in_dask = {name: da.from_array(value, chunks=15) for name, value in given.items()}
+    model = make().fit(ROWS, da.from_array(y, chunks=20), **in_dask)
+    expected = make().fit(X, y, **given)
+    offset, own = {k: v for k, v in in_dask.items() if k == "offset"}, {k: v for k, v in given.items() if k == "offset"}
+    for name in ("predict_proba", "decision_function") if case in CLASSIFIERS else ("predict", "predict_interval"):
+        lazy = getattr(model, name)(ROWS, **offset)
+        assert isinstance(lazy, da.Array)
+        np.testing.assert_allclose(lazy.compute(), getattr(expected, name)(X, **own), rtol=1e-6, atol=1e-8)
+    total = model.log_likelihood(ROWS, y, **in_dask)
+    assert total == pytest.approx(model.log_likelihood_, rel=1e-9) == pytest.approx(expected.log_likelihood_, rel=1e-9)
+    assert model.score(ROWS, y, **in_dask) == pytest.approx(expected.score(X, y, **given), abs=1e-8)
+
+
+def test_a_dataframe_from_fit_to_score():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    rows = dd.from_pandas(frame.assign(y=TWO), npartitions=4)
+    rows = rows[rows.a > -1]
+    part = frame.a > -1
+    model = MLELogisticClassifier(C=1.0).fit(rows[["a", "b", "c"]], rows.y)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    expected = MLELogisticClassifier(C=1.0).fit(frame[part], TWO[part])
+    np.testing.assert_allclose(
+        model.predict_proba(rows[["a", "b", "c"]]).compute(), expected.predict_proba(frame[part]), rtol=1e-6
+    )
+    for scored in (model.score, model.log_likelihood):
+        value = scored(rows[["a", "b", "c"]], rows.y)
+        assert value == pytest.approx(getattr(expected, scored.__name__)(frame[part], TWO[part]), rel=1e-8)
+
+
+def test_cross_validation_slices_dask_arrays():
+    y = da.from_array(TWO, chunks=20)
+    arguments = {"cv": KFold(3), "scoring": neg_cross_entropy_scorer}
+    scores = cross_val_score(MLELogisticClassifier(C=1.0), da.from_array(X, chunks=(20, 3)), y, **arguments)
+    np.testing.assert_allclose(scores, cross_val_score(MLELogisticClassifier(C=1.0), X, TWO, **arguments), rtol=1e-8)
