@@ -180,9 +180,11 @@ def _solved_by_products(objective: PenalizedNLL, outcome: Outcome, options: FitO
     value = null_value - gain
     if not value > _UNEXPLAINED * null_value:
         return None
-    coef = objective.predictors.matrix(theta)[0]
+    coef, inverse_norm = objective.predictors.matrix(theta)[0], factor.inverse_norm
     error = prepared.products.gradient_error(prepared.columns, outcome.unit, coef)[objective.predictors.used[0]]
-    gap = 0.5 * float(factor.inverse_norm * np.linalg.norm(error)) ** 2
+    # The part of the least curvature that rounding may have taken away.
+    loss = prepared.products.design_error(prepared.columns) * inverse_norm**2
+    gap = 0.5 * float(inverse_norm * np.linalg.norm(error)) ** 2 / max(1.0 - loss, _EPS)
     variance = 2 * value / outcome.weight_sum
     if not isinstance(options.scale, str):
         variance = (float(options.scale) / outcome.unit) ** 2

@@ -104,9 +104,19 @@ class CrossProducts:
         coef : ndarray of shape (p + 1,)
             The coefficients at which the gradient is taken, the intercept last.
         """
-        length = np.sqrt(self.design.diagonal()) / np.append(columns.scale, 1.0)
+        length = self._lengths(columns)
         of_y = np.sqrt(self.squares) / unit
-        return 6 * (self.depth + len(length)) * _EPS * length * (length @ np.abs(coef) + of_y)
+        return self._part() * length * (length @ np.abs(coef) + of_y)
+
+    def design_error(self, columns: Columns) -> float:
+        """Return a bound, in the spectral norm, of the rounding of the standardized columns' products."""
+        return self._part() * float(np.square(self._lengths(columns)).sum())
+
+    def _part(self) -> float:
+        return 6 * (self.depth + len(self.design)) * _EPS
+
+    def _lengths(self, columns: Columns) -> Array:
+        return np.sqrt(self.design.diagonal()) / np.append(columns.scale, 1.0)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,10 @@ Target = Callable[[Array, Array | None], tuple[Array, Array | None]]
 
 # Long blocks hand the interpreter's lock over less often (a gradient of 1,000,000 x 20 takes 37 ms in blocks of 4096
 # rows, 20 in those of 26,214), and add fewer curvatures; but every thread wants blocks, and each its own share of them.
-_LONG_ELEMENTS, _LONG_ROWS, _MOST_ROWS = 1 << 19, 1 << 10, 1 << 15
+_LONG_ELEMENTS, _MOST_ROWS = 1 << 19, 1 << 15
+# Of many columns a block's curvature costs several sweeps of its own, so that blocks are wanted with twice as many rows
+# as columns (20,000 x 800: 0.97 s a fit in blocks of 2 MB, 0.75 in those of 1024 rows), up to 16 MB.
+_WIDE_ROWS, _WIDE_ELEMENTS = 1 << 10, 1 << 21
 # Blocks of few rows in all are no shorter than 2 MB; fewer than 64 rows would be all overhead.
 _BLOCK_ELEMENTS = 1 << 18
 _LEAST_ROWS = 64
@@ -296,5 +299,6 @@ def rows_of_block(n_rows: int, n_columns: int, n_predictors: int) -> int:
     # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
     width, square = max(n_columns, 1), n_predictors**2
     step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(width, square))
-    longest = min(max(_LONG_ELEMENTS // width, _LONG_ROWS), max(_BLOCK_ELEMENTS // square, _LEAST_ROWS))
+    longest = max(_LONG_ELEMENTS // width, _WIDE_ROWS, min(2 * width, _WIDE_ELEMENTS // width))
+    longest = min(longest, max(_BLOCK_ELEMENTS // square, _LEAST_ROWS))
     return min(max(step, min(longest, -(-n_rows // _MANY_BLOCKS))), _MOST_ROWS)

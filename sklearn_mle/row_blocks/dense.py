@@ -31,6 +31,8 @@ _FEW_COLUMNS = 40
 # Products of so few multiply-adds have kernels of their own in OpenBLAS, up to twice as fast at few columns; those of
 # more columns are fastest from about so many rows on (1,000,000 x 20: 50 to 31 ms; 400,000 x 100: 118 to 97).
 _SMALL_PRODUCT, _PIECE_ROWS = 1_000_000, 700
+# But a product's own matrix, p x p, is written once a piece: of many columns pieces are longer, up to 16 MB.
+_WIDE_PIECE = 1 << 21
 # Elements of a copy that is kept column by column.
 _TURNED = 1 << 18
 
@@ -258,7 +260,7 @@ def _column_maxima(block: Array) -> Array:
 def _cross_product(X: Array, weight: Array) -> Array:
     """Return X.T @ diag(weight) @ X, piece by piece: the weighted copy of a piece is still at hand for its product."""
     n, p = X.shape
-    longest = max(_PIECE_ROWS, _SMALL_PRODUCT // max(p * p, 1))
+    longest = max(_PIECE_ROWS, _SMALL_PRODUCT // max(p * p, 1), min(2 * p, _WIDE_PIECE // max(p, 1)))
     step = max(1, -(-n // max(1, -(-n // longest))))
     total = _piece_product(X[:step], weight[:step])
     for start in range(step, n, step):

@@ -107,6 +107,8 @@ def test_the_bound_of_rounding_holds_entry_by_entry():
     error = np.abs((cross @ coef - response - truth).astype(np.float64))
     bound = found.gradient_error(columns, unit, coef)
     assert (error <= bound).all()
+    off = np.linalg.norm((cross - long.T @ long).astype(np.float64), 2)
+    assert off <= found.design_error(columns) <= 1e-7 * N * P
     assert (bound <= 1e-7 * np.sqrt(np.square(long).sum(axis=0).astype(float) * N)).all()
 
 
@@ -116,6 +118,8 @@ def change(X, y, what):
         X[:, 3] = 5.0
     elif what == "dependent columns":
         X[:, 3] = X[:, 2] + X[:, 4]
+    elif what == "nearly dependent columns":
+        X[:, 3] = X[:, 2] + X[:, 4] + 3e-6 * rng.standard_normal(N)
     elif what == "column far from zero":
         X[:, 3] = 1e7 + rng.standard_normal(N)
     elif what == "squares that overflow":
@@ -132,6 +136,7 @@ def change(X, y, what):
     [
         "constant column",
         "dependent columns",
+        "nearly dependent columns",
         "column far from zero",
         "squares that overflow",
         "y far from zero",
