@@ -58,9 +58,10 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array or dataframe} of shape (n_samples, n_features)
             Features. Float64 and float32 arrays are not copied. ``np.memmap``, and what slices by rows (zarr, h5py), is
             read block by block, never as a whole.
+            Rows that Dask keeps stay where they are, those of the other arguments too: see docs/scaling.md.
         y : array-like of shape (n_samples,)
             Target values, in the likelihood's domain. The binomial likelihood also takes (n_samples, 2): the numbers of
             successes and failures.
@@ -78,7 +79,8 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         Raises
         ------
         ValueError
-            If the input is not valid, or the scale is to be estimated from 1 sample.
+            If the input is not valid, the scale is to be estimated from 1 sample, or the fit would need all of Dask's
+            rows in one place.
         """
         return self._fit(X, y, sample_weight, offset)
 

@@ -177,9 +177,10 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array or dataframe} of shape (n_samples, n_features)
             Features. Float64 and float32 arrays are not copied. ``np.memmap``, and what slices by rows (zarr, h5py), is
             read block by block, never as a whole.
+            Rows that Dask keeps stay where they are, those of the other arguments too: see docs/scaling.md.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Class labels; or class probabilities, whose rows sum to 1 within 1e-6 (soft labels).
         sample_weight : array-like of shape (n_samples,), default=None
@@ -196,7 +197,8 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         Raises
         ------
         ValueError
-            If the input is not valid, only one class has any weight, or bias_reduction is combined with a finite C.
+            If the input is not valid, only one class has any weight, bias_reduction is combined with a finite C, or the
+            fit would need all of Dask's rows in one place.
         SeparationError
             If no finite maximum exists and ``on_separation="raise"``.
         """
