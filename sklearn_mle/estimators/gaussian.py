@@ -57,7 +57,8 @@ class GaussianMLERegressor(BaseMLERegressor):
     n_passes_ : int
         Number of passes over the data.
     gap_ : float
-        Certified shortfall of the total penalized log-likelihood from its maximum, in nats.
+        Certified shortfall of the total penalized log-likelihood from its maximum, in nats. Where X is read once (many
+        rows, a constant or known scale), a bound of what rounding may have done.
     status_ : Status
         How the fit ended.
     log_likelihood_ : float
