@@ -315,3 +315,14 @@ def test_cross_validation_slices_dask_arrays():
     arguments = {"cv": KFold(3), "scoring": neg_cross_entropy_scorer}
     scores = cross_val_score(MLELogisticClassifier(C=1.0), da.from_array(X, chunks=(20, 3)), y, **arguments)
     np.testing.assert_allclose(scores, cross_val_score(MLELogisticClassifier(C=1.0), X, TWO, **arguments), rtol=1e-8)
+
+
+def test_a_distribution_with_an_offset():
+    model = MLERegressor("poisson").fit(X, COUNTS, offset=OFFSET)
+    frozen = model.predict_distribution(X, OFFSET)
+    for offset in (OFFSET, da.from_array(OFFSET, chunks=60)):
+        lazy = model.predict_distribution(ROWS, offset=offset)
+        np.testing.assert_array_equal(lazy.ppf(0.9).compute(), frozen.ppf(0.9))
+        np.testing.assert_allclose(lazy.parameters["mu"].compute(), frozen.mean(), rtol=1e-13)
+    with pytest.raises(ValueError, match="fitted with an offset"):
+        model.predict_distribution(ROWS)
