@@ -30,7 +30,10 @@ def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
 
 
 def is_saturated(data: RowBlocks, identification: Identification) -> bool:
-    """Return whether the columns give every distinct row a second parameter of its own."""
+    """Return whether the columns give every distinct row a second parameter of its own, and an outcome to fit exactly.
+
+    Rows that are alike but for their outcomes have a spread, which bounds the likelihood.
+    """
     rank = len(identification.active) + 1
     if data.n_rows > _MOST_ROWS or not fits(data.n_rows, data.n_columns):
         return False
@@ -41,7 +44,8 @@ def is_saturated(data: RowBlocks, identification: Identification) -> bool:
 
 
 def _distinct(data: RowBlocks) -> int:
-    return len(np.unique(data.rows.take(np.arange(data.n_rows)).standardized, axis=0))
+    rows = data.rows.take(np.arange(data.n_rows)).standardized
+    return len(np.unique(np.column_stack([rows, data.y]), axis=0))
 
 
 def saturation_warning() -> UnboundedLikelihoodWarning:

@@ -210,3 +210,16 @@ def test_a_handful_of_rows_does_not_creep_along_a_valley(seed):
     X = rng.normal(size=(n, p))
     X = np.round(X) if seed % 3 == 0 else X
     assert log_linear(X, rng.normal(size=n)).status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("n_second", [1, 2, 30])
+def test_two_groups_have_two_scales_however_they_are_coded(n_second):
+    """Both dummies beside an intercept are dependent, and as many parameters as distinct rows: rows, not outcomes."""
+    rng = np.random.default_rng(4)
+    group = np.repeat([0.0, 1.0], [40, n_second])
+    y = rng.standard_normal(len(group)) * (1 + 2 * group)
+    one, both = log_linear(group[:, None], y), log_linear(np.column_stack([group, 1 - group]), y)
+    assert both.log_likelihood == pytest.approx(one.log_likelihood, rel=1e-10)
+    unbounded = [UnboundedLikelihoodWarning] if n_second == 1 else []
+    assert [type(warning) for warning in one.warnings] == unbounded
+    assert [type(warning) for warning in both.warnings] == [RankDeficiencyWarning, *unbounded]

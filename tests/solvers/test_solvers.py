@@ -184,6 +184,17 @@ def test_newton_cg_goes_round_negative_curvature():
     np.testing.assert_allclose(found.theta, solution, rtol=1e-4)
 
 
+def test_the_tolerance_is_a_part_of_a_small_gain_over_the_null_model():
+    problem, _, least = logistic()
+
+    def solve(gain):
+        return solve_newton(problem, np.zeros(5), tol=1.0, max_iter=100, null_value=least + gain, polish=0)
+
+    loose, tight = solve(1e3), solve(1e-12)
+    assert loose.status is tight.status is Status.CONVERGED
+    assert tight.gap <= 1e-12 < loose.gap <= 1
+
+
 def test_max_iter_ends_a_solve_and_says_so(solver):
     problem, _, least = logistic(scale=4.0)
     start = np.zeros(5)
