@@ -138,7 +138,7 @@ def test_the_same_blocks_give_the_same_bits(kind, n, p):
     }[kind]()
     make = MODELS[kind][0]
     chunks = segments_of(rows, {"two": 1, "three": 3, "poisson": 1}.get(kind, 2))
-    assert len(chunks) > 4
+    assert len(chunks) >= 4  # so many that a tree of sums is no row of them
     expected = make().fit(rows, y)
     found = make().fit(blocks(rows, chunks), blocks(y, chunks))
     np.testing.assert_array_equal(found._coefficients(), expected._coefficients())
