@@ -70,13 +70,17 @@ class ClassWeights:
     task_name: ClassVar[str] = "mle-class-weights"
 
     def __call__(self, block: RowBlock) -> tuple[Array]:
-        y, weight = block.y, block.weight
+        return (self.of(block.y, block.weight),)
+
+    def of(self, y: Array, weight: Array | None) -> Array:
+        """Return the weights for given y and weights of rows."""
         if self.n_classes == 2:
             # Exact zeros matter, so the first class is not taken as the rest of the sum.
-            return (np.array([float(part.sum() if weight is None else weight @ part) for part in (1 - y, y)]),)
+            return np.array([float(part.sum() if weight is None else weight @ part) for part in (1 - y, y)])
         if y.ndim == 2:
-            return (y.sum(axis=1) if weight is None else y @ weight,)
-        return (np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64),)
+            total: Array = y.sum(axis=1) if weight is None else y @ weight
+            return total
+        return np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64)
 
 
 class RowBlocks:
@@ -221,7 +225,7 @@ class RowBlocks:
 
     def class_weights(self, n_classes: int) -> Array:
         """Return the total weight of every class, from hard or soft labels; of two classes y is that of the second."""
-        return ClassWeights(n_classes)(self.block(0, self.n_rows))[0]
+        return ClassWeights(n_classes).of(self.y, self.weight)
 
     def members(self, code: int, least: int) -> tuple[Array, Array, float]:
         """Return at most so many rows of a class of hard labels, their weights, and the total weight of the class."""

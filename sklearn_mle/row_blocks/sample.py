@@ -12,6 +12,8 @@ __all__ = ["LEAST_PER_CLASS", "sample_rows", "sample_size"]
 Array = NDArray[Any]
 
 _SEED = 20583
+# 128 MB: what is sampled is held, and standardized beside it, however large the file that it was read from.
+_MOST_ENTRIES = 1 << 24
 # So many rows of each class tell where its probabilities lie.
 LEAST_PER_CLASS = 50
 
@@ -20,7 +22,7 @@ def sample_size(data: RowBlocks) -> int:
     """Return of how many rows the curvature stands for that of all rows."""
     # Of several classes there are several times as many parameters.
     least_share = 20 if data.n_predictors <= 2 else 10
-    size = max(min(data.n_rows // least_share, 400 * data.n_columns), 3000)
+    size = max(min(data.n_rows // least_share, 400 * data.n_columns, _MOST_ENTRIES // max(data.n_columns, 1)), 3000)
     return int(max(min(size, data.most_taken), 8 * data.n_columns))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.inference import infer
+from sklearn_mle.inference import infer, probability_interval
 from sklearn_mle.numerics.stored import StoredArray
 from tests.estimators.stored_arrays import SlicedArray, mapped
 
@@ -58,8 +58,10 @@ def test_a_mapped_file_gives_the_bits_and_the_passes_of_memory(name, folder, in_
     assert found.n_passes_ == in_memory[name].n_passes_
 
 
-@pytest.mark.parametrize("chunks", [None, (7000, 13), (300, 100), (15_000, 50)])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "chunks"),
+    [("logistic", (7000, 13)), ("classes", None), ("gaussian", (15_000, 50)), ("poisson", (300, 100))],
+)
 def test_whatever_slices_by_rows_is_read_in_order_once_a_pass(name, chunks, in_memory):
     array = SlicedArray(X, chunks)
     found = fresh(name).fit(array, Y[name])
@@ -78,7 +80,7 @@ def test_whatever_slices_by_rows_is_read_in_order_once_a_pass(name, chunks, in_m
     assert found.n_passes_ <= in_memory[name].n_passes_ + (4 if name == "poisson" else 2)
 
 
-@pytest.mark.parametrize(("dtype", "order"), [("f4", "C"), ("f8", "F"), ("f4", "F"), ("i2", "C"), (">f8", "C")])
+@pytest.mark.parametrize(("dtype", "order"), [("f4", "C"), ("f8", "F"), ("i2", "C"), (">f8", "C")])
 def test_types_and_orders(dtype, order, folder):
     array = np.asarray(np.round(8 * X)[:, 2:] if dtype == "i2" else X).astype(dtype, order=order)
     expected = MLELogisticClassifier().fit(array, Y["logistic"])
@@ -167,10 +169,9 @@ def test_inference_reads_stored_rows_block_by_block(folder, in_memory):
         expected = infer(model, X, Y["logistic"], covariance=covariance)
         found = infer(model, SlicedArray(X), Y["logistic"], covariance=covariance)
         np.testing.assert_array_equal(found.standard_errors, expected.standard_errors)
-    interval = MLERegressor("poisson").fit(X, Y["poisson"])
+    kept = infer(model)
     np.testing.assert_allclose(
-        interval.predict_interval(mapped(folder, X), include_parameter_uncertainty=True),
-        interval.predict_interval(X, include_parameter_uncertainty=True),
+        probability_interval(kept, mapped(folder, X)), probability_interval(kept, X), rtol=1e-8, atol=1e-9
     )
 
 
@@ -248,7 +249,7 @@ def test_packages_of_chunked_arrays(package, folder, in_memory):
     else:
         import h5py
 
-        stored = h5py.File(folder / "X.h5", "w").create_dataset("X", X.shape, "f8", chunks=chunks, compression="gzip")
+        stored = h5py.File(folder / "X.h5", "w").create_dataset("X", X.shape, "f8", chunks=chunks, compression="lzf")
     stored[...] = X
     assert_same(MLELogisticClassifier().fit(stored, Y["logistic"]), in_memory["logistic"])
     np.testing.assert_allclose(
