@@ -19,6 +19,7 @@ from sklearn_mle.inference.reading import open_up, own_columns, read_estimator, 
 from sklearn_mle.information import information_factor
 from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.numerics.stored import StoredArray
 from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["likelihood_ratio_test", "score_test", "wald_test"]
@@ -225,6 +226,8 @@ def score_test(
     ------
     ValueError
         If the fit was penalized, or an extra column depends on the others.
+    TypeError
+        If X is an array in storage, too large to be read at once.
 
     References
     ----------
@@ -245,6 +248,11 @@ def score_test(
     model = read_estimator(inside, feature_names=names)
     _refuse_penalized(model)
     data = model.read(X, y, sample_weight, offset)
+    if isinstance(data.X, StoredArray):
+        raise TypeError(
+            "X: score_test sets the extra columns beside those of X, in memory, but X is stored and large. Pass some of "
+            "its rows in memory, or fit both models and use likelihood_ratio_test."
+        )
     model = with_scale(model, data)
     extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")
     extra = extra[:, None] if extra.ndim == 1 else extra

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.inference import infer, probability_interval
+from sklearn_mle.inference import infer, probability_interval, score_test
 from sklearn_mle.numerics.stored import StoredArray
 from tests.estimators.stored_arrays import SlicedArray, mapped
 
@@ -173,6 +173,11 @@ def test_inference_reads_stored_rows_block_by_block(folder, in_memory):
     np.testing.assert_allclose(
         probability_interval(kept, mapped(folder, X)), probability_interval(kept, X), rtol=1e-8, atol=1e-9
     )
+
+
+def test_a_score_test_says_that_it_wants_memory(in_memory):
+    with pytest.raises(TypeError, match="X: score_test .* X is stored and large"):
+        score_test(in_memory["logistic"], SlicedArray(X), Y["logistic"], extra=WEIGHT)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
