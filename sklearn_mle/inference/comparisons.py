@@ -250,7 +250,7 @@ def score_test(
     data = model.read(X, y, sample_weight, offset)
     if isinstance(data.X, StoredArray):
         raise TypeError(
-            "X: score_test sets the extra columns beside those of X, in memory, but X is stored and large. Pass some of "
+            "X: score_test sets the extra columns beside those of X in memory, but X is stored and large. Pass some of "
             "its rows in memory, or fit both models and use likelihood_ratio_test."
         )
     model = with_scale(model, data)
