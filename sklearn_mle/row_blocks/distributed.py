@@ -427,9 +427,9 @@ class DistributedRowBlocks(RowBlocks):
         return reading.assembled(*self._pool.take(indices))
 
     def some(self, least: int) -> RowBlocks:
-        """Return at least so many rows from everywhere: the sample that the fit will ask for, if it suffices."""
-        size = max(least, sample_size(self))
-        return sample_rows(self, size, least_per_class=LEAST_PER_CLASS)
+        """Return about so many rows from everywhere: the sample that the fit will ask for, if half as many are there."""
+        size = sample_size(self)
+        return sample_rows(self, size if size >= least // 2 else least, least_per_class=LEAST_PER_CLASS)
 
     def targets(self, indices: Array) -> Array:
         """Return y of the given rows."""
