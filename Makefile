@@ -8,12 +8,13 @@ BENCH := benchmarks/.venv
 DOCS := docs/.venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help demo docs docs-quick test lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask clean
+.PHONY: help demo docs docs-quick test lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
 	@echo "make test         all tests, with the newest versions of everything"
 	@echo "make test-oldest  all tests, with the oldest supported versions"
+	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
 	@echo "make lint         ruff: style and formatting    (make format repairs what can be repaired)"
 	@echo "make types        mypy"
 	@echo "make layering     import-linter: each room imports only from lower floors"
@@ -21,6 +22,7 @@ help:
 	@echo "make check        all of these but demo"
 	@echo "make docs         the documentation site in docs/_build/html, with its gallery; docs-quick runs no example"
 	@echo "make bench        time to solution beside the peers: hours; bench-quick tests it, bench-growth varies the size"
+	@echo "make reliability  hard inputs, for us and the peers: the table of docs/reliability.md, in some minutes"
 	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and summary beside statsmodels"
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
 	@echo "make clean        remove everything that these commands made"
@@ -53,6 +55,14 @@ doctest: $(VENV)/.stamp
 test-oldest: $(OLDEST)/.stamp
 	$(OLDEST)/bin/python -m pytest
 
+# What one supported version of scikit-learn pickles, another loads, with at most scikit-learn's own warning.
+test-pickles: $(VENV)/.stamp $(OLDEST)/.stamp
+	@pickles=`mktemp` && trap 'rm -f $$pickles' EXIT && set -e; \
+	$(OLDEST)/bin/python -m tests.hard_inputs.across_versions dump $$pickles; \
+	$(RUN) tests.hard_inputs.across_versions load $$pickles; \
+	$(RUN) tests.hard_inputs.across_versions dump $$pickles; \
+	$(OLDEST)/bin/python -m tests.hard_inputs.across_versions load $$pickles
+
 # -E: new names of the reference need a fresh start. -W --keep-going: warnings are errors, and all of them are shown.
 docs: $(DOCS)/.stamp
 	$(DOCS)/bin/python -m sphinx -E -W --keep-going -b html docs docs/_build/html
@@ -80,7 +90,10 @@ bench-coverage: $(VENV)/.stamp
 bench-inference: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.inference_speed
 
-check: test lint types layering doctest test-oldest docs
+reliability: $(BENCH)/.stamp
+	$(BENCH)/bin/python -m benchmarks.reliability
+
+check: test lint types layering doctest test-oldest test-pickles docs
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(BENCH) $(DOCS) benchmarks/output examples/output

@@ -145,6 +145,14 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Written as its name: of enumerations skops reads none, and a pickle need not know where ours lives.
+        state = super().__getstate__()
+        return {**state, "status_": state["status_"].name} if "status_" in state else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "status_": Status[state["status_"]]} if "status_" in state else state)
+
     @abstractmethod
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         """Validate what fit was given; write nothing on the estimator."""

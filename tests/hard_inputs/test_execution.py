@@ -1,17 +1,23 @@
 """Fits that are interrupted, fail, run beside each other, are forked, pickled or out of memory."""
 
 import multiprocessing
+import os
 import pickle
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from threadpoolctl import threadpool_info
 
 from sklearn_mle import MLELogisticClassifier, MLERegressor
-from sklearn_mle.row_blocks import DenseRows
+from sklearn_mle.numerics.threads import n_threads
+from sklearn_mle.row_blocks import DenseRows, RowBlocks
+from tests.hard_inputs.fitted import ESTIMATORS, fitted, target
+from tests.hard_inputs.fitted import X as FEW
 
 rng = np.random.default_rng(0)
 N = 40_000  # several blocks of rows, so that threads are at work
@@ -53,6 +59,90 @@ def test_a_fit_that_dies_in_a_block_leaves_the_estimator_as_it_was(kind, error, 
     assert pickle.dumps(model) == before
     assert workers_at_work() == 0
     np.testing.assert_array_equal(model.fit(X, y).coef_, clone(model).fit(X, y).coef_)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_whenever_a_fit_dies_the_estimator_is_as_it_was(name, error, warm_start, monkeypatch):
+    model = fitted(name).set_params(warm_start=warm_start)
+    before, block = pickle.dumps(model), RowBlocks.block
+    for survived in (0, 1, 3, 7):
+        calls = []
+
+        def dying(data, start, stop, calls=calls, survived=survived):
+            calls.append(start)
+            if len(calls) > survived:
+                raise error("in a block")
+            return block(data, start, stop)
+
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            patch.setattr(RowBlocks, "block", dying)
+            warnings.simplefilter("ignore")
+            try:
+                model.fit(FEW, target(name))
+            except error:
+                assert pickle.dumps(model) == before
+            else:  # a refit may need few blocks
+                assert 0 < len(calls) <= survived
+                break
+
+
+class Watched:
+    """Which of the pool's threads are at work on a block at once, and how many threads BLAS has there."""
+
+    def __init__(self, monkeypatch):
+        self.lock, self.active, self.most, self.looks, self.blas = threading.Lock(), 0, 0, 0, set()
+        for verb in ("matvec", "transpose_matvec", "sandwich"):
+            monkeypatch.setattr(DenseRows, verb, self._watched(getattr(DenseRows, verb)))
+
+    def _watched(self, verb):
+        def watched(rows, *arguments):
+            pooled = threading.current_thread().name.startswith("sklearn-mle")
+            with self.lock:
+                self.active += pooled
+                self.most = max(self.most, self.active)
+                self.looks += 1
+            if self.looks <= 50:  # a look takes milliseconds
+                self.blas |= {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+            try:
+                return verb(rows, *arguments)
+            finally:
+                with self.lock:
+                    self.active -= pooled
+
+        return watched
+
+
+def pool_threads():
+    return sum(thread.name.startswith("sklearn-mle") for thread in threading.enumerate())
+
+
+def test_concurrent_fits_share_the_cores(monkeypatch):
+    outside = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+    watched = Watched(monkeypatch)
+    model, y = MODELS["classifier"]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: clone(model).set_params(tol=1.0).fit(X, y), range(8)))
+    # Every thread of the pool has a core, and BLAS none but the thread that calls it.
+    assert 1 <= watched.most <= n_threads() and pool_threads() <= n_threads()
+    assert watched.blas == {1}
+    assert [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"] == outside
+
+
+def _threads_of_a_fit(model, X, y):
+    with pytest.MonkeyPatch.context() as patch:
+        watched = Watched(patch)
+        clone(model).set_params(tol=1.0).fit(X, y)
+    return n_threads(), watched.most, watched.blas
+
+
+def test_fits_in_processes_share_the_cores():
+    model, y = MODELS["classifier"]
+    n_jobs = 2
+    for allowed, most, blas in Parallel(n_jobs=n_jobs)(delayed(_threads_of_a_fit)(model, X, y) for _ in range(n_jobs)):
+        assert n_jobs * allowed <= max(len(os.sched_getaffinity(0)), n_jobs)
+        assert most <= allowed and blas == {1}
 
 
 @EVERY
