@@ -18,7 +18,7 @@ OUTCOMES = ("ok", "ok, warned", "warned", "clear error", "vague error", "wrong, 
 # data that are not hard.
 _FAR = 1e-2
 # The mean absolute deviation, whose minimizer need not be unique, may exceed the least by this part of the data's own.
-_WORSE = 1e-4
+_WORSE = 1e-3
 # The data are kept with their answer, so that no other can come to have their identity.
 _KNOWN: dict[tuple[str, int], tuple[Any, Any]] = {}
 
