@@ -427,7 +427,7 @@ class DistributedRowBlocks(RowBlocks):
         return reading.assembled(*self._pool.take(indices))
 
     def some(self, least: int) -> RowBlocks:
-        """Return about so many rows from everywhere: the sample that the fit will ask for, if half as many are there."""
+        """Return about so many rows from everywhere: the sample that the fit will ask for, if it has half as many."""
         size = sample_size(self)
         return sample_rows(self, size if size >= least // 2 else least, least_per_class=LEAST_PER_CLASS)
 
