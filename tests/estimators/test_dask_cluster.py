@@ -12,7 +12,7 @@ import pytest
 from sklearn_mle import MLELogisticClassifier
 
 da = pytest.importorskip("dask.array")
-delayed = pytest.importorskip("dask").delayed
+dask = pytest.importorskip("dask")
 cluster = pytest.importorskip("distributed")
 
 rng = np.random.default_rng(11)
@@ -30,7 +30,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client():
-    with warnings.catch_warnings():
+    # Whoever still waits for a worker that was killed gives up soon.
+    soon = {"distributed.comm.timeouts.connect": "5s"}
+    with warnings.catch_warnings(), dask.config.set(soon):
         warnings.simplefilter("ignore")
         workers = cluster.LocalCluster(
             n_workers=2,
@@ -64,7 +66,7 @@ def read_by(read, directory):
             file.write(".")
         return read(number, before, rows)
 
-    parts = [delayed(block)(k, X[k * BLOCK : (k + 1) * BLOCK]) for k in range(N // BLOCK)]
+    parts = [dask.delayed(block)(k, X[k * BLOCK : (k + 1) * BLOCK]) for k in range(N // BLOCK)]
     return da.concatenate([da.from_delayed(part, (BLOCK, P), float) for part in parts])
 
 
