@@ -1,8 +1,7 @@
-"""Existence of the MLE: the certificate is a bound and never lies, the linear program finds what it must."""
+"""Existence of the MLE: the certificate is a bound and never lies, and fits without a maximum say so."""
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 from scipy.special import expit
 
 from sklearn_mle.exceptions import SeparationWarning
@@ -10,27 +9,11 @@ from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate
 from sklearn_mle.fitting import FitOptions, fit
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
-from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
-from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.penalties import NoPenalty
-from sklearn_mle.recession import find_recession
-from sklearn_mle.row_blocks import DenseRows, RowBlocks
+from tests.separated import SEPARATED, objective_of, overlapping, quasi
 
 # A bound that is attained may fall short of what it bounds by the rounding of either.
 AT_LEAST = 1 - 1e-12
-
-
-def objective_of(X, y, n_classes=2, weight=None, intercept=True):
-    term = Terms(True, intercept)
-    if n_classes == 2:
-        likelihood, predictors = Bernoulli(), LinearPredictors(X.shape[1], [term])
-        y = y.astype(float)
-    else:
-        likelihood = Categorical(n_classes)
-        predictors = LinearPredictors(X.shape[1], [term] * (n_classes - 1), sum_to_zero_basis(n_classes))
-    data = RowBlocks(DenseRows(X), y, weight, None, likelihood.n_predictors)
-    return PenalizedNLL(likelihood, predictors, data, NoPenalty())
 
 
 def newton(objective, steps):
@@ -44,30 +27,6 @@ def newton(objective, steps):
             return
         yield theta, factor, 0.5 * factor.squared_norm(gradient)
         theta = theta - factor.solve(gradient)
-
-
-def overlapping(n_classes=2, n=150, p=3, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, p))
-    eta = X @ rng.normal(0, 1, (p, n_classes))
-    return X, (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)
-
-
-def complete(n_classes=2):
-    X, y = overlapping(n_classes)
-    X[:, :n_classes] += 20 * np.eye(n_classes)[y]
-    return X, y
-
-
-def quasi(n_classes=2):
-    """A dummy that is one in some rows of the last class, and in no others."""
-    X, y = overlapping(n_classes)
-    dummy = np.zeros(len(y))
-    dummy[np.flatnonzero(y == n_classes - 1)[:9]] = 1
-    return np.column_stack([X, dummy]), y
-
-
-SEPARATED = {"complete": complete, "quasi": quasi}
 
 
 def largest(objective):
@@ -156,96 +115,6 @@ def test_weights_count_in_the_certificate():
 def test_a_gap_of_zero_certifies_itself():
     objective = objective_of(*overlapping())
     assert certificate(objective, np.zeros(4), None, 0.0, largest(objective)) == 0.0
-
-
-def preferences(X, y, n_classes):
-    augmented = np.column_stack([X, np.ones(len(X))])
-    if n_classes == 2:
-        return np.where(y[:, None] == 1, 1, -1) * augmented
-    basis = sum_to_zero_basis(n_classes)
-    return np.array(
-        [
-            np.outer(basis[k] - basis[j], row).ravel()
-            for row, k in zip(augmented, y, strict=True)
-            for j in range(n_classes)
-            if j != k
-        ]
-    )
-
-
-def is_separated(X, y, n_classes=2):
-    """The linear program over all rows at once."""
-    rows = preferences(X, y, n_classes)
-    solution = linprog(-rows.sum(axis=0), A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=[(-1, 1)] * rows.shape[1])
-    return -solution.fun > 1e-6
-
-
-@pytest.mark.parametrize("kind", SEPARATED)
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_the_direction_of_separated_data_separates_them(kind, n_classes):
-    X, y = SEPARATED[kind](n_classes)
-    direction = find_recession(objective_of(X, y, n_classes), np.zeros((X.shape[1] + 1) * (n_classes - 1)))
-    gains = preferences(X, y, n_classes) @ direction.direction
-    assert gains.min() >= -1e-8
-    assert gains.max() > 1e-3
-
-
-def test_the_direction_of_a_quasi_separating_dummy_is_the_dummy():
-    X, y = quasi()
-    direction = find_recession(objective_of(X, y), np.zeros(5))
-    np.testing.assert_allclose(np.delete(direction.direction, 3), 0, atol=1e-8)
-    assert direction.direction[3] > 0.5
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_overlapping_data_have_no_direction(n_classes):
-    X, y = overlapping(n_classes)
-    assert find_recession(objective_of(X, y, n_classes), np.zeros(4 * (n_classes - 1))) is None
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_small_samples_are_told_apart_as_by_the_whole_program(n_classes):
-    verdicts = []
-    for seed in range(40):
-        X, y = overlapping(n_classes, n=11, p=2, seed=seed)
-        if len(np.unique(y)) < n_classes:
-            continue
-        found = find_recession(objective_of(X, y, n_classes), np.zeros(3 * (n_classes - 1)))
-        verdicts.append(is_separated(X, y, n_classes))
-        assert (found is not None) == verdicts[-1], f"seed {seed}"
-    assert 5 < sum(verdicts) < len(verdicts) - 5, "both kinds must occur"
-
-
-@pytest.mark.parametrize("contradicted", [True, False])
-def test_one_row_among_thousands_decides(contradicted):
-    """More rows than the program is first given, and the one that contradicts is not among the nearest."""
-    x = np.concatenate([np.linspace(-2, -0.1, 4000), np.linspace(0.1, 2, 4000)])
-    y = (x > 0).astype(int)
-    y[7900] = 0 if contradicted else 1
-    objective = objective_of(x[:, None], y)
-    # At this point the first working set is at the other end.
-    found = find_recession(objective, np.array([-1.0, 0.0]))
-    assert (found is None) == contradicted
-
-
-def test_rows_of_weight_zero_do_not_contradict():
-    x = np.linspace(-1, 1, 40)
-    y = (x > 0).astype(int)
-    y[[0, 39]] = [1, 0]
-    weight = np.ones(40)
-    assert find_recession(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is None
-    weight[[0, 39]] = 0
-    assert find_recession(objective_of(x[:, None], y, weight=weight), np.zeros(2)) is not None
-
-
-def test_soft_labels_contradict_themselves():
-    x = np.linspace(-1, 1, 40)
-    y = np.where(x > 0, 0.9, 0.1)
-    assert find_recession(objective_of(x[:, None], y), np.zeros(2)) is None
-    sure = np.where(np.abs(x) > 0.5, x > 0, 0.5)
-    assert find_recession(objective_of(x[:, None], sure), np.zeros(2)) is None
-    # With no intercept and symmetric soft rows in the middle of x = 0, the certain ends still run away.
-    assert find_recession(objective_of(np.where(sure == 0.5, 0, x)[:, None], sure), np.zeros(2)) is not None
 
 
 def fit_of(X, y, n_classes, *, soft=False, **options):
