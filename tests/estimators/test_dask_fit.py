@@ -187,10 +187,8 @@ def test_float32_and_integer_columns():
 @pytest.mark.parametrize("make", [sp.csr_array, sp.csr_matrix])
 def test_blocks_of_sparse_rows(make):
     dense = X * (rng.random(X.shape) < 0.4)
-    parts = [
-        da.from_delayed(delayed(make)(dense[a : a + 800]), (800, P), float, meta=make((0, P))) for a in (0, 800, 1600)
-    ]
-    found = MLELogisticClassifier().fit(da.concatenate(parts), blocks(TWO, (800,) * 3))
+    sparse = blocks(dense, (800,) * 3).map_blocks(make)
+    found = MLELogisticClassifier().fit(sparse, blocks(TWO, (800,) * 3))
     assert_same_answer(found, MLELogisticClassifier().fit(dense, TWO))
 
 
