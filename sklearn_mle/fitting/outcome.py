@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.fitting.prepare import Prepared
-from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.fitting.start import some_rows
+from sklearn_mle.likelihoods import Gaussian, Likelihood
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.row_blocks.sums import Largest
@@ -67,12 +68,21 @@ class Outcome:
 
     @classmethod
     def _real(cls, likelihood: Likelihood, prepared: Prepared, centre: bool) -> "Outcome":
-        """Return a real outcome, centred and scaled; an offset is subtracted, for the location's link is identity."""
+        """Return a real outcome, centred and scaled; an offset is subtracted, for the location's link is identity.
+
+        Of a likelihood that outliers do not move, about where it starts from (on some of the rows): they are not to
+        cost the others' digits either.
+        """
         data = without_offset(prepared.data)
         power = power_of_largest(data)
         n = data.weight_sum
         middle = data.total(AboutMiddle(power, 0.0))[0] / n if centre else 0.0
         spread = float(np.sqrt(data.total(AboutMiddle(power, middle))[1] / n))
+        if not isinstance(likelihood, Gaussian):
+            some = some_rows(data)
+            start = likelihood.start(some.y / power, some.weight)
+            middle = float(start[0]) if centre else 0.0
+            spread = min(spread, float(np.hypot(start[0] - middle, np.exp(start[1]))))
         return cls.about(prepared, data, likelihood.n_predictors, power, middle, spread)
 
     @classmethod

@@ -10,6 +10,8 @@ __all__ = ["best_second", "log_mean", "mean_and_deviation", "median_and_spread",
 
 # Of the largest y: a sample without spread starts from this much, so that every log scale is finite.
 _LEAST_SPREAD = 1e-8
+# Of the median of |y|: residuals within it may be rounding.
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)
 # Tried beside a moment estimate of the logarithm of a second parameter, which one outlier can lead far away.
 _CHANGES = (0.0, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0)
 _MOST_ROWS = 5000
@@ -35,9 +37,10 @@ def median_and_spread(y: Array, weight: Array | None) -> tuple[float, float]:
     median = weighted_quantile(y, weight, 0.5)
     residual = np.abs(y - median)
     spread = weighted_quantile(residual, weight, 0.5)
-    if spread < _least(y):
-        spread = float(np.average(residual, weights=weight))
-    return median, max(spread, _least(y))
+    # Not in comparison with the largest y: an outlier tells nothing of how finely the others are known.
+    if spread <= _ROUNDING * weighted_quantile(np.abs(y), weight, 0.5):
+        spread = max(float(np.average(residual, weights=weight)), _least(y))
+    return median, spread
 
 
 def log_mean(loss: Array, y: Array, weight: Array | None) -> float:
