@@ -111,7 +111,7 @@ def solve(
         if isinstance(objective.data, DistributedRowBlocks):
             # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
             problem = replace(problem, value_and_gradient=objective.expand)
-        return solve_newton(
+        found = solve_newton(
             replace(problem, length=partial(_length, objective)) if objective.likelihood.convex else problem,
             start,
             tol=tol,
@@ -120,6 +120,12 @@ def solve(
             polish=_POLISH,
             enough=_AT_ROUNDING,
         )
+        if found.status is not Status.ROUNDING or found.gap <= _ROUGH:
+            return found
+        # Weights over many decades: a step that suits the heavy rows threw the light ones out of sight. L-BFGS, whose
+        # steps never trust one curvature far, is right there.
+        other = _lbfgs(problem, objective, start, null_value, options, tol)
+        return replace(other if other.gap < found.gap else found, n_iter=found.n_iter + other.n_iter)
     if not _worth_a_sample(objective):
         # Too few rows to sample, yet a curvature costs many gradients: L-BFGS takes the steps in between.
         return _lbfgs(problem, objective, start, null_value, options, tol)
