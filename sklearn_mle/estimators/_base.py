@@ -342,6 +342,12 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         if offset is None and self._needs_offset:
             raise ValueError(f"This {type(self).__name__} was fitted with an offset: pass it too.")
         data = self._prepare(X, y, sample_weight, offset)
+        classes = data.attributes.get("classes_")
+        if classes is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"y has the classes {classes.tolist()}, and the fit had {self.classes_.tolist()}: give y as it was "
+                "given to fit."
+            )
         weight = check_sample_weight(sample_weight, len(data.y))
         of_class = None
         if getattr(self, "class_weight", None) is not None:

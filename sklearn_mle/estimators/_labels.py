@@ -64,7 +64,8 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     encoder = LabelEncoder()
     try:
         if not (y.dtype.kind in "UT" or (y.dtype.kind == "O" and all(isinstance(label, str) for label in y))):
-            check_classification_targets(y)
+            with np.errstate(invalid="ignore"):  # it tries whether they are whole numbers by a cast
+                check_classification_targets(y)
         codes = encoder.fit_transform(y)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in y.tolist()})

@@ -30,6 +30,7 @@ from sklearn_mle.inference import infer
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import refuse_times
 from sklearn_mle.numerics.stored import dot_rows, in_memory
 
 __all__ = ["BaseMLERegressor"]
@@ -98,6 +99,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         likelihood, least = self._checked_likelihood()
         counts = isinstance(likelihood, Binomial)
+        refuse_times(y, "y")
         X, y, attributes = validate_training(self, X, y, y_numeric=True, least_samples=least, multi_output=counts)
         if issparse(y):
             raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
@@ -156,6 +158,7 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
 
     def _read_target(self, y: Any) -> NDArray[Any]:
         with naming("y"):
+            refuse_times(y, "y")
             y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
             return _checked(self._likelihood, y)
 

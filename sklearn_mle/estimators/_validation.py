@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.partitions import refuse_dask
+from sklearn_mle.numerics.real_numbers import refuse_times
 from sklearn_mle.numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
@@ -55,6 +56,7 @@ def validate_training(
         )
     # The fit's first pass sees every entry: it finds what is not finite in a large X, which is not read twice for that.
     with naming("X"):
+        refuse_times(X, "X")
         X = as_stored(X)
         finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
         X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite)
@@ -100,6 +102,7 @@ def validate_features(estimator: Any, X: Any) -> Any:
     """
     refuse_dask(X)
     with naming("X"):
+        refuse_times(X, "X")
         return _read(estimator, as_stored(X), reset=False)
 
 
@@ -141,6 +144,7 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | N
 
 def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
     with naming(name):
+        refuse_times(values, name)
         if isinstance(values, Real):
             values = np.full(shape, values, dtype=np.float64)
         array = check_array(in_memory(values), ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0)
@@ -152,6 +156,7 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float
 def check_real_target(y: Any) -> NDArray[np.float64]:
     """Validate the y of a regressor outside fit: (n,) finite numbers."""
     with naming("y"):
+        refuse_times(y, "y")
         y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
         return column_or_1d(y, warn=True)
 

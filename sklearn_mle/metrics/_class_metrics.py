@@ -13,6 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn_mle.metrics._responses import ClassResponse, takes
 from sklearn_mle.metrics._targets import Target, distinct, encode
 from sklearn_mle.metrics.cross_entropy import read_judged
+from sklearn_mle.numerics.naming import naming
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,17 @@ class ClassRows:
 
 def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResponse:
     """Add a column of probability 0 for each label that training has not seen; what that costs, the metric says."""
-    shape = np.shape(y_true)
-    if len(shape) != 1 and shape[1:] != (1,):
-        return response
-    y = column_or_1d(y_true)
-    codes = encode(y, response.labels)
-    if codes.min(initial=0) >= 0:
-        return response
-    occurring = distinct(y)
+    with naming("y_true"):
+        shape = np.shape(y_true)
+        if len(shape) != 1 and shape[1:] != (1,):
+            return response
+        if 0 in shape:
+            raise ValueError(f"y_true must hold at least one label; got shape {shape}.")
+        y = column_or_1d(y_true)
+        codes = encode(y, response.labels)
+        if codes.min() >= 0:
+            return response
+        occurring = distinct(y)
     absent = occurring[encode(occurring, response.labels) < 0]
     if _is_text(absent) != _is_text(response.labels):
         raise ValueError(
@@ -72,8 +76,12 @@ def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResp
             "text never matches numbers. Give y_true as it was given to fit."
         )
     impossible = np.full((len(y), len(absent)), -np.inf if response.is_log else 0.0, dtype=response.values.dtype)
+    labels = response.labels
+    if labels.dtype != absent.dtype:
+        # Integers of two types would meet in floating point, where large ones are no longer apart.
+        labels, absent = labels.astype(object), absent.astype(object)
     return ClassResponse(
-        np.concatenate([response.labels, absent]),
+        np.concatenate([labels, absent]),
         np.hstack([response.values, impossible]),
         response.is_log,
     )

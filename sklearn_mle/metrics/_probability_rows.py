@@ -10,13 +10,12 @@ depend on a step that nobody sees.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
 
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import as_floats
 
 SUM_TOLERANCE = 1e-6
 _BLOCK_ENTRIES = 65_536  # of scratch space for the exponentials of a block: a quarter of a megabyte stays in cache
@@ -71,22 +70,6 @@ def read_rows(values: ArrayLike, name: str, *, is_log: bool = False) -> Probabil
 def sum_tolerance(dtype: np.dtype) -> float:
     """How far from 1 a row of this dtype may sum."""
     return max(SUM_TOLERANCE, float(np.sqrt(np.finfo(dtype).eps)))
-
-
-def as_floats(values: Any, name: str) -> NDArray[np.floating]:
-    """Dense real numbers, in their own float type if they have one (float64 otherwise)."""
-    if issparse(values):
-        raise ValueError(f"{name} is sparse; pass {name}.toarray().")
-    with naming(name):
-        array = np.asarray(values)
-    if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
-        return array
-    if array.dtype.kind in "biufO":
-        try:
-            return array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError):
-            pass
-    raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}.")
 
 
 def _with_first_class(second: NDArray[np.float64], name: str, is_log: bool) -> NDArray[np.float64]:

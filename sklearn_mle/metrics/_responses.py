@@ -42,11 +42,14 @@ class ClassResponse:
 
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Give the estimator inside pipelines and searches, and X as that estimator sees it."""
+    if isinstance(estimator, type):
+        raise TypeError(f"estimator must be a fitted estimator; got the class {estimator.__name__}.")
     while True:
         if isinstance(estimator, TransformedTargetRegressor):
             raise TypeError(
-                "TransformedTargetRegressor cannot be scored by likelihood: the density of its transformed target is "
-                "not the target's. Model the target itself (a lognormal likelihood instead of a log transform)."
+                "The estimator TransformedTargetRegressor cannot be scored by likelihood: the density of its "
+                "transformed target is not the target's. Model the target itself (a lognormal likelihood instead of a "
+                "log transform)."
             )
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -70,8 +73,8 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
     if not (has_proba or has_log_proba):
         also = " (decision_function gives no probabilities)" if hasattr(estimator, "decision_function") else ""
         raise TypeError(
-            f"{_name(estimator)} has neither predict_proba nor predict_log_proba{also}. Class probabilities are "
-            "needed: use a probabilistic classifier, or wrap this one in CalibratedClassifierCV."
+            f"The estimator {_name(estimator)} has neither predict_proba nor predict_log_proba{also}. Class "
+            "probabilities are needed: use a probabilistic classifier, or wrap this one in CalibratedClassifierCV."
         )
     if not has_proba:
         logs = _rows_of(estimator, "predict_log_proba", X, offset)
@@ -127,9 +130,9 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
         mean, std = (np.asarray(part, dtype=np.float64) for part in estimator.predict(X, return_std=True))
         return norm(mean, std)
     raise TypeError(
-        f"{_name(estimator)} gives no distribution. Needed is predict_proba or predict_log_proba (a classifier), "
-        "log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen scipy.stats "
-        "distribution (pred_dist of NGBoost and predict_proba of skpro are understood, too); predict(X, "
+        f"The estimator {_name(estimator)} gives no distribution. Needed is predict_proba or predict_log_proba (a "
+        "classifier), log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen "
+        "scipy.stats distribution (pred_dist of NGBoost and predict_proba of skpro are understood, too); predict(X, "
         "return_std=True) is known to be Gaussian only for GaussianProcessRegressor, BayesianRidge and ARDRegression."
     )
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_mle.metrics._kl_of_distributions import gaussian_kl
-from sklearn_mle.metrics._probability_rows import as_floats
 from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.numerics.real_numbers import as_floats
 
 
 def gaussian_kl_divergence(

@@ -24,6 +24,7 @@ from sklearn_mle.metrics.probabilistic_scorers import (
     ProbabilisticScorer,
     RowScores,
 )
+from sklearn_mle.numerics.naming import naming
 
 __all__ = [
     "DistributionScorer",
@@ -100,8 +101,14 @@ def make_probabilistic_scorer(
     >>> round(narrow(BayesianRidge().fit(X[:, :3], X[:, 3]), X[:, :3], X[:, 3]), 2)
     -0.83
     """
-    if response not in ("classes", "distribution"):
+    with naming("greater_is_better"):
+        greater_is_better = bool(greater_is_better)
+    if not callable(score_func):
+        raise TypeError(f"score_func must be a function of y_true and y_pred; got {score_func!r}.")
+    if not isinstance(response, str) or response not in ("classes", "distribution"):
         raise ValueError(f"response must be 'classes' or 'distribution'; got {response!r}.")
+    if not (name is None or isinstance(name, str)):
+        raise TypeError(f"name must be a string, or None; got {name!r}.")
     if name is None:
         of_function = getattr(score_func, "__name__", type(score_func).__name__)
         name = of_function if greater_is_better else f"neg_{of_function}"

@@ -13,9 +13,9 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mle.metrics import get_scorer
-from sklearn_mle.metrics._probability_rows import as_floats
 from sklearn_mle.metrics.scorers import ProbabilisticScorer
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import as_floats
 
 __all__ = [
     "Fold",
@@ -126,9 +126,9 @@ def read_folds(cv: Any, X: Any, y: Any, groups: Any, classifying: bool) -> list[
     """Return the rows to fit and the rows to judge of every fold."""
     n = _num_samples(y)
     if classifying:
-        with naming("y"):
-            kind = type_of_target(y)
-    with naming("cv"):
+        with naming("y"), np.errstate(invalid="ignore"):  # whether labels are whole numbers is tried by a cast
+            kind = type_of_target(y, input_name="y", raise_unknown=True)
+    with naming("cv, y or groups"), np.errstate(invalid="ignore"):
         if groups is not None and (cv is None or isinstance(cv, int)):
             # KFold would put rows of one group on both sides.
             stratified = classifying and kind in ("binary", "multiclass")

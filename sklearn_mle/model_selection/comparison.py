@@ -151,7 +151,7 @@ class Comparison:
         ValueError
             If there is no such model.
         """
-        model = self._model(name)
+        model = self._model(name, "name")
         if model.failures:
             return float("nan"), float("nan")
         return self._mean(model), standard_error(model.row_scores[self._tested], self._weight, self._groups)
@@ -174,7 +174,8 @@ class Comparison:
         ValueError
             If there is no such model.
         """
-        one, other = (self._model(name).row_scores[self._tested] for name in (first, second))
+        one = self._model(first, "first").row_scores[self._tested]
+        other = self._model(second, "second").row_scores[self._tested]
         if first == second:
             return PairedDifference(0.0, 0.0, 0.0, False)
         with np.errstate(invalid="ignore"):
@@ -252,9 +253,9 @@ class Comparison:
             f"<tbody>{body}</tbody></table><p>{notes}</p>"
         )
 
-    def _model(self, name: str) -> JudgedModel:
-        if name not in self.names:
-            raise ValueError(f"There is no model {name!r} in the comparison; it has {self.names}.")
+    def _model(self, name: str, argument: str) -> JudgedModel:
+        if not isinstance(name, str) or name not in self.names:
+            raise ValueError(f"{argument}: there is no model {name!r} in the comparison; it has {self.names}.")
         return self.models[self.names.index(name)]
 
     def _mean(self, model: JudgedModel) -> float:

@@ -238,7 +238,7 @@ def test_transformed_targets_are_refused_however_deep():
     model = TransformedTargetRegressor(BayesianRidge(), func=np.log1p, inverse_func=np.expm1)
     for nested in (model, make_pipeline(StandardScaler(), model)):
         nested.fit(X_TWO, Y_TWO)
-        with pytest.raises(TypeError, match="TransformedTargetRegressor cannot be scored by likelihood"):
+        with pytest.raises(TypeError, match="The estimator TransformedTargetRegressor cannot be scored by likelihood"):
             open_up(nested, X_TWO)
 
 

@@ -433,7 +433,7 @@ def test_leave_one_out_and_progress(capsys):
         ({"y": np.full(200, np.nan)}, ValueError, "Input y contains NaN"),
         ({"X": X_TWO[:3]}, ValueError, "X has 3 rows and y 200"),
         ({"cv": []}, ValueError, "cv gives no folds"),
-        ({"cv": 1}, ValueError, "cv: k-fold cross-validation requires"),
+        ({"cv": 1}, ValueError, "cv, y or groups: k-fold cross-validation requires"),
         ({"cv": [([0, 1], [200])]}, ValueError, "cv must give folds as pairs of row numbers from 0 to 199"),
         ({"groups": np.zeros((200, 2))}, ValueError, "groups: y should be a 1d array"),
         ({"n_jobs": np.inf}, ValueError, "n_jobs must be a whole number other than 0"),

@@ -91,7 +91,7 @@ def test_weights_count_rows_and_zero_weights_drop_them():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="There is no model 'c' in the comparison; it has .'a'."):
+    with pytest.raises(ValueError, match="second: there is no model 'c' in the comparison; it has .'a'."):
         compared(judged("a", BASE)).difference("a", "c")
 
 

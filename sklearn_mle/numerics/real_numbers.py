@@ -1,0 +1,39 @@
+"""Arguments that are to be real numbers, read as such or refused by name."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from sklearn_mle.numerics.naming import naming
+
+__all__ = ["as_floats", "refuse_times"]
+
+
+def as_floats(values: Any, name: str) -> NDArray[np.floating]:
+    """Dense real numbers, in their own float type if they have one (float64 otherwise)."""
+    if issparse(values):
+        raise ValueError(f"{name} is sparse; pass {name}.toarray().")
+    with naming(name):
+        array = np.asarray(values)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
+        return array
+    if array.dtype.kind in "biufO":
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}.")
+
+
+def refuse_times(values: Any, name: str) -> None:
+    """Raise ValueError for dates and durations, which numpy would count in a unit of its own, missing ones too."""
+    dtypes = [values.dtype] if hasattr(values, "dtype") else getattr(values, "dtypes", [])
+    for dtype in dtypes:
+        # Kinds are numpy's and pandas'; polars has names.
+        if getattr(dtype, "kind", "") in ("m", "M") or str(dtype).startswith(("Date", "Duration")):
+            raise ValueError(
+                f"{name} holds {dtype}, which is no number: say in which unit and since when, such as "
+                "(time - start) / np.timedelta64(1, 'D')."
+            )
