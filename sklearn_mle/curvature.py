@@ -145,6 +145,17 @@ class Curvature:
         covariance[lost] = covariance[:, lost] = np.nan
         return covariance
 
+    def standard_errors(self, combinations: Array) -> Array:
+        """Return the standard errors of linear combinations of the coefficients; nan for the undetermined ones.
+
+        Not from the covariance, whose entries leave the range of float64 at columns of 1e-160.
+        """
+        root = combinations @ self.root()
+        size = np.abs(root).max(axis=1, initial=0.0)
+        errors = size * np.linalg.norm(root / np.where(size > 0, size, 1)[:, None], axis=1)
+        errors[self.lost(combinations)] = np.nan
+        return errors
+
     def lost(self, combinations: Array | None = None) -> NDArray[np.bool_]:
         """Return which linear combinations of the coefficients (as in ``covariance``) are undetermined."""
         # In units of a standardized column, so that X's units decide nothing.

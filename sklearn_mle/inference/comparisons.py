@@ -14,11 +14,13 @@ from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator, with_scale
 from sklearn_mle.information import information_factor
 from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.stored import StoredArray
 from sklearn_mle.numerics.threads import single_threaded_blas
 
@@ -87,13 +89,14 @@ def likelihood_ratio_test(
         raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
     if _bias_reduced(smaller) and _bias_reduced(larger):
         return penalized_ratio(smaller, larger, of_each, y, sample_weight, offset)
-    with single_threaded_blas:
-        small, low, k_small = _likelihood(smaller, of_each[0], y, sample_weight, offset)
-        large, high, k_large = _likelihood(larger, of_each[1], y, sample_weight, offset)
+    with single_threaded_blas, np.errstate(all="ignore"):
+        small, low, k_small = _likelihood("smaller", smaller, of_each[0], y, sample_weight, offset)
+        large, high, k_large = _likelihood("larger", larger, of_each[1], y, sample_weight, offset)
     df = k_large - k_small
     if df <= 0:
         raise ValueError(
-            f"larger has {k_large} parameters and smaller {k_small}: give the model with more restrictions first."
+            f"larger has {k_large} parameters and smaller {k_small} that X, y, sample_weight and offset determine: "
+            "give the model with more restrictions first."
         )
     boundary = _boundary(small.likelihood, large.likelihood)
     if boundary is None:
@@ -105,7 +108,7 @@ def likelihood_ratio_test(
     if statistic < -2 * _SHORT:
         raise ValueError(
             f"larger has a log-likelihood of {high:.6g}, below that of smaller, {low:.6g}: the models are not nested, "
-            "or a fit has not converged."
+            "a fit has not converged, or X, y, sample_weight and offset are not those of the fits."
         )
     statistic = max(statistic, 0.0)
     if not boundary:
@@ -132,12 +135,16 @@ def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:
     return False if repr(smaller) == repr(larger) else None
 
 
-def _likelihood(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, float, int]:
-    inside, X, names = open_up(estimator, own_columns(estimator, X))
-    model = read_estimator(inside, feature_names=names)
-    _refuse_penalized(model)
+def _likelihood(
+    name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+) -> tuple[FittedModel, float, int]:
+    with naming(name):
+        inside, X, names = open_up(estimator, own_columns(estimator, X))
+        model = read_estimator(inside, feature_names=names)
+        _refuse_penalized(model)
     data = model.read(X, y, sample_weight, offset)
     at = AtEstimate.of(with_scale(model, data), data, "frequency")
+    refuse_other_data(at)
     return model, -at.objective.nll(at.theta) * at.prepared.unit, at.n_parameters
 
 
@@ -244,9 +251,10 @@ def score_test(
     >>> score_test(model, X[["bmi"]], y > 140, extra=X["bp"])
     Score test: chi2(1) = 22.1271, p = 2.552e-06
     """
-    inside, X, names = open_up(smaller, X)
-    model = read_estimator(inside, feature_names=names)
-    _refuse_penalized(model)
+    with naming("smaller"):
+        inside, X, names = open_up(smaller, X)
+        model = read_estimator(inside, feature_names=names)
+        _refuse_penalized(model)
     data = model.read(X, y, sample_weight, offset)
     if isinstance(data.X, StoredArray):
         raise TypeError(
@@ -254,7 +262,8 @@ def score_test(
             "its rows in memory, or fit both models and use likelihood_ratio_test."
         )
     model = with_scale(model, data)
-    extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")
+    with naming("extra"):
+        extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")
     extra = extra[:, None] if extra.ndim == 1 else extra
     if extra.shape[0] != data.X.shape[0]:
         raise ValueError(f"extra must have one row per row of X, {data.X.shape[0]}; got {extra.shape[0]}.")
@@ -268,8 +277,9 @@ def score_test(
     kept = None if model.kept is None else replace(model.kept, curvature=None)
     features = (*model.features, *(f"extra {k}" for k in range(d)))
     larger = replace(model, coefficients=coefficients, features=features, kept=kept)
-    with single_threaded_blas:
+    with single_threaded_blas, np.errstate(all="ignore"):
         before = AtEstimate.of(model, data, "frequency")
+        refuse_other_data(before)
         data = replace(data, X=wider.tocsr() if sp.issparse(wider) else wider)
         at = AtEstimate.of(larger, data, "frequency")
         added = at.n_parameters - before.n_parameters
@@ -281,6 +291,9 @@ def score_test(
         try:
             factor = information_factor(at.objective, at.theta)
         except NotPositiveDefiniteError:
-            raise ValueError("extra: the expected information of the model with these columns is singular.") from None
+            raise ValueError(
+                "extra: the expected information of the model with these columns is singular. Look for columns of "
+                "extra that depend on X, or numbers in X, y, sample_weight or offset that are beyond all scale."
+            ) from None
         gradient = at.objective.value_and_gradient(at.theta)[1]
     return chi_squared_test("Score test", factor.squared_norm(gradient) * at.prepared.unit, added)

@@ -29,6 +29,8 @@ Array = NDArray[Any]
 
 COVARIANCES = ("hessian", "expected", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")
 _CHUNK = 4096
+# One minus a leverage; less is rounding.
+_LEAST_LEFT = 1e-10
 
 
 def covariance_of(at: AtEstimate, kind: str, groups: Array | None) -> tuple[Curvature, Factor]:
@@ -52,7 +54,7 @@ def covariance_of(at: AtEstimate, kind: str, groups: Array | None) -> tuple[Curv
         meat = _cluster_meat(at, groups)
     else:
         meat = _meat(at, _leverage(at, kind))
-    factor = _sandwich(bread, meat / unit**2)
+    factor = _sandwich(bread, meat / unit / unit)
     n, k = at.n_obs, at.n_coefficients
     if kind == "HC1":
         factor = factor.times((n - k) / n)
@@ -75,8 +77,8 @@ def _checked(form: Any, kind: str) -> Factor:
     except NotPositiveDefiniteError:
         raise ValueError(
             f"covariance={kind!r} needs a positive definite curvature at the estimate, and this one has a direction of "
-            "none or negative curvature: the estimate is not a maximum, or some parameters are not identified. Try "
-            "covariance='expected' or 'opg', or a smaller model."
+            "none or negative curvature: X, y, sample_weight and offset are not those of the fit, or the estimate is "
+            "no maximum, or parameters are not identified. Try covariance='expected' or 'opg', or a smaller model."
         ) from None
 
 
@@ -86,6 +88,11 @@ def _factor_of(matrix: Array, kind: str) -> Factor:
 
 def _sandwich(bread: Factor, meat: Array) -> Factor:
     white = bread.whiten(bread.whiten(meat).T)
+    if not np.isfinite(white).all():
+        raise ValueError(
+            "X, y, sample_weight or offset holds numbers so large (or so small) that the covariance leaves the range "
+            "of float64; rescale them."
+        )
     values, vectors = np.linalg.eigh(0.5 * (white + white.T))
     with np.errstate(divide="ignore"):
         return RotatedFactor(bread, vectors, 1 / np.sqrt(np.maximum(values, 0)))
@@ -133,10 +140,17 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
         lengths = np.empty(block.rows.n_rows)
         for rows, scores in _row_gradients(at, block, one):
             lengths[rows] = np.square(factor.whiten(scores.T)).sum(axis=0)
-        return np.power(np.maximum(1 - information * lengths, 0), -power)
+        left = 1 - information * lengths
+        if (left < _LEAST_LEFT).any():
+            row = int(np.argmin(left))
+            raise ValueError(
+                f"covariance={kind!r} divides by one minus the leverage, and there are rows of leverage one: they are "
+                f"fitted exactly, whatever their outcome (X is {block.rows.standardized[row].tolist()} in one, "
+                "standardized). Use 'HC0' or 'HC1', or leave out such rows with the columns that only they determine."
+            )
+        return np.power(left, -power)
 
-    with np.errstate(divide="ignore"):
-        return scale.map(block_factor)
+    return scale.map(block_factor)
 
 
 def _row_gradients(at: AtEstimate, block: RowBlock, gradient: Array) -> Any:

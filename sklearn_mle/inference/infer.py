@@ -1,19 +1,18 @@
 """Inference on a fitted estimator: without the data, from what fit left behind; with them, of every kind."""
 
 import math
-import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle.curvature import MOST_KEPT
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.covariance import covariance_of
 from sklearn_mle.inference.header import against_the_null, header_of, log_likelihood_at
 from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.optimality import WORTH_A_WORD, gap_of
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.request import check_choices, covariance_meant, group_codes
 from sklearn_mle.inference.result import Inference
@@ -27,8 +26,6 @@ Array = NDArray[Any]
 
 # Standard errors between the estimate and where its curvature was formed, up to which nobody could tell the difference.
 _WORTH_A_NOTE = 1e-4
-# Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
-_WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
 
 
 def infer(
@@ -132,8 +129,9 @@ def infer(
     check_choices(covariance, weight_type, penalized, dispersion)
     with naming("small_sample"):
         small_sample = bool(small_sample)
-    inside, X, names = open_up(estimator, X)
-    model = read_estimator(inside, feature_names=names)
+    with naming("estimator"):
+        inside, X, names = open_up(estimator, X)
+        model = read_estimator(inside, feature_names=names)
     model.refuse_too_many_parameters()
     if inside is not estimator:
         read_features = model.read_features
@@ -155,12 +153,12 @@ def infer(
     codes = group_codes(groups, kind, len(data.y))
     if np.isneginf(model.coefficients).any() and isinstance(model.likelihood, Gaussian):
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
-    with single_threaded_blas:
+    with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
         # With variances s^2 / w the scale's own gradients are not w times those of a row.
         other_scale = weight_type == "precision" and model.exact and kind not in ("hessian", "expected")
         at = AtEstimate.of(model, data, weight_type, location_only=dispersion is not None or other_scale)
         curvature, bread = covariance_of(at, kind, codes)
-        gap = _gap(at, bread, curvature.divergent is not None)
+        gap = gap_of(at, bread, curvature.divergent is not None)
         multiple, df, notes = _small_sample(at, kind, small_sample, dispersion, codes)
         log_likelihood = log_likelihood_at(at, weight_type)
         kept = model.kept
@@ -171,7 +169,7 @@ def infer(
             covariance=f"{kind} (posterior)" if penalized == "laplace" else kind,
             log_likelihood=log_likelihood,
             gap=gap,
-            converged=not gap > _WORTH_A_WORD if kept is None else kept.converged,
+            converged=not gap > WORTH_A_WORD if kept is None else kept.converged,
             weight_type=weight_type,
         )
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
@@ -180,28 +178,6 @@ def infer(
     if weight_type == "precision" and model.exact:
         model = _with_the_scale_of(model, at)
     return Inference.of(model, curvature, df, header, notes)
-
-
-def _gap(at: AtEstimate, bread: Any, divergent: bool) -> float:
-    """Return how far the estimate is below the maximum for these data, in nats; complain if it is not theirs."""
-    if not at.likelihood.smooth:
-        return math.nan
-    if at.model.bias_reduced and at.model.kept is not None:
-        return at.model.kept.gap  # of Firth's own objective, which has another gradient than the likelihood
-    gradient = at.objective.value_and_gradient(at.theta)[1]
-    gap = 0.5 * bread.squared_norm(gradient) * at.prepared.unit
-    if divergent or gap <= _WORTH_A_WORD:
-        return gap
-    how_far = f"{gap:.2g} nats below the maximum for these data, about {math.sqrt(2 * gap):.2g} standard errors from it"
-    if gap > _NOT_THE_OPTIMUM:
-        raise ValueError(
-            f"The estimate is {how_far}. Give infer the data, sample_weight and offset of the fit; if they are, the "
-            "fit has not converged: lower its tol, raise its max_iter, or scale the data."
-        )
-    warnings.warn(
-        ConvergenceWarning(f"The estimate is {how_far}: lower the tol of the fit, or scale its data."), stacklevel=3
-    )
-    return gap
 
 
 def _small_sample(

@@ -20,6 +20,7 @@ _STEP = 1e-3
 _NODES = 21
 
 
+@np.errstate(all="ignore")
 def mean_interval(
     inference: Inference, X: Any, *, offset: Any = None, confidence_level: float = 0.95
 ) -> NDArray[np.float64]:
@@ -65,6 +66,7 @@ def mean_interval(
     >>> mean_interval(infer(MLERegressor("poisson").fit(X, y)), [[2.5]]).round(3)
     array([[1.754, 5.011]])
     """
+    _require_inference(inference)
     if inference.model.is_classifier:
         raise ValueError("mean_interval is of regressors; a classifier has probability_interval.")
     X, eta = _predictors(inference, X, offset)
@@ -89,6 +91,7 @@ def mean_interval(
     return np.stack([mean - half, mean + half], axis=1)
 
 
+@np.errstate(all="ignore")
 def probability_interval(
     inference: Inference, X: Any, *, offset: Any = None, confidence_level: float = 0.95
 ) -> NDArray[np.float64]:
@@ -130,6 +133,7 @@ def probability_interval(
     >>> probability_interval(infer(MLELogisticClassifier().fit(X, y)), [[3.5]])[:, 1].round(3)
     array([[0.16, 0.84]])
     """
+    _require_inference(inference)
     if not inference.model.is_classifier:
         raise ValueError("probability_interval is of classifiers; a regressor has mean_interval.")
     X, eta = _predictors(inference, X, offset)
@@ -193,6 +197,11 @@ def predictive_interval(inference: Inference, X: Any, *, offset: Any, coverage: 
         ends.append(middle + sign * np.hypot(end - middle, quantile * error))
     interval = np.stack(ends, axis=1)
     return np.exp(interval) if model.likelihood.positive_only else interval
+
+
+def _require_inference(inference: Any) -> None:
+    if not isinstance(inference, Inference):
+        raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
 
 
 def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:

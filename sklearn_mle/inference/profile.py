@@ -1,6 +1,7 @@
 """Profile likelihoods: the log-likelihood of one parameter, maximized over the others, and the interval it gives."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,15 @@ from scipy.stats import chi2
 
 from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import open_up, read_estimator
+from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.information import expected_factor, hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import as_floats
 from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["ProfileLikelihood", "profile_interval"]
@@ -23,6 +28,7 @@ Array = NDArray[np.float64]
 # Newton steps from the estimate to the optimum's last digits; under separation each of them gains a nat's e-th.
 _SETTLING = 60
 _SETTLED = 1e-12
+_MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,9 @@ class ProfileLikelihood:
         ndarray of shape (m,)
             Nats; nan where there is no standard error.
         """
-        distance = (np.asarray(values, dtype=np.float64) - self.estimate) / self.standard_error
-        return self.maximum - 0.5 * np.square(distance)
+        with np.errstate(all="ignore"):
+            distance = (as_floats(values, "values") - self.estimate) / self.standard_error
+            return self.maximum - 0.5 * np.square(distance)
 
     def __repr__(self) -> str:
         return (
@@ -161,10 +168,12 @@ def profile_interval(
     >>> profile_interval(model, X, y, "x0")
     ProfileLikelihood(x0: estimate 0.543697, 95% interval [0.0082187, 1.4466])
     """
-    if not 0 < confidence_level < 1:
-        raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
-    estimator, X, names = open_up(estimator, X)
-    model = read_estimator(estimator, feature_names=names)
+    check_confidence_level(confidence_level)
+    if isinstance(n_points, bool) or not isinstance(n_points, Integral) or not 0 <= n_points <= _MOST_POINTS:
+        raise ValueError(f"n_points must be a whole number from 0 to {_MOST_POINTS}; got {n_points!r}.")
+    with naming("estimator"):
+        estimator, X, names = open_up(estimator, X)
+        model = read_estimator(estimator, feature_names=names)
     model.refuse_too_many_parameters()
     if model.penalized:
         raise ValueError(
@@ -178,11 +187,14 @@ def profile_interval(
         )
     labels = list(model.labels)
     one = isinstance(parameter, str | int | np.integer)
-    wanted = range(len(labels)) if parameter is None else [parameter] if one else list(parameter)
+    with naming("parameter"):
+        wanted = range(len(labels)) if parameter is None else [parameter] if one else list(parameter)
     places = [_place(each, labels) for each in wanted]
     data = model.read(X, y, sample_weight, offset)
-    with single_threaded_blas:
-        profiler = _Profiler(AtEstimate.of(model, data, "frequency"), getattr(estimator, "bias_reduction", None))
+    with single_threaded_blas, np.errstate(all="ignore"):
+        at = AtEstimate.of(model, data, "frequency")
+        refuse_other_data(at)
+        profiler = _Profiler(at, getattr(estimator, "bias_reduction", None))
         found = [profiler.profile(place, labels[place], confidence_level, n_points) for place in places]
     return found[0] if one else found
 
@@ -190,7 +202,7 @@ def profile_interval(
 def _place(parameter: Any, labels: list[str]) -> int:
     if isinstance(parameter, int | np.integer) and -len(labels) <= parameter < len(labels):
         return int(parameter) % len(labels)
-    if parameter in labels:
+    if isinstance(parameter, str) and parameter in labels:
         return labels.index(parameter)
     raise ValueError(f"parameter: {parameter!r} is none of {labels}, nor a position in that list.")
 

@@ -19,6 +19,9 @@ __all__ = ["open_up", "own_columns", "read_estimator", "with_scale"]
 
 Array = NDArray[Any]
 
+# Residuals no larger than so many roundings of y and of what is fitted are none.
+_ROUNDINGS = 8
+
 
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
     """Return the estimator inside pipelines and searches, X as that estimator sees it, and the names of its columns.
@@ -34,7 +37,7 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
     while True:
         if isinstance(estimator, TransformedTargetRegressor):
             raise TypeError(
-                "infer does not take a TransformedTargetRegressor: the likelihood of its transformed target is not "
+                "The estimator is a TransformedTargetRegressor, and the likelihood of its transformed target is not "
                 "that of y. Model y itself (a lognormal likelihood instead of a log transform), or pass regressor_ "
                 "with the transformed y."
             )
@@ -96,8 +99,8 @@ def read_estimator(estimator: Any, *, feature_names: Any = None) -> FittedModel:
     if "LinearRegression" in kinds:
         return _linear(estimator, names)
     raise TypeError(
-        f"infer does not know {type(estimator).__name__}. It reads this package's estimators, and scikit-learn's "
-        "LogisticRegression, LinearRegression and PoissonRegressor (also inside a Pipeline or a search)."
+        f"The estimator is a {type(estimator).__name__}, which infer does not know. It reads this package's, and "
+        "scikit-learn's LogisticRegression, LinearRegression and PoissonRegressor (also inside a Pipeline or a search)."
     )
 
 
@@ -248,7 +251,10 @@ def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
         return model
     location = model.coefficients[0]
     fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]
-    variance = float(np.average(np.square(data.y - fitted), weights=data.sample_weight))
+    residual = data.y - fitted
+    if (np.abs(residual) <= _ROUNDINGS * np.finfo(np.float64).eps * np.maximum(np.abs(data.y), np.abs(fitted))).all():
+        residual = np.zeros_like(residual)
+    variance = float(np.average(np.square(residual), weights=data.sample_weight))
     coefficients = model.coefficients.copy()
     with np.errstate(divide="ignore"):
         coefficients[1, -1] = 0.5 * np.log(variance)

@@ -17,6 +17,7 @@ from sklearn_mle.likelihoods import (
     Poisson,
     Tweedie,
 )
+from sklearn_mle.numerics.naming import naming
 
 __all__ = ["check_choices", "covariance_meant", "group_codes"]
 
@@ -35,7 +36,7 @@ def check_choices(covariance: str, weight_type: str, penalized: str | None, disp
         ("penalized", penalized, (None, "laplace", "sandwich")),
         ("dispersion", dispersion, (None, "pearson")),
     ):
-        if value not in choices:
+        if not (value is None or isinstance(value, str)) or value not in choices:
             raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
 
 
@@ -97,6 +98,8 @@ def group_codes(groups: Any, kind: str, n: int) -> Array | None:
         raise ValueError("groups and covariance='cluster' go together: give both or neither.")
     if groups is None:
         return None
-    groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
+    with naming("groups"):
+        groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
+        codes = np.unique(groups, return_inverse=True)[1]
     check_consistent_length(groups, np.empty(n))
-    return np.unique(groups, return_inverse=True)[1]
+    return codes

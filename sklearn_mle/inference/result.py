@@ -14,6 +14,8 @@ from sklearn_mle.curvature import Curvature
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
+from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import as_floats
 
 __all__ = ["DeltaMethod", "Inference"]
 
@@ -127,6 +129,7 @@ class Inference:
         return cls(model.labels, estimates, df, header, notes, model, curvature, combinations)
 
     @cached_property
+    @np.errstate(all="ignore")
     def covariance(self) -> Array:
         """Covariance of the estimates, shape (m, m); nan for what the data do not determine."""
         return self.curvature.covariance(self.combinations)
@@ -134,7 +137,7 @@ class Inference:
     @property
     def standard_errors(self) -> Array:
         """Standard errors of the estimates, shape (m,); nan for what the data do not determine."""
-        return np.sqrt(self.covariance.diagonal())
+        return self.curvature.standard_errors(self.combinations)
 
     def confidence_intervals(self, confidence_level: float = 0.95) -> Array:
         """Return Wald intervals: estimate -+ quantile of Student's t (or normal) times standard error.
@@ -176,7 +179,9 @@ class Inference:
         model, classes = self.model, self.model.classes
         if classes is None or len(classes) < 3 or len(self.combinations) != len(model.entries):
             raise ValueError("reference: only a classifier of three or more classes has contrasts between classes.")
-        if reference not in classes:
+        with naming("reference"):
+            known = bool(reference in classes)
+        if not known:
             raise ValueError(f"reference must be one of the classes {list(classes)}; got {reference!r}.")
         place = classes.index(reference)
         others = [k for k in range(len(classes)) if k != place]
@@ -217,29 +222,45 @@ class Inference:
             determined by the data.
         """
         rows = self._restrictions(R)
-        difference = rows @ np.nan_to_num(self.estimates) - np.broadcast_to(np.asarray(r, dtype=np.float64), len(rows))
-        covariance = self.curvature.covariance(rows @ self.combinations)
+        value = as_floats(r, "r")
+        if value.shape not in ((), (1,), (len(rows),)) or not np.isfinite(value).all():
+            raise ValueError(f"r must be a finite number, or one for each of the {len(rows)} rows of R; got {r!r}.")
+        with np.errstate(all="ignore"):
+            difference = rows @ np.nan_to_num(self.estimates) - value
+            covariance = self.curvature.covariance(rows @ self.combinations)
+        if not np.isfinite(difference).all() or np.isinf(covariance).any():
+            raise ValueError("R or r holds numbers so large that the statistic leaves the range of float64.")
         if np.isnan(covariance).any():
             lost = np.flatnonzero(np.isnan(covariance.diagonal()))
             raise ValueError(
-                f"R: the data do not determine what the rows {lost.tolist()} ask of, so they have no test."
+                f"R: X, y, sample_weight and offset do not determine what the rows {lost.tolist()} ask of, so that "
+                "there is no test."
             )
         unit = np.sqrt(covariance.diagonal())
+        if not unit.all():
+            raise ValueError(
+                f"R: the rows {np.flatnonzero(unit == 0).tolist()} ask of nothing: their variance is zero."
+            )
         scaled = covariance / unit / unit[:, None]
         if np.linalg.matrix_rank(scaled, hermitian=True) < len(rows):
             raise ValueError("R: the rows depend on each other (or say the same twice); leave out the redundant ones.")
-        white = np.linalg.solve(np.linalg.cholesky(scaled), difference / unit)
-        return chi_squared_test("Wald test", float(white @ white), len(rows), self.df)
+        with np.errstate(over="ignore"):
+            white = np.linalg.solve(np.linalg.cholesky(scaled), difference / unit)
+            statistic = float(white @ white)
+        return chi_squared_test("Wald test", statistic, len(rows), self.df)
 
     def _restrictions(self, R: Any) -> Array:
         m = len(self.parameters)
-        names = [R] if isinstance(R, str) else list(R)
+        with naming("R"):
+            names = [R] if isinstance(R, str) else list(R) if np.ndim(R) else []
         if names and all(isinstance(name, str) for name in names):
             unknown = [name for name in names if name not in self.parameters]
             if unknown:
                 raise ValueError(f"R names {unknown}, but the parameters are {list(self.parameters)}.")
             return np.eye(m)[[self.parameters.index(name) for name in names]]
-        rows = np.atleast_2d(np.asarray(R, dtype=np.float64))
+        rows = np.atleast_2d(as_floats(R, "R")).astype(np.float64, copy=False)
+        if not np.isfinite(rows).all():
+            raise ValueError("R must hold finite numbers, and holds nan or inf.")
         if rows.ndim != 2 or rows.shape[1] != m or not len(rows):
             raise ValueError(
                 f"R must have one column per parameter ({m}), or be names of parameters; got {rows.shape}."
@@ -259,8 +280,11 @@ class Inference:
         DeltaMethod
             Estimate and covariance; nan where the function changes with what the data do not determine.
         """
+        if not callable(fn):
+            raise TypeError(f"fn must be a function of the parameters; got {fn!r}.")
         center = self.estimates
-        value = np.asarray(fn(center.copy()), dtype=np.float64)
+        with naming("fn"):
+            value = np.asarray(fn(center.copy()), dtype=np.float64)
         if value.ndim > 1:
             raise ValueError(f"fn must return a number or a 1-D array; it returned shape {value.shape}.")
         errors = self.standard_errors
@@ -291,6 +315,8 @@ class Inference:
         -------
         Summary
         """
+        with naming("odds_ratios"):
+            odds_ratios = bool(odds_ratios)
         if odds_ratios and not self.model.is_classifier:
             raise ValueError("odds_ratios: only a classifier's coefficients are logarithms of odds ratios.")
         estimates, errors = self.estimates, self.standard_errors
@@ -329,6 +355,11 @@ def critical_value(confidence_level: float, df: float) -> float:
     ValueError
         If the confidence level is not strictly between 0 and 1.
     """
+    check_confidence_level(confidence_level)
+    return float(stats.t.isf((1 - confidence_level) / 2, df))
+
+
+def check_confidence_level(confidence_level: float) -> None:
+    """Raise ValueError if the confidence level is not strictly between 0 and 1."""
     if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
         raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
-    return float(stats.t.isf((1 - confidence_level) / 2, df))

@@ -14,7 +14,9 @@ from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.fitting.separation import MOST_DIAGONALIZED
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_likelihood
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.partitions import refuse_dask
+from sklearn_mle.numerics.real_numbers import as_floats, refuse_times
 from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
@@ -150,15 +152,24 @@ def detect_separation(
     """
     refuse_dask(X)
     names = getattr(X, "columns", None)
-    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+    with naming("X"):
+        refuse_times(X, "X")
+        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
+    with naming("y"):
+        check_consistent_length(y)
     check_consistent_length(X, y)
     weight = None
     if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    model, target, classes = _read(y, likelihood, weight)
+        with naming("sample_weight"):
+            refuse_times(sample_weight, "sample_weight")
+            weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    with naming("fit_intercept"):
+        fit_intercept = bool(fit_intercept)
+    with naming("y"):
+        model, target, classes = _read(y, likelihood, weight)
     features = tuple(f"x{j}" for j in range(X.shape[1])) if names is None else tuple(str(name) for name in names)
     options = FitOptions(fit_intercept=fit_intercept)
-    with single_threaded_blas:
+    with single_threaded_blas, np.errstate(all="ignore"):
         prepared = prepare(X, target, None if weight is None else (weight > 0).astype(float), None, 1, options, names)
         try:
             return _Detection(model, prepared, options, features, classes).run(X.shape[0])
@@ -171,13 +182,14 @@ def _read(
 ) -> tuple[Likelihood, Array, tuple[Any, ...] | None]:
     """Return the likelihood, y as it reads it (rows last), and the classes where there are several."""
     if likelihood is not None:
-        model = get_likelihood(likelihood)
+        with naming("likelihood"):
+            model = get_likelihood(likelihood)
         if not may_recede(model):
             raise ValueError(
                 f"likelihood={likelihood!r}: the location of {type(model).__name__} cannot run away, so there is no "
                 "separation to detect. It is for classes, counts, and amounts with zeros."
             )
-        return model, model.check_target(np.asarray(y, dtype=np.float64).T), None
+        return model, model.check_target(as_floats(y, "y").astype(np.float64, copy=False).T), None
     target: NDArray[Any]
     mass: NDArray[Any]
     columns, y = getattr(y, "columns", None), np.asarray(y)

@@ -437,9 +437,9 @@ def test_more_errors(gaussian):
         infer(gaussian, covariance="HC3")
     with pytest.raises(ValueError, match="keeps nothing for inference"):
         infer(LinearRegression().fit(X, REAL))
-    with pytest.raises(TypeError, match="does not know Ridge"):
+    with pytest.raises(TypeError, match="The estimator is a Ridge, which infer does not know"):
         infer(Ridge().fit(X, REAL), X, REAL)
-    with pytest.raises(TypeError, match="does not know LinearSVC"):
+    with pytest.raises(TypeError, match="The estimator is a LinearSVC"):
         infer(LinearSVC().fit(X, BINARY), X, BINARY)
     with pytest.raises(TypeError, match="TransformedTargetRegressor"):
         infer(TransformedTargetRegressor(LinearRegression()).fit(X, REAL), X, REAL)
