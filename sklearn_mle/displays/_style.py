@@ -17,6 +17,7 @@ __all__ = [
     "Unit",
     "axes_for",
     "check_level",
+    "check_name",
     "confidence_factor",
     "plain_logarithmic_ticks",
     "signed",
@@ -58,6 +59,8 @@ def axes_for(ax: Any, height: float = 4.0) -> tuple[Any, Any]:
         except ImportError as missing:
             raise ImportError("Displays need matplotlib: pip install 'sklearn-mle[displays]'.") from missing
         _, ax = pyplot.subplots(figsize=(_WIDTH, height), layout="constrained")
+    elif not hasattr(ax, "spines"):
+        raise TypeError(f"ax must be matplotlib axes, or None for new ones; got {ax!r}.")
     ax.spines[["top", "right"]].set_visible(False)
     return ax.figure, ax
 
@@ -75,6 +78,13 @@ def check_level(confidence_level: Any) -> None:
     """Refuse a confidence level that is not strictly between 0 and 1, with a ValueError."""
     if not (isinstance(confidence_level, float) and 0 < confidence_level < 1):
         raise ValueError(f"confidence_level must be a number strictly between 0 and 1; got {confidence_level!r}.")
+
+
+def check_name(name: Any) -> Any:
+    """Return a name, a string or None; a TypeError for anything else."""
+    if not (name is None or isinstance(name, str)):
+        raise TypeError(f"name must be a string, or None; got {name!r}.")
+    return name
 
 
 def confidence_factor(confidence_level: float) -> float:

@@ -1,6 +1,7 @@
 """Coefficients and their confidence intervals: a forest plot."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, axes_for, plain_logarithmic_ticks, wrapped
 from sklearn_mle.inference import Inference, infer
+from sklearn_mle.numerics.naming import naming
 
 __all__ = ["CoefficientDisplay"]
 
@@ -188,11 +190,17 @@ class CoefficientDisplay:
         ValueError
             If there is no such predictor, odds ratios are asked of a regressor, or no coefficients are left.
         """
+        if not isinstance(inference, Inference):
+            raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
         model = inference.model
+        with naming("odds_ratios"):
+            odds_ratios = bool(odds_ratios)
+        with naming("intercept"):
+            intercept = bool(intercept)
         if odds_ratios and not model.is_classifier:
             raise ValueError("odds_ratios: only a classifier's coefficients are logarithms of odds ratios.")
-        if max_coefficients < 1:
-            raise ValueError(f"max_coefficients must be at least 1; got {max_coefficients!r}.")
+        if not isinstance(max_coefficients, Integral) or max_coefficients < 1:
+            raise ValueError(f"max_coefficients must be a whole number of at least 1; got {max_coefficients!r}.")
         known = {*model.features, _INTERCEPT}
         places: dict[str, dict[str, int]] = {}
         for place, label in enumerate(inference.parameters):
@@ -299,7 +307,7 @@ def _split(label: str, known: set[str]) -> tuple[str, str | None]:
 def _chosen(places: dict[str, dict[str, int]], predictor: str | None) -> str:
     if predictor is None:
         return next(iter(places), "")
-    if predictor not in places:
+    if not isinstance(predictor, str) or predictor not in places:
         raise ValueError(f"predictor must be one of {list(places)}, the linear predictors; got {predictor!r}.")
     return predictor
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, Unit, axes_for
+from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, Unit, axes_for, check_name
 from sklearn_mle.estimators._base import BaseMLE, TrainingData
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.numerics.stored import dot_rows
@@ -72,7 +72,7 @@ class ConvergenceDisplay:
         self.excess = np.asarray(excess)
         self.n_passes = n_passes
         self.tol = tol
-        self.name = name
+        self.name = check_name(name)
         self.base = base
 
     @classmethod
@@ -129,15 +129,21 @@ class ConvergenceDisplay:
         data = watched._prepare(X, y, sample_weight, offset)
         final = watched._coefficients()
         if final is None or not np.isfinite(final).all():
-            raise ValueError("The fit was perfect: its likelihood has no maximum to converge to.")
+            raise ValueError(
+                "y: the fit was perfect (with these X, sample_weight and offset), so that its likelihood has no "
+                "maximum to converge to."
+            )
         scale = getattr(watched, "scale", "constant")
-        values = [_objective(data, matrix, watched._prior_precision(), scale) for matrix in [*seen, final]]
-        # Below the rounding of the sum nothing is seen; what is certified of the end, is.
-        excess = np.maximum(np.array(values) - values[-1], 0) + watched.gap_
+        with np.errstate(all="ignore"):  # trial points may be beyond float64; the end is not
+            values = [_objective(data, matrix, watched._prior_precision(), scale) for matrix in [*seen, final]]
+            # Below the rounding of the sum nothing is seen; what is certified of the end, is.
+            excess = np.maximum(np.array(values) - values[-1], 0) + watched.gap_
+        if not np.isfinite(excess[-1]):
+            raise ValueError("X, y, sample_weight or offset holds numbers beyond the range of float64; rescale them.")
         n_iterations = len(seen)
         # Exact steps at the end may go beyond the last iteration that was observed.
         shown = excess if n_iterations == 0 or excess[-1] < excess[-2] else excess[:-1]
-        label = type(watched).__name__ if name is None else name
+        label = check_name(name) or type(watched).__name__
         return cls(shown, int(watched.n_passes_), float(watched.tol), name=label, base=base).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:

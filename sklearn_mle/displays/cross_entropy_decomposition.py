@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_mle.displays._style import GREEN, GREY, VERMILION, Unit, axes_for, confidence_factor, wrapped
+from sklearn_mle.displays._style import GREEN, GREY, VERMILION, Unit, axes_for, check_name, confidence_factor, wrapped
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics.decomposition import CrossEntropyDecomposition, cross_entropy_decomposition
 
@@ -130,7 +130,7 @@ class CrossEntropyDecompositionDisplay:
             sample_weight=sample_weight,
             base=base,
             confidence_level=confidence_level,
-            name=type(final).__name__ if name is None else name,
+            name=check_name(name) or type(final).__name__,
             ax=ax,
             **kwargs,
         )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
-from sklearn_mle.displays._style import BLUE, GREY, axes_for, check_level
+from sklearn_mle.displays._style import BLUE, GREY, axes_for, check_level, check_name
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._responses import distribution_response, open_up
 
@@ -72,7 +72,7 @@ class PITDisplay:
         self.edges = np.asarray(edges)
         self.n_rows = n_rows
         self.confidence_level = confidence_level
-        self.name = name
+        self.name = check_name(name)
 
     @classmethod
     def from_estimator(
@@ -129,7 +129,7 @@ class PITDisplay:
             n_bins=n_bins,
             sample_weight=sample_weight,
             confidence_level=confidence_level,
-            name=type(final).__name__ if name is None else name,
+            name=check_name(name) or type(final).__name__,
             ax=ax,
         )
 

@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from sklearn.utils import column_or_1d
 
 from sklearn_mle.displays._calibration_curve import calibration_curve
-from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level
+from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level, check_name
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
 
@@ -105,7 +105,7 @@ class ReliabilityDisplay:
         self.chance_divergence = chance_divergence
         self.confidence_level = confidence_level
         self.pos_label = pos_label
-        self.name = name
+        self.name = check_name(name)
         self.base = base
 
     @classmethod
@@ -186,7 +186,7 @@ class ReliabilityDisplay:
             n_resamples=n_resamples,
             random_state=random_state,
             base=base,
-            name=type(final).__name__ if name is None else name,
+            name=check_name(name) or type(final).__name__,
             ax=ax,
         )
 

@@ -91,7 +91,7 @@ def test_of_many_the_largest_in_standard_errors_are_drawn_in_order():
     assert display.ax_.get_title(loc="left") == display.note
     model = MLELogisticClassifier().fit(X_THREE, Y_THREE)
     assert len(CoefficientDisplay.from_estimator(model, max_coefficients=4).names) == 1
-    with pytest.raises(ValueError, match="max_coefficients must be at least 1"):
+    with pytest.raises(ValueError, match="max_coefficients must be a whole number of at least 1"):
         CoefficientDisplay.from_estimator(model, max_coefficients=0)
 
 

@@ -90,6 +90,6 @@ def test_what_cannot_be_watched_is_refused():
         ConvergenceDisplay.from_estimator(LogisticRegression(), X_TWO, Y_TWO)
     with pytest.raises(ValueError, match="The 'C' parameter"):
         ConvergenceDisplay.from_estimator(MLELogisticClassifier(C=-1), X_TWO, Y_TWO)
-    with pytest.raises(ValueError, match="The fit was perfect"):
+    with pytest.raises(ValueError, match="y: the fit was perfect"):
         ConvergenceDisplay.from_estimator(GaussianMLERegressor(), X_REAL, X_REAL @ np.ones(10))
     assert not pyplot.get_fignums()
