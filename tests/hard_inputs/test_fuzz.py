@@ -3,21 +3,30 @@
 import numpy as np
 import pytest
 
-from tests.hard_inputs import hostile
+from tests.hard_inputs import calls, calls_inference, calls_scoring, hostile
 
-CALLS = {label: (call, good) for label, call, good in hostile.calls()}
+CALLS = {label: (call, good) for room in (calls, calls_inference, calls_scoring) for label, call, good in room.calls()}
+ARRAYS = {
+    "X", "y", "sample_weight", "offset", "groups", "y_true", "y_pred", "y_prob", "interval", "labels", "extra", "values"
+} | {f"{part}_{side}" for part in ("mean", "std") for side in ("true", "pred")}  # fmt: skip
+EITHER = {"R", "r", "cv", "parameter"}
+ESTIMATORS = {"estimator", "estimators", "smaller", "larger", "inference"}
 
 
 def values_for(name, good):
-    if name not in hostile.ARRAYS:
-        return hostile.hostile_scalars(good)
-    return hostile.hostile_arrays(good if isinstance(good, np.ndarray) else hostile.PROBABILITIES)
+    if name in ESTIMATORS:
+        return hostile.hostile_scalars(good) | hostile.hostile_estimators()
+    array = good if isinstance(good, np.ndarray) else calls.PROBABILITIES
+    if name in EITHER:
+        return hostile.hostile_scalars(good) | hostile.hostile_arrays(array)
+    return hostile.hostile_arrays(array) if name in ARRAYS else hostile.hostile_scalars(good)
 
 
 @pytest.mark.parametrize("label", CALLS)
 def test_nothing_escapes_and_every_error_names_its_argument(label, capsys):
     call, good = CALLS[label]
-    assert not isinstance(hostile.outcome(call, good), Exception), "the arguments that are varied are good ones"
+    answer = hostile.outcome(call, good)
+    assert not isinstance(answer, Exception), f"the arguments that are varied are good ones: {answer!r}"
     complaints = []
     for name, value in good.items():
         for kind, bad in values_for(name, value).items():

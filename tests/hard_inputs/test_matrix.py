@@ -1,0 +1,21 @@
+"""The project's own matrix of hard inputs: every stated case, one test each."""
+
+import pytest
+
+from tests.hard_inputs.matrix import of_classes, of_inference, of_numbers, of_scores
+
+CASES = {
+    f"{room.__name__.rpartition('.of_')[2]}: {case.name}": case
+    for room in (of_classes, of_numbers, of_scores, of_inference)
+    for case in room.CASES
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_must_come_out_comes_out(name):
+    wrong = CASES[name].verdict()
+    assert wrong is None, wrong
+
+
+def test_there_are_many_and_each_has_a_name_of_its_own():
+    assert len(CASES) == sum(len(room.CASES) for room in (of_classes, of_numbers, of_scores, of_inference)) >= 60
