@@ -172,7 +172,7 @@ class CrossEntropyDecompositionDisplay:
             The display.
         """
         parts = cross_entropy_decomposition(y_true, y_pred, base=base, **kwargs)
-        return cls({name: parts}, base=base, confidence_level=confidence_level).plot(ax=ax)
+        return cls({check_name(name) or "model": parts}, base=base, confidence_level=confidence_level).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:
         """Draw the decompositions.

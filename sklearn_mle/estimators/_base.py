@@ -342,6 +342,8 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         if offset is None and self._needs_offset:
             raise ValueError(f"This {type(self).__name__} was fitted with an offset: pass it too.")
         data = self._prepare(X, y, sample_weight, offset)
+        if data.X.shape[1] != self.n_features_in_:
+            raise ValueError(f"X has {data.X.shape[1]} features, and the fit had {self.n_features_in_}.")
         classes = data.attributes.get("classes_")
         if classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(

@@ -87,7 +87,11 @@ def likelihood_ratio_test(
     of_each = X if isinstance(X, tuple) else (X, X)
     if len(of_each) != 2:
         raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
-    if _bias_reduced(smaller) and _bias_reduced(larger):
+    with naming("smaller"):
+        both = _bias_reduced(smaller)
+    with naming("larger"):
+        both = both and _bias_reduced(larger)
+    if both:
         return penalized_ratio(smaller, larger, of_each, y, sample_weight, offset)
     with single_threaded_blas, np.errstate(all="ignore"):
         small, low, k_small = _likelihood("smaller", smaller, of_each[0], y, sample_weight, offset)

@@ -137,7 +137,8 @@ class Inference:
     @property
     def standard_errors(self) -> Array:
         """Standard errors of the estimates, shape (m,); nan for what the data do not determine."""
-        return self.curvature.standard_errors(self.combinations)
+        with np.errstate(all="ignore"):
+            return self.curvature.standard_errors(self.combinations)
 
     def confidence_intervals(self, confidence_level: float = 0.95) -> Array:
         """Return Wald intervals: estimate -+ quantile of Student's t (or normal) times standard error.
@@ -229,7 +230,10 @@ class Inference:
             difference = rows @ np.nan_to_num(self.estimates) - value
             covariance = self.curvature.covariance(rows @ self.combinations)
         if not np.isfinite(difference).all() or np.isinf(covariance).any():
-            raise ValueError("R or r holds numbers so large that the statistic leaves the range of float64.")
+            raise ValueError(
+                "R, r, X, y, sample_weight or offset holds numbers so large that the statistic leaves the range of "
+                "float64."
+            )
         if np.isnan(covariance).any():
             lost = np.flatnonzero(np.isnan(covariance.diagonal()))
             raise ValueError(
