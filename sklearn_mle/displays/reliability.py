@@ -1,5 +1,6 @@
 """The calibration curve: how often it happens when the forecast says p, and what the difference costs."""
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn_mle.displays._calibration_curve import calibration_curve
 from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level, check_name
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
+from sklearn_mle.numerics.naming import naming
 
 __all__ = ["ReliabilityDisplay"]
 
@@ -240,7 +242,8 @@ class ReliabilityDisplay:
         ValueError
             If probabilities are not in [0, 1], or the classes are not two and ``pos_label`` is not given.
         """
-        q = column_or_1d(y_prob).astype(np.float64)
+        with naming("y_prob"):
+            q = column_or_1d(y_prob).astype(np.float64)
         bad = ~((q >= 0) & (q <= 1))
         if bad.any():
             row = int(bad.argmax())
@@ -276,7 +279,10 @@ class ReliabilityDisplay:
         ax: Any,
     ) -> Self:
         check_level(confidence_level)
-        happened, pos_label = _happened(column_or_1d(y_true), pos_label)
+        if not isinstance(n_resamples, Integral) or n_resamples < 1:
+            raise ValueError(f"n_resamples must be a whole number of at least 1; got {n_resamples!r}.")
+        with naming("y_true or pos_label"):
+            happened, pos_label = _happened(column_or_1d(y_true), pos_label)
         if len(logs) != len(happened):
             raise ValueError(f"y_true has {len(happened)} rows, the forecasts {len(logs)}: both are of the same rows.")
         curve = calibration_curve(

@@ -54,9 +54,7 @@ def display_calls():
     of_classes = {"estimator": classifier(), "X": X, "y": LABELS}
     of_numbers = {"estimator": regressor(), "X": X, "y": REAL}
     bars = {"confidence_level": 0.9, "predictor": None, "intercept": False, "odds_ratios": False, "max_coefficients": 5}
-    resampled = {"pos_label": 1, "n_resamples": 3, "random_state": 0}
     bins = {"n_bins": 4, "sample_weight": WEIGHT, "confidence_level": 0.9, "name": "mine"}
-    predictive = {**of_numbers, "feature": 0, "coverage": 0.8, "grid_resolution": 5, "offset": 0.0}
     profile = {**of_classes, "parameter": "x0", "confidence_level": 0.9, "n_points": 5, "base": None}
     convergence = {**of_numbers, **weighted, "base": None, "name": "mine"}
     given = {
@@ -74,16 +72,7 @@ def display_calls():
         "CrossEntropyDecompositionDisplay.from_predictions": {"y_true": LABELS, "y_pred": PROBABILITIES, **look},
         "PITDisplay.from_estimator": {**of_numbers, **bins},
         "PITDisplay.from_predictions": {"y_true": REAL, "y_pred": FORECAST, **bins},
-        "PredictiveDisplay.from_estimator": predictive,
         "ProfileLikelihoodDisplay.from_estimator": profile,
-        "ReliabilityDisplay.from_estimator": {**of_classes, **weighted, **look, **resampled},
-        "ReliabilityDisplay.from_predictions": {
-            "y_true": LABELS,
-            "y_prob": PROBABILITIES[:, 1],
-            "sample_weight": WEIGHT,
-            **look,
-            **resampled,
-        },
     }
     for label, good in given.items():
         display, maker = label.split(".")
