@@ -52,7 +52,7 @@ def summary(counts: dict[str, Counter[str]]) -> list[str]:
 def main() -> None:
     """Write the tables into the page between its markers, or print them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reliability", description=__doc__)
-    parser.add_argument("--timeout", type=float, default=20.0, help="seconds a fit before it counts as a hang")
+    parser.add_argument("--timeout", type=float, default=60.0, help="seconds a fit before it counts as a hang")
     parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind; the page is then left as it is")
     parser.add_argument("--verbose", action="store_true", help="print every outcome with what was said")
     options = parser.parse_args()
