@@ -193,7 +193,11 @@ class ConvergenceDisplay:
 
 
 def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any) -> float:
-    """Return the total penalized NLL, in nats, at coefficients (q, p + 1)."""
+    """Return the total penalized NLL, in nats, at coefficients (q, p + 1).
+
+    Stated anew, in the units of X and y: the objective that a fit minimizes knows standardized columns, without those
+    that depend on others, and need not outlive it. A test holds both equal.
+    """
     likelihood = data.likelihood
     matrix = coefficients.copy()
     if likelihood.second is not None and not isinstance(scale, str):

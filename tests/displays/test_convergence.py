@@ -1,5 +1,7 @@
 """The convergence display evaluates the objective that the fit minimizes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib import pyplot
@@ -9,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.displays import ConvergenceDisplay
 from sklearn_mle.displays.convergence import _objective
+from sklearn_mle.inference.at_estimate import AtEstimate
 
 X_TWO, Y_TWO = load_breast_cancer(return_X_y=True)
 X_THREE, Y_THREE = load_iris(return_X_y=True)
@@ -57,6 +60,24 @@ def test_the_objective_is_stationary_where_the_fit_ended(name):
         there, back = (_objective(data, matrix + s, fitted._prior_precision(), scale) for s in (step, -step))
         assert min(there, back) > least - 1e-7
         assert abs(there - back) < 0.05 * (there + back - 2 * least) + 1e-6
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_objective_is_that_of_standardized_columns(name):
+    """At the estimate and beside it: what the library sums up elsewhere, in other units, is the same number."""
+    model, X, y = CASES[name]
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
+    fitted = type(model)(**model.get_params()).fit(X, y, sample_weight=weight)
+    data, read = fitted._prepare(X, y, weight, None), fitted._read_training(X, y, weight, None)
+    matrix = fitted._coefficients()
+    for factor in (1.0, 1.01):
+        there = replace(fitted._fitted_model(), coefficients=factor * matrix)
+        at = AtEstimate.of(there, read, "frequency")
+        expected = at.objective.value_and_gradient(at.theta)[0] * at.prepared.unit
+        # The logarithm of a known scale is among the coefficients of a fitted model, and not among those of a fit.
+        scale = np.exp(factor * np.log(model.scale)) if name == "known scale" else getattr(model, "scale", "constant")
+        found = _objective(data, factor * matrix, fitted._prior_precision(), scale)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("model", [MLERegressor("laplace"), MLERegressor("laplace", alpha=1.0)], ids=["free", "prior"])
