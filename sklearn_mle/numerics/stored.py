@@ -5,6 +5,7 @@ import mmap
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Self
+from weakref import finalize
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
@@ -14,7 +15,6 @@ from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_mle.numerics.finite import NotFiniteError, first_not_finite
 from sklearn_mle.numerics.partitions import is_dask
-from sklearn_mle.numerics.threads import n_threads
 
 __all__ = ["StoredArray", "as_stored", "blocks_of_rows", "dot_rows", "in_memory", "is_large", "is_stored"]
 
@@ -207,7 +207,7 @@ class StoredArray:
 
 
 class _Pieces:
-    """The last pieces that were read. Whoever reads does so in the order of the rows, so no piece is read twice a pass.
+    """The last piece that was read. Whoever reads does so in the order of the rows, so no piece is read twice a pass.
 
     One thread at a time reads: the one that walks the rows, while others compute with the blocks it hands out.
     """
@@ -215,42 +215,45 @@ class _Pieces:
     def __init__(self, source: "_Mapped | _Sliced", shape: tuple[int, int]) -> None:
         self._source, self._n = source, shape[0]
         self.step = source.rows_a_piece(max(1, _PIECE_BYTES // max(1, 8 * shape[1])))
-        self._held: OrderedDict[int, Array] = OrderedDict()
+        self._held: dict[int, Array] = {}
         self.reads_views, self.n_read = source.reads_views, 0
 
     def stretch(self, start: int, stop: int) -> list[Array]:
         """Return the rows from start to stop, in parts where a copy is what joins them."""
-        parts, at = [], start
-        while at < stop:
-            k, first = divmod(at, self.step)
-            end = min(stop, at - first + self.step)
-            parts.append(self._piece(k)[first : first + end - at])
-            at = end
-        return [self._source.read(start, stop)] if self.reads_views and len(parts) > 1 else parts
+        if self.reads_views:
+            return [self._source.read(start, stop)]
+        parts = []
+        while start < stop:
+            k, first = divmod(start, self.step)
+            end = min(stop, start - first + self.step)
+            parts.append(self._piece(k)[first : first + end - start])
+            start = end
+        return parts
 
     def rows(self, k: int, rows: NDArray[np.intp]) -> Array:
         """Return the given rows of piece k, a view where they follow one another."""
-        within = rows - k * self.step
-        if within[-1] - within[0] == len(within) - 1:
-            return self._piece(k)[within[0] : within[-1] + 1]
-        return self._piece(k)[within]
+        first, last = int(rows[0]), int(rows[-1])
+        if last - first == len(rows) - 1:
+            return self.stretch(first, last + 1)[0]
+        return self._piece(k)[rows - k * self.step]
 
     def _piece(self, k: int) -> Array:
+        start, stop = k * self.step, min((k + 1) * self.step, self._n)
+        if self.reads_views:
+            return self._source.read(start, stop)
         if k not in self._held:
-            start, stop = k * self.step, min((k + 1) * self.step, self._n)
             try:
-                self._held[k] = self._source.read(start, stop)
+                piece = self._source.read(start, stop)
             except Exception as error:
                 error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
                 raise
-            self.n_read += 0 if self.reads_views else stop - start
-            while len(self._held) > self._source.most_held():
-                self._source.let_go(self._held.popitem(last=False)[1])
+            self._held = {k: piece}
+            self.n_read += stop - start
         return self._held[k]
 
 
 class _Mapped:
-    """A file mapped into memory. Pieces are views, without a copy; their pages are let go once they are behind.
+    """A file mapped into memory. Pieces are views, without a copy; their pages are let go with the view.
 
     What is mapped and was read counts as the process's memory until the kernel needs it elsewhere: all of the file, in
     the end, to whoever watches or limits memory. ``madvise`` takes the pages out of the process; they stay in the
@@ -270,17 +273,16 @@ class _Mapped:
     def rows_a_piece(self, rows: int) -> int:
         return rows
 
-    def most_held(self) -> int:
-        # No thread should still be at work on what is let go, for its pages would come back: a few blocks are given out
-        # ahead of the results that are taken.
-        return n_threads() + 2
-
     def read(self, start: int, stop: int) -> Array:
-        return self._array[start:stop]
+        view = self._array[start:stop]
+        if self._map is not None and len(view):
+            # Only when nobody computes with it any more: else the pages would come back, and stay.
+            finalize(view, self._let_go, start, stop).atexit = False
+        return view
 
-    def let_go(self, piece: Array) -> None:
-        if self._map is None:
-            return
+    def _let_go(self, start: int, stop: int) -> None:
+        assert self._map is not None
+        piece = self._array[start:stop]
         low, high = byte_bounds(piece)
         # In Fortran order a piece is a stretch of each column, and the rest of the columns lies between.
         parts = [piece] if high - low <= 2 * piece.nbytes else list(piece.T)
@@ -304,9 +306,6 @@ class _Sliced:
         chunk = (getattr(self._source, "chunks", None) or (1,))[0]
         return int(max(chunk, rows - rows % chunk))
 
-    def most_held(self) -> int:
-        return 1
-
     def read(self, start: int, stop: int) -> Array:
         piece = np.asarray(self._source[start:stop])
         if piece.shape != (stop - start, self._source.shape[1]):
@@ -315,6 +314,3 @@ class _Sliced:
                 f"shape {piece.shape}."
             )
         return piece
-
-    def let_go(self, piece: Array) -> None:
-        pass
