@@ -254,7 +254,7 @@ class Survey:
         self.scalars = {name: value for name, value in self.parts.same.items() if value is not None}
         self.has_offset = offset is not None
         n_blocks = arrays["X"].numblocks[0]
-        blocks = {name: array.to_delayed().ravel().tolist() for name, array in arrays.items()}
+        blocks = {name: _delayed_blocks(array) for name, array in arrays.items()}
         names = ("X", "y", "sample_weight", "offset")
         self.pieces = list(zip(*(blocks.get(name, [None] * n_blocks) for name in names), strict=True))
         lengths = arrays["X"].chunks[0]
@@ -367,3 +367,10 @@ class Survey:
         other = copy.copy(self)
         other.found = other._look(target)
         return other
+
+
+def _delayed_blocks(array: Any) -> list[Any]:
+    """Return the blocks of rows; what is persisted has nothing to optimize, and Dask 2025.1 would lose it by trying."""
+    persisted = len(array.__dask_graph__()) == array.npartitions
+    blocks: list[Any] = array.to_delayed(optimize_graph=not persisted).ravel().tolist()
+    return blocks
