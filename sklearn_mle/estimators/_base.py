@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
 from sklearn_mle.estimators._inference import InformationCriteriaMixin
 from sklearn_mle.estimators._lazy import sum_over_rows
+from sklearn_mle.estimators._scores import checked_score
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_sample_weight,
@@ -32,7 +33,7 @@ from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.solvers import Status
 
-__all__ = ["BEYOND", "BaseMLE", "DistributedTrainingData", "TrainingData"]
+__all__ = ["BaseMLE", "DistributedTrainingData", "TrainingData"]
 
 Array = NDArray[np.float64]
 Observer = Callable[[int, Array], bool | None]
@@ -40,10 +41,6 @@ Observer = Callable[[int, Array], bool | None]
 # Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
 _NOTICEABLE_GAP = 1e-6
 _MOST_BITS = 1000
-# What is said of rows whose score is no number.
-BEYOND = (
-    "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
-)
 
 
 @dataclass(frozen=True)
@@ -394,9 +391,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             nll = self._fitted_likelihood().nll(y.T, self._linear_predictors(X, offset))
             # A row of weight zero is absent, even where its log-likelihood is infinite.
             total = float(nll.sum() if weight is None else weight[weight > 0] @ nll[weight > 0])
-        if math.isnan(total):
-            raise ValueError(BEYOND)
-        return -total
+        return -checked_score(total)
 
 
 def _warnings(result: FitResult) -> list[Warning]:

@@ -8,24 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle.estimators._base import BEYOND, Array, BaseMLE, DistributedTrainingData, TrainingData
+from sklearn_mle.estimators._base import Array, BaseMLE, DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
 from sklearn_mle.estimators._inference import RegressorInferenceMixin
-from sklearn_mle.estimators._lazy import lazy_rows, r2_over_rows, sum_over_rows
+from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
+from sklearn_mle.estimators._scores import RegressorScoresMixin
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_probability_levels,
-    check_real_target,
     check_sample_weight,
     validate_training,
 )
-from sklearn_mle.fitting import best_constant
 from sklearn_mle.inference import infer
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
@@ -36,7 +33,7 @@ from sklearn_mle.numerics.stored import dot_rows, in_memory
 __all__ = ["BaseMLERegressor"]
 
 
-class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
+class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceMixin, BaseMLE):
     """Abstract base of the regressors: a subclass declares its parameters and names its likelihood.
 
     What is fitted are the coefficients of every linear predictor, ``_parameters`` of shape (q, p + 1), the intercepts
@@ -353,130 +350,6 @@ class BaseMLERegressor(RegressorMixin, RegressorInferenceMixin, BaseMLE):
         quantiles = self._quantiles(X, offset, np.atleast_1d(levels))
         return quantiles if levels.ndim else quantiles[:, 0]
 
-    @r2_over_rows
-    def score(self, X: Any, y: NDArray[Any], sample_weight: Any = None, offset: Any = None) -> float:
-        """Return R^2, the share of the variance of y that the predicted mean explains.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-        y : array-like of shape (n_samples,)
-            True values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
-
-        Returns
-        -------
-        float
-            At most 1; 0 is the constant mean, and a worse prediction is negative.
-        """
-        y, prediction, weight = self._observed_and_predicted(X, y, sample_weight, offset)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(r2_score(y, prediction, sample_weight=weight))
-
-    def _observed_and_predicted(
-        self, X: Any, y: Any, sample_weight: Any, offset: Any
-    ) -> tuple[Array, Array, Array | None]:
-        """Return y, its predicted mean, and the weights, as R^2 compares them."""
-        prediction = np.asarray(self.predict(X, offset=offset))
-        if not np.isfinite(prediction).all():
-            raise ValueError(BEYOND)
-        with naming("y"):
-            y, weight = self._outcomes(in_memory(y), sample_weight)
-            y = check_real_target(y)
-            check_consistent_length(X, y)
-        return y, prediction, check_sample_weight(weight, len(y))
-
-    @sum_over_rows
-    def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """Return the total deviance of y given X: twice what its log-likelihood lacks to that of a perfect location.
-
-        The sum over rows of w_i d(y_i, location_i). Likelihoods of generalized linear models (gaussian, lognormal,
-        poisson, negative_binomial, gamma, inverse_gaussian, tweedie, binomial) leave out the dispersion, as R does: the
-        Gaussian's is the sum of squares. The others take it at the fitted scale.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-        y : array-like of shape (n_samples,)
-            Targets, as in fit.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
-
-        Returns
-        -------
-        float
-            At least zero; in nats for likelihoods that take the scale into account.
-        """
-        X, offset = self._validate_predict(X, offset)
-        y = self._read_target(y)
-        check_consistent_length(X, y)
-        weight = check_sample_weight(sample_weight, len(y))
-        with np.errstate(over="ignore", invalid="ignore"):
-            return _number(self._total_deviance(y, self._linear_predictors(X, offset), weight))
-
-    def _total_deviance(self, y: Array, eta: Array, weight: Array | None) -> float:
-        deviance = self._likelihood.deviance(y.T, eta)
-        if weight is None:
-            return float(deviance.sum())
-        return float(weight[weight > 0] @ deviance[weight > 0])
-
-    def d2_score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        r"""Return D^2, the share of the deviance of y that the model explains: R^2 in the likelihood's own terms.
-
-        .. math:: D^2 = 1 - D(y, \text{location}) / D(y, \text{best constant})
-
-        The constant is the best one for the given y, beside the offset, at the same scale.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-        y : array-like of shape (n_samples,)
-            Targets, as in fit.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
-
-        Returns
-        -------
-        float
-            At most 1; 0 is the best constant.
-
-        Raises
-        ------
-        ValueError
-            If the scale is log-linear: then no constant model has the same scale. Compare log-likelihoods instead.
-        """
-        X, offset = self._validate_predict(X, offset)
-        if hasattr(self, "scale_coef_"):
-            raise ValueError(
-                "d2_score is not defined for scale='log_linear': no constant model has the same scales. Compare "
-                "log_likelihood with that of another model."
-            )
-        y = self._read_target(y)
-        check_consistent_length(X, y)
-        weight = check_sample_weight(sample_weight, len(y))
-        with np.errstate(all="ignore"):
-            eta = self._linear_predictors(X, offset)
-            null = best_constant(self._likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset)
-            of_model, of_null = self._total_deviance(y, eta, weight), self._total_deviance(y, null, weight)
-            return _number(float(1 - np.float64(of_model) / of_null))
-
-    def _outcomes(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Return y in the units of predict, and weights: counts become fractions, weighted by their trials."""
-        if np.ndim(y) < 2 or np.shape(y)[1] != 2 or not isinstance(self._likelihood, Binomial):
-            return y, sample_weight
-        fraction, trials = self._likelihood.fractions(self._read_target(y).T)
-        return fraction, trials if sample_weight is None else trials * np.asarray(sample_weight)
-
 
 def _refuse_fewer(n_rows: int, least: int) -> None:
     if n_rows < least:
@@ -484,12 +357,6 @@ def _refuse_fewer(n_rows: int, least: int) -> None:
             f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
             "scale; give more rows, or a known scale."
         )
-
-
-def _number(score: float) -> float:
-    if np.isnan(score):
-        raise ValueError(BEYOND)
-    return score
 
 
 def _checked(likelihood: Likelihood, y: Array) -> Array:

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle.estimators._base import Array, BaseMLE, DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._distributed import LabelsOf, ProbabilitiesOf, Survey, features_of
@@ -25,7 +23,8 @@ from sklearn_mle.estimators._labels import (
     weigh_classes,
     weights_of_classes,
 )
-from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
+from sklearn_mle.estimators._lazy import lazy_rows
+from sklearn_mle.estimators._scores import ClassifierScoreMixin
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.fitting import FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
@@ -36,7 +35,7 @@ from sklearn_mle.numerics.stored import dot_rows, in_memory
 __all__ = ["MLELogisticClassifier"]
 
 
-class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
+class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
     r"""Logistic regression by maximum likelihood, binary and multinomial.
 
     Minimizes ``LogisticRegression``'s objective, the total negative log-likelihood with a Gaussian prior of precision
@@ -368,40 +367,6 @@ class MLELogisticClassifier(ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
         if decision.ndim == 1:
             return log_expit(np.column_stack([-decision, decision]))
         return log_softmax(decision)
-
-    @mean_over_rows
-    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """Return the mean accuracy; for soft labels, its expectation under them.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            True labels or class probabilities.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
-        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            As in fit; required if fit had one.
-
-        Returns
-        -------
-        float
-            Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
-        """
-        y = in_memory(y)
-        decision = self.decision_function(X, offset)
-        chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
-        with naming("y"), np.errstate(invalid="ignore"):
-            if not is_soft(y):
-                labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-                check_consistent_length(decision, labels)
-                weight = check_sample_weight(sample_weight, len(labels))
-                return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))
-            probabilities = read_probabilities(y, self.classes_)
-        check_consistent_length(decision, probabilities)
-        hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
-        return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))
 
 
 def _likelihood(n_classes: int) -> Likelihood:

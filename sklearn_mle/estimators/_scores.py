@@ -1,0 +1,209 @@
+"""How well a fitted model does on rows, in one number: R^2, deviance and D^2 of regressors, accuracy of classifiers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_mle.estimators._labels import is_soft, read_probabilities
+from sklearn_mle.estimators._lazy import mean_over_rows, r2_over_rows, sum_over_rows
+from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
+from sklearn_mle.fitting import best_constant
+from sklearn_mle.likelihoods import Binomial, Likelihood
+from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.stored import in_memory
+
+__all__ = ["ClassifierScoreMixin", "RegressorScoresMixin", "checked_score"]
+
+Array = NDArray[np.float64]
+
+_BEYOND = (
+    "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
+)
+
+
+def checked_score(score: float) -> float:
+    """Return a score; raise ValueError where overflow on the way made it no number."""
+    if np.isnan(score):
+        raise ValueError(_BEYOND)
+    return score
+
+
+class RegressorScoresMixin:
+    """R^2, deviance and D^2 of a regressor; they read y as its likelihood does."""
+
+    _likelihood: Likelihood
+    _parameters: Array
+    predict: Callable[..., Any]
+    _validate_predict: Callable[..., Any]
+    _linear_predictors: Callable[..., Array]
+    _read_target: Callable[..., NDArray[Any]]
+
+    @r2_over_rows
+    def score(self, X: Any, y: NDArray[Any], sample_weight: Any = None, offset: Any = None) -> float:
+        """Return R^2, the share of the variance of y that the predicted mean explains.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,)
+            True values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,), default=None
+            As in fit; required if fit had one. A scalar holds for every row.
+
+        Returns
+        -------
+        float
+            At most 1; 0 is the constant mean, and a worse prediction is negative.
+        """
+        y, prediction, weight = self._observed_and_predicted(X, y, sample_weight, offset)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(r2_score(y, prediction, sample_weight=weight))
+
+    def _observed_and_predicted(
+        self, X: Any, y: Any, sample_weight: Any, offset: Any
+    ) -> tuple[Array, Array, Array | None]:
+        """Return y, its predicted mean, and the weights, as R^2 compares them."""
+        prediction = np.asarray(self.predict(X, offset=offset))
+        if not np.isfinite(prediction).all():
+            raise ValueError(_BEYOND)
+        with naming("y"):
+            y, weight = self._outcomes(in_memory(y), sample_weight)
+            y = check_real_target(y)
+            check_consistent_length(X, y)
+        return y, prediction, check_sample_weight(weight, len(y))
+
+    @sum_over_rows
+    def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Return the total deviance of y given X: twice what its log-likelihood lacks to that of a perfect location.
+
+        The sum over rows of w_i d(y_i, location_i). Likelihoods of generalized linear models (gaussian, lognormal,
+        poisson, negative_binomial, gamma, inverse_gaussian, tweedie, binomial) leave out the dispersion, as R does: the
+        Gaussian's is the sum of squares. The others take it at the fitted scale.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,)
+            Targets, as in fit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,), default=None
+            As in fit; required if fit had one. A scalar holds for every row.
+
+        Returns
+        -------
+        float
+            At least zero; in nats for likelihoods that take the scale into account.
+        """
+        X, offset = self._validate_predict(X, offset)
+        y = self._read_target(y)
+        check_consistent_length(X, y)
+        weight = check_sample_weight(sample_weight, len(y))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return checked_score(self._total_deviance(y, self._linear_predictors(X, offset), weight))
+
+    def _total_deviance(self, y: Array, eta: Array, weight: Array | None) -> float:
+        deviance = self._likelihood.deviance(y.T, eta)
+        if weight is None:
+            return float(deviance.sum())
+        return float(weight[weight > 0] @ deviance[weight > 0])
+
+    def d2_score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        r"""Return D^2, the share of the deviance of y that the model explains: R^2 in the likelihood's own terms.
+
+        .. math:: D^2 = 1 - D(y, \text{location}) / D(y, \text{best constant})
+
+        The constant is the best one for the given y, beside the offset, at the same scale.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,)
+            Targets, as in fit.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,), default=None
+            As in fit; required if fit had one. A scalar holds for every row.
+
+        Returns
+        -------
+        float
+            At most 1; 0 is the best constant.
+
+        Raises
+        ------
+        ValueError
+            If the scale is log-linear: then no constant model has the same scale. Compare log-likelihoods instead.
+        """
+        X, offset = self._validate_predict(X, offset)
+        if hasattr(self, "scale_coef_"):
+            raise ValueError(
+                "d2_score is not defined for scale='log_linear': no constant model has the same scales. Compare "
+                "log_likelihood with that of another model."
+            )
+        y = self._read_target(y)
+        check_consistent_length(X, y)
+        weight = check_sample_weight(sample_weight, len(y))
+        with np.errstate(all="ignore"):
+            eta = self._linear_predictors(X, offset)
+            null = best_constant(self._likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset)
+            of_model, of_null = self._total_deviance(y, eta, weight), self._total_deviance(y, null, weight)
+            return checked_score(float(1 - np.float64(of_model) / of_null))
+
+    def _outcomes(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Return y in the units of predict, and weights: counts become fractions, weighted by their trials."""
+        if np.ndim(y) < 2 or np.shape(y)[1] != 2 or not isinstance(self._likelihood, Binomial):
+            return y, sample_weight
+        fraction, trials = self._likelihood.fractions(self._read_target(y).T)
+        return fraction, trials if sample_weight is None else trials * np.asarray(sample_weight)
+
+
+class ClassifierScoreMixin:
+    """Accuracy of a classifier, of soft labels too."""
+
+    classes_: NDArray[Any]
+    decision_function: Callable[..., Array]
+
+    @mean_over_rows
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Return the mean accuracy; for soft labels, its expectation under them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            True labels or class probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in fit; required if fit had one.
+
+        Returns
+        -------
+        float
+            Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
+        """
+        y = in_memory(y)
+        decision = self.decision_function(X, offset)
+        chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
+        with naming("y"), np.errstate(invalid="ignore"):
+            if not is_soft(y):
+                labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+                check_consistent_length(decision, labels)
+                weight = check_sample_weight(sample_weight, len(labels))
+                return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))
+            probabilities = read_probabilities(y, self.classes_)
+        check_consistent_length(decision, probabilities)
+        hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
+        return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))
