@@ -22,7 +22,8 @@ from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.partitions import Partitions, one_row_like
 from sklearn_mle.row_blocks.data import rows_of_block
-from sklearn_mle.row_blocks.distributed import DistributedRowBlocks, Partition, Place, Reading
+from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
+from sklearn_mle.row_blocks.partition import Partition, Place, Reading
 from sklearn_mle.row_blocks.tasks import compute, tasks_of
 
 __all__ = ["LabelsOf", "ProbabilitiesOf", "RealOf", "Survey", "features_of"]

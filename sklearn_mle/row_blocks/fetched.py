@@ -1,16 +1,63 @@
-"""Rows that have travelled from their partitions to the client: kept, so that none travels twice."""
+"""Rows that travel from their partitions to the client: which are wanted, and those that came, none of them twice."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-__all__ = ["FetchedRows"]
+from sklearn_mle.row_blocks.partition import Place, Reading
+
+__all__ = ["Fetch", "FetchedRows", "Wanted"]
 
 Array = NDArray[Any]
 # X, y, weight and offset of some rows; the last two may be absent, and but for X rows are the last dimension.
 Arrays = tuple[Any, Array, Array | None, Array | None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows of a partition are fetched.
+
+    Attributes
+    ----------
+    indices : ndarray of int or None
+        By their number among the partition's rows of positive weight.
+    reached : ndarray or None
+        In place of that: where the weights, summed row by row, reach these numbers.
+    of_class : dict
+        Class code -> the numbers, among the rows of the class, of those that are wanted, too.
+    """
+
+    indices: Array | None
+    reached: Array | None
+    of_class: dict[int, Array]
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A partition's rows that are to travel."""
+
+    reading: Reading
+
+    def __call__(self, place: Place, wanted: Wanted, *pieces: Any) -> tuple[Array, dict[int, Array], tuple[Any, ...]]:
+        """Return which rows are drawn (repeated where they are), those of each class, and all of them in order."""
+        X, y, weight, offset = self.reading.arrays(place, *pieces)
+        if wanted.reached is None or weight is None:
+            drawn = np.zeros(0, dtype=np.intp) if wanted.indices is None else wanted.indices
+        else:
+            drawn = np.minimum(np.searchsorted(np.cumsum(weight), wanted.reached, side="right"), X.shape[0] - 1)
+        of_class = {code: np.flatnonzero(y == code)[ranks] for code, ranks in wanted.of_class.items()}
+        every = np.unique(np.concatenate([drawn, *of_class.values()]))
+        arrays = (
+            X[every],
+            y[..., every],
+            None if weight is None else weight[every],
+            None if offset is None else offset[..., every],
+        )
+        first = place.first_present
+        return drawn + first, {code: rows + first for code, rows in of_class.items()}, (every + first, *arrays)
 
 
 class FetchedRows:

@@ -5,7 +5,8 @@ import pytest
 
 from sklearn_mle.row_blocks import DenseRows, RowBlocks
 from sklearn_mle.row_blocks.data import rows_of_block
-from sklearn_mle.row_blocks.distributed import DistributedRowBlocks, Partition, Place, Reading, RowsElsewhereError
+from sklearn_mle.row_blocks.distributed import DistributedRowBlocks, RowsElsewhereError
+from sklearn_mle.row_blocks.partition import Partition, Place, Reading
 from sklearn_mle.row_blocks.sample import sample_rows
 from sklearn_mle.row_blocks.sums import Largest
 
