@@ -3,8 +3,6 @@
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -19,103 +17,27 @@ from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
 from sklearn_mle.estimators._inference import InformationCriteriaMixin
 from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._scores import checked_score
+from sklearn_mle.estimators._training_data import DistributedTrainingData, Observer, TrainingData
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_sample_weight,
-    refuse_not_finite,
     validate_features,
 )
 from sklearn_mle.exceptions import SeparationError, SeparationWarning
-from sklearn_mle.fitting import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_distributed
+from sklearn_mle.fitting import FitOptions, FitResult
 from sklearn_mle.inference.model import FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.solvers import Status
 
-__all__ = ["BaseMLE", "DistributedTrainingData", "TrainingData"]
+__all__ = ["BaseMLE"]
 
 Array = NDArray[np.float64]
-Observer = Callable[[int, Array], bool | None]
 
 # Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
 _NOTICEABLE_GAP = 1e-6
 _MOST_BITS = 1000
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What an estimator hands to the fit.
-
-    Attributes
-    ----------
-    likelihood : Likelihood
-    X : ndarray or CSR of shape (n, p)
-    y : ndarray
-        As the likelihood reads it.
-    sample_weight : ndarray of shape (n,) or None
-        Class weights included.
-    offset : ndarray or None
-    attributes : dict
-        Fitted attributes that are known before solving.
-    class_names : sequence of labels or None
-    """
-
-    likelihood: Likelihood
-    X: Any
-    y: NDArray[Any]
-    sample_weight: Array | None
-    offset: Array | None
-    attributes: dict[str, Any]
-    class_names: Sequence[Any] | None = None
-
-    def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
-        """Fit the likelihood."""
-        try:
-            return fit(
-                self.likelihood,
-                self.X,
-                self.y,
-                sample_weight=self.sample_weight,
-                offset=self.offset,
-                options=options,
-                start=start,
-                observer=observer,
-                feature_names=self.attributes.get("feature_names_in_"),
-                class_names=self.class_names,
-            )
-        except NotFiniteError:
-            refuse_not_finite(estimator, self.X)
-            raise
-
-
-@dataclass(frozen=True)
-class DistributedTrainingData:
-    """What an estimator hands to the fit of rows that Dask keeps.
-
-    Attributes
-    ----------
-    likelihood, attributes, class_names
-        As in TrainingData.
-    rows : RawRows
-    """
-
-    likelihood: Likelihood
-    rows: RawRows
-    attributes: dict[str, Any]
-    class_names: Sequence[Any] | None = None
-
-    def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
-        """Fit the likelihood."""
-        return fit_distributed(
-            self.likelihood,
-            self.rows,
-            options=options,
-            start=start,
-            observer=observer,
-            feature_names=self.attributes.get("feature_names_in_"),
-            class_names=self.class_names,
-        )
 
 
 class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):

@@ -11,12 +11,13 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mle.estimators._base import Array, BaseMLE, DistributedTrainingData, TrainingData
+from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
 from sklearn_mle.estimators._inference import RegressorInferenceMixin
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
 from sklearn_mle.estimators._scores import RegressorScoresMixin
+from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_probability_levels,

@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mle.estimators._base import Array, BaseMLE, DistributedTrainingData, TrainingData
+from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import LabelsOf, ProbabilitiesOf, Survey, features_of
 from sklearn_mle.estimators._inference import ClassifierInferenceMixin
 from sklearn_mle.estimators._labels import (
@@ -25,6 +25,7 @@ from sklearn_mle.estimators._labels import (
 )
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._scores import ClassifierScoreMixin
+from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.fitting import FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood

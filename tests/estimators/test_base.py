@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-import sklearn_mle.estimators._base as base
+import sklearn_mle.estimators._training_data as training_data
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
 from sklearn_mle.exceptions import ConvergenceWarning, SeparationWarning
 from sklearn_mle.likelihoods import Likelihood
@@ -92,7 +92,7 @@ def test_a_fit_that_fails_while_solving_leaves_the_estimator_as_it_was(estimator
     def fail(*arguments, **options):
         raise FloatingPointError("the solver failed")
 
-    monkeypatch.setattr(base, "fit", fail)
+    monkeypatch.setattr(training_data, "fit", fail)
     with pytest.raises(FloatingPointError):
         estimator.fit(X[:, :2], y)
     assert_same_state(estimator, before)
@@ -165,8 +165,10 @@ def test_a_warm_start_reaches_the_same_optimum(estimator, y):
 
 def starts_of(monkeypatch):
     starts = []
-    fit = base.fit
-    monkeypatch.setattr(base, "fit", lambda *data, start, **options: (starts.append(start), fit(*data, **options))[1])
+    fit = training_data.fit
+    monkeypatch.setattr(
+        training_data, "fit", lambda *data, start, **options: (starts.append(start), fit(*data, **options))[1]
+    )
     return starts
 
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
-import sklearn_mle.estimators._base as base
+import sklearn_mle.estimators._training_data as training_data
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
 from sklearn_mle.estimators._validation import (
     check_offset,
@@ -102,13 +102,13 @@ def test_a_read_only_memory_map_is_fitted(estimator, tmp_path):
 def record_fit(monkeypatch):
     """Return the list of the X that reach the fit."""
     seen = []
-    fit = base.fit
+    fit = training_data.fit
 
     def recording(likelihood, X, y, **options):
         seen.append(X)
         return fit(likelihood, X, y, **options)
 
-    monkeypatch.setattr(base, "fit", recording)
+    monkeypatch.setattr(training_data, "fit", recording)
     return seen
 
 

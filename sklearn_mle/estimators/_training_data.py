@@ -1,0 +1,92 @@
+"""What an estimator hands to the fit: validated data, in memory or in Dask's partitions, and who fits them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.estimators._validation import refuse_not_finite
+from sklearn_mle.fitting import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_distributed
+from sklearn_mle.likelihoods import Likelihood
+
+__all__ = ["DistributedTrainingData", "Observer", "TrainingData"]
+
+Array = NDArray[np.float64]
+Observer = Callable[[int, Array], bool | None]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What an estimator hands to the fit.
+
+    Attributes
+    ----------
+    likelihood : Likelihood
+    X : ndarray or CSR of shape (n, p)
+    y : ndarray
+        As the likelihood reads it.
+    sample_weight : ndarray of shape (n,) or None
+        Class weights included.
+    offset : ndarray or None
+    attributes : dict
+        Fitted attributes that are known before solving.
+    class_names : sequence of labels or None
+    """
+
+    likelihood: Likelihood
+    X: Any
+    y: NDArray[Any]
+    sample_weight: Array | None
+    offset: Array | None
+    attributes: dict[str, Any]
+    class_names: Sequence[Any] | None = None
+
+    def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
+        """Fit the likelihood."""
+        try:
+            return fit(
+                self.likelihood,
+                self.X,
+                self.y,
+                sample_weight=self.sample_weight,
+                offset=self.offset,
+                options=options,
+                start=start,
+                observer=observer,
+                feature_names=self.attributes.get("feature_names_in_"),
+                class_names=self.class_names,
+            )
+        except NotFiniteError:
+            refuse_not_finite(estimator, self.X)
+            raise
+
+
+@dataclass(frozen=True)
+class DistributedTrainingData:
+    """What an estimator hands to the fit of rows that Dask keeps.
+
+    Attributes
+    ----------
+    likelihood, attributes, class_names
+        As in TrainingData.
+    rows : RawRows
+    """
+
+    likelihood: Likelihood
+    rows: RawRows
+    attributes: dict[str, Any]
+    class_names: Sequence[Any] | None = None
+
+    def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
+        """Fit the likelihood."""
+        return fit_distributed(
+            self.likelihood,
+            self.rows,
+            options=options,
+            start=start,
+            observer=observer,
+            feature_names=self.attributes.get("feature_names_in_"),
+            class_names=self.class_names,
+        )
