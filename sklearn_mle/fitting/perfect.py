@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.exceptions import PerfectFitWarning
 from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.start import least_squares
 from sklearn_mle.likelihoods import Likelihood
@@ -13,7 +14,7 @@ from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.row_blocks.sums import Largest
 
-__all__ = ["perfect_location"]
+__all__ = ["perfect_location", "perfect_warning"]
 
 Array = NDArray[Any]
 
@@ -52,6 +53,16 @@ def perfect_location(
         if not np.sqrt(squares / rows.weight_sum) <= 8 * rounding:
             return None
     return matrix
+
+
+def perfect_warning(likelihood: Likelihood) -> PerfectFitWarning:
+    """Return what is said of a location that fits every row."""
+    limit = "zero" if likelihood.noise_power > 0 else "infinite"
+    return PerfectFitWarning(
+        f"The location fits every row exactly, so the estimated {likelihood.second} is {limit} and the log-likelihood "
+        "infinite. Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give "
+        "a known scale."
+    )
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,47 @@
 """Fitting any smooth likelihood: its location linear in X, its second parameter constant, log-linear or known.
 
-The order of events is here. Where a fit starts is in ``start``; saddles, bounds, floors, perfect fits and zeros that
-separate have files of their own (``saddle``, ``unbounded``, ``perfect``, ``zeros``).
+The order of events is here. Where a fit starts is in ``start``; what alpha means in ``prior``; saddles, bounds, floors,
+perfect fits and zeros that separate have files of their own (``saddle``, ``unbounded``, ``perfect``, ``zeros``).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.curvature import MOST_KEPT, Curvature
-from sklearn_mle.exceptions import ConvergenceWarning, PerfectFitWarning, RankDeficiencyWarning
-from sklearn_mle.existence import SEPARATION_PRIOR
+from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.leave_behind import curvature_left, curvature_of_limit, receding_changes
 from sklearn_mle.fitting.outcome import Outcome
-from sklearn_mle.fitting.perfect import perfect_location
+from sklearn_mle.fitting.perfect import perfect_location, perfect_warning
 from sklearn_mle.fitting.prepare import Prepared
+from sklearn_mle.fitting.prior import precision_of_columns, prior_of, tiny_prior
 from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.saddle import beside_saddle, is_minimum
 from sklearn_mle.fitting.separation import separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import affordable, solve
 from sklearn_mle.fitting.start import Guess, guesses, some_rows, value_of_constants
-from sklearn_mle.fitting.unbounded import floor_of, is_saturated, saturation_warning, unbounded_warning
+from sklearn_mle.fitting.unbounded import (
+    all_rows,
+    floor_of,
+    is_saturated,
+    rows_below,
+    saturation_warning,
+    unbounded_warning,
+)
 from sklearn_mle.fitting.zeros import REMEDIES, find_zeros_recession, location_of, refuse_nothing_but_zeros
 from sklearn_mle.likelihoods import Likelihood, StudentT
 from sklearn_mle.likelihoods._angular import Angular, angle_of, share_of
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty
+from sklearn_mle.penalties import NoPenalty, Penalty
 from sklearn_mle.recession import Recession, may_recede
-from sklearn_mle.row_blocks import RowBlock, RowBlocks
-from sklearn_mle.row_blocks.distributed import refuse_elsewhere
+from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
@@ -46,14 +52,12 @@ Observer = Callable[[Array], bool]
 # Predictors that are no parameters: their numbers, and the values they are held at.
 Fixed = dict[int, float]
 
-_EPS = float(np.finfo(np.float64).eps)
 # A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
 _LEAST_START, _NEAR_BOUND = 0.02, 0.02
 # So near to its floor, in logarithms, a dispersion may have none: a fit stops where what it lacks is below tol.
 _NEAR_FLOOR = 7.0
 # Symmetric data may lead to a saddle, and from one to another.
 _ESCAPES = 3
-_UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while their noise goes to zero. To name them"
 
 
 def fit_regression(
@@ -110,7 +114,7 @@ class _Regression:
         self.identification, self.of_second, self.known = identification, of_second, fixed
         perfect = None
         if self.likelihood.second is not None and not self.likelihood.discrete and not fixed:
-            precision = self._precision() if self.likelihood.noise_relative else None
+            precision = precision_of_columns(self.prepared) if self.likelihood.noise_relative else None
             perfect = perfect_location(self.likelihood, self.outcome, self.some, self._terms({})[0], precision)
         return self._solved(fixed, start) if perfect is None else self._degenerate(perfect)
 
@@ -175,31 +179,12 @@ class _Regression:
             likelihood = Angular(likelihood)
         return PenalizedNLL(likelihood, predictors, self._rows(fixed), self._penalty(predictors, fixed))
 
-    def _precision(self) -> Array:
-        return self.prepared.alpha / np.square(self.prepared.columns.scale)
-
     def _penalty(self, predictors: LinearPredictors, fixed: Fixed) -> Penalty:
         if self.recession is not None:
-            per_sd = np.zeros(predictors.shape)
-            per_sd[0, :-1] = SEPARATION_PRIOR * self.outcome.weight_sum * np.square(self.prepared.columns.spread)
-            return GaussianPrior(predictors.theta(per_sd))
+            return tiny_prior(self.outcome, predictors)
         if not self.prepared.alpha:
             return NoPenalty()
-        form = np.zeros((self.likelihood.n_predictors, self.outcome.data.n_columns + 1))
-        form[0, :-1] = self._precision()
-        precision = predictors.theta(form)
-        if not self.likelihood.noise_relative:
-            return GaussianPrior(precision)
-        power, outcome = self.likelihood.noise_power, self.outcome
-        # Relative to the noise in y's own units: it is their ratio to the outcome's that may matter.
-        precision = precision * np.exp(2 * (np.log(outcome.factor) - outcome.shift[1] / power))
-        if 1 in fixed:
-            return GaussianPrior(precision * np.exp(-2 * fixed[1] / power))
-        mean = np.zeros_like(form)
-        mean[1, -1] = 1 / power
-        if self.linear:
-            mean[1, :-1] = self.outcome.data.column_means() / power
-        return NoiseRelativePrior(precision, predictors.theta(mean))
+        return prior_of(self.likelihood, self.outcome, predictors, fixed.get(1), of_columns=self.linear)
 
     def _solved(self, fixed: Fixed, start: Array | None) -> FitResult:
         objective = self._objective(fixed, angular=self.bounded)
@@ -354,7 +339,8 @@ class _Regression:
         sample = self.some if objective.data is self.outcome.data else some_rows(objective.data)
         judge = PenalizedNLL(objective.likelihood, objective.predictors, sample, objective.penalty)
         terms = objective.predictors.terms
-        guess = Guess(self.likelihood, sample, terms[0], terms[min(1, len(terms) - 1)], self._precision())
+        precision = precision_of_columns(self.prepared)
+        guess = Guess(self.likelihood, sample, terms[0], terms[min(1, len(terms) - 1)], precision)
         thetas = [self._theta(objective, matrix) for matrix in guesses(guess)]
         values = np.array([judge.value_and_gradient(theta)[0] for theta in thetas])
         null = objective.predictors.matrix(thetas[0])[:, -1:]
@@ -364,16 +350,7 @@ class _Regression:
         """Return the rows whose second parameter is beyond its floor; None where there are none."""
         if self.floor is None or 1 in fixed:
             return None
-        floored = ScaleFloor(self.likelihood, self.floor)
-        if not self.linear:
-            every = floored.depth(matrix[:, -1:]) != 0
-            return _all_rows(objective.data) if every.any() else None
-        predictors = LinearPredictors(objective.data.n_columns, [Terms()] * len(matrix))
-        rows = np.concatenate(objective.data.map(RowsBelow(floored, predictors, matrix)))
-        if not len(rows):
-            return None
-        refuse_elsewhere(objective.data, _UNBOUNDED)
-        return rows
+        return rows_below(ScaleFloor(self.likelihood, self.floor), objective.data, matrix, of_columns=self.linear)
 
     def _degenerate(self, location: Array) -> FitResult:
         """Return the perfect location without noise; log-linear noise is stopped at its floor."""
@@ -391,25 +368,13 @@ class _Regression:
             self.linear = False
             objective = self._objective(fixed)
             log_likelihood = -objective.nll(objective.predictors.theta(matrix))
-            self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, _all_rows(data)))
+            self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, all_rows(data)))
         else:
             matrix[1, -1] = vanishing * np.inf
-            self.warnings.append(
-                PerfectFitWarning(
-                    f"The location fits every row exactly, so the estimated {likelihood.second} is "
-                    f"{'zero' if vanishing < 0 else 'infinite'} and the log-likelihood infinite. Predictive "
-                    "distributions are not defined; fit more rows than columns, penalize with alpha, or give a known "
-                    "scale."
-                )
-            )
+            self.warnings.append(perfect_warning(likelihood))
         nothing = np.zeros(0)
         solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
         return self._result(matrix, log_likelihood, solution, None)
-
-
-def _all_rows(data: RowBlocks) -> Array:
-    refuse_elsewhere(data, _UNBOUNDED)
-    return np.arange(data.n_rows)
 
 
 @dataclass(frozen=True)
@@ -426,16 +391,3 @@ class WithFixed:
         for k, value in self.fixed.items():
             full[k] = value
         return y, full
-
-
-@dataclass(frozen=True)
-class RowsBelow:
-    """Which rows of a block have their second parameter beyond its floor."""
-
-    floored: ScaleFloor
-    predictors: LinearPredictors
-    matrix: Array
-    task_name: ClassVar[str] = "mle-floor"
-
-    def __call__(self, block: RowBlock) -> Array:
-        return block.start + np.flatnonzero(self.floored.depth(self.predictors.eta(block.rows, self.matrix, None)))

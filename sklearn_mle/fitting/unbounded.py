@@ -1,16 +1,22 @@
 """Where the noise may vanish: the floor it is stopped at, and what is said when it is reached."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.numerics.memory import fits
-from sklearn_mle.row_blocks import RowBlocks
+from sklearn_mle.row_blocks import RowBlock, RowBlocks
+from sklearn_mle.row_blocks.distributed import refuse_elsewhere
 from sklearn_mle.uniqueness import Identification
 
-__all__ = ["floor_of", "is_saturated", "saturation_warning", "unbounded_warning"]
+__all__ = ["all_rows", "floor_of", "is_saturated", "rows_below", "saturation_warning", "unbounded_warning"]
 
 Array = NDArray[np.float64]
 
@@ -19,6 +25,7 @@ _LEAST_NOISE = 1e-6
 # Counts keep the noise of a Poisson: what the dispersion adds to it is negligible long before.
 _LEAST_DISPERSION_OF_COUNTS = 1e-8
 _MOST_ROWS = 100_000
+_UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while their noise goes to zero. To name them"
 
 
 def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
@@ -46,6 +53,37 @@ def is_saturated(data: RowBlocks, identification: Identification) -> bool:
 def _distinct(data: RowBlocks) -> int:
     rows = data.rows.take(np.arange(data.n_rows)).standardized
     return len(np.unique(np.column_stack([rows, data.y]), axis=0))
+
+
+def rows_below(floored: ScaleFloor, data: RowBlocks, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
+    """Return the rows whose second parameter, of columns or constant, is beyond its floor, or None."""
+    if not of_columns:
+        return all_rows(data) if (floored.depth(matrix[:, -1:]) != 0).any() else None
+    predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
+    rows = np.concatenate(data.map(RowsBelow(floored, predictors, matrix)))
+    if not len(rows):
+        return None
+    refuse_elsewhere(data, _UNBOUNDED)
+    return rows
+
+
+def all_rows(data: RowBlocks) -> NDArray[np.intp]:
+    """Return the numbers of all rows, to be named."""
+    refuse_elsewhere(data, _UNBOUNDED)
+    return np.arange(data.n_rows)
+
+
+@dataclass(frozen=True)
+class RowsBelow:
+    """Which rows of a block have their second parameter beyond its floor."""
+
+    floored: ScaleFloor
+    predictors: LinearPredictors
+    matrix: Array
+    task_name: ClassVar[str] = "mle-floor"
+
+    def __call__(self, block: RowBlock) -> NDArray[np.intp]:
+        return block.start + np.flatnonzero(self.floored.depth(self.predictors.eta(block.rows, self.matrix, None)))
 
 
 def saturation_warning() -> UnboundedLikelihoodWarning:
