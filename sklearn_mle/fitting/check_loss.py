@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.exceptions import PerfectFitWarning
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.least_check_loss import CheckLoss, Optimum
 from sklearn_mle.fitting.least_norm import with_least_norm
 from sklearn_mle.fitting.outcome import Outcome, power_of_largest, without_offset
+from sklearn_mle.fitting.perfect import perfect_warning
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
@@ -126,7 +126,7 @@ def fit_check_loss(
         perfect = loss <= 8 * rounding * total
         scale = 0.0 if perfect else loss / total
         if perfect:
-            warnings.append(_perfect_fit_warning())
+            warnings.append(perfect_warning("scale", "zero"))
     matrix = full(optimum.theta, scale)
     if identification is not None:
         matrix[:1] = identification.minimum_norm(matrix[:1], prepared.columns)
@@ -183,11 +183,3 @@ def _nothing(problem: CheckLoss) -> Optimum:
     """Return the fit of an outcome without any variation, under a prior: no coefficients, no noise."""
     theta = np.zeros(problem.size)
     return Optimum(theta, 0.0, np.zeros(problem.data.n_rows), np.arange(problem.data.n_rows), 0.0, Status.CONVERGED, 1)
-
-
-def _perfect_fit_warning() -> PerfectFitWarning:
-    return PerfectFitWarning(
-        "The location fits every row exactly, so the estimated scale is zero and the log-likelihood infinite. "
-        "Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give a "
-        "known scale."
-    )

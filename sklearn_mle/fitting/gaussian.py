@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.curvature import Curvature
-from sklearn_mle.exceptions import PerfectFitWarning
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.leave_behind import final_factor
 from sklearn_mle.fitting.outcome import Outcome
+from sklearn_mle.fitting.perfect import perfect_warning
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
@@ -239,13 +239,7 @@ def _scale(scale: str | float, squares: float, perfect: bool, outcome: Outcome, 
         return float(scale) / outcome.unit
     if not perfect:
         return float(np.sqrt(squares / outcome.weight_sum))
-    warnings.append(
-        PerfectFitWarning(
-            "The location fits every row exactly, so the estimated scale is zero and the log-likelihood infinite. "
-            "Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give a "
-            "known scale."
-        )
-    )
+    warnings.append(perfect_warning("scale", "zero"))
     return 0.0
 
 

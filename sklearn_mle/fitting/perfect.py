@@ -55,11 +55,10 @@ def perfect_location(
     return matrix
 
 
-def perfect_warning(likelihood: Likelihood) -> PerfectFitWarning:
-    """Return what is said of a location that fits every row."""
-    limit = "zero" if likelihood.noise_power > 0 else "infinite"
+def perfect_warning(second: str | None, limit: str) -> PerfectFitWarning:
+    """Return what is said of a location that fits every row: the second parameter is at its limit then."""
     return PerfectFitWarning(
-        f"The location fits every row exactly, so the estimated {likelihood.second} is {limit} and the log-likelihood "
+        f"The location fits every row exactly, so the estimated {second} is {limit} and the log-likelihood "
         "infinite. Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give "
         "a known scale."
     )

@@ -371,7 +371,7 @@ class _Regression:
             self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, all_rows(data)))
         else:
             matrix[1, -1] = vanishing * np.inf
-            self.warnings.append(perfect_warning(likelihood))
+            self.warnings.append(perfect_warning(likelihood.second, "zero" if vanishing < 0 else "infinite"))
         nothing = np.zeros(0)
         solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
         return self._result(matrix, log_likelihood, solution, None)
