@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
-from sklearn.utils import check_random_state
 
 from sklearn_mle.metrics import kl_divergence
 
@@ -52,14 +51,15 @@ def calibration_curve(
     *,
     confidence_level: float,
     n_resamples: int,
-    random_state: Any,
+    random: np.random.RandomState,
 ) -> CalibrationCurve:
     """Recalibrate forecasts, and simulate ``n_resamples`` times what they would show if they were calibrated.
 
     They come as log-probabilities (n, 2) of the class not happening and happening: these keep apart what rounds to 0 or
     1, and a divergence finite that should be.
     """
-    weight = np.ones(len(logs)) if weight is None else weight
+    # Only their ratios matter; sums of these are finite.
+    weight = np.ones(len(logs)) if weight is None else weight / weight.max()
     used = weight > 0
     happened, logs, weight = happened[used], logs[used], weight[used]
     _, first, place = np.unique(logs[:, 1] - logs[:, 0], return_index=True, return_inverse=True)
@@ -71,7 +71,7 @@ def calibration_curve(
     step = np.arange(len(mass)) * n_steps // len(mass)
     middle = (np.searchsorted(step, np.arange(n_steps)) + np.searchsorted(step, np.arange(n_steps), "right")) // 2
     step_of, mass_of = step[place], np.bincount(step, weights=mass).astype(np.float64)
-    random, probability = check_random_state(random_state), np.exp(logs[:, 1])
+    probability = np.exp(logs[:, 1])
     curves, by_chance = [], []
     for _ in range(n_resamples):
         curve = _isotonic(random.uniform(size=len(place)) < probability, step_of, weight, mass_of)

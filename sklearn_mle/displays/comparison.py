@@ -95,6 +95,8 @@ class ComparisonDisplay:
         ComparisonDisplay
             The display; its ``comparison`` holds the numbers.
         """
+        Unit(base)  # refused before anything is fitted, as the level is
+        confidence_factor(confidence_level)
         return cls(compare(estimators, X, y, **kwargs), confidence_level=confidence_level, base=base).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:

@@ -123,6 +123,7 @@ class ConvergenceDisplay:
                 "estimator must be one of sklearn_mle, which can be watched while it fits; got a "
                 f"{type(estimator).__name__} (of a pipeline, pass the last step and the transformed X)."
             )
+        Unit(base)  # refused before anything is fitted
         watched = clone(estimator)
         watched._validate_params()
         seen: list[Array] = []

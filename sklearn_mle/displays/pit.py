@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
-from sklearn_mle.displays._style import BLUE, GREY, axes_for, check_level, check_name
+from sklearn_mle.displays._style import BLUE, GREY, axes_for, check_level, check_name, confidence_factor
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._responses import distribution_response, open_up
 
 __all__ = ["PITDisplay"]
+
+_NORMAL = 1e9  # rows; binomial quantiles of many more take scipy forever, and those of a Gaussian are as good
 
 
 class PITDisplay:
@@ -198,8 +200,7 @@ class PITDisplay:
         self.bars_ = self.ax_.bar(
             self.edges[:-1], self.heights, np.diff(self.edges), align="edge", color=BLUE, edgecolor="white", alpha=0.7
         )
-        tails = (1 - self.confidence_level) / 2, (1 + self.confidence_level) / 2
-        lower, upper = binom.ppf(tails, np.rint(self.n_rows), 1 / n_bins) * n_bins / self.n_rows
+        lower, upper = self._band(n_bins)
         self.band_ = self.ax_.axhspan(
             lower,
             upper,
@@ -216,3 +217,12 @@ class PITDisplay:
             self.ax_.set_title(self.name, loc="left", fontsize="medium")
         self.ax_.legend(loc="upper right", frameon=False)
         return self
+
+    def _band(self, n_bins: int) -> tuple[float, float]:
+        """Heights between which a bar of right distributions is, from its binomial number of rows."""
+        if self.n_rows > _NORMAL:
+            half = confidence_factor(self.confidence_level) * float(np.sqrt((n_bins - 1) / self.n_rows))
+            return 1 - half, 1 + half
+        tails = (1 - self.confidence_level) / 2, (1 + self.confidence_level) / 2
+        lower, upper = binom.ppf(tails, np.rint(self.n_rows), 1 / n_bins) * n_bins / self.n_rows
+        return float(lower), float(upper)

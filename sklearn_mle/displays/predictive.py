@@ -1,15 +1,17 @@
 """The predictive distribution along one feature: its mean, a band, and the data."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from sklearn_mle.displays._style import BLUE, GREY, axes_for, wrapped
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
+from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import as_floats, check_count
 
 __all__ = ["PredictiveDisplay"]
 
@@ -134,15 +136,23 @@ class PredictiveDisplay:
         Raises
         ------
         ValueError
-            If ``feature`` or ``coverage`` is not valid.
+            If ``feature``, ``coverage`` or ``grid_resolution`` is not valid, ``y`` is not one finite number a row of
+            ``X``, or ``X`` is a frame with two columns of one name.
         TypeError
             If the estimator gives no distribution.
         """
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage must be strictly between 0 and 1; got {coverage!r}.")
-        if not (isinstance(grid_resolution, Integral) and grid_resolution >= 2):
-            raise ValueError(f"grid_resolution must be an integer of at least 2; got {grid_resolution!r}.")
-        x, name, rows, n_columns = _slice(X, feature, int(grid_resolution))
+        if not (isinstance(coverage, Real) and 0 < coverage < 1):
+            raise ValueError(f"coverage must be a number strictly between 0 and 1; got {coverage!r}.")
+        check_count("grid_resolution", grid_resolution, 2)
+        if isinstance(feature, bool) or not isinstance(feature, str | Integral):
+            raise ValueError(f"feature must be the position of a column of X, or its name; got {feature!r}.")
+        with naming("X"), np.errstate(over="ignore"):  # a median beyond float64 is infinite, and refused as X is
+            x, name, rows, n_columns = _slice(X, feature, int(grid_resolution))
+        with naming("y"):
+            outcomes = column_or_1d(as_floats(y, "y"))
+            assert_all_finite(outcomes, input_name="y")
+        if len(outcomes) != len(x):
+            raise ValueError(f"y has {len(outcomes)} rows, X has {len(x)}: both are of the same rows.")
         final, opened = open_up(estimator, rows)
         distribution = RowDistributions(distribution_response(final, opened, offset))
         lower, upper = (
@@ -154,7 +164,7 @@ class PredictiveDisplay:
             lower,
             upper,
             x,
-            column_or_1d(y),
+            outcomes,
             coverage=coverage,
             feature_name=name,
             target_name=str(getattr(y, "name", None) or "y"),
@@ -206,6 +216,8 @@ def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
     """Give the feature's values, its name, m rows along it, and the number of features."""
     if hasattr(X, "columns") and hasattr(X, "iloc"):
         names = list(X.columns)
+        if not X.columns.is_unique:
+            raise ValueError(f"X must name each of its columns differently; got {names}.")
         if feature not in names and not (isinstance(feature, Integral) and -len(names) <= feature < len(names)):
             raise ValueError(f"feature must be a column of X, or its position; got {feature!r}, X has {names}.")
         position = names.index(feature) if feature in names else int(feature) % len(names)

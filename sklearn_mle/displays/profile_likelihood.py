@@ -102,6 +102,7 @@ class ProfileLikelihoodDisplay:
         """
         if not isinstance(parameter, str | Integral):
             raise ValueError(f"parameter must be the name or the position of one parameter; got {parameter!r}.")
+        Unit(base)  # refused before anything is fitted
         profile = profile_interval(
             estimator,
             X,

@@ -1,18 +1,18 @@
 """The calibration curve: how often it happens when the forecast says p, and what the difference costs."""
 
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_random_state, column_or_1d
 
 from sklearn_mle.displays._calibration_curve import calibration_curve
 from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level, check_name
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import check_count
 
 __all__ = ["ReliabilityDisplay"]
 
@@ -173,7 +173,7 @@ class ReliabilityDisplay:
         labels = response.labels.tolist()
         if pos_label is None and len(labels) == 2:
             pos_label = labels[1]
-        if pos_label not in labels:
+        if not np.isscalar(pos_label) or pos_label not in labels:
             raise ValueError(
                 f"pos_label must be one of the classes {labels}, to be judged by itself; got {pos_label!r}."
             )
@@ -279,19 +279,23 @@ class ReliabilityDisplay:
         ax: Any,
     ) -> Self:
         check_level(confidence_level)
-        if not isinstance(n_resamples, Integral) or n_resamples < 1:
-            raise ValueError(f"n_resamples must be a whole number of at least 1; got {n_resamples!r}.")
+        check_count("n_resamples", n_resamples, 1)
         with naming("y_true or pos_label"):
             happened, pos_label = _happened(column_or_1d(y_true), pos_label)
         if len(logs) != len(happened):
-            raise ValueError(f"y_true has {len(happened)} rows, the forecasts {len(logs)}: both are of the same rows.")
+            raise ValueError(
+                f"y_true has {len(happened)} rows, the forecasts (y_prob, or those of X) {len(logs)}: both are of "
+                "the same rows."
+            )
+        with naming("random_state"):
+            random = check_random_state(random_state)
         curve = calibration_curve(
             happened,
             logs,
             check_weight(sample_weight, len(logs)),
             confidence_level=confidence_level,
             n_resamples=n_resamples,
-            random_state=random_state,
+            random=random,
         )
         display = cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
         return display.plot(ax=ax)
@@ -359,4 +363,9 @@ def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:
             pos_label = labels[1]
         else:
             raise ValueError(f"pos_label must be given where the labels are not two; y_true has {labels}.")
+    if not np.isscalar(pos_label) or any(isinstance(pos_label, str) != isinstance(label, str) for label in labels):
+        raise ValueError(
+            f"pos_label must be one label as y_true has them, {labels[:5]}: text never matches numbers; got "
+            f"{pos_label!r}."
+        )
     return y == pos_label, pos_label

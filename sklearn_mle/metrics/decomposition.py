@@ -16,12 +16,12 @@ from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import weighted_mean
 from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, mean_cost, read_judged
 from sklearn_mle.metrics.information import frequencies, target_probabilities
+from sklearn_mle.numerics.real_numbers import check_count
 
 Array = NDArray[np.float64]
 Strategy = Literal["isotonic", "classwise", "bins"]
 
 _LARGEST_WEIGHT = 1e150
-_MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ def cross_entropy_decomposition(
     unit = nats_in_unit(base)
     if not isinstance(strategy, str) or strategy not in ("isotonic", "classwise", "bins"):
         raise ValueError(f"strategy must be 'isotonic', 'classwise' or 'bins'; got {strategy!r}.")
-    _check_count("n_bins", n_bins, 1)
-    _check_count("n_resamples", n_resamples, 0)
+    check_count("n_bins", n_bins, 1)
+    check_count("n_resamples", n_resamples, 0)
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
     costs = cross_entropy_rows(prediction, target)
     mean_cost("cross_entropy_decomposition", costs, weight, target)  # says so if it is infinite
@@ -288,10 +288,3 @@ class _Rows:
 
     def _costs_of(self, log_r: Array) -> Array:
         return cross_entropy_rows(ProbabilityRows(log_r, is_log=True), self._target)
-
-
-def _check_count(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
-    if value > _MOST:
-        raise ValueError(f"{name} must be at most {_MOST}; got a larger number.")

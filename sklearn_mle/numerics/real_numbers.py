@@ -1,5 +1,6 @@
 """Arguments that are to be real numbers, read as such or refused by name."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.sparse import issparse
 
 from sklearn_mle.numerics.naming import naming
 
-__all__ = ["as_floats", "refuse_times"]
+__all__ = ["as_floats", "check_count", "refuse_times"]
 
 
 def as_floats(values: Any, name: str) -> NDArray[np.floating]:
@@ -25,6 +26,14 @@ def as_floats(values: Any, name: str) -> NDArray[np.floating]:
         except (TypeError, ValueError, OverflowError):
             pass
     raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}.")
+
+
+def check_count(name: str, value: Any, least: int, most: int = 1_000_000) -> None:
+    """Raise ValueError for what is no whole number from ``least`` to ``most``: more would never end."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    if int(value) > most:
+        raise ValueError(f"{name} must be at most {most}; got a larger number.")
 
 
 def refuse_times(values: Any, name: str) -> None:

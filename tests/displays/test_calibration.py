@@ -79,6 +79,15 @@ class TestReliability:
         np.testing.assert_allclose(one.recalibrated, other.recalibrated, atol=1e-12)
         assert one.divergence == pytest.approx(other.divergence)
 
+    def test_only_the_ratios_of_weights_matter(self):
+        weight = np.ldexp(1.0, RNG.integers(0, 3, 1000))
+        one, other = (
+            ReliabilityDisplay.from_predictions(HAPPENED, TRUTH, sample_weight=weight * unit, n_resamples=2)
+            for unit in (1.0, 2.0**1020)
+        )
+        np.testing.assert_array_equal(one.recalibrated, other.recalibrated)
+        assert one.divergence == other.divergence
+
     def test_estimators_of_two_and_more_classes_in_pipelines(self):
         labels = np.array(["benign", "malignant"])[1 - Y_TWO]
         model = make_pipeline(StandardScaler(), MLELogisticClassifier(C=1.0)).fit(X_TWO[::2], labels[::2])
@@ -108,7 +117,11 @@ class TestReliability:
         ("y", "q", "arguments", "message"),
         [
             ([0, 1], [0.5, 1.5], {}, r"y_prob\[1\] is 1.5"),
-            ([0, 1, 1], [0.5, 0.5], {}, "y_true has 3 rows, the forecasts 2"),
+            ([0, 1, 1], [0.5, 0.5], {}, "y_true has 3 rows, the forecasts .* 2"),
+            ([0, 1], [0.5, 0.5], {"pos_label": "1"}, "pos_label must be one label as y_true has them"),
+            (["0", "1"], [0.5, 0.5], {"pos_label": 1}, "text never matches numbers"),
+            ([0, 1], [0.5, 0.5], {"n_resamples": 10**400}, "n_resamples must be at most"),
+            ([0, 1], [0.5, 0.5], {"random_state": -1}, "random_state"),
             (["a", "b", "c"], [0.5, 0.5, 0.5], {}, "pos_label must be given"),
             ([0, 1], [0.5, 0.5], {"confidence_level": 1}, "confidence_level"),
             ([0, 1], [0.5, 0.5], {"sample_weight": [1, -1]}, r"sample_weight\[1\]"),
@@ -186,6 +199,16 @@ class TestPIT:
         assert (display.band_.get_y(), display.band_.get_y() + display.band_.get_height()) == pytest.approx((low, high))
         weighted = PITDisplay.from_predictions(y, scipy.stats.norm(0, 1), sample_weight=np.full(400, 2))
         assert weighted.n_rows == 800
+
+    @pytest.mark.parametrize("n_rows", [2e9, 1e15, 1e300, np.inf])
+    def test_the_band_of_very_many_rows(self, n_rows):
+        display = PITDisplay(np.ones(8), np.linspace(0, 1, 9), n_rows, confidence_level=0.9).plot()
+        low, high = display.band_.get_y(), display.band_.get_y() + display.band_.get_height()
+        half = 1.6448536269514722 * np.sqrt(7 / n_rows)
+        assert (low, high) == pytest.approx((1 - half, 1 + half), rel=1e-15)
+        if n_rows == 2e9:
+            counted = scipy.stats.binom.ppf([0.05, 0.95], n_rows, 1 / 8) * 8 / n_rows
+            np.testing.assert_allclose([low, high], counted, rtol=1e-8)
 
     def test_counts_and_offsets(self):
         y = np.random.default_rng(0).poisson(3.0, 500)

@@ -66,11 +66,8 @@ def test_counts_and_offsets():
     model = MLERegressor("poisson").fit(X[["bmi"]], y, offset=offset)
     display = PredictiveDisplay.from_estimator(model, X[["bmi"]], y, offset=np.log(2.0))
     assert set(display.upper) <= set(range(100))
-    assert (
-        display.mean[0] == pytest.approx(model.predict([[X["bmi"].min()]], offset=np.log(2.0))[0], rel=1e-10)
-        if False
-        else True
-    )
+    first = model.predict(X[["bmi"]].nsmallest(1, "bmi"), offset=[np.log(2.0)])
+    assert display.mean[0] == pytest.approx(first[0], rel=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +77,12 @@ def test_counts_and_offsets():
         ({"feature": 10}, "feature must be a column of X"),
         ({"X": X.to_numpy(), "feature": "bmi"}, "names need a data frame"),
         ({"X": X.to_numpy(), "feature": 10}, "a position among the 10 columns"),
-        ({"coverage": 1.0}, "coverage must be strictly between 0 and 1"),
-        ({"grid_resolution": 1}, "grid_resolution must be an integer of at least 2"),
+        ({"feature": [0]}, "feature must be the position of a column of X, or its name"),
+        ({"X": X.rename(columns={"s1": "bmi"})}, "X must name each of its columns differently"),
+        ({"y": Y[1:]}, "y has 441 rows, X has 442"),
+        ({"y": np.append(Y[:-1], np.nan)}, "y contains NaN"),
+        ({"coverage": 1.0}, "coverage must be a number strictly between 0 and 1"),
+        ({"grid_resolution": 1}, "grid_resolution must be a whole number of at least 2"),
     ],
 )
 def test_what_is_refused(arguments, message):

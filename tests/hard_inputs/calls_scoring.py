@@ -1,6 +1,7 @@
 """Public calls of scorers, comparisons and displays with good arguments, any of which a hostile value may replace."""
 
 import numpy as np
+import pandas as pd
 from matplotlib import pyplot
 from sklearn.model_selection import KFold
 
@@ -57,6 +58,10 @@ def display_calls():
     bins = {"n_bins": 4, "sample_weight": WEIGHT, "confidence_level": 0.9, "name": "mine"}
     profile = {**of_classes, "parameter": "x0", "confidence_level": 0.9, "n_points": 5, "base": None}
     convergence = {**of_numbers, **weighted, "base": None, "name": "mine"}
+    slice_ = {"feature": 0, "coverage": 0.9, "grid_resolution": 5, "offset": 0.0}
+    resampled = {"pos_label": 1, "sample_weight": WEIGHT, "n_resamples": 3, "random_state": 0, **look}
+    frame = pd.DataFrame(X, columns=["x0", "x1"])
+    of_frame = {"estimator": GaussianMLERegressor().fit(frame, REAL), "X": frame, "y": REAL}
     given = {
         "CoefficientDisplay.from_estimator": {**of_classes, **bars},
         "CoefficientDisplay.from_inference": {"inference": infer(classifier()), **bars},
@@ -72,7 +77,10 @@ def display_calls():
         "CrossEntropyDecompositionDisplay.from_predictions": {"y_true": LABELS, "y_pred": PROBABILITIES, **look},
         "PITDisplay.from_estimator": {**of_numbers, **bins},
         "PITDisplay.from_predictions": {"y_true": REAL, "y_pred": FORECAST, **bins},
+        "PredictiveDisplay.from_estimator": {**of_frame, **slice_},
         "ProfileLikelihoodDisplay.from_estimator": profile,
+        "ReliabilityDisplay.from_estimator": {**of_classes, "offset": np.zeros(N), **resampled},
+        "ReliabilityDisplay.from_predictions": {"y_true": LABELS, "y_prob": PROBABILITIES[:, 1], **resampled},
     }
     for label, good in given.items():
         display, maker = label.split(".")
