@@ -28,6 +28,8 @@ _FEW_ROWS = 20_000
 _MEAN_LOG_NORMAL = 0.6351814227307391
 # A residual that is zero by chance must not send a log scale to minus infinity.
 _LEAST_RESIDUAL = 1e-3
+# Residuals of y, whose spread is near one, that are rounding alone.
+_PERFECT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ def _with_log_residuals(guess: Guess, constant: Array) -> Array:
 def _huber(guess: Guess, location: Array) -> Array:
     """Return the location of Huber's likelihood, whose loss is convex and bounded in its slope."""
     data = RowBlocks(guess.data.rows, guess.data.y, guess.data.weight, None, 2)
+    if np.abs(data.y - _fitted(data, location)).max() <= _PERFECT:
+        return location  # nothing is left to be robust against, and the scale would fall for ever
     predictors = LinearPredictors(data.n_columns, [guess.location, Terms(False, True)])
     prior = np.zeros((2, data.n_columns + 1))
     prior[0, :-1] = guess.precision

@@ -264,3 +264,15 @@ def test_more_columns_than_rows_are_bounded_by_a_prior():
         result = fit(likelihood, X, y, options=FitOptions(alpha=1.0))
         assert result.status is Status.CONVERGED and result.warnings == ()
         assert np.isfinite(result.log_likelihood)
+
+
+@pytest.mark.parametrize("likelihood", [StudentT(df=4), Logistic()], ids=lambda likelihood: type(likelihood).__name__)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_perfect_location_of_known_noise_is_found(likelihood, n):
+    # A robust first guess would have no scale to end at: its residuals can be made as small as one likes.
+    X, y = np.arange(3.0 * n).reshape(n, 3) ** 2, np.arange(n) + 0.3
+    result = fit(likelihood, X, y, options=FitOptions(scale=2.0))
+    at_zero = likelihood.nll(np.zeros(1), np.array([[0.0], [np.log(2.0)]]))[0]
+    assert result.log_likelihood == pytest.approx(-n * at_zero, rel=1e-12)
+    fitted = X @ result.coefficients[0, :-1] + result.coefficients[0, -1]
+    np.testing.assert_allclose(fitted, y, atol=1e-10)
