@@ -3,7 +3,8 @@ r"""The exact minimizer of a check loss over row blocks: solve few rows, prove i
 At the optimum most rows only say on which side of the fit they lie. So (Portnoy and Koenker 1997, section 4): fit a
 sample; fix the sides of the rows that lie far from its fit in standard errors; solve for the others exactly; look at
 all rows, and let those on the wrong side join. The subgradients of all rows are then a dual certificate: what is left
-between the two is the reported gap.
+between the two is the reported gap. Beyond that article, a step of Newton's on all rows brings the sample's fit nearer
+first: of 2,600,000 rows of 100 columns 3% are left in doubt, not 8.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.linear_predictors import LinearPredictors
-from sklearn_mle.numerics.factors import CholeskyFactor, Factor, triangle_of
+from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, triangle_of
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.row_blocks.sample import sample_rows
 from sklearn_mle.solvers import Status
@@ -32,15 +33,22 @@ _EPS = float(np.finfo(np.float64).eps)
 _FEW_ROWS = 6000
 # How far from the sample's fit a row may lie, in standard errors, before its side is taken as known.
 _BAND = 3.5
+# A step of Newton's on all rows leaves about a tenth of the sample's error: what its curvature is off by, and how many
+# rows change sides by chance. With room for twice that.
+_NARROWED = 0.25
 # After so many looks at all rows every row takes part.
 _ROUNDS = 6
 # In standardized columns, against thousands of rows: it holds only what the sample says nothing about.
 _SAMPLE_PRIOR = 1e-3
-# The length of a row, in units of the curvature of all, beyond which the sample says too little of its kind.
+# A sample of fewer knows too little of the curvature.
+_ROWS_A_PARAMETER = 20
+# The length of a row, in units of the curvature of all, beyond which the sample says too little of its kind; where
+# there are many columns it is also beyond twice that of the others.
 _STRANGE = 0.1
 # A gap, in parts of the loss, that says that the rows in doubt were not solved.
 _UNSOLVED = 1e-8
 _CHUNK = 4096
+_PIECE = 1 << 16
 # Least squares by a factor of the slightly ridged cross-products, corrected so often: a perfect fit shows itself.
 _RIDGE, _LEAST_SQUARES_ROUNDS = 1e-14, 3
 # What the interior point is asked for before the optimal face is solved for.
@@ -120,14 +128,12 @@ class CheckLoss:
             "Likelihoods with a kink need it at every step: use fewer columns, or a smooth one (huber, student_t)"
         )
         n = self.data.n_rows
-        sample_size = int((_BAND * n * np.sqrt(self.size)) ** (2 / 3))
-        if n <= _FEW_ROWS or 2 * sample_size >= n:
+        # As many rows as will be in doubt.
+        sample_size = int((_BAND * _NARROWED * n * np.sqrt(self.size)) ** (2 / 3))
+        if n <= _FEW_ROWS or 2 * sample_size >= n or sample_size < _ROWS_A_PARAMETER * self.size:
             return self._from(np.arange(n), self._least_squares() if start is None else start, max_iter, observer)
-        sample = sample_rows(self.data, sample_size)
-        held = np.maximum(self.precision, _SAMPLE_PRIOR)
-        # What the sample's fit passes by is not shown: only of all rows can one point be told to be better.
-        near = replace(self, data=sample, precision=held).minimize(max_iter, lambda theta: False)
-        return self._from(self._in_doubt(near.theta, sample), near.theta, max_iter, observer)
+        theta, precision, share = self._near(sample_size, max_iter)
+        return self._from(self._in_doubt(theta, precision, share), theta, max_iter, observer)
 
     def value(self, theta: Array) -> float:
         """Return the objective."""
@@ -137,7 +143,7 @@ class CheckLoss:
         """Return the point with the same rows at zero as the optimum under other weights; its gap tells how good."""
         at_zero = np.zeros(self.data.n_rows, dtype=bool)
         at_zero[previous.at_zero] = True
-        dual = self._sides(previous.theta)
+        dual = self._sides(self._residual(previous.theta))
         weight = np.ones(1) if self.data.weight is None else self.data.weight[at_zero]
         dual[at_zero] = 0.5 * (self.lower + self.upper) * weight
         found = replace(previous, dual=dual)
@@ -152,11 +158,13 @@ class CheckLoss:
     def _from(self, rows: Array, theta: Array, max_iter: int, observer: Observer) -> Optimum:
         """Return the minimizer over all rows, from those whose side is in doubt and a theta that tells the others'."""
         n = self.data.n_rows
-        n_iter, dual, loss = 0, self._sides(theta), self._loss(self._residual(theta))
+        residual = self._residual(theta)
+        n_iter, dual, loss = 0, self._sides(residual), self._loss(residual)
+        del residual  # as long as y: what is not needed is not kept beside the rows in doubt
         for round_ in range(_ROUNDS + 1):
             if 2 * len(rows) >= n or round_ == _ROUNDS:
                 rows = np.arange(n)
-            optimum = self._among(rows, theta, dual, max_iter, observer)
+            optimum = self._among(rows, theta, loss, dual, max_iter, observer)
             n_iter += optimum.n_iter
             optimum = replace(optimum, n_iter=n_iter)
             if optimum.status.early:
@@ -176,15 +184,15 @@ class CheckLoss:
                 theta, loss = optimum.theta, optimum.loss
         raise AssertionError("the last round has all rows")
 
-    def _among(self, rows: Array, theta: Array, dual: Array, max_iter: int, observer: Observer) -> Optimum:
-        """Return the minimizer when only the given rows may change sides."""
+    def _among(self, rows: Array, theta: Array, loss: float, dual: Array, max_iter: int, observer: Observer) -> Optimum:
+        """Return the minimizer when only the given rows may change sides, from a theta of known loss.
+
+        ``dual`` holds the sides of the others; it becomes that of the minimizer.
+        """
         whole = len(rows) == self.data.n_rows
         part = self if whole else replace(self, data=self.data.take(rows))
-        linear = np.zeros(self.size)
-        if not whole:
-            outside = dual.copy()
-            outside[rows] = 0
-            linear = self.transpose_matvec(outside)
+        dual[rows] = 0
+        linear = np.zeros(self.size) if whole else self.transpose_matvec(dual)
         weight = part.data.weight if part.data.weight is not None else np.ones(part.data.n_rows)
         smooth = self._smooth(linear)
         problem = CheckLossProblem(
@@ -198,13 +206,11 @@ class CheckLoss:
             smooth,
             observer,
         )
-        loss = self._loss(self._residual(theta))
         if not self.joint and loss <= self.rounding * float(weight.sum()):
             return Optimum(theta, loss, np.zeros_like(dual), np.arange(len(dual)), loss, Status.CONVERGED, 1)
         inner = solve_check_loss(problem, theta, tol=_INTERIOR_GAP, max_iter=max_iter)
-        whole_dual = dual.copy()
-        whole_dual[rows] = inner.dual
-        found = self._judged(inner.theta, whole_dual, rows[inner.at_zero], inner.status, inner.n_iter)
+        dual[rows] = inner.dual
+        found = self._judged(inner.theta, dual, rows[inner.at_zero], inner.status, inner.n_iter)
         if inner.status.early:
             return found
         exact = self._on_face(found, part, rows, inner.at_zero, smooth)
@@ -220,11 +226,8 @@ class CheckLoss:
         theta = face.nearest(found.theta)
         # The other rows lie at an end of their interval.
         dual = found.dual.copy()
-        sides = part._sides(theta)
-        dual[rows] = np.where(at_zero, found.dual[rows], sides)
-        others = dual.copy()
-        others[rows[at_zero]] = 0
-        smooth = replace(smooth, linear=self.transpose_matvec(others))
+        dual[rows] = np.where(at_zero, 0.0, part._sides(part._residual(theta)))
+        smooth = replace(smooth, linear=self.transpose_matvec(dual))
         least = theta if smooth.is_linear else face.least(smooth, theta)
         if least is None:
             return None
@@ -257,21 +260,30 @@ class CheckLoss:
     def _residual(self, theta: Array) -> Array:
         return (0.0 if self.joint else self.data.y) - self.matvec(theta)
 
-    def _rho(self, residual: Array) -> Array:
-        rho = np.maximum(self.upper * residual, self.lower * residual)
-        return rho if self.data.weight is None else self.data.weight * rho
+    def _pieces(self) -> list[slice]:
+        """Return stretches of the rows: what is computed of all of them is not to take several vectors as long as y."""
+        return [slice(start, start + _PIECE) for start in range(0, self.data.n_rows, _PIECE)]
+
+    def _rho(self, residual: Array, piece: slice) -> Array:
+        """Return the loss of every row of a piece."""
+        rho = np.maximum(self.upper * residual[piece], self.lower * residual[piece])
+        return rho if self.data.weight is None else self.data.weight[piece] * rho
 
     def _loss(self, residual: Array) -> float:
-        return float(self._rho(residual).sum())
+        return sum(float(self._rho(residual, piece).sum()) for piece in self._pieces())
 
     def _excess(self, residual: Array, dual: Array) -> Array:
         """Return per row the loss beyond its bound by the subgradient: zero where the two differ by rounding."""
-        rho = self._rho(residual)
-        excess = rho - dual * residual
-        return np.where(excess > 4 * _EPS * rho, excess, 0.0)
+        excess = np.empty_like(residual)
+        for piece in self._pieces():
+            rho = self._rho(residual, piece)
+            beyond = rho - dual[piece] * residual[piece]
+            excess[piece] = np.where(beyond > 4 * _EPS * rho, beyond, 0.0)
+        return excess
 
-    def _sides(self, theta: Array) -> Array:
-        slope = np.where(self._residual(theta) > 0, self.upper, self.lower)
+    def _sides(self, residual: Array) -> Array:
+        """Return each row's slope on its side of the fit."""
+        slope = np.where(residual > 0, self.upper, self.lower)
         return slope if self.data.weight is None else self.data.weight * slope
 
     def _least_squares(self) -> Array:
@@ -298,20 +310,60 @@ class CheckLoss:
         scale = max(plain._loss(residual) / float(weight.sum()), 1e-3)  # y has unit spread
         return np.append(theta, 1.0) / scale
 
-    def _in_doubt(self, theta: Array, sample: RowBlocks) -> Array:
-        """Return the rows that the fit of a sample leaves in doubt: those few standard errors of it away."""
-        part = replace(self, data=sample)
-        weight = np.ones(sample.n_rows) if sample.weight is None else sample.weight
-        matrix = part.sandwich(weight)
+    def _near(self, sample_size: int, max_iter: int) -> tuple[Array, Factor, float]:
+        """Return a theta near the minimizer, the curvature of a sample, and what share of the rows is left in doubt.
+
+        The theta is that of the sample, and one step of Newton's from there on all rows, where that is of use.
+        """
+        sample = sample_rows(self.data, sample_size)
+        part = replace(self, data=sample, precision=np.maximum(self.precision, _SAMPLE_PRIOR))
+        # What the sample's fit passes by is not shown: only of all rows can one point be told to be better.
+        theta = part.minimize(max_iter, lambda theta: False).theta
+        matrix = part.sandwich(np.ones(sample.n_rows) if sample.weight is None else sample.weight)
         matrix.flat[:: len(matrix) + 1] += 1.0
-        factor = CholeskyFactor(matrix)
-        residual = np.abs(self._residual(theta))
-        leverage = np.concatenate(self.data.map(lambda block: self._leverage(block, factor)))
-        distance = residual / leverage
-        # Rows of a kind that the sample has not seen: no side of theirs is known.
-        distance[leverage > _STRANGE] = 0.0
         level = self.upper / (self.upper - self.lower)
-        share = 2 * _BAND * np.sqrt(level * (1 - level) * self.size / sample.n_rows)
+        share = 2 * _BAND * float(np.sqrt(level * (1 - level) * self.size / sample.n_rows))
+        nearer = self._nearer(theta, part._expected_curvature(theta, share))
+        if nearer is not None:
+            # What the curvature is off by, being that of few rows near zero: of a quantile in the tails, most of all.
+            off = float(np.sqrt(self.size / (share * sample.n_rows)))
+            theta, share = nearer, min(1.0, max(_NARROWED, off)) * share
+        return theta, CholeskyFactor(matrix), share
+
+    def _expected_curvature(self, theta: Array, share: float) -> Factor | None:
+        """Return the curvature of the expected objective, from the rows near zero (Powell 1991), if it has any."""
+        residual = np.abs(self._residual(theta))
+        weight = np.ones(len(residual)) if self.data.weight is None else self.data.weight
+        width = weighted_quantile(residual, weight, min(share, 1.0))
+        if not width > 0:
+            return None
+        height = (self.upper - self.lower) / (2 * width)
+        matrix = self.sandwich(np.where(residual <= width, height * weight, 0.0))
+        matrix.flat[:: len(matrix) + 1] += self._smooth(np.zeros(self.size)).curvature(theta)
+        try:
+            return CholeskyFactor(matrix)
+        except NotPositiveDefiniteError:
+            return None
+
+    def _nearer(self, theta: Array, curvature: Factor | None) -> Array | None:
+        """Return the point after a step of Newton's on all rows, if it is better than theta."""
+        if curvature is None:
+            return None
+        smooth = self._smooth(np.zeros(self.size))
+        residual = self._residual(theta)
+        moved = theta + curvature.solve(self.transpose_matvec(self._sides(residual)) - smooth.gradient(theta))
+        if self.joint and not moved[-1] > 0:
+            return None
+        return moved if self.value(moved) < self._loss(residual) + smooth.value(theta) else None
+
+    def _in_doubt(self, theta: Array, precision: Factor, share: float) -> Array:
+        """Return a share of the rows: those that lie the fewest standard errors away from the fit."""
+        leverage = np.concatenate(self.data.map(lambda block: self._leverage(block, precision)))
+        distance = np.abs(self._residual(theta))
+        distance /= leverage
+        # Rows of a kind that the sample has not seen: no side of theirs is known.
+        distance[leverage > max(_STRANGE, 2 * np.sqrt(self.size / self.data.n_rows))] = 0.0
+        del leverage
         order = np.argsort(distance, kind="stable")
         mass = np.cumsum(np.ones(len(order)) if self.data.weight is None else self.data.weight[order])
         last = min(int(np.searchsorted(mass, share * mass[-1])), len(order) - 1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.finite import first_not_finite
 
-__all__ = ["COPY_ELEMENTS", "DenseRows", "standardize_sandwich", "standardized_exactly"]
+__all__ = ["COPY_ELEMENTS", "DenseRows", "few_copied", "standardize_sandwich", "standardized_exactly"]
 
 Array = NDArray[Any]
 
@@ -108,13 +108,12 @@ class DenseRows:
         )
 
     def take(self, indices: Array) -> "DenseRows":
-        """Return the given rows, copied and standardized."""
-        return DenseRows(self._X[indices], self._shift, self._scale, far=self._far).copied()
+        """Return the given rows, copied; few are kept standardized."""
+        return few_copied(DenseRows(self._X[indices], self._shift, self._scale, far=self._far))
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "DenseRows":
         """Return the same rows, of X as it is, seen as (X - shift) / scale; few are copied."""
-        rows = DenseRows(self._X, shift, scale)
-        return rows.copied() if self._X.size <= COPY_ELEMENTS else rows
+        return few_copied(DenseRows(self._X, shift, scale))
 
     def moments(self, weight: Array | None) -> tuple[Array, Array, Array]:
         """Return weighted sums of X's entries and of their squares, and the largest absolute ones, a column each."""
@@ -224,6 +223,11 @@ class DenseRows:
         product = X @ matrix[:-1, :-1]
         product += matrix[-1, :-1] + matrix[:-1, -1]
         return np.einsum("np,np->n", product, X) + matrix[-1, -1]
+
+
+def few_copied(rows: DenseRows) -> DenseRows:
+    """Return the rows, with a standardized copy where they are few."""
+    return rows.copied() if rows.n_rows * rows.n_columns <= COPY_ELEMENTS else rows
 
 
 def standardized_exactly(X: Array, shift: Array | None, scale: Array | None) -> DoubleDouble:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.numerics.stored import StoredArray
-from sklearn_mle.row_blocks.dense import DenseRows
+from sklearn_mle.row_blocks.dense import DenseRows, few_copied
 
 __all__ = ["StoredRows"]
 
@@ -36,8 +36,8 @@ class StoredRows:
         return DenseRows(self._X[start:stop], self._shift, self._scale)
 
     def take(self, indices: Array) -> DenseRows:
-        """Return the given rows, read and standardized."""
-        return DenseRows(self._X[indices], self._shift, self._scale).copied()
+        """Return the given rows, read; few are kept standardized."""
+        return few_copied(DenseRows(self._X[indices], self._shift, self._scale))
 
     @property
     def n_read(self) -> int:

@@ -170,3 +170,13 @@ def test_twenty_thousand_columns_fit_in_little_memory():
     assert refused(lambda: infer(model, wide, y, penalized="laplace"), "The covariance of 20,001 parameters")[1] < 40
     newton = MLELogisticClassifier(C=1.0, solver="newton")
     assert refused(lambda: newton.fit(wide, y), r"numbers, 2\.\d+ GiB")[1] < 40
+
+
+def test_a_check_loss_copies_only_rows_in_doubt():
+    """A third of X: no sample is held beside the rows in doubt, and few vectors as long as y."""
+    own = np.random.default_rng(0)
+    X = own.standard_normal((100_000, 60))
+    y = X[:, 0] + own.standard_normal(len(X))
+    fitted, peak = peak_of(lambda: MLERegressor("laplace").fit(X, y))
+    assert fitted.gap_ <= 1e-9
+    assert peak <= 0.5 * X.nbytes / MEGABYTE
