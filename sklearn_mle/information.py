@@ -42,6 +42,7 @@ _LEAST_DAMPING = 1e-10
 _REFINE_FROM = 1e3
 # Least squares is one step long, so there refinement is cheap beside the fit, and certified answers are to be met.
 _REFINE_LEAST_SQUARES_FROM = 30.0
+_FEW_TIMES = 10.0
 # The worse the condition, the larger the data may be.
 _ELEMENTS_PER_CONDITION = 1e3
 _REFINE_ELEMENTS = 5_000_000
@@ -172,8 +173,11 @@ def worth_refining(objective: PenalizedNLL, factor: Factor, cancellation: float 
     elements = objective.data.n_rows * max(objective.data.n_columns, 1)
     if elements > _REFINE_ELEMENTS:
         return False
-    condition = factor.condition
     least = _REFINE_LEAST_SQUARES_FROM if objective.likelihood.quadratic else _REFINE_FROM
+    # A condition is seldom more than a few times the reciprocal of the least pivot, which costs next to nothing.
+    if isinstance(factor, CholeskyFactor) and factor.least_pivot * least > _FEW_TIMES * cancellation:
+        return False
+    condition = factor.condition
     return cancellation * condition >= least and elements <= _ELEMENTS_PER_CONDITION * condition
 
 

@@ -13,6 +13,7 @@ would not.)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,13 +84,15 @@ class LinearPredictors:
         self.size = int(used.sum())
         self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
 
-    @property
+    @cached_property
     def curvature_fits(self) -> bool:
         """Whether the curvature in theta, with all that it is made from, is small enough to be formed."""
         return fits(*self._curvature_shape)
 
     def refuse_large_curvature(self, remedy: str = "Fewer columns (or classes) are needed") -> None:
         """Raise WorkingMemoryError where the curvature is too large to be formed."""
+        if self.curvature_fits:
+            return
         refuse_unless_it_fits(*self._curvature_shape, what=f"The curvature of {self.size:,} parameters", remedy=remedy)
 
     @property
@@ -239,6 +242,8 @@ class LinearPredictors:
         if self._narrow is not None:
             narrow = matrix if self.terms[0].intercept else np.pad(matrix, (0, 1))
             return rows.columns(self._narrow).quadratic(narrow)[None, None]
+        if free == 1 and self._index is None and self.contrast is None:
+            return rows.quadratic(matrix)[None, None]
         full = matrix
         if self._index is not None:
             full = np.zeros((free * width, free * width))

@@ -3,6 +3,7 @@
 import math
 import warnings
 from abc import abstractmethod
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, make_constraint
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
@@ -59,6 +60,26 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     _doc_link_module = "sklearn_mle"
     _doc_link_template = "https://sklearn-mle.readthedocs.io/en/stable/api/sklearn_mle.{estimator_name}.html"
 
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> Any:
+        # Of a class they are always the same; every fit asks for them, and inspecting a signature takes 26 us.
+        return super()._get_param_names()
+
+    @classmethod
+    @cache
+    def _constraints(cls) -> dict[str, list[Any]]:
+        declared, names = cls._parameter_constraints, cls._get_param_names()
+        listed = {name: of for name, of in declared.items() if name in names and isinstance(of, list)}
+        return {name: [make_constraint(one) for one in of] for name, of in listed.items()}
+
+    def _validate_params(self) -> None:
+        # Scikit-learn makes its constraints anew for every fit; it is asked where one is not met, for its words.
+        given = self.get_params(deep=False)
+        for name, constraints in self._constraints().items():
+            if not any(constraint.is_satisfied_by(given[name]) for constraint in constraints):
+                super()._validate_params()
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -71,6 +92,12 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__({**state, "status_": Status[state["status_"]]} if "status_" in state else state)
+
+    @property
+    def condition_number_(self) -> float:
+        """Condition number of the standardized design, its columns of unit length; computed when it is asked for."""
+        check_is_fitted(self)
+        return math.nan if self._kept.curvature is None else self._kept.curvature.condition
 
     @abstractmethod
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
@@ -197,7 +224,6 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         return {
             "df_model_": n_coefficients - n_intercepts(likelihood, terms),
             "df_resid_": result.n_obs - n_coefficients,
-            "condition_number_": math.nan if result.curvature is None else result.curvature.condition,
         }
 
     def _publish(self, state: dict[str, Any]) -> None:

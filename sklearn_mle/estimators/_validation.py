@@ -48,18 +48,14 @@ def validate_training(
         ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
     """
     refuse_dask(X)
-    # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
-    draft = copy.copy(estimator)
     if least_samples > 1 and _one_row(X):
         raise ValueError(
             f"{type(estimator).__name__} cannot estimate from 1 sample of X (n_samples=1): a scale needs 2 rows."
         )
-    # The fit's first pass sees every entry: it finds what is not finite in a large X, which is not read twice for that.
-    with naming("X"):
-        refuse_times(X, "X")
-        X = as_stored(X)
-        finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
-        X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite)
+    if _is_plain(X):
+        attributes = {"n_features_in_": X.shape[1]}
+    else:
+        X, attributes = _learn(estimator, X, least_samples)
     y = in_memory(y)
     # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's time
     # in this room.
@@ -68,9 +64,32 @@ def validate_training(
             # Of another draft: without X, validate_data forgets the features' names.
             y = validate_data(copy.copy(estimator), y=y, **target_params)
     check_consistent_length(X, y)
-    learned = vars(draft)
-    attributes = {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
     return _canonical(X), y, attributes
+
+
+def _is_plain(X: Any) -> bool:
+    """Return whether X is a small matrix in which nothing can be wrong: the general check is a tenth of its fit."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in (np.float64, np.float32)
+        and 0 < X.size <= _LARGE
+        and bool(np.isfinite(X).all())
+    )
+
+
+def _learn(estimator: Any, X: Any, least_samples: int) -> tuple[Any, dict[str, Any]]:
+    """Return X, validated, and the attributes that say what its columns are."""
+    # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
+    draft = copy.copy(estimator)
+    # The fit's first pass sees every entry: it finds what is not finite in a large X, which is not read twice for that.
+    with naming("X"):
+        refuse_times(X, "X")
+        X = as_stored(X)
+        finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
+        X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite)
+    learned = vars(draft)
+    return X, {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
 
 
 def _read(estimator: Any, X: Any, **params: Any) -> Any:

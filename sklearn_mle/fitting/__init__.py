@@ -202,6 +202,8 @@ def _fitted(
 def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
     """Raise where the answer is beyond float64: by the units of X, or by the sizes of all numbers together."""
     coefficients = result.coefficients
+    if np.isfinite(coefficients).all() and not np.isnan(result.log_likelihood):
+        return
     beyond = np.isinf(coefficients[:, :-1]).any(axis=0)
     if beyond.any():
         names = prepared.names(np.flatnonzero(beyond))

@@ -106,11 +106,12 @@ def _surroundings(objective: BiasReducedNLL, point: ReducedPoint, prior: Array |
     pass.
     """
     factor = objective.factor(point.theta)
-    remote = 0.5 * factor.squared_norm(point.plain)
-    if prior is None and remote > len(point.theta):
-        return factor, point.plain, remote
+    if prior is None:
+        remote = 0.5 * factor.squared_norm(point.plain)
+        if remote > len(point.theta):
+            return factor, point.plain, remote
     # Where the information had to be found by a QR of the rows, the sum of the two has no digits to tell.
-    if prior is not None and isinstance(factor, CholeskyFactor):
+    elif isinstance(factor, CholeskyFactor):
         with suppress(NotPositiveDefiniteError):
             factor = CholeskyFactor(point.information + prior)
     return factor, point.gradient, 0.5 * factor.squared_norm(point.gradient)

@@ -110,7 +110,7 @@ class Columns:
 
     def intercept(self, matrix: DoubleDouble) -> DoubleDouble:
         """Return the intercepts (q,) that go with coefficients (q, p + 1) of the standardized columns, in X's units."""
-        return matrix[:, -1] - (matrix[:, :-1] * self.ratio).sum()
+        return (matrix * np.append(-self.ratio, 1.0)).sum()
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients (q, p + 1) of X's own columns as those of the standardized ones."""

@@ -19,6 +19,8 @@ Array = NDArray[Any]
 _EPS = float(np.finfo(np.float64).eps)
 # Nearer than this, in nats, full steps double the digits: nothing is gained by another length.
 _FAR = 1e-3
+# Farther than this no factor is good for a second step.
+_REMOTE = 0.1
 
 
 def solve_newton(
@@ -106,7 +108,7 @@ def _newton(
     reference = value if null_value is None else null_value
     factor: Factor | None = None
     status = Status.MAX_ITER
-    gap, factor_gap, n_iter = math.inf, math.inf, 0
+    gap, factor_gap, last, n_iter = math.inf, math.inf, math.inf, 0
     while True:
         if factor is None:
             factor = _factor(problem, theta)
@@ -127,16 +129,18 @@ def _newton(
             status = Status.ROUNDING
             break
         theta, value, gradient = found
-        n_iter += 1
+        last, n_iter = gap, n_iter + 1
         if problem.observer(theta):
             status = Status.STOPPED
             factor = _factor(problem, theta)
             gap = factor_gap = 0.5 * factor.squared_norm(gradient)
             break
-        if not problem.constant_curvature and (chord == 0 or factor.squared_norm(gradient) > chord * 2 * gap):
+        if problem.constant_curvature:
+            continue
+        if chord == 0 or gap > _REMOTE or factor.squared_norm(gradient) > chord * 2 * gap:
             factor = None
     if status is Status.CONVERGED:
-        state = (theta, value, gradient, gap, factor_gap)
+        state = (theta, value, gradient, gap, factor_gap, gap / last if last < math.inf else 1.0)
         theta, value, gradient, gap, factor, factor_gap = _polish(problem, state, factor, polish, enough)
     return OptimizeResult(
         x=theta, fun=value, jac=gradient, gap=gap, factor=factor, factor_gap=factor_gap, mle_status=status, nit=n_iter
@@ -157,7 +161,7 @@ def _factor(problem: Problem, theta: Array) -> Factor:
 
 def _polish(
     problem: Problem,
-    state: tuple[Array, float, Array, float, float],
+    state: tuple[Array, float, Array, float, float, float],
     factor: Factor,
     steps: int,
     enough: float,
@@ -165,18 +169,21 @@ def _polish(
     """Return the point after more Newton steps, its gap, and the last factor with the gap where it was formed.
 
     A factor serves as long as a step cuts the gap twentyfold; where that ends before rounding does, it is formed anew.
-    One that has just cut it a thousandfold, and then no more, has met rounding.
+    One that has just cut it a thousandfold, and then no more, has met rounding. A last step that will leave ``enough``,
+    if it only cuts the gap as the one before did, needs no pass to be trusted: the gap that is returned is then that
+    before it, and so is the gradient.
     """
-    theta, value, gradient, gap, factor_gap = state
+    theta, value, gradient, gap, factor_gap, cut = state
     trusted = gap == factor_gap
     for _ in range(steps):
-        if gap <= enough:
-            break
+        if gap * cut <= enough:
+            return theta - factor.solve(gradient), value - gap, gradient, gap, factor, factor_gap
         candidate = theta - factor.solve(gradient)
         new_value, new_gradient = problem.value_and_gradient(candidate)
         new_gap = 0.5 * factor.squared_norm(new_gradient)
         better, stalled, swift = new_gap < gap, not new_gap < 0.05 * gap, new_gap < 1e-3 * gap
         if better:
+            cut = new_gap / gap
             theta, value, gradient, gap = candidate, new_value, new_gradient, new_gap
         if stalled:
             if trusted or problem.constant_curvature:

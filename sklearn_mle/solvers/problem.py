@@ -76,7 +76,8 @@ class Solution:
     theta, value, gradient
         The final point.
     gap : float
-        Half the squared Newton decrement there: the shortfall from the minimum, in nats (to second order).
+        Half the squared Newton decrement there: the shortfall from the minimum, in nats (to second order). Where a last
+        step needed no pass, this and the gradient are of the point before it.
     factor : Factor or None
         The factor that the gap was computed with, if one was formed.
     factor_gap : float
