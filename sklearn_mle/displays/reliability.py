@@ -59,7 +59,7 @@ class ReliabilityDisplay:
         The calibration curve.
     band_ : matplotlib FillBetweenPolyCollection
         The consistency band.
-    bars_ : matplotlib BarContainer
+    bars_ : matplotlib StepPatch
         Shares of rows, by forecast.
     ax_ : matplotlib Axes
         Where they are drawn.
@@ -336,8 +336,8 @@ class ReliabilityDisplay:
         edges = np.linspace(0, 1, _BARS + 1)
         shares, _ = np.histogram(self.forecast, edges, weights=self.mass)
         # A strip under the diagram, the longest bar a tenth of its height.
-        self.bars_ = self.ax_.bar(
-            edges[:-1], 0.1 * shares / shares.max(), 1 / _BARS, bottom=-0.13, align="edge", color=BLUE, alpha=0.5
+        self.bars_ = self.ax_.stairs(
+            0.1 * shares / shares.max() - 0.13, edges, baseline=-0.13, fill=True, linewidth=0, color=BLUE, alpha=0.5
         )
         self.ax_.set(xlim=(-0.02, 1.02), ylim=(-0.14, 1.02), aspect="equal")
         self.ax_.set_yticks(np.linspace(0, 1, 6))
