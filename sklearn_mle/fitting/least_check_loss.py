@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.fitting.check_loss_design import CHUNK, Design
 from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.linear_predictors import LinearPredictors
-from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, triangle_of
+from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.row_blocks.sample import sample_rows
 from sklearn_mle.solvers import Status
@@ -47,7 +48,6 @@ _ROWS_A_PARAMETER = 20
 _STRANGE = 0.1
 # A gap, in parts of the loss, that says that the rows in doubt were not solved.
 _UNSOLVED = 1e-8
-_CHUNK = 4096
 _PIECE = 1 << 16
 # Least squares by a factor of the slightly ridged cross-products, corrected so often: a perfect fit shows itself.
 _RIDGE, _LEAST_SQUARES_ROUNDS = 1e-14, 3
@@ -115,6 +115,11 @@ class CheckLoss:
     def size(self) -> int:
         """How many parameters there are."""
         return self.predictors.size + self.joint
+
+    @property
+    def design(self) -> Design:
+        """The matrix whose product with theta is what y, or zero with ``joint``, is to be near."""
+        return Design(self.data, self.predictors, self.joint)
 
     def minimize(self, max_iter: int, observer: Observer, start: Array | None = None) -> Optimum:
         """Return the minimizer; ``start`` stands in for the fit of a sample.
@@ -192,17 +197,17 @@ class CheckLoss:
         whole = len(rows) == self.data.n_rows
         part = self if whole else replace(self, data=self.data.take(rows))
         dual[rows] = 0
-        linear = np.zeros(self.size) if whole else self.transpose_matvec(dual)
+        linear = np.zeros(self.size) if whole else self.design.transpose_matvec(dual)
         weight = part.data.weight if part.data.weight is not None else np.ones(part.data.n_rows)
         smooth = self._smooth(linear)
         problem = CheckLossProblem(
             np.zeros(len(rows)) if self.joint else part.data.y,
             self.lower * weight,
             self.upper * weight,
-            part.matvec,
-            part.transpose_matvec,
-            part.sandwich,
-            part.triangle,
+            part.design.matvec,
+            part.design.transpose_matvec,
+            part.design.sandwich,
+            part.design.triangle,
             smooth,
             observer,
         )
@@ -220,14 +225,14 @@ class CheckLoss:
         self, found: Optimum, part: "CheckLoss", rows: Array, at_zero: Array, smooth: SmoothPart
     ) -> Optimum | None:
         """Return the optimum with its rows at zero solved for."""
-        A = part.rows(np.flatnonzero(at_zero))
+        A = part.design.rows(np.flatnonzero(at_zero))
         y = np.zeros(len(A)) if self.joint else part.data.y[at_zero]
         face = Face(A, y)
         theta = face.nearest(found.theta)
         # The other rows lie at an end of their interval.
         dual = found.dual.copy()
         dual[rows] = np.where(at_zero, 0.0, part._sides(part._residual(theta)))
-        smooth = replace(smooth, linear=self.transpose_matvec(dual))
+        smooth = replace(smooth, linear=self.design.transpose_matvec(dual))
         least = theta if smooth.is_linear else face.least(smooth, theta)
         if least is None:
             return None
@@ -246,7 +251,7 @@ class CheckLoss:
         loss = self._loss(residual)
         # The optimum loses no more, so on average its fitted values are no farther from these.
         radius = 2 * loss / (min(self.upper, -self.lower) * self._total)
-        gap += self._smooth(np.zeros(self.size)).gap(theta, self.transpose_matvec(dual), radius)
+        gap += self._smooth(np.zeros(self.size)).gap(theta, self.design.transpose_matvec(dual), radius)
         return Optimum(theta, loss, dual, at_zero, gap, status, n_iter)
 
     def _smooth(self, linear: Array) -> SmoothPart:
@@ -258,7 +263,7 @@ class CheckLoss:
         return float(self.data.n_rows if self.data.weight is None else self.data.weight.sum())
 
     def _residual(self, theta: Array) -> Array:
-        return (0.0 if self.joint else self.data.y) - self.matvec(theta)
+        return (0.0 if self.joint else self.data.y) - self.design.matvec(theta)
 
     def _pieces(self) -> list[slice]:
         """Return stretches of the rows: what is computed of all of them is not to take several vectors as long as y."""
@@ -291,13 +296,13 @@ class CheckLoss:
         data, predictors = self.data, self.predictors
         weight = np.ones(data.n_rows) if data.weight is None else data.weight
         plain = replace(self, joint=False)
-        matrix = plain.sandwich(weight)
+        matrix = plain.design.sandwich(weight)
         matrix.flat[:: len(matrix) + 1] += self.precision + _RIDGE * (matrix.diagonal() + matrix.diagonal().max())
         factor = CholeskyFactor(matrix)
         theta, residual = np.zeros(len(matrix)), data.y
         for _ in range(_LEAST_SQUARES_ROUNDS):
-            theta = theta + factor.solve(plain.transpose_matvec(weight * residual) - self.precision * theta)
-            residual = data.y - plain.matvec(theta)
+            theta = theta + factor.solve(plain.design.transpose_matvec(weight * residual) - self.precision * theta)
+            residual = data.y - plain.design.matvec(theta)
         if predictors.terms[0].intercept:
             level = self.upper / (self.upper - self.lower)
             move = weighted_quantile(residual, data.weight, level)
@@ -319,7 +324,7 @@ class CheckLoss:
         part = replace(self, data=sample, precision=np.maximum(self.precision, _SAMPLE_PRIOR))
         # What the sample's fit passes by is not shown: only of all rows can one point be told to be better.
         theta = part.minimize(max_iter, lambda theta: False).theta
-        matrix = part.sandwich(np.ones(sample.n_rows) if sample.weight is None else sample.weight)
+        matrix = part.design.sandwich(np.ones(sample.n_rows) if sample.weight is None else sample.weight)
         matrix.flat[:: len(matrix) + 1] += 1.0
         level = self.upper / (self.upper - self.lower)
         share = 2 * _BAND * float(np.sqrt(level * (1 - level) * self.size / sample.n_rows))
@@ -338,7 +343,7 @@ class CheckLoss:
         if not width > 0:
             return None
         height = (self.upper - self.lower) / (2 * width)
-        matrix = self.sandwich(np.where(residual <= width, height * weight, 0.0))
+        matrix = self.design.sandwich(np.where(residual <= width, height * weight, 0.0))
         matrix.flat[:: len(matrix) + 1] += self._smooth(np.zeros(self.size)).curvature(theta)
         try:
             return CholeskyFactor(matrix)
@@ -351,7 +356,7 @@ class CheckLoss:
             return None
         smooth = self._smooth(np.zeros(self.size))
         residual = self._residual(theta)
-        moved = theta + curvature.solve(self.transpose_matvec(self._sides(residual)) - smooth.gradient(theta))
+        moved = theta + curvature.solve(self.design.transpose_matvec(self._sides(residual)) - smooth.gradient(theta))
         if self.joint and not moved[-1] > 0:
             return None
         return moved if self.value(moved) < self._loss(residual) + smooth.value(theta) else None
@@ -370,69 +375,9 @@ class CheckLoss:
         return np.flatnonzero(distance <= distance[order[last]])
 
     def _leverage(self, block: RowBlock, factor: Factor) -> Array:
-        part = replace(self, data=RowBlocks(block.rows, block.y))
+        design, n = Design(RowBlocks(block.rows, block.y), self.predictors, self.joint), block.rows.n_rows
         pieces = [
-            np.square(factor.whiten(part.rows(np.arange(start, min(start + _CHUNK, part.data.n_rows))).T)).sum(axis=0)
-            for start in range(0, part.data.n_rows, _CHUNK)
+            np.square(factor.whiten(design.rows(np.arange(start, min(start + CHUNK, n))).T)).sum(axis=0)
+            for start in range(0, n, CHUNK)
         ]
         return np.sqrt(np.concatenate(pieces)) + _EPS
-
-    def rows(self, indices: Array) -> Array:
-        """Return the given rows of A, dense."""
-        taken = self.data.rows.take(indices).standardized
-        columns = np.concatenate([taken, np.ones((len(indices), 1))], axis=1)
-        A = columns[:, self.predictors.used[0]]
-        return np.concatenate([A, -self.data.y[indices, None]], axis=1) if self.joint else A
-
-    def matvec(self, theta: Array) -> Array:
-        """Return A theta."""
-        size = self.predictors.size
-        matrix = self.predictors.matrix(theta[:size])
-
-        def block_eta(block: RowBlock) -> Array:
-            eta = self.predictors.eta(block.rows, matrix, None)[0]
-            return eta - theta[-1] * block.y if self.joint else eta
-
-        return np.concatenate(self.data.map(block_eta))
-
-    def transpose_matvec(self, values: Array) -> Array:
-        """Return A' values."""
-
-        def block_sum(block: RowBlock) -> tuple[Array]:
-            return (self.predictors.pull_back(block.rows, block.y[None]),)
-
-        pull = self.predictors.pull_back_theta(self._with(values).sum(block_sum)[0])
-        return np.append(pull, -(self.data.y @ values)) if self.joint else pull
-
-    def sandwich(self, values: Array) -> Array:
-        """Return A' diag(values) A."""
-
-        def block_sum(block: RowBlock) -> tuple[Array]:
-            return (self.predictors.curvature(block.rows, block.y[None, None]),)
-
-        inner = self._with(values).sum(block_sum)[0]
-        if not self.joint:
-            return inner
-        size = self.predictors.size
-        matrix = np.zeros((size + 1, size + 1))
-        weighted = values * self.data.y
-        matrix[:size, :size] = inner
-        matrix[size, :size] = matrix[:size, size] = -replace(self, joint=False).transpose_matvec(weighted)
-        matrix[size, size] = float(weighted @ self.data.y)
-        return matrix
-
-    def triangle(self, values: Array) -> Array:
-        """Return R with R'R = A' diag(values) A, by QR in the order of falling rows (Cox and Higham 1998)."""
-        root = np.sqrt(values)
-
-        def piece(start: int) -> Array:
-            chosen = np.arange(start, min(start + _CHUNK, self.data.n_rows))
-            rows = self.rows(chosen) * root[chosen, None]
-            return triangle_of(rows[np.argsort(-np.abs(rows).max(axis=1), kind="stable")])
-
-        stacked = np.concatenate([piece(start) for start in range(0, self.data.n_rows, _CHUNK)])
-        return triangle_of(stacked[np.argsort(-np.abs(stacked).max(axis=1), kind="stable")])
-
-    def _with(self, values: Array) -> RowBlocks:
-        self.data.n_passes += 1
-        return RowBlocks(self.data.rows, values)

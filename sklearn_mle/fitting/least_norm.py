@@ -34,16 +34,16 @@ def with_least_norm(problem: CheckLoss, optimum: Optimum, coefficients: Callable
     coefficients : callable
         theta -> the coefficients in the units of X, linearly.
     """
-    face = Face(problem.rows(optimum.at_zero), problem.data.y[optimum.at_zero])
+    face = Face(problem.design.rows(optimum.at_zero), problem.data.y[optimum.at_zero])
     along = face.directions
     if not along.shape[1]:
         return optimum
-    residual = problem.data.y - problem.matvec(optimum.theta)
+    residual = problem.data.y - problem.design.matvec(optimum.theta)
     weight = 1.0 if problem.data.weight is None else problem.data.weight
     side = np.where(optimum.dual > 0.5 * (problem.lower + problem.upper) * weight, 1.0, -1.0)
     side[optimum.at_zero] = 0
     # No row may change its side on the way: rows c <= bound.
-    rows = side[:, None] * np.stack([problem.matvec(direction) for direction in along.T], axis=1)
+    rows = side[:, None] * np.stack([problem.design.matvec(direction) for direction in along.T], axis=1)
     bound = np.maximum(side * residual, 0.0)
     norm = np.stack([coefficients(direction) for direction in along.T], axis=1)
     change = _shortest(norm, coefficients(optimum.theta), rows, bound)
