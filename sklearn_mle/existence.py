@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from sklearn_mle.likelihoods import Bernoulli
 from sklearn_mle.linear_predictors import LinearPredictors
-from sklearn_mle.numerics.factors import Factor
+from sklearn_mle.numerics.factors import BlockDiagonalFactor, CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL, Point
 from sklearn_mle.row_blocks import RowBlock
 from sklearn_mle.row_blocks.sums import Largest
 
-__all__ = ["CERTIFIED", "SEPARATION_PRIOR", "certificate"]
+__all__ = ["CERTIFIED", "SEPARATION_PRIOR", "certificate", "curvature_below"]
 
 Array = NDArray[Any]
 
@@ -136,14 +136,53 @@ class LongestRow:
         return (Largest(longest),)
 
 
+def curvature_below(objective: PenalizedNLL, theta: Array) -> Factor | None:
+    """Return the factor of a matrix below the Hessian of a categorical likelihood, for many classes of few columns.
+
+    The curvature diag(q) - q q' of a row is at least min(q) along every change that sums to zero over the classes, for
+    v' (diag(q) - q q') v is the variance of v under q. So H >= I kron A with A = sum_i w_i min(q_i) x_i x_i', which is
+    as small as X is narrow, and takes one pass. What is bounded by its inverse is bounded by that of H.
+
+    Returns
+    -------
+    Factor or None
+        None where A is not positive definite, or the predictors have not all the same columns.
+    """
+    predictors = objective.predictors
+    used = predictors.used
+    if predictors.contrast is None or (used != used[0]).any():
+        return None
+    total = objective.data.sum(LeastCurvature(objective.at(theta)))[0]
+    try:
+        return BlockDiagonalFactor([CholeskyFactor(total[np.ix_(used[0], used[0])])] * len(used))
+    except NotPositiveDefiniteError:
+        return None
+
+
+@dataclass(frozen=True)
+class LeastCurvature:
+    """The part of A (see ``curvature_below``) that a block adds, for ``RowBlocks.sum``."""
+
+    at: Point
+    task_name: ClassVar[str] = "mle-certificate"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        least = _probabilities(self.at.eta(block)).min(axis=0)
+        return (block.rows.sandwich(least if block.weight is None else least * block.weight),)
+
+
+def _probabilities(eta: Array) -> Array:
+    probability = np.exp(eta - eta.max(axis=0))
+    probability /= probability.sum(axis=0)
+    return probability
+
+
 def _least_information(eta: Array, binary: bool) -> Array:
     """Return per row a lower bound of curvature per squared range of a change in the predictors."""
     if binary:
         small = np.exp(-np.abs(eta[0]))
         return small / np.square(1 + small)
-    probability = np.exp(eta - eta.max(axis=0))
-    probability /= probability.sum(axis=0)
-    least = np.partition(probability, 1, axis=0)[:2]
+    least = np.partition(_probabilities(eta), 1, axis=0)[:2]
     with np.errstate(invalid="ignore"):
         return np.nan_to_num(least[0] * least[1] / least.sum(axis=0))
 

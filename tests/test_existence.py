@@ -5,8 +5,8 @@ import pytest
 from scipy.special import expit
 
 from sklearn_mle.exceptions import SeparationWarning
-from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate
-from sklearn_mle.fitting import FitOptions, fit
+from sklearn_mle.existence import CERTIFIED, SEPARATION_PRIOR, certificate, curvature_below
+from sklearn_mle.fitting import FitOptions, certify, fit
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
@@ -167,3 +167,45 @@ def test_near_separation_is_finite_and_raises_no_alarm(distance):
     slope, intercept = result.coefficients[0]
     residual = y - expit(slope * x + intercept)
     assert abs(residual.sum()) < 1e-8 and abs(residual @ x) < 1e-8
+
+
+@pytest.mark.parametrize("n_classes", [3, 6])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_curvature_below_is_below_the_hessian_and_attained_where_classes_are_alike(n_classes, weighted):
+    objective = objective_of(*overlapping(n_classes, n=300, seed=4), n_classes)
+    if weighted:
+        objective.data.weight = np.random.default_rng(0).uniform(0.1, 3, 300)
+    size = objective.predictors.size
+    for theta, close in ((np.zeros(size), True), (np.linspace(-1, 1, size), False)):
+        below = curvature_below(objective, theta)
+        inner = below.unwhiten(np.eye(size))
+        values = np.linalg.eigvalsh(inner.T @ objective.hessian(theta) @ inner)
+        assert values.min() >= 1 - 1e-9
+        assert (values.max() <= 1 + 1e-9) == close  # all classes equally likely: the two are one
+
+
+def test_curvature_below_asks_for_the_same_columns_in_all_predictors_and_for_several_classes():
+    binary = objective_of(*overlapping(2, n=50, seed=1), 2)
+    assert curvature_below(binary, np.zeros(binary.predictors.size)) is None
+
+
+@pytest.mark.parametrize("kind", SEPARATED)
+def test_separated_data_never_pass_by_the_curvature_below(kind):
+    objective = objective_of(*SEPARATED[kind](3), 3)
+    for theta, factor, gap in newton(objective, 40):
+        if gap < 1e-13:
+            break  # p - y has lost its digits to rounding, and the gap with them
+        gradient = objective.value_and_gradient(theta)[1]
+        below = curvature_below(objective, theta)
+        if below is None:
+            break
+        assert below.squared_norm(gradient) >= factor.squared_norm(gradient) * (1 - 1e-9)
+        assert certificate(objective, theta, below, 0.5 * below.squared_norm(gradient), largest(objective)) >= CERTIFIED
+    assert gap < 1e-8, "the test must have gone far enough to be fooled"
+
+
+def test_many_classes_are_certified_without_a_linear_program(monkeypatch):
+    rng = np.random.default_rng(3)
+    y = np.repeat(np.arange(110), 3)
+    monkeypatch.setattr(certify, "find_recession", lambda *args: pytest.fail("a linear program of 110 classes"))
+    assert fit(Categorical(110), rng.standard_normal((len(y), 2)), y).warnings == ()

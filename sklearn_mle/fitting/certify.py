@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sklearn_mle.existence import CERTIFIED, certificate
+from sklearn_mle.existence import CERTIFIED, certificate, curvature_below
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.fitting.solve import solve
 from sklearn_mle.information import hessian_factor
@@ -72,7 +72,13 @@ def certify(
     for _ in range(_ROUNDS):
         if solution.status is Status.STOPPED or _proved(objective, solution, largest):
             return Verdict(solution)
-        if solution.factor is not None:
+        if solution.factor is None:
+            below = curvature_below(objective, solution.theta)
+            if below is not None:
+                gap = 0.5 * below.squared_norm(solution.gradient)
+                if certificate(objective, solution.theta, below, gap, largest, thorough=False) < CERTIFIED:
+                    return Verdict(solution)
+        else:
             try:
                 factor = hessian_factor(objective, solution.theta)
                 gap = 0.5 * factor.squared_norm(solution.gradient)
