@@ -43,9 +43,9 @@ _ROUGH, _NEAR = 1e-2, 1e-2
 # Here coefficients are within 5e-14 standard errors of the optimum: a further step would only shuffle last digits.
 _AT_ROUNDING = 1e-27
 _POLISH = 6
-# Small fits of convex likelihoods end within 1e-11 standard errors of the optimum for certain, and 1e-13 as a rule. A
+# Small fits of convex likelihoods end within 1e-12 standard errors of the optimum for certain, and 1e-13 as a rule. A
 # factor whose step has cut the gap to this part of itself is as good for the next as its successor.
-_ENOUGH, _LAST_CHORD = 1e-22, 1e-5
+_ENOUGH, _LAST_CHORD = 1e-24, 1e-5
 # A line search's own Newton step that goes further than this, or as much shorter, is not believed.
 _MOST_STRETCHED = 8.0
 # Columns beyond which a curvature costs many gradients, so that L-BFGS goes ahead even on the sample.
