@@ -202,7 +202,7 @@ def _read(
         mass = np.bincount(target, None if weight is None else weight > 0, minlength=len(classes))
     if (mass > 0).sum() < 2:
         raise ValueError(
-            f"y has rows of positive weight in fewer than two classes; its classes are {classes.tolist()}."
+            f"y has rows of positive sample_weight in fewer than two classes; its classes are {classes.tolist()}."
         )
     if len(classes) == 2:
         return Bernoulli(), (target[1] if target.ndim == 2 else target).astype(np.float64), None

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import log_expit, xlog1py, xlogy
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from sklearn_mle.metrics._distributions import RowDistributions
@@ -55,7 +56,10 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
             estimator = estimator.best_estimator_
         elif _is_plain_pipeline(estimator):
             if len(estimator.steps) > 1:
-                X = estimator[:-1].transform(X)
+                try:
+                    X = estimator[:-1].transform(X)
+                except NotFittedError as error:
+                    raise NotFittedError(f"estimator must be fitted: {error}") from error
             estimator = estimator.steps[-1][1]
         else:
             return estimator, X

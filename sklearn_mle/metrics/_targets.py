@@ -114,7 +114,8 @@ def check_column_order(frame: Any, labels: ArrayLike | None, name: str) -> None:
 def distinct(y: NDArray[Any], *, expected: int | None = None) -> NDArray[Any]:
     """Sorted distinct labels of ``y``; integers in 0..expected-1 are counted, not sorted."""
     if expected is not None and y.dtype.kind in "iu" and y.min() >= 0 and y.max() < expected:
-        return np.flatnonzero(np.bincount(y, minlength=expected))
+        # Older releases of numpy count no uint64.
+        return np.flatnonzero(np.bincount(y.astype(np.intp, copy=False), minlength=expected))
     if y.dtype.kind in "biufUS":
         found = np.unique(y)
         missing = found.dtype.kind == "f" and bool(np.isnan(found).any())
