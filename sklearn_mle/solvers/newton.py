@@ -19,6 +19,8 @@ Array = NDArray[Any]
 _EPS = float(np.finfo(np.float64).eps)
 # Nearer than this, in nats, full steps double the digits: nothing is gained by another length.
 _FAR = 1e-3
+# Nearer than this, 1e-9 standard errors, a step needs no pass to be trusted.
+_TRUSTED = 1e-18
 # Farther than this no factor is good for a second step.
 _REMOTE = 0.1
 
@@ -176,7 +178,7 @@ def _polish(
     theta, value, gradient, gap, factor_gap, cut = state
     trusted = gap == factor_gap
     for _ in range(steps):
-        if gap * cut <= enough:
+        if gap <= max(enough, _TRUSTED) and gap * cut <= enough:
             return theta - factor.solve(gradient), value - gap, gradient, gap, factor, factor_gap
         candidate = theta - factor.solve(gradient)
         new_value, new_gradient = problem.value_and_gradient(candidate)

@@ -44,7 +44,7 @@ def test_certified_answers(name):
     location = np.append(result.coefficients[0, -1], result.coefficients[0, :-1])
     np.testing.assert_allclose(location, answer["coef"][: len(location)], rtol=1e-10)
     assert abs(result.log_likelihood - float(answer["loglik_text"])) <= 1e-12 * answer["n_rows"]
-    assert result.gap <= 1e-16 and result.warnings == ()  # of the point before a last step, which is taken on trust
+    assert result.gap <= 1e-18 and result.warnings == ()
     second = {"gamma_log": "shape_mle", "negbin_log": "alpha_mle", "student_t4": "scale_mle"}
     if kind in second:
         assert result.scale == pytest.approx(float(answer[second[kind]]), rel=1e-10)
