@@ -208,6 +208,7 @@ def _from_a_sample(
         null_value = problem.value_and_gradient(start)[0]
     theta, factor = _sample_optimum(objective, start, options)
     allowed = min(_SAMPLE_PASSES, options.max_iter)
+    problem = replace(problem, expand=objective.expand)
     near = solve_whitened_lbfgs(problem, factor, theta, gap=_NEAR, max_iter=allowed)
     known: tuple[float, Array] | None = near.value, near.gradient
     if not near.value <= null_value:
@@ -223,7 +224,8 @@ def _from_a_sample(
         max_iter=left,
         null_value=null_value,
         known=known,
-        polish=1,
+        # A tolerance so loose is met where the curvature is formed; the pass that would tighten it was not asked for.
+        polish=int(tol < _NEAR),
         enough=1e-2 * tol,
         chord=_CHORD,
     )
@@ -254,7 +256,7 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) 
     """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
     local, share = _sample_objective(objective)
     predictors = objective.predictors
-    sub_problem = _problem(local, None)
+    sub_problem = replace(_problem(local, None), expand=local.expand)
     if _worth_a_sample(local):
         theta, factor = _sample_optimum(local, start, options)
         start = solve_whitened_lbfgs(sub_problem, factor, theta, gap=_ROUGH, max_iter=_SAMPLE_PASSES).theta
@@ -300,6 +302,8 @@ def _lbfgs(
     if null_value is None:
         null_value = problem.value_and_gradient(start)[0]
     formed = affordable(objective)
+    if formed:
+        problem = replace(problem, expand=objective.expand)
     theta, n_iter = start, 0
     while True:
         factor = problem.safe_factor(theta) if formed else preconditioner(objective, theta)

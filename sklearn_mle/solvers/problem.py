@@ -53,6 +53,8 @@ class Problem:
         Absolute rounding error of F, beside its relative one.
     length : callable
         (theta, step) -> how much of a Newton step from theta to try first.
+    expand : callable or None
+        As value_and_gradient, in a pass that forms the curvature, too, which ``factor`` at the same theta then takes.
     observer : callable
         Called with theta once an iteration; True asks to stop.
     """
@@ -64,6 +66,7 @@ class Problem:
     constant_curvature: bool = False
     rounding: float = 0.0
     length: Callable[[Array, Array], float] = lambda theta, step: 1.0
+    expand: Callable[[Array], tuple[float, Array]] | None = None
     observer: Callable[[Array], bool] = lambda theta: False
 
 

@@ -23,6 +23,9 @@ def solve_whitened_lbfgs(
 ) -> Solution:
     """Minimize until half the squared whitened gradient is at most ``gap``.
 
+    The pass that is expected to be the last forms the curvature, too, where the problem has one to form: the caller
+    is about to ask for it there.
+
     The returned gap is the preconditioner's estimate, not a certificate: the caller checks it against the full
     curvature at the end.
     """
@@ -49,15 +52,23 @@ class _Walk:
     def __init__(self, problem: Problem, preconditioner: Factor, start: Array, gap: float) -> None:
         self.problem, self.preconditioner, self.start, self.gap = problem, preconditioner, start, gap
         self.n_iter, self.stopped = 0, False
+        self._gaps = (np.inf, np.inf)
         self.best, white = self._evaluate(start)
         self.length = float(np.sqrt(white @ white))
         self._first: tuple[float, Array] | None = (self.best.value, white * self.length)
 
     def _evaluate(self, theta: Array) -> tuple[Solution, Array]:
-        value, gradient = self.problem.value_and_gradient(theta)
+        expand = self.problem.expand if self._ends() else None
+        value, gradient = (expand or self.problem.value_and_gradient)(theta)
         white = self.preconditioner.whiten(gradient)
         estimate = 0.5 * float(white @ white)
+        self._gaps = self._gaps[1], estimate
         return Solution(theta, value, gradient, estimate, None, estimate, Status.ROUNDING, 0), white
+
+    def _ends(self) -> bool:
+        """Return whether the next point is the last one, if the gap shrinks as it just did."""
+        before, last = self._gaps
+        return before < np.inf and last * (last / before) <= self.gap
 
     def function(self, u: Array) -> tuple[float, Array]:
         if self._first is not None:
