@@ -137,33 +137,20 @@ class LinearPredictors:
 
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         """Return the likelihood's predictors at the rows, shape (q, n)."""
-        if rows.augmented is not None and matrix.dtype == np.float64:
-            eta = np.dot(matrix, rows.augmented.T)
-            if offset is not None:
-                eta += offset
-            return eta
-        coef, intercept = matrix[:, :-1], matrix[:, -1:]
-        if self.contrast is None and len(self._with_columns) < len(matrix):
-            eta = np.zeros((len(matrix), rows.n_rows), dtype=matrix.dtype)
-            if self._with_columns:
-                eta[self._with_columns] = rows.matvec(coef[self._with_columns])
-        elif self.n_columns:
-            eta = rows.matvec(coef)
+        some = self._with_columns if self.contrast is None else range(len(matrix))
+        if len(some) == len(matrix):
+            eta = rows.matvec(matrix)
         else:
-            eta = np.zeros((len(matrix), rows.n_rows), dtype=matrix.dtype)
-        eta += intercept
+            eta = np.repeat(matrix[:, -1:], rows.n_rows, axis=1)
+            if some:
+                eta[some] = rows.matvec(matrix[some])
         if offset is not None:
             eta += offset
         return eta
 
     def pull_back(self, rows: Rows, gradient: Array) -> Array:
         """Return the adjoint of eta applied to a rowwise gradient (q, n): likelihood's matrix layout (q, p + 1)."""
-        if rows.augmented is not None:
-            return np.dot(gradient, rows.augmented)
-        out = np.empty((len(gradient), self.n_columns + 1), dtype=gradient.dtype)
-        out[:, :-1] = rows.transpose_matvec(gradient)
-        out[:, -1] = gradient.sum(axis=1)
-        return out
+        return rows.transpose_matvec(gradient)
 
     def pull_back_rows(self, block: Array, gradient: Array) -> Array:
         """Return the gradient in theta of every row by itself, shape (n, size), from dense standardized columns."""
@@ -226,11 +213,10 @@ class LinearPredictors:
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
         if (left.columns and right.columns) or rows.augmented is not None:
             return rows.sandwich(weight)
-        p = self.n_columns
-        out = np.zeros((p + 1, p + 1))
+        out = np.zeros((self.n_columns + 1,) * 2)
         if left.columns or right.columns:
-            out[:p, p] = out[p, :p] = rows.transpose_matvec(weight[None])[0]
-        out[p, p] = weight.sum()
+            out[:, -1] = out[-1] = rows.transpose_matvec(weight[None])[0]
+        out[-1, -1] = weight.sum()
         return out
 
     def quadratic(self, rows: Rows, matrix: Array) -> Array:

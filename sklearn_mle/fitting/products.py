@@ -131,5 +131,5 @@ class BlockProducts:
         # One weight for all rows takes no memory of its own, and no weighted copy of X.
         weight = np.broadcast_to(1.0, len(y)) if block.weight is None else block.weight
         weighted = y if block.weight is None else y * weight
-        response = np.append(block.rows.transpose_matvec(weighted[None])[0], weighted.sum())
+        response = block.rows.transpose_matvec(weighted[None])[0]
         return block.rows.sandwich(weight), response, float(weighted @ y)

@@ -1,14 +1,17 @@
 """Bernoulli: y in {0, 1} (or a probability in [0, 1]) with log-odds eta. Its NLL is the binary cross-entropy."""
 
+import math
+
 import numpy as np
 
 from sklearn_mle.likelihoods._base import MANY_ROWS, Array, Likelihood
 
 __all__ = ["Bernoulli"]
 
-# A logarithm a row costs more than the rest of the pass together. The larger of p and 1 - p lies in [1/2, 1], so 512 of
-# them can be multiplied without underflow and one logarithm taken of the product.
-_CHUNK = 512
+# A logarithm a row costs as much as the rest of the pass. That of a product of a few probabilities loses nothing, but
+# where their logits add up to hundreds it underflows: the rows are then summed one by one.
+_CHUNK = 16
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 class Bernoulli(Likelihood):
@@ -80,22 +83,30 @@ class Bernoulli(Likelihood):
             np.exp(probability, out=probability)
         probability += 1.0
         np.reciprocal(probability, out=probability)
-        # -log of the larger of p and 1 - p is log(1 + exp(-|eta|)), to eps absolute: that of the total, for many rows.
-        larger = np.subtract(1.0, probability)
-        np.maximum(larger, probability, out=larger)
-        if weight is None:
-            total = float(np.maximum(logit, 0.0).sum() - np.dot(y, logit))
-            whole = len(larger) // _CHUNK * _CHUNK
-            # Chunks run down the rows of a reshaped view, so the product is a vectorized multiply of long rows.
-            total -= float(np.log(np.multiply.reduce(larger[:whole].reshape(_CHUNK, -1), axis=0)).sum())
-            total -= float(np.log(larger[whole:]).sum())
-            probability -= y
-            return total, probability[None]
-        total = float(weight @ np.maximum(logit, 0.0)) - float((weight * y) @ logit)
-        total -= float(weight @ np.log(larger, out=larger))
+        # log(1 + exp(eta)) - y eta = (1 - y) eta - log p, to an absolute eps of eta: that of the total, for many rows.
+        total = float(_sum(logit, weight) - np.dot(y if weight is None else y * weight, logit))
+        with np.errstate(divide="ignore"):
+            total -= _sum_of_logarithms(probability) if weight is None else float(weight @ np.log(probability))
+        if not math.isfinite(total):
+            return _exact_total_and_gradient(y, logit, weight)
         probability -= y
-        probability *= weight
+        if weight is not None:
+            probability *= weight
         return total, probability[None]
+
+
+def _sum(values: Array, weight: Array | None) -> float:
+    return float(values.sum() if weight is None else weight @ values)
+
+
+def _sum_of_logarithms(probability: Array) -> float:
+    """Return the sum of log p; minus infinity where a product underflows."""
+    whole = len(probability) // _CHUNK * _CHUNK
+    # Chunks run down the rows of a reshaped view, so the product is a vectorized multiply of long rows.
+    products = np.multiply.reduce(probability[:whole].reshape(_CHUNK, -1), axis=0)
+    if products.min() < _TINY or probability[whole:].min(initial=1.0) == 0:
+        return -math.inf
+    return float(np.log(products).sum() + np.log(probability[whole:]).sum())
 
 
 def _exact_total_and_gradient(y: Array, logit: Array, weight: Array | None) -> tuple[float, Array]:

@@ -124,7 +124,8 @@ class ColumnSums:
     def __call__(self, block: "RowBlock") -> tuple[Array, float]:
         """Return the block's sums."""
         weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
-        return block.rows.transpose_matvec(weight[None])[0], float(weight.sum())
+        sums = block.rows.transpose_matvec(weight[None])[0]
+        return sums[:-1], float(sums[-1])
 
 
 def _total(block: "RowBlock") -> float:

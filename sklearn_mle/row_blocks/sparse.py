@@ -113,23 +113,26 @@ class SparseRows:
         """The standardized columns, dense, without the rounding of the shift: for small problems only."""
         return standardized_exactly(self._X.toarray(), self._shift, self._scale)
 
-    def matvec(self, coef: Array) -> Array:
-        """Return coef @ rows.T, shape (q, n)."""
+    def matvec(self, matrix: Array) -> Array:
+        """Return matrix @ [rows 1].T, shape (q, n), of a matrix of shape (q, p + 1): the intercepts come last."""
+        coef, constant = matrix[:, :-1], matrix[:, -1]
         raw = coef if self._scale is None else coef / self._scale
         if len(raw) == 1:
             eta = np.asarray(self._X @ raw[0], dtype=np.float64)[None]
         else:
             eta = np.ascontiguousarray((self._X @ raw.T).T, dtype=np.float64)
-        if self._shift is not None:
-            eta -= (raw @ self._shift)[:, None]
+        eta += (constant if self._shift is None else constant - raw @ self._shift)[:, None]
         return eta
 
     def transpose_matvec(self, residual: Array) -> Array:
-        """Return residual @ rows, shape (..., p)."""
+        """Return residual @ [rows 1], shape (q, p + 1): the last column is the intercepts'."""
+        total = residual.sum(axis=-1)
         gradient = np.asarray((self._X.T @ residual.T).T, dtype=np.float64)
         if self._shift is not None:
-            gradient = gradient - np.multiply.outer(residual.sum(axis=-1), self._shift)
-        return gradient if self._scale is None else gradient / self._scale
+            gradient = gradient - np.multiply.outer(total, self._shift)
+        if self._scale is not None:
+            gradient = gradient / self._scale
+        return np.concatenate([gradient, total[:, None]], axis=1)
 
     def sandwich(self, weight: Array) -> Array:
         """Return [rows 1].T @ diag(weight) @ [rows 1], shape (p + 1, p + 1), dense."""

@@ -9,6 +9,7 @@ from scipy import stats
 from scipy.special import expit, softmax
 
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+from sklearn_mle.likelihoods._base import MANY_ROWS
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 
@@ -82,14 +83,23 @@ def test_bernoulli_at_extremes(size, y):
     np.testing.assert_allclose(gradient[0], [1 - y, -y], atol=np.exp(-size) + 1e-16)
 
 
-@pytest.mark.parametrize("size", EXTREME)
-def test_the_chunked_total_neither_overflows_nor_loses_rows_at_extremes(size):
-    n = 1400  # two whole chunks of 512 and a rest
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("share", [0.5, 0.01])
+@pytest.mark.parametrize("size", [*EXTREME, 44.25, 45.0, 46.5])
+def test_the_total_of_many_rows_neither_overflows_nor_loses_rows_at_extremes(size, share, weighted):
+    """Sixteen probabilities of exp(-45) are a product near the least float64: below it there are digits to be lost."""
+    n = MANY_ROWS + 5
+    rng = np.random.default_rng(7)
     eta = np.where(np.arange(n) % 2, size, -size)[None]
-    wrong = (np.arange(n) % 2 == 0).astype(float)
-    total, gradient = Bernoulli().total_and_gradient(wrong, eta, None)
-    assert total == pytest.approx(n * size, rel=1e-13)
-    np.testing.assert_allclose(gradient[0], np.where(wrong, -1, 1), rtol=1e-12)
+    wrong = rng.random(n) < share
+    y = np.where(wrong, eta[0] < 0, eta[0] > 0).astype(float)
+    weight = rng.random(n) if weighted else None
+    total, gradient = Bernoulli().total_and_gradient(y, eta, weight)
+    loss = np.where(wrong, size, 0.0) + np.log1p(np.exp(-size))
+    per_row = np.ones(n) if weight is None else weight
+    assert total == pytest.approx(per_row @ loss, rel=1e-13)
+    expected = per_row * np.where(wrong, np.where(y, -1, 1), 0)
+    np.testing.assert_allclose(gradient[0], expected, rtol=1e-12, atol=1.1 * np.exp(-size))
 
 
 def test_categorical_keeps_its_digits_everywhere():

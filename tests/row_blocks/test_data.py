@@ -37,10 +37,12 @@ def test_blocks_partition_the_rows(make, size):
     for attribute in ("y", "weight", "offset"):
         pieces = data.map(lambda block, name=attribute: getattr(block, name))
         np.testing.assert_array_equal(np.concatenate(pieces, axis=-1), getattr(whole, attribute))
-    rows = data.map(lambda block: (block.rows.n_rows, block.rows.matvec(np.ones((1, data.n_columns)))))
+    rows = data.map(lambda block: (block.rows.n_rows, block.rows.matvec(np.ones((1, data.n_columns + 1)))))
     assert sum(n for n, _ in rows) == data.n_rows
     np.testing.assert_allclose(
-        np.concatenate([eta for _, eta in rows], axis=1), whole.rows.matvec(np.ones((1, data.n_columns))), rtol=1e-12
+        np.concatenate([eta for _, eta in rows], axis=1),
+        whole.rows.matvec(np.ones((1, data.n_columns + 1))),
+        rtol=1e-12,
     )
 
 

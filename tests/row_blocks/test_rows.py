@@ -91,11 +91,12 @@ def assert_verbs_agree(rows, X, **close):
     assert (rows.n_rows, rows.n_columns) == (n, p)
     np.testing.assert_allclose(rows.standardized, X, rtol=1e-15, atol=1e-15)
     assert rows.standardized.dtype == np.float64
+    augmented = np.column_stack([X, np.ones(n)])
     for q in (1, 3):
-        coef, residual = generator.standard_normal((q, p)), generator.standard_normal((q, n))
-        np.testing.assert_allclose(rows.matvec(coef), coef @ X.T, **close)
-        np.testing.assert_allclose(rows.transpose_matvec(residual), residual @ X, **close)
-        assert rows.matvec(coef).dtype == rows.transpose_matvec(residual).dtype == np.float64
+        matrix, residual = generator.standard_normal((q, p + 1)), generator.standard_normal((q, n))
+        np.testing.assert_allclose(rows.matvec(matrix), matrix @ augmented.T, **close)
+        np.testing.assert_allclose(rows.transpose_matvec(residual), residual @ augmented, **close)
+        assert rows.matvec(matrix).dtype == rows.transpose_matvec(residual).dtype == np.float64
     for weight in (generator.random(n), -generator.random(n), generator.standard_normal(n), np.zeros(n)):
         product = rows.sandwich(weight)
         np.testing.assert_allclose(product, sandwich(X, weight), **close)
@@ -147,9 +148,10 @@ def test_a_large_shift_costs_no_more_digits_than_promised():
     shift = 999 * SCALE
     X = shift + SCALE * np.random.default_rng(2).standard_normal((N, P))
     rows, expected = DenseRows(X, shift, SCALE), standardized(X, shift, SCALE)
-    weight, coef, residual = (np.random.default_rng(3).random(size) for size in (N, (2, P), (2, N)))
-    np.testing.assert_allclose(rows.matvec(coef), coef @ expected.T, atol=1e-11)
-    np.testing.assert_allclose(rows.transpose_matvec(residual), residual @ expected, atol=1e-10)
+    weight, matrix, residual = (np.random.default_rng(3).random(size) for size in (N, (2, P + 1), (2, N)))
+    augmented = np.column_stack([expected, np.ones(N)])
+    np.testing.assert_allclose(rows.matvec(matrix), matrix @ augmented.T, atol=1e-11)
+    np.testing.assert_allclose(rows.transpose_matvec(residual), residual @ augmented, atol=1e-10)
     np.testing.assert_allclose(rows.sandwich(weight), sandwich(expected, weight), atol=1e-7)
 
 

@@ -70,7 +70,9 @@ def test_sums_maps_and_takes_are_those_of_memory(stored, far):
 
     for ours, theirs in zip(here.sum(function), there.sum(function), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    of_blocks = [data.map(lambda block: (block.start, block.rows.matvec(np.ones((1, P))))) for data in (here, there)]
+    of_blocks = [
+        data.map(lambda block: (block.start, block.rows.matvec(np.ones((1, P + 1))))) for data in (here, there)
+    ]
     for ours, theirs in zip(*of_blocks, strict=True):
         assert ours[0] == theirs[0]
         np.testing.assert_array_equal(ours[1], theirs[1])
