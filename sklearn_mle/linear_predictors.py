@@ -148,6 +148,20 @@ class LinearPredictors:
             eta += offset
         return eta
 
+    def largest_change(self, step: Array, largest: Array) -> float:
+        """Return a bound of how far a step of theta moves a row's predictors apart, without a pass over the rows.
+
+        Of several predictors it is their range that counts: what they have in common changes no probability.
+
+        Parameters
+        ----------
+        step : ndarray of shape (size,)
+        largest : ndarray of shape (p,)
+            The largest absolute entry of each column.
+        """
+        moved = np.abs(self.matrix(step)) @ np.append(largest, 1.0)
+        return float(moved[0] if len(moved) == 1 else 2 * moved.max())
+
     def pull_back(self, rows: Rows, gradient: Array) -> Array:
         """Return the adjoint of eta applied to a rowwise gradient (q, n): likelihood's matrix layout (q, p + 1)."""
         return rows.transpose_matvec(gradient)

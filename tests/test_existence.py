@@ -10,6 +10,7 @@ from sklearn_mle.fitting import FitOptions, certify, fit
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
+from sklearn_mle.solvers import Solution, Status
 from tests.separated import SEPARATED, objective_of, overlapping, quasi
 
 # A bound that is attained may fall short of what it bounds by the rounding of either.
@@ -97,6 +98,43 @@ def test_separated_data_never_pass(kind, n_classes, with_factor):
         gaps.append(gap)
         assert certificate(objective, theta, factor if with_factor else None, gap, largest(objective)) >= CERTIFIED
     assert min(gaps) < 1e-8, "the test must have gone far enough to be fooled"
+
+
+def ended(objective, now, before):
+    """A solution at one of Newton's points with the factor of an earlier one."""
+    theta, factor, factor_gap = before
+    value, gradient = objective.value_and_gradient(now)
+    gap = 0.5 * factor.squared_norm(gradient)
+    return Solution(now, value, gradient, gap, factor, factor_gap, Status.CONVERGED, 1, theta)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_factor_from_before_proves_existence_where_its_own_gap_does_not(n_classes, monkeypatch):
+    objective = objective_of(*overlapping(n_classes, n=400), n_classes)
+    points = list(newton(objective, 8))
+    doubtful = [k for k, point in enumerate(points) if certificate(objective, *point, largest(objective)) > CERTIFIED]
+    solution = ended(objective, points[-1][0], points[max(doubtful)])
+    for dear in ("hessian_factor", "find_recession"):
+        monkeypatch.setattr(certify, dear, None)
+    verdict = certify.certify(
+        objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
+    )
+    assert verdict.solution is solution
+    assert verdict.recession is None
+
+
+@pytest.mark.parametrize("kind", SEPARATED)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_factor_from_before_proves_nothing_on_separated_data(kind, n_classes):
+    objective = objective_of(*SEPARATED[kind](n_classes), n_classes)
+    points = [point for point in newton(objective, 25) if point[2] > 1e-13]
+    for k, before in enumerate(points[:-1]):
+        for now, _, _ in points[k + 1 : k + 4]:
+            solution = ended(objective, now, before)
+            verdict = certify.certify(
+                objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
+            )
+            assert verdict.recession is not None
 
 
 def test_weights_count_in_the_certificate():

@@ -147,3 +147,21 @@ def test_a_theta_of_twice_the_precision_keeps_it(name):
     np.testing.assert_allclose(matrix.rounded, predictors.matrix(theta), rtol=1e-14, atol=1e-15)
     beyond = (matrix - predictors.exact_matrix(DoubleDouble.of(theta))).rounded
     np.testing.assert_allclose(2.0**60 * beyond, predictors.matrix(small), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("contrast", [None, sum_to_zero_basis(4)])
+def test_no_row_moves_farther_than_the_largest_change(contrast):
+    rng = np.random.default_rng(11)
+    X = rng.standard_normal((300, 5))
+    predictors = LinearPredictors(5, [Terms()] * (1 if contrast is None else 3), contrast)
+    step = rng.standard_normal(predictors.size)
+    eta = predictors.eta(DenseRows(X), predictors.matrix(step), None)
+    moved = np.abs(eta[0]) if contrast is None else np.ptp(eta, axis=0)
+    bound = predictors.largest_change(step, np.abs(X).max(axis=0))
+    assert moved.max() <= bound < 10 * moved.max()
+    # And one row that has every largest entry, with the signs of the step, moves as far as that.
+    signs = np.sign(predictors.matrix(step)[0, :-1]) * np.sign(predictors.matrix(step)[0, -1])
+    worst = np.abs(X).max(axis=0) * signs
+    if contrast is None:
+        reached = predictors.eta(DenseRows(worst[None]), predictors.matrix(step), None)
+        assert abs(reached[0, 0]) == pytest.approx(bound, rel=1e-12)

@@ -21,8 +21,8 @@ __all__ = ["Verdict", "certify"]
 Array = NDArray[Any]
 
 _ROUNDS = 4
-# Within so many standard errors the curvature is known from the last factor to a factor of exp(1.5 * 2) = 20.
-_NEAR = 2.0
+# Beyond such a change of the predictors hardly anything is left of what was known of the curvature.
+_LONG = 5.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def certify(
                 factor = hessian_factor(objective, solution.theta)
                 gap = 0.5 * factor.squared_norm(solution.gradient)
                 if certificate(objective, solution.theta, factor, gap, largest) < CERTIFIED:
-                    return Verdict(replace(solution, factor=factor, factor_gap=gap, gap=gap))
+                    return Verdict(replace(solution, factor=factor, factor_theta=None, factor_gap=gap, gap=gap))
             except NotPositiveDefiniteError:
                 pass  # flat to rounding along some direction: ask the linear program
         if not decided and objective.predictors.size <= MOST_VARIABLES:
@@ -112,15 +112,17 @@ def certify(
 def _proved(objective: PenalizedNLL, solution: Solution, largest: Array) -> bool:
     """Return whether the solver's own factor proves existence.
 
-    It is of the point before polishing, so its own gap goes with it. Where that gap was not small enough, the final
-    one is taken, at the price of what the curvature may have lost on the way: exp(s) for a way of s, with half as much
-    again for the way's own uncertainty.
+    It is of the point before polishing. The final gap goes with it at the price of what the curvature may have lost on
+    the way, which is exp(r) for the largest change r of a row's predictors (Bach 2010, proposition 1); where that way
+    was long, its own gap does.
     """
     theta, factor = solution.theta, solution.factor
-    before = certificate(objective, theta, factor, solution.factor_gap, largest, thorough=False)
-    if before < CERTIFIED:
-        return True
-    if factor is None or before > _NEAR:
-        return False
-    after = certificate(objective, theta, factor, solution.gap, largest, thorough=False)
-    return math.exp(1.5 * before) * after < CERTIFIED
+
+    def bound(gap: float) -> float:
+        return certificate(objective, theta, factor, gap, largest, thorough=False)
+
+    if solution.factor_theta is not None and solution.gap < solution.factor_gap:
+        change = objective.predictors.largest_change(theta - solution.factor_theta, largest)
+        if change < _LONG and math.exp(change) * bound(solution.gap) < CERTIFIED:
+            return True
+    return bound(solution.factor_gap) < CERTIFIED

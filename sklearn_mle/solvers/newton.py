@@ -86,6 +86,7 @@ def solve_newton(
         gap=result.gap,
         factor=result.factor,
         factor_gap=result.factor_gap,
+        factor_theta=result.factor_theta,
         status=result.mle_status,
         n_iter=max(1, result.nit),
     )
@@ -109,11 +110,12 @@ def _newton(
     value, gradient = known or problem.value_and_gradient(theta)
     reference = value if null_value is None else null_value
     factor: Factor | None = None
+    factor_theta = theta
     status = Status.MAX_ITER
     gap, factor_gap, last, n_iter = math.inf, math.inf, math.inf, 0
     while True:
         if factor is None:
-            factor = _factor(problem, theta)
+            factor, factor_theta = _factor(problem, theta), theta
             factor_gap = math.inf
         white = factor.whiten(gradient)
         gap = 0.5 * float(white @ white)
@@ -134,7 +136,7 @@ def _newton(
         last, n_iter = gap, n_iter + 1
         if problem.observer(theta):
             status = Status.STOPPED
-            factor = _factor(problem, theta)
+            factor, factor_theta = _factor(problem, theta), theta
             gap = factor_gap = 0.5 * factor.squared_norm(gradient)
             break
         if problem.constant_curvature:
@@ -142,10 +144,20 @@ def _newton(
         if chord == 0 or gap > _REMOTE or factor.squared_norm(gradient) > chord * 2 * gap:
             factor = None
     if status is Status.CONVERGED:
-        state = (theta, value, gradient, gap, factor_gap, gap / last if last < math.inf else 1.0)
-        theta, value, gradient, gap, factor, factor_gap = _polish(problem, state, factor, polish, enough)
+        state = (theta, value, gradient, gap, gap / last if last < math.inf else 1.0)
+        of_factor = factor, factor_theta, factor_gap
+        (theta, value, gradient, gap), of_factor = _polish(problem, state, of_factor, polish, enough)
+        factor, factor_theta, factor_gap = of_factor
     return OptimizeResult(
-        x=theta, fun=value, jac=gradient, gap=gap, factor=factor, factor_gap=factor_gap, mle_status=status, nit=n_iter
+        x=theta,
+        fun=value,
+        jac=gradient,
+        gap=gap,
+        factor=factor,
+        factor_gap=factor_gap,
+        factor_theta=factor_theta,
+        mle_status=status,
+        nit=n_iter,
     )
 
 
@@ -163,23 +175,25 @@ def _factor(problem: Problem, theta: Array) -> Factor:
 
 def _polish(
     problem: Problem,
-    state: tuple[Array, float, Array, float, float, float],
-    factor: Factor,
+    state: tuple[Array, float, Array, float, float],
+    of_factor: tuple[Factor, Array, float],
     steps: int,
     enough: float,
-) -> tuple[Array, float, Array, float, Factor, float]:
-    """Return the point after more Newton steps, its gap, and the last factor with the gap where it was formed.
+) -> tuple[tuple[Array, float, Array, float], tuple[Factor, Array, float]]:
+    """Return the point after more Newton steps and its gap; and the last factor, with where and at what gap it is from.
 
     A factor serves as long as a step cuts the gap twentyfold; where that ends before rounding does, it is formed anew.
     One that has just cut it a thousandfold, and then no more, has met rounding. A last step that will leave ``enough``,
     if it only cuts the gap as the one before did, needs no pass to be trusted: the gap that is returned is then that
     before it, and so is the gradient.
     """
-    theta, value, gradient, gap, factor_gap, cut = state
+    theta, value, gradient, gap, cut = state
+    factor, factor_theta, factor_gap = of_factor
     trusted = gap == factor_gap
     for _ in range(steps):
         if gap <= max(enough, _TRUSTED) and gap * cut <= enough:
-            return theta - factor.solve(gradient), value - gap, gradient, gap, factor, factor_gap
+            theta, value = theta - factor.solve(gradient), value - gap
+            break
         candidate = theta - factor.solve(gradient)
         new_value, new_gradient = problem.value_and_gradient(candidate)
         new_gap = 0.5 * factor.squared_norm(new_gradient)
@@ -190,7 +204,7 @@ def _polish(
         if stalled:
             if trusted or problem.constant_curvature:
                 break  # the factor is not to blame: rounding, or a likelihood without a maximum
-            factor = _factor(problem, theta)
+            factor, factor_theta = _factor(problem, theta), theta
             gap = factor_gap = 0.5 * factor.squared_norm(gradient)
         trusted = stalled or swift
-    return theta, value, gradient, gap, factor, factor_gap
+    return (theta, value, gradient, gap), (factor, factor_theta, factor_gap)

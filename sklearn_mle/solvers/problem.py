@@ -87,6 +87,8 @@ class Solution:
         The gap at the point where that factor was formed, at most a few polishing steps before the final one.
     status : Status
     n_iter : int
+    factor_theta : ndarray of shape (size,) or None
+        That point; None where it is theta.
     """
 
     theta: Array
@@ -97,3 +99,4 @@ class Solution:
     factor_gap: float
     status: Status
     n_iter: int
+    factor_theta: Array | None = None
