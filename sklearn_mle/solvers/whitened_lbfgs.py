@@ -17,6 +17,10 @@ __all__ = ["solve_whitened_lbfgs"]
 
 Array = NDArray[Any]
 
+# A point whose curvature has been formed in hope is near enough up to so many times the gap: another curvature would
+# cost more than a step from a little farther away.
+_SPARED = 4.0
+
 
 def solve_whitened_lbfgs(
     problem: Problem, preconditioner: Factor, start: Array, *, gap: float, max_iter: int
@@ -24,13 +28,13 @@ def solve_whitened_lbfgs(
     """Minimize until half the squared whitened gradient is at most ``gap``.
 
     The pass that is expected to be the last forms the curvature, too, where the problem has one to form: the caller
-    is about to ask for it there.
+    is about to ask for it there. That point is then near enough within four times ``gap``.
 
     The returned gap is the preconditioner's estimate, not a certificate: the caller checks it against the full
     curvature at the end.
     """
     walk = _Walk(problem, preconditioner, start, gap)
-    if walk.best.gap > gap and max_iter > 0:
+    if not walk.arrived and max_iter > 0:
         minimize(
             walk.function,
             np.zeros_like(start),
@@ -53,13 +57,17 @@ class _Walk:
         self.problem, self.preconditioner, self.start, self.gap = problem, preconditioner, start, gap
         self.n_iter, self.stopped = 0, False
         self._gaps = (np.inf, np.inf)
+        self._expanded: Array | None = None
         self.best, white = self._evaluate(start)
         self.length = float(np.sqrt(white @ white))
         self._first: tuple[float, Array] | None = (self.best.value, white * self.length)
 
     def _evaluate(self, theta: Array) -> tuple[Solution, Array]:
-        expand = self.problem.expand if self._ends() else None
-        value, gradient = (expand or self.problem.value_and_gradient)(theta)
+        if self.problem.expand is not None and self._ends():
+            self._expanded = theta
+            value, gradient = self.problem.expand(theta)
+        else:
+            value, gradient = self.problem.value_and_gradient(theta)
         white = self.preconditioner.whiten(gradient)
         estimate = 0.5 * float(white @ white)
         self._gaps = self._gaps[1], estimate
@@ -69,6 +77,11 @@ class _Walk:
         """Return whether the next point is the last one, if the gap shrinks as it just did."""
         before, last = self._gaps
         return before < np.inf and last * (last / before) <= self.gap
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the best point is near enough."""
+        return self.best.gap <= (_SPARED * self.gap if self.best.theta is self._expanded else self.gap)
 
     def function(self, u: Array) -> tuple[float, Array]:
         if self._first is not None:
@@ -83,7 +96,7 @@ class _Walk:
 
     def callback(self, u: Array) -> None:
         self.n_iter += 1
-        if self.best.gap <= self.gap:
+        if self.arrived:
             raise StopIteration
         if self.problem.observer(self.best.theta):
             self.stopped = True
@@ -91,7 +104,7 @@ class _Walk:
 
     def solution(self, max_iter: int) -> Solution:
         status = Status.ROUNDING
-        if self.best.gap <= self.gap:
+        if self.arrived:
             status = Status.CONVERGED
         elif self.stopped:
             status = Status.STOPPED
