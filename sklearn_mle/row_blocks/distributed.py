@@ -138,6 +138,10 @@ class DistributedRowBlocks(RowBlocks):
         data.n_passes = self.n_passes
         return data
 
+    def in_single_precision(self) -> "DistributedRowBlocks":
+        """Return the same data as it is: a pass over partitions is seldom short of memory traffic."""
+        return self
+
     def with_target(self, target: Target, n_predictors: int | None = None) -> "DistributedRowBlocks":
         """Return the same rows with another y and offset: what ``target`` makes of them, in every partition."""
         n_predictors = self.n_predictors if n_predictors is None else n_predictors
