@@ -128,9 +128,9 @@ def test_a_factor_from_before_proves_existence_where_its_own_gap_does_not(n_clas
 def test_a_factor_from_before_proves_nothing_on_separated_data(kind, n_classes):
     objective = objective_of(*SEPARATED[kind](n_classes), n_classes)
     points = [point for point in newton(objective, 25) if point[2] > 1e-13]
-    for k, before in enumerate(points[:-1]):
-        for now, _, _ in points[k + 1 : k + 4]:
-            solution = ended(objective, now, before)
+    for k in range(0, len(points) - 2, 4):
+        for now in points[k + 1][0], points[k + 2][0]:
+            solution = ended(objective, now, points[k])
             verdict = certify.certify(
                 objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
             )
