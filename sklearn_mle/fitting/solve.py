@@ -275,14 +275,16 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) 
     """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
     local, share = _sample_objective(objective)
     predictors = objective.predictors
-    sub_problem = replace(_problem(local, None), expand=local.expand)
+    sub_problem = _problem(local, None)
     if _worth_a_sample(local):
         theta, factor = _sample_optimum(local, start, options)
         start = solve_whitened_lbfgs(sub_problem, factor, theta, gap=_ROUGH, max_iter=_SAMPLE_PASSES).theta
     elif predictors.shape[1] > _DEAR_CURVATURE:
         factor = sub_problem.safe_factor(start)
         start = solve_whitened_lbfgs(sub_problem, factor, start, gap=_ROUGH, max_iter=_SAMPLE_PASSES).theta
-    end = solve_newton(sub_problem, start, tol=_ROUGH, max_iter=options.max_iter, null_value=np.inf, polish=0)
+    end = solve_newton(
+        sub_problem, start, tol=_ROUGH, max_iter=options.max_iter, null_value=np.inf, polish=0, chord=_CHORD
+    )
     factor = end.factor if end.factor is not None else sub_problem.safe_factor(end.theta)
     return end.theta, factor.times(1 / share)
 
@@ -321,8 +323,6 @@ def _lbfgs(
     if null_value is None:
         null_value = problem.value_and_gradient(start)[0]
     formed = affordable(objective)
-    if formed:
-        problem = replace(problem, expand=objective.expand)
     theta, n_iter = start, 0
     while True:
         factor = problem.safe_factor(theta) if formed else preconditioner(objective, theta)
