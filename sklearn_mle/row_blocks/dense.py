@@ -130,8 +130,8 @@ class DenseRows:
             second += np.dot(w, piece)
             np.maximum(largest, _column_maxima(piece), out=largest)
         largest = np.sqrt(largest)
-        vanished = np.flatnonzero(largest == 0)  # zeros, or so small that their squares are
-        if len(vanished):
+        if not largest.all():  # zeros, or so small that their squares are
+            vanished = np.flatnonzero(largest == 0)
             largest[vanished] = np.abs(self._X[:, vanished]).max(axis=0)
         return first, second, largest
 
@@ -264,6 +264,8 @@ def _column_maxima(block: Array) -> Array:
 def _cross_product(X: Array, weight: Array) -> Array:
     """Return X.T @ diag(weight) @ X, piece by piece: the weighted copy of a piece is still at hand for its product."""
     n, p = X.shape
+    if n * p * p <= _SMALL_PRODUCT:
+        return _piece_product(X, weight)
     longest = max(_PIECE_ROWS, _SMALL_PRODUCT // max(p * p, 1), min(2 * p, _WIDE_PIECE // max(p, 1)))
     step = max(1, -(-n // max(1, -(-n // longest))))
     total = _piece_product(X[:step], weight[:step])
