@@ -80,8 +80,8 @@ class LinearPredictors:
                 used[k, slice(n_columns) if term.active is None else term.active] = True
             used[k, n_columns] = term.intercept
         self.used = used
-        self._index = None if used.all() else np.flatnonzero(used)
-        self.size = int(used.sum())
+        self.size = int(np.count_nonzero(used))
+        self._index = None if self.size == used.size else np.flatnonzero(used)
         self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
 
     @cached_property

@@ -235,10 +235,9 @@ class Expansion:
     task_name: ClassVar[str] = "mle-nll-gradient-curvature"
 
     def __call__(self, block: RowBlock) -> tuple[float, Array, Array]:
-        eta = self.at.eta(block)
-        value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
-        gradient = self.at.predictors.pull_back(block.rows, gradient)
-        return value, gradient, _curvature(self.at, block, self.likelihood.hessian(block.y, eta))
+        eta, of = self.at.eta(block), self.likelihood.total_gradient_and_hessian
+        value, gradient, hessian = of(block.y, eta, block.weight)
+        return value, self.at.predictors.pull_back(block.rows, gradient), _curvature(self.at, block, hessian)
 
 
 @dataclass(slots=True)

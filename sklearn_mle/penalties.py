@@ -34,7 +34,7 @@ class NoPenalty:
     convex = True
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        return 0.0, np.zeros_like(theta)
+        return 0.0, np.zeros(theta.shape, theta.dtype)
 
     def add_hessian(self, matrix: Array, theta: Array) -> Array:
         return matrix

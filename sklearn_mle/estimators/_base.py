@@ -1,5 +1,6 @@
 """The one fit path of every estimator: validate on the side, solve, publish once, then warn."""
 
+import inspect
 import math
 import warnings
 from abc import abstractmethod
@@ -73,11 +74,19 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         listed = {name: of for name, of in declared.items() if name in names and isinstance(of, list)}
         return {name: [make_constraint(one) for one in of] for name, of in listed.items()}
 
+    @classmethod
+    @cache
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = inspect.signature(cls.__init__).parameters
+        return {name: parameters[name].default for name in cls._get_param_names()}
+
     def _validate_params(self) -> None:
         # Scikit-learn makes its constraints anew for every fit; it is asked where one is not met, for its words.
-        given = self.get_params(deep=False)
+        given, defaults = self.get_params(deep=False), self._defaults()
         for name, constraints in self._constraints().items():
-            if not any(constraint.is_satisfied_by(given[name]) for constraint in constraints):
+            value = given[name]
+            # A default needs no check, and most parameters are left at theirs.
+            if value is not defaults[name] and not any(one.is_satisfied_by(value) for one in constraints):
                 super()._validate_params()
 
     def __sklearn_tags__(self) -> Any:
@@ -228,7 +237,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
 
     def _publish(self, state: dict[str, Any]) -> None:
         """Replace the previous fit's state by this one, in one assignment."""
-        stale = getattr(self, "_published", ())
+        stale = set(getattr(self, "_published", ()))
         kept = {name: value for name, value in vars(self).items() if name not in stale}
         self.__dict__ = {**kept, **state, "_published": tuple(state)}
 

@@ -58,8 +58,10 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
         if span <= max(_TABLE_SIZE, integers.size):
             shifted = integers - low if low else integers
             present = np.bincount(shifted, minlength=span) > 0
+            if present.all():
+                return np.arange(low, low + span).astype(y.dtype.newbyteorder("=")), shifted
             classes = (np.flatnonzero(present) + low).astype(y.dtype.newbyteorder("="))
-            return classes, shifted if present.all() else (np.cumsum(present) - 1)[shifted]
+            return classes, (np.cumsum(present) - 1)[shifted]
     # Strings are labels whatever they are; scikit-learn's check would sort them all to find that out.
     encoder = LabelEncoder()
     try:

@@ -63,7 +63,8 @@ def validate_training(
         with naming("y"):
             # Of another draft: without X, validate_data forgets the features' names.
             y = validate_data(copy.copy(estimator), y=y, **target_params)
-    check_consistent_length(X, y)
+    if X.shape[0] != y.shape[0]:
+        check_consistent_length(X, y)  # raises, in scikit-learn's words
     return _canonical(X), y, attributes
 
 

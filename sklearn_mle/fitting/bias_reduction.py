@@ -49,9 +49,11 @@ class ReducedPoint:
         Of the information; None where it has vanished.
     """
 
-    def __init__(self, reduced: "BiasReducedNLL", theta: Array) -> None:
-        self._reduced, self.theta = reduced, theta
-        objective = reduced.objective
+    def __init__(
+        self, likelihood: Bernoulli | Categorical, objective: PenalizedNLL, share: float, theta: Array
+    ) -> None:
+        # Not the function whose point it is, which remembers it: that would be a cycle, and keep the rows of a fit.
+        self._likelihood, self._objective, self._share, self.theta = likelihood, objective, share, theta
         self.nll, self.plain = objective.expand(theta)
         self.information = objective.hessian(theta)
         self.factor: Factor | None = None
@@ -61,12 +63,19 @@ class ReducedPoint:
         except NotPositiveDefiniteError:
             self.value = np.inf
             return
-        self.value = self.nll - 0.5 * reduced.share * self.factor.log_determinant
+        self.value = self.nll - 0.5 * share * self.factor.log_determinant
 
     @cached_property
     def gradient(self) -> Array:
         """The gradient of F; the plain one where the information has vanished."""
         return self.plain if self.factor is None else self.plain + self.prior
+
+    @property
+    def known_factor(self) -> Factor:
+        """The factor; NotPositiveDefiniteError is raised where the information has vanished."""
+        if self.factor is None:
+            raise NotPositiveDefiniteError("the information has vanished")
+        return self.factor
 
     @property
     def prior(self) -> Array:
@@ -77,21 +86,18 @@ class ReducedPoint:
     def metrics(self) -> list[Array]:
         """The covariance Q_i of each row's predictors, (q, q, rows) of each block."""
         kept = self._prior_and_metrics[1]
-        return self._reduced.objective.data.map(self._metric) if kept is None else kept
+        return self._objective.data.map(self._metric) if kept is None else kept
 
     @cached_property
     def _inverse(self) -> Array:
-        if self.factor is None:
-            raise NotPositiveDefiniteError("the information has vanished")
-        root = self.factor.unwhiten(np.eye(self.factor.size))
-        return np.dot(root, root.T)
+        return self.known_factor.inverse()
 
     def _metric(self, block: RowBlock) -> Array:
-        return self._reduced.objective.predictors.quadratic(block.rows, self._inverse)
+        return self._objective.predictors.quadratic(block.rows, self._inverse)
 
     @cached_property
     def _prior_and_metrics(self) -> tuple[Array, list[Array] | None]:
-        objective, likelihood = self._reduced.objective, self._reduced.likelihood
+        objective, likelihood = self._objective, self._likelihood
         predictors, at = objective.predictors, objective.at(self.theta)
         keep = objective.data.n_rows * len(at.matrix) ** 2 <= _MOST_KEPT
 
@@ -101,7 +107,7 @@ class ReducedPoint:
             return predictors.pull_back(block.rows, _weighted(slope, block)), metric if keep else None
 
         slopes, metrics = zip(*objective.data.map(slope_and_metric), strict=True)
-        prior = -0.5 * self._reduced.share * predictors.pull_back_theta(sum(slopes[1:], start=slopes[0]))
+        prior = -0.5 * self._share * predictors.pull_back_theta(sum(slopes[1:], start=slopes[0]))
         return prior, list(metrics) if keep else None
 
 
@@ -143,14 +149,34 @@ class BiasReducedNLL:
         NotPositiveDefiniteError
             If the information is singular there.
         """
-        factor = self.at(theta).factor
-        if factor is None:
-            raise NotPositiveDefiniteError("the information has vanished")
-        return factor
+        return self.at(theta).known_factor
 
     def nll(self, theta: Array) -> float:
         """Return the NLL alone."""
         return self.at(theta).nll
+
+    def held_gradient(self, theta: Array, held: ReducedPoint) -> Array:
+        """Return the gradient of F at theta as if the rows' covariances were those of another point: a pass."""
+        predictors, at = self.objective.predictors, self.objective.at(theta)
+
+        def gradient(block: RowBlock, metric: Array) -> tuple[Array]:
+            rowwise = self.likelihood.adjusted_gradient(block.y, at.eta(block), metric, self.share)
+            return (predictors.pull_back(block.rows, _weighted(rowwise, block)),)
+
+        return predictors.pull_back_theta(self.objective.data.sum(gradient, held.metrics)[0])
+
+    def held_curvature(self, theta: Array) -> Array:
+        """Return the prior's part of the derivative of ``held_gradient``, at theta: the cost of one curvature."""
+        point, predictors, at = self.at(theta), self.objective.predictors, self.objective.at(theta)
+        classes = np.eye(len(at.matrix))[:, :, None]
+
+        def bend(block: RowBlock, metric: Array) -> tuple[Array]:
+            eta = at.eta(block)
+            rowwise = np.stack([self.likelihood.information_slope_change(eta, metric, one) for one in classes])
+            return (predictors.curvature(block.rows, _weighted(rowwise, block)),)
+
+        bends = predictors.pull_back_curvature(self.objective.data.sum(bend, point.metrics)[0])
+        return -0.5 * self.share * bends
 
     def prior_curvature(self, theta: Array) -> Array:
         r"""Return the prior's part of F's Hessian, or just less, shape (size, size); the cost of one curvature.
@@ -162,22 +188,13 @@ class BiasReducedNLL:
         and for tr B^2, which would take passes of its own, stands the least that it can be, (tr B)^2 / size, known from
         the gradient. So where the information and this are positive definite together, F curves upwards, and no less.
         """
-        point, predictors, at = self.at(theta), self.objective.predictors, self.objective.at(theta)
-        classes = np.eye(len(at.matrix))[:, :, None]
-
-        def bend(block: RowBlock, metric: Array) -> tuple[Array]:
-            eta = at.eta(block)
-            rowwise = np.stack([self.likelihood.information_slope_change(eta, metric, one) for one in classes])
-            return (predictors.curvature(block.rows, _weighted(rowwise, block)),)
-
-        bends = predictors.pull_back_curvature(self.objective.data.sum(bend, point.metrics)[0])
-        least = np.multiply.outer(2 / (self.share * len(theta)) * point.prior, point.prior)
-        return least - 0.5 * self.share * bends
+        prior = self.at(theta).prior
+        return self.held_curvature(theta) + np.multiply.outer(2 / (self.share * len(theta)) * prior, prior)
 
     def at(self, theta: Array) -> ReducedPoint:
         """Return what is known at theta; the last point is remembered."""
         if self._point is None or (self._point.theta is not theta and not np.array_equal(self._point.theta, theta)):
-            self._point = ReducedPoint(self, theta)
+            self._point = ReducedPoint(self.likelihood, self.objective, self.share, theta)
         return self._point
 
     def hessian_product(self, theta: Array) -> Callable[[Array], Array]:

@@ -1,5 +1,6 @@
 """Fitting the Bernoulli and categorical likelihoods: start, solve, and what is returned when no finite MLE exists."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -187,7 +188,8 @@ class _LogisticFit:
         """Return F at the null model: the class frequencies' entropy, unless offsets or no intercept change it."""
         if not self.options.fit_intercept or self.prepared.data.has_offset:
             return objective.value_and_gradient(null)[0]
-        return float(mass.sum() * np.log(mass.sum()) - mass @ np.log(mass))
+        total = float(mass.sum())
+        return total * math.log(total) - float(mass @ np.log(mass))
 
     def _solve(self, objective: PenalizedNLL, theta: Array, null_value: float) -> Solution:
         return solve(
@@ -220,7 +222,7 @@ class _LogisticFit:
             options = replace(options, max_iter=max(options.max_iter - n_iter, 0))
             theta = near.theta if reduced.at(near.theta).value < reference else null
         solution = solve_bias_reduced(reduced, theta, options, null_value=reference, observer=observer)
-        return replace(solution, n_iter=n_iter + solution.n_iter)
+        return replace(solution, n_iter=n_iter + solution.n_iter) if n_iter else solution
 
     def _report_missing(self, objective: PenalizedNLL, verdict: Verdict) -> None:
         # A regressor of proportions has no names of classes.

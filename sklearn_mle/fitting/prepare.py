@@ -147,5 +147,8 @@ def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_
         products, columns = known
     else:
         columns = Columns.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
-    data = raw.data.standardize(columns.shift if options.fit_intercept else None, columns.scale)
+    # Columns that come standardized are taken as they are.
+    shift = columns.shift if options.fit_intercept and columns.shift.any() else None
+    scale = None if shift is None and (columns.scale == 1).all() else columns.scale
+    data = raw.data.standardize(shift, scale)
     return Prepared(data, columns, raw.unit, raw.n_obs, alpha, feature_names, raw.row_numbers, products)

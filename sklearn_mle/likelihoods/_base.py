@@ -213,6 +213,10 @@ class Likelihood(BaseEstimator, ABC):
         gradient *= weight
         return float(weight @ nll), gradient
 
+    def total_gradient_and_hessian(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array, Array]:
+        """Return what ``total_and_gradient`` does, and the rowwise Hessian, (q, q, n), without the weights."""
+        return *self.total_and_gradient(y, eta, weight), self.hessian(y, eta)
+
 
 def symmetric(first: Array, cross: Array, second: Array) -> Array:
     """Return the rowwise (2, 2, n) matrix [[first, cross], [cross, second]]."""

@@ -60,8 +60,24 @@ class Bernoulli(Likelihood):
         """Return the gradient in eta of the rowwise trace(metric @ information), shape (1, n)."""
         information = self.expected_information(eta)[0]
         information *= metric[0]
-        information *= -np.tanh(0.5 * eta)  # 1 - 2p
+        information *= np.tanh(-0.5 * eta)  # 1 - 2p
         return information
+
+    def adjusted_gradient(self, y: Array, eta: Array, metric: Array, share: float) -> Array:
+        """Return the gradient of the NLL less share / 2 times what ``information_slope`` is the slope of, (1, n).
+
+        To the rounding of its largest entries: for steps, not for where they end.
+        """
+        odd = np.tanh(0.5 * eta)  # 2p - 1, so that p (1 - p) is (1 - odd^2) / 4
+        adjusted = np.square(odd)
+        np.subtract(1.0, adjusted, out=adjusted)
+        adjusted *= metric[0]
+        adjusted *= 0.125 * share
+        adjusted += 0.5
+        adjusted *= odd
+        adjusted += 0.5
+        adjusted -= y
+        return adjusted
 
     def information_slope_change(self, eta: Array, metric: Array, change: Array) -> Array:
         """Return the derivative of ``information_slope`` along a change of eta, shape (1, n)."""
@@ -73,9 +89,9 @@ class Bernoulli(Likelihood):
         return self.information_slope(eta, change[None])[None]
 
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
-        if len(y) < MANY_ROWS or eta.dtype != np.float64:
-            return _exact_total_and_gradient(y, eta[0], weight)
         logit = eta[0]
+        if len(y) < MANY_ROWS or eta.dtype != np.float64:
+            return _exact_total_and_gradient(y, logit, weight)[:2]
         # 1 / (1 + exp(-eta)) keeps its relative accuracy at both ends (an overflow is a probability of zero); numpy's
         # exp is vectorized, scipy's expit is not: 13 microseconds against 71 for 13,000 rows with AVX-512.
         with np.errstate(over="ignore"):
@@ -88,11 +104,19 @@ class Bernoulli(Likelihood):
         with np.errstate(divide="ignore"):
             total -= _sum_of_logarithms(probability) if weight is None else float(weight @ np.log(probability))
         if not math.isfinite(total):
-            return _exact_total_and_gradient(y, logit, weight)
+            return _exact_total_and_gradient(y, logit, weight)[:2]
         probability -= y
         if weight is not None:
             probability *= weight
         return total, probability[None]
+
+    def total_gradient_and_hessian(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array, Array]:
+        if len(y) >= MANY_ROWS or eta.dtype != np.float64:
+            return super().total_gradient_and_hessian(y, eta, weight)
+        total, gradient, information, one = _exact_total_and_gradient(y, eta[0], weight)
+        information /= one
+        information /= one
+        return total, gradient, information[None, None]
 
 
 def _sum(values: Array, weight: Array | None) -> float:
@@ -109,21 +133,23 @@ def _sum_of_logarithms(probability: Array) -> float:
     return float(np.log(products).sum() + np.log(probability[whole:]).sum())
 
 
-def _exact_total_and_gradient(y: Array, logit: Array, weight: Array | None) -> tuple[float, Array]:
-    """Return the total to the relative accuracy of its rows, sharing one exponential with the gradient."""
-    positive = logit > 0
-    small = np.exp(-np.abs(logit))
-    nll: Array = positive - y  # 1 - y or -y, at a third of what np.where costs
+def _exact_total_and_gradient(y: Array, logit: Array, weight: Array | None) -> tuple[float, Array, Array, Array]:
+    """Return the total to the relative accuracy of its rows, the gradient, and exp(-|eta|) with one and it added."""
+    small = np.abs(logit)
+    np.negative(small, out=small)
+    np.exp(small, out=small)
+    one = small + 1
+    probability = (logit > 0).astype(logit.dtype)
+    nll: Array = probability - y  # 1 - y or -y, at a third of what np.where costs
     nll *= logit
     nll += np.log1p(small)
-    gradient = np.where(positive, 1, small)
-    small += 1
-    gradient /= small
-    gradient -= y
+    np.maximum(probability, small, out=probability)
+    probability /= one
+    probability -= y
     if weight is None:
-        return float(nll.sum()), gradient[None]
-    gradient *= weight
-    return float(weight @ nll), gradient[None]
+        return float(nll.sum()), probability[None], small, one
+    probability *= weight
+    return float(weight @ nll), probability[None], small, one
 
 
 def _probability(logit: Array) -> Array:

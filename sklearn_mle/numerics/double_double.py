@@ -57,7 +57,7 @@ class DoubleDouble:
         if isinstance(x, DoubleDouble):
             return x
         high = np.asarray(x, dtype=np.float64)
-        low = np.zeros_like(high) if x.dtype == np.float64 else np.asarray(x - high, dtype=np.float64)
+        low = np.zeros(high.shape) if x.dtype == np.float64 else np.asarray(x - high, dtype=np.float64)
         return cls(high, low)
 
     @classmethod
@@ -124,7 +124,7 @@ class DoubleDouble:
             pieces.append(piece.sum(axis=axis))
             unit = np.ldexp(unit, room - _BITS)
         high, low = _normalized(*pieces)
-        return DoubleDouble(*_normalized(high, low + (rest.sum(axis=axis) + self.low.sum(axis=axis))))
+        return DoubleDouble(*_normalized(high, low + (rest + self.low).sum(axis=axis)))
 
 
 def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:

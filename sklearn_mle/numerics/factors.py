@@ -4,6 +4,7 @@ A factor of A is a matrix R with R'R = A. Two maps are all that solvers, certifi
 ``whiten(g)`` = R^-T g and ``unwhiten(z)`` = R^-1 z. Then A^-1 g = unwhiten(whiten(g)) and g'A^-1 g = |whiten(g)|^2.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -83,6 +84,11 @@ class Factor(ABC):
     def solve(self, vector: Array) -> Array:
         """Return A^-1 vector."""
         return self.unwhiten(self.whiten(vector))
+
+    def inverse(self) -> Array:
+        """Return A^-1."""
+        root = self.unwhiten(np.eye(self.size))
+        return np.dot(root, root.T)
 
     def squared_norm(self, gradient: Array) -> float:
         """Return gradient' A^-1 gradient: twice the Newton decrement's estimate of the gap to the minimum."""
@@ -184,14 +190,20 @@ class _Triangle(Factor):
     def unwhiten(self, step: Array) -> Array:
         return (lapack.dtrtrs(self._upper, step, lower=0, trans=0)[0].T / self.scale).T
 
+    def inverse(self) -> Array:
+        upper = self._upper if self.size <= _MOST_MULTIPLIED else np.triu(self._upper)
+        root = lapack.dtrtri(upper)[0] / self.scale[:, None]
+        return np.dot(root, root.T)
+
     @property
     def log_determinant(self) -> float:
-        return 2 * float(np.log(np.abs(self._upper.diagonal()) * self.scale).sum())
+        diagonal = (self._upper.diagonal() * self.scale).tolist()
+        return 2 * math.fsum(math.log(abs(entry)) for entry in diagonal)
 
     @property
     def least_pivot(self) -> float:
         """The smallest diagonal entry of U: the distance of a column from the span of those before it, at most one."""
-        return float(np.abs(self._upper.diagonal()).min(initial=1.0))
+        return min(map(abs, self._upper.diagonal().tolist()), default=1.0)
 
     @property
     def inverse_norm(self) -> float:
@@ -251,14 +263,16 @@ class CholeskyFactor(_Triangle):
 
     def __init__(self, matrix: Array) -> None:
         diagonal = matrix.diagonal()
-        if not (diagonal.min(initial=1.0) > 0 and diagonal.max(initial=1.0) < np.inf):  # nan is neither
+        listed = diagonal.tolist()  # for a small matrix numpy's extremes would cost as much as the factor
+        if not (min(listed, default=1.0) > 0 and max(listed, default=1.0) < np.inf):
             raise NotPositiveDefiniteError("the diagonal is not positive and finite")
         scale = np.sqrt(diagonal)
         scaled = matrix / scale
         scaled /= scale[:, None]
         # The transpose of a C-ordered symmetric matrix is the Fortran order that LAPACK overwrites in place.
         upper, info = lapack.dpotrf(scaled.T, lower=0, clean=int(len(matrix) <= _MOST_MULTIPLIED), overwrite_a=1)
-        if info or not upper.diagonal().max(initial=1.0) < np.inf:
+        # What is not a number, wherever it was met, has spread to the last pivot.
+        if info or (len(upper) and not upper[-1, -1] < np.inf):
             raise NotPositiveDefiniteError(f"the leading minor of order {info} is not positive")
         super().__init__(upper, scale)
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import cached_property
 from itertools import chain, islice
 from types import TracebackType
 from typing import Any
@@ -33,53 +34,60 @@ class _SingleThreadedBlas:
         self._depth = 0
         self._saved: list[int] = []
         self._own = threading.local()
-        self._libraries: list[Any] | None = None
 
-    def libraries(self) -> list[Any]:
-        if self._libraries is None:
-            self._libraries = ThreadpoolController().lib_controllers
-        return self._libraries
+    @cached_property
+    def _others(self) -> list[Any]:
+        return [lib for lib in self._libraries if lib.user_api != "blas"]
 
+    @cached_property
     def _shared(self) -> list[Any]:
-        return [lib for lib in self.libraries() if lib.user_api == "blas" and not _is_per_thread(lib)]
+        return [lib for lib in self._libraries if lib.user_api == "blas" and not _is_per_thread(lib)]
 
+    @cached_property
     def _per_thread(self) -> list[Any]:
-        return [lib for lib in self.libraries() if lib.user_api == "blas" and _is_per_thread(lib)]
+        return [lib for lib in self._libraries if lib.user_api == "blas" and _is_per_thread(lib)]
+
+    @cached_property
+    def _libraries(self) -> list[Any]:
+        return ThreadpoolController().lib_controllers
 
     def limits_outside(self) -> list[int]:
         """The thread limits that were in force before any fit began."""
         with self._lock:
-            others = [lib.num_threads for lib in self.libraries() if lib.user_api != "blas"]
-            shared = self._saved if self._depth else [lib.num_threads for lib in self._shared()]
+            others = [lib.num_threads for lib in self._others]
+            shared = self._saved if self._depth else [lib.num_threads for lib in self._shared]
             stack = getattr(self._own, "stack", [])
-            own = stack[0] if stack else [lib.num_threads for lib in self._per_thread()]
+            own = stack[0] if stack else [lib.num_threads for lib in self._per_thread]
             return [*others, *shared, *own]
 
     def __enter__(self) -> "_SingleThreadedBlas":
         with self._lock:
             if self._depth == 0:
-                self._saved = [lib.num_threads for lib in self._shared()]
-                _set_shared(self._shared(), [1] * len(self._saved))
+                shared = self._shared
+                self._saved = [lib.num_threads for lib in shared]
+                _set_shared(shared, [1] * len(shared))
             self._depth += 1
         if not hasattr(self._own, "stack"):
             self._own.stack = []
-        self._own.stack.append([lib.num_threads for lib in self._per_thread()])
-        self.limit_this_thread()
+        own = self._per_thread
+        self._own.stack.append([lib.num_threads for lib in own])
+        for lib in own:
+            lib.set_num_threads(1)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for lib, limit in zip(self._per_thread(), self._own.stack.pop(), strict=True):
+        for lib, limit in zip(self._per_thread, self._own.stack.pop(), strict=True):
             lib.set_num_threads(limit)
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
-                _set_shared(self._shared(), self._saved)
+                _set_shared(self._shared, self._saved)
 
     def limit_this_thread(self) -> None:
         """Set the limits that belong to a thread to one, in the calling thread."""
-        for lib in self._per_thread():
+        for lib in self._per_thread:
             lib.set_num_threads(1)
 
     def forget_after_fork(self) -> None:
@@ -88,7 +96,7 @@ class _SingleThreadedBlas:
         self._own = threading.local()
         if self._depth:
             self._depth = 0
-            _set_shared(self._shared(), self._saved)
+            _set_shared(self._shared, self._saved)
 
 
 def _is_per_thread(lib: Any) -> bool:
@@ -96,17 +104,16 @@ def _is_per_thread(lib: Any) -> bool:
 
 
 def _set_shared(libraries: list[Any], limits: list[int]) -> None:
-    for lib, limit in zip(libraries, limits, strict=True):
-        if lib.num_threads == limit:
-            continue
-        # threadpoolctl >= 3.7 lets only the first thread that ever set OpenBLAS's limit set it again, and ignores the
-        # others. This limiter is locked and counted for the whole process, so it takes the control and gives it back.
-        release = getattr(type(lib), "clear_controlling_thread", None)
-        if release is not None:
-            release(force=True)
+    changed = [(lib, limit) for lib, limit in zip(libraries, limits, strict=True) if lib.num_threads != limit]
+    # threadpoolctl >= 3.7 lets only the first thread that ever set OpenBLAS's limit set it again, and ignores the
+    # others. This limiter is locked and counted for the whole process, so it takes the control and gives it back.
+    kinds = {type(lib) for lib, _ in changed if hasattr(lib, "clear_controlling_thread")}
+    for kind in kinds:
+        kind.clear_controlling_thread(force=True)
+    for lib, limit in changed:
         lib.set_num_threads(limit)
-        if release is not None:
-            release(force=True)
+    for kind in kinds:
+        kind.clear_controlling_thread(force=True)
 
 
 single_threaded_blas = _SingleThreadedBlas()

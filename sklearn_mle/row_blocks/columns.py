@@ -86,9 +86,9 @@ class Columns:
         if not centre:
             with np.errstate(over="ignore", under="ignore"):
                 spread, mean = np.hypot(mean, spread), np.zeros_like(mean)
-        constant |= spread == 0
+            constant |= spread == 0
         unit = np.where(constant, 1.0, np.maximum(spread, least_scale))
-        scale = np.exp2(np.clip(np.rint(np.log2(unit)), -1000, 1000))
+        scale = np.exp2(np.minimum(np.maximum(np.rint(np.log2(unit)), -1000), 1000))
         grid = scale / 8
         with np.errstate(over="ignore"):
             steps = mean / grid
@@ -110,7 +110,11 @@ class Columns:
 
     def intercept(self, matrix: DoubleDouble) -> DoubleDouble:
         """Return the intercepts (q,) that go with coefficients (q, p + 1) of the standardized columns, in X's units."""
-        return (matrix * np.append(-self.ratio, 1.0)).sum()
+        if not self.shift.any():
+            return matrix[:, -1]
+        weights = np.ones(len(self.scale) + 1)
+        np.negative(self.ratio, out=weights[:-1])
+        return (matrix * weights).sum()
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients (q, p + 1) of X's own columns as those of the standardized ones."""
@@ -128,7 +132,10 @@ def _measure(data: RowBlocks) -> tuple[Array, Array, Array]:
     # Overflow, underflow, or a mean so far from zero that the difference cancels: those columns are taken again, all
     # of them in one pass. A third is for means that have overflowed themselves.
     # Columns of zeros, of which sparse data have many, are known already.
-    lost = np.flatnonzero((~((second < _HUGE) & (second > _TINY)) | (variance <= _CANCELS * second)) & (largest > 0))
+    kept = (second < _HUGE) & (second > _TINY) & (variance > _CANCELS * second)
+    if kept.all():
+        return mean, spread, largest
+    lost = np.flatnonzero(~kept & (largest > 0))
     for _ in range(2):
         if not len(lost):
             break

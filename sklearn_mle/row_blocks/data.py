@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, starmap
 from typing import Any, ClassVar
 
@@ -189,7 +190,7 @@ class RowBlocks:
         blocks = self._blocks()
         return max(stop - start for start, stop in blocks) + len(blocks)
 
-    @property
+    @cached_property
     def whole(self) -> RowBlock | None:
         """All rows, where they are so few that they are one block."""
         one = len(self._segments) == 1 and len(self._segments[0]) == 1
@@ -255,11 +256,12 @@ class RowBlocks:
         With ``extras``, what ``keep`` returned (or a list of one entry a block), it is ``function(block, extra)``.
         """
         self.n_passes += 1
+        whole = self.whole
+        if whole is not None:
+            return function(whole, *(extras or ()))
         arguments: dict[int, tuple[Any, ...]] = {}
         if extras is not None:
             arguments = {start: (extra,) for (start, _), extra in zip(self._blocks(), extras, strict=True)}
-        if len(self._segments) == 1 and len(self._segments[0]) == 1:
-            return function(self.block(0, self.n_rows), *arguments.get(0, ()))
 
         def work(blocks: list[tuple[int, int]]) -> Iterator[tuple[Any, ...]]:
             return ((self.block(*bounds), *arguments.get(bounds[0], ())) for bounds in blocks)

@@ -99,7 +99,9 @@ def _newton_cg(
             status = Status.CONVERGED
             break
         point = theta, value, gradient
-        found = search(problem.value_and_gradient, point, step, gap, preconditioner.squared_norm, problem.rounding)
+        # Where the curvature is nearly none, the gap is mostly what the residual leaves open: the slope promises less.
+        promised = -0.5 * float(gradient @ step)
+        found = search(problem.value_and_gradient, point, step, promised, preconditioner.squared_norm, problem.rounding)
         if found is None:
             status = Status.ROUNDING
             break

@@ -84,6 +84,20 @@ def test_hessian_products_are_exact(n_classes, kind, active):
     np.testing.assert_allclose(hessian, hessian.T, atol=1e-11)
 
 
+@CASES
+def test_the_gradient_with_the_covariances_held(n_classes, kind, active):
+    objective = reduced(n_classes, kind, active=None if active is None else np.array(active))
+    theta = at(objective)
+    point, step = objective.at(theta), 1e-5
+    np.testing.assert_allclose(objective.held_gradient(theta.copy(), point), point.gradient, rtol=1e-10, atol=1e-12)
+    numeric = [
+        objective.held_gradient(theta + step * e, point) - objective.held_gradient(theta - step * e, point)
+        for e in np.eye(len(theta))
+    ]
+    curvature = point.information + objective.held_curvature(theta)
+    np.testing.assert_allclose(curvature, np.array(numeric) / (2 * step), atol=1e-6)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
 @pytest.mark.parametrize("n", [25, 400])
 def test_the_curvature_of_the_prior_is_just_less_than_the_exact_one(n_classes, n):

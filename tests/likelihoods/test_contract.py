@@ -137,6 +137,18 @@ def test_the_total_is_the_sum_of_the_rows(model, repeats, weighted):
         np.testing.assert_array_equal(after, before)
 
 
+@pytest.mark.parametrize("repeats", [1, 80])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_hessian_beside_the_total_is_that_of_the_rows(model, repeats, weighted):
+    y, eta = np.tile(model.y, repeats), np.tile(model.eta, repeats)
+    weight = np.random.default_rng(2).random(eta.shape[1]) if weighted else None
+    total, gradient, hessian = model.likelihood.total_gradient_and_hessian(y, eta, weight)
+    known_total, known_gradient = model.likelihood.total_and_gradient(y, eta, weight)
+    assert total == known_total
+    np.testing.assert_array_equal(gradient, known_gradient)
+    np.testing.assert_allclose(hessian, model.likelihood.hessian(y, eta), rtol=1e-14, atol=0)
+
+
 @pytest.mark.parametrize("n", [1, MANY_ROWS - 1, *range(MANY_ROWS, MANY_ROWS + 18)])
 def test_the_total_at_the_edges_of_the_chunks(n):
     rng = np.random.default_rng(n)

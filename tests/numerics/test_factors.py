@@ -119,6 +119,25 @@ def test_times_is_the_factor_of_the_multiple(member, multiple):
     np.testing.assert_allclose(factor.solve(matrix @ truth), truth, rtol=1e-9, atol=1e-10 * np.abs(truth).max())
 
 
+@pytest.mark.parametrize("name", [name for name in MEMBERS if "kronecker" not in name])
+def test_the_inverse(name):
+    factor, matrix = MEMBERS[name]
+    scale = np.sqrt(matrix.diagonal())
+    truth = np.linalg.inv(matrix / scale / scale[:, None])
+    np.testing.assert_allclose(factor.inverse() * scale * scale[:, None], truth, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("order", [3, 150, 600])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_a_number_has_no_factor(order, bad):
+    """LAPACK says nothing of it; wherever it stands it spreads to the last pivot."""
+    for row, column in [(0, 0), (0, order - 1), (order // 2, order // 3), (order - 1, order - 1)]:
+        matrix = np.eye(order) + 0.5 / order
+        matrix[row, column] = matrix[column, row] = bad
+        with np.errstate(invalid="ignore"), pytest.raises(NotPositiveDefiniteError):
+            CholeskyFactor(matrix)
+
+
 def test_arguments_are_left_alone(member):
     factor, _ = member
     vector = rng.standard_normal(SIZE)

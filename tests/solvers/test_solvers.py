@@ -184,6 +184,32 @@ def test_newton_cg_goes_round_negative_curvature():
     np.testing.assert_allclose(found.theta, solution, rtol=1e-4)
 
 
+def test_newton_cg_leaves_a_point_where_curvatures_cancel():
+    """The gap is what nearly no curvature leaves open; a step that had to gain a part of it would never be found."""
+
+    def value_and_gradient(theta):
+        x, y = theta
+        return 0.5 * x**2 - 0.5 * y**2 + y**4 / 24, np.array([x, y**3 / 6 - y])
+
+    def hessian(theta):
+        return np.diag([1.0, 0.5 * theta[1] ** 2 - 1])
+
+    # Along the gradient the curvatures of both signs sum to a millionth of each.
+    y = 0.5
+    slope, bend = y - y**3 / 6, 1 - 0.5 * y**2
+    start = np.array([slope * np.sqrt(bend) * (1 + 1e-6), y])
+    found = solve_newton_cg(
+        problem_of(value_and_gradient, hessian),
+        DiagonalFactor(np.ones(2)),
+        start,
+        tol=1e-10,
+        max_iter=100,
+        null_value=None,
+    )
+    assert found.status is Status.CONVERGED
+    np.testing.assert_allclose(np.abs(found.theta), [0, np.sqrt(6)], atol=1e-5)
+
+
 def test_the_tolerance_is_a_part_of_a_small_gain_over_the_null_model():
     problem, _, least = logistic()
 
