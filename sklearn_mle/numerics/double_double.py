@@ -5,8 +5,10 @@ cancels more than that. These numbers need nothing but IEEE double arithmetic, s
 same everywhere.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,10 @@ Array = NDArray[Any]
 # 2^27 + 1 cuts a double in two halves of 26 bits, whose products are exact (Veltkamp's splitting).
 _SPLITTER = 134217729.0
 _BITS = 53
+
+
+# Terms up to which exact sums of Python's floats take a fraction of the time of numpy's calls for them.
+_FEW_TERMS = 64
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,19 @@ class DoubleDouble:
         product, error = _two_product(self.high, other.high)
         return DoubleDouble(*_normalized(product, error + (self.high * other.low + self.low * other.high)))
 
+    def dot(self, vector: Array) -> "DoubleDouble":
+        """Return the products with a vector summed along the last axis."""
+        if self.high.size > _FEW_TERMS:
+            return (self * vector).sum()
+        shape, factors = self.high.shape[:-1], vector.tolist()
+        flat = math.prod(shape), len(factors)
+        rows = zip(self.high.reshape(flat).tolist(), (self.low * vector).reshape(flat).tolist(), strict=True)
+        try:
+            sums = [_summed([*chain(*map(_two_product, row, factors)), *low]) for row, low in rows]
+        except (OverflowError, ValueError):  # of what is not finite, numpy says what it is
+            return (self * vector).sum()
+        return DoubleDouble(*np.array(sums).T.reshape(2, *shape))
+
     def sum(self, axis: int = -1) -> "DoubleDouble":
         """Return the sum along an axis, in no matter what order.
 
@@ -127,6 +146,11 @@ class DoubleDouble:
         return DoubleDouble(*_normalized(high, low + (rest + self.low).sum(axis=axis)))
 
 
+def _summed(terms: list[float]) -> tuple[float, float]:
+    total = math.fsum(terms)
+    return total, math.fsum([*terms, -total])
+
+
 def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """Return a + b rounded, and what the rounding left out (Knuth)."""
     total = a + b
@@ -140,15 +164,15 @@ def _normalized(high: Array, low: Array) -> tuple[Array, Array]:
     return total, low - (total - high)
 
 
-def _two_product(a: Array, b: Array) -> tuple[Array, Array]:
-    """Return a b rounded, and what the rounding left out (Dekker, Veltkamp)."""
+def _two_product(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return a b rounded, and what the rounding left out (Dekker, Veltkamp); of arrays, or of floats."""
     product = a * b
     a_high, a_low = _halves(a)
     b_high, b_low = _halves(b)
     return product, a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
 
 
-def _halves(a: Array) -> tuple[Array, Array]:
+def _halves(a: Any) -> tuple[Any, Any]:
     scaled = _SPLITTER * a
     high = scaled - (scaled - a)
     return high, a - high

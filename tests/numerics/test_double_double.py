@@ -52,6 +52,28 @@ def test_a_sum_along_an_axis(n, axis):
         assert_close(found[k : k + 1], [sum(row)], [sum(map(abs, row))])
 
 
+@pytest.mark.parametrize("n", [0, 1, 7, 21, 22, 500])
+@pytest.mark.parametrize("shape", [(), (3,), (1, 2)])
+def test_a_product_with_a_vector(n, shape):
+    terms, vector = double_double(*shape, n), wide(n)
+    found = terms.dot(vector)
+    assert found.high.shape == found.low.shape == shape
+    for k in np.ndindex(shape):
+        products = [x * Fraction(float(y)) for x, y in zip(exact(terms[k]), vector, strict=True)]
+        assert_close(found[k], [sum(products)], [sum(map(abs, products))])
+
+
+@pytest.mark.parametrize("terms", [[1e300, 1e300, 1.0], [np.inf, 1.0, 1.0], [np.inf, -np.inf, 1.0], [np.nan, 1.0, 1.0]])
+def test_a_product_beyond_float64_is_what_numpy_says(terms):
+    with np.errstate(all="ignore"):
+        found, plain = (
+            DoubleDouble.of(np.array(terms)).dot(np.array([1e10, 1e10, 1.0])),
+            np.array(terms) @ [1e10, 1e10, 1],
+        )
+    assert not np.isfinite(found.rounded)
+    assert not np.isfinite(plain)
+
+
 def test_a_sum_does_not_depend_on_the_order():
     terms = double_double(3000)
     found, reversed_ = terms.sum(), terms[::-1].sum()
