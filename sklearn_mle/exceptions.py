@@ -1,4 +1,4 @@
-"""Warnings with names, one class a cause, so that each can be filtered or turned into an error on its own.
+"""Warnings and errors with names, one class a cause, so that each can be filtered or caught on its own.
 
 ``ConvergenceWarning`` is scikit-learn's own class, re-exported here so that one import serves every filter.
 """
@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 __all__ = [
     "ConvergenceWarning",
     "InfiniteScoreWarning",
+    "NotSupportedError",
     "PerfectFitWarning",
     "RankDeficiencyWarning",
     "SeparationError",
@@ -15,6 +16,14 @@ __all__ = [
     "UnboundedLikelihoodWarning",
     "WorkingMemoryError",
 ]
+
+
+class NotSupportedError(ValueError):
+    """The model, or an option that it was fitted with, has no answer to this call; the message says what has.
+
+    The call itself is well formed: another model or option answers it. An argument that is wrong for every model raises
+    a plain ``ValueError`` or ``TypeError`` instead.
+    """
 
 
 class SeparationWarning(UserWarning):
