@@ -128,8 +128,10 @@ def test_concurrent_fits_share_the_cores(monkeypatch):
     model, y = MODELS["classifier"]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: clone(model).set_params(tol=1.0).fit(X, y), range(8)))
-    # Every thread of the pool has a core, and BLAS none but the thread that calls it.
-    assert 1 <= watched.most <= n_threads() and len(pool_threads() - before) <= n_threads()
+    # Every thread of the pool has a core, and BLAS none but the thread that calls it. Fits that may use one thread
+    # only (OMP_NUM_THREADS=1) need no pool.
+    size = n_threads() if n_threads() > 1 else 0
+    assert min(size, 1) <= watched.most <= size and len(pool_threads() - before) <= size
     assert watched.blas == {1}
     assert [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"] == outside
 
