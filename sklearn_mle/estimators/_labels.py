@@ -10,6 +10,8 @@ from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklearn_mle.numerics.frames import column_names, column_order
+
 __all__ = [
     "class_weights",
     "codes_of",
@@ -36,9 +38,8 @@ def is_soft(y: Any) -> bool:
 
 
 def column_labels(y: Any) -> NDArray[Any] | None:
-    """Return the column labels of a frame of soft labels, None for anything else."""
-    columns = getattr(y, "columns", None)
-    return None if columns is None else np.asarray(columns)
+    """Return the classes that the columns of a frame of soft labels name, None for anything else."""
+    return None if column_names(y) is None else np.asarray(y.columns)
 
 
 def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -147,19 +148,22 @@ def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return soft labels outside a fit, whose columns must be the classes of the fit.
+    """Return soft labels outside a fit, a column for each class of the fit; those of a frame are found by name.
 
     Raises
     ------
     ValueError
-        If there is not one column a class, or a frame's columns are others, or in another order.
+        If there is not one column a class, or a frame's columns are named otherwise.
     """
-    columns = column_labels(y)
-    probabilities = read_soft_labels(check_array(y, dtype=None, input_name="y"))
     fitted = classes.tolist()
-    if probabilities.shape[1] != len(fitted) or not (columns is None or columns.tolist() == fitted):
-        found = f"{probabilities.shape[1]} columns" if columns is None else f"the columns {columns.tolist()}"
-        raise ValueError(f"y of class probabilities must have one column a class, {fitted}, but it has {found}.")
+    order = column_order(y, fitted, "y")
+    rows = check_array(y, dtype=None, input_name="y")
+    probabilities = read_soft_labels(rows if order is None else rows[:, order])
+    if probabilities.shape[1] != len(fitted):
+        raise ValueError(
+            f"y of class probabilities must have one column a class, {fitted}, but it has {probabilities.shape[1]} "
+            "columns."
+        )
     return probabilities
 
 

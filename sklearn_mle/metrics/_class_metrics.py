@@ -13,6 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn_mle.metrics._responses import ClassResponse, takes
 from sklearn_mle.metrics._targets import Target, distinct, encode
 from sklearn_mle.metrics.cross_entropy import read_judged
+from sklearn_mle.numerics.frames import column_order
 from sklearn_mle.numerics.naming import naming
 
 
@@ -61,6 +62,7 @@ def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResp
     with naming("y_true"):
         shape = np.shape(y_true)
         if len(shape) != 1 and shape[1:] != (1,):
+            column_order(y_true, response.labels.tolist(), "y_true")  # to be refused where these are other classes
             return response
         if 0 in shape:
             raise ValueError(f"y_true must hold at least one label; got shape {shape}.")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.exceptions import InfiniteScoreWarning
-from sklearn_mle.metrics._targets import distinct, refuse_number_of_labels
+from sklearn_mle.metrics._targets import distinct, labels_of_columns, refuse_number_of_labels
 from sklearn_mle.metrics._weights import check_weight, read_weight, weighted_mean
 from sklearn_mle.numerics.partitions import Partitions, is_dask
 from sklearn_mle.numerics.stored import blocks_of_rows, in_memory, is_large
@@ -67,20 +67,23 @@ def _judged(judge: Callable[..., tuple[float, ...]], start: int, block: dict[str
         raise ValueError(f"{error} (Rows are numbered from row {start} of the whole.)" if start else error) from error
 
 
-def labels_over_partitions(y_true: Any, y_pred: Any) -> NDArray[Any] | None:
-    """Compute the sorted distinct labels of all partitions: one pass over y_true; None where it holds probabilities.
+def labels_over_partitions(labels: Any, y_true: Any, y_pred: Any) -> Any:
+    """Return the labels of the columns: given, or their names in a frame; None of probabilities without names.
 
-    A partition by itself may lack a class.
+    Otherwise they are the sorted distinct labels of all partitions (one may lack a class): one pass over y_true.
     """
+    known = labels_of_columns(labels, y_true, y_pred)
+    if known is not None:
+        return known
     if np.ndim(y_true) == 2 and y_true.shape[1] > 1:
         return None
     n_classes = 2 if np.ndim(y_pred) == 1 else np.shape(y_pred)[1]
     found = Partitions.of(y_true=y_true).gather(_distinct, "mle-labels") if is_dask(y_true) else [_distinct(y_true)]
     if not found:
         raise ValueError("y_true is empty: at least one row is needed.")
-    labels = distinct(np.concatenate(found))
-    refuse_number_of_labels(labels, n_classes)
-    return labels
+    known = distinct(np.concatenate(found))
+    refuse_number_of_labels(known, n_classes)
+    return known
 
 
 def _distinct(y_true: Any) -> NDArray[Any]:

@@ -49,11 +49,13 @@ class ProbabilityRows:
             return np.log(exact)
 
 
-def read_rows(values: ArrayLike, name: str, *, is_log: bool = False) -> ProbabilityRows:
-    """Read (n, K) rows that sum to 1; (n,) is taken as the second of two classes."""
+def read_rows(values: ArrayLike, name: str, *, is_log: bool = False, order: list[int] | None = None) -> ProbabilityRows:
+    """Read (n, K) rows that sum to 1, their columns in ``order``; (n,) is taken as the second of two classes."""
     with naming("log_proba"):
         is_log = bool(is_log)
     array = as_floats(values, name)
+    if order is not None:
+        array = array[:, order]
     if 0 in array.shape or array.ndim not in (1, 2):
         raise ValueError(f"{name} must have shape (n, K), or (n,) for the second of two classes; got {array.shape}.")
     if array.ndim == 1:

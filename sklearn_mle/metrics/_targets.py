@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
+from sklearn_mle.numerics.frames import column_names, column_order
 from sklearn_mle.numerics.naming import naming
 
 _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table
@@ -45,8 +46,9 @@ def read_target(
 ) -> Target:
     """Read labels (n,) or probability rows (n, K).
 
-    ``labels`` names the K classes in the order of the columns; where they are not given, they are the sorted labels of
-    ``y_true``, which must then be as many as ``n_classes``, the columns that predictions have (if there are any).
+    ``labels`` names the K classes in the order of the columns (those of a frame are put into that order by name); where
+    they are not given, they are the sorted labels of ``y_true``, which must then be as many as ``n_classes``, the
+    columns that predictions have (if there are any).
     """
     with naming("log_proba"):
         is_log = bool(is_log)
@@ -62,8 +64,8 @@ def read_target(
     if len(shape) == 2 and shape[1] > 1:
         if n_classes is not None and shape[1] != n_classes:
             raise ValueError(f"y_true has {shape[1]} columns and y_pred {n_classes}: column k of both is class k.")
-        check_column_order(y_true, known, "y_true")
-        return RowTarget(read_rows(y_true, "y_true", is_log=is_log))
+        order = None if known is None else column_order(y_true, known.tolist(), "y_true", renames=True)
+        return RowTarget(read_rows(y_true, "y_true", is_log=is_log, order=order))
     if is_log:
         raise ValueError(f"y_true must hold log-probability rows (n, K) if log_proba=True; got shape {shape}.")
     with naming("y_true"):
@@ -74,6 +76,7 @@ def read_target(
             refuse_number_of_labels(known, n_classes)
     codes = encode(y, known)
     if codes.min() < 0:
+        _refuse_reals(y[codes < 0])
         row, count = int(codes.argmin()), int((codes < 0).sum())
         raise ValueError(
             f"y_true[{row}] is {y[row : row + 1].tolist()[0]!r}, which is not one of the labels {known.tolist()} "
@@ -102,13 +105,31 @@ def check_labels(labels: ArrayLike) -> NDArray[Any]:
     return known
 
 
-def check_column_order(frame: Any, labels: ArrayLike | None, name: str) -> None:
-    """Refuse a data frame that has the labels as its columns, but in another order."""
-    if labels is None or not hasattr(frame, "columns"):
-        return
-    columns, order = list(frame.columns), np.asarray(labels).tolist()
-    if columns != order and len(columns) == len(order) and set(columns) == set(order):
-        raise ValueError(f"{name} has its columns in the order {columns}, but labels are {order}: pass {name}[labels].")
+def labels_of_columns(labels: ArrayLike | None, y_true: Any, y_pred: Any) -> NDArray[Any] | None:
+    """Labels (K,) of the columns: those that are given, or the names of a frame's columns; None for arrays.
+
+    Raises
+    ------
+    ValueError
+        If both are frames, and the names of their columns are not the same.
+    """
+    if labels is not None:
+        return check_labels(labels)
+    named = column_names(y_pred)
+    if len(np.shape(y_true)) == 2 and np.shape(y_true)[1] > 1:
+        if named is not None:
+            column_order(y_true, named, "y_true")
+        else:
+            named = column_names(y_true)
+    if named is None:
+        return None
+    if len(set(named)) != len(named):
+        raise ValueError(f"The columns of a frame name the classes, so each must be unique; got {named}.")
+    return np.array(named) if all(isinstance(name, str) for name in named) else _objects(named)
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def distinct(y: NDArray[Any], *, expected: int | None = None) -> NDArray[Any]:
@@ -125,11 +146,26 @@ def distinct(y: NDArray[Any], *, expected: int | None = None) -> NDArray[Any]:
     if missing:
         row = next(i for i, label in enumerate(y.tolist()) if _is_missing(label))
         raise ValueError(f"y_true[{row}] is {y[row]}: labels must not be missing; drop or repair such rows.")
+    _refuse_reals(found)
     try:
         return np.sort(found)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in found})
         raise ValueError(f"y_true mixes labels of types {kinds}, which have no order: pass labels=.") from None
+
+
+def _refuse_reals(labels: NDArray[Any]) -> None:
+    """Refuse numbers that are not whole: whoever has them as y_true means probabilities, not the names of classes."""
+    if labels.dtype.kind not in "fO":
+        return
+    reals = (label for label in labels.tolist() if isinstance(label, float) and not label.is_integer())
+    number = next(reals, None)
+    if number is not None and number == number:  # a missing label has an error of its own
+        raise ValueError(
+            f"y_true is one-dimensional, so it is read as labels, but {number} looks like a probability. Pass one "
+            "distribution over the classes as one row, kl_divergence([p], [q]) or entropy([p]), and several as rows "
+            "(n, K). For classes whose names really are such numbers, pass labels=."
+        )
 
 
 def encode(y: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.intp]:

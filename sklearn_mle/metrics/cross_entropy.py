@@ -24,9 +24,10 @@ from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
 from sklearn_mle.metrics._lazy import labels_over_partitions, lie_elsewhere, mean_over_partitions
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
-from sklearn_mle.metrics._targets import LabelTarget, Target, check_column_order, read_target
+from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, read_target
 from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.numerics.frames import column_order
 from sklearn_mle.numerics.naming import naming
 
 
@@ -51,13 +52,16 @@ def cross_entropy(
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, K)
-        What happened: labels, or rows of class probabilities that sum to 1.
+        What happened: labels, or rows of class probabilities that sum to 1. One-dimensional numbers are labels, and
+        refused where they are not whole: one distribution p is passed as one row, ``[p]``.
     y_pred : array-like of shape (n, K) or (n,)
         Predicted probabilities; column k is class k. (n,) values are the probability of the second of two labels.
-        Computed in float64 whatever the dtype.
+        Computed in float64 whatever the dtype. The columns of a data frame are found by name, in ``y_true`` too; those
+        of one without names (0, 1, ...) by position.
     labels : array-like of shape (K,), default=None
         The label of each column, in the order of the columns (scikit-learn's ``log_loss`` sorts them instead). By
-        default the sorted labels of ``y_true``, which must then be as many as the columns.
+        default the names of a frame's columns; otherwise the sorted labels of ``y_true``, which must then be as many
+        as the columns.
     log_proba : bool, default=False
         Whether ``y_pred`` holds logarithms (natural, whatever ``base``) of probabilities. They keep what probabilities
         lose: a probability below 1e-308, or the 1e-20 by which one falls short of 1.
@@ -107,9 +111,7 @@ def cross_entropy(
     """
     unit = nats_in_unit(base)
     if lie_elsewhere(y_true, y_pred, sample_weight):
-        judge = _Judge(
-            cross_entropy_rows, labels_over_partitions(y_true, y_pred) if labels is None else labels, log_proba
-        )
+        judge = _Judge(cross_entropy_rows, labels_over_partitions(labels, y_true, y_pred), log_proba)
         arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
         return mean_over_partitions("cross_entropy", judge, **arguments) / unit
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
@@ -259,9 +261,7 @@ def kl_divergence(
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
     if lie_elsewhere(y_true, y_pred, sample_weight):
-        judge = _Judge(
-            kl_divergence_rows, labels_over_partitions(y_true, y_pred) if labels is None else labels, log_proba
-        )
+        judge = _Judge(kl_divergence_rows, labels_over_partitions(labels, y_true, y_pred), log_proba)
         arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
         return mean_over_partitions("kl_divergence", judge, **arguments) / unit
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
@@ -302,10 +302,11 @@ def read_judged(
     sample_weight: ArrayLike | None = None,
 ) -> tuple[ProbabilityRows, Target, NDArray[np.float64] | None]:
     """Read predictions, the targets that judge them, and weights: all of the same rows."""
-    check_column_order(y_pred, labels, "y_pred")
-    prediction = read_rows(y_pred, "y_pred", is_log=log_proba)
+    known = labels_of_columns(labels, y_true, y_pred)
+    order = None if known is None else column_order(y_pred, known.tolist(), "y_pred", renames=True)
+    prediction = read_rows(y_pred, "y_pred", is_log=log_proba, order=order)
     n, n_classes = prediction.values.shape
-    target = read_target(y_true, labels=labels, n_classes=n_classes)
+    target = read_target(y_true, labels=known, n_classes=n_classes)
     if len(target) != n:
         raise ValueError(f"y_true has {len(target)} rows and y_pred {n}: both must speak of the same rows.")
     return prediction, target, check_weight(sample_weight, n)

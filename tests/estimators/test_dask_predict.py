@@ -216,8 +216,10 @@ def test_soft_labels_in_a_dataframe():
     for name in ("log_likelihood", "score"):
         value = getattr(CLASSIFIERS["three"], name)(rows, frame)
         assert value == pytest.approx(getattr(CLASSIFIERS["three"], name)(X, soft), rel=1e-12)
-    with pytest.raises(ValueError, match="one column a class"):
-        CLASSIFIERS["three"].log_likelihood(rows, frame[[2, 1, 0]])
+        value = getattr(CLASSIFIERS["three"], name)(rows, frame[[2, 0, 1]])
+        assert value == pytest.approx(getattr(CLASSIFIERS["three"], name)(X, soft), rel=1e-12)
+    with pytest.raises(ValueError, match=r"y has the columns \[0, 2\], but the classes are \[0, 1, 2\]"):
+        CLASSIFIERS["three"].log_likelihood(rows, frame[[0, 2]])
 
 
 def test_binomial_counts_are_weighted_by_their_trials():

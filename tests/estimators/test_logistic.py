@@ -124,8 +124,10 @@ def test_a_frame_s_columns_are_the_classes(frame):
     labels = model.predict(X)
     assert model.score(X, labels) == 1.0
     reordered = frame({name: columns[name] for name in ["a", "m", "z"]})
-    with pytest.raises(ValueError, match=r"one column a class, \['z', 'a', 'm'\], but it has the columns \['a'"):
-        model.score(X, reordered)
+    assert model.score(X, reordered) == model.score(X, soft)
+    assert model.log_likelihood(X, reordered) == pytest.approx(model.log_likelihood_)
+    with pytest.raises(ValueError, match=r"the columns \['a', 'm', 'x'\], but the classes are \['z', 'a', 'm'\]"):
+        model.score(X, frame({"a": soft[:, 1], "m": soft[:, 2], "x": soft[:, 0]}))
     with pytest.raises(ValueError, match="but it has 2 columns"):
         model.log_likelihood(X, soft_labels(2))
 

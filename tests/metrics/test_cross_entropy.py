@@ -167,8 +167,51 @@ def test_frames():
         (math.log(2) - math.log(0.75)) / 2
     )
     assert entropy(proba, sample_weight=pd.Series([1, 0])) == pytest.approx(math.log(2), rel=1e-15)
-    with pytest.raises(ValueError, match="y_pred has its columns in the order"):
-        cross_entropy(pd.Series(["a", "b"]), proba, labels=["b", "a"])
+
+
+def test_the_columns_of_frames_are_labels():
+    for make in (pd.DataFrame, pytest.importorskip("polars").DataFrame):
+        q = make({"dog": [0.9, 0.1], "cat": [0.1, 0.9]})
+        p = make({"cat": [0.5, 0.25], "dog": [0.5, 0.75]})
+        # -log 0.9 a row; by position, that of cat would be -log 0.1.
+        assert cross_entropy(["dog", "cat"], q) == pytest.approx(-math.log(0.9), rel=1e-15)
+        assert cross_entropy(["dog", "dog"], q) == pytest.approx(-(math.log(0.9) + math.log(0.1)) / 2, rel=1e-15)
+        assert cross_entropy(["dog", "cat"], q, labels=["cat", "dog"]) == pytest.approx(-math.log(0.9), rel=1e-15)
+        by_hand = -(0.5 * math.log(0.9) + 0.5 * math.log(0.1) + 0.75 * math.log(0.1) + 0.25 * math.log(0.9)) / 2
+        assert cross_entropy(p, q) == pytest.approx(by_hand, rel=1e-14)
+        assert cross_entropy(p, q, labels=["cat", "dog"]) == pytest.approx(by_hand, rel=1e-14)
+        assert kl_divergence(q, make({"cat": [0.1, 0.9], "dog": [0.9, 0.1]})) == 0.0
+        # One frame and one array: the array has the frame's columns.
+        assert kl_divergence(np.array([[0.9, 0.1], [0.1, 0.9]]), q) == 0.0
+        with pytest.raises(ValueError, match=r"y_true has the columns \['cat', 'dog'\], but the classes are"):
+            cross_entropy(p, make({"cat": [0.5, 0.5], "cow": [0.5, 0.5]}))
+        with pytest.raises(ValueError, match=r"'cow', which is not one of the labels \['dog', 'cat'\]"):
+            cross_entropy(["dog", "cow"], q)
+
+
+def test_a_frame_without_names_is_read_by_position():
+    rows = [[0.9, 0.1], [0.1, 0.9]]
+    for frame in (pd.DataFrame(rows), pytest.importorskip("polars").DataFrame(rows, orient="row")):
+        assert cross_entropy(["cat", "dog"], frame) == pytest.approx(-math.log(0.9), rel=1e-15)
+        assert kl_divergence(frame, pd.DataFrame(rows, columns=["dog", "cat"])) == 0.0
+    # Numbers in another order are names.
+    assert cross_entropy([0, 1], pd.DataFrame(rows, columns=[1, 0])) == pytest.approx(-math.log(0.1), rel=1e-15)
+
+
+@pytest.mark.parametrize("metric", [cross_entropy, kl_divergence])
+def test_one_distribution_is_one_row(metric):
+    p, q = [0.2, 0.8], [0.6, 0.4]
+    with pytest.raises(ValueError, match=r"0.2 looks like a probability\. .*kl_divergence\(\[p\], \[q\]\)"):
+        metric(p, q)
+    # The sums of p log q and of p log(p / q).
+    expected = -0.2 * math.log(0.6) - 0.8 * math.log(0.4)
+    if metric is kl_divergence:
+        expected += 0.2 * math.log(0.2) + 0.8 * math.log(0.8)
+    assert metric([p], [q]) == pytest.approx(expected, rel=1e-14)
+    with pytest.raises(ValueError, match=r"entropy\(\[p\]\)"):
+        entropy([0.2, 0.3, 0.5])
+    assert entropy([[0.2, 0.3, 0.5]]) == pytest.approx(1.0296530140645737, rel=1e-14)  # mpmath
+    assert metric([0.5, 1.5], [[1.0, 0.0], [0.0, 1.0]], labels=[0.5, 1.5]) == 0.0  # names of classes, when said so
 
 
 def test_polars_frames():

@@ -92,8 +92,15 @@ def test_frames_series_and_what_is_in_memory():
     assert cross_entropy(rows.y, rows[["a", "b", "c"]], labels=["a", "b", "c"]) == pytest.approx(expected, rel=1e-13)
     assert cross_entropy(LABELS, in_dask(PREDICTED)) == pytest.approx(expected, rel=1e-13)
     assert cross_entropy(in_dask(LABELS), PREDICTED) == pytest.approx(expected, rel=1e-13)
-    with pytest.raises(ValueError, match="y_pred has its columns in the order"):
-        cross_entropy(rows.y, rows[["b", "a", "c"]], labels=["a", "b", "c"])
+    for labels in (["a", "b", "c"], None):
+        assert cross_entropy(rows.y, rows[["b", "c", "a"]], labels=labels) == pytest.approx(expected, rel=1e-13)
+    soft = rows[["a", "b", "c"]]
+    assert kl_divergence(soft, rows[["b", "c", "a"]]) == 0.0
+    with pytest.raises(ValueError, match=r"y_true has the columns \['a', 'b', 'c'\], but the classes are \['x', "):
+        kl_divergence(soft, rows[["b", "c", "a"]].rename(columns={"b": "x"}))
+    numbers = in_dask(PREDICTED[:, 0])
+    with pytest.raises(ValueError, match=r"looks like a probability.* kl_divergence\(\[p\], \[q\]\)"):
+        kl_divergence(numbers, in_dask(PREDICTED[:, 1]))
 
 
 def test_an_infinite_score_is_told_once_with_its_row():

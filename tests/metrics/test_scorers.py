@@ -149,13 +149,15 @@ def test_inputs_of_every_kind():
         assert neg_cross_entropy_scorer(model, container(X_IRIS), Y_IRIS.astype(float)) == pytest.approx(expected)
 
 
-def test_one_hot_frames_in_the_order_of_the_classes():
+def test_one_hot_frames_in_any_order_of_the_classes():
     model = GaussianNB().fit(X_IRIS, np.array(list("abc"))[Y_IRIS])
     soft = pd.DataFrame(np.eye(3)[Y_IRIS], columns=list("abc"))
     hard = neg_cross_entropy_scorer(model, X_IRIS, np.array(list("abc"))[Y_IRIS])
     assert neg_cross_entropy_scorer(model, X_IRIS, soft) == pytest.approx(hard, rel=1e-13)
-    with pytest.raises(ValueError, match="y_true has its columns in the order"):
-        neg_cross_entropy_scorer(model, X_IRIS, soft[["b", "a", "c"]])
+    for scorer in (neg_cross_entropy_scorer, log_likelihood_scorer, neg_kl_divergence_scorer):
+        assert scorer(model, X_IRIS, soft[["b", "c", "a"]]) == pytest.approx(hard, rel=1e-13)
+    with pytest.raises(ValueError, match=r"y_true has the columns \['x', 'y', 'z'\], but the classes are \['a', 'b'"):
+        neg_cross_entropy_scorer(model, X_IRIS, soft.set_axis(["x", "y", "z"], axis=1))
 
 
 def test_expit_of_a_decision_is_what_a_pipeline_scores():

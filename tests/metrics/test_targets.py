@@ -92,19 +92,24 @@ def test_probability_rows():
     assert len(target) == 2
 
 
-def test_a_frame_in_the_order_of_the_labels_is_accepted_and_another_order_refused():
-    frame = pd.DataFrame({"b": [0.5], "a": [0.5]})
-    read_target(frame, labels=["b", "a"])
-    read_target(frame, labels=["x", "y"])
-    with pytest.raises(ValueError, match=r"order \['b', 'a'\], but labels are \['a', 'b'\]: pass y_true\[labels\]"):
-        read_target(frame, labels=["a", "b"])
+def test_the_columns_of_a_frame_are_put_into_the_order_of_the_labels():
+    frame = pd.DataFrame({"b": [0.75], "a": [0.25]})
+    for labels, row in ((["b", "a"], [0.75, 0.25]), (["a", "b"], [0.25, 0.75]), (["x", "y"], [0.75, 0.25])):
+        target = read_target(frame, labels=labels)
+        assert isinstance(target, RowTarget)
+        np.testing.assert_array_equal(target.rows.values, [row])
+    with pytest.raises(ValueError, match=r"y_true has the columns \['b', 'a'\], but the classes are \['a', 'c'\]"):
+        read_target(frame, labels=["a", "c"])
 
 
 @pytest.mark.parametrize(
     ("y", "arguments", "message"),
     [
         (["a", "b"], {"n_classes": 3}, r"2 distinct labels and y_pred 3 columns: pass labels="),
-        ([0.1, 0.2, 0.3], {"n_classes": 2}, r"3 distinct labels .* probabilities are passed as rows \(n, K\)"),
+        ([0.1, 0.2, 0.3], {"n_classes": 2}, r"0.1 looks like a probability.* kl_divergence\(\[p\], \[q\]\)"),
+        ([0.2, 0.8], {}, r"0.2 looks like a probability.* entropy\(\[p\]\)"),
+        ([1.0, 0.8], {"labels": [0, 1]}, r"0.8 looks like a probability"),
+        (np.array([0, 0.8], dtype=object), {}, r"0.8 looks like a probability"),
         (["a", "b"], {"labels": ["a", "b", "c"], "n_classes": 2}, "labels has 3 entries, y_pred 2 columns"),
         (["a", "c", "c"], {"labels": ["a", "b"]}, r"y_true\[1\] is 'c'.*labels \['a', 'b'\] \(2 such rows\)"),
         ([0, 5], {"labels": [0, 1]}, r"y_true\[1\] is 5, which is not one of the labels \[0, 1\] \(1 such rows\)"),
