@@ -40,7 +40,7 @@ class AtEstimate:
     identification : Identification or None
         Dependences among the columns.
     fixed : tuple of int
-        Predictors that are constants on the boundary of their range, and are held there.
+        Predictors that are held: constants on the boundary of their range, or all but the location.
     copies : ndarray of shape (n,)
         How many observations a row stands for: its weight, if that is a frequency, else one.
     """
@@ -109,8 +109,8 @@ class AtEstimate:
 
     @property
     def n_parameters(self) -> int:
-        """Number of estimated parameters, constants on a boundary among them."""
-        return self.predictors.size + len(self.fixed)
+        """Number of estimated parameters, those that are held where they were estimated among them."""
+        return self.predictors.size + sum(self.model.terms[j].intercept for j in self.fixed)
 
     @property
     def n_coefficients(self) -> int:

@@ -23,11 +23,13 @@ from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefi
 from sklearn_mle.numerics.memory import refuse_unless_it_fits
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
-__all__ = ["COVARIANCES", "covariance_of"]
+__all__ = ["COVARIANCES", "MODEL_BASED", "covariance_of"]
 
 Array = NDArray[Any]
 
-COVARIANCES = ("hessian", "expected", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")
+# These take the model for true.
+MODEL_BASED = ("hessian", "expected", "opg")
+COVARIANCES = (*MODEL_BASED, "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")
 _CHUNK = 4096
 # One minus a leverage; less is rounding.
 _LEAST_LEFT = 1e-10

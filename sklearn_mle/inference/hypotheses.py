@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-__all__ = ["HypothesisTest", "chi_squared_test"]
+__all__ = ["HypothesisTest", "chi_squared_test", "likelihood_ratio_of"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,13 @@ def chi_squared_test(name: str, statistic: float, df: float, df_resid: float = m
     if np.isfinite(df_resid):
         return HypothesisTest(name, statistic / df, df, float(stats.f.sf(statistic / df, df, df_resid)), df_resid)
     return HypothesisTest(name, statistic, df, float(stats.chi2.sf(statistic, df)))
+
+
+def likelihood_ratio_of(name: str, statistic: float, df: float, n: float, df_resid: float) -> HypothesisTest:
+    r"""Return the test of twice a difference of log-likelihoods; exactly F for least squares, where df_resid is finite.
+
+    There the statistic is :math:`n \log(\mathrm{RSS}_0 / \mathrm{RSS}_1)`, an increasing function of F.
+    """
+    if np.isfinite(df_resid):
+        statistic = float(np.expm1(statistic / n)) * df_resid
+    return chi_squared_test(name, statistic, df, df_resid)

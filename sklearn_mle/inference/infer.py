@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from sklearn_mle.curvature import MOST_KEPT
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.covariance import covariance_of
-from sklearn_mle.inference.header import against_the_null, header_of, log_likelihood_at
+from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted, log_likelihood_at
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.optimality import WORTH_A_WORD, gap_of
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.request import check_choices, covariance_meant, group_codes
 from sklearn_mle.inference.result import Inference
+from sklearn_mle.inference.small_samples import small_sample_of
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.threads import single_threaded_blas
@@ -83,12 +84,16 @@ def infer(
         For the unpenalized Gaussian with one estimated scale: s^2 = RSS / (n - p) and Student's t, which are exact.
         False is the maximum likelihood scale and the normal distribution.
     dispersion : {None, "pearson"}, default=None
-        ``"pearson"`` is what R's ``glm`` does (and quasi-likelihood): the expected information, with Pearson's
-        X^2 / (n - k) as the dispersion, and Student's t.
+        ``"pearson"`` is what R's ``glm`` does, quasi-likelihood (``quasibinomial``, ``quasipoisson``) included: the
+        expected information, with Pearson's X^2 / (n - k) as the dispersion, and Student's t. The test against the null
+        model is the analysis of deviance by F. For two classes, counts, trials, positive amounts and the Gaussian.
 
     Returns
     -------
     Inference
+        Its header has AIC, BIC and the test against the null model (by F for least squares, as R's ``summary.lm``)
+        only where the covariance takes the likelihood for true: ``"hessian"``, ``"expected"`` and ``"opg"``. A
+        quasi-likelihood has no AIC and BIC.
 
     Raises
     ------
@@ -159,7 +164,8 @@ def infer(
         at = AtEstimate.of(model, data, weight_type, location_only=dispersion is not None or other_scale)
         curvature, bread = covariance_of(at, kind, codes)
         gap = gap_of(at, bread, curvature.divergent is not None)
-        multiple, df, notes = _small_sample(at, kind, small_sample, dispersion, codes)
+        size = small_sample_of(at, kind, small_sample, dispersion, codes)
+        trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
         log_likelihood = log_likelihood_at(at, weight_type)
         kept = model.kept
         header = header_of(
@@ -171,46 +177,16 @@ def infer(
             gap=gap,
             converged=not gap > WORTH_A_WORD if kept is None else kept.converged,
             weight_type=weight_type,
+            criteria=trusted,
         )
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
-            header |= against_the_null(at, data, weight_type, log_likelihood)
-    curvature = replace(curvature, unit=curvature.unit / multiple)
+            header |= against_the_null(
+                at, data, weight_type, log_likelihood, size, dispersion=dispersion, tested=trusted
+            )
+    curvature = replace(curvature, unit=curvature.unit / size.multiple)
     if weight_type == "precision" and model.exact:
         model = _with_the_scale_of(model, at)
-    return Inference.of(model, curvature, df, header, notes)
-
-
-def _small_sample(
-    at: AtEstimate, kind: str, small_sample: bool, dispersion: str | None, groups: Array | None
-) -> tuple[float, float, tuple[str, ...]]:
-    """Return what the covariance is multiplied by, the degrees of freedom of Student's t, and notes."""
-    n, k = at.n_obs, at.n_coefficients
-    if dispersion is not None:
-        pearson = _pearson(at)
-        if n <= k:
-            raise ValueError("dispersion='pearson' needs more observations than coefficients.")
-        total = pearson / (n - k)
-        return total, n - k, (f"The dispersion is Pearson's: {total:.6g} times the maximum likelihood estimate's.",)
-    model_based = kind in ("hessian", "expected")
-    total_weight = float(at.weight.sum())
-    if not (at.model.exact and small_sample and n > k):
-        return (total_weight / n if model_based and at.model.exact else 1.0), math.inf, ()
-    df = n - k if groups is None else float(groups.max())
-    if not model_based:
-        return 1.0, df, ()
-    residual = math.sqrt(total_weight / (n - k)) * math.exp(at.model.coefficients[1, -1])
-    note = f"Residual standard error {residual:.6g} on {n - k:g} degrees of freedom."
-    return total_weight / (n - k), df, (note,)
-
-
-def _pearson(at: AtEstimate) -> float:
-    def block_sum(block: Any) -> tuple[float]:
-        eta = block.offset
-        standardized = (block.y - at.likelihood.mean(eta)) / at.likelihood.standard_deviation(eta)
-        squares = np.square(standardized)
-        return (float(squares.sum() if block.weight is None else block.weight @ squares),)
-
-    return at.objective.data.sum(block_sum)[0] * at.prepared.unit
+    return Inference.of(model, curvature, size.df, header, (*size.notes, *word))
 
 
 def _without_data(model: FittedModel, small_sample: bool) -> Inference:

@@ -10,6 +10,7 @@ from sklearn_mle.inference.covariance import COVARIANCES
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.likelihoods import (
     Bernoulli,
+    Binomial,
     Gamma,
     Gaussian,
     InverseGaussian,
@@ -25,7 +26,7 @@ Array = NDArray[Any]
 
 _WEIGHT_TYPES = ("frequency", "precision", "sampling")
 # Variances proportional to the dispersion, so that Pearson's statistic estimates it.
-_WITH_DISPERSION = (Bernoulli, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie)
+_WITH_DISPERSION = (Bernoulli, Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie)
 
 
 def check_choices(covariance: str, weight_type: str, penalized: str | None, dispersion: str | None) -> None:
@@ -60,7 +61,10 @@ def covariance_meant(
             raise ValueError("penalized='laplace': class weights are no prior; use penalized='sandwich'.")
         if covariance not in ("auto", "hessian", "expected") or dispersion is not None:
             raise ValueError("penalized='laplace' is the inverse of the posterior's curvature: leave covariance alone.")
-    if weight_type == "precision" and len(model.terms) > 1 and not (model.exact or not model.terms[1].intercept):
+    # Pearson's dispersion stands for the one that was estimated, where this did not move the location.
+    replaced = dispersion is not None and model.likelihood.location_free_of_second
+    other = len(model.terms) > 1 and not (model.exact or replaced or not model.terms[1].intercept)
+    if weight_type == "precision" and other:
         raise ValueError(
             "weight_type='precision' divides the variance by the weight, which maximizes another likelihood than the "
             f"weighted one wherever the scale is modelled; {model.name} with {model.likelihood!r} does."

@@ -165,6 +165,10 @@ class Likelihood(BaseEstimator, ABC):
         """Return the standard deviation of y given eta, shape (n,); nan or inf where it does not exist."""
         return self.distribution(eta).std()
 
+    def squared_pearson_residual(self, y: Array, eta: Array) -> Array:
+        """Return (y - mean)^2 / variance given eta, shape (n,): their total is Pearson's X^2."""
+        return np.square((y - self.mean(eta)) / self.standard_deviation(eta))
+
     def quantile_at(self, eta: Array, level: float | Array) -> Array:
         """Return the quantile of y given eta at a level in (0, 1), shape (n,)."""
         return self.distribution(eta).ppf(level)

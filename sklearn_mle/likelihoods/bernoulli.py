@@ -56,6 +56,11 @@ class Bernoulli(Likelihood):
         small /= np.square(1 + small)  # p (1 - p) without the cancellation of 1 - p
         return small[None]
 
+    def squared_pearson_residual(self, y: Array, eta: Array) -> Array:
+        # (y - p)^2 / (p (1 - p)) without the cancellation of 1 - p.
+        root_odds = np.exp(0.5 * eta[0])
+        return np.square((1 - y) * root_odds - y / root_odds)
+
     def information_slope(self, eta: Array, metric: Array) -> Array:
         """Return the gradient in eta of the rowwise trace(metric @ information), shape (1, n)."""
         information = self.expected_information(eta)[0]

@@ -96,6 +96,12 @@ class Binomial(Likelihood):
         """Return the information of one trial, shape (1, 1, n): eta does not say how many there are (``fractions``)."""
         return Bernoulli().expected_information(eta)
 
+    def squared_pearson_residual(self, y: Array, eta: Array) -> Array:
+        if y.ndim == 1:
+            return Bernoulli().squared_pearson_residual(y, eta)
+        fraction, trials = self.fractions(y)
+        return trials * Bernoulli().squared_pearson_residual(fraction, eta)
+
     def fractions(self, y: Array) -> tuple[Array, Array]:
         """Return (2, n) counts as (n,) fractions and numbers of trials, by which to multiply the weights of rows.
 

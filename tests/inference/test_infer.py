@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 import statsmodels.api as sm
+from scipy.stats import chi2
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
@@ -18,6 +19,7 @@ from sklearn.utils.fixes import parse_version
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning
 from sklearn_mle.inference import infer
+from sklearn_mle.inference.covariance import COVARIANCES
 from sklearn_mle.likelihoods import AsymmetricLaplace, StudentT, get_likelihood, likelihood_names
 
 rng = np.random.default_rng(0)
@@ -159,9 +161,43 @@ def test_frequencies_are_repeated_rows(model, y, kind):
     weighted = infer(model.fit(X, y, COPIES), X, y, sample_weight=COPIES, covariance=kind)
     repeated = infer(model.fit(X[rows], y[rows]), X[rows], y[rows], covariance=kind)
     assert_same(weighted.covariance, repeated.covariance)
-    for name in ("observations", "log-likelihood", "AIC", "BIC", "null log-likelihood"):
+    for name in ("observations", "log-likelihood", "null log-likelihood"):
         assert weighted.header[name] == pytest.approx(repeated.header[name], rel=1e-10)
+    for name in ("AIC", "BIC"):
+        assert weighted.header[name] == pytest.approx(repeated.header[name], rel=1e-10, nan_ok=kind.startswith("HC"))
     assert weighted.df == repeated.df
+
+
+@pytest.mark.parametrize("kind", COVARIANCES)
+@pytest.mark.parametrize(
+    ("model", "y"), [(GaussianMLERegressor(), REAL), (MLERegressor("poisson"), COUNTS)], ids=["gaussian", "poisson"]
+)
+def test_what_takes_the_model_for_true_goes_with_no_robust_covariance(model, y, kind):
+    if kind == "kernel":
+        model, y = MLERegressor("laplace"), REAL
+    found = infer(model.fit(X, y), X, y, covariance=kind, groups=GROUPS if kind == "cluster" else None)
+    trusted = kind in ("hessian", "expected", "opg")
+    tests = [name for name in found.header if name.startswith(("LR", "F("))]
+    assert bool(tests) == trusted and ("p of LR" in found.header or "p of F" in found.header) == trusted
+    assert np.isfinite([found.header["AIC"], found.header["BIC"]]).tolist() == [trusted, trusted]
+    assert any("AIC, BIC and the likelihood-ratio test" in note for note in found.notes) != trusted
+    # What describes the fit and tests nothing stays.
+    assert found.header["null log-likelihood"] < found.header["log-likelihood"]
+
+
+def test_the_header_tests_all_slopes_exactly_for_least_squares(gaussian):
+    theirs = sm.OLS(REAL, A).fit()
+    found = infer(gaussian, X, REAL)
+    assert found.header["F(3, 296)"] == pytest.approx(theirs.fvalue, rel=1e-10)
+    assert found.header["p of F"] == pytest.approx(theirs.f_pvalue, rel=1e-8)
+    large = infer(gaussian, X, REAL, small_sample=False)
+    ratio = 2 * (theirs.llf - sm.OLS(REAL, A[:, :1]).fit().llf)
+    assert large.header["LR chi2(3)"] == pytest.approx(ratio, rel=1e-10)
+    assert large.header["p of LR"] == pytest.approx(chi2.sf(ratio, 3), rel=1e-8)
+    precise = infer(
+        GaussianMLERegressor().fit(X, REAL, PRECISIONS), X, REAL, sample_weight=PRECISIONS, weight_type="precision"
+    )
+    assert precise.header["F(3, 296)"] == pytest.approx(sm.WLS(REAL, A, PRECISIONS).fit().fvalue, rel=1e-10)
 
 
 def test_sampling_weights_are_for_sandwiches():
