@@ -4,6 +4,7 @@ import inspect
 import math
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
 from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -21,13 +22,14 @@ from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._scores import checked_score
 from sklearn_mle.estimators._training_data import DistributedTrainingData, Observer, TrainingData
 from sklearn_mle.estimators._validation import (
+    canonical,
     check_offset,
     check_sample_weight,
     validate_features,
 )
 from sklearn_mle.exceptions import SeparationError, SeparationWarning
 from sklearn_mle.fitting import FitOptions, FitResult
-from sklearn_mle.inference.model import FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
+from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.numerics.partitions import is_dask
@@ -106,7 +108,8 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     def condition_number_(self) -> float:
         """Condition number of the standardized design, its columns of unit length; computed when it is asked for."""
         check_is_fitted(self)
-        return math.nan if self._kept.curvature is None else self._kept.curvature.condition
+        kept = self._fitted.kept
+        return math.nan if kept is None or kept.curvature is None else kept.curvature.condition
 
     @abstractmethod
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
@@ -117,7 +120,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         """Validate what fit was given where some of it is Dask's; write nothing on the estimator."""
 
     @abstractmethod
-    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
+    def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         """Translate fitted coefficients, shape (q, p + 1), to public attributes."""
 
     @abstractmethod
@@ -131,10 +134,6 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     @abstractmethod
     def _read_target(self, y: Any) -> NDArray[Any]:
         """Validate a y outside fit and return it as the fitted likelihood reads it."""
-
-    @abstractmethod
-    def _fitted_likelihood(self) -> Likelihood:
-        """Return the likelihood of the fitted model."""
 
     @abstractmethod
     def _prior_precision(self) -> float:
@@ -153,7 +152,16 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
             data = prepare(X, y, sample_weight, offset)
-        known = {**data.attributes, "_needs_offset": offset is not None}
+        options = self._options()
+        fitted = Fitted(
+            likelihood=data.likelihood,
+            terms=_terms(data.likelihood, options),
+            alpha=float(options.alpha),
+            class_weights=data.class_weights,
+            bias_reduction=options.bias_reduction,
+            weight_type="frequency",
+            has_offset=offset is not None,
+        )
         tasks = None
         if getattr(self, "_skl_callbacks", None):
             given = {"sample_weight": sample_weight, "offset": offset}
@@ -163,26 +171,21 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
                 y,
                 {name: value for name, value in given.items() if value is not None},
                 # A previous fit's names would be missed in X; None says that there are none.
-                lambda theta: {"feature_names_in_": None, **known, **self._attributes(theta, None)},
+                lambda theta: {
+                    "feature_names_in_": None,
+                    **data.attributes,
+                    "_fitted": fitted,
+                    **self._attributes(fitted, theta, None),
+                },
             )
-        options = FitOptions(
-            alpha=self._prior_precision(),
-            fit_intercept=self.fit_intercept,
-            scale=getattr(self, "scale", "constant"),
-            solver=self.solver,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            verbose=self.verbose,
-            bias_reduction=getattr(self, "bias_reduction", None),
-        )
         start = self._start((data.likelihood.n_predictors, data.attributes["n_features_in_"] + 1))
         result = data.fit(self, options, start, observer if tasks is None else tasks.observe)
         on_separation = getattr(self, "on_separation", "warn")
         for warning in result.warnings:
             if isinstance(warning, SeparationWarning) and on_separation == "raise":
                 raise SeparationError(str(warning))
-        report = {**self._report(result), **self._degrees(data.likelihood, result)}
-        self._publish({**known, **self._attributes(result.coefficients, result.scale), **report})
+        attributes = self._attributes(fitted, result.coefficients, result.scale)
+        self._publish({**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:
             tasks.finish()
         for warning in _warnings(result):
@@ -191,6 +194,18 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
             warnings.warn(warning, stacklevel=4)
         return self
+
+    def _options(self) -> FitOptions:
+        return FitOptions(
+            alpha=self._prior_precision(),
+            fit_intercept=bool(self.fit_intercept),
+            scale=getattr(self, "scale", "constant"),
+            solver=self.solver,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            verbose=self.verbose,
+            bias_reduction=getattr(self, "bias_reduction", None),
+        )
 
     def _refuse_endless_integers(self) -> None:
         """Raise for a parameter that Python holds and float64 does not."""
@@ -207,7 +222,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             return None
         return start
 
-    def _report(self, result: FitResult) -> dict[str, Any]:
+    def _report(self, fitted: Fitted, result: FitResult) -> dict[str, Any]:
         kept = WhatFitKept(
             result.curvature,
             result.n_parameters,
@@ -216,22 +231,17 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             result.gap,
             result.status is Status.CONVERGED or result.gap <= _NOTICEABLE_GAP,
         )
+        # Degrees of freedom as R and scikit-learn's users count them: constant scales are none.
+        n_coefficients = result.n_parameters - n_constants(fitted.likelihood, fitted.terms)
         return {
-            "_kept": kept,
+            "_fitted": replace(fitted, kept=kept),
             "n_iter_": result.n_iter,
             "n_passes_": result.n_passes,
             "gap_": result.gap,
             "status_": result.status,
             "log_likelihood_": result.log_likelihood,
             "n_obs_": result.n_obs,
-        }
-
-    def _degrees(self, likelihood: Likelihood, result: FitResult) -> dict[str, Any]:
-        """Return degrees of freedom, as R and scikit-learn's users count them: constant scales are none."""
-        terms = self._terms(likelihood)
-        n_coefficients = result.n_parameters - n_constants(likelihood, terms)
-        return {
-            "df_model_": n_coefficients - n_intercepts(likelihood, terms),
+            "df_model_": n_coefficients - n_intercepts(fitted.likelihood, fitted.terms),
             "df_resid_": result.n_obs - n_coefficients,
         }
 
@@ -246,7 +256,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_features(self, X)
         if offset is None:
-            if self._needs_offset:
+            if self._fitted.has_offset:
                 raise ValueError(
                     f"This {type(self).__name__} was fitted with an offset, so it predicts only with one: pass "
                     "offset=, one entry a row of X (offset=0.0 predicts without any)."
@@ -257,17 +267,6 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
         return (n_samples,)
 
-    def _terms(self, likelihood: Likelihood) -> tuple[Terms, ...]:
-        """Return which columns and intercepts each of the likelihood's predictors has as estimated parameters."""
-        location = Terms(True, bool(self.fit_intercept))
-        if isinstance(likelihood, Categorical):
-            return (location,) * likelihood.n_predictors
-        scale = getattr(self, "scale", "constant")
-        terms = [location] + [Terms(False, True)] * (likelihood.n_predictors - 1)
-        if likelihood.second is not None:
-            terms[1] = Terms(scale == "log_linear", isinstance(scale, str))
-        return tuple(terms)
-
     def _fitted_model(self, feature_names: Any = None) -> FittedModel:
         """Return what ``sklearn_mle.inference`` reads of a fitted estimator."""
         check_is_fitted(self)
@@ -275,42 +274,32 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         if names is None:
             names = [f"x{j}" for j in range(self.n_features_in_)]
         classes = getattr(self, "classes_", None)
-        likelihood = self._fitted_likelihood()
+        fitted = self._fitted
         return FittedModel(
             name=type(self).__name__,
-            likelihood=likelihood,
+            likelihood=fitted.likelihood,
             coefficients=self._coefficients(),
-            terms=self._terms(likelihood),
+            terms=fitted.terms,
             features=tuple(str(name) for name in names),
             classes=None if classes is None else tuple(classes.tolist()),
-            alpha=float(self._prior_precision()),
-            class_weighted=getattr(self, "class_weight", None) is not None,
+            alpha=fitted.alpha,
+            class_weighted=fitted.class_weights is not None,
             read=self._read_training,
             read_features=self._validate_predict,
-            kept=self._kept,
-            bias_reduced=getattr(self, "bias_reduction", None) is not None,
+            kept=fitted.kept,
+            bias_reduced=fitted.bias_reduction is not None,
         )
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         """Return the data of the fit, read once more."""
-        if offset is None and self._needs_offset:
-            raise ValueError(f"This {type(self).__name__} was fitted with an offset: pass it too.")
-        data = self._prepare(X, y, sample_weight, offset)
-        if data.X.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {data.X.shape[1]} features, and the fit had {self.n_features_in_}.")
-        classes = data.attributes.get("classes_")
-        if classes is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"y has the classes {classes.tolist()}, and the fit had {self.classes_.tolist()}: give y as it was "
-                "given to fit."
-            )
-        weight = check_sample_weight(sample_weight, len(data.y))
-        of_class = None
-        if getattr(self, "class_weight", None) is not None:
-            own = np.ones(len(data.y)) if weight is None else weight
-            total = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight
-            of_class = np.divide(total, own, out=np.ones_like(own), where=own > 0)
-        return ReadData(data.X, data.y, weight, of_class, data.offset)
+        X, offset = self._validate_predict(X, offset)
+        y, of_class = self._read_training_target(y)
+        check_consistent_length(X, y)
+        return ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
+
+    def _read_training_target(self, y: Any) -> tuple[NDArray[Any], Array | None]:
+        """Return y as the likelihood reads it, and what class weights multiply the rows' weights by."""
+        return self._read_target(y), None
 
     @sum_over_rows
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
@@ -345,10 +334,21 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         weight = check_sample_weight(sample_weight, len(y))
         # Likelihoods are predictors-first: class probabilities are (K, n) there.
         with np.errstate(over="ignore", invalid="ignore"):
-            nll = self._fitted_likelihood().nll(y.T, self._linear_predictors(X, offset))
+            nll = self._fitted.likelihood.nll(y.T, self._linear_predictors(X, offset))
             # A row of weight zero is absent, even where its log-likelihood is infinite.
             total = float(nll.sum() if weight is None else weight[weight > 0] @ nll[weight > 0])
         return -checked_score(total)
+
+
+def _terms(likelihood: Likelihood, options: FitOptions) -> tuple[Terms, ...]:
+    """Return which columns and intercepts each of the likelihood's predictors has as estimated parameters."""
+    location = Terms(True, options.fit_intercept)
+    if isinstance(likelihood, Categorical):
+        return (location,) * likelihood.n_predictors
+    terms = [location] + [Terms(False, True)] * (likelihood.n_predictors - 1)
+    if likelihood.second is not None:
+        terms[1] = Terms(options.scale == "log_linear", isinstance(options.scale, str))
+    return tuple(terms)
 
 
 def _warnings(result: FitResult) -> list[Warning]:

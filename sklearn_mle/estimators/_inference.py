@@ -21,7 +21,6 @@ class InformationCriteriaMixin(ABC):
 
     log_likelihood_: float
     n_obs_: float
-    _kept: WhatFitKept
 
     @abstractmethod
     def _fitted_model(self) -> FittedModel:
@@ -67,13 +66,14 @@ class InformationCriteriaMixin(ABC):
 
     def _unpenalized(self, asked: str) -> WhatFitKept:
         model = self._fitted_model()
+        assert model.kept is not None
         if model.penalized:
             how = "class_weight" if model.class_weighted else "a penalty"
             raise ValueError(
                 f"{asked}() needs the maximum of the likelihood, but this {type(self).__name__} was fitted with {how}. "
                 "Fit without; infer(estimator, X, y, penalized=...) gives the standard errors of such fits."
             )
-        return self._kept
+        return model.kept
 
 
 class RegressorInferenceMixin:

@@ -169,8 +169,8 @@ def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
 
 def weigh_classes(
     class_weight: Any, classes: NDArray[Any], target: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Return codes or class probabilities, and row weights, with the weights of classes applied.
+) -> tuple[NDArray[np.float64] | None, NDArray[Any], NDArray[np.float64] | None]:
+    """Return the weights of classes, and codes or class probabilities and row weights to which they are applied.
 
     Raises
     ------
@@ -183,7 +183,8 @@ def weigh_classes(
         mass = np.ones(len(classes))
     else:
         mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64, copy=False)
-    return weighted_rows(weights_of_classes(class_weight, classes, mass), target, weight)
+    per_class = weights_of_classes(class_weight, classes, mass)
+    return per_class, *weighted_rows(per_class, target, weight)
 
 
 def weights_of_classes(

@@ -6,7 +6,7 @@ an offset that is missing, a level out of range) it says there and once; blocks 
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import signature
 from typing import Any, TypeVar, cast
@@ -88,12 +88,11 @@ def _as_columns(answer: Any) -> Array:
 def light(estimator: Any, *, keep_curvature: bool = False) -> Any:
     """Return the fitted estimator as it travels to the workers: without names, which were checked, and callbacks."""
     light = copy.copy(estimator)
-    left = ["feature_names_in_", "_skl_callbacks"]
+    for attribute in ("feature_names_in_", "_skl_callbacks"):
+        vars(light).pop(attribute, None)
     # The curvature, p^2 numbers, serves nothing but intervals that count the parameters' uncertainty.
     if not keep_curvature:
-        left.append("_kept")
-    for attribute in left:
-        vars(light).pop(attribute, None)
+        light._fitted = replace(light._fitted, kept=None)
     return light
 
 

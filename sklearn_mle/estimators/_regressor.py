@@ -25,6 +25,7 @@ from sklearn_mle.estimators._validation import (
     validate_training,
 )
 from sklearn_mle.inference import infer
+from sklearn_mle.inference.model import Fitted
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.numerics.naming import naming
@@ -110,7 +111,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             y=_checked(likelihood, y),
             sample_weight=weight,
             offset=check_offset(offset, (len(y),)),
-            attributes={**attributes, "_likelihood": likelihood},
+            attributes=attributes,
         )
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
@@ -124,13 +125,13 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         survey = Survey(RealOf(likelihood), X, y, sample_weight, offset)
         rows = survey.rows(RealOf(likelihood), likelihood.n_predictors)
         _refuse_fewer(rows.data.n_rows, least)
-        return DistributedTrainingData(likelihood, rows, {**attributes, "_likelihood": likelihood})
+        return DistributedTrainingData(likelihood, rows, attributes)
 
     def _prior_precision(self) -> float:
         return self.alpha
 
-    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
-        likelihood = self._chosen_likelihood()
+    def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
+        likelihood = fitted.likelihood
         location = coefficients[0]
         state: dict[str, Any] = {
             "coef_": location[:-1].copy(),
@@ -140,7 +141,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         for name, row in zip(likelihood.predictor_names[1:], coefficients[1:], strict=True):
             if name != likelihood.predictor_names[1] or likelihood.second is None:
                 state[f"{name}_"] = float(row[-1])
-            elif self.scale == "log_linear":
+            elif fitted.terms[1].columns:
                 state |= {"scale_coef_": row[:-1].copy(), "scale_intercept_": float(row[-1])}
             else:
                 state["scale_"] = float(np.exp(row[-1]) if scale is None else scale)
@@ -151,14 +152,11 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
     def _coefficients(self) -> Array:
         return self._parameters
 
-    def _fitted_likelihood(self) -> Likelihood:
-        return self._likelihood
-
     def _read_target(self, y: Any) -> NDArray[Any]:
         with naming("y"):
             refuse_times(y, "y")
             y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
-            return _checked(self._likelihood, y)
+            return _checked(self._fitted.likelihood, y)
 
     def _eta(self, X: Any, offset: Array | None) -> Array:
         """Return the linear predictors of validated X, shape (q, n), a degenerate scale (minus) infinity."""
@@ -186,7 +184,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
     def _mean(self, eta: Array) -> Array:
         """Return the mean of each row; the location where there is no mean."""
         try:
-            mean = self._likelihood.mean(eta)
+            mean = self._fitted.likelihood.mean(eta)
         except NotImplementedError:  # a user's likelihood that gives neither mean nor distribution
             return eta[0]
         return np.where(np.isnan(mean), eta[0], mean)
@@ -195,7 +193,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         eta = self._eta(X, offset)
         if self._degenerate:
             return np.repeat(self._mean(eta)[:, None], len(levels), axis=1)
-        return np.stack([self._likelihood.quantile_at(eta, level) for level in levels], axis=1)
+        return np.stack([self._fitted.likelihood.quantile_at(eta, level) for level in levels], axis=1)
 
     @lazy_rows
     def predict(self, X: Any, return_std: bool = False, offset: Any = None) -> Array | tuple[Array, Array]:
@@ -227,7 +225,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         mean = self._mean(eta)
         if not return_std:
             return mean
-        return mean, np.zeros_like(mean) if self._degenerate else self._likelihood.standard_deviation(eta)
+        return mean, np.zeros_like(mean) if self._degenerate else self._fitted.likelihood.standard_deviation(eta)
 
     @lazy_distribution
     def predict_distribution(self, X: Any, offset: Any = None) -> Any:
@@ -252,7 +250,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             If the fit was perfect, so that the distribution is degenerate.
         """
         X, offset = self._validate_predict(X, offset)
-        return self._likelihood.distribution(self._linear_predictors(X, offset))
+        return self._fitted.likelihood.distribution(self._linear_predictors(X, offset))
 
     def sample(self, X: Any, n_samples: int = 1, random_state: Any = None, offset: Any = None) -> Array:
         """Draw outcomes from the distribution of y given X, the parameters taken as known.
@@ -283,7 +281,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         with naming("random_state"):
             generator = check_random_state(random_state)
         X, offset = self._validate_predict(X, offset)
-        distribution = self._likelihood.distribution(self._linear_predictors(X, offset))
+        distribution = self._fitted.likelihood.distribution(self._linear_predictors(X, offset))
         shape = (int(n_samples), X.shape[0])
         with naming("X, offset or n_samples"):
             return np.asarray(distribution.rvs(size=shape, random_state=generator), dtype=float).T

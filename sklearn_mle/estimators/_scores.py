@@ -13,7 +13,8 @@ from sklearn_mle.estimators._labels import is_soft, read_probabilities
 from sklearn_mle.estimators._lazy import mean_over_rows, r2_over_rows, sum_over_rows
 from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
 from sklearn_mle.fitting import best_constant
-from sklearn_mle.likelihoods import Binomial, Likelihood
+from sklearn_mle.inference.model import Fitted
+from sklearn_mle.likelihoods import Binomial
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.stored import in_memory
 
@@ -36,7 +37,7 @@ def checked_score(score: float) -> float:
 class RegressorScoresMixin:
     """R^2, deviance and D^2 of a regressor; they read y as its likelihood does."""
 
-    _likelihood: Likelihood
+    _fitted: Fitted
     _parameters: Array
     predict: Callable[..., Any]
     _validate_predict: Callable[..., Any]
@@ -112,7 +113,7 @@ class RegressorScoresMixin:
             return checked_score(self._total_deviance(y, self._linear_predictors(X, offset), weight))
 
     def _total_deviance(self, y: Array, eta: Array, weight: Array | None) -> float:
-        deviance = self._likelihood.deviance(y.T, eta)
+        deviance = self._fitted.likelihood.deviance(y.T, eta)
         if weight is None:
             return float(deviance.sum())
         return float(weight[weight > 0] @ deviance[weight > 0])
@@ -156,15 +157,17 @@ class RegressorScoresMixin:
         weight = check_sample_weight(sample_weight, len(y))
         with np.errstate(all="ignore"):
             eta = self._linear_predictors(X, offset)
-            null = best_constant(self._likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset)
+            null = best_constant(
+                self._fitted.likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset
+            )
             of_model, of_null = self._total_deviance(y, eta, weight), self._total_deviance(y, null, weight)
             return checked_score(float(1 - np.float64(of_model) / of_null))
 
     def _outcomes(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Return y in the units of predict, and weights: counts become fractions, weighted by their trials."""
-        if np.ndim(y) < 2 or np.shape(y)[1] != 2 or not isinstance(self._likelihood, Binomial):
+        if np.ndim(y) < 2 or np.shape(y)[1] != 2 or not isinstance(self._fitted.likelihood, Binomial):
             return y, sample_weight
-        fraction, trials = self._likelihood.fractions(self._read_target(y).T)
+        fraction, trials = self._fitted.likelihood.fractions(self._read_target(y).T)
         return fraction, trials if sample_weight is None else trials * np.asarray(sample_weight)
 
 

@@ -33,6 +33,8 @@ class TrainingData:
     attributes : dict
         Fitted attributes that are known before solving.
     class_names : sequence of labels or None
+    class_weights : ndarray of shape (n_classes,) or None
+        What class weights are, one a class.
     """
 
     likelihood: Likelihood
@@ -42,6 +44,7 @@ class TrainingData:
     offset: Array | None
     attributes: dict[str, Any]
     class_names: Sequence[Any] | None = None
+    class_weights: Array | None = None
 
     def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
         """Fit the likelihood."""
@@ -69,7 +72,7 @@ class DistributedTrainingData:
 
     Attributes
     ----------
-    likelihood, attributes, class_names
+    likelihood, attributes, class_names, class_weights
         As in TrainingData.
     rows : RawRows
     """
@@ -78,6 +81,7 @@ class DistributedTrainingData:
     rows: RawRows
     attributes: dict[str, Any]
     class_names: Sequence[Any] | None = None
+    class_weights: Array | None = None
 
     def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
         """Fit the likelihood."""

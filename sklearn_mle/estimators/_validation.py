@@ -19,6 +19,7 @@ from sklearn_mle.numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
     "MATRIX",
+    "canonical",
     "check_offset",
     "check_probability_levels",
     "check_real_target",
@@ -65,7 +66,7 @@ def validate_training(
             y = validate_data(copy.copy(estimator), y=y, **target_params)
     if X.shape[0] != y.shape[0]:
         check_consistent_length(X, y)  # raises, in scikit-learn's words
-    return _canonical(X), y, attributes
+    return canonical(X), y, attributes
 
 
 def _is_plain(X: Any) -> bool:
@@ -126,7 +127,7 @@ def validate_features(estimator: Any, X: Any) -> Any:
         return _read(estimator, as_stored(X), reset=False)
 
 
-def _canonical(X: Any) -> Any:
+def canonical(X: Any) -> Any:
     """Return sparse rows with sorted indices and duplicates summed; a copy where they were not."""
     if not getattr(X, "has_canonical_format", True):
         X = X.copy()

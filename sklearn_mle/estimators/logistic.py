@@ -21,6 +21,7 @@ from sklearn_mle.estimators._labels import (
     read_probabilities,
     read_soft_labels,
     weigh_classes,
+    weighted_rows,
     weights_of_classes,
 )
 from sklearn_mle.estimators._lazy import lazy_rows
@@ -28,6 +29,7 @@ from sklearn_mle.estimators._scores import ClassifierScoreMixin
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.fitting import FitResult
+from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.special import log_softmax
@@ -225,7 +227,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         else:
             with naming("y"):
                 classes, target = encode_labels(y)
-        target, weight = weigh_classes(self.class_weight, classes, target, weight)
+        per_class, target, weight = weigh_classes(self.class_weight, classes, target, weight)
         attributes["classes_"] = classes
         return TrainingData(
             likelihood=_likelihood(len(classes)),
@@ -235,6 +237,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
             offset=check_offset(offset, _offset_shape(len(target), len(classes))),
             attributes=attributes,
             class_names=classes.tolist(),
+            class_weights=per_class,
         )
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
@@ -252,25 +255,24 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
             survey = Survey(LabelsOf(), X, y, sample_weight, offset)
             classes = survey.labels
             mass = survey.per_label("weights", classes).sum(axis=0)
-            target = LabelsOf(classes, weights_of_classes(self.class_weight, classes, mass))
+            per_class = weights_of_classes(self.class_weight, classes, mass)
+            target = LabelsOf(classes, per_class)
         likelihood = _likelihood(len(classes))
         rows = survey.rows(target, likelihood.n_predictors, None if soft else classes)
-        return DistributedTrainingData(likelihood, rows, {**attributes, "classes_": classes}, classes.tolist())
+        attributes["classes_"] = classes
+        return DistributedTrainingData(likelihood, rows, attributes, classes.tolist(), per_class)
 
     def _prior_precision(self) -> float:
         return 1 / self.C
 
-    def _attributes(self, coefficients: Array, scale: float | None) -> dict[str, Any]:
+    def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         return {"coef_": coefficients[:, :-1].copy(), "intercept_": coefficients[:, -1].copy()}
 
     def _coefficients(self) -> Array:
         return np.column_stack([self.coef_, self.intercept_])
 
-    def _report(self, result: FitResult) -> dict[str, Any]:
-        return {**super()._report(result), "n_iter_": np.array([result.n_iter], dtype=np.int32)}
-
-    def _fitted_likelihood(self) -> Likelihood:
-        return _likelihood(len(self.classes_))
+    def _report(self, fitted: Fitted, result: FitResult) -> dict[str, Any]:
+        return {**super()._report(fitted, result), "n_iter_": np.array([result.n_iter], dtype=np.int32)}
 
     def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
         return _offset_shape(n_samples, len(self.classes_))
@@ -281,12 +283,19 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         return predictors if offset is None else predictors + offset.T
 
     def _read_target(self, y: Any) -> NDArray[Any]:
+        return _as_read(self._codes_or_probabilities(y), len(self.classes_))
+
+    def _read_training_target(self, y: Any) -> tuple[NDArray[Any], Array | None]:
+        target, of_class = weighted_rows(self._fitted.class_weights, self._codes_or_probabilities(y), None)
+        return _as_read(target, len(self.classes_)), of_class
+
+    def _codes_or_probabilities(self, y: Any) -> NDArray[Any]:
         y = in_memory(y)
         with naming("y"):
             if is_soft(y):
-                return _as_read(read_probabilities(y, self.classes_), len(self.classes_))
+                return read_probabilities(y, self.classes_)
             y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-            return _as_read(codes_of(y, self.classes_), len(self.classes_))
+            return codes_of(y, self.classes_)
 
     @lazy_rows
     def decision_function(self, X: Any, offset: Any = None) -> Array:

@@ -124,7 +124,7 @@ def likelihood_ratio_test(
 
 
 def _bias_reduced(estimator: Any) -> bool:
-    return getattr(open_up(estimator, None)[0], "bias_reduction", None) is not None
+    return read_estimator(open_up(estimator, None)[0]).bias_reduced
 
 
 def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:

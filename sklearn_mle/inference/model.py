@@ -13,7 +13,7 @@ from sklearn_mle.likelihoods import Categorical, Gaussian, Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle.numerics.memory import refuse_unless_it_fits
 
-__all__ = ["FittedModel", "ReadData", "WhatFitKept", "n_constants", "n_intercepts"]
+__all__ = ["Fitted", "FittedModel", "ReadData", "WhatFitKept", "n_constants", "n_intercepts"]
 
 Array = NDArray[Any]
 
@@ -74,6 +74,39 @@ class WhatFitKept:
     log_likelihood: float
     gap: float
     converged: bool
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was fitted, stated once: after fit nothing reads a parameter of the constructor.
+
+    Coefficients are not among it: those are the estimator's attributes.
+
+    Attributes
+    ----------
+    likelihood : Likelihood
+        A copy of what the user gave.
+    terms : tuple of Terms
+        One per predictor of the likelihood: whether it has columns and an intercept that were estimated.
+    alpha : float
+        Precision of the Gaussian prior on the location's coefficients against the total NLL; zero is none.
+    class_weights : ndarray of shape (n_classes,) or None
+        Resolved: "balanced" is the numbers that it stood for.
+    bias_reduction : {"firth"} or None
+    weight_type : {"frequency", "precision", "sampling"}
+    has_offset : bool
+    kept : WhatFitKept or None
+        None while the fit runs, and where the estimator was sent to a worker.
+    """
+
+    likelihood: Likelihood
+    terms: tuple[Terms, ...]
+    alpha: float
+    class_weights: Array | None
+    bias_reduction: str | None
+    weight_type: str
+    has_offset: bool
+    kept: WhatFitKept | None = None
 
 
 @dataclass(frozen=True)

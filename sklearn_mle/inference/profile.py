@@ -194,7 +194,7 @@ def profile_interval(
     with single_threaded_blas, np.errstate(all="ignore"):
         at = AtEstimate.of(model, data, "frequency")
         refuse_other_data(at)
-        profiler = _Profiler(at, getattr(estimator, "bias_reduction", None))
+        profiler = _Profiler(at)
         found = [profiler.profile(place, labels[place], confidence_level, n_points) for place in places]
     return found[0] if one else found
 
@@ -210,10 +210,10 @@ def _place(parameter: Any, labels: list[str]) -> int:
 class _Profiler:
     """A fitted model whose parameters are profiled; theta is the distance from the estimate."""
 
-    def __init__(self, at: AtEstimate, bias_reduction: str | None) -> None:
+    def __init__(self, at: AtEstimate) -> None:
         self.at, self.unit, self.objective = at, at.prepared.unit, at.objective
         self.reduced: BiasReducedNLL | None = None
-        if bias_reduction is not None:
+        if at.model.bias_reduced:
             assert isinstance(at.likelihood, Bernoulli | Categorical)
             self.reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / self.unit)
         changes = [at.prepared.columns.to_original(at.predictors.matrix(e)) for e in np.eye(at.predictors.size)]

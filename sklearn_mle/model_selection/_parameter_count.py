@@ -17,9 +17,9 @@ def parameter_count(estimator: Any) -> float:
     """
     while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
         estimator = estimator.best_estimator_ if hasattr(estimator, "best_estimator_") else estimator.steps[-1][1]
-    kept = getattr(estimator, "_kept", None)
-    if kept is not None:
-        return float(kept.n_parameters)
+    fitted = getattr(estimator, "_fitted", None)
+    if fitted is not None:
+        return float(fitted.kept.n_parameters)
     if not (type(estimator).__module__.startswith("sklearn.linear_model.") and is_classifier(estimator)):
         return float("nan")
     rows = np.atleast_2d(estimator.coef_)

@@ -205,7 +205,7 @@ CASES = [
     Case(
         "other classes than the fit's",
         lambda: infer(logistic(Z), Z, np.where(Y, "a", "b")),
-        Refuses("y has the classes"),
+        Refuses("y holds labels that fit did not see"),
     ),
     Case(
         "a restriction twice",
