@@ -9,6 +9,10 @@ B is the identity, except for the categorical likelihood: there only differences
 orthonormal basis of the vectors that sum to zero. It turns K redundant predictors into K - 1 free ones without
 singling out a class, and leaves an L2 penalty as it is: \|B \beta\| = \|\beta\|. (A reference class, the usual choice,
 would not.)
+
+An offset belongs to a predictor. It has shape (k, n), k <= q: a row for each of the first k predictors, so that (1, n)
+is an offset of the location alone. ``add_offset`` is the only place that adds one; numpy's broadcasting would add the
+location's offset to the logarithm of the scale as well.
 """
 
 from collections.abc import Sequence
@@ -23,7 +27,7 @@ from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.memory import fits, refuse_unless_it_fits
 from sklearn_mle.row_blocks import DenseRows, SparseRows
 
-__all__ = ["LinearPredictors", "Terms", "sum_to_zero_basis"]
+__all__ = ["LinearPredictors", "Terms", "add_offset", "sum_to_zero_basis"]
 
 Array = NDArray[Any]
 Rows = DenseRows | SparseRows
@@ -44,6 +48,13 @@ class Terms:
     columns: bool = True
     intercept: bool = True
     active: NDArray[np.intp] | None = None
+
+
+def add_offset(eta: Array, offset: Array | None) -> Array:
+    """Add the offset (k, n) of the first k predictors to predictors (q, n), in place, and return them."""
+    if offset is not None:
+        eta[: len(offset)] += offset
+    return eta
 
 
 def sum_to_zero_basis(n_classes: int) -> Array:
@@ -144,9 +155,7 @@ class LinearPredictors:
             eta = np.repeat(matrix[:, -1:], rows.n_rows, axis=1)
             if some:
                 eta[some] = rows.matvec(matrix[some])
-        if offset is not None:
-            eta += offset
-        return eta
+        return add_offset(eta, offset)
 
     def largest_change(self, step: Array, largest: Array) -> float:
         """Return a bound of how far a step of theta moves a row's predictors apart, without a pass over the rows.

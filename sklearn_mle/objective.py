@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.linear_predictors import LinearPredictors
+from sklearn_mle.linear_predictors import LinearPredictors, add_offset
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.factors import Factor, RowsUpToRotation, triangle_of
 from sklearn_mle.penalties import Penalty
@@ -356,7 +356,7 @@ class ExactGradient:
         rows = block.rows.exact()
         eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in self.matrix])
         if block.offset is not None:
-            eta = eta + block.offset
+            eta = eta + add_offset(np.zeros(eta.shape), block.offset)
         gradient = self.likelihood.exact_gradient(block.y, eta)
         if block.weight is not None:
             gradient = gradient * block.weight

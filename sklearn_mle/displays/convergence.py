@@ -10,6 +10,7 @@ from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, Unit, axes_for, 
 from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.stored import dot_rows
 
 __all__ = ["ConvergenceDisplay"]
@@ -205,9 +206,7 @@ def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any
     if likelihood.second is not None and not isinstance(scale, str):
         matrix[1, :-1], matrix[1, -1] = 0, np.log(scale)
     eta = dot_rows(matrix[:, :-1], data.X) + matrix[:, -1:]
-    if data.offset is not None:
-        offset = np.atleast_2d(data.offset.T)
-        eta[: len(offset)] += offset
+    add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
     weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight
     used = weight > 0
     nll = likelihood.nll(data.y.T[..., used], eta[:, used])

@@ -28,6 +28,7 @@ from sklearn_mle.inference import infer
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
+from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.real_numbers import refuse_times
 from sklearn_mle.numerics.stored import dot_rows, in_memory
@@ -164,9 +165,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         eta = np.repeat(self._parameters[:, -1:], X.shape[0], axis=1)
         linear = np.flatnonzero(coefficients.any(axis=1))
         eta[linear] += dot_rows(coefficients[linear], X)
-        if offset is not None:
-            eta[0] += offset
-        return eta
+        return add_offset(eta, None if offset is None else offset[None])
 
     @property
     def _degenerate(self) -> bool:

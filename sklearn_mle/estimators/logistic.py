@@ -31,6 +31,7 @@ from sklearn_mle.estimators._validation import check_offset, check_sample_weight
 from sklearn_mle.fitting import FitResult
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
+from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.special import log_softmax
 from sklearn_mle.numerics.stored import dot_rows, in_memory
@@ -280,7 +281,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
     def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
         predictors = dot_rows(self.coef_, X)
         predictors += self.intercept_[:, None]
-        return predictors if offset is None else predictors + offset.T
+        return add_offset(predictors, None if offset is None else np.atleast_2d(offset.T))
 
     def _read_target(self, y: Any) -> NDArray[Any]:
         return _as_read(self._codes_or_probabilities(y), len(self.classes_))

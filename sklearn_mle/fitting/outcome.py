@@ -24,6 +24,9 @@ _EPS = float(np.finfo(np.float64).eps)
 class Outcome:
     """The data of a fit with X standardized and y = unit * (outcome) + centre (+ offset, where y is real).
 
+    The logarithm of the unit of amounts is a shift of their log mean: of its intercept or, where it has none, an
+    offset of every row.
+
     Attributes
     ----------
     data : RowBlocks
@@ -53,17 +56,22 @@ class Outcome:
 
     @classmethod
     def of(cls, likelihood: Likelihood, prepared: Prepared, *, centre: bool) -> "Outcome":
-        """Return the outcome of prepared data in the unit that the likelihood's ``equivariance`` allows."""
+        """Return the outcome of prepared data in the unit that the likelihood's ``equivariance`` allows.
+
+        ``centre`` says whether the location has an intercept, which alone can undo a shift of it.
+        """
         if likelihood.equivariance == "location_scale":
             return cls._real(likelihood, prepared, centre)
         data = prepared.data
         shift = np.zeros(likelihood.n_predictors)
-        unit, log_jacobian = 1.0, 0.0
+        unit, log_jacobian, moved = 1.0, 0.0, 0.0
         if likelihood.equivariance == "scale":
             unit = _unit_of_amounts(data)
             shift = np.array(likelihood.unit_powers) * np.log(unit)
             log_jacobian = data.total(_positive_weight)[0] * float(np.log(unit))
-        scaled = data.with_target(Amount(unit), likelihood.n_predictors)
+            if not centre:
+                moved, shift[0] = -float(shift[0]), 0.0
+        scaled = data.with_target(Amount(unit, moved), likelihood.n_predictors)
         return cls(scaled, prepared, unit, 1.0, shift, _EPS, log_jacobian, data.weight_sum)
 
     @classmethod
@@ -163,11 +171,14 @@ def _unit_of_amounts(data: RowBlocks) -> float:
 
 @dataclass(frozen=True)
 class Amount:
-    """y in a unit."""
+    """y in a unit, and the location's offset moved."""
 
     unit: float
+    moved: float
 
     def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+        if self.moved:
+            offset = np.full((1, y.shape[-1]), self.moved) if offset is None else offset + self.moved
         return y / self.unit, offset
 
 

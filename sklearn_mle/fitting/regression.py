@@ -162,9 +162,9 @@ class _Regression:
         return terms
 
     def _rows(self, fixed: Fixed) -> RowBlocks:
-        """Return the data with an offset for every linear predictor, where there is any."""
+        """Return the data with the values of predictors that are no parameters as their offsets."""
         data, q = self.outcome.data, self.likelihood.n_predictors
-        if not fixed and (not data.has_offset or q == 1):
+        if not fixed:
             return data
         rows = data.with_target(WithFixed(q, fixed), q)
         self._data.append(rows)

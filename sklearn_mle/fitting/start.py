@@ -12,7 +12,7 @@ from sklearn_mle.fitting.solve import affordable, solve
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._location_scale import LocationScale
-from sklearn_mle.linear_predictors import LinearPredictors, Terms
+from sklearn_mle.linear_predictors import LinearPredictors, Terms, add_offset
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
@@ -40,7 +40,7 @@ class Guess:
     ----------
     likelihood : Likelihood
     data : RowBlocks
-        Some rows of the outcome; its offset, if any, has a row for each linear predictor.
+        Some rows of the outcome.
     location : Terms
     second : Terms
         Of the second linear predictor.
@@ -175,8 +175,7 @@ class NLLOfConstants:
 
     def __call__(self, block: RowBlock) -> tuple[float]:
         eta = np.repeat(self.intercepts, block.rows.n_rows, axis=1)
-        if block.offset is not None:
-            eta += block.offset
+        add_offset(eta, block.offset)
         with np.errstate(over="ignore", invalid="ignore"):
             nll = self.likelihood.nll(block.y, eta)
         return (float(nll.sum() if block.weight is None else block.weight @ nll),)

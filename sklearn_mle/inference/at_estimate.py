@@ -37,8 +37,8 @@ class AtEstimate:
     model : FittedModel
     prepared : Prepared
     objective : PenalizedNLL
-    identification : Identification or None
-        Dependences among the columns.
+    identifications : tuple of (Identification or None), one per predictor of the likelihood
+        Dependences among its columns (and its intercept), where it has no prior.
     fixed : tuple of int
         Predictors that are held: constants on the boundary of their range, or all but the location.
     copies : ndarray of shape (n,)
@@ -48,7 +48,7 @@ class AtEstimate:
     model: FittedModel
     prepared: Prepared
     objective: PenalizedNLL
-    identification: Identification | None
+    identifications: tuple[Identification | None, ...]
     fixed: tuple[int, ...]
     copies: Array
 
@@ -73,13 +73,11 @@ class AtEstimate:
         rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
         copies = own[rows] if weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
-        identification = None
-        if not model.alpha:
-            identification = find_dependence(prepared.data, prepared.columns, intercept=intercept)
-        predictors = model.predictors(None if identification is None else identification.active, fixed)
+        identifications = _identifications(model, prepared)
+        predictors = model.predictors([None if each is None else each.active for each in identifications], fixed)
         fitted = _at_fitted_predictors(model, prepared)
         objective = PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
-        return cls(model, prepared, objective, identification, fixed, copies)
+        return cls(model, prepared, objective, identifications, fixed, copies)
 
     @property
     def predictors(self) -> LinearPredictors:
@@ -129,19 +127,30 @@ class AtEstimate:
 
     def curvature(self, factor: Factor, unit: float) -> Curvature:
         """Return what maps a factor in theta to the covariance of the coefficients."""
-        identification = [
-            self.identification if term.columns or (term.intercept and j == 0) else None
-            for j, term in enumerate(self.model.terms)
-        ]
         kept = self.model.kept
         return Curvature(
             factor,
             self.predictors,
             self.prepared.columns,
             unit,
-            None if self.identification is None else identification,
+            self.identifications if any(each is not None for each in self.identifications) else None,
             None if kept is None or kept.curvature is None else kept.curvature.divergent,
         )
+
+
+def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identification | None, ...]:
+    """Return the dependences among the columns of each predictor; a constant column depends on an intercept alone."""
+    found: dict[bool, Identification | None] = {}
+    out: list[Identification | None] = []
+    for j, term in enumerate(model.terms):
+        penalized = model.alpha > 0 and (j == 0 or model.is_classifier)
+        if penalized or not term.columns:
+            out.append(None)
+            continue
+        if term.intercept not in found:
+            found[term.intercept] = find_dependence(prepared.data, prepared.columns, intercept=term.intercept)
+        out.append(found[term.intercept])
+    return tuple(out)
 
 
 def _at_fitted_predictors(model: FittedModel, prepared: Prepared) -> RowBlocks:

@@ -196,12 +196,12 @@ class FittedModel:
             remedy="Fewer columns are needed; predictions and scores need no covariance",
         )
 
-    def predictors(self, active: Array | None = None, fixed: tuple[int, ...] = ()) -> LinearPredictors:
-        """Return the map from free parameters to predictors: of active columns alone, of predictors that are free."""
+    def predictors(self, active: Sequence[Array | None], fixed: tuple[int, ...]) -> LinearPredictors:
+        """Return the map from free parameters to predictors: of each one's active columns, of those not ``fixed``."""
         p = self.coefficients.shape[1] - 1
         terms = [
-            Terms(False, False) if j in fixed else Terms(term.columns, term.intercept, active if term.columns else None)
-            for j, term in enumerate(self.terms)
+            Terms(False, False) if j in fixed else Terms(term.columns, term.intercept, columns)
+            for j, (term, columns) in enumerate(zip(self.terms, active, strict=True))
         ]
         if isinstance(self.likelihood, Categorical):
             basis = sum_to_zero_basis(len(self.terms))

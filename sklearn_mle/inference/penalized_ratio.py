@@ -172,8 +172,9 @@ def _ratio_of(model: FittedModel, data: ReadData, tested: list[int]) -> Hypothes
     """Return the test of the coefficients at these places of the flattened ones."""
     with single_threaded_blas:
         at = AtEstimate.of(model, data, "frequency")
-        if at.identification is not None:
-            names = at.prepared.names(at.identification.dependent)
+        identification = at.identifications[0]
+        if identification is not None:
+            names = at.prepared.names(identification.dependent)
             raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
         assert isinstance(at.likelihood, Bernoulli | Categorical)
         changes = [at.prepared.columns.to_original(at.predictors.matrix(e)) for e in np.eye(at.predictors.size)]

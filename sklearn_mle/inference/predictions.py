@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from sklearn_mle.inference.result import Inference, critical_value
-from sklearn_mle.likelihoods import Categorical, Likelihood
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.stored import dot_rows
 
 __all__ = ["mean_interval", "predictive_interval", "probability_interval"]
@@ -210,12 +211,7 @@ def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:
     coefficients = model.coefficients
     eta = np.repeat(coefficients[:, -1:], X.shape[0], axis=1)
     eta += dot_rows(coefficients[:, :-1], X)
-    if offset is not None:
-        if isinstance(model.likelihood, Categorical):
-            eta += offset.T
-        else:
-            eta[0] += offset
-    return X, eta
+    return X, add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
 
 
 def _standard_errors(inference: Inference, X: Any, slopes: Array) -> Array:

@@ -184,13 +184,18 @@ class _Triangle(Factor):
         return _Triangle(self._upper, self.scale * np.sqrt(multiple))
 
     def whiten(self, gradient: Array) -> Array:
-        # dtrtrs directly: scipy.linalg.solve_triangular costs ten times as much on a vector of thirty.
-        return lapack.dtrtrs(self._upper, (gradient.T / self.scale).T, lower=0, trans=1)[0]
+        # dtrtrs directly: scipy.linalg.solve_triangular costs ten times as much on a vector of thirty. LAPACK takes no
+        # matrix of order zero (a model without parameters); there, nothing is to be solved.
+        scaled = (gradient.T / self.scale).T
+        return lapack.dtrtrs(self._upper, scaled, lower=0, trans=1)[0] if self.size else scaled
 
     def unwhiten(self, step: Array) -> Array:
-        return (lapack.dtrtrs(self._upper, step, lower=0, trans=0)[0].T / self.scale).T
+        solved = lapack.dtrtrs(self._upper, step, lower=0, trans=0)[0] if self.size else step
+        return (solved.T / self.scale).T
 
     def inverse(self) -> Array:
+        if not self.size:
+            return np.zeros((0, 0))
         upper = self._upper if self.size <= _MOST_MULTIPLIED else np.triu(self._upper)
         root = lapack.dtrtri(upper)[0] / self.scale[:, None]
         return np.dot(root, root.T)
@@ -214,6 +219,8 @@ class _Triangle(Factor):
     @cached_property
     def _condition(self) -> float:
         # The 1-norm condition of U'U, from its factor alone: accurate beyond 1/eps, where U'U itself would be singular.
+        if not self.size:
+            return 1.0
         if self.size <= _MOST_MULTIPLIED:  # small ones are clean below the diagonal
             norm = float(np.abs(self._upper.T @ self._upper).sum(axis=0).max(initial=0.0))
         else:

@@ -53,7 +53,8 @@ class RowBlock:
     y : ndarray of shape (n,) or (K, n)
     weight : ndarray of shape (n,) or None
         None means that every weight is one.
-    offset : ndarray of shape (q, n) or None
+    offset : ndarray of shape (k, n) or None
+        Of the first k linear predictors; the others have none.
     start : int
         The number of its first row.
     """

@@ -188,6 +188,19 @@ def test_condition_does_not_depend_on_units():
     assert CholeskyFactor(scaled).condition == pytest.approx(CholeskyFactor(matrix).condition, rel=1e-6)
 
 
+@pytest.mark.parametrize("make", [CholeskyFactor, TriangularFactor])
+def test_a_model_without_parameters_has_a_factor_of_order_zero(make, capfd):
+    """LAPACK prints an error on such a matrix."""
+    factor = make(np.zeros((0, 0)))
+    assert factor.whiten(np.zeros(0)).shape == factor.unwhiten(np.zeros(0)).shape == (0,)
+    assert factor.unwhiten(np.zeros((0, 3))).shape == (0, 3)
+    assert factor.inverse().shape == (0, 0)
+    assert factor.condition == 1
+    assert factor.inverse_norm == factor.log_determinant == 0
+    assert factor.resolved
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     "matrix",
     [
