@@ -1,12 +1,13 @@
 """A profile likelihood as a picture, beside the parabola that the Wald interval takes it for."""
 
+import math
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_mle.displays._style import BLUE, GREY, VERMILION, Unit, axes_for, confidence_factor, signed
+from sklearn_mle.displays._style import BLUE, GREY, VERMILION, Unit, axes_for, signed
 from sklearn_mle.inference import ProfileLikelihood, profile_interval
 
 __all__ = ["ProfileLikelihoodDisplay"]
@@ -143,7 +144,7 @@ class ProfileLikelihoodDisplay:
         )
         self.wald_line_, wald_ends = None, []
         if np.isfinite([profile.estimate, profile.standard_error]).all():
-            half = confidence_factor(profile.confidence_level) * profile.standard_error
+            half = math.sqrt(2 * profile.drop) * profile.standard_error
             wald_ends = [profile.estimate - half, profile.estimate + half]
             x = np.linspace(min(profile.grid.min(), wald_ends[0]), max(profile.grid.max(), wald_ends[1]), 201)
             (self.wald_line_,) = self.ax_.plot(

@@ -1,5 +1,6 @@
 """Two models of the same data, one within the other: likelihood ratio, score and Wald tests."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from scipy import stats
 from sklearn.utils import check_array
 
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
+from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.optimality import refuse_other_data
@@ -36,14 +37,23 @@ _NOTHING = 1e-6
 
 
 def likelihood_ratio_test(
-    smaller: Any, larger: Any, X: Any, y: Any, *, sample_weight: Any = None, offset: Any = None
+    smaller: Any,
+    larger: Any,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    offset: Any = None,
+    small_sample: bool = True,
 ) -> HypothesisTest:
     r"""Test whether a larger model fits better than chance would have it beside a smaller one nested within.
 
     .. math:: 2 (\log L_\text{larger} - \log L_\text{smaller}) \sim \chi^2_{k_\text{larger} - k_\text{smaller}}
 
-    Where the smaller model is the larger at the boundary of one parameter (Poisson of the negative binomial, Gaussian
-    of a Student's t with estimated df), the distribution is half a point mass at zero and half chi-squared.
+    Of two Gaussian models with one estimated scale each it is the F test, which is exact: F is an increasing function
+    of their ratio. Where the smaller model is the larger at the boundary of one parameter (Poisson of the negative
+    binomial, Gaussian of a Student's t with estimated df), the distribution is half a point mass at zero and half
+    chi-squared.
 
     Parameters
     ----------
@@ -57,6 +67,8 @@ def likelihood_ratio_test(
         (X of the smaller, X of the larger) serves estimators whose columns have no names.
     y, sample_weight, offset : array-like of shape (n_samples,)
         As in the fits.
+    small_sample : bool, default=True
+        For two unpenalized Gaussian models with one estimated scale: F instead of chi-squared.
 
     Returns
     -------
@@ -84,6 +96,8 @@ def likelihood_ratio_test(
     >>> likelihood_ratio_test(smaller, larger, X, y > 140)
     Likelihood ratio test: chi2(1) = 22.2944, p = 2.339e-06
     """
+    with naming("small_sample"):
+        small_sample = bool(small_sample)
     of_each = X if isinstance(X, tuple) else (X, X)
     if len(of_each) != 2:
         raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
@@ -94,8 +108,10 @@ def likelihood_ratio_test(
     if both:
         return penalized_ratio(smaller, larger, of_each, y, sample_weight, offset)
     with single_threaded_blas, np.errstate(all="ignore"):
-        small, low, k_small = _likelihood("smaller", smaller, of_each[0], y, sample_weight, offset)
-        large, high, k_large = _likelihood("larger", larger, of_each[1], y, sample_weight, offset)
+        small = _at_estimate("smaller", smaller, of_each[0], y, sample_weight, offset)
+        large = _at_estimate("larger", larger, of_each[1], y, sample_weight, offset)
+        low, high = (-at.objective.nll(at.theta) * at.prepared.unit for at in (small, large))
+    k_small, k_large = small.n_parameters, large.n_parameters
     df = k_large - k_small
     if df <= 0:
         raise ValueError(
@@ -116,7 +132,10 @@ def likelihood_ratio_test(
         )
     statistic = max(statistic, 0.0)
     if not boundary:
-        return chi_squared_test("Likelihood ratio test", statistic, df)
+        left = large.n_obs - large.n_coefficients
+        exact = small_sample and small.model.exact and large.model.exact and left > 0
+        total = float(large.weight.sum())
+        return likelihood_ratio_of("Likelihood ratio test", statistic, df, total, left if exact else math.inf)
     # With d further, regular, restrictions: half chi2(d) and half chi2(d + 1).
     rest = float(stats.chi2.sf(statistic, df - 1)) if df > 1 else float(statistic <= _NOTHING)
     p = 0.5 * (float(stats.chi2.sf(statistic, df)) + rest)
@@ -139,9 +158,7 @@ def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:
     return False if repr(smaller) == repr(larger) else None
 
 
-def _likelihood(
-    name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
-) -> tuple[FittedModel, float, int]:
+def _at_estimate(name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> AtEstimate:
     with naming(name):
         inside, X, names = open_up(estimator, own_columns(estimator, X))
         model = read_estimator(inside, feature_names=names)
@@ -149,7 +166,7 @@ def _likelihood(
     data = model.read(X, y, sample_weight, offset)
     at = AtEstimate.of(with_scale(model, data), data, "frequency")
     refuse_other_data(at)
-    return model, -at.objective.nll(at.theta) * at.prepared.unit, at.n_parameters
+    return at
 
 
 def _refuse_penalized(model: FittedModel) -> None:

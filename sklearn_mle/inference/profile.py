@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
-from sklearn_mle.inference.reading import open_up, read_estimator
+from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.result import check_confidence_level
+from sklearn_mle.inference.small_samples import profile_drop
 from sklearn_mle.information import expected_factor, hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
@@ -36,7 +36,7 @@ class ProfileLikelihood:
     r"""The profile likelihood of one parameter, on a grid, with the confidence interval read off it.
 
     .. math:: \ell_p(b) = \max_{\theta : \theta_j = b} \ell(\theta) ,\qquad
-        \{b : 2 (\ell_p(\hat b) - \ell_p(b)) \le \chi^2_{1, \text{level}}\}
+        \{b : \ell_p(\hat b) - \ell_p(b) \le \text{drop}\}
 
     Attributes
     ----------
@@ -55,6 +55,9 @@ class ProfileLikelihood:
     confidence_level : float
     lower, upper : float
         Ends of the interval; -inf, inf where the profile never falls as far as ``threshold``.
+    drop : float
+        How far ``threshold`` is below the maximum, in nats: half the quantile of chi-squared, or the exact one of the
+        Gaussian with one estimated scale.
     """
 
     parameter: str
@@ -66,6 +69,7 @@ class ProfileLikelihood:
     confidence_level: float
     lower: float
     upper: float
+    drop: float
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -75,7 +79,7 @@ class ProfileLikelihood:
     @property
     def threshold(self) -> float:
         """The profile log-likelihood at the ends of the interval, in nats."""
-        return self.maximum - 0.5 * float(chi2.ppf(self.confidence_level, 1))
+        return self.maximum - self.drop
 
     def wald(self, values: Any) -> Array:
         """Return the parabola that the Wald interval takes the profile for: same maximum, same curvature there.
@@ -111,14 +115,17 @@ def profile_interval(
     sample_weight: Any = None,
     offset: Any = None,
     n_points: int = 21,
+    small_sample: bool = True,
 ) -> ProfileLikelihood | list[ProfileLikelihood]:
     r"""Return profile-likelihood confidence intervals of parameters of a fitted model.
 
     The interval holds the values b that the data do not reject in a likelihood-ratio test: those whose profile
     :math:`\ell_p(b)`, the log-likelihood maximized over all other parameters, is within half the quantile of
-    :math:`\chi^2_1` of the maximum. It needs no symmetry and does not depend on the parametrization; where classes are
-    separated, the end to which the coefficient runs away is infinite. For ``bias_reduction="firth"`` the profile is of
-    the likelihood penalized by Jeffreys' prior (Heinze and Schemper 2002).
+    :math:`\chi^2_1` of the maximum. Of a Gaussian with one estimated scale the distribution of the ratio is known, and
+    the interval of a coefficient is Student's, that of ``summary``. A profile interval needs no symmetry and does not
+    depend on the parametrization; where classes are separated, the end to which the coefficient runs away is infinite.
+    For ``bias_reduction="firth"`` the profile is of the likelihood penalized by Jeffreys' prior (Heinze and Schemper
+    2002).
 
     Parameters
     ----------
@@ -139,6 +146,9 @@ def profile_interval(
         As in fit.
     n_points : int, default=21
         How many points of the curve to compute beside those that the ends needed.
+    small_sample : bool, default=True
+        For the unpenalized Gaussian with one estimated scale: the exact interval. False takes chi-squared there, too,
+        as everywhere else; it is then too short by the share of coefficients among the observations.
 
     Returns
     -------
@@ -169,6 +179,8 @@ def profile_interval(
     ProfileLikelihood(x0: estimate 0.543697, 95% interval [0.0082187, 1.4466])
     """
     check_confidence_level(confidence_level)
+    with naming("small_sample"):
+        small_sample = bool(small_sample)
     if isinstance(n_points, bool) or not isinstance(n_points, Integral) or not 0 <= n_points <= _MOST_POINTS:
         raise ValueError(f"n_points must be a whole number from 0 to {_MOST_POINTS}; got {n_points!r}.")
     with naming("estimator"):
@@ -191,11 +203,16 @@ def profile_interval(
         wanted = range(len(labels)) if parameter is None else [parameter] if one else list(parameter)
     places = [_place(each, labels) for each in wanted]
     data = model.read(X, y, sample_weight, offset)
+    model = with_scale(model, data)
     with single_threaded_blas, np.errstate(all="ignore"):
         at = AtEstimate.of(model, data, "frequency")
         refuse_other_data(at)
         profiler = _Profiler(at)
-        found = [profiler.profile(place, labels[place], confidence_level, n_points) for place in places]
+        found = []
+        for place in places:
+            of_scale = int(model.entries[place]) == model.coefficients.size - 1
+            drop = profile_drop(at, of_scale, confidence_level, small_sample)
+            found.append(profiler.profile(place, labels[place], confidence_level, drop, n_points))
     return found[0] if one else found
 
 
@@ -250,19 +267,27 @@ class _Profiler:
             theta, value, gradient = candidate, found, slope
         return theta, value
 
-    def profile(self, place: int, label: str, confidence_level: float, n_points: int) -> ProfileLikelihood:
-        """Return the profile of one parameter."""
+    def profile(self, place: int, label: str, confidence_level: float, drop: float, n_points: int) -> ProfileLikelihood:
+        """Return the profile of one parameter, and where it is ``drop`` nats below its maximum."""
         at = self.at
         entry = int(at.model.entries[place])
         form, fitted = self.forms[entry], float(at.model.coefficients.ravel()[entry])
-        rise = 0.5 * float(chi2.ppf(confidence_level, 1))
         kept = at.curvature(self.factor(self.optimum), 1.0)
         lost = bool(kept.lost()[entry])
         if not form.any() or (lost and kept.divergent is None):
             # Dependent columns: the likelihood does not depend on it.
             flat = np.array([fitted])
             return ProfileLikelihood(
-                label, fitted, np.nan, flat, np.array([-self.minimum]), -self.minimum, confidence_level, -np.inf, np.inf
+                label,
+                fitted,
+                np.nan,
+                flat,
+                np.array([-self.minimum]),
+                -self.minimum,
+                confidence_level,
+                -np.inf,
+                np.inf,
+                drop,
             )
         path = ProfilePath(self.value_and_gradient, self.factor, form)
         if lost:
@@ -271,8 +296,8 @@ class _Profiler:
             start, unit = np.zeros_like(self.optimum), float(np.abs(form).max())
         else:
             start, unit = self.optimum, float(np.sqrt(form @ self.factor(self.optimum).solve(form)))
-        below, left = path.crossing(-1, rise, start, self.minimum, unit)
-        above, right = path.crossing(1, rise, start, self.minimum, unit)
+        below, left = path.crossing(-1, drop, start, self.minimum, unit)
+        above, right = path.crossing(1, drop, start, self.minimum, unit)
         points = self._curve(path, start, below, above, unit, n_points)
         points += [visited[-1] for reach, visited in ((below, left), (above, right)) if np.isfinite(reach)]
         points.sort(key=lambda point: float(form @ point.theta))
@@ -290,6 +315,7 @@ class _Profiler:
             confidence_level,
             lower,
             upper,
+            drop,
         )
 
     def _curve(

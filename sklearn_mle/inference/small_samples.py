@@ -11,7 +11,7 @@ from scipy.stats import chi2, t
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.row_blocks import RowBlock
 
-__all__ = ["SmallSample", "profile_rise", "small_sample_of"]
+__all__ = ["SmallSample", "profile_drop", "small_sample_of"]
 
 # Logarithms of the ratio of an interval's ends (of a variance) between which that of any confidence level lies.
 _LEAST_APART, _MOST_APART = 1e-14, 700.0
@@ -77,8 +77,8 @@ def _pearson(at: AtEstimate) -> float:
     return at.objective.data.sum(block_sum)[0] * at.prepared.unit
 
 
-def profile_rise(at: AtEstimate, of_scale: bool, confidence_level: float, small_sample: bool) -> float:
-    r"""Return by how many nats the negative profile log-likelihood rises to the ends of a confidence interval.
+def profile_drop(at: AtEstimate, of_scale: bool, confidence_level: float, small_sample: bool) -> float:
+    r"""Return by how many nats a profile log-likelihood falls from its maximum to the ends of a confidence interval.
 
     Half the quantile of chi-squared in large samples. Of a Gaussian with one estimated scale the likelihood ratio is an
     increasing function of t^2, so that the region it gives is Student's interval:
@@ -86,7 +86,7 @@ def profile_rise(at: AtEstimate, of_scale: bool, confidence_level: float, small_
     .. math:: \tfrac{n}{2} \log\left(1 + \frac{t_{n - k}^2}{n - k}\right) ;
 
     of the scale itself it is that of :math:`r = \mathrm{RSS} / (n \sigma^2)`, n r being chi-squared with n - k degrees
-    of freedom, and the rise :math:`\tfrac{n}{2} (r - 1 - \log r)` is the one that r exceeds with the probability left.
+    of freedom, and the drop :math:`\tfrac{n}{2} (r - 1 - \log r)` is the one that r exceeds with the probability left.
 
     Parameters
     ----------

@@ -33,10 +33,22 @@ CLASSIFIER = GaussianNB().fit(X[::2], Y[::2])
 REGRESSOR = GaussianMLERegressor().fit(X_REAL[::2], Y_REAL[::2])
 
 
+HALF = chi2.ppf(0.95, 1) / 2
+
+
 def profile():
     grid = np.linspace(-2.0, 3.0, 101)
     return ProfileLikelihood(
-        "slope", 0.5, 0.4, grid, norm(0.5, 0.4).logpdf(grid), norm(0, 0.4).logpdf(0), 0.95, -0.3, 1.3
+        "slope",
+        0.5,
+        0.4,
+        grid,
+        norm(0.5, 0.4).logpdf(grid),
+        norm(0, 0.4).logpdf(0),
+        0.95,
+        -0.3,
+        1.3,
+        chi2.ppf(0.95, 1) / 2,
     )
 
 

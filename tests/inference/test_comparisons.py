@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.inference import infer, likelihood_ratio_test, score_test, wald_test
 from sklearn_mle.likelihoods import StudentT
+from tests.inference.r_data import HP_WT, MPG
 
 rng = np.random.default_rng(1)
 N = 250
@@ -46,10 +47,30 @@ def test_likelihood_ratio_as_statsmodels():
 def test_likelihood_ratio_of_least_squares_ours_and_theirs():
     ours = [GaussianMLERegressor().fit(X[columns], REAL, WEIGHT) for columns in (AB, list("abcd"))]
     theirs = [LinearRegression().fit(X[columns], REAL, WEIGHT) for columns in (AB, list("abcd"))]
-    found = likelihood_ratio_test(*ours, X, REAL, sample_weight=WEIGHT)
-    again = likelihood_ratio_test(*theirs, X, REAL, sample_weight=WEIGHT)
+    found = likelihood_ratio_test(*ours, X, REAL, sample_weight=WEIGHT, small_sample=False)
+    again = likelihood_ratio_test(*theirs, X, REAL, sample_weight=WEIGHT, small_sample=False)
     assert found.statistic == pytest.approx(again.statistic, rel=1e-8)
     assert found.statistic == pytest.approx(2 * (ours[1].log_likelihood_ - ours[0].log_likelihood_), rel=1e-9)
+    assert found.p_value == pytest.approx(stats.chi2.sf(found.statistic, 2), rel=1e-12)
+    rows = np.repeat(np.arange(N), WEIGHT)
+    exact = likelihood_ratio_test(*theirs, X, REAL, sample_weight=WEIGHT)
+    f, p, df = (
+        sm.OLS(REAL[rows], design(list("abcd"))[rows]).fit().compare_f_test(sm.OLS(REAL[rows], design(AB)[rows]).fit())
+    )
+    assert exact.statistic == pytest.approx(f, rel=1e-9) and exact.p_value == pytest.approx(p, rel=1e-8)
+    assert exact.df == df and exact.df_resid == len(rows) - 5
+
+
+def test_likelihood_ratio_of_least_squares_is_rs_anova():
+    """R: anova(lm(mpg ~ hp, mtcars), lm(mpg ~ hp + wt, mtcars))."""
+    small, large = (GaussianMLERegressor().fit(HP_WT[:, :k], MPG) for k in (1, 2))
+    found = likelihood_ratio_test(small, large, (HP_WT[:, :1], HP_WT), MPG)
+    assert (found.df, found.df_resid) == (1, 29)
+    assert found.statistic == pytest.approx(37.56091, rel=1e-6)
+    assert found.p_value == pytest.approx(1.1196e-06, rel=1e-4)
+    # Where the scale is known, chi-squared is exact.
+    small, large = (GaussianMLERegressor(scale=2.6).fit(HP_WT[:, :k], MPG) for k in (1, 2))
+    assert np.isinf(likelihood_ratio_test(small, large, (HP_WT[:, :1], HP_WT), MPG).df_resid)
 
 
 def test_heteroscedasticity_is_a_likelihood_ratio():

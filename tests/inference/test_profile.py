@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.stats import chi2
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.inference import ProfileLikelihood, profile_interval
+from tests.inference.r_data import HP_WT, MPG
 
 HALF = 0.5 * chi2.ppf(0.95, 1)
 
@@ -74,12 +75,61 @@ def test_gaussian_in_closed_form():
     X = noise(40, 2)
     y = X @ [1.0, -1.0] + noise(40, 1, 5)[:, 0]
     model = GaussianMLERegressor().fit(X, y)
-    found = profile_interval(model, X, y, "x0")
+    found = profile_interval(model, X, y, "x0", small_sample=False)
     A = np.column_stack([X, np.ones(40)])
     variance = np.linalg.inv(A.T @ A)[0, 0] * model.scale_**2
     half = np.sqrt(variance * 40 * np.expm1(2 * HALF / 40))
     np.testing.assert_allclose(found.interval, model.coef_[0] + half * np.array([-1, 1]), rtol=1e-8)
     assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-6)
+    assert found.threshold == pytest.approx(model.log_likelihood_ - HALF, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("confidence_level", "expected"),
+    [
+        (0.95, [(33.9573824522584573, 40.4971577806359164), (-0.0502407768710736, -0.0133051170932484)]),
+        (0.9, [(34.5107270009474689, 39.9438132319469048), (-0.0471155707341585, -0.0164303232301635)]),
+    ],
+)
+def test_of_least_squares_it_is_students_interval(confidence_level, expected):
+    """R: confint(lm(mpg ~ hp + wt, mtcars)), and with level = 0.9."""
+    model = GaussianMLERegressor().fit(HP_WT, MPG)
+    found = profile_interval(model, HP_WT, MPG, [0, 1], confidence_level=confidence_level)
+    # A crossing is found to 1e-10 standard errors or of itself (profile_path), half the interval's width at most.
+    np.testing.assert_allclose([profile.interval for profile in found], expected, rtol=1e-9)
+    table = model.summary(confidence_level)
+    all_of_them = profile_interval(model, HP_WT, MPG, ["intercept", "x0", "x1"], confidence_level=confidence_level)
+    for profile in all_of_them:
+        row = table.loc[profile.parameter]
+        np.testing.assert_allclose(profile.interval, (row["lower"], row["upper"]), rtol=1e-9)
+    theirs = profile_interval(LinearRegression().fit(HP_WT, MPG), HP_WT, MPG, "x1", confidence_level=confidence_level)
+    np.testing.assert_allclose(theirs.interval, all_of_them[2].interval, rtol=1e-9)
+
+
+@pytest.mark.parametrize("confidence_level", [0.5, 0.95, 0.9999])
+@pytest.mark.parametrize("n", [5, 21, 300])
+def test_the_interval_of_a_gaussian_scale_is_exact(n, confidence_level):
+    """n r = RSS / sigma^2 is chi-squared with n - k degrees of freedom, and both ends have the same likelihood."""
+    X = noise(n, 2)
+    y = X @ [1.0, -1.0] + noise(n, 1, 5)[:, 0]
+    model = GaussianMLERegressor().fit(X, y)
+    found = profile_interval(model, X, y, "log_scale", confidence_level=confidence_level)
+    r = (model.scale_ / np.exp([found.upper, found.lower])) ** 2
+    mass = np.diff(chi2.cdf(n * r, n - 3))[0]
+    assert mass == pytest.approx(confidence_level, abs=1e-8)
+    lost = 0.5 * n * (r - 1 - np.log(r))
+    np.testing.assert_allclose(lost, found.drop, rtol=1e-7)
+
+
+def test_of_copies_it_is_that_of_repeated_rows():
+    copies = np.arange(32) % 3
+    rows = np.repeat(np.arange(32), copies)
+    model = GaussianMLERegressor().fit(HP_WT, MPG, sample_weight=copies)
+    weighted = profile_interval(model, HP_WT, MPG, sample_weight=copies)
+    model = GaussianMLERegressor().fit(HP_WT[rows], MPG[rows])
+    repeated = profile_interval(model, HP_WT[rows], MPG[rows])
+    for one, other in zip(weighted, repeated, strict=True):
+        np.testing.assert_allclose(one.interval, other.interval, rtol=1e-7)
 
 
 def test_a_log_linear_scale_has_profiles_too():
