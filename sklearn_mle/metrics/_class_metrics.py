@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
+from sklearn_mle.metrics._distributions import has_two_columns, read_outcomes
 from sklearn_mle.metrics._responses import ClassResponse, takes
 from sklearn_mle.metrics._targets import Target, distinct, encode
 from sklearn_mle.metrics.cross_entropy import read_judged
@@ -87,6 +88,21 @@ def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResp
         np.hstack([response.values, impossible]),
         response.is_log,
     )
+
+
+def soft_labels_of(y_true: Any) -> NDArray[np.float64]:
+    """Outcomes (n,) of one trial each as labels 0 and 1; fractions of successes as rows (n, 2) of probabilities."""
+    if has_two_columns(y_true):
+        raise ValueError(
+            "y_true has two columns, numbers of successes and failures: score these by 'log_likelihood'; the labels of "
+            "single trials, 0 and 1, or fractions are one column."
+        )
+    y = read_outcomes(y_true)
+    outside = ~((y >= 0) & (y <= 1))
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(f"y_true[{row}] is {y[row]:g}: outcomes of one trial are 0, 1, or a fraction between.")
+    return y if ((y == 0) | (y == 1)).all() else np.column_stack([1 - y, y])
 
 
 def _is_text(labels: NDArray[Any]) -> bool:

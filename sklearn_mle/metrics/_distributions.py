@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 # Each question, and the names of the methods that answer it: of scipy.stats, of scipy's newer objects, of skpro.
 _LOG_DENSITY, _LOG_MASS = ("logpdf", "log_pdf"), ("logpmf", "log_pmf")
 _CDF, _SF, _PPF, _ISF = ("cdf",), ("sf", "ccdf"), ("ppf", "icdf"), ("isf", "iccdf")
+_LOG_CDF, _LOG_SF = ("logcdf",), ("logsf", "logccdf")
 
 
 class RowDistributions:
@@ -78,6 +79,14 @@ class RowDistributions:
         if self._method(_SF) is None:
             return 1 - self.cdf(x)
         return self._ask(_SF, x)
+
+    def log_cdf(self, x: Array) -> Array:
+        """Logarithm of the probability of at most x."""
+        return self._ask(_LOG_CDF, x) if self._method(_LOG_CDF) is not None else _log(self.cdf(x))
+
+    def log_sf(self, x: Array) -> Array:
+        """Logarithm of the probability of more than x."""
+        return self._ask(_LOG_SF, x) if self._method(_LOG_SF) is not None else _log(self.sf(x))
 
     def ppf(self, q: Array) -> Array:
         """Quantile of probability q."""
@@ -214,6 +223,11 @@ def is_discrete(distribution: Any) -> bool:
     return any(_has(distribution, name) for name in _LOG_MASS) and not any(
         _has(distribution, name) for name in _LOG_DENSITY
     )
+
+
+def _log(probability: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(probability)
 
 
 def _has(distribution: Any, name: str) -> bool:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit, xlog1py, xlogy
+from scipy.special import log_expit
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from sklearn_mle.metrics._distributions import RowDistributions
+from sklearn_mle.metrics._unit_cells import are_whole, log_cell_probability
 from sklearn_mle.numerics.special import log_softmax
 
 _SAME_PROBABILITY = 1e-6
@@ -71,10 +72,14 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
     Asked in this order: ``decision_function``, if its softmax (expit) reproduces ``predict_proba`` on these rows (then
     its logarithms are exact, where those of most ``predict_log_proba`` are ``log(predict_proba)``);
     ``predict_log_proba``, if there are probabilities too small for ``predict_proba`` and it does not contradict that
-    method; ``predict_proba``; ``predict_log_proba`` alone.
+    method; ``predict_proba``; ``predict_log_proba`` alone. A regressor of binomial counts gives the probabilities of
+    failure (0) and success (1) in one trial.
     """
     has_proba, has_log_proba = hasattr(estimator, "predict_proba"), hasattr(estimator, "predict_log_proba")
     if not (has_proba or has_log_proba):
+        of_one_trial = _success_probability(estimator, X, offset)
+        if of_one_trial is not None:
+            return ClassResponse(np.array([0, 1]), np.column_stack([1 - of_one_trial, of_one_trial]), is_log=False)
         also = " (decision_function gives no probabilities)" if hasattr(estimator, "decision_function") else ""
         raise TypeError(
             f"The estimator {_name(estimator)} has neither predict_proba nor predict_log_proba{also}. Class "
@@ -97,6 +102,17 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
     return ClassResponse(labels, proba, is_log=False)
 
 
+def _success_probability(estimator: Any, X: Any, offset: Any) -> NDArray[np.float64] | None:
+    """Probability (n,) of success of a regressor of binomial counts; None of any other."""
+    if not hasattr(estimator, "predict_distribution"):
+        return None
+    try:
+        rows = RowDistributions(_call(estimator, "predict_distribution", X, offset))
+    except NotImplementedError:
+        return None
+    return rows.parameters["p"] if rows.is_of_one_trial else None
+
+
 def gives_classes(estimator: Any) -> bool:
     """Whether the estimator speaks of classes rather than of a distribution."""
     if hasattr(estimator, "predict_distribution") or _is_skpro(estimator):
@@ -104,12 +120,25 @@ def gives_classes(estimator: Any) -> bool:
     return hasattr(estimator, "predict_proba") or hasattr(estimator, "predict_log_proba")
 
 
-def total_log_likelihood(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> float | None:
-    """The estimator's own weighted total in nats, or None if it has no ``log_likelihood(X, y, sample_weight=...)``."""
+def own_total(estimator: Any, X: Any, y: NDArray[np.float64], sample_weight: Any, offset: Any) -> float | None:
+    """The estimator's own weighted log-likelihood in nats; None where it has none, or one in another unit.
+
+    Of whole numbers a probability is needed, of others a density (see ``log_densities``).
+    """
     if not takes(getattr(estimator, "log_likelihood", None), "sample_weight"):
+        return None
+    if y.ndim == 1 and _is_discrete(estimator, X, offset) is not are_whole(y):
         return None
     weight = {} if sample_weight is None else {"sample_weight": sample_weight}
     return float(_call(estimator, "log_likelihood", X, offset, y, **weight))
+
+
+def _is_discrete(estimator: Any, X: Any, offset: Any) -> bool:
+    try:
+        return RowDistributions(distribution_response(estimator, X, offset)).is_discrete
+    except (NotImplementedError, TypeError):
+        # A user's likelihood without a distribution says it itself; what says nothing is taken for a density.
+        return bool(getattr(getattr(estimator, "likelihood", None), "discrete", False))
 
 
 def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
@@ -141,29 +170,51 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
     )
 
 
-def log_densities(distribution: Any, y: NDArray[np.float64], estimator: Any) -> NDArray[np.float64]:
-    """Log density, or log mass, in nats of each outcome y (n,) under a distribution that the estimator gave."""
+def log_densities(distribution: Any, y: NDArray[np.float64], estimator: Any) -> tuple[NDArray[np.float64], Any]:
+    """Log-likelihood in nats of each outcome y (n,), and whether (n,) it is the logarithm of a probability.
+
+    Logarithms of a probability and of a density are in different units, and their difference means nothing. So whole
+    numbers are given their probability by every distribution, and other numbers their density: y alone decides. Only
+    the atom of a distribution that is continuous otherwise has a probability beside densities.
+
+    Raises
+    ------
+    ValueError
+        If numbers that are not whole are judged by a mass function, which gives them no density.
+    """
     rows = RowDistributions(distribution)
-    logs = rows.log_density(y)
-    if rows.is_of_one_trial:
-        # A fraction is a soft label, as the likelihood has it that such an estimator maximizes.
-        p = rows.parameters["p"]
-        logs = np.where((y > 0) & (y < 1), xlogy(y, p) + xlog1py(1 - y, -p), logs)
+    whole = are_whole(y)
+    if rows.is_discrete and not whole:
+        raise ValueError(_no_density(estimator, y, rows))
+    if rows.is_discrete or not whole:
+        logs = rows.log_density(y)
+    elif rows.has_cdf:
+        logs = log_cell_probability(rows, y)
+    else:
+        raise TypeError(
+            f"{_name(estimator)} gave a {rows.name} without cdf: outcomes that are whole numbers are scored by their "
+            "probability, which a distribution function gives."
+        )
     if logs.shape != y.shape:
         raise ValueError(
             f"{_name(estimator)} gave log densities of shape {logs.shape} for outcomes of shape {y.shape}."
         )
-    return logs
+    return logs, np.ones(y.shape, dtype=bool) if whole else _atoms(rows, y, logs)
 
 
-def point_masses(distribution: Any, y: NDArray[np.float64], logs: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether the log density of each outcome is the logarithm of a probability: of a mass function, or of an atom.
+def _no_density(estimator: Any, y: NDArray[np.float64], rows: RowDistributions) -> str:
+    row = int(np.argmax(y != np.floor(y)))
+    remedy = "Score by 'neg_crps', or give the counts themselves, with an offset for their exposure."
+    if rows.is_of_one_trial:
+        remedy = "Score fractions by 'neg_cross_entropy', or give numbers of successes and failures."
+    return (
+        f"y_true[{row}] is {y[row]:g}, and {_name(estimator)} gives probabilities of whole numbers (a mass function, "
+        f"{rows.name}). Numbers that are not whole are scored by their density, which it has not. {remedy}"
+    )
 
-    Logarithms of a probability and of a density are in different units, and their difference means nothing.
-    """
-    rows = RowDistributions(distribution)
-    if rows.is_discrete:
-        return np.ones(y.shape, dtype=bool)
+
+def _atoms(rows: RowDistributions, y: NDArray[np.float64], logs: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which outcomes have a probability of their own under a distribution that is continuous otherwise."""
     if not rows.has_cdf:
         return np.zeros(y.shape, dtype=bool)
     # Over one rounding of y a continuous distribution function rises by a rounding, and at an atom by its probability.

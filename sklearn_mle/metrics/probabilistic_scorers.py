@@ -18,6 +18,7 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
 
 from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.metrics._class_metrics import soft_labels_of
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of
 from sklearn_mle.metrics._lazy import mean_over_partitions
 from sklearn_mle.metrics._responses import (
@@ -26,8 +27,7 @@ from sklearn_mle.metrics._responses import (
     gives_classes,
     log_densities,
     open_up,
-    point_masses,
-    total_log_likelihood,
+    own_total,
 )
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
 from sklearn_mle.numerics.partitions import is_dask
@@ -113,6 +113,7 @@ class ProbabilisticScorer(_BaseScorer):
 
     def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         response = class_response(estimator, X, offset)
+        y_true = y_true if gives_classes(estimator) else soft_labels_of(y_true)
         return self._sign * self._score_func(y_true, response, sample_weight=sample_weight)
 
     def _score_partitions(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
@@ -133,7 +134,9 @@ class ProbabilisticScorer(_BaseScorer):
 
     def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
         assert self._row_func is not None
-        values = self._sign * self._row_func(y_true, class_response(estimator, X, offset))
+        response = class_response(estimator, X, offset)
+        y_true = y_true if gives_classes(estimator) else soft_labels_of(y_true)
+        values = self._sign * self._row_func(y_true, response)
         return RowScores(values, np.ones(len(values), dtype=bool))
 
     def set_score_request(
@@ -210,7 +213,12 @@ class DistributionScorer(ProbabilisticScorer):
 
 
 class LogLikelihoodScorer(ProbabilisticScorer):
-    """Scorer by mean log-likelihood: of classes, or of outcomes under the distribution that a regressor gives."""
+    """Scorer by mean log-likelihood: of classes, or of outcomes under the distribution that a regressor gives.
+
+    Outcomes that are whole numbers are scored by their probability under every distribution, which for a density is
+    that of all numbers that round to them; other outcomes by their density, and mass functions refuse them. So the
+    scores of one set of outcomes are in one unit, whoever gives them.
+    """
 
     def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         if gives_classes(estimator):
@@ -221,23 +229,23 @@ class LogLikelihoodScorer(ProbabilisticScorer):
         if gives_classes(estimator):
             return super()._row_scores_opened(estimator, X, y_true, offset)
         y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
-        logs = log_densities(distribution, y, estimator)
+        logs, is_mass = log_densities(distribution, y, estimator)
         _refuse_nan(logs, estimator)
-        return RowScores(logs, point_masses(distribution, y, logs))
+        return RowScores(logs, is_mass)
 
 
 def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
     y = read_counts(y_true) if has_two_columns(y_true) else read_outcomes(y_true)
     weight = check_weight(sample_weight, len(y))
-    total = total_log_likelihood(estimator, X, y, weight, offset)
-    if total is not None:
-        mean = total / (len(y) if weight is None else weight.sum())
-        where = "its log_likelihood"
-    else:
+    total = own_total(estimator, X, y, weight, offset)
+    if total is None:
         y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y)
-        rows = log_densities(distribution, y, estimator)
+        rows, _ = log_densities(distribution, y, estimator)
         mean = weighted_mean(rows, weight)
         where = f"{int(np.isinf(rows).sum())} of {len(rows)} rows"
+    else:
+        mean = total / (len(y) if weight is None else weight.sum())
+        where = "its log_likelihood"
     _refuse_nan(mean, estimator)
     if np.isinf(mean):
         density, verdict = ("0", "wrong") if mean < 0 else ("inf", "right")

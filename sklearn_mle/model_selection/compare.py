@@ -97,9 +97,10 @@ def compare(
     Raises
     ------
     ValueError
-        If some estimators give probabilities (a mass function) and others densities for the same outcomes: the two have
-        no common unit, and the difference of their logarithms would change with the unit of y. If all fits of all
-        estimators fail. If names repeat, or arguments do not fit each other.
+        If some estimators give probabilities (a mass function, an atom) and others densities for the same outcomes: the
+        two have no common unit, and the difference of their logarithms would change with the unit of y. (Where outcomes
+        are whole numbers, every distribution gives them a probability: see ``log_likelihood_scorer``.) If all fits of
+        all estimators fail. If names repeat, or arguments do not fit each other.
     TypeError
         If an estimator gives no probabilities, or does not take ``sample_weight`` or ``offset`` that were given.
 
@@ -147,8 +148,8 @@ def compare(
     named = read_estimators(estimators)
     classifying = all(is_classifier(estimator) for _, estimator in named)
     scorer = read_scoring(scoring, classifying)
-    refuse_what_cannot_be_ranked(named, scorer)
     X, y = read_rows(X, y)
+    refuse_what_cannot_be_ranked(named, scorer, y)
     n = _num_samples(y)
     groups = read_groups(groups, n)
     weight = check_weight(sample_weight, n)

@@ -35,7 +35,7 @@ from sklearn_mle.metrics._responses import (
     gives_classes,
     log_densities,
     open_up,
-    total_log_likelihood,
+    own_total,
 )
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
@@ -52,7 +52,7 @@ class Says:
 
 
 def densities_of(estimator, X, y, offset=None):
-    return log_densities(distribution_response(estimator, X, offset), y, estimator)
+    return log_densities(distribution_response(estimator, X, offset), y, estimator)[0]
 
 
 @pytest.mark.parametrize(
@@ -263,11 +263,11 @@ class Offset:
 
 
 def test_the_offset_reaches_every_method():
-    X, y, offset = np.zeros((3, 1)), np.arange(3.0), np.array([0.0, 1.0, -50.0])
+    X, y, offset = np.zeros((3, 1)), np.array([0.0, 1.5, 2.0]), np.array([0.0, 1.0, -50.0])
     logs = class_response(Offset(), X, offset).values
     np.testing.assert_array_equal(logs[:, 1], log_expit(offset))
     np.testing.assert_array_equal(densities_of(Offset(), X, y, offset), scipy.stats.norm(offset, 1).logpdf(y))
-    total = total_log_likelihood(Offset(), X, y, np.array([1, 0, 0]), offset)
+    total = own_total(Offset(), X, y, np.array([1, 0, 0]), offset)
     assert total == scipy.stats.norm(0, 1).logpdf(0)
 
 
@@ -288,14 +288,19 @@ def test_an_offset_that_is_not_taken_is_an_error(ask, estimator):
 
 
 def test_distributions_continuous_and_discrete_frozen_and_new():
-    y = np.array([0.0, 1.0, 4.0])
+    y, real = np.array([0.0, 1.0, 4.0]), np.array([0.0, 1.5, 4.0])
     mean = np.array([0.5, 1.0, 3.0])
     normal, poisson = scipy.stats.norm(mean, 2), scipy.stats.poisson(mean)
-    np.testing.assert_array_equal(densities_of(Says(predict_distribution=normal), None, y), normal.logpdf(y))
+    np.testing.assert_array_equal(densities_of(Says(predict_distribution=normal), None, real), normal.logpdf(real))
     np.testing.assert_array_equal(densities_of(Says(predict_distribution=poisson), None, y), poisson.logpmf(y))
+    cells = np.log(normal.cdf(y + 0.5) - normal.cdf(y - 0.5))
+    np.testing.assert_allclose(densities_of(Says(predict_distribution=normal), None, y), cells, rtol=1e-14)
     if hasattr(scipy.stats, "Normal"):
         new = scipy.stats.Normal(mu=mean, sigma=2)
-        np.testing.assert_allclose(densities_of(Says(predict_distribution=new), None, y), normal.logpdf(y), rtol=1e-13)
+        np.testing.assert_allclose(
+            densities_of(Says(predict_distribution=new), None, real), normal.logpdf(real), rtol=1e-13
+        )
+        np.testing.assert_allclose(densities_of(Says(predict_distribution=new), None, y), cells, rtol=1e-13)
     if hasattr(scipy.stats, "Binomial"):
         new = scipy.stats.Binomial(n=5, p=np.array([0.1, 0.2, 0.3]))
         expected = scipy.stats.binom(5, [0.1, 0.2, 0.3]).logpmf(y)
@@ -315,7 +320,9 @@ def test_a_gaussian_without_width_is_infinite_and_never_nan():
         def predict(self, X, return_std=False):
             return np.zeros(len(X)), np.zeros(len(X))
 
-    np.testing.assert_array_equal(densities_of(Certain(), np.zeros((2, 1)), np.array([0.0, 1.0])), [np.inf, -np.inf])
+    np.testing.assert_array_equal(densities_of(Certain(), np.zeros((2, 1)), np.array([0.0, 0.5])), [np.inf, -np.inf])
+    # Whole numbers have probabilities, and it was certain of one of them.
+    np.testing.assert_array_equal(densities_of(Certain(), np.zeros((2, 1)), np.array([0.0, 1.0])), [0.0, -np.inf])
 
 
 def test_predict_with_a_standard_deviation_is_not_taken_for_a_gaussian():
@@ -335,10 +342,13 @@ def test_distributions_of_the_wrong_kind_or_shape():
 
 
 def test_a_log_likelihood_counts_only_with_our_signature():
-    assert total_log_likelihood(Says(), None, np.zeros(2), None, None) is None
-    assert total_log_likelihood(Says(log_likelihood=lambda X, y: 1.0), None, np.zeros(2), None, None) is None
+    y = np.array([0.0, 0.5])
+    assert own_total(Says(), None, y, None, None) is None
+    assert own_total(Says(log_likelihood=lambda X, y: 1.0), None, y, None, None) is None
     ours = Says(log_likelihood=lambda X, y, sample_weight=None: -3.0)
-    assert total_log_likelihood(ours, None, np.zeros(2), None, None) == -3.0
+    assert own_total(ours, None, y, None, None) == -3.0
+    # Of whole numbers a probability is needed, and this may be a density.
+    assert own_total(ours, None, np.zeros(2), None, None) is None
 
 
 def test_classes_or_density():

@@ -59,12 +59,11 @@ def test_rows_of_known_gaussians_are_densities():
 
 
 def test_probabilities_and_densities_are_told_apart_row_by_row():
-    y = np.array([0.0, 0.0, 1.0, 3.0])
+    y = np.array([0.0, 0.0, 1.5, 3.0])
     scorer = get_scorer("log_likelihood")
     tweedie = Tweedie(power=1.5)
     predictors = np.vstack([np.zeros(4), np.zeros(4)])
     cases = {
-        "counts": (scipy.stats.poisson(2.0), [True] * 4),
         "normal": (scipy.stats.norm(0, 1), [False] * 4),
         "narrow": (scipy.stats.norm(0, 1e-12), [False] * 4),
         "new": (scipy.stats.Normal(mu=0.0, sigma=1.0) if hasattr(scipy.stats, "Normal") else None, [False] * 4),
@@ -74,7 +73,12 @@ def test_probabilities_and_densities_are_told_apart_row_by_row():
         if distribution is not None:
             with np.errstate(all="ignore"):
                 rows = scorer._row_scores(Fixed(distribution), np.zeros((4, 1)), y)
+                of_whole = scorer._row_scores(Fixed(distribution), np.zeros((4, 1)), np.floor(y))
             assert rows.is_mass.tolist() == expected, name
+            assert of_whole.is_mass.all(), name
+    assert scorer._row_scores(Fixed(scipy.stats.poisson(2.0)), np.zeros((4, 1)), np.floor(y)).is_mass.all()
+    with pytest.raises(ValueError, match=r"y_true\[2\] is 1.5, and Fixed gives probabilities of whole numbers"):
+        scorer._row_scores(Fixed(scipy.stats.poisson(2.0)), np.zeros((4, 1)), y)
 
 
 def test_a_score_that_is_no_mean_over_rows_says_so():

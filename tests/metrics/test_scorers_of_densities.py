@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import MLERegressor
 from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.likelihoods import UserLikelihood
 from sklearn_mle.metrics import (
     crps,
     get_scorer,
@@ -26,6 +27,7 @@ from sklearn_mle.metrics import (
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
 X_TWO, Y_TWO = make_classification(n_samples=120, random_state=0)
+LOG_MASS_OF_40, LOG_MASS_OF_1000 = -181.51956563366858, -124432.79249800099
 WEIGHT = np.random.default_rng(0).integers(0, 4, 120).astype(float)
 
 
@@ -114,6 +116,84 @@ def test_counts_and_classes_by_one_scorer():
     assert log_likelihood_scorer(model, X_TWO, Y_TWO) == neg_cross_entropy_scorer(model, X_TWO, Y_TWO)
 
 
+PARENTS = pytest.mark.parametrize("kind", [Gaussian, GaussianWithTotal])
+
+
+@PARENTS
+def test_whole_numbers_are_scored_by_their_probability(kind):
+    """Against scipy's distribution function, and mpmath deep in the tails."""
+    model = kind(scale=2.0).fit(np.zeros((5, 1)), np.array([0.0, 1.0, 2.0, 3.0, 3.0]))
+    y = np.arange(-40, 41)
+    masses = np.exp([log_likelihood_scorer(model, np.zeros((1, 1)), [each]) for each in y])
+    expected = np.diff(scipy.stats.norm(1.8, 2.0).cdf(np.arange(-40, 42) - 0.5))
+    np.testing.assert_allclose(masses, expected, rtol=1e-12, atol=1e-16)
+    assert masses.sum() == pytest.approx(1, rel=1e-14)
+    # mp.log(mp.erfc(z(y - 1/2)) - mp.erfc(z(y + 1/2))) - mp.log(2) with z(x) = (x - 9/5) / (2 sqrt 2), at 60 digits
+    for each, log_mass in ((40, LOG_MASS_OF_40), (1000, LOG_MASS_OF_1000)):
+        assert log_likelihood_scorer(model, np.zeros((1, 1)), [each]) == pytest.approx(log_mass, rel=1e-14)
+    # Where the density hardly changes over a cell, it is the probability.
+    model.scale = 1e6
+    assert log_likelihood_scorer(model, np.zeros((1, 1)), [7]) == pytest.approx(
+        scipy.stats.norm(1.8, 1e6).logpdf(7), rel=1e-13
+    )
+
+
+def test_a_search_does_not_rank_a_density_above_the_true_mass_function():
+    """Poisson of mean 0.05: the normal density at 0 is 1.8, a probability it is not."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((400, 1)), rng.poisson(0.05, 400)
+    names = ["poisson", "gaussian", "logistic", "gumbel"]
+    for labels in (y, y.astype(float)):
+        search = GridSearchCV(MLERegressor(), {"likelihood": names}, scoring=log_likelihood_scorer, cv=KFold(4))
+        assert search.fit(X, labels).best_params_ == {"likelihood": "poisson"}
+        assert (search.cv_results_["mean_test_score"] < 0).all()
+    by_density = [MLERegressor(name).fit(X, y).log_likelihood_ / 400 for name in names[:2]]
+    assert by_density[0] < by_density[1]
+
+
+@PARENTS
+def test_one_measure_for_numbers_that_are_not_whole(kind):
+    class Counts(kind):
+        def predict_distribution(self, X, offset=None):
+            return scipy.stats.poisson(np.full(len(X), 2.0))
+
+    model = Counts().fit(np.zeros((2, 1)), np.zeros(2))
+    with pytest.raises(ValueError, match=r"y_true\[1\] is 2.5, and Counts gives probabilities .* Score by 'neg_crps'"):
+        log_likelihood_scorer(model, np.zeros((2, 1)), [1.0, 2.5])
+
+
+def test_an_atom_is_scored_by_its_probability_and_so_is_its_neighbourhood():
+    """Tweedie: of whole numbers 0 stands for all that rounds to it; otherwise for itself."""
+    X, y = np.arange(6.0)[:, None] % 4, np.array([0.0, 0.0, 1.0, 2.0, 0.0, 4.0])
+    model = MLERegressor("tweedie").fit(X, y)
+    distribution = model.predict_distribution(X)
+    np.testing.assert_allclose(
+        log_likelihood_scorer._row_scores(model, X, y).values,
+        np.log(distribution.cdf(y + 0.5) - distribution.cdf(y - 0.5)),
+        rtol=1e-9,
+    )
+    y[2] = 1.5
+    rows = log_likelihood_scorer._row_scores(model, X, y)
+    assert rows.is_mass.tolist() == (y == 0).tolist()
+    np.testing.assert_allclose(rows.values[0], np.log(distribution.cdf(np.zeros(6)))[0], rtol=1e-12)
+    np.testing.assert_allclose(rows.values[2], distribution.logpdf(y)[2], rtol=1e-12)
+
+
+def test_a_likelihood_without_a_distribution_is_scored_where_its_unit_is_known():
+    class Mine(UserLikelihood):
+        predictor_names = ("location",)
+
+        def nll(self, y, eta):
+            return 0.5 * np.log(2 * np.pi) + 0.5 * (y - eta[0]) ** 2
+
+    X, y = np.array([[0.0], [1.0], [3.0], [2.0]]), np.array([0.5, 1.0, 2.0, 3.0])
+    model = MLERegressor(Mine()).fit(X, y)
+    expected = scipy.stats.norm(model.predict(X)).logpdf(y).mean()
+    assert log_likelihood_scorer(model, X, y) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(NotImplementedError, match="Mine has no distribution"):
+        log_likelihood_scorer(model, X, np.floor(y))
+
+
 @pytest.mark.parametrize("kind", [Gaussian, GaussianWithTotal])
 def test_an_impossible_outcome_is_infinite_and_said_once(kind):
     class Bounded(kind):
@@ -130,10 +210,10 @@ def test_an_impossible_outcome_is_infinite_and_said_once(kind):
 def test_an_infinite_density_is_said_too():
     class Certain(BayesianRidge):
         def predict(self, X, return_std=False):
-            return np.zeros(len(X)), np.zeros(len(X))
+            return np.full(len(X), 0.5), np.zeros(len(X))
 
     with pytest.warns(InfiniteScoreWarning, match="log_likelihood is inf: .* density inf .* right"):
-        assert log_likelihood_scorer(Certain(), np.zeros((2, 1)), [0.0, 0.0]) == np.inf
+        assert log_likelihood_scorer(Certain(), np.zeros((2, 1)), [0.5, 0.5]) == np.inf
 
 
 def test_outcomes_that_are_not_numbers_and_densities_that_are_not():
@@ -177,13 +257,26 @@ def test_binomial_counts_are_two_columns(frame, weight):
 
 
 def test_fractions_of_a_binomial_are_soft_labels():
+    """Their score is a cross-entropy; as log-likelihoods they would stand beside a beta distribution's densities."""
     X, _, _, _ = binomial_counts()
     y = np.linspace(0, 1, 120)
     model = MLERegressor("binomial").fit(X, y)
     p = model.predict(X)
     expected = y * np.log(p) + (1 - y) * np.log1p(-p)
-    assert log_likelihood_scorer(model, X, y) == pytest.approx(expected.mean(), rel=1e-12)
-    np.testing.assert_allclose(log_likelihood_scorer._row_scores(model, X, y).values, expected, rtol=1e-12)
+    assert neg_cross_entropy_scorer(model, X, y) == pytest.approx(expected.mean(), rel=1e-12)
+    np.testing.assert_allclose(neg_cross_entropy_scorer._row_scores(model, X, y).values, expected, rtol=1e-12)
+    single = (y > 0.5).astype(float)
+    log_likelihood = np.log(np.where(single == 1, p, 1 - p)).mean()
+    assert neg_cross_entropy_scorer(model, X, single) == pytest.approx(log_likelihood, rel=1e-12)
+    assert log_likelihood_scorer(model, X, single) == pytest.approx(log_likelihood, rel=1e-12)
+    with pytest.raises(ValueError, match="Score fractions by 'neg_cross_entropy'"):
+        log_likelihood_scorer(model, X, y)
+    with pytest.raises(ValueError, match=r"y_true\[60\] is 1.0084: outcomes of one trial are 0, 1, or a fraction"):
+        neg_cross_entropy_scorer(model, X, 2 * y)
+    with pytest.raises(ValueError, match="y_true has two columns, numbers of successes and failures"):
+        neg_cross_entropy_scorer(model, X, np.column_stack([single, 1 - single]))
+    with pytest.raises(TypeError, match="has neither predict_proba nor predict_log_proba"):
+        neg_cross_entropy_scorer(Gaussian().fit(X, y), X, y)
 
 
 def test_two_columns_of_outcomes_are_for_binomial_counts_alone():

@@ -177,10 +177,11 @@ def test_weights_are_copies():
 def test_offsets_go_to_fit_and_to_prediction(scalar):
     rng = np.random.default_rng(0)
     offset = np.array(300.0) if scalar else rng.normal(scale=50, size=len(Y_REAL))
-    y = Y_REAL + offset
+    without_offset = Y_REAL + 0.25  # whole numbers, which Y_REAL are, would be scored by probabilities
+    y = without_offset + offset
     models = {"ours": GaussianMLERegressor(), "constant": Constant()}
     with_offset = compare(models, X_REAL, y, offset=offset)
-    without = compare(models, X_REAL, Y_REAL)
+    without = compare(models, X_REAL, without_offset)
     for name in models:
         assert with_offset.score(name) == pytest.approx(without.score(name), rel=1e-9)
 
@@ -304,14 +305,18 @@ def test_a_perfect_fit_has_no_density_and_counts_as_failed():
 
 
 @pytest.mark.parametrize("others", ["normal", "tweedie"])
-def test_mass_functions_and_densities_are_never_ranked(others):
+def test_counts_are_ranked_by_probabilities_whoever_gives_them(others):
+    """Whole numbers have a probability under a density, too: that of all numbers that round to them."""
     y = np.random.default_rng(0).poisson(2.0, 120).astype(float)
     X = np.zeros((120, 1))
-    with pytest.raises(ValueError, match="'counts' gives a probability to the outcome of row .* no common unit"):
-        compare({"counts": Constant("poisson"), "density": Constant(others)}, X, y)
-    with pytest.raises(ValueError, match="'counts' gives a probability"):
-        compare({"density": Constant(others), "counts": Constant("poisson")}, X, y)
-    compare({"counts": Constant("poisson"), "shifted": Constant("poisson", shift=0.5)}, X, y)
+    comparison = compare({"counts": Constant("poisson"), "density": Constant(others)}, X, y)
+    assert comparison.names[0] == "counts"
+    for model in comparison.models:
+        of_model = Constant("poisson" if model.name == "counts" else others)
+        for train, test in KFold(5).split(X):
+            distribution = of_model.fit(X[train], y[train]).predict_distribution(X[test])
+            below, up_to = (distribution.cdf(y[test] + side) for side in (-0.5, 0.5))
+            np.testing.assert_allclose(np.exp(model.row_scores[test]), up_to - below, rtol=1e-9)
 
 
 def test_what_estimators_say_of_themselves_is_asked_before_any_is_fitted(monkeypatch):
@@ -325,7 +330,7 @@ def test_what_estimators_say_of_themselves_is_asked_before_any_is_fitted(monkeyp
         raise AssertionError("an estimator was fitted")
 
     monkeypatch.setattr(MLERegressor, "fit", refuse)
-    X, y = np.zeros((40, 1)), np.arange(40.0)
+    X, y = np.zeros((40, 1)), np.arange(40.0) / 2
     mixed = {"counts": make_pipeline(StandardScaler(), MLERegressor("poisson")), "density": MLERegressor("gamma")}
     with pytest.raises(ValueError, match="estimators: 'counts' gives probabilities of outcomes .* no common unit"):
         compare(mixed, X, y)
