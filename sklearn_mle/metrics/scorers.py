@@ -252,7 +252,7 @@ log_likelihood_scorer.__doc__ = r"""Score a classifier or a regressor by its mea
 .. math:: \frac{\sum_i w_i \log q(y_i \mid x_i)}{\sum_i w_i}
 
 Of a classifier minus the cross-entropy; of a regressor the mean log density, in the unit of y. Outcomes that are whole
-numbers (all that are scored) have probabilities instead: those of a mass function, or of all numbers that round to them,
+numbers (all that are scored) have probabilities instead: of a mass function, or of all numbers that round to them,
 :math:`P(y - 1/2 < Y < y + 1/2)`. So densities never stand beside probabilities: a mass function refuses other numbers.
 
 Examples
