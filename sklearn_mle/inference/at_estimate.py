@@ -125,6 +125,12 @@ class AtEstimate:
         data = self.objective.data
         return RowBlocks(data.rows, data.y, weight, data.offset, data.n_predictors)
 
+    def location_alone(self) -> PenalizedNLL:
+        """Return the unpenalized objective in which everything but the first predictor is held."""
+        active = [None if each is None else each.active for each in self.identifications]
+        predictors = self.model.predictors(active, tuple(range(1, len(self.model.terms))))
+        return PenalizedNLL(self.likelihood, predictors, self.objective.data, NoPenalty())
+
     def curvature(self, factor: Factor, unit: float) -> Curvature:
         """Return what maps a factor in theta to the covariance of the coefficients."""
         kept = self.model.kept

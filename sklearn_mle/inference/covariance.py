@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sklearn_mle.curvature import Curvature
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.information import hessian_factor, information_factor
-from sklearn_mle.likelihoods._start import weighted_quantile
+from sklearn_mle.linear_predictors import LinearPredictors
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle.numerics.memory import refuse_unless_it_fits
 from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
-__all__ = ["COVARIANCES", "MODEL_BASED", "covariance_of"]
+__all__ = ["COVARIANCES", "MODEL_BASED", "covariance_of", "present_groups"]
 
 Array = NDArray[Any]
 
@@ -35,20 +36,49 @@ _CHUNK = 4096
 _LEAST_LEFT = 1e-10
 
 
-def covariance_of(at: AtEstimate, kind: str, groups: Array | None) -> tuple[Curvature, Factor]:
+def present_groups(at: AtEstimate, groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the clusters of the rows of positive weight as codes 0, ..., G - 1; the others are not there.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two.
+    """
+    rows = at.prepared.row_numbers
+    codes: NDArray[np.intp] = np.unique(groups if rows is None else groups[rows], return_inverse=True)[1]
+    if not codes.any():
+        raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
+    return codes
+
+
+def covariance_of(
+    at: AtEstimate, kind: str, *, groups: NDArray[np.intp] | None, bread: str | None, small_sample: bool
+) -> tuple[Curvature, Factor]:
     """Return the covariance of the given kind, and the factor of the curvature that the estimate is judged with.
+
+    Parameters
+    ----------
+    at : AtEstimate
+    kind : str
+        One of ``COVARIANCES``.
+    groups : ndarray of int or None
+        As ``present_groups`` returned them, for ``"cluster"``.
+    bread : {"observed", "expected"} or None
+        Which information stands on both sides of a sandwich; None is the observed one, where the likelihood is smooth.
+    small_sample : bool
+        Whether ``"HC1"`` and ``"cluster"`` have their factors.
 
     Raises
     ------
     ValueError
         If the curvature is not positive definite, or the kind is not defined for the likelihood.
     """
-    bread = _bread(at, kind)
+    factor = _bread(at, kind, bread)
     unit = at.prepared.unit
     if kind in ("hessian", "expected"):
-        return at.curvature(bread, unit), bread
+        return at.curvature(factor, unit), factor
     if kind == "opg":
-        return at.curvature(_factor_of(_meat(at, None), "opg"), 1.0), bread
+        return at.curvature(_factor_of(_meat(at, None), "opg"), 1.0), factor
     if kind == "kernel":
         meat = _model_meat(at)
     elif kind == "cluster":
@@ -56,17 +86,26 @@ def covariance_of(at: AtEstimate, kind: str, groups: Array | None) -> tuple[Curv
         meat = _cluster_meat(at, groups)
     else:
         meat = _meat(at, _leverage(at, kind))
-    factor = _sandwich(bread, meat / unit / unit)
+    multiple = _multiple(at, kind, groups) if small_sample else 1.0
+    return at.curvature(_sandwich(factor, meat / unit / unit).times(1 / multiple), 1.0), factor
+
+
+def _multiple(at: AtEstimate, kind: str, groups: NDArray[np.intp] | None) -> float:
+    """Return by what a sandwich is made larger because its residuals are too small."""
     n, k = at.n_obs, at.n_coefficients
     if kind == "HC1":
-        factor = factor.times((n - k) / n)
-    return at.curvature(factor, 1.0), bread
+        return n / (n - k)
+    if kind == "cluster":
+        assert groups is not None
+        n_groups = float(groups.max()) + 1
+        return n_groups / (n_groups - 1) * (n - 1) / (n - k)
+    return 1.0
 
 
-def _bread(at: AtEstimate, kind: str) -> Factor:
+def _bread(at: AtEstimate, kind: str, bread: str | None) -> Factor:
     """Return the factor of the curvature in the objective's unit."""
     # Of a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR where it needs it.
-    if kind == "expected" or at.model.exact:
+    if "expected" in (kind, bread) or at.model.exact:
         return _checked(lambda: information_factor(at.objective, at.theta), kind)
     if not at.likelihood.smooth:
         return _factor_of(_kernel_curvature(at), "kernel")
@@ -123,24 +162,25 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
     """Return by which power of 1 - h each row's gradient is divided, block by block."""
     if kind not in ("HC2", "HC3"):
         return None
-    single = at.predictors.contrast is None and not any(term.columns for term in at.model.terms[1:])
-    if not single or (at.model.n_constants and not at.model.exact):
-        raise ValueError(
-            f"covariance={kind!r} is defined for models of one linear predictor (and a Gaussian's constant scale), "
-            f"which {at.model.name} with {at.likelihood!r} is not here; use 'HC0' or 'HC1'."
+    if at.predictors.contrast is not None or any(term.columns for term in at.model.terms[1:]):
+        raise NotSupportedError(
+            f"covariance={kind!r} is defined for models of one linear predictor (and constants beside it), which "
+            f"{at.model.name} with {at.likelihood!r} is not here; use 'HC0' or 'HC1'."
         )
-    factor = _checked(lambda: information_factor(at.objective, at.theta), kind)
+    # The location's own leverages: constants beside it are not divided by them, and have none.
+    location = at.location_alone()
+    predictors = location.predictors
+    factor = _checked(lambda: information_factor(location, np.zeros(predictors.size)), kind)
     power = 0.5 if kind == "HC2" else 1.0
     scale = at.reweighted(at.per_observation)
 
     def block_factor(block: RowBlock) -> Array:
         assert block.offset is not None and block.weight is not None
         information = at.likelihood.expected_information(block.offset)[0, 0] * block.weight
-        # A constant scale's parameter does not see the location's leverage: its information with it is zero.
         one = np.zeros_like(block.offset)
         one[0] = 1
         lengths = np.empty(block.rows.n_rows)
-        for rows, scores in _row_gradients(at, block, one):
+        for rows, scores in _row_gradients(predictors, block, one):
             lengths[rows] = np.square(factor.whiten(scores.T)).sum(axis=0)
         left = 1 - information * lengths
         if (left < _LEAST_LEFT).any():
@@ -155,19 +195,15 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
     return scale.map(block_factor)
 
 
-def _row_gradients(at: AtEstimate, block: RowBlock, gradient: Array) -> Any:
+def _row_gradients(predictors: LinearPredictors, block: RowBlock, gradient: Array) -> Any:
     """Yield (rows, gradients of the rows in theta), a few thousand rows at a time."""
     for start in range(0, block.rows.n_rows, _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, block.rows.n_rows))
-        yield rows, at.predictors.pull_back_rows(block.rows.take(rows).standardized, gradient[:, rows])
+        yield rows, predictors.pull_back_rows(block.rows.take(rows).standardized, gradient[:, rows])
 
 
-def _cluster_meat(at: AtEstimate, groups: Array) -> Array:
-    present = at.prepared.row_numbers
-    codes = np.unique(groups if present is None else groups[present], return_inverse=True)[1]
-    n_groups = int(codes.max()) + 1
-    if n_groups < 2:
-        raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
+def _cluster_meat(at: AtEstimate, groups: NDArray[np.intp]) -> Array:
+    n_groups = int(groups.max()) + 1
     refuse_unless_it_fits(
         n_groups,
         at.predictors.size,
@@ -176,7 +212,7 @@ def _cluster_meat(at: AtEstimate, groups: Array) -> Array:
     )
     data = at.objective.data
     # The codes ride with the rows as one more line of the offset.
-    offset = np.concatenate([data.offset, codes[None]])
+    offset = np.concatenate([data.offset, groups[None]])
     weighted = RowBlocks(data.rows, data.y, at.weight, offset, data.n_predictors)
 
     def block_sum(block: RowBlock) -> tuple[Array]:
@@ -184,15 +220,15 @@ def _cluster_meat(at: AtEstimate, groups: Array) -> Array:
         eta, code = block.offset[:-1], block.offset[-1].astype(np.intp)
         gradient = at.likelihood.gradient(block.y, eta) * block.weight
         sums = np.zeros((n_groups, at.predictors.size))
-        for rows, scores in _row_gradients(at, block, gradient):
+        for rows, scores in _row_gradients(at.predictors, block, gradient):
             sums += (
                 sp.csr_array((np.ones(len(rows)), (code[rows], np.arange(len(rows)))), (n_groups, len(rows))) @ scores
             )
         return (sums,)
 
     sums = weighted.sum(block_sum)[0]
-    n, k = at.n_obs, at.n_coefficients
-    return sums.T @ sums * (n_groups / (n_groups - 1) * (n - 1) / (n - k))
+    meat: Array = sums.T @ sums
+    return meat
 
 
 def _model_meat(at: AtEstimate) -> Array:
@@ -239,12 +275,27 @@ def _kernel_curvature(at: AtEstimate) -> Array:
 
 
 def _bandwidth(residual: Array, weight: Array, level: float, n: float) -> float:
+    """Return the kernel's width as R's ``quantreg::summary.rq(se = "ker")`` has it, of n observations."""
     z = stats.norm.ppf(level)
     reach = (stats.norm.ppf(0.975) ** 2 * 1.5 * stats.norm.pdf(z) ** 2 / (2 * z**2 + 1) / n) ** (1 / 3)
     while not reach < min(level, 1 - level):
         reach /= 2
     mean = np.average(residual, weights=weight)
-    deviation = np.sqrt(np.average(np.square(residual - mean), weights=weight))
-    quartiles = weighted_quantile(residual, weight, 0.75) - weighted_quantile(residual, weight, 0.25)
-    spread = min(deviation, quartiles / 1.34) or deviation
+    deviation = np.sqrt(np.average(np.square(residual - mean), weights=weight) * n / max(n - 1, 1))
+    spread = min(deviation, _quartile_range(residual, weight, n) / 1.34) or deviation
     return float(spread * (stats.norm.ppf(level + reach) - stats.norm.ppf(level - reach)))
+
+
+def _quartile_range(values: Array, weight: Array, n: float) -> float:
+    """Return the distance of the quartiles as R's ``quantile`` interpolates them; rows are shares of n observations."""
+    order = np.argsort(values, kind="stable")
+    last = np.cumsum(weight[order] * (n / weight.sum()))
+
+    def quartile(level: float) -> float:
+        rank = level * (n - 1)
+        # The rows that hold the places of the two whole ranks around it; of copies all have the same value.
+        rows = np.searchsorted(last, np.floor(rank) + np.array([0.5, 1.5]))
+        below, above = values[order[np.minimum(rows, len(values) - 1)]]
+        return float(below + (rank % 1) * (above - below))
+
+    return quartile(0.75) - quartile(0.25)

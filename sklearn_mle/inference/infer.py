@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from sklearn_mle.curvature import MOST_KEPT
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.inference.covariance import covariance_of
+from sklearn_mle.inference.covariance import covariance_of, present_groups
 from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted, log_likelihood_at
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.optimality import WORTH_A_WORD, gap_of
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
-from sklearn_mle.inference.request import check_choices, covariance_meant, group_codes
+from sklearn_mle.inference.request import check_bread, check_choices, covariance_meant, group_codes
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.small_samples import small_sample_of
 from sklearn_mle.likelihoods import Gaussian
@@ -42,6 +42,7 @@ def infer(
     penalized: str | None = None,
     small_sample: bool = True,
     dispersion: str | None = None,
+    bread: str | None = None,
 ) -> Inference:
     r"""Return estimates with their covariance: standard errors, intervals, tests and the table of it all.
 
@@ -65,10 +66,11 @@ def infer(
         - ``"opg"``: inverse of the sum of s s', uncentred.
         - ``"HC0"``: sandwich; ``"HC1"``: times n / (n - k); ``"HC2"``, ``"HC3"``: each s_i divided by
           :math:`\sqrt{1 - h_i}` or by :math:`1 - h_i`, h the leverages of :math:`W^{1/2} X` with W the expected
-          information (models of one linear predictor only).
+          information of the location (models in which nothing else depends on X).
         - ``"cluster"``: sandwich of the sums of s over ``groups``, times G / (G - 1) (n - 1) / (n - k).
         - ``"kernel"``: for likelihoods with a kink (laplace, asymmetric_laplace), the sandwich with the density of y
-          at its quantile estimated by a Gaussian kernel (Powell), their ``"auto"``; ``"hessian"`` is refused there.
+          at its quantile estimated by a Gaussian kernel (Powell), their ``"auto"``; ``"hessian"`` is refused there. It
+          is that of ``summary(rq, se = "ker")`` in R's quantreg.
     groups : array-like of shape (n,), default=None
         Clusters, for ``covariance="cluster"``.
     weight_type : {"frequency", "precision", "sampling"}, default="frequency"
@@ -82,11 +84,16 @@ def infer(
         sampling variance A^-1 M A^-1 (``"sandwich"``). Neither knows of the bias.
     small_sample : bool, default=True
         For the unpenalized Gaussian with one estimated scale: s^2 = RSS / (n - p) and Student's t, which are exact.
-        False is the maximum likelihood scale and the normal distribution.
+        False is the maximum likelihood scale and the normal distribution, and leaves out the factors of ``"HC1"``
+        (which is then ``"HC0"``) and of ``"cluster"``, of every model.
     dispersion : {None, "pearson"}, default=None
         ``"pearson"`` is what R's ``glm`` does, quasi-likelihood (``quasibinomial``, ``quasipoisson``) included: the
         expected information, with Pearson's X^2 / (n - k) as the dispersion, and Student's t. The test against the null
         model is the analysis of deviance by F. For two classes, counts, trials, positive amounts and the Gaussian.
+    bread : {None, "observed", "expected"}, default=None
+        The A of a sandwich. None is ``"observed"`` where the likelihood is smooth: a sandwich is there for likelihoods
+        that are wrong, and if the mean is wrong, too, only the observed information is what the estimate's variance
+        has. ``"expected"`` is that of R's ``sandwich::vcovHC`` of a glm. With a canonical link the two are equal.
 
     Returns
     -------
@@ -131,7 +138,7 @@ def infer(
     >>> result.wald_test(["bmi", "bp"])
     Wald test: F(2, 439) = 211.062, p = 5.944e-65
     """
-    check_choices(covariance, weight_type, penalized, dispersion)
+    check_choices(covariance, weight_type, penalized, dispersion, bread)
     with naming("small_sample"):
         small_sample = bool(small_sample)
     with naming("estimator"):
@@ -142,7 +149,7 @@ def infer(
         read_features = model.read_features
         model = replace(model, read_features=lambda X, offset: read_features(open_up(estimator, X)[1], offset))
     if X is None:
-        asked = (y, sample_weight, offset, groups, penalized, dispersion)
+        asked = (y, sample_weight, offset, groups, penalized, dispersion, bread)
         if (
             any(value is not None for value in asked)
             or covariance not in ("auto", "hessian")
@@ -155,6 +162,7 @@ def infer(
     data = model.read(X, y, sample_weight, offset)
     model = with_scale(model, data)
     kind = covariance_meant(model, covariance, weight_type, penalized, dispersion)
+    check_bread(model, kind, bread)
     codes = group_codes(groups, kind, len(data.y))
     if np.isneginf(model.coefficients).any() and isinstance(model.likelihood, Gaussian):
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
@@ -162,8 +170,9 @@ def infer(
         # With variances s^2 / w the scale's own gradients are not w times those of a row.
         other_scale = weight_type == "precision" and model.exact and kind not in ("hessian", "expected")
         at = AtEstimate.of(model, data, weight_type, location_only=dispersion is not None or other_scale)
-        curvature, bread = covariance_of(at, kind, codes)
-        gap = gap_of(at, bread, curvature.divergent is not None)
+        codes = None if codes is None else present_groups(at, codes)
+        curvature, judge = covariance_of(at, kind, groups=codes, bread=bread, small_sample=small_sample)
+        gap = gap_of(at, judge, curvature.divergent is not None)
         size = small_sample_of(at, kind, small_sample, dispersion, codes)
         trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
         log_likelihood = log_likelihood_at(at, weight_type)

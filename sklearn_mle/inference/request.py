@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.covariance import COVARIANCES
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.likelihoods import (
@@ -20,22 +21,26 @@ from sklearn_mle.likelihoods import (
 )
 from sklearn_mle.numerics.naming import naming
 
-__all__ = ["check_choices", "covariance_meant", "group_codes"]
+__all__ = ["check_bread", "check_choices", "covariance_meant", "group_codes"]
 
 Array = NDArray[Any]
 
+_WITH_BREAD = ("HC0", "HC1", "HC2", "HC3", "cluster")
 _WEIGHT_TYPES = ("frequency", "precision", "sampling")
 # Variances proportional to the dispersion, so that Pearson's statistic estimates it.
 _WITH_DISPERSION = (Bernoulli, Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie)
 
 
-def check_choices(covariance: str, weight_type: str, penalized: str | None, dispersion: str | None) -> None:
+def check_choices(
+    covariance: str, weight_type: str, penalized: str | None, dispersion: str | None, bread: str | None
+) -> None:
     """Raise ValueError if an argument is none of its choices."""
     for name, value, choices in (
         ("covariance", covariance, ("auto", *COVARIANCES)),
         ("weight_type", weight_type, _WEIGHT_TYPES),
         ("penalized", penalized, (None, "laplace", "sandwich")),
         ("dispersion", dispersion, (None, "pearson")),
+        ("bread", bread, (None, "observed", "expected")),
     ):
         if not (value is None or isinstance(value, str)) or value not in choices:
             raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
@@ -94,6 +99,22 @@ def covariance_meant(
         why = "penalized='sandwich'" if penalized else "weight_type='sampling'"
         raise ValueError(f"{why} calls for a sandwich: covariance='HC0', 'HC1', 'cluster'; got {covariance!r}.")
     return covariance
+
+
+def check_bread(model: FittedModel, kind: str, bread: str | None) -> None:
+    """Raise ValueError where a covariance has no bread to choose."""
+    if bread is None:
+        return
+    if kind not in _WITH_BREAD:
+        raise ValueError(
+            f"bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3' or 'cluster'; "
+            f"got covariance={kind!r}."
+        )
+    if bread == "observed" and not model.likelihood.smooth:
+        raise NotSupportedError(
+            f"bread='observed': the Hessian of {model.likelihood!r} is zero almost everywhere, so it measures nothing; "
+            "use 'expected', or None for a kernel estimate."
+        )
 
 
 def group_codes(groups: Any, kind: str, n: int) -> Array | None:
