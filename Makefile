@@ -7,12 +7,15 @@ OLDEST := .venv-oldest
 BENCH := benchmarks/.venv
 DOCS := docs/.venv
 RUN := $(VENV)/bin/python -m
+# A worker per processor, each with one BLAS thread; then the tests that watch threads, memory or time, by themselves.
+PARALLEL := -n logical --maxprocesses=8 --dist=worksteal
 
-.PHONY: help demo docs docs-quick test lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles clean
+.PHONY: help demo docs docs-quick test test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
 	@echo "make test         all tests, with the newest versions of everything"
+	@echo "make test-kernels the tests with linear algebra, under OpenBLAS's other kernels and with more threads"
 	@echo "make test-oldest  all tests, with the oldest supported versions"
 	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
 	@echo "make lint         ruff: style and formatting    (make format repairs what can be repaired)"
@@ -32,7 +35,11 @@ demo: $(VENV)/.stamp
 	$(VENV)/bin/python examples/choose_noise_model.py
 
 test: $(VENV)/.stamp
-	$(RUN) pytest
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone'
+	$(RUN) pytest -m alone
+
+test-kernels: $(VENV)/.stamp
+	$(RUN) tests.kernels
 
 lint: $(VENV)/.stamp
 	$(RUN) ruff check .
@@ -53,7 +60,8 @@ doctest: $(VENV)/.stamp
 	$(RUN) pytest --doctest-glob='*.md' README.md docs
 
 test-oldest: $(OLDEST)/.stamp
-	$(OLDEST)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(PARALLEL) -m 'not alone'
+	$(OLDEST)/bin/python -m pytest -m alone
 
 # What one supported version of scikit-learn pickles, another loads, with at most scikit-learn's own warning.
 test-pickles: $(VENV)/.stamp $(OLDEST)/.stamp
@@ -93,7 +101,7 @@ bench-inference: $(VENV)/.stamp
 reliability: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.reliability
 
-check: test lint types layering doctest test-oldest test-pickles docs
+check: test test-kernels lint types layering doctest test-oldest test-pickles docs
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(BENCH) $(DOCS) benchmarks/output examples/output

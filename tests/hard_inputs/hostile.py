@@ -74,7 +74,7 @@ def hostile_arrays(good):
         "decimals": np.vectorize(decimal.Decimal, otypes=[object])(numeric),
         "datetimes": np.full(good.shape, np.datetime64("2020-01-01")),
         "timedeltas": np.full(good.shape, np.timedelta64(3, "D")),
-        "not a time": np.full(good.shape, np.datetime64("NaT")),
+        "not a time": np.full(good.shape, np.datetime64("NaT", "D")),
         "a date": datetime.date(2020, 1, 1),
         "a structured array": np.zeros(len(good), dtype=[("a", float), ("b", int)]),
         "a masked array": np.ma.masked_array(numeric, numeric > 1),

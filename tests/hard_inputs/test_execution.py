@@ -20,6 +20,8 @@ from sklearn_mle.row_blocks import DenseRows, RowBlocks
 from tests.hard_inputs.fitted import ESTIMATORS, fitted, target
 from tests.hard_inputs.fitted import X as FEW
 
+pytestmark = pytest.mark.alone
+
 rng = np.random.default_rng(0)
 N = 40_000  # several blocks of rows, so that threads are at work
 X = rng.standard_normal((N, 30))

@@ -14,6 +14,8 @@ from sklearn_mle.inference import detect_separation, infer, profile_interval
 from sklearn_mle.linear_predictors import sum_to_zero_basis
 from sklearn_mle.numerics.memory import fits, refuse_unless_it_fits
 
+pytestmark = pytest.mark.alone
+
 rng = np.random.default_rng(0)
 MEGABYTE = 1e6
 # One MiB holds a table of 362 x 362, so that 400 columns are too many.

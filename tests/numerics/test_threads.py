@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_mle.numerics.threads import map_in_threads, n_threads, single_threaded_blas
 
+pytestmark = pytest.mark.alone
+
 
 def blas_limits():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]

@@ -145,7 +145,7 @@ CASES = [
     Case("np.str_ labels", lambda: classes_and_coefficients(np.array(["n", "y"])[Y]), Right(with_labels("n", "y"))),
     Case(
         "uint64 labels beyond int64",
-        lambda: classes_and_coefficients(np.where(Y, 2**64 - 1, 2**63).astype(np.uint64)),
+        lambda: classes_and_coefficients(np.where(Y, np.uint64(2**64 - 1), np.uint64(2**63))),
         Right(with_labels(2**63, 2**64 - 1)),
     ),
     Case(
