@@ -266,6 +266,21 @@ def test_an_offset_shifts_the_intercept_only():
     np.testing.assert_allclose(shifted.intercept_ + per_class - per_class.mean(), plain.intercept_, rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [30.0, -300.0])
+@pytest.mark.parametrize("y", [BINARY, THREE], ids=["two", "three"])
+def test_a_constant_offset_costs_no_iteration(y, size):
+    """The start has the classes' frequencies, offset included: at an offset of 300 every curvature is zero."""
+    constant = np.full(N, size) if len(np.unique(y)) == 2 else np.tile([size, 0.0, -size], (N, 1))
+    weight = np.where(np.arange(N) % 3, 1.0, 1e-9)
+    # Rows that weigh nothing do not move it.
+    offset = np.where((weight < 1)[:, None] if constant.ndim == 2 else weight < 1, -0.5 * constant, constant)
+    for given, moved in ((None, constant), (weight, constant), (weight, offset)):
+        plain = MLELogisticClassifier().fit(X, y, sample_weight=given)
+        shifted = MLELogisticClassifier().fit(X, y, sample_weight=given, offset=moved)
+        assert shifted.n_iter_ == plain.n_iter_
+        np.testing.assert_allclose(shifted.coef_, plain.coef_, rtol=1e-5)
+
+
 def test_an_offset_is_added_to_every_prediction():
     model = MLELogisticClassifier().fit(X, BINARY)
     offset = rng.standard_normal(N)

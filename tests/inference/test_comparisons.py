@@ -149,6 +149,18 @@ def test_score_test_of_least_squares_is_n_r2():
     assert score_test(model, X[AB], REAL, X[["c", "d"]]).statistic == pytest.approx(N * r2, rel=1e-9)
 
 
+@pytest.mark.parametrize("weight", [WEIGHT, np.full(N, 3), np.full(N, 0.25)], ids=["copies", "three", "a quarter"])
+def test_the_score_test_counts_weights_in_the_callers_unit(weight):
+    """Not in units of the mean weight, in which everything else of a fit is computed."""
+    model = MLELogisticClassifier().fit(X[AB], BINARY, sample_weight=weight)
+    found = score_test(model, X[AB], BINARY, X[["c", "d"]], sample_weight=weight)
+    p = model.predict_proba(X[AB])[:, 1]
+    A = design(list("abcd"))
+    gradient = A.T @ (weight * (BINARY - p))
+    expected = gradient @ np.linalg.solve((A.T * (weight * p * (1 - p))) @ A, gradient)
+    assert found.statistic == pytest.approx(expected, rel=1e-8)
+
+
 def test_score_and_ratio_agree_near_the_null():
     model = MLELogisticClassifier().fit(X[AB], CLASSES)
     ratio = likelihood_ratio_test(model, MLELogisticClassifier().fit(X[[*AB, "d"]], CLASSES), X, CLASSES)

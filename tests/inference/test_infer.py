@@ -18,7 +18,7 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import NotSupportedError, RankDeficiencyWarning, SeparationWarning
-from sklearn_mle.inference import infer
+from sklearn_mle.inference import infer, mean_interval
 from sklearn_mle.inference.covariance import COVARIANCES
 from sklearn_mle.likelihoods import AsymmetricLaplace, StudentT, get_likelihood, likelihood_names
 
@@ -374,7 +374,15 @@ def test_offsets():
     y = rng.poisson(exposure * np.exp(0.5 * LOGIT))
     model = MLERegressor("poisson").fit(X, y, offset=np.log(exposure))
     theirs = sm.Poisson(y, A, exposure=exposure).fit(disp=0, method="newton", tol=1e-14)
-    assert_same(infer(model, X, y, offset=np.log(exposure)).covariance, theirs.cov_params())
+    found = infer(model, X, y, offset=np.log(exposure))
+    assert_same(found.covariance, theirs.cov_params())
+    null = sm.Poisson(y, A[:, :1], exposure=exposure).fit(disp=0, method="newton", tol=1e-14)
+    assert found.header["null log-likelihood"] == pytest.approx(null.llf, rel=1e-10)
+    assert found.header["LR chi2(3)"] == pytest.approx(2 * (theirs.llf - null.llf), rel=1e-8)
+    assert found.header["pseudo-R2 (McFadden)"] == pytest.approx(1 - theirs.llf / null.llf, rel=1e-8)
+    new = np.log([0.1, 1.0, 20.0])
+    expected = mean_interval(found, X[:3], offset=0.0) * np.exp(new)[:, None]
+    np.testing.assert_allclose(mean_interval(found, X[:3], offset=new), expected, rtol=1e-12)
     with pytest.raises(ValueError, match="fitted with an offset"):
         infer(model, X, y)
 
@@ -508,3 +516,15 @@ def test_a_fit_that_stopped_early_is_told():
     loose.coef_ = loose.coef_ + 0.02
     with pytest.warns(ConvergenceWarning, match="nats below the maximum"):
         infer(loose, Z, BINARY)
+
+
+def test_the_gap_is_in_nats_of_all_copies():
+    """A step of 1e-3 away: half of step' H step below the maximum, H of the total likelihood."""
+    weight = 5.0 + COPIES
+    model = LogisticRegression(C=np.inf, tol=1e-10, solver="newton-cholesky").fit(Z, BINARY, sample_weight=weight)
+    model.coef_ = model.coef_ + 1e-3
+    B = sm.add_constant(Z)
+    p = model.predict_proba(Z)[:, 1]
+    gradient = B.T @ (weight * (BINARY - p))
+    expected = 0.5 * gradient @ np.linalg.solve((B.T * (weight * p * (1 - p))) @ B, gradient)
+    assert infer(model, Z, BINARY, sample_weight=weight).header["gap in nats"] == pytest.approx(expected, rel=1e-7)

@@ -92,6 +92,19 @@ def test_forecasts_constant_within_bins_leave_no_remainder():
     assert correction == pytest.approx(3 / 120, rel=1e-12)
 
 
+def test_classwise_counts_the_levels_of_every_class():
+    """Of a class a level counts 1 - r, as its mean of (t - r)^2 / r is; over the K classes that is K - 1 a level."""
+    shares = np.array([[12, 5, 3], [6, 10, 4], [2, 3, 15]])  # of 20 rows each: every class has three levels
+    y = np.concatenate([np.repeat([0, 1, 2], counts) for counts in shares])
+    parts = cross_entropy_decomposition(y, np.repeat(shares / 20, 20, axis=0), strategy="classwise")
+    assert parts.miscalibration == pytest.approx(0, abs=1e-14)
+    assert (parts.n_parameters, parts.n_base_parameters) == pytest.approx((1.5 * 3 * 2, 2))
+    better = parts.bias_corrected()
+    assert better.miscalibration == pytest.approx(-9 / 120, rel=1e-12)
+    assert better.uncertainty - parts.uncertainty == pytest.approx(2 / 120, rel=1e-12)
+    assert better.discrimination - parts.discrimination == pytest.approx(-7 / 120, rel=1e-12)
+
+
 def test_bins_do_not_know_which_class_is_first():
     """A heavy forecast goes where its middle is: into the lower bin here, from whichever end one counts."""
     q, y, weight = np.array([0.2, 0.2, 0.5, 0.5, 0.8, 0.8]), np.array([0, 1, 0, 1, 0, 1]), np.array([0, 1, 2, 4, 1, 2])
