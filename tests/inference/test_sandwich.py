@@ -211,6 +211,15 @@ def test_the_kernels_errors_are_those_of_quantreg(level):
     np.testing.assert_allclose(infer(model, HP_WT, MPG).standard_errors[:3], KERNEL[level], rtol=1e-9)
 
 
+def test_the_kernels_errors_where_the_standard_deviation_is_the_smaller_spread():
+    """x <- 1:20; m <- quantreg::rq(x / 2 + rep(c(-2, 2), 10) + sin(x) / 2 ~ x, tau = .3); summary(m, se = "ker")."""
+    x = np.arange(1.0, 21.0)
+    y = x / 2 + np.tile([-2, 2], 10) + np.sin(x) / 2
+    model = MLERegressor(AsymmetricLaplace(quantile=0.3)).fit(x[:, None], y)
+    found = infer(model, x[:, None], y).standard_errors
+    np.testing.assert_allclose(found[:2], [2.957194391253074, 0.251616964163516], rtol=1e-9)
+
+
 def test_the_kernels_errors_of_copies():
     """m <- quantreg::rq(mpg ~ hp + wt, tau = .25, data = mtcars[rep(1:32, rep(c(1, 2, 3, 1), 8)), ])."""
     copies = np.tile([1, 2, 3, 1], 8)
