@@ -27,7 +27,7 @@ from sklearn_mle.estimators._validation import (
     check_sample_weight,
     validate_features,
 )
-from sklearn_mle.exceptions import SeparationError, SeparationWarning
+from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, SeparationWarning
 from sklearn_mle.fitting import FitOptions, FitResult
 from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.likelihoods import Categorical, Likelihood
@@ -56,7 +56,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         "fit_intercept": ["boolean"],
         "solver": [StrOptions({"auto", "newton", "lbfgs", "newton-cg"})],
         "tol": [Interval(Real, 0, np.inf, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
     }
@@ -179,6 +179,8 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
                 },
             )
         start = self._start((data.likelihood.n_predictors, data.attributes["n_features_in_"] + 1))
+        if start is not None and self._fitted.kept is not None:
+            options = replace(options, separated=not self._fitted.kept.exists)
         result = data.fit(self, options, start, observer if tasks is None else tasks.observe)
         on_separation = getattr(self, "on_separation", "warn")
         for warning in result.warnings:
@@ -188,7 +190,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         self._publish({**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:
             tasks.finish()
-        for warning in _warnings(result):
+        for warning in _warnings(result, fitted.likelihood.smooth):
             if isinstance(warning, SeparationWarning) and on_separation == "ignore":
                 continue
             # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
@@ -230,6 +232,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             result.log_likelihood,
             result.gap,
             result.status is Status.CONVERGED or result.gap <= _NOTICEABLE_GAP,
+            result.exists,
         )
         # Degrees of freedom as R and scikit-learn's users count them: constant scales are none.
         n_coefficients = result.n_parameters - n_constants(fitted.likelihood, fitted.terms)
@@ -351,10 +354,21 @@ def _terms(likelihood: Likelihood, options: FitOptions) -> tuple[Terms, ...]:
     return tuple(terms)
 
 
-def _warnings(result: FitResult) -> list[Warning]:
+def _warnings(result: FitResult, smooth: bool) -> list[Warning]:
     """Return what a finished fit has to say."""
     found = list(result.warnings)
-    if result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
+    numbers = (result.log_likelihood, result.gap)
+    # A perfect fit has an infinite log-likelihood, and has said so.
+    if not (np.isfinite(numbers).all() or any(isinstance(warning, PerfectFitWarning) for warning in found)):
+        found.append(
+            ConvergenceWarning(
+                f"No maximum was found: where the fit stopped, the log-likelihood is {result.log_likelihood:g} and the "
+                f"estimate of what it lacks is {result.gap:g} nats, beyond the range of float64. The coefficients are "
+                "no estimates. Change the units of X and y, an offset that is far off, or a known scale far from the "
+                "spread of the residuals."
+            )
+        )
+    elif result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
         found.append(
             ConvergenceWarning(
                 f"Floating point left no further decrease {result.gap:.2g} nats above the minimum (estimated): the "
@@ -362,12 +376,14 @@ def _warnings(result: FitResult) -> list[Warning]:
                 f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
             )
         )
-    if result.status is Status.MAX_ITER:
+    elif result.status is Status.MAX_ITER:
+        of_what = "half the squared Newton decrement" if smooth else "the duality gap"
         found.append(
             ConvergenceWarning(
-                f"max_iter ended the fit early: the total penalized log-likelihood is {result.gap:.2g} nats below its "
-                f"maximum, so the coefficients are within about {math.sqrt(2 * result.gap):.2g} standard errors of the "
-                "exact answer. Raise max_iter, or let solver='auto' choose."
+                f"max_iter ended the fit early: the total penalized log-likelihood is about {result.gap:.2g} nats "
+                f"below its maximum; that is an estimate ({of_what} where the fit stopped), good near the maximum, "
+                "and no bound: far from it the true number may be several times as large. Raise max_iter, or let "
+                "solver='auto' choose."
             )
         )
     return found

@@ -34,7 +34,7 @@ class GaussianMLERegressor(BaseMLERegressor):
     tol : float, default=1e-8
         Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
     max_iter : int, default=100
-        Bound on the number of iterations.
+        Bound on the number of iterations. Zero returns the point that they would start from.
     warm_start : bool, default=False
         Whether to start from the previous fit's coefficients, where their shape fits.
     verbose : int, default=0

@@ -42,13 +42,16 @@ class MLERegressor(BaseMLERegressor):
     fit_intercept : bool, default=True
         Whether the location has an intercept. The second parameter always has one.
     solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
-        How to minimize; ``"auto"`` chooses by the size of the problem.
+        How to minimize; ``"auto"`` chooses by the size of the problem. ``"laplace"`` and ``"asymmetric_laplace"`` are
+        not smooth: an exact interior-point method fits them, and any other value is refused.
     tol : float, default=1e-8
-        Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
+        Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats. Fits of
+        ``"laplace"`` and ``"asymmetric_laplace"`` end at rounding, whatever it is.
     max_iter : int, default=100
-        Bound on the number of iterations.
+        Bound on the number of iterations. Zero returns the point that they would start from.
     warm_start : bool, default=False
-        Whether to start from the previous fit's coefficients, where their shape fits.
+        Whether to start from the previous fit's coefficients, where their shape fits. With a constant or known scale
+        it has no effect on ``"laplace"`` and ``"asymmetric_laplace"``, nor on a Gaussian that is solved directly.
     verbose : int, default=0
         Above zero, progress is printed.
     on_separation : {"warn", "raise", "ignore"}, default="warn"

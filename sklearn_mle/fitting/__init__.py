@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.fitting.best_constant import best_constant
 from sklearn_mle.fitting.check_loss import fit_check_loss
 from sklearn_mle.fitting.check_loss_log_linear import fit_check_loss_log_linear
@@ -83,6 +84,8 @@ def fit(
     ValueError
         If the data have no answer at all: fewer than two classes with weight; numbers that overflow. If a likelihood
         has a kink that no fit is known for.
+    NotSupportedError
+        If a likelihood with a kink is to be fitted by a named solver.
     """
     options = FitOptions() if options is None else options
     if offset is not None:
@@ -189,6 +192,12 @@ def _fitted(
     if _is_least_squares(model, options):
         return fit_gaussian(model, prepared, options, start=start, observer=observer)
     if isinstance(model, LocationScale) and not model.smooth:
+        if options.solver != "auto":
+            raise NotSupportedError(
+                f"solver={options.solver!r} needs a likelihood that is smooth, and {type(model).__name__} has a kink: "
+                "it is fitted exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood "
+                "(huber, student_t, logistic)."
+            )
         fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss
         return fit_kinked(model, prepared, options, start=start, observer=observer)
     if not model.smooth:

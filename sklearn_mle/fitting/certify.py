@@ -96,11 +96,14 @@ def certify(
             decided = True
         if solution.status is Status.MAX_ITER:
             return Verdict(solution)
+        left = options.max_iter - solution.n_iter
+        if left <= 0:
+            break
         # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
         further = solve(
             objective,
             solution.theta,
-            replace(options, solver="newton-cg" if solution.factor is None else "newton"),
+            replace(options, solver="newton-cg" if solution.factor is None else "newton", max_iter=left),
             null_value=null_value,
             tol=1e-6 * solution.gap,
             observer=observer,

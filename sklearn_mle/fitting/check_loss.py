@@ -48,7 +48,7 @@ def fit_check_loss(
         Not smooth: ``Laplace`` or ``AsymmetricLaplace``.
     prepared : Prepared
     options : FitOptions
-        ``tol`` and ``solver`` are of no concern: the optimum is exact, at rounding.
+        ``tol`` is of no concern: the optimum is exact, at rounding.
     start : ndarray of shape (2, p + 1) or None
         Of no concern either: the optimum does not depend on it.
     observer : callable or None
@@ -141,7 +141,7 @@ def fit_check_loss(
         scale=scale * outcome.unit,
         log_likelihood=float(log_likelihood) * prepared.unit,
         n_obs=prepared.n_obs,
-        n_iter=max(1, optimum.n_iter),
+        n_iter=max(min(1, options.max_iter), optimum.n_iter),
         n_passes=outcome.n_passes,
         gap=float(gap) * prepared.unit,
         status=judged(optimum.status, float(gap) * prepared.unit, options, prepared.n_obs),

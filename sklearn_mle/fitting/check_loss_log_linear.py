@@ -133,7 +133,7 @@ class _Turns:
             if gain < 0 and optimum.status.early:
                 optimum, gain = replace(optimum, theta=theta), 0.0
             passes += objective.data.n_passes + problem.data.n_passes
-            n_iter += 1
+            n_iter = min(n_iter + 1, self.options.max_iter)
             if optimum.status.early:
                 theta, status = optimum.theta, optimum.status
                 break  # an inexact location has no vertex to stay at, so more turns would not end
@@ -147,7 +147,7 @@ class _Turns:
             if self._watch(theta, log_scale):
                 status = Status.STOPPED
                 break
-            if n_iter == self.options.max_iter:
+            if n_iter >= self.options.max_iter:
                 break
         if status is Status.CONVERGED and not self.precision.any():
             optimum = with_least_norm(problem, optimum, self._coefficients)

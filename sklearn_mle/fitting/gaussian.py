@@ -15,7 +15,8 @@ from sklearn_mle.fitting.perfect import perfect_warning
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
-from sklearn_mle.fitting.solve import solve
+from sklearn_mle.fitting.solve import affordable, solve
+from sklearn_mle.fitting.start import best_of
 from sklearn_mle.information import hessian_factor, refine, worth_refining
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
@@ -51,7 +52,7 @@ def fit_gaussian(
     identification = None
     if prepared.alpha == 0 and prepared.products is None:
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
-    objective, solution = _fit_location(outcome, options, identification, observer)
+    objective, solution = _fit_location(outcome, options, identification, start, observer)
     theta = _refined(objective, solution, outcome)
     squares = 2 * _value(objective, solution, theta.rounded)
     location = objective.predictors.exact_matrix(theta)
@@ -133,7 +134,11 @@ def _curvature(
 
 
 def _fit_location(
-    outcome: Outcome, options: FitOptions, identification: Identification | None, observer: Observer | None
+    outcome: Outcome,
+    options: FitOptions,
+    identification: Identification | None,
+    start: Array | None,
+    observer: Observer | None,
 ) -> tuple[PenalizedNLL, Solution]:
     """Return the least-squares location, penalized by alpha."""
     prepared = outcome.prepared
@@ -149,8 +154,11 @@ def _fit_location(
         if known is not None:
             return objective, known
     watch = _watch(objective, outcome, observer)
-    solution = solve(objective, null, options, observer=watch)
-    null_value = 0.5 * outcome.weight_sum
+    first, null_value = null, 0.5 * outcome.weight_sum
+    if start is not None and (options.solver == "newton-cg" or not affordable(objective)):
+        # Conjugate gradients go on from where an earlier fit ended; a direct solution has no use for a start.
+        first = best_of(objective, [null, objective.predictors.theta(outcome.to_standardized(start)[:1])])
+    solution = solve(objective, first, options, null_value=None if first is null else null_value, observer=watch)
     for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
         # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
         variance = max(2 * solution.value / outcome.weight_sum, _EPS**2)
@@ -159,7 +167,8 @@ def _fit_location(
         tol = options.tol * min(1.0, variance)
         if solution.gap <= tol or solution.status is not Status.CONVERGED:
             break
-        again = solve(objective, solution.theta, options, tol=tol, null_value=null_value, observer=watch)
+        left = replace(options, max_iter=max(options.max_iter - solution.n_iter, 0))
+        again = solve(objective, solution.theta, left, tol=tol, null_value=null_value, observer=watch)
         solution = replace(again, n_iter=solution.n_iter + again.n_iter)
     return objective, solution
 
@@ -171,7 +180,7 @@ def _solved_by_products(objective: PenalizedNLL, outcome: Outcome, options: FitO
     squares left would lose digits to the difference.
     """
     prepared, null = outcome.prepared, np.zeros(objective.predictors.size)
-    if prepared.products is None:
+    if prepared.products is None or not options.max_iter:
         return None
     null_value, gradient = objective.expand(null)
     factor = hessian_factor(objective, null)

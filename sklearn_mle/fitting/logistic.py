@@ -13,7 +13,7 @@ from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.absent_classes import fit_without
 from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
-from sklearn_mle.fitting.certify import Verdict, certify
+from sklearn_mle.fitting.certify import certify
 from sklearn_mle.fitting.dependence import find_dependence, independent_columns
 from sklearn_mle.fitting.firth import solve_bias_reduced
 from sklearn_mle.fitting.leave_behind import final_factor
@@ -22,12 +22,14 @@ from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.separation import LimitingModel, limiting_model, separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import solve
+from sklearn_mle.fitting.start import best_of
 from sklearn_mle.information import refine, worth_refining
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
+from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, find_recession
 from sklearn_mle.row_blocks import RowBlock
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
@@ -61,6 +63,7 @@ class _LogisticFit:
         self.binary = isinstance(likelihood, Bernoulli)
         self.n_classes = 2 if isinstance(likelihood, Bernoulli) else likelihood.n_classes
         self.warnings: list[Warning] = []
+        self.exists = True
         # Changes of the coefficients, in X's units, along which there is no finite maximum.
         self.divergent: list[Array] = []
         self.limit: LimitingModel | None = None
@@ -98,32 +101,39 @@ class _LogisticFit:
         if self.options.bias_reduction == "firth":
             solution = self._solve_bias_reduced(objective, theta, null, null_value)
         else:
-            solution = self._solve(objective, theta, null_value)
-            if prepared.alpha == 0:
-                verdict = certify(
-                    objective,
-                    solution,
-                    self.options,
-                    null_value=null_value,
-                    largest=prepared.columns.largest,
-                    observer=self._watch(objective),
-                )
-                solution = verdict.solution
-                if verdict.recession is not None or not verdict.decided:
-                    self._report_missing(objective, verdict)
-                    active = np.flatnonzero(~prepared.columns.constant)
-                    per_sd = SEPARATION_PRIOR * data.weight_sum * np.square(prepared.columns.spread[active])
-                    objective = self._objective(active, self._prior(active, 0.0, per_sd))
-                    before = solution.n_iter
-                    solution = self._solve(objective, self._null_theta(objective, mass), null_value)
-                    solution = replace(solution, n_iter=before + solution.n_iter)
-                    if verdict.recession is not None:
-                        self.limit = limiting_model(objective, verdict.recession, solution.theta)
-                        self.divergent.extend(self.limit.divergent(objective, prepared.columns))
-                    if objective.predictors.size <= MOST_KEPT:
-                        # The prior tells dependent columns apart; the data still do not.
-                        self.divergent.extend(self._undetermined(identification))
-                    identification = None
+            recession = self._known_recession(objective, theta) if theta is not null else None
+            if recession is None:
+                solution = self._solve(objective, theta, null_value)
+                if prepared.alpha == 0:
+                    verdict = certify(
+                        objective,
+                        solution,
+                        self.options,
+                        null_value=null_value,
+                        largest=prepared.columns.largest,
+                        observer=self._watch(objective),
+                    )
+                    solution, recession = verdict.solution, verdict.recession
+                    self.exists = recession is None and verdict.decided
+                starts = [theta, solution.theta] if solution.status.early or theta is not null else []
+                n_iter = solution.n_iter
+            else:
+                self.exists, starts, n_iter = False, [theta], 0
+            if not self.exists:
+                self._report_missing(objective, recession)
+                matrices = [objective.predictors.matrix(theta) for theta in starts]
+                active = np.flatnonzero(~prepared.columns.constant)
+                per_sd = SEPARATION_PRIOR * data.weight_sum * np.square(prepared.columns.spread[active])
+                objective = self._objective(active, self._prior(active, 0.0, per_sd))
+                thetas = [self._null_theta(objective, mass), *map(objective.predictors.theta, matrices)]
+                solution = self._solve(objective, best_of(objective, thetas), null_value, n_iter)
+                if recession is not None:
+                    self.limit = limiting_model(objective, recession, solution.theta)
+                    self.divergent.extend(self.limit.divergent(objective, prepared.columns))
+                if objective.predictors.size <= MOST_KEPT:
+                    # The prior tells dependent columns apart; the data still do not.
+                    self.divergent.extend(self._undetermined(identification))
+                identification = None
         if identification is not None and len(identification.dependent):
             names = prepared.names(identification.dependent)
             self.warnings.insert(
@@ -135,6 +145,19 @@ class _LogisticFit:
                 ),
             )
         return self._result(objective, solution, identification)
+
+    def _known_recession(self, objective: PenalizedNLL, theta: Array) -> Recession | None:
+        """Return the direction of recession, where the fit that ``theta`` is from had one and these data have it too.
+
+        To look for it first costs a linear program, but no iteration: with few of them at a time, a fit that goes on
+        from the one before would otherwise spend them all on a likelihood without a maximum.
+        """
+        if not self.options.separated or self.prepared.alpha or objective.predictors.size > MOST_VARIABLES:
+            return None
+        try:
+            return find_recession(objective, theta)
+        except UndecidedError:
+            return None
 
     def _clearly_independent(self, objective: PenalizedNLL, null: Array) -> bool:
         """Return whether the columns are independent beyond doubt, where that is known already.
@@ -191,14 +214,12 @@ class _LogisticFit:
         total = float(mass.sum())
         return total * math.log(total) - float(mass @ np.log(mass))
 
-    def _solve(self, objective: PenalizedNLL, theta: Array, null_value: float) -> Solution:
-        return solve(
-            objective,
-            theta,
-            self.options,
-            null_value=null_value,
-            observer=self._watch(objective),
-        )
+    def _solve(self, objective: PenalizedNLL, theta: Array, null_value: float, n_iter: int = 0) -> Solution:
+        """Return the minimum, after so many iterations of another stage."""
+        left = max(self.options.max_iter - n_iter, 0)
+        options = replace(self.options, max_iter=left)
+        found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective))
+        return replace(found, n_iter=n_iter + found.n_iter) if n_iter else found
 
     def _watch(self, objective: PenalizedNLL) -> Callable[[Array], bool] | None:
         if self.observer is None:
@@ -224,13 +245,13 @@ class _LogisticFit:
         solution = solve_bias_reduced(reduced, theta, options, null_value=reference, observer=observer)
         return replace(solution, n_iter=n_iter + solution.n_iter) if n_iter else solution
 
-    def _report_missing(self, objective: PenalizedNLL, verdict: Verdict) -> None:
+    def _report_missing(self, objective: PenalizedNLL, recession: Recession | None) -> None:
         # A regressor of proportions has no names of classes.
         remedies = _REMEDIES_OF_PROPORTIONS if self.class_names is None else _REMEDIES_OF_CLASSES
-        if verdict.recession is None:
+        if recession is None:
             warning = undecided_warning(objective.data, remedies)
         else:
-            warning = separation_warning(objective, verdict.recession, self.prepared, self.class_names, remedies)
+            warning = separation_warning(objective, recession, self.prepared, self.class_names, remedies)
         self.warnings.append(warning)
 
     def _undetermined(self, identification: Identification | None) -> list[Array]:
@@ -284,6 +305,7 @@ class _LogisticFit:
             warnings=tuple(self.warnings),
             n_parameters=objective.predictors.size,
             curvature=curvature,
+            exists=self.exists,
         )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.curvature import MOST_KEPT, Curvature
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
+from sklearn_mle.fitting.continuation import follow_noise, is_far_below
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
 from sklearn_mle.fitting.leave_behind import curvature_left, curvature_of_limit, receding_changes
 from sklearn_mle.fitting.outcome import Outcome
@@ -24,7 +25,7 @@ from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.fitting.saddle import beside_saddle, is_minimum
 from sklearn_mle.fitting.separation import separation_warning, undecided_warning
 from sklearn_mle.fitting.solve import affordable, solve
-from sklearn_mle.fitting.start import Guess, guesses, some_rows, value_of_constants
+from sklearn_mle.fitting.start import Guess, best_of, guesses, some_rows, value_of_constants
 from sklearn_mle.fitting.unbounded import (
     all_rows,
     floor_of,
@@ -140,6 +141,7 @@ class _Regression:
             warnings=tuple(self.warnings),
             n_parameters=LinearPredictors(len(prepared.columns.scale), self._terms(self.known)).size,
             curvature=curvature,
+            exists=self.recession is None,
         )
 
     def _scale(self, coefficients: Array) -> float | None:
@@ -161,23 +163,24 @@ class _Regression:
                 terms.append(Terms(False, k not in fixed))
         return terms
 
-    def _rows(self, fixed: Fixed) -> RowBlocks:
+    def _rows(self, fixed: Fixed, data: RowBlocks) -> RowBlocks:
         """Return the data with the values of predictors that are no parameters as their offsets."""
-        data, q = self.outcome.data, self.likelihood.n_predictors
+        q = self.likelihood.n_predictors
         if not fixed:
             return data
         rows = data.with_target(WithFixed(q, fixed), q)
         self._data.append(rows)
         return rows
 
-    def _objective(self, fixed: Fixed, *, angular: bool = False) -> PenalizedNLL:
+    def _objective(self, fixed: Fixed, *, angular: bool = False, data: RowBlocks | None = None) -> PenalizedNLL:
         predictors = LinearPredictors(self.outcome.data.n_columns, self._terms(fixed))
         likelihood = self.likelihood
         if self.floor is not None and 1 not in fixed:
             likelihood = ScaleFloor(likelihood, self.floor)
         if angular:
             likelihood = Angular(likelihood)
-        return PenalizedNLL(likelihood, predictors, self._rows(fixed), self._penalty(predictors, fixed))
+        rows = self._rows(fixed, self.outcome.data if data is None else data)
+        return PenalizedNLL(likelihood, predictors, rows, self._penalty(predictors, fixed))
 
     def _penalty(self, predictors: LinearPredictors, fixed: Fixed) -> Penalty:
         if self.recession is not None:
@@ -188,21 +191,26 @@ class _Regression:
 
     def _solved(self, fixed: Fixed, start: Array | None) -> FitResult:
         objective = self._objective(fixed, angular=self.bounded)
-        null, theta = self._start(objective)
+        null, theta = self._start(objective, fixed)
         null_value = value_of_constants(objective, null)
         if start is not None:
             warm = self._theta(objective, self.outcome.to_standardized(start))
             # A start that is worse than none at all would only mislead.
             theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
-        watch = self._watch(objective, fixed)
-        solution = solve(objective, theta, self.options, null_value=null_value, observer=watch)
-        for _ in range(_ESCAPES):
-            downhill = None if is_minimum(objective, solution) else beside_saddle(objective, solution)
-            if downhill is None:
-                break
-            solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
-        if may_recede(self.likelihood) and not self.prepared.alpha and solution.status is not Status.STOPPED:
-            objective, solution = self._finite(objective, solution, fixed, theta, null_value)
+        recedes = may_recede(self.likelihood) and not self.prepared.alpha
+        if recedes and start is not None and self.options.separated and self._recedes(objective, theta):
+            objective, solution = self._under_tiny_prior(objective, [theta], fixed, null_value, 0)
+        else:
+            watch = self._watch(objective, fixed)
+            solution = solve(objective, theta, self.options, null_value=null_value, observer=watch)
+            for _ in range(_ESCAPES):
+                downhill = None if is_minimum(objective, solution) else beside_saddle(objective, solution)
+                if downhill is None:
+                    break
+                solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
+            if recedes and solution.status is not Status.STOPPED and self._recedes(objective, solution.theta):
+                starts = [theta, solution.theta] if solution.status.early else [theta]
+                objective, solution = self._under_tiny_prior(objective, starts, fixed, null_value, solution.n_iter)
         if self.bounded:
             objective, solution, fixed = self._straightened(objective, solution, fixed, null_value)
         if self.likelihood.discrete and self.floor is not None and 1 not in fixed and not self.linear:
@@ -239,28 +247,32 @@ class _Regression:
                 curvature = curvature_left(objective, solution, self.outcome, identifications, below, receding)
         return self._result(matrix, -nll, solution, curvature)
 
-    def _finite(
-        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, theta: Array, null_value: float
-    ) -> tuple[PenalizedNLL, Solution]:
-        """Return the fit, or where its coefficients run away to infinity the mode under a tiny prior on them."""
+    def _recedes(self, objective: PenalizedNLL, theta: Array) -> bool:
+        """Return whether coefficients diverge, and say so; ``theta`` is where a fit ended."""
         location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
         self._data.append(location.data)
-        end = location.predictors.theta(objective.predictors.matrix(solution.theta)[:1])
+        end = location.predictors.theta(objective.predictors.matrix(theta)[:1])
         self.recession, decided = find_zeros_recession(location, end)
         if self.recession is None:
             if not decided:
                 self.warnings.append(
                     undecided_warning(location.data, REMEDIES, "Returned is where the iterations ended.")
                 )
-            return objective, solution
+            return False
         self.warnings.append(separation_warning(location, self.recession, self.prepared, None, REMEDIES))
-        start = objective.predictors.matrix(theta)
+        return True
+
+    def _under_tiny_prior(
+        self, objective: PenalizedNLL, starts: list[Array], fixed: Fixed, null_value: float, n_iter: int
+    ) -> tuple[PenalizedNLL, Solution]:
+        """Return the mode under a tiny prior, from the best of some starts, after ``n_iter`` iterations without it."""
+        matrices = [objective.predictors.matrix(theta) for theta in starts]
         # Under the prior dependent columns have one answer, too.
         self.active, self.identification = np.flatnonzero(~self.prepared.columns.constant), None
         self.warnings = [warning for warning in self.warnings if not isinstance(warning, RankDeficiencyWarning)]
         objective = self._objective(fixed)
-        found = self._onward(objective, objective.predictors.theta(start), fixed, null_value, 0)
-        return objective, replace(found, n_iter=solution.n_iter + found.n_iter)
+        theta = best_of(objective, [objective.predictors.theta(matrix) for matrix in matrices])
+        return objective, self._onward(objective, theta, fixed, null_value, n_iter)
 
     def _again(self, fixed: Fixed, matrix: Array, null_value: float, n_iter: int) -> tuple[PenalizedNLL, Solution]:
         """Return an objective with these predictors fixed, and its optimum from a point near it."""
@@ -272,7 +284,7 @@ class _Regression:
         left = max(self.options.max_iter - n_iter, 0)
         options = replace(self.options, solver="newton" if affordable(objective) else "newton-cg", max_iter=left)
         found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective, fixed))
-        # A solution counts at least one iteration, also where none was left.
+        # Where a solution counts an iteration at least, none may have been left.
         return replace(found, n_iter=min(n_iter + found.n_iter, self.options.max_iter))
 
     def _straightened(
@@ -334,17 +346,28 @@ class _Regression:
         observer, outcome = self.observer, self.outcome
         return lambda theta: observer(outcome.to_original(self._matrix(objective, theta, fixed)))
 
-    def _start(self, objective: PenalizedNLL) -> tuple[Array, Array]:
+    def _start(self, objective: PenalizedNLL, fixed: Fixed) -> tuple[Array, Array]:
         """Return the intercepts of the null model, shape (q, 1), and theta of the best guess."""
         sample = self.some if objective.data is self.outcome.data else some_rows(objective.data)
         judge = PenalizedNLL(objective.likelihood, objective.predictors, sample, objective.penalty)
         terms = objective.predictors.terms
         precision = precision_of_columns(self.prepared)
         guess = Guess(self.likelihood, sample, terms[0], terms[min(1, len(terms) - 1)], precision)
-        thetas = [self._theta(objective, matrix) for matrix in guesses(guess)]
-        values = np.array([judge.value_and_gradient(theta)[0] for theta in thetas])
+        matrices = list(guesses(guess))
+        thetas = [self._theta(objective, matrix) for matrix in matrices]
+        own = float(matrices[-1][1, -1]) if 1 in fixed else 0.0
+        if 1 in fixed and is_far_below(self.likelihood, fixed[1], own):
+            angular = isinstance(objective.likelihood, Angular)
+            thetas.append(
+                follow_noise(
+                    lambda value: self._objective({**fixed, 1: value}, angular=angular, data=self.some),
+                    thetas[-1],
+                    own,
+                    fixed[1],
+                )
+            )
         null = objective.predictors.matrix(thetas[0])[:, -1:]
-        return null, thetas[int(np.argmin(np.where(np.isnan(values), np.inf, values)))]
+        return null, best_of(judge, thetas)
 
     def _below_floor(self, objective: PenalizedNLL, matrix: Array, fixed: Fixed) -> Array | None:
         """Return the rows whose second parameter is beyond its floor; None where there are none."""

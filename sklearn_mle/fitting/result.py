@@ -30,9 +30,13 @@ class FitOptions:
     tol : float
         Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
     max_iter : int
+        At most so many iterations in all stages together; zero returns the start.
     verbose : int
     bias_reduction : {"firth"} or None
         Of a classifier without a prior: the mode under Jeffreys' prior in place of the maximum.
+    separated : bool
+        Whether the fit whose coefficients are the start had no finite maximum. Then separation is looked for first, so
+        that no iteration is spent on a likelihood without a maximum.
     """
 
     alpha: float = 0.0
@@ -43,6 +47,7 @@ class FitOptions:
     max_iter: int = 100
     verbose: int = 0
     bias_reduction: str | None = None
+    separated: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class FitResult:
     curvature : Curvature or None
         Of the NLL at the estimate, for inference; None under a prior, for more than ``MOST_KEPT`` parameters, and
         where it was never formed or is not positive.
+    exists : bool
+        False where no finite maximum exists, or that could not be excluded, so that a tiny prior took its place.
     """
 
     coefficients: Array
@@ -84,3 +91,4 @@ class FitResult:
     warnings: tuple[Warning, ...]
     n_parameters: int
     curvature: Curvature | None = None
+    exists: bool = True

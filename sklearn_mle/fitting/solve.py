@@ -132,7 +132,7 @@ def solve(
             return found
         # Weights over many decades: a step that suits the heavy rows threw the light ones out of sight. L-BFGS, whose
         # steps never trust one curvature far, is right there.
-        other = _lbfgs(problem, objective, start, null_value, options, tol)
+        other = _lbfgs(problem, objective, start, null_value, _what_is_left(options, found), tol)
         return replace(other if other.gap < found.gap else found, n_iter=found.n_iter + other.n_iter)
     if not _worth_a_sample(objective):
         # Too few rows to sample, yet a curvature costs many gradients: L-BFGS takes the steps in between.
@@ -312,8 +312,14 @@ def _finished(
         return near
     reference = np.inf if null_value is None else null_value
     known = near.value, near.gradient
-    end = solve_newton(problem, near.theta, tol=tol, max_iter=options.max_iter, null_value=reference, known=known)
+    left = _what_is_left(options, near).max_iter
+    end = solve_newton(problem, near.theta, tol=tol, max_iter=left, null_value=reference, known=known)
     return replace(end, n_iter=near.n_iter + end.n_iter)
+
+
+def _what_is_left(options: FitOptions, so_far: Solution) -> FitOptions:
+    """Return the options with as many iterations as another solver may still take."""
+    return replace(options, max_iter=max(options.max_iter - so_far.n_iter, 0))
 
 
 def _lbfgs(

@@ -1,6 +1,6 @@
 """Where a regression starts: the best of a few cheap guesses, judged by the objective on some of the rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from sklearn_mle.row_blocks import RowBlock, RowBlocks
 from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
 from sklearn_mle.row_blocks.sample import sample_rows
 
-__all__ = ["Guess", "guesses", "least_squares", "some_rows", "value_of_constants"]
+__all__ = ["Guess", "best_of", "guesses", "least_squares", "some_rows", "value_of_constants"]
 
 Array = NDArray[Any]
 
@@ -158,6 +158,14 @@ def _huber(guess: Guess, location: Array) -> Array:
     options = FitOptions(solver="newton" if affordable(objective) else "newton-cg", max_iter=30)
     found = solve(objective, predictors.theta(start), options, null_value=np.inf, tol=1e-2)
     return predictors.matrix(found.theta)[:1]
+
+
+def best_of(objective: PenalizedNLL, thetas: Sequence[Array]) -> Array:
+    """Return the theta where the objective is least; a single one unseen."""
+    if len(thetas) == 1:
+        return thetas[0]
+    values = np.array([objective.value_and_gradient(theta)[0] for theta in thetas])
+    return thetas[int(np.argmin(np.where(np.isnan(values), np.inf, values)))]
 
 
 def value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:

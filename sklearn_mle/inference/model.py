@@ -66,6 +66,8 @@ class WhatFitKept:
         All that were estimated, a constant scale included.
     n_obs, log_likelihood, gap : float
     converged : bool
+    exists : bool
+        False where no finite maximum exists, or that could not be excluded, so that a tiny prior took its place.
     """
 
     curvature: Curvature | None
@@ -74,6 +76,7 @@ class WhatFitKept:
     log_likelihood: float
     gap: float
     converged: bool
+    exists: bool = True
 
 
 @dataclass(frozen=True)

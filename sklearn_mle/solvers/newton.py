@@ -88,7 +88,7 @@ def solve_newton(
         factor_gap=result.factor_gap,
         factor_theta=result.factor_theta,
         status=result.mle_status,
-        n_iter=max(1, result.nit),
+        n_iter=max(min(1, max_iter), result.nit),
     )
 
 

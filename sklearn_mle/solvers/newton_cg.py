@@ -63,9 +63,8 @@ def solve_newton_cg(
             "accuracy": accuracy,
         },
     )
-    return Solution(
-        result.x, result.fun, result.jac, result.gap, None, result.gap, result.mle_status, max(1, result.nit)
-    )
+    n_iter = max(min(1, max_iter), result.nit)
+    return Solution(result.x, result.fun, result.jac, result.gap, None, result.gap, result.mle_status, n_iter)
 
 
 def _newton_cg(

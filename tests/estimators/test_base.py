@@ -201,9 +201,9 @@ def test_an_early_end_is_one_warning_that_says_how_far_the_optimum_is(solver):
         model.fit(X, BINARY)
     assert len(caught) == 1
     text = str(caught[0].message)
-    assert "nats" in text and "standard errors" in text and "Raise max_iter" in text
-    assert f"{model.gap_:.2g} nats" in text
-    assert f"{np.sqrt(2 * model.gap_):.2g} standard errors" in text
+    assert "Raise max_iter" in text
+    # Half a decrement is no bound, so that nothing may be said of standard errors.
+    assert f"about {model.gap_:.2g} nats below its maximum; that is an estimate" in text and "no bound" in text
     assert caught[0].filename == __file__
     assert model.status_.name == "MAX_ITER"
 

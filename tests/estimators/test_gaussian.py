@@ -201,7 +201,7 @@ def test_one_sample_cannot_give_a_scale(scale):
         {"scale": None},
         {"solver": "cholesky"},
         {"tol": 0.0},
-        {"max_iter": 0},
+        {"max_iter": -1},
         {"fit_intercept": None},
     ],
     ids=str,

@@ -231,7 +231,7 @@ def test_soft_labels_with_a_repeated_column_are_refused():
         {"solver": "liblinear"},
         {"tol": 0.0},
         {"tol": np.inf},
-        {"max_iter": 0},
+        {"max_iter": -1},
         {"max_iter": 1.5},
         {"fit_intercept": "no"},
         {"warm_start": 2},

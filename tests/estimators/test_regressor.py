@@ -381,7 +381,7 @@ def test_errors_of_the_parameters():
         MLERegressor(StudentT(df=-1)).fit(X, y)
     with pytest.raises(ValueError, match=r"power must be in \[1.01, 1.99\]"):
         MLERegressor(Tweedie(power=2)).fit(X, np.abs(y))
-    for parameters in ({"alpha": -1.0}, {"scale": -1.0}, {"scale": "linear"}, {"solver": "sgd"}, {"max_iter": 0}):
+    for parameters in ({"alpha": -1.0}, {"scale": -1.0}, {"scale": "linear"}, {"solver": "sgd"}, {"max_iter": -1}):
         with pytest.raises(ValueError, match=f"The '{next(iter(parameters))}' parameter of MLERegressor"):
             MLERegressor(**parameters).fit(X, y)
     with pytest.raises(ValueError, match="1 sample"):

@@ -1,8 +1,12 @@
 """A fit that is cut short, by max_iter or by whoever watches it: the best point so far, and an honest status."""
 
+import warnings
+
 import numpy as np
 import pytest
 
+from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.fitting import FitOptions, fit
 from sklearn_mle.likelihoods import get_likelihood
 from sklearn_mle.row_blocks import RowBlocks
@@ -130,3 +134,90 @@ def test_max_iter_ends_a_fit_at_the_best_point_so_far(path):
         values = [objective(path, coefficients) for coefficients in points]
         assert objective(path, result.coefficients) <= min(values) + 1e-9 * abs(values[0])
         assert result.gap > 0
+
+
+@pytest.mark.parametrize(
+    "path", ["newton", "newton-cg", "lbfgs", "a sample first", "classes", "firth", "huber", "gamma", "check loss"]
+)
+def test_max_iter_of_zero_returns_the_start(path):
+    path = {"gamma": "amounts"}.get(path, path)
+    result = run(path, max_iter=0)
+    assert result.n_iter == 0 and result.status is Status.MAX_ITER
+    assert result.gap > 0 and np.isfinite(result.coefficients).all()
+    assert objective(path, result.coefficients) >= objective(path, run(path).coefficients)
+
+
+rows = np.arange(60)
+FEATURES = np.random.default_rng(1).standard_normal((60, 2))
+NOISY = (FEATURES[:, 1] + np.random.default_rng(2).standard_normal(60) > 0).astype(int)
+WITH_DUMMY = np.column_stack([FEATURES, rows < 10])
+COUNTS = np.random.default_rng(3).poisson(3, 60) * (rows >= 10)
+# Data without a finite maximum: rows separated by a column, by a dummy, among three classes; a dummy of zeros alone.
+WITHOUT_MAXIMUM = {
+    "complete": (MLELogisticClassifier, FEATURES, (FEATURES[:, 0] > 0).astype(int), {}),
+    "quasi-complete": (MLELogisticClassifier, WITH_DUMMY, np.where(rows < 10, 1, NOISY), {}),
+    "three classes": (MLELogisticClassifier, WITH_DUMMY, np.where(rows < 10, 2, NOISY), {}),
+    "poisson": (MLERegressor, WITH_DUMMY, COUNTS, {"likelihood": "poisson"}),
+    "negative binomial": (MLERegressor, WITH_DUMMY, COUNTS, {"likelihood": "negative_binomial"}),
+}
+
+
+@pytest.mark.filterwarnings(
+    "ignore::sklearn_mle.exceptions.SeparationWarning", "ignore::sklearn_mle.exceptions.ConvergenceWarning"
+)
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "newton-cg"])
+@pytest.mark.parametrize("data", WITHOUT_MAXIMUM)
+def test_without_a_maximum_max_iter_bounds_the_iterations_of_all_stages(data, solver):
+    estimator, X, y, options = WITHOUT_MAXIMUM[data]
+    for most in (0, 1, 3, 10, 30):
+        iterations = []
+        model = estimator(**options, solver=solver, max_iter=most)
+        model._fit(X, y, None, None, observer=lambda number, coefficients, seen=iterations: seen.append(number))
+        assert len(iterations) <= most
+        assert np.max(model.n_iter_) <= most
+
+
+@pytest.mark.filterwarnings(
+    "ignore::sklearn_mle.exceptions.SeparationWarning", "ignore::sklearn_mle.exceptions.ConvergenceWarning"
+)
+@pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton-cg"])
+@pytest.mark.parametrize("data", WITHOUT_MAXIMUM)
+def test_fits_of_one_iteration_each_reach_the_answer_by_warm_start(data, solver):
+    estimator, X, y, options = WITHOUT_MAXIMUM[data]
+    whole = estimator(**options).fit(X, y)
+    model = estimator(**options, solver=solver, max_iter=1, warm_start=True)
+    for _ in range(60):
+        model.fit(X, y)
+        assert np.max(model.n_iter_) == 1
+        if model.status_ is Status.CONVERGED:
+            break
+    # Both are within tol of the mode, whose least curvature is the prior's, 6e-5: sqrt(2 * 1e-8 / 6e-5) < 0.02.
+    assert model.status_ is Status.CONVERGED and model.gap_ < 1e-8
+    assert np.allclose(model.coef_, whole.coef_, rtol=1e-9, atol=1e-9)
+
+
+def test_least_squares_by_conjugate_gradients_go_on_from_a_warm_start():
+    y = FEATURES @ [1.0, 2.0] + NOISY
+    model = GaussianMLERegressor(solver="newton-cg", max_iter=1, warm_start=True)
+    for _ in range(20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(FEATURES, y)
+        if model.status_ is Status.CONVERGED:
+            break
+    assert np.allclose(model.coef_, GaussianMLERegressor().fit(FEATURES, y).coef_, rtol=1e-9)
+
+
+def test_max_iter_says_what_its_number_is():
+    data = FEATURES, (FEATURES[:, 0] + FEATURES[:, 1] ** 2 > 0.5).astype(int)
+    with pytest.warns(ConvergenceWarning, match="an estimate .half the squared Newton decrement"):
+        MLELogisticClassifier(max_iter=0).fit(*data)
+    with pytest.warns(ConvergenceWarning, match="an estimate .the duality gap"):
+        MLERegressor("laplace", max_iter=1).fit(FEATURES, FEATURES[:, 0] ** 3)
+
+
+def test_a_named_solver_is_refused_where_it_cannot_be_used():
+    with pytest.raises(
+        NotSupportedError, match="solver='lbfgs' needs a likelihood that is smooth, and Laplace has a kink"
+    ):
+        MLERegressor("laplace", solver="lbfgs").fit(FEATURES, FEATURES[:, 0])
