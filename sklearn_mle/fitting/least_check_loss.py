@@ -133,6 +133,9 @@ class CheckLoss:
             "Likelihoods with a kink need it at every step: use fewer columns, or a smooth one (huber, student_t)"
         )
         n = self.data.n_rows
+        if not self.size:  # neither columns nor an intercept: a null model
+            nothing = np.zeros(0)
+            return Optimum(nothing, self.value(nothing), np.zeros(n), np.arange(0), 0.0, Status.CONVERGED, 1)
         # As many rows as will be in doubt.
         sample_size = int((_BAND * _NARROWED * n * np.sqrt(self.size)) ** (2 / 3))
         if n <= _FEW_ROWS or 2 * sample_size >= n or sample_size < _ROWS_A_PARAMETER * self.size:

@@ -24,6 +24,9 @@ __all__ = ["AtEstimate"]
 
 Array = NDArray[Any]
 
+# So many roundings of all that is added up to the fitted location: of its sum, and of the rows that it was solved from.
+_ROUNDINGS = 8
+
 
 @dataclass(frozen=True)
 class AtEstimate:
@@ -165,7 +168,23 @@ def _at_fitted_predictors(model: FittedModel, prepared: Prepared) -> RowBlocks:
     q, p = len(matrix), matrix.shape[1] - 1
     every = LinearPredictors(p, [Terms(bool(matrix[j, :-1].any()), True) for j in range(q)])
     eta = np.concatenate(data.map(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
+    if not model.likelihood.smooth:
+        eta[0] = _on_the_kink(model, prepared, eta[0])
     return RowBlocks(data.rows, data.y, data.weight, eta, data.n_predictors)
+
+
+def _on_the_kink(model: FittedModel, prepared: Prepared, location: Array) -> Array:
+    """Return the fitted location, equal to y where it differs by rounding alone.
+
+    A fit goes through as many rows exactly as it has coefficients. Their gradient is one for either side, as they come
+    to lie after rounding, or zero, the middle of the subgradients: what does not depend on order, units and origins.
+    """
+    y, columns = prepared.data.y, prepared.columns
+    coefficients = np.abs(model.coefficients[0])
+    # Each term of the sum that is the location, in X's units and standardized, rounds by eps of itself or less.
+    terms = coefficients[-1] + coefficients[:-1] @ (np.abs(columns.shift) + columns.scale * columns.largest)
+    size = terms + np.abs(location) + np.abs(y)
+    return np.where(np.abs(y - location) <= _ROUNDINGS * np.finfo(np.float64).eps * size, y, location)
 
 
 def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors) -> Penalty:
