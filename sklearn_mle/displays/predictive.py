@@ -11,7 +11,7 @@ from sklearn_mle.displays._style import BLUE, GREY, axes_for, wrapped
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import as_floats, check_count
+from sklearn_mle.numerics.real_numbers import as_floats, check_count, refuse_masked
 
 __all__ = ["PredictiveDisplay"]
 
@@ -214,6 +214,7 @@ class PredictiveDisplay:
 
 def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
     """Give the feature's values, its name, m rows along it, and the number of features."""
+    refuse_masked(X=X)
     if hasattr(X, "columns") and hasattr(X, "iloc"):
         names = list(X.columns)
         if not X.columns.is_unique:

@@ -12,7 +12,7 @@ from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level,
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import check_count
+from sklearn_mle.numerics.real_numbers import check_count, refuse_masked
 
 __all__ = ["ReliabilityDisplay"]
 
@@ -242,6 +242,7 @@ class ReliabilityDisplay:
         ValueError
             If probabilities are not in [0, 1], or the classes are not two and ``pos_label`` is not given.
         """
+        refuse_masked(y_prob=y_prob)
         with naming("y_prob"):
             q = column_or_1d(y_prob).astype(np.float64)
         bad = ~((q >= 0) & (q <= 1))
@@ -278,6 +279,7 @@ class ReliabilityDisplay:
         name: str | None,
         ax: Any,
     ) -> Self:
+        refuse_masked(y_true=y_true)
         check_level(confidence_level)
         check_count("n_resamples", n_resamples, 1)
         with naming("y_true or pos_label"):

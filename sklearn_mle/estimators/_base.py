@@ -33,6 +33,7 @@ from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKe
 from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.numerics.partitions import is_dask
+from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.solvers import Status
 
 __all__ = ["BaseMLE"]
@@ -148,6 +149,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         observer: Observer | None = None,
     ) -> Self:
         self._refuse_endless_integers()
+        refuse_masked(X=X, y=y, sample_weight=sample_weight, offset=offset)
         # Tiny and huge numbers may overflow on their way through validation, too.
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):

@@ -30,7 +30,7 @@ from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import refuse_times
+from sklearn_mle.numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle.numerics.stored import dot_rows, in_memory
 
 __all__ = ["BaseMLERegressor"]
@@ -154,6 +154,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         return self._parameters
 
     def _read_target(self, y: Any) -> NDArray[Any]:
+        refuse_masked(y=y)
         with naming("y"):
             refuse_times(y, "y")
             y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")

@@ -16,6 +16,7 @@ from sklearn_mle.fitting import best_constant
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Binomial
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.stored import in_memory
 
 __all__ = ["ClassifierScoreMixin", "RegressorScoresMixin", "checked_score"]
@@ -197,6 +198,7 @@ class ClassifierScoreMixin:
         float
             Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
         """
+        refuse_masked(y=y)
         y = in_memory(y)
         decision = self.decision_function(X, offset)
         chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)

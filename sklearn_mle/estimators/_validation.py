@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.partitions import refuse_dask
-from sklearn_mle.numerics.real_numbers import refuse_times
+from sklearn_mle.numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle.numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
@@ -122,6 +122,7 @@ def validate_features(estimator: Any, X: Any) -> Any:
         The entries of one in storage are yet to be read: whoever reads them refuses those that are not finite.
     """
     refuse_dask(X)
+    refuse_masked(X=X)
     with naming("X"):
         refuse_times(X, "X")
         return _read(estimator, as_stored(X), reset=False)
@@ -164,6 +165,7 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | N
 
 
 def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    refuse_masked(**{name: values})
     with naming(name):
         refuse_times(values, name)
         if isinstance(values, Real):
@@ -176,6 +178,7 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float
 
 def check_real_target(y: Any) -> NDArray[np.float64]:
     """Validate the y of a regressor outside fit: (n,) finite numbers."""
+    refuse_masked(y=y)
     with naming("y"):
         refuse_times(y, "y")
         y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")

@@ -33,6 +33,7 @@ from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.special import log_softmax
 from sklearn_mle.numerics.stored import dot_rows, in_memory
 
@@ -292,6 +293,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         return _as_read(target, len(self.classes_)), of_class
 
     def _codes_or_probabilities(self, y: Any) -> NDArray[Any]:
+        refuse_masked(y=y)
         y = in_memory(y)
         with naming("y"):
             if is_soft(y):

@@ -22,6 +22,7 @@ from sklearn_mle.information import information_factor
 from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.stored import StoredArray
 from sklearn_mle.numerics.threads import single_threaded_blas
 
@@ -283,6 +284,7 @@ def score_test(
             "its rows in memory, or fit both models and use likelihood_ratio_test."
         )
     model = with_scale(model, data)
+    refuse_masked(extra=extra)
     with naming("extra"):
         extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")
     extra = extra[:, None] if extra.ndim == 1 else extra

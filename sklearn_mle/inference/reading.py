@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
 from sklearn_mle.linear_predictors import Terms
+from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.stored import StoredArray, as_stored, dot_rows
 
 __all__ = ["open_up", "own_columns", "read_estimator", "with_scale"]
@@ -33,6 +34,7 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
     TypeError
         For a TransformedTargetRegressor, whose likelihood is not that of y.
     """
+    refuse_masked(X=X)
     names = None
     while True:
         if isinstance(estimator, TransformedTargetRegressor):
@@ -138,6 +140,7 @@ def _reader(estimator: Any, read_target: Any) -> Any:
     def read(X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         if offset is not None:
             raise ValueError(f"offset: {type(estimator).__name__} was not fitted with one.")
+        refuse_masked(y=y, sample_weight=sample_weight)
         X = _features(estimator, X)
         target, of_class = read_target(y)
         check_consistent_length(X, target)

@@ -20,6 +20,7 @@ from sklearn_mle.likelihoods import (
     Tweedie,
 )
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import refuse_masked
 
 __all__ = ["check_bread", "check_choices", "covariance_meant", "group_codes"]
 
@@ -123,6 +124,7 @@ def group_codes(groups: Any, kind: str, n: int) -> Array | None:
         raise ValueError("groups and covariance='cluster' go together: give both or neither.")
     if groups is None:
         return None
+    refuse_masked(groups=groups)
     with naming("groups"):
         groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
         codes = np.unique(groups, return_inverse=True)[1]

@@ -16,7 +16,7 @@ from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_like
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.partitions import refuse_dask
-from sklearn_mle.numerics.real_numbers import as_floats, refuse_times
+from sklearn_mle.numerics.real_numbers import as_floats, refuse_masked, refuse_times
 from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
@@ -151,6 +151,7 @@ def detect_separation(
     Separation(none: a finite maximum likelihood estimate exists)
     """
     refuse_dask(X)
+    refuse_masked(X=X, y=y, sample_weight=sample_weight)
     names = getattr(X, "columns", None)
     with naming("X"):
         refuse_times(X, "X")

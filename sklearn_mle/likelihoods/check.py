@@ -11,6 +11,7 @@ from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._outcomes import outcome_nodes
 from sklearn_mle.likelihoods.user import UserLikelihood
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import refuse_masked
 
 __all__ = ["check_likelihood"]
 
@@ -60,6 +61,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
     if not isinstance(likelihood, Likelihood):
         hint = f": {likelihood.__name__}()" if isclass(likelihood) else ""
         raise TypeError(f"check_likelihood takes an instance of Likelihood{hint}; got {likelihood!r}.")
+    refuse_masked(y=y)
     likelihood.check_parameters()
     with np.errstate(all="ignore"):
         with naming("y"):

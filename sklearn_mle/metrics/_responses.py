@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._unit_cells import are_whole, log_cell_probability
+from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.special import log_softmax
 
 _SAME_PROBABILITY = 1e-6
@@ -44,6 +45,7 @@ class ClassResponse:
 
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Give the estimator inside pipelines and searches, and X as that estimator sees it."""
+    refuse_masked(X=X)
     if isinstance(estimator, type):
         raise TypeError(f"estimator must be a fitted estimator; got the class {estimator.__name__}.")
     while True:

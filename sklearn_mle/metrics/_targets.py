@@ -13,6 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.numerics.frames import column_names, column_order
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.real_numbers import refuse_masked
 
 _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table
 
@@ -54,6 +55,7 @@ def read_target(
         is_log = bool(is_log)
     if issparse(y_true):
         raise ValueError("y_true is sparse; pass labels (n,), or dense probability rows: y_true.toarray().")
+    refuse_masked(y_true=y_true)
     with naming("y_true"):
         shape = np.shape(y_true)
     if len(shape) not in (1, 2) or 0 in shape:

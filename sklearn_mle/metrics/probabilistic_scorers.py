@@ -31,6 +31,7 @@ from sklearn_mle.metrics._responses import (
 )
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
 from sklearn_mle.numerics.partitions import is_dask
+from sklearn_mle.numerics.real_numbers import refuse_masked
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class ProbabilisticScorer(_BaseScorer):
         sample_weight: Any = None,
         offset: Any = None,
     ) -> float:
+        refuse_masked(X=X, y_true=y_true, sample_weight=sample_weight, offset=offset)
         if is_dask(X, y_true, sample_weight, offset):
             return self._score_partitions(estimator, X, y_true, sample_weight, offset)
         # method_caller, scikit-learn's cache of responses, keeps one column of two: what log(1 - p) needs is gone then.

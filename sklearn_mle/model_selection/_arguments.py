@@ -15,7 +15,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mle.metrics import get_scorer
 from sklearn_mle.metrics.scorers import ProbabilisticScorer
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import as_floats
+from sklearn_mle.numerics.real_numbers import as_floats, refuse_masked
 
 __all__ = [
     "Fold",
@@ -72,6 +72,7 @@ def read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
 
 def read_rows(X: Any, y: Any) -> tuple[Any, Any]:
     """Return X and y such that rows can be taken of both; what is in them, the estimators judge."""
+    refuse_masked(X=X, y=y)
     with naming("X"):
         (X,) = indexable(X)
         n = _num_samples(X)
@@ -93,6 +94,7 @@ def read_groups(groups: Any, n: int) -> NDArray[np.intp] | None:
     """Return groups as codes 0, 1, ..."""
     if groups is None:
         return None
+    refuse_masked(groups=groups)
     with naming("groups"):
         values = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
         codes = np.unique(values, return_inverse=True)[1].astype(np.intp)

@@ -9,13 +9,14 @@ from scipy.sparse import issparse
 
 from sklearn_mle.numerics.naming import naming
 
-__all__ = ["as_floats", "check_count", "refuse_times"]
+__all__ = ["as_floats", "check_count", "refuse_masked", "refuse_times"]
 
 
 def as_floats(values: Any, name: str) -> NDArray[np.floating]:
     """Dense real numbers, in their own float type if they have one (float64 otherwise)."""
     if issparse(values):
         raise ValueError(f"{name} is sparse; pass {name}.toarray().")
+    refuse_masked(**{name: values})
     with naming(name):
         array = np.asarray(values)
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
@@ -34,6 +35,16 @@ def check_count(name: str, value: Any, least: int, most: int = 1_000_000) -> Non
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
     if int(value) > most:
         raise ValueError(f"{name} must be at most {most}; got a larger number.")
+
+
+def refuse_masked(**arguments: Any) -> None:
+    """Raise ValueError for masked arrays, numpy's and Dask's: what is computed from them would not see the mask."""
+    for name, value in arguments.items():
+        if isinstance(getattr(value, "_meta", value), np.ma.MaskedArray):
+            raise ValueError(
+                f"{name} is a masked array, and masks are not read: the entries below would count. Leave masked rows "
+                f"out of all arguments, or impute them; where nothing is masked, pass {name}.data."
+            )
 
 
 def refuse_times(values: Any, name: str) -> None:

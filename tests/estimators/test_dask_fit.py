@@ -392,3 +392,12 @@ def test_dependent_columns_and_perfect_fits():
         with pytest.warns(PerfectFitWarning, match="fits every row exactly"):
             model.fit(blocks(X), blocks(X[:, 0] - X[:, 3]))
         assert model.scale_ == 0
+
+
+def test_masked_partitions_are_refused():
+    masked = da.ma.masked_array(da.from_array(X, chunks=(600, 4)), mask=X > 2)
+    with pytest.raises(ValueError, match="X is a masked array, and masks are not read"):
+        GaussianMLERegressor().fit(masked, da.from_array(X[:, 0], chunks=600))
+    model = GaussianMLERegressor().fit(X[:, 1:], X[:, 0])
+    with pytest.raises(ValueError, match="X is a masked array, and masks are not read"):
+        model.predict(masked[:, 1:]).compute()

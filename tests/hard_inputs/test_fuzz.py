@@ -1,5 +1,7 @@
 """Fuzz of the public face: whatever an argument is, the call answers, or its error names the argument."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,23 @@ def test_nothing_escapes_and_every_error_names_its_argument(label, capsys):
             if isinstance(found, Exception) and (what := hostile.complaint(name, found)):
                 complaints.append(f"{name} = {kind}: {what}")
     assert not complaints, "\n".join(complaints)
+
+
+MASKABLE = {"X", "y", "sample_weight", "offset", "groups", "y_true", "y_pred", "y_prob", "interval", "extra"}
+
+
+@pytest.mark.parametrize("label", CALLS)
+def test_masked_arrays_are_refused_wherever_data_come_in(label):
+    """A mask that is not read counts what it hides."""
+    call, good = CALLS[label]
+    wrong = []
+    for name in MASKABLE & set(good):
+        if np.ndim(good[name]) == 0 or name in ("y_pred",) and not isinstance(good[name], np.ndarray):
+            continue
+        values = np.ma.masked_array(np.asarray(good[name]), mask=False)
+        values[0] = np.ma.masked
+        found = hostile.outcome(call, {**good, name: values})
+        # Displays hand y on as y_true.
+        if not (isinstance(found, ValueError) and re.search(rf"\b{name}(_true)? is a masked array", str(found))):
+            wrong.append(f"{name}: {found!r}")
+    assert not wrong, "\n".join(wrong)

@@ -528,3 +528,15 @@ def test_the_gap_is_in_nats_of_all_copies():
     gradient = B.T @ (weight * (BINARY - p))
     expected = 0.5 * gradient @ np.linalg.solve((B.T * (weight * p * (1 - p))) @ B, gradient)
     assert infer(model, Z, BINARY, sample_weight=weight).header["gap in nats"] == pytest.approx(expected, rel=1e-7)
+
+
+def test_masked_arrays_are_refused():
+    hidden = np.ma.masked_array(X, X > 100)
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(X, REAL)
+    with pytest.raises(ValueError, match="X is a masked array, and masks are not read"):
+        infer(model, hidden, REAL)
+    for argument in ("y", "sample_weight", "groups"):
+        given = {"X": X, "y": REAL, "sample_weight": COPIES, "groups": GROUPS, "covariance": "cluster"}
+        given[argument] = np.ma.masked_array(given[argument], GROUPS == 0)
+        with pytest.raises(ValueError, match=f"{argument} is a masked array, and masks are not read"):
+            infer(model, **given)
