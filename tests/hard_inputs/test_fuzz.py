@@ -47,7 +47,7 @@ def test_masked_arrays_are_refused_wherever_data_come_in(label):
     call, good = CALLS[label]
     wrong = []
     for name in MASKABLE & set(good):
-        if np.ndim(good[name]) == 0 or name in ("y_pred",) and not isinstance(good[name], np.ndarray):
+        if np.ndim(good[name]) == 0 or (name == "y_pred" and not isinstance(good[name], np.ndarray)):
             continue
         values = np.ma.masked_array(np.asarray(good[name]), mask=False)
         values[0] = np.ma.masked
