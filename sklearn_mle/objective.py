@@ -274,7 +274,7 @@ class InformationSum:
     task_name: ClassVar[str] = "mle-information"
 
     def __call__(self, block: RowBlock) -> tuple[Array]:
-        information = self.likelihood.expected_information(_eta(self.likelihood, self.at, block))
+        information = self.likelihood.information(block.y, _eta(self.likelihood, self.at, block))
         return (_curvature(self.at, block, information),)
 
 
@@ -333,7 +333,7 @@ class CurvatureRows:
     task_name: ClassVar[str] = "mle-triangle"
 
     def __call__(self, block: RowBlock) -> tuple[RowsUpToRotation]:
-        hessian = self.likelihood.expected_information(self.at.eta(block))
+        hessian = self.likelihood.information(block.y, self.at.eta(block))
         if block.weight is not None:
             hessian = hessian * block.weight
         root_rows = self.at.predictors.root_rows

@@ -176,7 +176,7 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
 
     def block_factor(block: RowBlock) -> Array:
         assert block.offset is not None and block.weight is not None
-        information = at.likelihood.expected_information(block.offset)[0, 0] * block.weight
+        information = at.likelihood.information(block.y, block.offset)[0, 0] * block.weight
         one = np.zeros_like(block.offset)
         one[0] = 1
         lengths = np.empty(block.rows.n_rows)

@@ -109,6 +109,13 @@ class Likelihood(BaseEstimator, ABC):
     def expected_information(self, eta: Array) -> Array:
         """Return the Hessian's expectation over y given eta, shape (q, q, n): always positive semidefinite."""
 
+    def information(self, y: Array, eta: Array) -> Array:
+        """Return the expected information of these rows, shape (q, q, n), where y says how they were measured.
+
+        That is ``expected_information`` but for counts of trials: y holds their number, which is no outcome.
+        """
+        return self.expected_information(eta)
+
     @property
     def unit_powers(self) -> tuple[float, ...]:
         """What is added to eta, per unit of log c, when y becomes c y: for ``equivariance = "scale"``."""

@@ -16,6 +16,7 @@ from sklearn_mle.inference import infer
 from sklearn_mle.likelihoods import Tweedie
 from tests.inference.r_data import AGE, AM, BREAKS, CARB, CYL, GIRLS, HP_QSEC, HP_WT, MENARCHE, MPG, WOOL_TENSION
 
+COUNTS = np.column_stack([MENARCHE, GIRLS - MENARCHE])
 THREE = np.arange(32) % 3
 THIRDS = np.tile([1, 2, 3], 18)
 # What is fitted; R's call; standard errors, F and its p. Weights are R's: the variance is divided by them.
@@ -31,6 +32,12 @@ R = {
         "fit(am ~ hp + qsec, family = quasibinomial, data = mtcars)",
         [16.6699240136130840, 0.0191247130308828, 0.7977380943420631],
         (6.38993325186212680, 0.00502052083685074),
+    ),
+    "counts of trials": (
+        (MLERegressor("binomial"), AGE[:, None], COUNTS, None),
+        "fit(cbind(Menarche, Total - Menarche) ~ Age, family = quasibinomial, data = MASS::menarche)",
+        [0.7515128749226603, 0.0574865462583681],
+        (3.85668528396545e03, 4.03882497492876e-27),
     ),
     "fractions": (
         (MLERegressor("binomial"), AGE[:, None], MENARCHE / GIRLS, GIRLS),

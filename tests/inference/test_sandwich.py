@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.inference import infer
+from sklearn_mle.inference import infer, score_test
 from sklearn_mle.likelihoods import AsymmetricLaplace
-from tests.inference.r_data import AM, BREAKS, CARB, HP_QSEC, HP_WT, MPG, WOOL_TENSION
+from tests.inference.r_data import AGE, AM, BREAKS, CARB, GIRLS, HP_QSEC, HP_WT, MENARCHE, MPG, WOOL_TENSION
 
+COUNTS = np.column_stack([MENARCHE, GIRLS - MENARCHE])
 NINTHS = np.tile(np.arange(9), 6)
 # Of each: HC0 to HC3, clusters without and with their factors.
 R = {
@@ -78,6 +79,19 @@ R = {
             [16.4821622981338045, 0.0268674439319096, 0.7332711099489028],
         ],
     ),
+    # m <- glm(cbind(Menarche, Total - Menarche) ~ Age, family = binomial, data = MASS::menarche, control = ctl)
+    # HC(m); CL(m, rep(1:5, 5))
+    "counts of trials": (
+        (MLERegressor("binomial"), AGE[:, None], COUNTS, np.tile(np.arange(5), 5)),
+        [
+            [0.6966315427139389, 0.0533627678490536],
+            [0.7262885897132901, 0.0556345313525408],
+            [0.725477739616540, 0.055583266451235],
+            [0.7557956944146378, 0.0579176674682329],
+            [0.4000965411753939, 0.0309719685340067],
+            [0.4569424503681991, 0.0353724807344725],
+        ],
+    ),
     # m <- lm(mpg ~ hp + wt, data = mtcars); HC(m); CL(m, mtcars$carb)
     "Gaussian": (
         (GaussianMLERegressor(), HP_WT, MPG, CARB),
@@ -109,6 +123,21 @@ def test_with_the_expected_information_they_are_those_of_r(name):
     np.testing.assert_allclose(found, expected, rtol=RTOL)
     without = infer(model, X, y, covariance="HC1", bread="expected", small_sample=False)
     np.testing.assert_allclose(without.standard_errors[:k], found[0], rtol=1e-13)
+
+
+def test_the_expected_information_of_a_row_is_that_of_all_its_trials():
+    """R: summary(glm(cbind(s, f) ~ x, family = binomial)).
+
+    And of menarche's m above: anova(m, update(m, . ~ . + I(Age^2)), test = "Rao").
+    """
+    X, y = np.arange(4.0)[:, None], [[3, 7], [5, 5], [6, 4], [9, 1]]
+    model = MLERegressor("binomial").fit(X, y)
+    for kind in ("expected", "hessian"):
+        found = infer(model, X, y, covariance=kind).standard_errors
+        np.testing.assert_allclose(found, [0.582465959650286, 0.343664562223531], rtol=RTOL)
+    X = AGE[:, None]
+    model = MLERegressor("binomial").fit(X, COUNTS)
+    assert score_test(model, X, COUNTS, X**2).statistic == pytest.approx(3.72640910974955, rel=RTOL)
 
 
 @pytest.mark.parametrize("kind", ["HC0", "HC2", "cluster"])
