@@ -176,6 +176,15 @@ class Likelihood(BaseEstimator, ABC):
         """Return (y - mean)^2 / variance given eta, shape (n,): their total is Pearson's X^2."""
         return np.square((y - self.mean(eta)) / self.standard_deviation(eta))
 
+    @property
+    def support(self) -> tuple[float, float]:
+        """The least and the largest y, for the distributions of this library."""
+        return (0.0 if self.discrete or self.positive_only else -np.inf), np.inf
+
+    def drawn_well(self, eta: Array) -> Array:
+        """Return which rows numpy draws from without loss, shape (n,); others are drawn by their quantiles."""
+        return np.ones(eta.shape[1], dtype=bool)
+
     def quantile_at(self, eta: Array, level: float | Array) -> Array:
         """Return the quantile of y given eta at a level in (0, 1), shape (n,)."""
         return self.distribution(eta).ppf(level)

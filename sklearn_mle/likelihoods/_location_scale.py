@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._frozen import frozen
 
 __all__ = ["LocationScale", "standardize"]
 
 _LARGEST = 1e300
+_LOG_LARGEST = 700.0
 
 
 class LocationScale(Likelihood):
@@ -93,22 +95,33 @@ class LocationScale(Likelihood):
         least = self.standard_nll(np.zeros(1))[0]
         return 2 * np.maximum(self.standard_nll(standardize(y, eta)[0]) - least, 0)
 
+    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         standard = self.standard_distribution
-        return standard.dist(*standard.args, **standard.kwds | {"loc": eta[0], "scale": np.exp(eta[1])})
+        shapes = standard.dist.shapes
+        named = dict(zip(shapes.split(", ") if shapes else (), standard.args, strict=False)) | standard.kwds
+        return frozen(self, eta, standard.dist, **named | {"loc": eta[0], "scale": np.exp(eta[1])})
 
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        z, standard = standardize(y, eta)[0], self.standard_distribution
+        return standard.sf(z) if upper else standard.cdf(z)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        standard = self.standard_distribution
+        return eta[0] + np.exp(eta[1]) * (standard.isf(level) if upper else standard.ppf(level))
+
+    @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:
         return eta[0] + np.exp(eta[1]) * self.standard_distribution.mean()
 
+    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(eta[1]) * self.standard_distribution.std()
-
-    def quantile_at(self, eta: Array, level: float | Array) -> Array:
-        return eta[0] + np.exp(eta[1]) * self.standard_distribution.ppf(level)
 
 
 @np.errstate(over="ignore", under="ignore")
 def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     """Return z, bounded by what can still be multiplied without a nan, and 1 / s."""
-    inverse_scale = np.exp(-eta[1])
+    # Finite, so that an outcome at the location is there for any scale.
+    inverse_scale = np.exp(np.minimum(-eta[1], _LOG_LARGEST))
     return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale

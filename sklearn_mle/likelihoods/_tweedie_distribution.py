@@ -1,19 +1,26 @@
 """The Tweedie distribution for 1 < power < 2 in the manner of scipy.stats: an atom at zero and a density above it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.special import gammainc, gammaincc, gammaln, ndtr
+from scipy.special import ndtr, ndtri
 
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
+from sklearn_mle.numerics.quantiles import positive_quantile
+from sklearn_mle.numerics.special import poisson_mass
+from sklearn_mle.numerics.tails import gamma_tail
 
-__all__ = ["tweedie_distribution"]
+__all__ = ["tweedie_distribution", "tweedie_quantile", "tweedie_tail"]
 
 # Below this phi mu^(p-2), the squared coefficient of variation, the saddlepoint formula errs by less than 1e-6.
-_SMALL = 1e-3
-_ITERATIONS = 200
+_LOG_SMALL = np.log(1e-3)
+# Half the scaled deviance of a y beyond which no tail is left, and the numbers of events that hold all of a tail.
+_NOTHING, _DEEP = 800.0, 40.0
+_NEAR, _NEAR_TERMS = 0.1, 14
+_DEVIATIONS, _MORE, _MOST_EVENTS = 10.0, 25.0, 1e6
 
 
 class _TweedieDistribution(stats.rv_continuous):
@@ -28,13 +35,12 @@ class _TweedieDistribution(stats.rv_continuous):
 
     def _logpdf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
         x, mean, dispersion, power = np.broadcast_arrays(x, mean, dispersion, power)
-        out = np.where(x == 0, -_events(mean, dispersion, power), -np.inf)
+        out = np.where(x == 0, -_events(np.log(mean), np.log(dispersion), power), -np.inf)
         for p in np.unique(power):
             rows = np.nonzero((x > 0) & (power == p))
             log_y, distance = np.log(x[rows]), np.log(mean[rows] / x[rows])
             log_xi = np.log(dispersion[rows]) + (p - 2) * log_y
-            deviance = np.expm1((2 - p) * distance) / (2 - p) + np.expm1(-(p - 1) * distance) / (p - 1)
-            out[rows] = -np.exp(-log_xi) * deviance - log_y - tweedie_saturated(log_xi, float(p))[0]
+            out[rows] = -np.exp(-log_xi) * _half_deviance(distance, p) - log_y - tweedie_saturated(log_xi, float(p))[0]
         return out
 
     def _pdf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
@@ -46,51 +52,24 @@ class _TweedieDistribution(stats.rv_continuous):
     def _sf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
         return self._tail(x, mean, dispersion, power, upper=True)
 
-    def _tail(self, x: Array, mean: Array, dispersion: Array, power: Array, *, upper: bool) -> Array:
-        x, mean, dispersion, power = (
-            np.ravel(a).astype(np.float64) for a in np.broadcast_arrays(x, mean, dispersion, power)
-        )
-        events = _events(mean, dispersion, power)
-        out = np.where(x < 0, 0.0, np.exp(-events))
-        if upper:
-            out = np.where(x < 0, 1.0, -np.expm1(-events))
-        small = dispersion * mean ** (power - 2) < _SMALL
-        few = np.flatnonzero((x > 0) & ~small)
-        if len(few):
-            out[few] = _sum_over_events(x[few], mean[few], dispersion[few], power[few], upper)
-        many = np.flatnonzero((x > 0) & small)
-        if len(many):
-            out[many] = _saddlepoint(x[many], mean[many], dispersion[many], power[many], upper)
-        return out
-
     def _ppf(self, q: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        q, mean, dispersion, power = (
-            np.ravel(a).astype(np.float64) for a in np.broadcast_arrays(q, mean, dispersion, power)
-        )
-        out = np.zeros_like(q)
-        left = np.flatnonzero(q > np.exp(-_events(mean, dispersion, power)))
-        args = mean[left], dispersion[left], power[left]
-        target = q[left]
-        low, high = np.zeros_like(target), args[0].copy()
-        while (short := self._cdf(high, *args) < target).any():
-            low[short], high[short] = high[short], 2 * high[short]
-        x = np.sqrt(low * high) + 0.5 * high * (low == 0)
-        # Newton's method, kept inside a bracket that halves (by ratio, towards zero) whenever a step would leave it.
-        for _ in range(_ITERATIONS):
-            excess = self._cdf(x, *args) - target
-            low, high = np.where(excess < 0, x, low), np.where(excess >= 0, x, high)
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = x - excess / self._pdf(x, *args)
-            halved = np.where(low > 0, 0.5 * (low + high), 0.25 * high)
-            moved = np.where((step > low) & (step < high), step, halved)
-            # The level itself is not known better.
-            moved = np.where(np.abs(excess) <= 1e-15, x, moved)
-            settled = np.abs(moved - x) <= 1e-14 * x
-            x = moved
-            if settled.all():
-                break
-        out[left] = x
-        return out
+        return self._quantile(q, mean, dispersion, power, upper=False)
+
+    def _isf(self, q: Array, mean: Array, dispersion: Array, power: Array) -> Array:
+        return self._quantile(q, mean, dispersion, power, upper=True)
+
+    def _tail(self, x: Array, mean: Array, dispersion: Array, power: Array, *, upper: bool) -> Array:
+        x, mean, dispersion, power = _rows(x, mean, dispersion, power)
+        tail = tweedie_tail(np.maximum(x, 0), np.log(mean), np.log(dispersion), power, upper=upper)
+        return np.where(x < 0, float(upper), tail)
+
+    def _quantile(self, q: Array, mean: Array, dispersion: Array, power: Array, *, upper: bool) -> Array:
+        q, mean, dispersion, power = _rows(q, mean, dispersion, power)
+
+        def slope(y: Array, rows: Array) -> Array:
+            return y * self._pdf(y, mean[rows], dispersion[rows], power[rows])
+
+        return tweedie_quantile(q, np.log(mean), np.log(dispersion), power, slope, upper=upper)
 
     def _stats(self, mean: Array, dispersion: Array, power: Array) -> tuple[Array, Array, Array, Array]:
         variance = dispersion * mean**power
@@ -99,47 +78,139 @@ class _TweedieDistribution(stats.rv_continuous):
         return mean, variance, power * np.sqrt(xi), power * (2 * power - 1) * xi
 
     def _rvs(self, mean: Array, dispersion: Array, power: Array, size: Any = None, random_state: Any = None) -> Array:
-        events = random_state.poisson(_events(mean, dispersion, power), size)
+        events = random_state.poisson(mean ** (2 - power) / (dispersion * (2 - power)), size)
         amounts = random_state.standard_gamma(np.where(events > 0, events, 1) * (2 - power) / (power - 1), size)
         return np.where(events > 0, amounts * dispersion * (power - 1) * mean ** (power - 1), 0.0)
 
 
-def _events(mean: Array, dispersion: Array, power: Array) -> Array:
+def _rows(*arrays: Array) -> list[Array]:
+    return [np.ravel(array).astype(np.float64) for array in np.broadcast_arrays(*arrays)]
+
+
+def _events(log_mean: Array, log_dispersion: Array, power: Array) -> Array:
     """Return the expected number of events."""
-    return mean ** (2 - power) / (dispersion * (2 - power))
+    return np.exp((2 - power) * log_mean - log_dispersion) / (2 - power)
 
 
-def _sum_over_events(x: Array, mean: Array, dispersion: Array, power: Array, upper: bool) -> Array:
-    events, alpha = _events(mean, dispersion, power), (2 - power) / (power - 1)
-    scaled = x / (dispersion * (power - 1) * mean ** (power - 1))
-    reach = 10 * np.sqrt(events)
-    first = np.maximum(np.floor(events - reach), 1)
-    incomplete = gammaincc if upper else gammainc
-    out = np.zeros_like(x) if upper else np.exp(-events)
-    for k in range(int((2 * reach).max()) + 25):
-        j = first + k
-        out += np.exp(j * np.log(events) - events - gammaln(j + 1)) * incomplete(alpha * j, scaled)
+def _half_deviance(distance: Array, power: Array) -> Array:
+    """Return half the unit deviance over y^(2-p), of log mu - log y."""
+    rise, fall = 2 - power, power - 1
+    whole = np.expm1(rise * distance) / rise + np.expm1(-fall * distance) / fall
+    # Near zero the two cancel.
+    near = np.where(np.abs(distance) < _NEAR, distance, 0.0)
+    series, term = np.zeros_like(near), near
+    for k in range(2, _NEAR_TERMS):
+        term = term * near / k
+        series = series + term * (rise ** (k - 1) - (-fall) ** (k - 1))
+    return np.where(np.abs(distance) < _NEAR, series, whole)
+
+
+def _bounded_deviance(distance: Array, power: Array) -> Array:
+    """Return ``_half_deviance``; for a distance above zero times exp(-(2 - p) distance), which is bounded."""
+    rise, fall = 2 - power, power - 1
+    far = -np.expm1(-rise * distance) / rise + np.exp(-rise * distance) * np.expm1(-fall * distance) / fall
+    return np.where(distance > 1, far, _half_deviance(distance, power) * np.exp(-rise * np.clip(distance, 0, 1)))
+
+
+@np.errstate(all="ignore")
+def tweedie_tail(y: Array, log_mean: Array, log_dispersion: Array, power: Array, *, upper: bool) -> Array:
+    """Return P(Y <= y), or P(Y > y) with ``upper``, of y >= 0 (n,)."""
+    events = _events(log_mean, log_dispersion, power)
+    out = -np.expm1(-events) if upper else np.exp(-events)
+    log_y = np.log(np.maximum(y, 5e-324))
+    distance = log_mean - log_y
+    # The events that y speaks of, and how far it is from where the distribution has its mass.
+    spoken = _events(log_y, log_dispersion, power)
+    cost = np.where(distance > 0, events, spoken) * (2 - power) * _bounded_deviance(distance, power)
+    positive = (y > 0) & ~np.isnan(cost)
+    far = positive & (cost > _NOTHING)
+    out = np.where(far, np.where((distance < 0) == upper, 0.0, 1.0), out)
+    small = log_dispersion + (power - 2) * log_mean < _LOG_SMALL
+    by_events = positive & ~far & ~small & (np.maximum(spoken, events) < _MOST_EVENTS)
+    few = np.flatnonzero(by_events)
+    if len(few):
+        log_scaled = log_y[few] - log_dispersion[few] - (power[few] - 1) * log_mean[few] - np.log(power[few] - 1)
+        # Deep in a tail the events that y speaks of hold all of it; the other tail is one.
+        deep = cost[few] > _DEEP
+        above = np.where(deep, distance[few] < 0, upper)
+        least = np.where(deep, spoken[few], np.minimum(events, spoken)[few])
+        most = np.where(deep, spoken[few], np.maximum(events, spoken)[few])
+        tail = _sum_over_events(np.exp(log_scaled), events[few], least, most, power[few], above)
+        out[few] = np.where(above == upper, tail, 1 - tail)
+    many = np.flatnonzero(positive & ~far & ~by_events)
+    if len(many):
+        out[many] = _saddlepoint(distance[many], log_dispersion[many], log_y[many], power[many], upper)
+    return out
+
+
+def _sum_over_events(scaled: Array, events: Array, least: Array, most: Array, power: Array, upper: Array) -> Array:
+    """Return the tails, of rows each on its side, by the gamma tails of about ``least`` to ``most`` events."""
+    alpha = (2 - power) / (power - 1)
+    first = np.maximum(np.floor(least - _DEVIATIONS * np.sqrt(least)), 1)
+    count = most + _DEVIATIONS * np.sqrt(most) + _MORE - first
+    out = np.where(upper, 0.0, np.exp(-events))
+    for side in (True, False):
+        # The longest sums first, so that those still running are the first ones.
+        rows = np.flatnonzero(upper == side)
+        rows = rows[np.argsort(-count[rows], kind="stable")]
+        for k in range(int(count[rows[:1]].sum()) + 1):
+            rows = rows[: np.searchsorted(-count[rows], -k, side="right")]
+            j = first[rows] + k
+            out[rows] += poisson_mass(j, events[rows]) * gamma_tail(alpha[rows] * j, scaled[rows], upper=side)
     return np.minimum(out, 1.0)
 
 
-def _saddlepoint(x: Array, mean: Array, dispersion: Array, power: Array, upper: bool) -> Array:
+def _saddlepoint(distance: Array, log_dispersion: Array, log_y: Array, power: Array, upper: bool) -> Array:
     """Return the tail by Barndorff-Nielsen's r*, whose error here falls as (dispersion x^(p-2))^(3/2).
 
     References
     ----------
     Barndorff-Nielsen (1990), Approximate interval probabilities, Journal of the Royal Statistical Society B 52.
     """
-    distance = np.log(mean / x)
-    xi = dispersion * x ** (power - 2)
-    deviance = np.expm1((2 - power) * distance) / (2 - power) + np.expm1((1 - power) * distance) / (power - 1)
-    root = -np.sign(distance) * np.sqrt(np.maximum(2 * deviance, 0) / xi)
-    wald = -np.expm1((1 - power) * distance) / (1 - power) / np.sqrt(xi)
+    root_xi = np.exp(0.5 * (log_dispersion + (power - 2) * log_y))
+    root = -np.sign(distance) * np.sqrt(np.maximum(2 * _half_deviance(distance, power), 0)) / root_xi
+    wald = -np.expm1((1 - power) * distance) / (1 - power) / root_xi
     near = np.abs(root) < 1e-4
     safe = np.where(near, 1.0, root)
     adjusted = safe + np.log(np.where(near, 1.0, wald / safe)) / safe
     # At y = mu the two agree, and the correction tends to a sixth of the skewness.
-    corrected = np.where(near, root + power * np.sqrt(xi) / 6, adjusted)
+    corrected = np.where(near, root + power * root_xi / 6, adjusted)
     return ndtr(-corrected) if upper else ndtr(corrected)
+
+
+@np.errstate(all="ignore")
+def tweedie_quantile(
+    level: Array,
+    log_mean: Array,
+    log_dispersion: Array,
+    power: Array,
+    slope: Callable[[Array, Array], Array],
+    *,
+    upper: bool,
+) -> Array:
+    """Return the y (n,) whose tail is a level: zero up to the probability of zero. ``slope`` is y times the density."""
+    events = _events(log_mean, log_dispersion, power)
+    out = np.zeros_like(level)
+    left = np.flatnonzero(level < -np.expm1(-events) if upper else level > np.exp(-events))
+    if not len(left):
+        return out
+    events, level = events[left], level[left]
+    at, phi, p = log_mean[left], log_dispersion[left], power[left]
+    z = -ndtri(level) if upper else ndtri(level)
+    # About the mean by its logarithm; where events are rare, about the size of one.
+    start = np.where(
+        events > 1, at + z * np.sqrt(np.log1p(np.exp(phi + (p - 2) * at))), phi + (p - 1) * at + np.log(2 - p)
+    )
+    start = np.clip(start, -700, 700)
+
+    def tail(y: Array, rows: Array) -> Array:
+        return tweedie_tail(np.exp(start[rows]) * y, at[rows], phi[rows], p[rows], upper=upper)
+
+    def moved(y: Array, rows: Array) -> Array:
+        return slope(np.exp(start[rows]) * y, left[rows])
+
+    out[left] = np.exp(start) * positive_quantile(tail, moved, level, np.ones_like(level), upper=upper)
+    return out
 
 
 # The support opens just below zero, so that scipy asks for the cdf and the density at zero itself.

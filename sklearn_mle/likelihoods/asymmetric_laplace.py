@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._start import log_mean, weighted_quantile
 
@@ -61,10 +62,11 @@ class AsymmetricLaplace(LocationScale):
         t = self.quantile
         return stats.laplace_asymmetric(kappa=math.sqrt(t / (1 - t)), scale=1 / math.sqrt(t * (1 - t)))
 
+    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         standard = self.standard_distribution
         scale = standard.kwds["scale"] * np.exp(eta[1])
-        return stats.laplace_asymmetric(kappa=standard.kwds["kappa"], loc=eta[0], scale=scale)
+        return frozen(self, eta, standard.dist, kappa=standard.kwds["kappa"], loc=eta[0], scale=scale)
 
     def standard_nll(self, z: Array) -> Array:
         return np.where(z > 0, self.quantile * z, (self.quantile - 1) * z) - math.log(

@@ -8,8 +8,11 @@ from scipy import stats
 from scipy.special import expit, log_expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, bernoulli_divergence, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
+from sklearn_mle.numerics.tail_quantiles import beta_quantile
+from sklearn_mle.numerics.tails import beta_tail
 
 __all__ = ["Beta"]
 
@@ -120,7 +123,17 @@ class Beta(Likelihood):
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         rows = _Rows(eta)
-        return stats.beta(a=rows.precision * rows.mean, b=rows.precision * rows.rest)
+        return frozen(self, eta, stats.beta, a=rows.precision * rows.mean, b=rows.precision * rows.rest)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        return beta_tail(*_log_shapes(eta), y, upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        return beta_quantile(*_log_shapes(eta), level, upper=upper)
 
     def mean(self, eta: Array) -> Array:
         return expit(eta[0])
@@ -154,6 +167,10 @@ class _Rows:
         distance = self._logit - _logit(y)
         remainders = self.mean * self.high[1] - self.rest * self.low[1]
         return self.precision * self.mean * self.rest * distance + 0.5 * (self.mean - self.rest) + remainders
+
+
+def _log_shapes(eta: Array) -> tuple[Array, Array]:
+    return eta[1] + log_expit(eta[0]), eta[1] + log_expit(-eta[0])
 
 
 def _logit(y: Array) -> Array:

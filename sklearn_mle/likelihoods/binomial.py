@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.special import expit
+from scipy.special import betainc, betaincc, expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._counts import count_quantile_of
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import bernoulli_divergence, poisson_saturated, softplus
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
 
@@ -15,6 +17,9 @@ __all__ = ["Binomial"]
 
 # Where no trial, or every one, succeeded the start is this far from certain.
 _LEAST_SHARE = 1e-3
+# Log-odds beyond which numpy cannot tell one probability from zero or one.
+_MOST_DRAWN = 30.0
+_MOST_TRIALS = 2**53
 
 
 class Binomial(Likelihood):
@@ -133,13 +138,56 @@ class Binomial(Likelihood):
 
     def distribution(self, eta: Array, n_trials: float | Array = 1) -> Any:
         """Return the distribution of the number of successes among ``n_trials``."""
-        return stats.binom(n_trials, expit(eta[0]))
+        trials = np.broadcast_to(np.asarray(n_trials), eta[0].shape)
+        if (np.mod(trials, 1) == 0).all() and trials.max(initial=0) < _MOST_TRIALS:
+            trials = trials.astype(np.int64)  # as numpy draws from them
+        # Rows of the count's distribution: the log-odds, and the number of trials.
+        rows = np.stack([eta[0], trials])
+        return frozen(_Successes(), rows, stats.binom, n=trials, p=expit(eta[0]))
 
     def mean(self, eta: Array) -> Array:
         return expit(eta[0])
 
     def standard_deviation(self, eta: Array) -> Array:
         return np.sqrt(expit(eta[0]) * expit(-eta[0]))
+
+
+class _Successes:
+    """The number of successes among known trials: what its frozen distribution asks of it."""
+
+    discrete = True
+    support = (0.0, math.inf)
+
+    def nll(self, y: Array, rows: Array) -> Array:
+        failures = rows[1] - y
+        nll = Binomial().nll(np.stack([y, np.maximum(failures, 0)]), rows[:1])
+        return np.where(failures < 0, np.inf, nll)
+
+    def _outside(self, y: Array) -> Array:
+        return np.zeros(len(y), dtype=bool)
+
+    def tail(self, y: Array, rows: Array, *, upper: bool) -> Array:
+        # Of p and 1 - p the smaller has all its digits.
+        failures, likely = rows[1] - y, rows[0] > 0
+        low, high = (betaincc, betainc) if upper else (betainc, betaincc)
+        whole = np.where(
+            likely,
+            low(np.maximum(failures, 1), y + 1, expit(-rows[0])),
+            high(y + 1, np.maximum(failures, 1), expit(rows[0])),
+        )
+        return np.where(failures > 0, whole, float(not upper))
+
+    def tail_quantile(self, level: Array, rows: Array, *, upper: bool) -> Array:
+        return np.minimum(count_quantile_of(self, level, rows, upper=upper), rows[1])
+
+    def drawn_well(self, rows: Array) -> Array:
+        return (rows[1] < 2**31) & (np.abs(rows[0]) < _MOST_DRAWN)
+
+    def mean(self, rows: Array) -> Array:
+        return rows[1] * expit(rows[0])
+
+    def standard_deviation(self, rows: Array) -> Array:
+        return np.sqrt(rows[1] * expit(rows[0]) * expit(-rows[0]))
 
 
 def _half_deviance(k: Array, m: Array, eta: Array) -> Array:

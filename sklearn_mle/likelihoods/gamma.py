@@ -7,11 +7,17 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
+from sklearn_mle.numerics.tail_quantiles import log_gamma_quantile
+from sklearn_mle.numerics.tails import gamma_tail_of_log
 
 __all__ = ["Gamma"]
+
+# Far beyond where the spread of y is less than its rounding.
+_LARGEST_LOG_SHAPE = 600.0
 
 
 class Gamma(Positive):
@@ -84,7 +90,15 @@ class Gamma(Positive):
 
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
-        return stats.gamma(a=np.exp(eta[1]), scale=np.exp(eta[0] - eta[1]))
+        return frozen(self, eta, stats.gamma, a=np.exp(eta[1]), scale=np.exp(eta[0] - eta[1]))
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        shape = np.exp(np.minimum(eta[1], _LARGEST_LOG_SHAPE))
+        return gamma_tail_of_log(shape, np.log(shape) + (np.log(y) - eta[0]), upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        shape = np.exp(np.minimum(eta[1], _LARGEST_LOG_SHAPE))
+        return np.exp(eta[0] + log_gamma_quantile(shape, level, upper=upper))
 
     @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:

@@ -117,6 +117,9 @@ class _HuberDistribution(stats.rv_continuous):
         side = np.where(lower < tail, outside, inside)
         return np.where(q > 0.5, -side, side)
 
+    def _isf(self, q: Array, epsilon: Array) -> Array:
+        return -self._ppf(q, epsilon)
+
     def _stats(self, epsilon: Array) -> tuple[Array, Array, Array, None]:
         total, _ = self._constants(epsilon)
         middle = _ROOT_TWO_PI * (ndtr(epsilon) - ndtr(-epsilon)) - 2 * epsilon * np.exp(-0.5 * np.square(epsilon))

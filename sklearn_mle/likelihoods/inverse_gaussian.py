@@ -7,10 +7,15 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times
+from sklearn_mle.numerics.tail_quantiles import log_inverse_gaussian_quantile
+from sklearn_mle.numerics.tails import inverse_gaussian_tail
 
 __all__ = ["InverseGaussian"]
+
+_WIDEST_DRAWN = 10.0
 
 
 class InverseGaussian(Positive):
@@ -81,7 +86,17 @@ class InverseGaussian(Positive):
 
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
-        return stats.invgauss(mu=np.exp(eta[0] - eta[1]), scale=np.exp(eta[1]))
+        return frozen(self, eta, stats.invgauss, mu=np.exp(eta[0] - eta[1]), scale=np.exp(eta[1]))
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        return inverse_gaussian_tail(np.log(y) - eta[0], eta[1] - eta[0], upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        return np.exp(eta[0] + log_inverse_gaussian_quantile(eta[1] - eta[0], level, upper=upper))
+
+    def drawn_well(self, eta: Array) -> Array:
+        # numpy takes the difference of two numbers of the size of (mu / lambda)^2.
+        return eta[0] - eta[1] < _WIDEST_DRAWN
 
     @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:

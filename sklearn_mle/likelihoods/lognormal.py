@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods.gaussian import Gaussian
 
@@ -61,7 +62,13 @@ class LogNormal(Positive):
 
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
-        return stats.lognorm(s=np.exp(eta[1]), scale=np.exp(eta[0]))
+        return frozen(self, eta, stats.lognorm, s=np.exp(eta[1]), scale=np.exp(eta[0]))
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        return Gaussian().tail(np.log(y), eta, upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        return np.exp(Gaussian().tail_quantile(level, eta, upper=upper))
 
     @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:
@@ -70,7 +77,3 @@ class LogNormal(Positive):
     @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return self.mean(eta) * np.sqrt(np.expm1(np.exp(2 * eta[1])))
-
-    @np.errstate(over="ignore", under="ignore")
-    def quantile_at(self, eta: Array, level: float | Array) -> Array:
-        return np.exp(Gaussian().quantile_at(eta, level))

@@ -8,9 +8,12 @@ from scipy import stats
 from scipy.special import expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._counts import LARGEST_LOG_MEAN_DRAWN, count_quantile_of
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._negative_binomial_information import dispersion_information
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, softplus, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
+from sklearn_mle.numerics.tails import negative_binomial_tail
 
 __all__ = ["NegativeBinomial"]
 
@@ -111,7 +114,17 @@ class NegativeBinomial(Likelihood):
     @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def distribution(self, eta: Array) -> Any:
         product = np.maximum(np.exp(eta[0] + eta[1]), _LEAST_PRODUCT)
-        return stats.nbinom(n=np.exp(eta[0]) / product, p=1 / (1 + product))
+        return frozen(self, eta, stats.nbinom, n=np.exp(eta[0]) / product, p=1 / (1 + product))
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        return negative_binomial_tail(y, eta[0], eta[1], upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        return count_quantile_of(self, level, eta, upper=upper)
+
+    def drawn_well(self, eta: Array) -> Array:
+        # Also the mean of the Poisson draw, ten times the mean of its own distribution.
+        return (eta[0] + np.maximum(eta[1], 0) < LARGEST_LOG_MEAN_DRAWN - 3) & (eta[0] + eta[1] > -10)
 
     @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:

@@ -7,7 +7,10 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._counts import LARGEST_LOG_MEAN_DRAWN, count_quantile_of
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import log_factorial, poisson_saturated
+from sklearn_mle.numerics.tails import poisson_tail
 
 __all__ = ["Poisson"]
 
@@ -88,7 +91,17 @@ class Poisson(Likelihood):
 
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
-        return stats.poisson(np.exp(eta[0]))
+        return frozen(self, eta, stats.poisson, mu=np.exp(eta[0]))
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        return poisson_tail(y, np.exp(eta[0]), upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        return count_quantile_of(self, level, eta, upper=upper)
+
+    def drawn_well(self, eta: Array) -> Array:
+        # Beyond, numpy's draws spread too far (its issue 31986), and end at 9.2e18.
+        return eta[0] < LARGEST_LOG_MEAN_DRAWN
 
     @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:

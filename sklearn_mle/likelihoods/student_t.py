@@ -7,9 +7,12 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._location_scale import standardize
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, stirling_remainder
 from sklearn_mle.likelihoods._start import median_and_spread
+from sklearn_mle.numerics.tail_quantiles import student_t_quantile
+from sklearn_mle.numerics.tails import student_t_tail
 
 __all__ = ["StudentT"]
 
@@ -183,8 +186,18 @@ class StudentT(Likelihood):
         with np.errstate(divide="ignore"):
             return 1 / self._reciprocal(eta)
 
+    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
-        return stats.t(df=self._degrees(eta), loc=eta[0], scale=np.exp(eta[1]))
+        return frozen(self, eta, stats.t, df=self._degrees(eta), loc=eta[0], scale=np.exp(eta[1]))
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        z = standardize(y, eta)[0]
+        outer = student_t_tail(np.abs(z), self._degrees(eta))
+        return np.where((z > 0) == upper, outer, 1 - outer)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        size = student_t_quantile(self._degrees(eta), level)
+        return eta[0] + np.exp(eta[1]) * (size if upper else -size)
 
     def mean(self, eta: Array) -> Array:
         return np.where(self._reciprocal(eta) < 1, eta[0], np.nan)
@@ -193,9 +206,6 @@ class StudentT(Likelihood):
         d = self._reciprocal(eta)
         finite = np.exp(eta[1]) / np.sqrt(np.maximum(1 - 2 * d, _TINY))
         return np.where(d < 0.5, finite, np.where(d < 1, np.inf, np.nan))
-
-    def quantile_at(self, eta: Array, level: float | Array) -> Array:
-        return eta[0] + np.exp(eta[1]) * stats.t.ppf(level, self._degrees(eta))
 
 
 def _shrink(z: Array, d: Array) -> tuple[Array, Array, Array]:

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._counts import LARGEST_LOG_MEAN_DRAWN
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import best_second
-from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution
+from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution, tweedie_quantile, tweedie_tail
 from sklearn_mle.likelihoods._tweedie_information import dispersion_information
 from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
 
@@ -129,7 +131,24 @@ class Tweedie(Likelihood):
 
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
-        return tweedie_distribution(np.exp(eta[0]), np.exp(eta[1]), self.power)
+        return frozen(self, eta, tweedie_distribution, mean=np.exp(eta[0]), dispersion=np.exp(eta[1]), power=self.power)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return 0.0, np.inf
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        return tweedie_tail(y, eta[0], eta[1], np.full_like(y, self.power), upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        def slope(y: Array, rows: Array) -> Array:
+            return y * np.exp(-self.nll(y, eta[:, rows]))
+
+        return tweedie_quantile(level, eta[0], eta[1], np.full_like(level, self.power), slope, upper=upper)
+
+    def drawn_well(self, eta: Array) -> Array:
+        # The number of events is a Poisson draw.
+        return (2 - self.power) * eta[0] - eta[1] - math.log(2 - self.power) < LARGEST_LOG_MEAN_DRAWN
 
     @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:

@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.special import gammaln
 
 from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import mean_and_deviation
@@ -80,7 +81,15 @@ class Weibull(Positive):
 
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
-        return stats.weibull_min(c=np.exp(eta[1]), scale=np.exp(eta[0]))
+        return frozen(self, eta, stats.weibull_min, c=np.exp(eta[1]), scale=np.exp(eta[0]))
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        hazard = np.exp(_exponent(y, eta))
+        return np.exp(-hazard) if upper else -np.expm1(-hazard)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        log_hazard = np.log(-np.log(level)) if upper else np.log(-np.log1p(-level))
+        return np.exp(eta[0] + np.where(log_hazard == 0, 0, np.exp(-eta[1]) * log_hazard))
 
     @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:
@@ -93,10 +102,6 @@ class Weibull(Positive):
         # For a large shape the two cancel: the series is pi^2 / 6 x^2 - 2 zeta(3) x^3.
         series = np.square(x) * (math.pi**2 / 6 - 2.404113806319188 * x)
         return self.mean(eta) * np.sqrt(np.where(x < 1e-5, series, ratio))
-
-    @np.errstate(over="ignore", under="ignore")
-    def quantile_at(self, eta: Array, level: float | Array) -> Array:
-        return np.exp(eta[0] + np.exp(-eta[1]) * np.log(-np.log1p(-np.asarray(level))))
 
 
 def _exponent(y: Array, eta: Array) -> Array:
