@@ -181,6 +181,17 @@ class Likelihood(BaseEstimator, ABC):
         """The least and the largest y, for the distributions of this library."""
         return (0.0 if self.discrete or self.positive_only else -np.inf), np.inf
 
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        """Return P(Y <= y), or P(Y > y) with ``upper``, of y in the support, shape (n,); whole y where discrete.
+
+        For the distributions of this library: a likelihood of your own gives one of ``scipy.stats`` or alike.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define tail(y, eta, upper=...).")
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        """Return the y whose ``tail`` is a level in (0, 1), shape (n,): 0 or infinite where no float's is."""
+        raise NotImplementedError(f"{type(self).__name__} does not define tail_quantile(level, eta, upper=...).")
+
     def drawn_well(self, eta: Array) -> Array:
         """Return which rows numpy draws from without loss, shape (n,); others are drawn by their quantiles."""
         return np.ones(eta.shape[1], dtype=bool)
