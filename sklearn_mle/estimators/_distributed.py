@@ -24,6 +24,7 @@ from sklearn_mle.numerics.partitions import Partitions, one_row_like
 from sklearn_mle.row_blocks.data import rows_of_block
 from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
 from sklearn_mle.row_blocks.partition import Partition, Place, Reading
+from sklearn_mle.row_blocks.passes import Passes
 from sklearn_mle.row_blocks.tasks import compute, tasks_of
 
 __all__ = ["LabelsOf", "ProbabilitiesOf", "RealOf", "Survey", "features_of"]
@@ -359,8 +360,8 @@ class Survey:
             self.n_columns,
             nothing=(y, np.zeros((width, 0)) if self.has_offset else None),
             entries_per_row=entries,
+            passes=Passes(self.n_passes),
         )
-        data.n_passes = self.n_passes
         return RawRows(data, mean * largest, total)
 
     def again(self, target: Target) -> "Survey":

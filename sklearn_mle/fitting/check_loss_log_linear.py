@@ -29,7 +29,6 @@ from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import NoPenalty
-from sklearn_mle.row_blocks import RowBlocks
 from sklearn_mle.solvers import Problem, Solution, Status, solve_newton
 from sklearn_mle.uniqueness import Identification
 
@@ -119,20 +118,19 @@ class _Turns:
         """Return the fit from a start."""
         theta, log_scale = self.location.theta(start[:1]), self.scale.theta(start)
         optimum: Optimum | None = None
-        status, n_iter, passes, idle = Status.MAX_ITER, 0, 0, 0
+        status, n_iter, idle = Status.MAX_ITER, 0, 0
         while True:
             objective = self._of_scale(theta)
             solution = self._log_scale(objective, log_scale, partial(self._watch, theta))
             log_scale = solution.theta
             if solution.status is Status.STOPPED:
                 # How much the location alone could gain is not known, and would cost passes.
-                return self._result(theta, log_scale, solution, np.inf, Status.STOPPED, n_iter + 1, passes, warnings)
+                return self._result(theta, log_scale, solution, np.inf, Status.STOPPED, n_iter + 1, warnings)
             problem = self._of_location(log_scale)
             optimum = self._location(problem, optimum, partial(self._watch, log_scale=log_scale))
             gain = problem.value(theta) - problem.value(optimum.theta)
             if gain < 0 and optimum.status.early:
                 optimum, gain = replace(optimum, theta=theta), 0.0
-            passes += objective.data.n_passes + problem.data.n_passes
             n_iter = min(n_iter + 1, self.options.max_iter)
             if optimum.status.early:
                 theta, status = optimum.theta, optimum.status
@@ -152,7 +150,7 @@ class _Turns:
         if status is Status.CONVERGED and not self.precision.any():
             optimum = with_least_norm(problem, optimum, self._coefficients)
             theta = optimum.theta
-        return self._result(theta, log_scale, solution, optimum.gap + max(gain, 0.0), status, n_iter, passes, warnings)
+        return self._result(theta, log_scale, solution, optimum.gap + max(gain, 0.0), status, n_iter, warnings)
 
     def degenerate(self, constant: FitResult, warnings: tuple[Warning, ...]) -> FitResult:
         """Return the location that fits every row, with the scale stopped at its floor."""
@@ -166,7 +164,7 @@ class _Turns:
         nothing = np.zeros(0)
         solution = Solution(nothing, 0.0, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
         theta, log_scale = self.location.theta(matrix[:1]), self.scale.theta(matrix)
-        return self._result(theta, log_scale, solution, 0.0, Status.CONVERGED, 1, 0, warnings)
+        return self._result(theta, log_scale, solution, 0.0, Status.CONVERGED, 1, warnings)
 
     def _watch(self, theta: Array, log_scale: Array) -> bool:
         if self.observer is None:
@@ -201,7 +199,7 @@ class _Turns:
         matrix = self.location.matrix(theta)
         offset = np.zeros((2, data.n_rows))
         offset[0] = np.concatenate(data.map(lambda block: self.location.eta(block.rows, matrix, None)[0]))
-        rows = RowBlocks(data.rows, data.y, data.weight, offset, 2)
+        rows = data.carrying(data.y, data.weight, offset, 2)
         assert self.floor is not None
         penalty = _PriorOfScale(0.5 * float(self.precision @ np.square(theta)), self.mean_log_scale)
         return PenalizedNLL(ScaleFloor(self.likelihood, self.floor), self.scale, rows, penalty)
@@ -212,7 +210,7 @@ class _Turns:
         matrix = self.scale.matrix(log_scale)
         eta = np.concatenate(data.map(lambda block: self.scale.eta(block.rows, matrix, None)[1]))
         weight = np.exp(-eta) if data.weight is None else data.weight * np.exp(-eta)
-        rows = RowBlocks(data.rows, data.y, weight)
+        rows = data.carrying(data.y, weight)
         shrink = float(np.exp(-2 * (self.mean_log_scale @ log_scale)))
         return CheckLoss(rows, self.location, *self.slopes, self.precision * shrink)
 
@@ -233,7 +231,6 @@ class _Turns:
         gap: float,
         status: Status,
         n_iter: int,
-        passes: int,
         warnings: tuple[Warning, ...],
     ) -> FitResult:
         outcome, prepared = self.outcome, self.prepared
@@ -255,7 +252,7 @@ class _Turns:
             log_likelihood=float(log_likelihood - outcome.log_jacobian) * prepared.unit,
             n_obs=prepared.n_obs,
             n_iter=n_iter,
-            n_passes=outcome.n_passes + passes,
+            n_passes=outcome.n_passes,
             gap=float(solution.gap + gap) * prepared.unit,
             status=judged(status, float(solution.gap + gap) * prepared.unit, self.options, prepared.n_obs),
             warnings=warnings,

@@ -115,7 +115,7 @@ class Outcome:
     @property
     def n_passes(self) -> int:
         """Passes over the data so far."""
-        return self.data.n_passes + self.prepared.data.n_passes
+        return self.data.n_passes
 
     def to_original(self, matrix: Array | DoubleDouble) -> Array:
         """Return coefficients of the standardized problem, shape (q, p + 1), in the units of X and y."""

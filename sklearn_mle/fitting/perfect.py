@@ -23,7 +23,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 def perfect_location(
     likelihood: Likelihood, outcome: Outcome, some: RowBlocks, terms: Terms, precision: Array | None
-) -> Array | None:
+) -> tuple[Array | None, Array | None]:
     """Return the coefficients, shape (1, p + 1), that fit every outcome to rounding; None where there are none.
 
     Least squares on what the location would have to be (``Likelihood.link``) finds them where there are any.
@@ -38,21 +38,28 @@ def perfect_location(
         Of the location.
     precision : ndarray of shape (p,) or None
         Of a prior that a perfect fit has to overcome.
+
+    Returns
+    -------
+    perfect, first : ndarray of shape (1, p + 1) or None
+        Those coefficients; and the least-squares coefficients of ``some``, for whoever needs them, too.
     """
     matrix: Array | None = None
+    first: Array | None = None
     if likelihood.link(some.y) is None:
-        return None
-    for rows in (some, outcome.data):
+        return None, None
+    for rows in (some,) if some is outcome.data else (some, outcome.data):
         linked = rows.with_target(Linked(likelihood), 1)
         largest = linked.total(_largest)[0].value
         if not np.isfinite(largest):
-            return None
+            return None, first
         matrix, squares = least_squares(linked, terms, precision)
+        first = matrix if first is None else first
         noise = outcome.noise if likelihood.equivariance == "location_scale" else _EPS
         rounding = noise * (1 + largest) + _EPS * float(np.abs(matrix).sum())
         if not np.sqrt(squares / rows.weight_sum) <= 8 * rounding:
-            return None
-    return matrix
+            return None, first
+    return matrix, first
 
 
 def perfect_warning(second: str | None, limit: str) -> PerfectFitWarning:

@@ -77,7 +77,7 @@ def rank_doubts(prepared: Prepared, data: RowBlocks, *, intercept: bool) -> list
 
 def _null_vector(data: RowBlocks, predictors: LinearPredictors) -> NDArray[np.float64] | None:
     """Return a combination of columns that is nothing, an empty array where there is none, None where not settled."""
-    design = RowBlocks(data.rows, np.zeros(data.n_rows), data.weight, None, data.n_predictors)
+    design = data.carrying(np.zeros(data.n_rows), data.weight, None, data.n_predictors)
     product = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty()).hessian_product(np.zeros(predictors.size))
     left = np.random.default_rng(0).standard_normal(predictors.size)
     residual = product(left)

@@ -5,7 +5,7 @@ perfect fits and zeros that separate have files of their own (``saddle``, ``unbo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn_mle.curvature import MOST_KEPT, Curvature
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
 from sklearn_mle.fitting.continuation import follow_noise, is_far_below
 from sklearn_mle.fitting.dependence import find_dependence, rank_warning
+from sklearn_mle.fitting.fixed import Fixed, WithFixed
 from sklearn_mle.fitting.leave_behind import curvature_left, curvature_of_limit, receding_changes
 from sklearn_mle.fitting.outcome import Outcome
 from sklearn_mle.fitting.perfect import perfect_location, perfect_warning
@@ -50,8 +51,6 @@ __all__ = ["fit_regression"]
 
 Array = NDArray[Any]
 Observer = Callable[[Array], bool]
-# Predictors that are no parameters: their numbers, and the values they are held at.
-Fixed = dict[int, float]
 
 # A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
 _LEAST_START, _NEAR_BOUND = 0.02, 0.02
@@ -87,7 +86,7 @@ class _Regression:
         self.floor = floor_of(likelihood, self.some)
         self.bounded = isinstance(likelihood, StudentT) and likelihood.estimates_df
         self.recession: Recession | None = None
-        self._data: list[RowBlocks] = []
+        self.least_squares: Array | None = None
 
     def run(self, start: Array | None) -> FitResult:
         prepared, options, data = self.prepared, self.options, self.outcome.data
@@ -116,7 +115,10 @@ class _Regression:
         perfect = None
         if self.likelihood.second is not None and not self.likelihood.discrete and not fixed:
             precision = precision_of_columns(self.prepared) if self.likelihood.noise_relative else None
-            perfect = perfect_location(self.likelihood, self.outcome, self.some, self._terms({})[0], precision)
+            terms = self._terms({})[0]
+            perfect, self.least_squares = perfect_location(self.likelihood, self.outcome, self.some, terms, precision)
+            if precision is None and prepared.alpha:
+                self.least_squares = None  # guesses are penalized
         return self._solved(fixed, start) if perfect is None else self._degenerate(perfect)
 
     def _result(
@@ -135,7 +137,7 @@ class _Regression:
             log_likelihood=float(log_likelihood - self.outcome.log_jacobian) * prepared.unit,
             n_obs=prepared.n_obs,
             n_iter=solution.n_iter,
-            n_passes=self.outcome.n_passes + sum(rows.n_passes for rows in self._data),
+            n_passes=self.outcome.n_passes,
             gap=solution.gap * prepared.unit,
             status=solution.status,
             warnings=tuple(self.warnings),
@@ -168,9 +170,7 @@ class _Regression:
         q = self.likelihood.n_predictors
         if not fixed:
             return data
-        rows = data.with_target(WithFixed(q, fixed), q)
-        self._data.append(rows)
-        return rows
+        return data.with_target(WithFixed(q, fixed), q)
 
     def _objective(self, fixed: Fixed, *, angular: bool = False, data: RowBlocks | None = None) -> PenalizedNLL:
         predictors = LinearPredictors(self.outcome.data.n_columns, self._terms(fixed))
@@ -250,7 +250,6 @@ class _Regression:
     def _recedes(self, objective: PenalizedNLL, theta: Array) -> bool:
         """Return whether coefficients diverge, and say so; ``theta`` is where a fit ended."""
         location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
-        self._data.append(location.data)
         end = location.predictors.theta(objective.predictors.matrix(theta)[:1])
         self.recession, decided = find_zeros_recession(location, end)
         if self.recession is None:
@@ -352,7 +351,8 @@ class _Regression:
         judge = PenalizedNLL(objective.likelihood, objective.predictors, sample, objective.penalty)
         terms = objective.predictors.terms
         precision = precision_of_columns(self.prepared)
-        guess = Guess(self.likelihood, sample, terms[0], terms[min(1, len(terms) - 1)], precision)
+        second = terms[min(1, len(terms) - 1)]
+        guess = Guess(self.likelihood, sample, terms[0], second, precision, self.least_squares)
         matrices = list(guesses(guess))
         thetas = [self._theta(objective, matrix) for matrix in matrices]
         own = float(matrices[-1][1, -1]) if 1 in fixed else 0.0
@@ -398,19 +398,3 @@ class _Regression:
         nothing = np.zeros(0)
         solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
         return self._result(matrix, log_likelihood, solution, None)
-
-
-@dataclass(frozen=True)
-class WithFixed:
-    """An offset for every linear predictor: the location's own, and the values of those that are no parameters."""
-
-    n_predictors: int
-    fixed: Fixed
-
-    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array]:
-        full = np.zeros((self.n_predictors, y.shape[-1]))
-        if offset is not None:
-            full[0] = offset[0]
-        for k, value in self.fixed.items():
-            full[k] = value
-        return y, full

@@ -88,7 +88,7 @@ def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) 
     limit = PenalizedNLL(
         objective.likelihood,
         predictors,
-        RowBlocks(data.rows, data.y, data.weight, offset, data.n_predictors),
+        data.carrying(data.y, data.weight, offset, data.n_predictors),
         NoPenalty(),
     )
     factor: Factor | None = None

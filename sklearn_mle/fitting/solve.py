@@ -244,7 +244,6 @@ def _near(problem: Problem, objective: PenalizedNLL, factor: Factor, start: Arra
     near = solve_whitened_lbfgs(problem, factor, start, gap=_NEAR, max_iter=max_iter)
     if rough is objective:
         return near
-    objective.data.n_passes += rough.data.n_passes
     if objective.is_expanded(near.theta):
         return near
     value, gradient = objective.expand(near.theta)

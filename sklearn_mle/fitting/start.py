@@ -46,6 +46,8 @@ class Guess:
         Of the second linear predictor.
     precision : ndarray of shape (p,)
         The prior's, of the standardized columns.
+    least_squares : ndarray of shape (1, p + 1) or None
+        The location that least squares give, where it is known already.
     """
 
     likelihood: Likelihood
@@ -53,6 +55,7 @@ class Guess:
     location: Terms
     second: Terms
     precision: Array
+    least_squares: Array | None = None
 
 
 def some_rows(data: RowBlocks) -> RowBlocks:
@@ -84,7 +87,9 @@ def guesses(guess: Guess) -> Iterator[Array]:
     working = _working_response(likelihood, data)
     if working is None:
         return
-    location, _ = least_squares(RowBlocks(data.rows, working, data.weight), guess.location, guess.precision)
+    location = guess.least_squares
+    if location is None:
+        location = least_squares(data.carrying(working, data.weight), guess.location, guess.precision)[0]
     constant = _with_constants(guess, null, location)
     yield constant
     if likelihood.equivariance != "location_scale":
@@ -141,13 +146,13 @@ def _with_log_residuals(guess: Guess, constant: Array) -> Array:
     residual = np.abs(data.y - _fitted(data, constant[:1]))
     logarithms = np.log(residual + _LEAST_RESIDUAL * np.exp(constant[1, -1])) + _MEAN_LOG_NORMAL
     matrix = constant.copy()
-    matrix[1] = least_squares(RowBlocks(data.rows, logarithms, data.weight), guess.second)[0][0]
+    matrix[1] = least_squares(data.carrying(logarithms, data.weight), guess.second)[0][0]
     return matrix
 
 
 def _huber(guess: Guess, location: Array) -> Array:
     """Return the location of Huber's likelihood, whose loss is convex and bounded in its slope."""
-    data = RowBlocks(guess.data.rows, guess.data.y, guess.data.weight, None, 2)
+    data = guess.data.carrying(guess.data.y, guess.data.weight, None, 2)
     if np.abs(data.y - _fitted(data, location)).max() <= _PERFECT:
         return location  # nothing is left to be robust against, and the scale would fall for ever
     predictors = LinearPredictors(data.n_columns, [guess.location, Terms(False, True)])

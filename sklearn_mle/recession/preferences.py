@@ -17,7 +17,6 @@ from sklearn_mle.likelihoods import (
 )
 from sklearn_mle.numerics.memory import fits
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.row_blocks import RowBlocks
 
 __all__ = ["Preferences", "UndecidedError", "may_recede"]
 
@@ -144,7 +143,7 @@ class Preferences:
         rowwise = np.zeros((q + 1, data.n_rows))
         np.add.at(rowwise, (self.winner, self.row), weight)
         np.add.at(rowwise, (self.rival, self.row), -weight)
-        weighed = RowBlocks(data.rows, rowwise[:q])
+        weighed = data.carrying(rowwise[:q], None)
         return weighed.sum(lambda block: (predictors.pull_back(block.rows, block.y),))[0]
 
 

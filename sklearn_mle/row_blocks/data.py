@@ -14,6 +14,7 @@ from sklearn_mle.numerics.threads import iterate_in_threads, map_in_threads, n_t
 from sklearn_mle.row_blocks.dense import DenseRows
 from sklearn_mle.row_blocks.members import choose_members
 from sklearn_mle.row_blocks.moments import ColumnSums
+from sklearn_mle.row_blocks.passes import Passes
 from sklearn_mle.row_blocks.sparse import SparseRows
 from sklearn_mle.row_blocks.stored import StoredRows
 from sklearn_mle.row_blocks.sums import tree_sum
@@ -104,6 +105,8 @@ class RowBlocks:
         How many linear predictors the fit has: it bounds the blocks' size.
     block_rows : int or None
         How many dense rows a block has, where these are a part of more and are to be cut as they are.
+    passes : Passes or None
+        The counter of all views of the same rows; None starts one.
     """
 
     # How many rows ``take`` may be asked for.
@@ -117,12 +120,13 @@ class RowBlocks:
         offset: Array | None = None,
         n_predictors: int = 1,
         block_rows: int | None = None,
+        passes: Passes | None = None,
     ) -> None:
         self.rows = rows
         self.y, self.weight, self.offset = y, weight, offset
         self.n_predictors, self._block_rows = n_predictors, block_rows
         self.n_rows, self.n_columns = rows.n_rows, rows.n_columns
-        self.n_passes = 0
+        self.passes = Passes() if passes is None else passes
         self._segments = self._cut()
 
     def _cut(self) -> list[list[tuple[int, int]]]:
@@ -136,6 +140,11 @@ class RowBlocks:
         blocks = [(start, min(start + step, n)) for start in range(0, n, step)]
         per_segment = max(1, -(-len(blocks) // _SEGMENTS))
         return [blocks[first : first + per_segment] for first in range(0, len(blocks), per_segment)]
+
+    @property
+    def n_passes(self) -> int:
+        """How many passes over the rows there were so far, through any view of them."""
+        return self.passes.count
 
     @property
     def has_offset(self) -> bool:
@@ -173,17 +182,16 @@ class RowBlocks:
         )
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "RowBlocks":
-        """Return the same data with columns (X - shift) / scale of X as it is; the passes so far are counted on."""
-        data = RowBlocks(self.rows.standardize(shift, scale), self.y, self.weight, self.offset, self.n_predictors)
-        data.n_passes = self.n_passes
-        return data
+        """Return the same data with columns (X - shift) / scale of X as it is."""
+        rows = self.rows.standardize(shift, scale)
+        return RowBlocks(rows, self.y, self.weight, self.offset, self.n_predictors, passes=self.passes)
 
     def in_single_precision(self) -> "RowBlocks":
         """Return the same data, products of a float32 X with vectors taken in float32; or themselves."""
         rows = self.rows.in_single_precision() if isinstance(self.rows, DenseRows) else self.rows
         if rows is self.rows:
             return self
-        return RowBlocks(rows, self.y, self.weight, self.offset, self.n_predictors, self._block_rows)
+        return RowBlocks(rows, self.y, self.weight, self.offset, self.n_predictors, self._block_rows, self.passes)
 
     @property
     def longest_sum(self) -> int:
@@ -201,14 +209,20 @@ class RowBlocks:
         """Return the same rows with another y and offset: what ``target`` makes of them."""
         y, offset = target(self.y, self.offset)
         n_predictors = self.n_predictors if n_predictors is None else n_predictors
-        return RowBlocks(self.rows, y, self.weight, offset, n_predictors)
+        return self.carrying(y, self.weight, offset, n_predictors)
+
+    def carrying(
+        self, y: Array, weight: Array | None, offset: Array | None = None, n_predictors: int = 1
+    ) -> "RowBlocks":
+        """Return the same rows with another y, weight and offset."""
+        return RowBlocks(self.rows, y, weight, offset, n_predictors, passes=self.passes)
 
     def take(self, indices: Array) -> "RowBlocks":
         """Return the given rows as data of their own: a pass where they come in chunks of which most had to be read."""
         before = self.rows.n_read if isinstance(self.rows, StoredRows) else 0
         rows = self.rows.take(indices)
         if isinstance(self.rows, StoredRows) and self.rows.n_read - before > self.n_rows // 2:
-            self.n_passes += 1
+            self.passes.count += 1
         return RowBlocks(
             rows,
             np.ascontiguousarray(self.y[..., indices]),
@@ -256,7 +270,7 @@ class RowBlocks:
 
         With ``extras``, what ``keep`` returned (or a list of one entry a block), it is ``function(block, extra)``.
         """
-        self.n_passes += 1
+        self.passes.count += 1
         whole = self.whole
         if whole is not None:
             return function(whole, *(extras or ()))
@@ -296,7 +310,7 @@ class RowBlocks:
 
     def map(self, function: Callable[[RowBlock], Any]) -> list[Any]:
         """Return ``function(block)`` of every block, in the order of the rows: one pass over the data."""
-        self.n_passes += 1
+        self.passes.count += 1
         whole = self.whole
         if whole is not None:
             return [function(whole)]

@@ -25,6 +25,7 @@ from sklearn_mle.row_blocks.partition import (
     Standardization,
     TargetSums,
 )
+from sklearn_mle.row_blocks.passes import Passes
 from sklearn_mle.row_blocks.sample import LEAST_PER_CLASS, sample_rows, sample_size
 from sklearn_mle.row_blocks.tasks import compute, tasks_of, tree_of
 
@@ -66,6 +67,8 @@ class DistributedRowBlocks(RowBlocks):
         y and offset (or None) of no rows: their shapes.
     entries_per_row : float or None
         Of sparse rows.
+    passes : Passes or None
+        As in RowBlocks.
     """
 
     def __init__(
@@ -76,13 +79,14 @@ class DistributedRowBlocks(RowBlocks):
         *,
         nothing: tuple[Array, Array | None],
         entries_per_row: float | None = None,
+        passes: Passes | None = None,
     ) -> None:
         self.partitions, self.reading = tuple(partitions), reading
         self.n_columns, self.n_predictors = n_columns, reading.n_predictors
         self._nothing, self._entries_per_row = nothing, entries_per_row
         self._starts = np.cumsum([0, *(part.n_present for part in partitions)])
         self.n_rows = int(self._starts[-1])
-        self.n_passes = 0
+        self.passes = Passes() if passes is None else passes
         self._pool = FetchedRows()
 
     def __getattr__(self, name: str) -> Any:
@@ -133,10 +137,8 @@ class DistributedRowBlocks(RowBlocks):
         return None
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "DistributedRowBlocks":
-        """Return the same data with columns (X - shift) / scale of X as it is; the passes so far are counted on."""
-        data = self._with(replace(self.reading, standardization=Standardization(shift, scale, self.n_rows)))
-        data.n_passes = self.n_passes
-        return data
+        """Return the same data with columns (X - shift) / scale of X as it is."""
+        return self._with(replace(self.reading, standardization=Standardization(shift, scale, self.n_rows)))
 
     def in_single_precision(self) -> "DistributedRowBlocks":
         """Return the same data as it is: a pass over partitions is seldom short of memory traffic."""
@@ -160,6 +162,7 @@ class DistributedRowBlocks(RowBlocks):
             self.n_columns,
             nothing=self._nothing,
             entries_per_row=self._entries_per_row,
+            passes=self.passes,
         )
         data._pool = self._pool
         return data
@@ -186,7 +189,7 @@ class DistributedRowBlocks(RowBlocks):
         return function
 
     def _tasks(self, work: Any, function: Any) -> list[Any]:
-        self.n_passes += 1
+        self.passes.count += 1
         name = getattr(function, "task_name", "mle-pass")
         return tasks_of(name, work, [(part.place, *part.pieces) for part in self.partitions])
 
@@ -278,7 +281,7 @@ class DistributedRowBlocks(RowBlocks):
 
     def _fetch(self, wanted: Sequence[Wanted]) -> Array:
         """Fetch rows into the pool, in one pass; return those drawn."""
-        self.n_passes += 1
+        self.passes.count += 1
         asked = zip(self.partitions, wanted, strict=True)
         tasks = tasks_of("mle-sample", Fetch(self.reading), [(part.place, own, *part.pieces) for part, own in asked])
         drawn, members, arrays = zip(*compute(tasks), strict=True)
