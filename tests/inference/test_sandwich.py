@@ -12,7 +12,7 @@ import pytest
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.inference import infer, score_test
 from sklearn_mle.likelihoods import AsymmetricLaplace
-from tests.inference.r_data import AGE, AM, BREAKS, CARB, GIRLS, HP_QSEC, HP_WT, MENARCHE, MPG, WOOL_TENSION
+from tests.inference.r_data import AGE, AM, BREAKS, CARB, CYL, GIRLS, HP_QSEC, HP_WT, MENARCHE, MPG, WOOL_TENSION
 
 COUNTS = np.column_stack([MENARCHE, GIRLS - MENARCHE])
 NINTHS = np.tile(np.arange(9), 6)
@@ -123,6 +123,78 @@ def test_with_the_expected_information_they_are_those_of_r(name):
     np.testing.assert_allclose(found, expected, rtol=RTOL)
     without = infer(model, X, y, covariance="HC1", bread="expected", small_sample=False)
     np.testing.assert_allclose(without.standard_errors[:k], found[0], rtol=1e-13)
+
+
+# The same with R's weights: weights = cyl, and rep(1:3, 18) of warpbreaks; HC(m); CL(m, the clusters above).
+WEIGHTED = {
+    "negative binomial": (
+        np.tile([1, 2, 3], 18),
+        [
+            [0.113672928341598, 0.101270894239159, 0.122337271706836, 0.128803495685129],
+            [0.118132372399670, 0.105243800490095, 0.127136622153359, 0.133856519231473],
+            [0.119428464007394, 0.106233199981842, 0.128072394268655, 0.135402429841413],
+            [0.125512806700485, 0.111473501989158, 0.134120420594967, 0.142378801898118],
+            [0.1217909416356450, 0.0637267723963901, 0.1119053601167389, 0.1094577877472250],
+            [0.1329977157939668, 0.0695906858902333, 0.1222024978274053, 0.1195297084556011],
+        ],
+    ),
+    "logistic": (
+        CYL,
+        [
+            [11.5701669802896827, 0.0186350189423507, 0.5291906586972931],
+            [12.1538988301890836, 0.0195751829087482, 0.5558891015698911],
+            [12.7873821561760579, 0.0207977779670375, 0.5828482501696506],
+            [14.1771162634478234, 0.0232320458997408, 0.6445293240142584],
+            [13.1232638409935234, 0.0203639901162896, 0.6143124858073272],
+            [14.863268776393769, 0.023064038193970, 0.695763774917594],
+        ],
+    ),
+    "Gaussian": (
+        CYL,
+        [
+            [1.97044820778537022, 0.00640608328974681, 0.61427739527055891],
+            [2.06986020239305013, 0.00672927956303145, 0.64526858847471602],
+            [2.12592075798558522, 0.00774216471830682, 0.69175118268902036],
+            [2.30062913297016536, 0.00957497795680078, 0.78630609630189774],
+            [2.3027458391553224, 0.0058505180170382, 0.7476864580455254],
+            [2.60806539789086855, 0.00662623435922544, 0.84682171455596189],
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_with_weights_too(name):
+    (model, X, y, groups), _ = R[name]
+    weight, expected = WEIGHTED[name]
+    model.fit(X, y, sample_weight=weight)
+    options = {"sample_weight": weight, "weight_type": "precision", "bread": "expected"}
+    found = [infer(model, X, y, covariance=kind, **options) for kind in ("HC0", "HC1", "HC2", "HC3")]
+    for small_sample in (False, True):
+        found.append(infer(model, X, y, covariance="cluster", groups=groups, small_sample=small_sample, **options))
+    k = len(expected[0])
+    np.testing.assert_allclose([one.standard_errors[:k] for one in found], expected, rtol=RTOL)
+    # A sandwich of sampling weights has the same sums; it is the estimate's meaning that is another.
+    sampling = infer(model, X, y, covariance="HC1", **{**options, "weight_type": "sampling"})
+    np.testing.assert_allclose(sampling.standard_errors[:k], expected[1], rtol=RTOL)
+
+
+@pytest.mark.parametrize("weight_type", ["precision", "sampling"])
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_halves_of_a_row_are_one_cluster(name, weight_type):
+    """Two halves of a row's weight, in one cluster, are the row: n counts rows, so without the factors that n is in."""
+    (model, X, y, _), _ = R[name]
+    weight = WEIGHTED[name][0].astype(float)
+    options = {"covariance": "cluster", "small_sample": False, "weight_type": weight_type}
+    rows = np.arange(len(y))
+    model.fit(X, y, sample_weight=weight)
+    whole = infer(model, X, y, sample_weight=weight, groups=rows, **options)
+    both = np.concatenate([rows, rows])
+    halves = np.concatenate([0.3 * weight, 0.7 * weight])
+    model.fit(X[both], y[both], sample_weight=halves)
+    found = infer(model, X[both], y[both], sample_weight=halves, groups=both, **options)
+    k = X.shape[1] + 1
+    np.testing.assert_allclose(found.standard_errors[:k], whole.standard_errors[:k], rtol=1e-6)
 
 
 def test_the_expected_information_of_a_row_is_that_of_all_its_trials():
