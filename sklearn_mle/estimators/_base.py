@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
 from sklearn_mle.estimators._inference import InformationCriteriaMixin
 from sklearn_mle.estimators._lazy import sum_over_rows
+from sklearn_mle.estimators._meaning_of_weights import MeaningOfWeights
 from sklearn_mle.estimators._scores import checked_score
 from sklearn_mle.estimators._training_data import DistributedTrainingData, Observer, TrainingData
 from sklearn_mle.estimators._validation import (
@@ -30,6 +31,7 @@ from sklearn_mle.estimators._validation import (
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, SeparationWarning
 from sklearn_mle.fitting import FitOptions, FitResult
 from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
+from sklearn_mle.inference.weights import WEIGHT_TYPES, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
 from sklearn_mle.numerics.partitions import is_dask
@@ -60,6 +62,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
+        "weight_type": [StrOptions({*WEIGHT_TYPES})],
     }
     _doc_link_module = "sklearn_mle"
     _doc_link_template = "https://sklearn-mle.readthedocs.io/en/stable/api/sklearn_mle.{estimator_name}.html"
@@ -161,9 +164,10 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             alpha=float(options.alpha),
             class_weights=data.class_weights,
             bias_reduction=options.bias_reduction,
-            weight_type="frequency",
+            weight_type=self.weight_type,
             has_offset=offset is not None,
         )
+        weights = MeaningOfWeights.of(type(self).__name__, fitted, data, sample_weight is not None)
         tasks = None
         if getattr(self, "_skl_callbacks", None):
             given = {"sample_weight": sample_weight, "offset": offset}
@@ -183,7 +187,8 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         start = self._start((data.likelihood.n_predictors, data.attributes["n_features_in_"] + 1))
         if start is not None and self._fitted.kept is not None:
             options = replace(options, separated=not self._fitted.kept.exists)
-        result = data.fit(self, options, start, observer if tasks is None else tasks.observe)
+        result = data.fit(self, weights.options(options), start, observer if tasks is None else tasks.observe)
+        result = weights.apply(result)
         on_separation = getattr(self, "on_separation", "warn")
         for warning in result.warnings:
             if isinstance(warning, SeparationWarning) and on_separation == "raise":
@@ -293,6 +298,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             read_features=self._validate_predict,
             kept=fitted.kept,
             bias_reduced=fitted.bias_reduction is not None,
+            weight_type=fitted.weight_type,
         )
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
@@ -310,7 +316,8 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total log-likelihood of y given X under the fitted model.
 
-        The sum over rows of w_i log p(y_i | x_i), constants included, without the prior.
+        The sum over rows of w_i log p(y_i | x_i), constants included, without the prior. Precisions (``weight_type``)
+        divide the dispersion of each row instead, where the likelihood has one.
 
         Parameters
         ----------
@@ -339,7 +346,11 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         weight = check_sample_weight(sample_weight, len(y))
         # Likelihoods are predictors-first: class probabilities are (K, n) there.
         with np.errstate(over="ignore", invalid="ignore"):
-            nll = self._fitted.likelihood.nll(y.T, self._linear_predictors(X, offset))
+            likelihood, eta = self._fitted.likelihood, self._linear_predictors(X, offset)
+            if weight is not None and self._fitted.weight_type == "precision" and divide_dispersion(likelihood):
+                eta[1] += precision_offset(likelihood, weight)
+                weight = (weight > 0).astype(np.float64)
+            nll = likelihood.nll(y.T, eta)
             # A row of weight zero is absent, even where its log-likelihood is infinite.
             total = float(nll.sum() if weight is None else weight[weight > 0] @ nll[weight > 0])
         return -checked_score(total)

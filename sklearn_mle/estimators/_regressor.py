@@ -24,9 +24,11 @@ from sklearn_mle.estimators._validation import (
     check_sample_weight,
     validate_training,
 )
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import infer
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.inference.predictions import predictive_interval
+from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
@@ -189,8 +191,10 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             return eta[0]
         return np.where(np.isnan(mean), eta[0], mean)
 
-    def _quantiles(self, X: Any, offset: Array | None, levels: Array) -> Array:
+    def _quantiles(self, X: Any, offset: Array | None, levels: Array, precisions: Array | None = None) -> Array:
         eta = self._eta(X, offset)
+        if precisions is not None:
+            eta[1] += precisions
         if self._degenerate:
             return np.repeat(self._mean(eta)[:, None], len(levels), axis=1)
         return np.stack([self._fitted.likelihood.quantile_at(eta, level) for level in levels], axis=1)
@@ -288,7 +292,13 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
 
     @lazy_rows
     def predict_interval(
-        self, X: Any, coverage: float = 0.9, offset: Any = None, *, include_parameter_uncertainty: bool = False
+        self,
+        X: Any,
+        coverage: float = 0.9,
+        offset: Any = None,
+        *,
+        include_parameter_uncertainty: bool = False,
+        sample_weight: Any = None,
     ) -> Array:
         """Return the central interval that holds y with the given probability.
 
@@ -304,6 +314,9 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             Whether the interval is widened for the parameters being estimates. Exact (Student's t) for a Gaussian with
             one estimated scale and no prior; by the delta method, or by mixing, for others: see
             ``sklearn_mle.inference``. False takes the parameters as known.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Precisions of the new outcomes, of a model fitted with ``weight_type="precision"``: the variance is divided
+            by them. None is one a row.
 
         Returns
         -------
@@ -321,10 +334,27 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
         with naming("include_parameter_uncertainty"):
             include_parameter_uncertainty = bool(include_parameter_uncertainty)
+        precisions = self._of_precisions(sample_weight, X)
         if include_parameter_uncertainty:
-            return predictive_interval(infer(self), X, offset=offset, coverage=float(level))
+            return predictive_interval(infer(self), X, offset=offset, coverage=float(level), precisions=precisions)
         X, offset = self._validate_predict(X, offset)
-        return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]))
+        return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]), precisions)
+
+    def _of_precisions(self, sample_weight: Any, X: Any) -> Array | None:
+        """Return what the precisions of new rows add to the predictor of the scale."""
+        if sample_weight is None:
+            return None
+        likelihood = self._fitted.likelihood
+        if self._fitted.weight_type != "precision" or not divide_dispersion(likelihood):
+            raise NotSupportedError(
+                "sample_weight: the weights of new rows divide their variance, which is for models with a scale that "
+                "were fitted with weight_type='precision'. Leave it out."
+            )
+        weight = check_sample_weight(sample_weight, X.shape[0] if hasattr(X, "shape") else len(X))
+        assert weight is not None
+        if weight.min(initial=np.inf) <= 0:
+            raise ValueError("sample_weight: a row of precision 0 has no interval; give positive numbers.")
+        return precision_offset(likelihood, weight)
 
     @lazy_rows
     def predict_quantile(self, X: Any, q: Any, offset: Any = None) -> Array:

@@ -46,6 +46,11 @@ class TrainingData:
     class_names: Sequence[Any] | None = None
     class_weights: Array | None = None
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows have a positive weight."""
+        return len(self.y) if self.sample_weight is None else int(np.count_nonzero(self.sample_weight))
+
     def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
         """Fit the likelihood."""
         try:
@@ -82,6 +87,11 @@ class DistributedTrainingData:
     attributes: dict[str, Any]
     class_names: Sequence[Any] | None = None
     class_weights: Array | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows have a positive weight."""
+        return self.rows.data.n_rows
 
     def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
         """Fit the likelihood."""

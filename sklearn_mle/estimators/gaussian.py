@@ -39,6 +39,10 @@ class GaussianMLERegressor(BaseMLERegressor):
         Whether to start from the previous fit's coefficients, where their shape fits.
     verbose : int, default=0
         Above zero, progress is printed.
+    weight_type : {"frequency", "precision", "sampling"}, default="frequency"
+        What ``sample_weight`` means: copies of a row; precisions, which divide the variance (R's ``weights``); or
+        inverse probabilities of being sampled. The coefficients are the same; all that is said of their precision is
+        not. See ``sklearn_mle.inference.infer``.
 
     Attributes
     ----------
@@ -64,7 +68,7 @@ class GaussianMLERegressor(BaseMLERegressor):
     log_likelihood_ : float
         Total log-likelihood of the training data without the prior, in nats; inf at a perfect fit.
     n_obs_ : float
-        Sum of the weights.
+        Number of observations: the sum of the weights; the number of rows where weights are no copies.
     df_model_, df_resid_ : float
         Number of coefficients without the intercepts, dependent columns not counted; observations less coefficients
         and intercepts. A constant scale is no degree of freedom.
@@ -113,6 +117,7 @@ class GaussianMLERegressor(BaseMLERegressor):
         max_iter: int = 100,
         warm_start: bool = False,
         verbose: int = 0,
+        weight_type: str = "frequency",
     ) -> None:
         self.alpha = alpha
         self.scale = scale
@@ -122,6 +127,7 @@ class GaussianMLERegressor(BaseMLERegressor):
         self.max_iter = max_iter
         self.warm_start = warm_start
         self.verbose = verbose
+        self.weight_type = weight_type
 
     def _chosen_likelihood(self) -> Gaussian:
         return Gaussian()

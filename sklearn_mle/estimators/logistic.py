@@ -80,6 +80,8 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
     on_separation : {"warn", "raise", "ignore"}, default="warn"
         What to do where no finite maximum likelihood estimate exists: issue a ``SeparationWarning``, raise a
         ``SeparationError``, or return the same estimate without a word.
+    weight_type : {"frequency", "precision", "sampling"}, default="frequency"
+        What ``sample_weight`` means for standard errors and criteria: see ``sklearn_mle.inference.infer``.
 
     Attributes
     ----------
@@ -100,7 +102,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
     log_likelihood_ : float
         Total log-likelihood of the training data without the prior, in nats; weights and class weights included.
     n_obs_ : float
-        Sum of the weights, class weights included.
+        The sum of the weights, class weights included; the number of rows where they are no copies.
     df_model_, df_resid_ : float
         Number of coefficients without the intercepts, dependent columns not counted; observations less coefficients
         and intercepts. A constant scale is no degree of freedom.
@@ -164,6 +166,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         verbose: int = 0,
         bias_reduction: str | None = None,
         on_separation: str = "warn",
+        weight_type: str = "frequency",
     ) -> None:
         self.C = C
         self.fit_intercept = fit_intercept
@@ -175,6 +178,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         self.verbose = verbose
         self.bias_reduction = bias_reduction
         self.on_separation = on_separation
+        self.weight_type = weight_type
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:

@@ -58,6 +58,10 @@ class MLERegressor(BaseMLERegressor):
         What to do where zeros leave no finite maximum likelihood estimate (poisson, negative_binomial, tweedie,
         binomial): issue a ``SeparationWarning``, raise a ``SeparationError``, or return the same estimate (the mode
         under one tiny prior) without a word.
+    weight_type : {"frequency", "precision", "sampling"}, default="frequency"
+        What ``sample_weight`` means: copies of a row; precisions, which divide the variance (R's ``weights``); or
+        inverse probabilities of being sampled. The coefficients are the same; all that is said of their precision is
+        not. See ``sklearn_mle.inference.infer``.
 
     Attributes
     ----------
@@ -86,7 +90,7 @@ class MLERegressor(BaseMLERegressor):
     log_likelihood_ : float
         Total log-likelihood of the training data without the prior, in nats; inf at a perfect fit.
     n_obs_ : float
-        Sum of the weights.
+        Number of observations: the sum of the weights; the number of rows where weights are no copies.
     df_model_, df_resid_ : float
         Number of coefficients without the intercepts, dependent columns not counted; observations less coefficients
         and intercepts. A constant scale is no degree of freedom.
@@ -139,6 +143,7 @@ class MLERegressor(BaseMLERegressor):
         warm_start: bool = False,
         verbose: int = 0,
         on_separation: str = "warn",
+        weight_type: str = "frequency",
     ) -> None:
         self.likelihood = likelihood
         self.alpha = alpha
@@ -150,6 +155,7 @@ class MLERegressor(BaseMLERegressor):
         self.warm_start = warm_start
         self.verbose = verbose
         self.on_separation = on_separation
+        self.weight_type = weight_type
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ from sklearn_mle.fitting import FitOptions
 from sklearn_mle.fitting.dependence import find_dependence
 from sklearn_mle.fitting.prepare import Prepared, prepare
 from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.numerics.factors import Factor
@@ -56,12 +57,15 @@ class AtEstimate:
     copies: Array
 
     @classmethod
-    def of(cls, model: FittedModel, data: ReadData, weight_type: str, *, location_only: bool = False) -> "AtEstimate":
+    def of(cls, model: FittedModel, data: ReadData, *, location_only: bool = False) -> "AtEstimate":
         """Return the model on its data; ``location_only`` holds everything but the first predictor fixed."""
         n = data.X.shape[0]
         own = np.ones(n) if data.sample_weight is None else data.sample_weight
         total = own if data.class_weight is None else own * data.class_weight
         plain = data.sample_weight is None and data.class_weight is None
+        precise = model.weight_type == "precision" and not plain and divide_dispersion(model.likelihood)
+        if precise:
+            total = (total > 0).astype(np.float64)
         intercept = model.terms[0].intercept
         offset = None if data.offset is None else np.atleast_2d(data.offset.T)
         prepared = prepare(
@@ -74,11 +78,14 @@ class AtEstimate:
             model.features,
         )
         rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
-        copies = own[rows] if weight_type == "frequency" else np.ones(prepared.data.n_rows)
+        copies = own[rows] if model.weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
         identifications = _identifications(model, prepared)
         predictors = model.predictors([None if each is None else each.active for each in identifications], fixed)
         fitted = _at_fitted_predictors(model, prepared)
+        if precise:
+            assert fitted.offset is not None
+            fitted.offset[1] += precision_offset(model.likelihood, own[rows])
         objective = PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
         return cls(model, prepared, objective, identifications, fixed, copies)
 
@@ -99,7 +106,7 @@ class AtEstimate:
 
     @cached_property
     def weight(self) -> Array:
-        """Total weight of every row, in the caller's unit."""
+        """Total weight of every row, in the caller's unit; ones where weights divide the dispersion."""
         weight = self.prepared.data.weight
         return np.full(self.prepared.data.n_rows, self.prepared.unit) if weight is None else weight * self.prepared.unit
 

@@ -18,6 +18,7 @@ from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator, with_scale
+from sklearn_mle.inference.weights import refuse_sampling
 from sklearn_mle.information import information_factor
 from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
@@ -111,6 +112,12 @@ def likelihood_ratio_test(
     with single_threaded_blas, np.errstate(all="ignore"):
         small = _at_estimate("smaller", smaller, of_each[0], y, sample_weight, offset)
         large = _at_estimate("larger", larger, of_each[1], y, sample_weight, offset)
+        meanings = [at.model.weight_type for at in (small, large)]
+        if sample_weight is not None and meanings[0] != meanings[1]:
+            raise ValueError(
+                f"sample_weight: weights mean different things in the two fits, weight_type={meanings[0]!r} in smaller "
+                f"and {meanings[1]!r} in larger. Fit both with one weight_type."
+            )
         low, high = (-at.objective.nll(at.theta) * at.prepared.unit for at in (small, large))
     k_small, k_large = small.n_parameters, large.n_parameters
     df = k_large - k_small
@@ -165,12 +172,13 @@ def _at_estimate(name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, 
         model = read_estimator(inside, feature_names=names)
         _refuse_penalized(model)
     data = model.read(X, y, sample_weight, offset)
-    at = AtEstimate.of(with_scale(model, data), data, "frequency")
+    at = AtEstimate.of(with_scale(model, data), data)
     refuse_other_data(at)
     return at
 
 
 def _refuse_penalized(model: FittedModel) -> None:
+    refuse_sampling(model.weight_type)
     if model.penalized or model.bias_reduced:
         raise ValueError(
             f"{model.name} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, "
@@ -301,10 +309,10 @@ def score_test(
     features = (*model.features, *(f"extra {k}" for k in range(d)))
     larger = replace(model, coefficients=coefficients, features=features, kept=kept)
     with single_threaded_blas, np.errstate(all="ignore"):
-        before = AtEstimate.of(model, data, "frequency")
+        before = AtEstimate.of(model, data)
         refuse_other_data(before)
         data = replace(data, X=wider.tocsr() if sp.issparse(wider) else wider)
-        at = AtEstimate.of(larger, data, "frequency")
+        at = AtEstimate.of(larger, data)
         added = at.n_parameters - before.n_parameters
         expected = d * (len(model.terms) - 1 if model.is_classifier and len(model.terms) > 1 else 1)
         if any(term.columns for term in model.terms[1:]) and not model.is_classifier:

@@ -1,19 +1,22 @@
 """What is to be known of a whole fit: its log-likelihood, criteria, and what it gains over the null model."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sklearn_mle.fitting import FitOptions, fit
+from sklearn_mle.fitting import FitOptions, FitResult, fit
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.covariance import MODEL_BASED
+from sklearn_mle.inference.dispersion import with_dispersion
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.small_samples import SmallSample
-from sklearn_mle.likelihoods import Gaussian
+from sklearn_mle.inference.weights import divide_dispersion
+from sklearn_mle.linear_predictors import Terms
 
-__all__ = ["against_the_null", "header_of", "likelihood_is_trusted", "log_likelihood_at"]
+__all__ = ["against_the_null", "header_of", "likelihood_is_trusted"]
 
 
 def header_of(
@@ -67,27 +70,6 @@ def likelihood_is_trusted(
     return True, ()
 
 
-def log_likelihood_at(at: AtEstimate, weight_type: str) -> float:
-    """Return the total log-likelihood of the data, with what the weights are said to mean."""
-    total = -at.objective.nll(at.theta) * at.prepared.unit
-    if weight_type != "precision" or not isinstance(at.likelihood, Gaussian):
-        return total
-    return _with_precisions(total, at)
-
-
-def _with_precisions(log_likelihood: float, at: AtEstimate) -> float:
-    """Return the Gaussian log-likelihood with variances s^2 / w from that with copies w."""
-    weight, n = at.weight, at.n_obs
-    sum_of_weights, half_logs = float(weight.sum()), 0.5 * float(np.log(weight).sum())
-    if not at.model.exact:
-        # A known scale: only the normalization counts rows instead of copies.
-        log_scale = at.model.coefficients[1, -1]
-        return log_likelihood + (sum_of_weights - n) * (0.5 * math.log(2 * math.pi) + log_scale) + half_logs
-    # Of one estimated scale the maximum is -(W / 2) (log 2 pi e s^2), s^2 = RSS / W.
-    log_variance = -2 * log_likelihood / sum_of_weights - 1 - math.log(2 * math.pi) + math.log(sum_of_weights / n)
-    return -0.5 * n * (math.log(2 * math.pi) + log_variance + 1) + half_logs
-
-
 def against_the_null(
     at: AtEstimate,
     data: ReadData,
@@ -116,13 +98,12 @@ def against_the_null(
         options=FitOptions(fit_intercept=model.terms[0].intercept, scale=known),
     )
     slopes = at.n_coefficients - model.n_intercepts
-    if dispersion is not None:
-        deviance = max(2 * (-at.objective.nll(at.theta) * at.prepared.unit - null.log_likelihood), 0.0)
-        return _entries(chi_squared_test("F", deviance / size.multiple, slopes, size.df)) if slopes else {}
     value = null.log_likelihood
-    if weight_type == "precision" and isinstance(model.likelihood, Gaussian):
-        value = _with_precisions(value, at)
+    if weight_type == "precision" and data.sample_weight is not None and divide_dispersion(model.likelihood):
+        value = _of_precisions(model, null, data, held=dispersion is not None)
     statistic = max(2 * (log_likelihood - value), 0.0)
+    if dispersion is not None:
+        return _entries(chi_squared_test("F", statistic / size.multiple, slopes, size.df)) if slopes else {}
     out: dict[str, Any] = {"null log-likelihood": value}
     if slopes and tested:
         out |= _entries(likelihood_ratio_of("LR", statistic, slopes, at.n_obs, size.df))
@@ -131,6 +112,21 @@ def against_the_null(
     if model.likelihood.discrete:
         return {**out, "pseudo-R2 (McFadden)": 1 - log_likelihood / value}
     return out
+
+
+def _of_precisions(model: FittedModel, null: FitResult, data: ReadData, *, held: bool) -> float:
+    """Return the log-likelihood of the null model where weights divide its dispersion, which may be ``held``."""
+    constant = replace(
+        model,
+        coefficients=null.coefficients,
+        terms=(Terms(False, model.terms[0].intercept), *model.terms[1:]),
+        features=(),
+        kept=None,
+        weight_type="precision" if held else "frequency",
+    )
+    data = replace(data, X=np.empty((len(data.y), 0)))
+    at = AtEstimate.of(with_dispersion(constant, data, "precision"), data)
+    return -at.objective.nll(at.theta) * at.prepared.unit
 
 
 def _entries(test: HypothesisTest) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from sklearn_mle.curvature import MOST_KEPT
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.covariance import covariance_of, present_groups
-from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted, log_likelihood_at
+from sklearn_mle.inference.dispersion import with_dispersion
+from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.optimality import WORTH_A_WORD, gap_of
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.request import check_bread, check_choices, covariance_meant, group_codes
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.small_samples import small_sample_of
+from sklearn_mle.inference.weights import refuse_sampling
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.threads import single_threaded_blas
@@ -38,7 +40,7 @@ def infer(
     offset: Any = None,
     covariance: str = "auto",
     groups: Any = None,
-    weight_type: str = "frequency",
+    weight_type: str | None = None,
     penalized: str | None = None,
     small_sample: bool = True,
     dispersion: str | None = None,
@@ -73,11 +75,12 @@ def infer(
           is that of ``summary(rq, se = "ker")`` in R's quantreg.
     groups : array-like of shape (n,), default=None
         Clusters, for ``covariance="cluster"``.
-    weight_type : {"frequency", "precision", "sampling"}, default="frequency"
-        What a weight w means. Copies of a row: n is the sum of w. Precision, the variance being divided by w (R's
-        ``weights``): n is the number of rows, and the Gaussian log-likelihood has half the sum of log w. Sampling
-        weights, rows drawn with probability proportional to 1 / w: n is the number of rows, only sandwiches are
-        valid, and there is no AIC. The sum of s s' has each row once times w for frequencies, times w^2 for the others.
+    weight_type : {"frequency", "precision", "sampling"}, default=None
+        What a weight w means; None is what it meant in the fit (``weight_type`` of our estimators), copies for
+        scikit-learn's. Copies of a row: n is the sum of w. Precision, the variance (the dispersion) being divided by w
+        (R's ``weights``): n is the number of rows. Sampling weights, rows drawn with probability proportional to 1 / w:
+        n is the number of rows, only sandwiches are valid, and there is no AIC. The sum of s s' has each row once times
+        w for frequencies, times w^2 for the others.
     penalized : {None, "laplace", "sandwich"}, default=None
         How to read an estimate under a prior (C < inf, alpha > 0) or class weights, which is refused otherwise: as
         the mode of a posterior with the prior's curvature in A (``"laplace"``), or as a shrunken estimate with the
@@ -153,29 +156,28 @@ def infer(
         if (
             any(value is not None for value in asked)
             or covariance not in ("auto", "hessian")
-            or weight_type != "frequency"
+            or weight_type not in (None, model.weight_type)
         ):
             raise ValueError("infer needs X and y for anything but the model-based covariance of our own estimators.")
         return _without_data(model, small_sample)
     if y is None:
         raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")
     data = model.read(X, y, sample_weight, offset)
-    model = with_scale(model, data)
+    weight_type = weight_type or model.weight_type
     kind = covariance_meant(model, covariance, weight_type, penalized, dispersion)
     check_bread(model, kind, bread)
     codes = group_codes(groups, kind, len(data.y))
     if np.isneginf(model.coefficients).any() and isinstance(model.likelihood, Gaussian):
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
     with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
-        # With variances s^2 / w the scale's own gradients are not w times those of a row.
-        other_scale = weight_type == "precision" and model.exact and kind not in ("hessian", "expected")
-        at = AtEstimate.of(model, data, weight_type, location_only=dispersion is not None or other_scale)
+        model = with_dispersion(with_scale(model, data), data, weight_type)
+        at = AtEstimate.of(model, data, location_only=dispersion is not None)
         codes = None if codes is None else present_groups(at, codes)
         curvature, judge = covariance_of(at, kind, groups=codes, bread=bread, small_sample=small_sample)
         gap = gap_of(at, judge, curvature.divergent is not None)
         size = small_sample_of(at, kind, small_sample, dispersion, codes)
         trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
-        log_likelihood = log_likelihood_at(at, weight_type)
+        log_likelihood = -at.objective.nll(at.theta) * at.prepared.unit
         kept = model.kept
         header = header_of(
             model,
@@ -193,8 +195,6 @@ def infer(
                 at, data, weight_type, log_likelihood, size, dispersion=dispersion, tested=trusted
             )
     curvature = replace(curvature, unit=curvature.unit / size.multiple)
-    if weight_type == "precision" and model.exact:
-        model = _with_the_scale_of(model, at)
     return Inference.of(model, curvature, size.df, header, (*size.notes, *word))
 
 
@@ -213,6 +213,7 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
             "The fit kept no curvature: it has more than "
             f"{MOST_KEPT} parameters, or the curvature was never formed or is not positive. Use infer(estimator, X, y)."
         )
+    refuse_sampling(model.weight_type)
     if not model.likelihood.smooth:
         raise ValueError(
             f"The Hessian of {model.likelihood!r} measures nothing; use infer(estimator, X, y), whose default is a "
@@ -241,12 +242,7 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
         log_likelihood=kept.log_likelihood,
         gap=kept.gap,
         converged=kept.converged,
+        weight_type=model.weight_type,
     )
     curvature = replace(kept.curvature, unit=kept.curvature.unit / multiple)
     return Inference.of(model, curvature, df, header, notes)
-
-
-def _with_the_scale_of(model: FittedModel, at: AtEstimate) -> FittedModel:
-    coefficients = model.coefficients.copy()
-    coefficients[1, -1] += 0.5 * math.log(float(at.weight.sum()) / at.n_obs)
-    return replace(model, coefficients=coefficients)

@@ -140,6 +140,8 @@ class FittedModel:
         Whether alpha is to be multiplied by the sum of the weights.
     bias_reduced : bool
         Whether the estimate is Firth's: first-order inference is that of a maximum likelihood estimate, at this point.
+    weight_type : {"frequency", "precision", "sampling"}
+        What the weights of the fit mean; the dispersion is that of this meaning.
     """
 
     name: str
@@ -155,6 +157,7 @@ class FittedModel:
     kept: WhatFitKept | None = None
     alpha_per_observation: bool = False
     bias_reduced: bool = False
+    weight_type: str = "frequency"
 
     @property
     def is_classifier(self) -> bool:

@@ -171,7 +171,7 @@ def _columns(X: Any) -> list[bytes]:
 def _ratio_of(model: FittedModel, data: ReadData, tested: list[int]) -> HypothesisTest:
     """Return the test of the coefficients at these places of the flattened ones."""
     with single_threaded_blas:
-        at = AtEstimate.of(model, data, "frequency")
+        at = AtEstimate.of(model, data)
         identification = at.identifications[0]
         if identification is not None:
             names = at.prepared.names(identification.dependent)

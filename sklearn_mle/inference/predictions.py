@@ -159,16 +159,20 @@ def probability_interval(
     return out
 
 
-def predictive_interval(inference: Inference, X: Any, *, offset: Any, coverage: float) -> NDArray[np.float64]:
+def predictive_interval(
+    inference: Inference, X: Any, *, offset: Any, coverage: float, precisions: Array | None = None
+) -> NDArray[np.float64]:
     r"""Return intervals that hold a new y with the given probability, the parameters being uncertain.
 
     Exact for a Gaussian with one estimated scale and no prior:
     :math:`x^\top\hat\beta \mp t \, s \sqrt{1 + x^\top (X^\top X)^{-1} x}`. Of other continuous outcomes each end is
     moved away from the median to the distance :math:`\sqrt{d^2 + (z \, \mathrm{se})^2}`, d its own and se the standard
     error of that quantile by the delta method (on the logarithm, where y is positive). Of counts the distribution is
-    mixed over the location's sampling distribution.
+    mixed over the location's sampling distribution. ``precisions`` of the new rows are added to the scale's predictor.
     """
     X, eta = _predictors(inference, X, offset)
+    if precisions is not None:
+        eta[1] += precisions
     model = inference.model
     tails = np.array([(1 - coverage) / 2, (1 + coverage) / 2])
     one = np.zeros_like(eta)

@@ -14,6 +14,7 @@ from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.inference.small_samples import profile_drop
+from sklearn_mle.inference.weights import refuse_sampling
 from sklearn_mle.information import expected_factor, hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
@@ -192,6 +193,7 @@ def profile_interval(
             f"The {model.name} was fitted with a prior or class weights: the profile of its objective is no profile "
             "likelihood. Fit without them, or see infer(..., penalized=)."
         )
+    refuse_sampling(model.weight_type)
     if not model.likelihood.smooth:
         raise ValueError(
             f"The likelihood of {type(model.likelihood).__name__} has kinks, so its profile is not followed; use "
@@ -205,7 +207,7 @@ def profile_interval(
     data = model.read(X, y, sample_weight, offset)
     model = with_scale(model, data)
     with single_threaded_blas, np.errstate(all="ignore"):
-        at = AtEstimate.of(model, data, "frequency")
+        at = AtEstimate.of(model, data)
         refuse_other_data(at)
         profiler = _Profiler(at)
         found = []

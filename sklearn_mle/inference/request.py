@@ -9,6 +9,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.covariance import COVARIANCES
 from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.weights import WEIGHT_TYPES, refuse_precisions
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Binomial,
@@ -27,18 +28,17 @@ __all__ = ["check_bread", "check_choices", "covariance_meant", "group_codes"]
 Array = NDArray[Any]
 
 _WITH_BREAD = ("HC0", "HC1", "HC2", "HC3", "cluster")
-_WEIGHT_TYPES = ("frequency", "precision", "sampling")
 # Variances proportional to the dispersion, so that Pearson's statistic estimates it.
 _WITH_DISPERSION = (Bernoulli, Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie)
 
 
 def check_choices(
-    covariance: str, weight_type: str, penalized: str | None, dispersion: str | None, bread: str | None
+    covariance: str, weight_type: str | None, penalized: str | None, dispersion: str | None, bread: str | None
 ) -> None:
     """Raise ValueError if an argument is none of its choices."""
     for name, value, choices in (
         ("covariance", covariance, ("auto", *COVARIANCES)),
-        ("weight_type", weight_type, _WEIGHT_TYPES),
+        ("weight_type", weight_type, (None, *WEIGHT_TYPES)),
         ("penalized", penalized, (None, "laplace", "sandwich")),
         ("dispersion", dispersion, (None, "pearson")),
         ("bread", bread, (None, "observed", "expected")),
@@ -67,14 +67,8 @@ def covariance_meant(
             raise ValueError("penalized='laplace': class weights are no prior; use penalized='sandwich'.")
         if covariance not in ("auto", "hessian", "expected") or dispersion is not None:
             raise ValueError("penalized='laplace' is the inverse of the posterior's curvature: leave covariance alone.")
-    # Pearson's dispersion stands for the one that was estimated, where this did not move the location.
-    replaced = dispersion is not None and model.likelihood.location_free_of_second
-    other = len(model.terms) > 1 and not (model.exact or replaced or not model.terms[1].intercept)
-    if weight_type == "precision" and other:
-        raise ValueError(
-            "weight_type='precision' divides the variance by the weight, which maximizes another likelihood than the "
-            f"weighted one wherever the scale is modelled; {model.name} with {model.likelihood!r} does."
-        )
+    if weight_type == "precision":
+        refuse_precisions(model.name, model.likelihood, model.terms)
     if covariance in ("HC2", "HC3") and model.penalized:
         raise ValueError(
             f"covariance={covariance!r} is not defined under a penalty or class_weight; use 'HC0' or 'HC1'."

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sklearn_mle.exceptions import NotSupportedError
+
 __all__ = ["naming"]
 
 
@@ -13,7 +15,7 @@ def naming(argument: str) -> Iterator[None]:
 
     numpy and scikit-learn complain of "array", or of what could not be converted, and of an integer beyond float64 with
     an OverflowError: who called with five arguments is to learn which one it was. TypeErrors stay TypeErrors, all
-    others become ValueErrors.
+    others become ValueErrors, or NotSupportedErrors as they were.
 
     Examples
     --------
@@ -30,5 +32,6 @@ def naming(argument: str) -> Iterator[None]:
         named = re.search(rf"(?<![A-Za-z_]){re.escape(argument)}(?![A-Za-z])", str(error)) is not None
         if named and isinstance(error, ValueError | TypeError):
             raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError
+        kind: type[Exception] = TypeError if isinstance(error, TypeError) else ValueError
+        kind = NotSupportedError if isinstance(error, NotSupportedError) else kind
         raise kind(f"{argument}: {error}") from error

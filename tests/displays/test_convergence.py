@@ -72,7 +72,7 @@ def test_the_objective_is_that_of_standardized_columns(name):
     matrix = fitted._coefficients()
     for factor in (1.0, 1.01):
         there = replace(fitted._fitted_model(), coefficients=factor * matrix)
-        at = AtEstimate.of(there, read, "frequency")
+        at = AtEstimate.of(there, read)
         expected = at.objective.value_and_gradient(at.theta)[0] * at.prepared.unit
         # The logarithm of a known scale is among the coefficients of a fitted model, and not among those of a fit.
         scale = np.exp(factor * np.log(model.scale)) if name == "known scale" else getattr(model, "scale", "constant")

@@ -32,7 +32,10 @@ MODELS = {
     "gaussian": (GaussianMLERegressor(), "real"),
     "gaussian, log-linear": (GaussianMLERegressor(scale="log_linear"), "real"),
     "gaussian, known": (GaussianMLERegressor(scale=0.7, alpha=1.0), "real"),
+    "gaussian, precisions": (GaussianMLERegressor(weight_type="precision"), "real"),
     "gamma": (MLERegressor("gamma"), "positive"),
+    "gamma, precisions": (MLERegressor("gamma", weight_type="precision"), "positive"),
+    "poisson, sampling": (MLERegressor("poisson", weight_type="sampling"), "count"),
     "gamma, prior": (MLERegressor("gamma", alpha=3.0), "positive"),
     "gamma, log-linear": (MLERegressor("gamma", scale="log_linear"), "positive"),
     "student_t": (MLERegressor(StudentT(df=4.0)), "real"),
@@ -54,6 +57,7 @@ OTHERS = {
     "tol": [1e-2],
     "verbose": [1],
     "warm_start": [True],
+    "weight_type": ["precision", "sampling", "frequency"],
 }
 
 

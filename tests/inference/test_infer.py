@@ -427,10 +427,13 @@ def test_what_fit_keeps_is_what_the_data_say(name, scale):
     assert found.header["null log-likelihood"] <= found.header["log-likelihood"]
 
 
-def test_precisions_say_nothing_robust_of_the_scale():
+def test_precisions_and_sampling_weights_have_one_sandwich_of_the_location():
     model = GaussianMLERegressor().fit(X, REAL, PRECISIONS)
-    robust = infer(model, X, REAL, sample_weight=PRECISIONS, weight_type="precision", covariance="HC1")
-    assert np.isnan(robust.standard_errors).tolist() == [False] * (P + 1) + [True]
+    robust = infer(model, X, REAL, sample_weight=PRECISIONS, weight_type="precision", covariance="HC0")
+    # Scores of the log scale are 1 - z^2, z the residuals in their own units, and its curvature is 2 n.
+    residual = np.square(REAL - model.predict(X)) * PRECISIONS
+    scores = 1 - residual / residual.mean()
+    assert robust.standard_errors[-1] == pytest.approx(np.sqrt(scores @ scores) / (2 * N), rel=1e-9)
     sampling = infer(model, X, REAL, sample_weight=PRECISIONS, weight_type="sampling", covariance="HC0")
     assert sampling.estimates[-1] == pytest.approx(np.log(model.scale_), rel=1e-14)
     assert_same(

@@ -1,0 +1,111 @@
+"""A fit whose weights are no copies of rows: its dispersion, number of observations and log-likelihood."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
+from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.fitting import FitOptions, FitResult
+from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.covariance import covariance_of
+from sklearn_mle.inference.dispersion import with_dispersion
+from sklearn_mle.inference.model import Fitted, FittedModel, ReadData
+from sklearn_mle.inference.weights import divide_dispersion, refuse_precisions
+from sklearn_mle.numerics.threads import single_threaded_blas
+
+__all__ = ["MeaningOfWeights"]
+
+
+@dataclass(frozen=True)
+class MeaningOfWeights:
+    """What the weights of a fit mean, and what that makes of a result in which they counted copies.
+
+    Attributes
+    ----------
+    name : str
+        Of the estimator's class.
+    fitted : Fitted
+    data : TrainingData or DistributedTrainingData
+    dispersed : bool
+        Whether they divide the dispersion of a row.
+    """
+
+    name: str
+    fitted: Fitted
+    data: Any
+    dispersed: bool
+
+    @classmethod
+    def of(
+        cls, name: str, fitted: Fitted, data: TrainingData | DistributedTrainingData, weighted: bool
+    ) -> "MeaningOfWeights":
+        """Return what the weights mean, or say that the likelihood knows no such weights.
+
+        Raises
+        ------
+        NotSupportedError
+        """
+        if fitted.weight_type == "precision":
+            refuse_precisions(name, fitted.likelihood, fitted.terms)
+        dispersed = weighted and fitted.weight_type == "precision" and divide_dispersion(fitted.likelihood)
+        if dispersed and isinstance(data, DistributedTrainingData):
+            raise NotSupportedError(
+                f"weight_type='precision' of {fitted.likelihood!r} needs the rows in memory for its scale, but some of "
+                "X, y, sample_weight and offset come from Dask. Compute them, or use weight_type='frequency'."
+            )
+        return cls(name, fitted, data, dispersed)
+
+    def options(self, options: FitOptions) -> FitOptions:
+        """Return the options of the fit with copies: its nats are others where the dispersion is estimated."""
+        if not (self.dispersed and isinstance(options.scale, str)):
+            return options
+        weight = self.data.sample_weight
+        return replace(options, tol=options.tol * float(weight[weight > 0].mean()))
+
+    def apply(self, result: FitResult) -> FitResult:
+        """Return the result that goes with the meaning of the weights."""
+        if self.fitted.weight_type == "frequency":
+            return result
+        result = replace(result, n_obs=float(self.data.n_rows))
+        return self._dispersed(result) if self.dispersed and np.isfinite(result.log_likelihood) else result
+
+    def _dispersed(self, result: FitResult) -> FitResult:
+        fitted, data = self.fitted, self.data
+        model = FittedModel(
+            name=self.name,
+            likelihood=fitted.likelihood,
+            coefficients=result.coefficients,
+            terms=fitted.terms,
+            features=tuple(str(j) for j in range(data.X.shape[1])),
+            classes=None,
+            alpha=fitted.alpha,
+            class_weighted=False,
+            read=_unread,
+            read_features=_unread,
+        )
+        read = ReadData(data.X, data.y, data.sample_weight, None, data.offset)
+        with single_threaded_blas, np.errstate(all="ignore"):
+            model = with_dispersion(model, read, "precision")
+            at = AtEstimate.of(model, read)
+            log_likelihood = -at.objective.nll(at.theta) * at.prepared.unit
+            curvature = None
+            if result.curvature is not None:
+                curvature = covariance_of(at, "hessian", groups=None, bread=None, small_sample=False)[0]
+        change = model.coefficients[1, -1] - result.coefficients[1, -1]
+        estimated = fitted.terms[1].intercept
+        return replace(
+            result,
+            coefficients=model.coefficients,
+            scale=math.exp(model.coefficients[1, -1]) if estimated else result.scale,
+            log_likelihood=log_likelihood,
+            # What the location lacks is proportional to the reciprocal of the dispersion.
+            gap=result.gap * math.exp(-2 * change / fitted.likelihood.noise_power),
+            curvature=curvature,
+        )
+
+
+def _unread(*_: Any) -> Any:
+    raise AssertionError("The data of a fit are at hand.")
