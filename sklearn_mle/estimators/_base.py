@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions, make_constraint
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
+from sklearn_mle.estimators._fit_warnings import NOTICEABLE_GAP, warnings_of
 from sklearn_mle.estimators._inference import InformationCriteriaMixin
 from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._meaning_of_weights import MeaningOfWeights
@@ -28,7 +28,7 @@ from sklearn_mle.estimators._validation import (
     check_sample_weight,
     validate_features,
 )
-from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, SeparationWarning
+from sklearn_mle.exceptions import SeparationError, SeparationWarning
 from sklearn_mle.fitting import FitOptions, FitResult
 from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.inference.weights import WEIGHT_TYPES, divide_dispersion, precision_offset
@@ -42,8 +42,6 @@ __all__ = ["BaseMLE"]
 
 Array = NDArray[np.float64]
 
-# Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
-_NOTICEABLE_GAP = 1e-6
 _MOST_BITS = 1000
 
 
@@ -197,7 +195,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         self._publish({**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:
             tasks.finish()
-        for warning in _warnings(result, fitted.likelihood.smooth):
+        for warning in warnings_of(result, fitted.likelihood.smooth):
             if isinstance(warning, SeparationWarning) and on_separation == "ignore":
                 continue
             # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
@@ -238,7 +236,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             result.n_obs,
             result.log_likelihood,
             result.gap,
-            result.status is Status.CONVERGED or result.gap <= _NOTICEABLE_GAP,
+            result.status is Status.CONVERGED or result.gap <= NOTICEABLE_GAP,
             result.exists,
         )
         # Degrees of freedom as R and scikit-learn's users count them: constant scales are none.
@@ -365,38 +363,3 @@ def _terms(likelihood: Likelihood, options: FitOptions) -> tuple[Terms, ...]:
     if likelihood.second is not None:
         terms[1] = Terms(options.scale == "log_linear", isinstance(options.scale, str))
     return tuple(terms)
-
-
-def _warnings(result: FitResult, smooth: bool) -> list[Warning]:
-    """Return what a finished fit has to say."""
-    found = list(result.warnings)
-    numbers = (result.log_likelihood, result.gap)
-    # A perfect fit has an infinite log-likelihood, and has said so.
-    if not (np.isfinite(numbers).all() or any(isinstance(warning, PerfectFitWarning) for warning in found)):
-        found.append(
-            ConvergenceWarning(
-                f"No maximum was found: where the fit stopped, the log-likelihood is {result.log_likelihood:g} and the "
-                f"estimate of what it lacks is {result.gap:g} nats, beyond the range of float64. The coefficients are "
-                "no estimates. Change the units of X and y, an offset that is far off, or a known scale far from the "
-                "spread of the residuals."
-            )
-        )
-    elif result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
-        found.append(
-            ConvergenceWarning(
-                f"Floating point left no further decrease {result.gap:.2g} nats above the minimum (estimated): the "
-                "data are so ill-conditioned that the coefficients are uncertain by about "
-                f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
-            )
-        )
-    elif result.status is Status.MAX_ITER:
-        of_what = "half the squared Newton decrement" if smooth else "the duality gap"
-        found.append(
-            ConvergenceWarning(
-                f"max_iter ended the fit early: the total penalized log-likelihood is about {result.gap:.2g} nats "
-                f"below its maximum; that is an estimate ({of_what} where the fit stopped), good near the maximum, "
-                "and no bound: far from it the true number may be several times as large. Raise max_iter, or let "
-                "solver='auto' choose."
-            )
-        )
-    return found
