@@ -100,7 +100,9 @@ class Curvature:
 
     def _coefficients(self, thetas: Array) -> Array:
         """Return the changes of the coefficients, in the units of X and y, that go with changes of theta (rows)."""
-        matrices = np.stack([self.predictors.matrix(theta) for theta in thetas])  # (k, q, p + 1)
+        matrices = np.empty((len(thetas), *self.parameters.shape))
+        for matrix, theta in zip(matrices, thetas, strict=True):
+            matrix[:] = self.predictors.matrix(theta)
         if self.identification is not None:
             for j, identification in enumerate(self.identification):
                 if identification is not None:
@@ -108,7 +110,7 @@ class Curvature:
         out = self.columns.to_original(matrices.reshape(-1, matrices.shape[2])).reshape(matrices.shape)
         if self.response_scale is not None:
             out *= np.asarray(self.response_scale)[:, None]
-        return out.reshape(len(out), -1)
+        return out.reshape(len(out), self.parameters.size)
 
     def undetermined(self) -> Array:
         """Return what the data leave open, shape (q (p + 1), k): directions of the coefficients.

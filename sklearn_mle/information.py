@@ -14,6 +14,7 @@ from sklearn_mle.numerics.factors import (
     RotatedFactor,
     TriangularFactor,
 )
+from sklearn_mle.numerics.finite import BeyondFloatError
 from sklearn_mle.objective import PenalizedNLL
 
 __all__ = [
@@ -103,7 +104,7 @@ def expected_factor(objective: PenalizedNLL, theta: Array) -> Factor:
                 return CholeskyFactor(matrix + np.diag(damping))
             except NotPositiveDefiniteError:
                 damping = 100 * damping
-    raise ValueError(
+    raise BeyondFloatError(
         "X, y, sample_weight or offset holds numbers so large (or so small) that the curvature leaves the range of "
         "float64; change their units."
     )

@@ -34,6 +34,7 @@ from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKe
 from sklearn_mle.inference.weights import WEIGHT_TYPES, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Categorical, Likelihood
 from sklearn_mle.linear_predictors import Terms
+from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.solvers import Status
@@ -301,7 +302,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         """Return the data of the fit, read once more."""
-        X, offset = self._validate_predict(X, offset)
+        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
         y, of_class = self._read_training_target(y)
         check_consistent_length(X, y)
         return ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
@@ -338,7 +339,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         ValueError
             If y has labels that fit did not see, or the model is degenerate (a perfect fit, ``scale_ = 0``).
         """
-        X, offset = self._validate_predict(X, offset)
+        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
         y = self._read_target(y)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))

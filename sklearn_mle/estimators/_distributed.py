@@ -20,6 +20,7 @@ from sklearn_mle.estimators._validation import MATRIX, check_offset
 from sklearn_mle.fitting import RawRows
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.partitions import Partitions, one_row_like
 from sklearn_mle.row_blocks.data import rows_of_block
 from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
@@ -157,7 +158,7 @@ class Reader:
         y, weight = self.target(y, read_weight(self.scalars.get("sample_weight", weight), n))
         offset = self.scalars.get("offset", offset)
         shape = (n,) if self.offset_width == 1 else (n, self.offset_width)
-        offset = check_offset(offset, shape)
+        offset = check_offset(offset_of_present(offset, weight), shape)
         return X, y, weight, None if offset is None else np.atleast_2d(offset.T)
 
 
@@ -206,7 +207,7 @@ class SurveyOf:
             with naming("sample_weight"):
                 weight = read_weight(self.scalars.get("sample_weight", weight), n)
             with naming("offset"):
-                check_offset(offset, (n, *np.shape(offset)[1:]))
+                check_offset(offset_of_present(offset, weight), (n, *np.shape(offset)[1:]))
             with naming("y"):
                 labels, group, probabilities = self.target.groups(y)
                 if len(group) != n:

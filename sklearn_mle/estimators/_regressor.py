@@ -32,6 +32,7 @@ from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle.numerics.stored import dot_rows, in_memory
 
@@ -72,7 +73,8 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
         offset : array-like of shape (n_samples,), default=None
             Added to the location's linear predictor (a log-exposure, where the link is the logarithm); a scalar holds
-            for every row. A model fitted with an offset predicts only with one.
+            for every row. A model fitted with an offset predicts only with one. With an offset, X may have no columns:
+            ``fit(np.empty((n, 0)), y, offset=0.0)`` fits the intercept alone.
 
         Returns
         -------
@@ -102,7 +104,9 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         likelihood, least = self._checked_likelihood()
         counts = isinstance(likelihood, Binomial)
         refuse_times(y, "y")
-        X, y, attributes = validate_training(self, X, y, y_numeric=True, least_samples=least, multi_output=counts)
+        X, y, attributes = validate_training(
+            self, X, y, offset=offset, y_numeric=True, least_samples=least, multi_output=counts
+        )
         if issparse(y):
             raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
         weight = check_sample_weight(sample_weight, len(y))
@@ -113,7 +117,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             X=X,
             y=_checked(likelihood, y),
             sample_weight=weight,
-            offset=check_offset(offset, (len(y),)),
+            offset=check_offset(offset_of_present(offset, sample_weight), (len(y),)),
             attributes=attributes,
         )
 

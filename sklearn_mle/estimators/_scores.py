@@ -16,6 +16,7 @@ from sklearn_mle.fitting import best_constant
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Binomial
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.stored import in_memory
 
@@ -73,7 +74,7 @@ class RegressorScoresMixin:
         self, X: Any, y: Any, sample_weight: Any, offset: Any
     ) -> tuple[Array, Array, Array | None]:
         """Return y, its predicted mean, and the weights, as R^2 compares them."""
-        prediction = np.asarray(self.predict(X, offset=offset))
+        prediction = np.asarray(self.predict(X, offset=offset_of_present(offset, sample_weight)))
         if not np.isfinite(prediction).all():
             raise ValueError(_BEYOND)
         with naming("y"):
@@ -106,7 +107,7 @@ class RegressorScoresMixin:
         float
             At least zero; in nats for likelihoods that take the scale into account.
         """
-        X, offset = self._validate_predict(X, offset)
+        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
         y = self._read_target(y)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
@@ -147,7 +148,7 @@ class RegressorScoresMixin:
         ValueError
             If the scale is log-linear: then no constant model has the same scale. Compare log-likelihoods instead.
         """
-        X, offset = self._validate_predict(X, offset)
+        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
         if hasattr(self, "scale_coef_"):
             raise ValueError(
                 "d2_score is not defined for scale='log_linear': no constant model has the same scales. Compare "
@@ -200,7 +201,7 @@ class ClassifierScoreMixin:
         """
         refuse_masked(y=y)
         y = in_memory(y)
-        decision = self.decision_function(X, offset)
+        decision = self.decision_function(X, offset_of_present(offset, sample_weight))
         chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
         with naming("y"), np.errstate(invalid="ignore"):
             if not is_soft(y):

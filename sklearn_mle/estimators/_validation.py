@@ -13,6 +13,7 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.offsets import refuse_infinite_offset
 from sklearn_mle.numerics.partitions import refuse_dask
 from sklearn_mle.numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle.numerics.stored import StoredArray, as_stored, in_memory
@@ -35,9 +36,12 @@ MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 def validate_training(
-    estimator: Any, X: Any, y: Any, *, least_samples: int = 1, **target_params: Any
+    estimator: Any, X: Any, y: Any, *, offset: Any = None, least_samples: int = 1, **target_params: Any
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Validate X and y together; ``target_params`` say what scikit-learn's ``check_X_y`` should make of y.
+
+    With an offset, X may be without columns: a null model. Without one this is more likely a mistake, and an error,
+    as scikit-learn's checks ask for.
 
     Returns
     -------
@@ -56,7 +60,12 @@ def validate_training(
     if _is_plain(X):
         attributes = {"n_features_in_": X.shape[1]}
     else:
-        X, attributes = _learn(estimator, X, least_samples)
+        X, attributes = _learn(estimator, _plain_without_columns(X), least_samples)
+        if offset is None and X.shape[1] == 0:
+            raise ValueError(
+                f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
+                f"{type(estimator).__name__}. For a model without columns give an offset too (offset=0.0 adds nothing)."
+            )
     y = in_memory(y)
     # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's time
     # in this room.
@@ -89,9 +98,14 @@ def _learn(estimator: Any, X: Any, least_samples: int) -> tuple[Any, dict[str, A
         refuse_times(X, "X")
         X = as_stored(X)
         finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
-        X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite)
+        X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite, ensure_min_features=0)
     learned = vars(draft)
     return X, {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
+
+
+def _plain_without_columns(X: Any) -> Any:
+    """Return a frame without columns, which has no dtype either, as an array; anything else as it is."""
+    return np.empty(X.shape) if hasattr(X, "columns") and np.shape(X)[1:] == (0,) else X
 
 
 def _read(estimator: Any, X: Any, **params: Any) -> Any:
@@ -125,7 +139,8 @@ def validate_features(estimator: Any, X: Any) -> Any:
     refuse_masked(X=X)
     with naming("X"):
         refuse_times(X, "X")
-        return _read(estimator, as_stored(X), reset=False)
+        X = as_stored(_plain_without_columns(X))
+        return _read(estimator, X, reset=False, ensure_min_features=0)
 
 
 def canonical(X: Any) -> Any:
@@ -161,16 +176,27 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
 
 def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     """Validate an offset: finite numbers of the given shape, or a scalar for all of them; None stays None."""
-    return None if offset is None else _rowwise(offset, shape, "offset")
+    if offset is None:
+        return None
+    array = _rowwise(offset, shape, "offset", finite=False)
+    refuse_infinite_offset(np.float64(offset) if isinstance(offset, Real) else array)
+    return array
 
 
-def _rowwise(values: Any, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = True) -> NDArray[np.float64]:
     refuse_masked(**{name: values})
     with naming(name):
         refuse_times(values, name)
         if isinstance(values, Real):
             values = np.full(shape, values, dtype=np.float64)
-        array = check_array(in_memory(values), ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0)
+        array = check_array(
+            in_memory(values),
+            ensure_2d=False,
+            dtype=np.float64,
+            input_name=name,
+            ensure_min_samples=0,
+            ensure_all_finite=finite,
+        )
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, one entry a row of X, or be a scalar; got {array.shape}.")
     return array

@@ -33,6 +33,7 @@ from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.special import log_softmax
 from sklearn_mle.numerics.stored import dot_rows, in_memory
@@ -196,7 +197,8 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
             Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Added to the linear predictors: (n_samples,) for two classes, (n_samples, n_classes) for more. A scalar
-            holds for every row. A model fitted with an offset predicts only with one.
+            holds for every row. A model fitted with an offset predicts only with one. With an offset, X may have no
+            columns: the intercepts alone are fitted.
 
         Returns
         -------
@@ -223,7 +225,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         classes: NDArray[Any]
         with naming("y"):
             soft, columns = is_soft(y), column_labels(y)
-        X, y, attributes = validate_training(self, X, y, multi_output=soft)
+        X, y, attributes = validate_training(self, X, y, offset=offset, multi_output=soft)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if soft:
             with naming("y"):
@@ -241,7 +243,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
             X=X,
             y=_as_read(target, len(classes)),
             sample_weight=weight,
-            offset=check_offset(offset, _offset_shape(len(target), len(classes))),
+            offset=check_offset(offset_of_present(offset, sample_weight), _offset_shape(len(target), len(classes))),
             attributes=attributes,
             class_names=classes.tolist(),
             class_weights=per_class,

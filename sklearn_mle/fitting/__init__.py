@@ -14,13 +14,14 @@ from sklearn_mle.fitting.check_loss import fit_check_loss
 from sklearn_mle.fitting.check_loss_log_linear import fit_check_loss_log_linear
 from sklearn_mle.fitting.gaussian import fit_gaussian
 from sklearn_mle.fitting.logistic import fit_logistic
+from sklearn_mle.fitting.offsets import far_offsets, with_far_offsets_named
 from sklearn_mle.fitting.prepare import Prepared, RawRows, prepare, standardize
 from sklearn_mle.fitting.regression import fit_regression
 from sklearn_mle.fitting.result import FitOptions, FitResult
 from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
-from sklearn_mle.numerics.finite import NotFiniteError
+from sklearn_mle.numerics.finite import BeyondFloatError, NotFiniteError
 from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.row_blocks import RowBlock
 from sklearn_mle.row_blocks.distributed import RowsElsewhereError
@@ -170,9 +171,10 @@ def _judged(
     """Fit a model, and refuse an answer beyond float64."""
     try:
         result = _fitted(model, prepared, options, start, _counted(observer, options.verbose), class_names)
-    except (ArithmeticError, NotPositiveDefiniteError) as error:
-        raise ValueError(_BEYOND) from error
+    except (ArithmeticError, NotPositiveDefiniteError, BeyondFloatError) as error:
+        raise _beyond(prepared) from error
     _refuse_overflow(result, prepared)
+    result = with_far_offsets_named(result, prepared)
     if options.verbose:
         print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
     return result
@@ -208,10 +210,16 @@ def _fitted(
     return fit_regression(model, prepared, options, start=start, observer=observer)
 
 
+def _beyond(prepared: Prepared) -> ValueError:
+    """Return what is said of numbers beyond float64, of offsets with their rows."""
+    words = far_offsets(prepared)
+    return ValueError(_BEYOND if words is None else f"The likelihood leaves the range of float64. {words}")
+
+
 def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
     """Raise where the answer is beyond float64: by the units of X, or by the sizes of all numbers together."""
     coefficients = result.coefficients
-    if np.isfinite(coefficients).all() and not np.isnan(result.log_likelihood):
+    if np.isfinite(coefficients).all() and result.log_likelihood > -np.inf:
         return
     beyond = np.isinf(coefficients[:, :-1]).any(axis=0)
     if beyond.any():
@@ -220,8 +228,8 @@ def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
             f"X: the coefficient of {names} is beyond the largest float64, for the column's numbers are so small. "
             "Measure it in a smaller unit: multiply the column by a power of ten."
         )
-    if np.isnan(coefficients).any() or np.isinf(coefficients[0]).any() or np.isnan(result.log_likelihood):
-        raise ValueError(_BEYOND)
+    if np.isnan(coefficients).any() or np.isinf(coefficients[0]).any() or not result.log_likelihood > -np.inf:
+        raise _beyond(prepared)
 
 
 def _equivalent(

@@ -17,6 +17,7 @@ from sklearn_mle.fitting.certify import certify
 from sklearn_mle.fitting.dependence import find_dependence, independent_columns
 from sklearn_mle.fitting.firth import solve_bias_reduced
 from sklearn_mle.fitting.leave_behind import final_factor
+from sklearn_mle.fitting.offsets import centre_of_classes, projected_on_columns
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.rank_probe import rank_doubts
 from sklearn_mle.fitting.result import FitOptions, FitResult
@@ -30,7 +31,6 @@ from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, find_recession
-from sklearn_mle.row_blocks import RowBlock
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
@@ -83,7 +83,8 @@ class _LogisticFit:
             return fit_without(absent, self.n_classes, prepared, self.class_names, self._among_the_present)
         active = np.flatnonzero(~prepared.columns.constant)
         objective = self._objective(active, self._prior(active, prepared.alpha))
-        null = self._null_theta(objective, mass)
+        starts = self._cold_starts(mass)
+        null = objective.predictors.theta(starts[0])
         identification = None
         if prepared.alpha == 0 and not self._clearly_independent(objective, null):
             identification = find_dependence(data, prepared.columns, intercept=self.options.fit_intercept)
@@ -91,13 +92,15 @@ class _LogisticFit:
             if identification is not None and len(identification.active) < len(active):
                 active = identification.active
                 objective = self._objective(active, NoPenalty())
-                null = self._null_theta(objective, mass)
+                null = objective.predictors.theta(starts[0])
         null_value = self._null_value(objective, null, mass)
         theta = null
         if start is not None:
             warm = objective.predictors.theta(prepared.columns.to_standardized(start))
             # A start that is worse than none at all (other data, saturated probabilities) would only mislead.
             theta = warm if objective.value_and_gradient(warm)[0] < null_value else null
+        if theta is null:
+            theta = best_of(objective, [null, *map(objective.predictors.theta, starts[1:])])
         if self.options.bias_reduction == "firth":
             solution = self._solve_bias_reduced(objective, theta, null, null_value)
         else:
@@ -115,18 +118,18 @@ class _LogisticFit:
                     )
                     solution, recession = verdict.solution, verdict.recession
                     self.exists = recession is None and verdict.decided
-                starts = [theta, solution.theta] if solution.status.early or theta is not null else []
+                found = [theta, solution.theta] if solution.status.early or theta is not null else []
                 n_iter = solution.n_iter
             else:
-                self.exists, starts, n_iter = False, [theta], 0
+                self.exists, found, n_iter = False, [theta], 0
             if not self.exists:
                 self._report_missing(objective, recession)
-                matrices = [objective.predictors.matrix(theta) for theta in starts]
+                starts += [objective.predictors.matrix(theta) for theta in found]
                 active = np.flatnonzero(~prepared.columns.constant)
                 per_sd = SEPARATION_PRIOR * data.weight_sum * np.square(prepared.columns.spread[active])
                 objective = self._objective(active, self._prior(active, 0.0, per_sd))
-                thetas = [self._null_theta(objective, mass), *map(objective.predictors.theta, matrices)]
-                solution = self._solve(objective, best_of(objective, thetas), null_value, n_iter)
+                theta = best_of(objective, [objective.predictors.theta(matrix) for matrix in starts])
+                solution = self._solve(objective, theta, null_value, n_iter)
                 if recession is not None:
                     self.limit = limiting_model(objective, recession, solution.theta)
                     self.divergent.extend(self.limit.divergent(objective, prepared.columns))
@@ -176,10 +179,14 @@ class _LogisticFit:
     def _class_name(self, k: int) -> str:
         return f"class {k}" if self.class_names is None else f"class {self.class_names[k]!r}"
 
+    def _term(self, active: Array | None) -> Terms:
+        whole = active is None or len(active) == self.prepared.data.n_columns
+        return Terms(True, self.options.fit_intercept, None if whole else active)
+
     def _predictors(self, active: Array) -> LinearPredictors:
         p = self.prepared.data.n_columns
         contrast = None if self.binary else sum_to_zero_basis(self.n_classes)
-        term = Terms(True, self.options.fit_intercept, None if len(active) == p else active)
+        term = self._term(active)
         return LinearPredictors(p, [term] * (1 if contrast is None else contrast.shape[1]), contrast)
 
     def _objective(self, active: Array, penalty: Penalty) -> PenalizedNLL:
@@ -193,19 +200,21 @@ class _LogisticFit:
         one = np.concatenate([precision, [0.0] * self.options.fit_intercept])
         return GaussianPrior(np.tile(one, 1 if self.binary else self.n_classes - 1))
 
-    def _null_theta(self, objective: PenalizedNLL, mass: Array) -> Array:
-        """Return the model of the class frequencies alone."""
-        predictors = objective.predictors
-        matrix = np.zeros((1 if self.binary else self.n_classes, predictors.n_columns + 1))
+    def _cold_starts(self, mass: Array) -> list[Array]:
+        """Return the model of the class frequencies alone; and of offsets far apart, one whose columns undo them."""
+        data = self.prepared.data
+        frequencies = np.zeros((1 if self.binary else self.n_classes, data.n_columns + 1))
         if self.options.fit_intercept:
             log_mass = np.log(mass)
-            matrix[:, -1] = log_mass[1] - log_mass[0] if self.binary else log_mass - log_mass.mean()
-            data = self.prepared.data
-            if data.has_offset:
-                # An offset far from zero would saturate every probability, and no Newton step leads back from there.
-                center = data.sum(_offset_sum)[0] / data.weight_sum
-                matrix[:, -1] -= center if self.binary else center - center.mean()
-        return predictors.theta(matrix)
+            frequencies[:, -1] = log_mass[1] - log_mass[0] if self.binary else log_mass - log_mass.mean()
+        if not data.has_offset:
+            return [frequencies]
+        # An offset far from zero would saturate every probability, and no Newton step leads back from there.
+        centre, far = centre_of_classes(data)
+        null = frequencies.copy()
+        if self.options.fit_intercept:
+            null[:, -1] -= centre if self.binary else centre - centre.mean()
+        return [null, frequencies - projected_on_columns(data, self._term(None))] if far else [null]
 
     def _null_value(self, objective: PenalizedNLL, null: Array, mass: Array) -> float:
         """Return F at the null model: the class frequencies' entropy, unless offsets or no intercept change it."""
@@ -307,11 +316,6 @@ class _LogisticFit:
             curvature=curvature,
             exists=self.exists,
         )
-
-
-def _offset_sum(block: RowBlock) -> tuple[Array]:
-    assert block.offset is not None
-    return (block.offset.sum(axis=1) if block.weight is None else block.offset @ block.weight,)
 
 
 def fit_logistic(

@@ -70,7 +70,7 @@ def _diagonal(objective: PenalizedNLL, theta: Array) -> Factor:
         total = np.square(predictors.contrast).T @ total
     diagonal = np.repeat(total[:, None], predictors.shape[1], axis=1)[predictors.used]
     diagonal += np.abs(objective.penalty.hessian_product(theta, np.ones(len(theta))))
-    return DiagonalFactor(np.maximum(diagonal, 1e-12 * diagonal.max()))
+    return DiagonalFactor(np.maximum(diagonal, 1e-12 * diagonal.max(initial=0.0)))
 
 
 def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:

@@ -12,6 +12,7 @@ from sklearn_mle.fitting.solve import affordable, solve
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, add_offset
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior
@@ -82,6 +83,8 @@ def guesses(guess: Guess) -> Iterator[Array]:
     likelihood, data = guess.likelihood, guess.data
     null = np.zeros((likelihood.n_predictors, data.n_columns + 1))
     null[:, -1] = likelihood.start(data.y, data.weight)
+    if data.offset is not None:
+        null[0, -1] -= weighted_quantile(data.offset[0], data.weight, 0.5)
     null[0, -1] *= guess.location.intercept
     yield null
     working = _working_response(likelihood, data)

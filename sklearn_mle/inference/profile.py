@@ -205,6 +205,8 @@ def profile_interval(
         wanted = range(len(labels)) if parameter is None else [parameter] if one else list(parameter)
     places = [_place(each, labels) for each in wanted]
     data = model.read(X, y, sample_weight, offset)
+    if not places:
+        return []
     model = with_scale(model, data)
     with single_threaded_blas, np.errstate(all="ignore"):
         at = AtEstimate.of(model, data)

@@ -14,6 +14,8 @@ _NODES = np.arange(-34.0, 3.9, 0.25)
 # Of log a, and of log(a mu): outside, the limits are exact to seven digits or more.
 _LEAST, _MOST, _LEAST_PRODUCT = -20.0, 60.0, -16.5
 _SPACING = 0.1
+# The information's logarithm has slopes of order one: over so short a range it is a constant to more than seven digits.
+_NO_RANGE = 1e-9
 _DEGREE = 5
 
 
@@ -37,21 +39,24 @@ def dispersion_information(log_mean: Array, log_dispersion: Array) -> Array:
 
 def _interpolated(log_mean: Array, log_dispersion: Array) -> Array:
     grids = [_grid(log_mean), _grid(log_dispersion)]
-    constant = np.ptp(log_dispersion) == 0
-    if constant:
-        grids[1] = log_dispersion[:1]
     if len(grids[0]) * len(grids[1]) >= len(log_mean):
         return _integral(log_mean, log_dispersion)
     # The logarithm, which is nearly straight towards the ends.
     mesh = np.meshgrid(*grids, indexing="ij")
     values = np.log(_integral(mesh[0].ravel(), mesh[1].ravel())).reshape(mesh[0].shape)
-    if constant:
+    if values.size == 1:
+        return np.full_like(log_mean, np.exp(values[0, 0]))
+    if len(grids[1]) == 1:
         return np.exp(make_interp_spline(grids[0], values[:, 0], k=_DEGREE)(log_mean))
+    if len(grids[0]) == 1:
+        return np.exp(make_interp_spline(grids[1], values[0], k=_DEGREE)(log_dispersion))
     return np.exp(RectBivariateSpline(*grids, values, kx=_DEGREE, ky=_DEGREE).ev(log_mean, log_dispersion))
 
 
 def _grid(values: Array) -> Array:
     low, high = float(values.min()), float(values.max())
+    if high - low <= _NO_RANGE:
+        return values[:1]
     return np.linspace(low, high, max(int((high - low) / _SPACING), _DEGREE) + 2)
 
 

@@ -30,6 +30,7 @@ from sklearn_mle.metrics._responses import (
     own_total,
 )
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.numerics.real_numbers import refuse_masked
 
@@ -111,7 +112,7 @@ class ProbabilisticScorer(_BaseScorer):
             return self._score_partitions(estimator, X, y_true, sample_weight, offset)
         # method_caller, scikit-learn's cache of responses, keeps one column of two: what log(1 - p) needs is gone then.
         estimator, X = open_up(estimator, X)
-        return self._score_opened(estimator, X, y_true, sample_weight, offset)
+        return self._score_opened(estimator, X, y_true, sample_weight, offset_of_present(offset, sample_weight))
 
     def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         response = class_response(estimator, X, offset)

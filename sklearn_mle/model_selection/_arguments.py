@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mle.metrics import get_scorer
 from sklearn_mle.metrics.scorers import ProbabilisticScorer
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.offsets import refuse_infinite_offset
 from sklearn_mle.numerics.real_numbers import as_floats, refuse_masked
 
 __all__ = [
@@ -119,8 +120,7 @@ def read_offset(offset: Any, n: int) -> NDArray[Any] | None:
     values = as_floats(offset, "offset")
     if values.ndim and len(values) != n:
         raise ValueError(f"offset must be a scalar or have {n} rows, as X and y; got shape {values.shape}.")
-    if not np.isfinite(values).all():
-        raise ValueError("offset must be finite: nan and inf are no linear predictors.")
+    refuse_infinite_offset(values)
     return values
 
 

@@ -30,6 +30,7 @@ from sklearn_mle.model_selection._measure import NO_COMMON_UNIT, refuse_what_can
 from sklearn_mle.model_selection._parameter_count import parameter_count
 from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
 from sklearn_mle.numerics.naming import naming
+from sklearn_mle.numerics.offsets import offset_of_present
 
 __all__ = ["compare"]
 
@@ -153,7 +154,7 @@ def compare(
     n = _num_samples(y)
     groups = read_groups(groups, n)
     weight = check_weight(sample_weight, n)
-    given = {"sample_weight": weight, "offset": read_offset(offset, n)}
+    given = {"sample_weight": weight, "offset": read_offset(offset_of_present(offset, weight), n)}
     given = {argument: values for argument, values in given.items() if values is not None}
     keywords = [fit_keywords(name, estimator, tuple(given)) for name, estimator in named]
     folds = read_folds(cv, X, y, groups, classifying)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NotFiniteError", "first_not_finite", "first_true"]
+__all__ = ["BeyondFloatError", "NotFiniteError", "first_not_finite", "first_true"]
 
 
 class NotFiniteError(ValueError):
@@ -23,6 +23,10 @@ class NotFiniteError(ValueError):
 
     def __str__(self) -> str:
         return f"X contains NaN or infinity in row {self.row}. Drop such rows, or impute their entries."
+
+
+class BeyondFloatError(ValueError):
+    """What was to be computed is beyond the range of float64."""
 
 
 def first_true(rows: NDArray[np.bool_]) -> int | None:
