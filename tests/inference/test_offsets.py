@@ -128,8 +128,11 @@ def test_a_constant_offset_moves_the_intercept_alone(name):
     X, y = DATA[name]
     plain = infer(MLERegressor(LIKELIHOODS[name]).fit(X, y), X, y)
     moved = infer(MLERegressor(LIKELIHOODS[name]).fit(X, y, offset=CONSTANT), X, y, offset=CONSTANT)
-    for key in ("log-likelihood", "null log-likelihood", "LR chi2(2)", "AIC", "BIC"):
-        assert moved.header[key] == pytest.approx(plain.header[key], rel=1e-8), key
+    assert moved.header.keys() == plain.header.keys()
+    assert "null log-likelihood" in plain.header
+    for key, value in plain.header.items():
+        if isinstance(value, float) and key not in ("gap in nats", "condition number"):
+            assert moved.header[key] == pytest.approx(value, rel=1e-6, abs=1e-9), key
     assert moved.estimates[0] + CONSTANT == pytest.approx(plain.estimates[0], abs=1e-7)
     np.testing.assert_allclose(moved.covariance, plain.covariance, rtol=RTOL, atol=1e-9)
 
