@@ -155,7 +155,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         # Tiny and huge numbers may overflow on their way through validation, too.
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
-            data = prepare(X, y, sample_weight, offset)
+            data = prepare(X, y, sample_weight, offset_of_present(offset, sample_weight))
         options = self._options()
         fitted = Fitted(
             likelihood=data.likelihood,

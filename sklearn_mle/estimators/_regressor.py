@@ -32,7 +32,6 @@ from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle.numerics.stored import dot_rows, in_memory
 
@@ -117,7 +116,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             X=X,
             y=_checked(likelihood, y),
             sample_weight=weight,
-            offset=check_offset(offset_of_present(offset, sample_weight), (len(y),)),
+            offset=check_offset(offset, (len(y),)),
             attributes=attributes,
         )
 

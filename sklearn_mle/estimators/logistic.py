@@ -33,7 +33,6 @@ from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.real_numbers import refuse_masked
 from sklearn_mle.numerics.special import log_softmax
 from sklearn_mle.numerics.stored import dot_rows, in_memory
@@ -243,7 +242,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
             X=X,
             y=_as_read(target, len(classes)),
             sample_weight=weight,
-            offset=check_offset(offset_of_present(offset, sample_weight), _offset_shape(len(target), len(classes))),
+            offset=check_offset(offset, _offset_shape(len(target), len(classes))),
             attributes=attributes,
             class_names=classes.tolist(),
             class_weights=per_class,
