@@ -123,7 +123,9 @@ class Preferences:
         return np.linalg.qr(vectors[:, flat] / unit[:, None])[0]
 
     def limiting_offset(self, separated: Array) -> Array:
-        """Return an offset that makes what is separated certain: with it, the data are those of the limiting model."""
+        """Return an offset that, beside the data's own, makes what is separated certain: that of the limiting model."""
+        own = self.objective.data.offset
+        certain = _CERTAIN if own is None else _CERTAIN + 2 * float(np.abs(own).max(initial=0.0))
         offset = np.zeros(
             (
                 len(self.objective.predictors.matrix(np.zeros(self.objective.predictors.size))) + 1,
@@ -132,8 +134,8 @@ class Preferences:
         )
         winner, rival, row = self.winner[separated], self.rival[separated], self.row[separated]
         single = rival < 0
-        offset[winner[single], row[single]] = _CERTAIN
-        offset[rival[~single], row[~single]] = -_CERTAIN
+        offset[winner[single], row[single]] = certain
+        offset[rival[~single], row[~single]] = -certain
         return offset[:-1]
 
     def weighed(self, weight: Array) -> Array:

@@ -10,6 +10,7 @@ X = np.column_stack(
     [[0.2, 0.5, 0.9, 1.1, 1.4, 1.7, 2.0, 2.3, 2.6, 3.1], [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0]]
 )
 Y = np.array([3.1, 5.2, 4.4, 9.3, 6.1, 12.8, 10.2, 25.1, 18.4, 40.7])
+REAL = [name for name, likelihood in LIKELIHOODS.items() if likelihood.equivariance == "location_scale"]
 OF_AMOUNTS = [name for name, likelihood in LIKELIHOODS.items() if likelihood.equivariance == "scale"]
 # R: glm(k * Y ~ x1 + x2 - 1, family = Gamma(link = "log"), control = list(epsilon = 1e-14, maxit = 100)), and with
 # inverse.gaussian(link = "log"); survreg(Surv(k * Y) ~ x1 + x2 - 1), whose scale is one over Weibull's shape. R's
@@ -62,3 +63,19 @@ def test_a_warm_start_without_an_intercept_is_the_estimate_itself(name):
     model.fit(features, 1000 * y)
     assert model.n_iter_ <= 2
     np.testing.assert_allclose(model.coef_, first, rtol=1e-7)
+
+
+@pytest.mark.parametrize("scale", ["constant", "log_linear"])
+@pytest.mark.parametrize("multiple", [1e-9, 37.0, 1e12])
+@pytest.mark.parametrize("name", REAL)
+def test_a_unit_of_real_numbers_multiplies_coefficients(name, multiple, scale):
+    features, y = DATA[name]
+    for fit_intercept in (True, False):
+        model = MLERegressor(LIKELIHOODS[name], fit_intercept=fit_intercept, scale=scale)
+        plain = model.fit(features, y)
+        expected = multiple * np.append(plain.coef_, plain.intercept_)
+        log_likelihood = plain.log_likelihood_ - len(y) * np.log(multiple)
+        moved = model.fit(features, multiple * y)
+        found = np.append(moved.coef_, moved.intercept_)
+        np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+        assert moved.log_likelihood_ == pytest.approx(log_likelihood, abs=1e-7)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.inference import infer, likelihood_ratio_test, mean_interval, profile_interval, score_test
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
 
@@ -174,3 +175,31 @@ def test_a_constant_column_is_an_intercept(name, kind):
         np.testing.assert_allclose(
             getattr(found, of)[places], getattr(expected, of)[expected_places], rtol=tolerance, atol=1e-9
         )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_constant_column_is_an_intercept_of_classes(n_classes):
+    X = DATA["gaussian"][0]
+    y = np.digitize(DATA["gaussian"][1] + EXTRA, [0.3, 1.2][: n_classes - 1])
+    wider = np.column_stack([X, np.ones(N)])
+    ours = MLELogisticClassifier(fit_intercept=False).fit(wider, y)
+    theirs = MLELogisticClassifier().fit(X, y)
+    np.testing.assert_allclose(ours.coef_[:, :2], theirs.coef_, rtol=1e-7)
+    np.testing.assert_allclose(ours.coef_[:, 2], theirs.intercept_, rtol=1e-7)
+    assert not ours.intercept_.any()
+    found, expected = infer(ours, wider, y), infer(theirs, X, y)
+    places = np.concatenate([3 * k + np.array([2, 0, 1]) for k in range(len(ours.coef_))])
+    np.testing.assert_allclose(found.standard_errors[places], expected.standard_errors, rtol=RTOL)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e6])
+def test_standard_errors_beside_separation_do_not_depend_on_an_offset_in_the_columns_span(size):
+    """What a row that is separated has as its offset is of no concern to the limiting model of the others."""
+    X, y = DATA["poisson"]
+    X = np.column_stack([X, np.arange(N) < 5])
+    y = np.where(X[:, 2] > 0, 0, y)
+    offset = size * X[:, 2]
+    with pytest.warns(SeparationWarning):
+        plain, moved = MLERegressor("poisson").fit(X, y), MLERegressor("poisson").fit(X, y, offset=offset)
+    np.testing.assert_allclose(moved.standard_errors(), plain.standard_errors(), rtol=1e-5)
+    assert np.isnan(moved.standard_errors()[3])
