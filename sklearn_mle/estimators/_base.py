@@ -205,21 +205,29 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
 
     def _options(self) -> FitOptions:
         return FitOptions(
-            alpha=self._prior_precision(),
+            alpha=float(self._prior_precision()),
             fit_intercept=bool(self.fit_intercept),
-            scale=getattr(self, "scale", "constant"),
+            scale=_in_double(getattr(self, "scale", "constant")),
             solver=self.solver,
-            tol=self.tol,
+            tol=float(self.tol),
             max_iter=self.max_iter,
             verbose=self.verbose,
             bias_reduction=getattr(self, "bias_reduction", None),
         )
 
     def _refuse_endless_integers(self) -> None:
-        """Raise for a parameter that Python holds and float64 does not."""
-        for name, value in vars(self).items():
-            if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-                raise ValueError(f"{name} must be a number within the range of float64, about 1e308; got a larger one.")
+        """Raise for a parameter that Python, or a longer floating-point type, holds and float64 does not."""
+        for name, value in self.get_params(deep=False).items():
+            if isinstance(value, int):
+                beyond = value.bit_length() > _MOST_BITS
+            elif isinstance(value, Real) and not isinstance(value, float):
+                beyond = _leaves_float64(value)
+            else:
+                continue
+            if beyond:
+                raise ValueError(
+                    f"{name} must be a number within the range of float64, about 1e-308 to 1e308; got one beyond it."
+                )
 
     def _start(self, shape: tuple[int, int]) -> Array | None:
         """Return the previous fit's coefficients where warm_start asks for them and they fit the new problem."""
@@ -353,6 +361,20 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             # A row of weight zero is absent, even where its log-likelihood is infinite.
             total = float(nll.sum() if weight is None else weight[weight > 0] @ nll[weight > 0])
         return -checked_score(total)
+
+
+def _in_double(scale: Any) -> Any:
+    """Return a known scale in double precision, whatever type it came in."""
+    return float(scale) if isinstance(scale, Real) else scale
+
+
+def _leaves_float64(value: Any) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            number = float(value)
+    except OverflowError:
+        return True
+    return bool((np.isinf(number) and number != value) or (number == 0 and value != 0))
 
 
 def _terms(likelihood: Likelihood, options: FitOptions) -> tuple[Terms, ...]:

@@ -19,6 +19,7 @@ from sklearn_mle.estimators._labels import codes_of, encode_labels, read_soft_la
 from sklearn_mle.estimators._validation import MATRIX, check_offset
 from sklearn_mle.fitting import RawRows
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.offsets import offset_of_present
 from sklearn_mle.numerics.partitions import Partitions, one_row_like
@@ -137,6 +138,7 @@ class RealOf:
     def groups(self, y: Any) -> tuple[Array, Array, Array | None]:
         """Return that all rows are one group, once they have been found to be in the domain."""
         y, _ = self(y, None)
+        refuse_wrong_answers(self.likelihood, y)
         return np.zeros(1), np.zeros(len(y), dtype=np.intp), None
 
 

@@ -1,5 +1,6 @@
 """What a classifier reads as y: class labels, or rows of class probabilities (soft labels); and class weights."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "column_labels",
     "encode_labels",
     "is_soft",
+    "plain_numbers",
     "read_probabilities",
     "read_soft_labels",
     "weigh_classes",
@@ -50,6 +52,7 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     ValueError
         If y is continuous, or anything else that scikit-learn does not take for labels.
     """
+    y = plain_numbers(y)
     if y.dtype.kind in "mM" and np.isnat(y).any():
         raise ValueError("y must not hold missing labels, but it holds NaT; drop or repair such rows.")
     integers = _as_integers(y)
@@ -66,7 +69,9 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     # Strings are labels whatever they are; scikit-learn's check would sort them all to find that out.
     encoder = LabelEncoder()
     try:
-        if not (y.dtype.kind in "UT" or (y.dtype.kind == "O" and all(isinstance(label, str) for label in y))):
+        if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+            raise TypeError
+        if y.dtype.kind not in "UTO":
             with np.errstate(invalid="ignore"):  # it tries whether they are whole numbers by a cast
                 check_classification_targets(y)
         codes = encoder.fit_transform(y)
@@ -77,6 +82,17 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
             "without a label (None, NaN), or convert the labels to strings."
         ) from None
     return encoder.classes_, codes
+
+
+def plain_numbers(y: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that are numbers, all of them, in an array of objects as an array of numbers."""
+    if y.dtype.kind != "O" or not all(isinstance(label, Real | np.bool_) for label in y):
+        return y
+    try:
+        numbers = np.array(y.tolist())
+    except OverflowError:
+        return y
+    return numbers if numbers.dtype.kind in "biuf" else y
 
 
 def _as_integers(y: NDArray[Any]) -> NDArray[np.int64] | None:
@@ -99,6 +115,7 @@ def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     ValueError
         If a label is not among the classes.
     """
+    y = plain_numbers(y)
     order = np.argsort(classes)
     try:
         position = np.searchsorted(classes, y, sorter=order)

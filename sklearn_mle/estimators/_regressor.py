@@ -30,6 +30,7 @@ from sklearn_mle.inference.model import Fitted
 from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
+from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 from sklearn_mle.linear_predictors import add_offset
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.real_numbers import refuse_masked, refuse_times
@@ -91,6 +92,11 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
     def _checked_likelihood(self) -> tuple[Likelihood, int]:
         """Return the likelihood, and how many rows its fit needs at least."""
         likelihood, scale = self._chosen_likelihood(), self.scale
+        if isinstance(scale, bool | np.bool_):
+            raise ValueError(
+                f"scale must be 'constant', 'log_linear' or a positive number, the known scale; got {scale!r}. "
+                "A scale of 1 is written 1.0; one that is to be estimated, 'constant'."
+            )
         if likelihood.second is None and scale != "constant":
             raise ValueError(
                 f"scale={scale!r}: the {type(likelihood).__name__} likelihood has no second parameter (scale, "
@@ -111,10 +117,12 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
         weight = check_sample_weight(sample_weight, len(y))
         if weight is not None:
             _refuse_fewer(int(np.count_nonzero(weight)), least)
+        y = _checked(likelihood, y)
+        refuse_wrong_answers(likelihood, y.T)
         return TrainingData(
             likelihood=likelihood,
             X=X,
-            y=_checked(likelihood, y),
+            y=y,
             sample_weight=weight,
             offset=check_offset(offset, (len(y),)),
             attributes=attributes,

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle.estimators._labels import is_soft, read_probabilities
+from sklearn_mle.estimators._labels import is_soft, plain_numbers, read_probabilities
 from sklearn_mle.estimators._lazy import mean_over_rows, r2_over_rows, sum_over_rows
 from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
 from sklearn_mle.fitting import best_constant
@@ -206,6 +206,7 @@ class ClassifierScoreMixin:
         with naming("y"), np.errstate(invalid="ignore"):
             if not is_soft(y):
                 labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+                labels = plain_numbers(labels)
                 check_consistent_length(decision, labels)
                 weight = check_sample_weight(sample_weight, len(labels))
                 return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))

@@ -271,7 +271,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         return DistributedTrainingData(likelihood, rows, attributes, classes.tolist(), per_class)
 
     def _prior_precision(self) -> float:
-        return 1 / self.C
+        return 1 / float(self.C)
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         return {"coef_": coefficients[:, :-1].copy(), "intercept_": coefficients[:, -1].copy()}

@@ -1,6 +1,6 @@
 """Regression by maximum likelihood under any likelihood: choosing a loss is choosing a noise model."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -156,6 +156,34 @@ class MLERegressor(BaseMLERegressor):
         self.verbose = verbose
         self.on_separation = on_separation
         self.weight_type = weight_type
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of a likelihood that is an instance as ``likelihood__<name>``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not known, or is of a likelihood that is only named: a name has no parameters.
+        """
+        likelihood = params.get("likelihood", self.likelihood)
+        nested = [name for name in params if name.startswith("likelihood__")]
+        if nested and isinstance(likelihood, str):
+            instance = f"{type(get_likelihood(likelihood)).__name__}()"
+            raise ValueError(
+                f"{nested[0]} cannot be set, for likelihood={likelihood!r} is a name, with the defaults of its "
+                f"parameters. Give an instance, likelihood={instance}, whose parameters can be set and searched."
+            )
+        return super().set_params(**params)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

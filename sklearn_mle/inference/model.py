@@ -1,5 +1,6 @@
 """A fitted estimator as inference reads it: which likelihood, which coefficients, which of them were estimated."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,6 +113,12 @@ class Fitted:
     kept: WhatFitKept | None = None
 
 
+def _unique(names: Sequence[str], taken: set[str], what: str = "column") -> tuple[str, ...]:
+    """Return the names, with the position added to those that are taken or occur more than once."""
+    times = Counter(names)
+    return tuple(f"{name} ({what} {k})" if name in taken or times[name] > 1 else name for k, name in enumerate(names))
+
+
 @dataclass(frozen=True)
 class FittedModel:
     """Likelihood, linear predictors and coefficients of a fitted estimator.
@@ -126,6 +133,8 @@ class FittedModel:
     terms : tuple of Terms
         One per predictor of the likelihood: whether it has columns and an intercept that were estimated.
     features : tuple of str
+        Names of the columns. One that another parameter has too ("intercept", "log_scale"), or another column, has its
+        position added: "intercept (column 2)".
     classes : tuple or None
         Labels, of a classifier.
     alpha : float
@@ -158,6 +167,10 @@ class FittedModel:
     alpha_per_observation: bool = False
     bias_reduced: bool = False
     weight_type: str = "frequency"
+
+    def __post_init__(self) -> None:
+        # Frozen: the names are made unique here, once, for everybody who looks a parameter up.
+        object.__setattr__(self, "features", _unique(self.features, {"intercept", *self.likelihood.predictor_names}))
 
     @property
     def is_classifier(self) -> bool:
@@ -236,7 +249,7 @@ class FittedModel:
             j, k = divmod(int(place), width)
             constant = k == width - 1 and not self.terms[j].columns and j > 0
             out.append(prefixes[j] if constant else f"{prefixes[j]}: {names[k]}" if prefixes[j] else names[k])
-        return tuple(out)
+        return _unique(out, set(), "parameter")
 
     def _prefixes(self) -> tuple[str, ...]:
         if isinstance(self.likelihood, Categorical):

@@ -3,6 +3,7 @@
 from inspect import isclass
 
 from sklearn_mle.likelihoods._base import Likelihood
+from sklearn_mle.likelihoods._names import name_problems
 from sklearn_mle.likelihoods.asymmetric_laplace import AsymmetricLaplace
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
 from sklearn_mle.likelihoods.beta import Beta
@@ -103,7 +104,8 @@ def get_likelihood(likelihood: str | Likelihood) -> Likelihood:
     Raises
     ------
     ValueError
-        If the name is not known, or a parameter of the instance is out of its range.
+        If the name is not known, a parameter of the instance is out of its range, or a linear predictor has a name that
+        is reserved.
     TypeError
         If it is neither a name nor an instance.
 
@@ -125,5 +127,8 @@ def get_likelihood(likelihood: str | Likelihood) -> Likelihood:
             f"likelihood must be one of the names {likelihood_names()}, or an instance of "
             f"sklearn_mle.likelihoods.Likelihood; got {likelihood!r}{hint}."
         )
+    problem = next(name_problems(likelihood), None)
+    if problem is not None:
+        raise ValueError(f"likelihood: {type(likelihood).__name__}.{problem}")
     likelihood.check_parameters()
     return likelihood

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_mle.likelihoods._answers import kinks
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._names import name_problems
 from sklearn_mle.likelihoods._outcomes import outcome_nodes
 from sklearn_mle.likelihoods.user import UserLikelihood
 from sklearn_mle.numerics.naming import naming
@@ -24,10 +26,11 @@ _INFORMATION = 0.1
 def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
     """Check a likelihood, yours or ours, and say in words all that is wrong with it.
 
-    Checked: that it can be cloned; shapes, and that the NLL is finite; that rows do not influence each other; that
-    exp(-nll) integrates (or sums) to one, or equals the density of the distribution given; the gradient against
-    differences of the NLL and the Hessian against differences of the gradient; the expected information against the
-    variance of the gradient; that a weight of two equals two copies of the row; and that the start is finite.
+    Checked: that it can be cloned, and the names of its predictors; shapes, and that the NLL is finite; that rows do
+    not influence each other; that exp(-nll) integrates (or sums) to one, or equals the density of the distribution
+    given; the gradient against differences of the NLL and the Hessian against differences of the gradient; that the
+    slope of the NLL nowhere jumps, unless ``smooth`` is False; the expected information against the variance of the
+    gradient; that a weight of two equals two copies of the row; and that the start is finite.
 
     Parameters
     ----------
@@ -74,7 +77,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
             eta = _predictors(likelihood, outcomes)
             problems = list(_nll(likelihood, outcomes, eta))
             if not problems:
-                for check in (_mass, _derivatives, _information, _weights):
+                for check in (_mass, _derivatives, _corners, _information, _weights):
                     try:
                         problems.extend(check(likelihood, outcomes, eta))
                     except Exception:
@@ -86,12 +89,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
 
 
 def _basics(likelihood: Likelihood, y: Any) -> list[str]:
-    problems = []
-    names = likelihood.predictor_names
-    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
-        problems.append(f"predictor_names must be a tuple of names, one per linear predictor; it is {names!r}.")
-    elif len(set(names)) < len(names):
-        problems.append(f"predictor_names must differ from each other; they are {names!r}.")
+    problems = list(name_problems(likelihood))
     try:
         clone(likelihood)
     except Exception as error:
@@ -188,6 +186,11 @@ def _derivatives(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
     if likelihood.smooth:
         differences = _differences(lambda moved: likelihood.gradient(y, moved), eta)
         yield from _compare("hessian", hessian, differences, "gradient")
+
+
+def _corners(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    if likelihood.smooth and y.ndim == 1:
+        yield from kinks(likelihood, y, eta)
 
 
 def _compare(name: str, given: Array, differences: Array, of: str) -> Iterator[str]:

@@ -117,16 +117,19 @@ def labels_of_columns(labels: ArrayLike | None, y_true: Any, y_pred: Any) -> NDA
     """
     if labels is not None:
         return check_labels(labels)
-    named = column_names(y_pred)
-    if len(np.shape(y_true)) == 2 and np.shape(y_true)[1] > 1:
+    refuse_masked(y_true=y_true)
+    named, of = column_names(y_pred), "y_pred"
+    with naming("y_true"):
+        shape = np.shape(y_true)
+    if len(shape) == 2 and shape[1] > 1:
         if named is not None:
             column_order(y_true, named, "y_true")
         else:
-            named = column_names(y_true)
+            named, of = column_names(y_true), "y_true"
     if named is None:
         return None
     if len(set(named)) != len(named):
-        raise ValueError(f"The columns of a frame name the classes, so each must be unique; got {named}.")
+        raise ValueError(f"{of}: the columns of a frame name the classes, so each must be unique; got {named}.")
     return np.array(named) if all(isinstance(name, str) for name in named) else _objects(named)
 
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
+from sklearn_mle import MLELogisticClassifier
 from sklearn_mle.estimators._labels import (
     class_weights,
     codes_of,
@@ -43,7 +44,7 @@ def test_labels_are_coded_as_numpy_unique_does(y):
     assert codes_of(y, classes).tolist() == codes.tolist()
 
 
-@pytest.mark.parametrize("y", [np.array([0.5, 1.0, 2.0]), np.array([1, 2, None], dtype=object)], ids=str)
+@pytest.mark.parametrize("y", [np.array([0.5, 1.0, 2.0]), np.array([0.5, 1, 2], dtype=object)], ids=str)
 def test_what_is_no_label_is_refused(y):
     with pytest.raises(ValueError, match=r"Unknown label type|continuous"):
         encode_labels(y)
@@ -138,3 +139,33 @@ def test_a_class_weight_that_is_no_weight_is_refused(weight):
 def test_a_class_weight_for_no_class_is_refused():
     with pytest.raises(ValueError, match="are not in class_weight"):
         class_weights({7: 2.0}, np.arange(2), np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        ([3, 1, 3], "i"),
+        ([np.int8(3), 1, np.uint8(3)], "i"),
+        ([True, False, True], "b"),
+        ([1.0, 0, 1], "f"),
+    ],
+)
+def test_numbers_in_an_array_of_objects_are_numbers(labels, kind):
+    objects = np.fromiter(labels, dtype=object)
+    classes, codes = encode_labels(objects)
+    assert classes.dtype.kind == kind and classes.tolist() == sorted(set(labels)) and codes.tolist() == [1, 0, 1]
+    assert codes_of(objects, classes).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("labels", [[1, None, 0], [1, "a", 0], [10**400, 1, 0], [(1,), (2,), (1,)], [1j, 2j, 1j]])
+def test_objects_that_are_no_labels_are_refused_in_our_words(labels):
+    with pytest.raises(ValueError, match="y must hold class labels of one kind that can be sorted, but it holds"):
+        encode_labels(np.fromiter(labels, dtype=object))
+
+
+def test_a_fit_to_integers_in_objects_is_the_fit_to_integers():
+    X, y = np.arange(12.0)[:, None] % 5, np.arange(12) % 3
+    model, same = (MLELogisticClassifier(C=1.0).fit(X, labels) for labels in (y.astype(object), y))
+    assert (model.coef_ == same.coef_).all() and model.classes_.tolist() == [0, 1, 2]
+    assert model.score(X, y.astype(object)) == same.score(X, y)
+    assert model.log_likelihood(X, y.astype(object)) == same.log_likelihood(X, y)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from scipy.stats import binom
+from scipy.stats import binom, norm
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import r2_score
@@ -481,3 +481,53 @@ def test_lognormal_quantiles_are_those_of_the_logarithm():
     X, y = DATA["lognormal"]
     model, gaussian = MLERegressor(LogNormal()).fit(X, y), GaussianMLERegressor().fit(X, np.log(y))
     np.testing.assert_allclose(model.predict_quantile(X, 0.3), np.exp(gaussian.predict_quantile(X, 0.3)), rtol=1e-12)
+
+
+def test_a_known_scale_is_no_truth_value():
+    X, y = DATA["gaussian"]
+    for value in (True, False, np.True_):
+        for model in (GaussianMLERegressor(scale=value), MLERegressor(scale=value)):
+            with pytest.raises(ValueError, match=r"(?i)scale.*(must be|float).* got .*(True|False)"):
+                model.fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, int])
+def test_known_scales_and_priors_are_computed_in_double_precision(kind):
+    """log(3) in half precision is 3e-4 off, times every row."""
+    X, y = DATA["gaussian"]
+    value = kind(3)
+    model = MLERegressor("gaussian", scale=value, alpha=value).fit(X, y)
+    same = MLERegressor("gaussian", scale=3.0, alpha=3.0).fit(X, y)
+    assert model.log_likelihood_ == same.log_likelihood_ and model.scale_ == 3.0 and type(model.scale_) is float
+    assert (model.coef_ == same.coef_).all()
+    assert model.log_likelihood_ == pytest.approx(norm(model.predict(X), 3.0).logpdf(y).sum(), rel=1e-13)
+
+
+def test_a_third_in_half_precision_is_the_third_that_came():
+    X, y = DATA["gaussian"]
+    third = np.float16(1 / 3)
+    model = GaussianMLERegressor(scale=third).fit(X, y)
+    assert model.log_likelihood_ == pytest.approx(norm(model.predict(X), float(third)).logpdf(y).sum(), rel=1e-13)
+
+
+def test_large_integers_are_scales_and_what_float64_does_not_hold_is_refused():
+    X, y = DATA["gaussian"]
+    model = GaussianMLERegressor(scale=10**20).fit(X, y)
+    assert model.log_likelihood_ == pytest.approx(norm(model.predict(X), 1e20).logpdf(y).sum(), rel=1e-13)
+    beyond = [10**400]
+    if np.finfo(np.longdouble).maxexp > 1024:
+        beyond += [np.longdouble("1e400"), np.longdouble("1e-400")]
+    for value in beyond:
+        for name in ("alpha", "scale", "tol"):
+            with pytest.raises(ValueError, match=f"{name} must be a number within the range of float64"):
+                GaussianMLERegressor(**{name: value}).fit(X, y)
+
+
+def test_a_name_has_no_parameters_to_be_set():
+    model = MLERegressor("student_t")
+    with pytest.raises(ValueError, match=r"likelihood__df cannot be set.*Give an instance, likelihood=StudentT\(\)"):
+        model.set_params(likelihood__df=3)
+    with pytest.raises(ValueError, match="likelihood__df cannot be set"):
+        GridSearchCV(model, {"likelihood__df": [3, 5]}).fit(*DATA["student_t"])
+    assert model.set_params(likelihood=StudentT(), likelihood__df=3).likelihood.df == 3
+    assert model.set_params(likelihood__df=5).likelihood.df == 5

@@ -31,6 +31,7 @@ from sklearn_mle.likelihoods import (
     Weibull,
     likelihood_names,
 )
+from sklearn_mle.likelihoods._angular import Angular
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 
@@ -181,6 +182,12 @@ def models():
         "categorical, soft": Model(Categorical(4), soft, logits, error=1e-12),
         "least squares": Model(LeastSquares(), real, eta[:1], fixed(stats.norm(eta[0]))),
         # Not a density below its floor: the penalty there does not depend on y.
+        "angular": Model(
+            Angular(StudentT(df=None)),
+            real,
+            np.concatenate([eta, rng.uniform(0.4, 2.5, (1, N))]),
+            lambda e: stats.t(1 / np.square(np.sin(0.5 * e[2])), loc=e[0], scale=np.exp(e[1])),
+        ),
         "scale floor": Model(ScaleFloor(Gaussian(), -0.3), real, eta, fixed(stats.norm(**of_scale))),
         "user": Model(Normal(), real, eta, fixed(stats.norm(**of_scale)), error=1e-6, difference=3e-9),
     }

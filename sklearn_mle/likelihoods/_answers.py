@@ -1,0 +1,116 @@
+"""What a likelihood's methods return, looked at before they are believed: shapes, nan, and kinks."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from sklearn_mle.likelihoods._base import Array, Likelihood
+
+__all__ = ["answer_problems", "kinks", "refuse_wrong_answers"]
+
+# Steps of a look for kinks, from a grid over all predictors that matter to the distance at which a corner is one.
+_STEPS, _HALVINGS, _FEW = 1500, 16, 6
+_STILL_THERE = 0.05
+_WILD = 1e9  # nats, of predictors far from any that a fit would visit
+_JUMP = 1e-4
+
+
+def refuse_wrong_answers(likelihood: Likelihood, y: Array) -> None:
+    """Look at what a user's likelihood says of the rows of y at its start: one pass over y, none over X.
+
+    Raises
+    ------
+    ValueError
+        Naming the method, and the row.
+    """
+    if type(likelihood).__module__.startswith("sklearn_mle.") or not y.shape[-1]:
+        return
+    start = np.asarray(likelihood.start(y, None))
+    if start.shape != (likelihood.n_predictors,):
+        raise ValueError(
+            f"{type(likelihood).__name__}.start must return one number per linear predictor, shape "
+            f"({likelihood.n_predictors},); it returned shape {start.shape}."
+        )
+    eta = np.repeat(start.astype(np.float64)[:, None], y.shape[-1], axis=1)
+    with np.errstate(all="ignore"):
+        problem = next(answer_problems(likelihood, y, eta), None)
+    if problem is not None:
+        raise ValueError(f"{type(likelihood).__name__}.{problem}")
+
+
+def answer_problems(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    """Yield which method returns the wrong shape, or nan; no other method is asked after the first that does."""
+    q, n = eta.shape
+    # Derivatives that are not the user's are made from the NLL: a few rows show their shapes.
+    few = slice(0, _FEW)
+    wanted: list[tuple[str, Callable[[Array, Array], Any], tuple[int, ...], str]] = [
+        ("nll", likelihood.nll, (), "one number per row, shape (n,)"),
+        ("gradient", likelihood.gradient, (q,), f"shape ({q}, n), predictors first"),
+        ("hessian", likelihood.hessian, (q, q), f"shape ({q}, {q}, n)"),
+    ]
+    for name, method, leading, meaning in wanted:
+        own = not getattr(type(likelihood), name).__module__.startswith("sklearn_mle.")
+        rows = slice(0, n) if own else few
+        answer = np.asarray(method(y[..., rows], eta[:, rows]))
+        shape = (*leading, eta[:, rows].shape[1])
+        if answer.shape != shape or answer.dtype.kind not in "fiub":
+            got = f"shape {answer.shape}" if answer.dtype.kind in "fiub" else f"dtype {answer.dtype}"
+            yield f"{name} must return {meaning}: here {shape}; it returned {got}. Do not sum or average over rows."
+            return
+        missing = np.isnan(answer.reshape(-1, shape[-1])).any(axis=0)
+        if missing.any():
+            row = int(missing.argmax())
+            yield (
+                f"{name} is nan for row {row}, y = {y[..., row]}, eta = {eta[:, row]} ({int(missing.sum())} of "
+                f"{shape[-1]} rows): it must be a number for every y that check_target accepts."
+            )
+            return
+
+
+def kinks(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    """Yield in which predictors the NLL has a corner: where its slope jumps, however near one looks.
+
+    The second difference over the step falls with the step where the NLL is smooth, and is the jump of the slope at a
+    corner. Where it stands out most on a grid, it is followed down.
+    """
+    y, eta = y[..., :_FEW], eta[:, :_FEW]
+    reach = 4.0 + 2.0 * (np.abs(y).max() if y.size else 0.0) + np.abs(eta).max()
+    for k, name in enumerate(likelihood.predictor_names):
+
+        def nll(values: Array, k: int = k) -> Array:
+            """Return the NLL, (m, n), at m values of the k-th predictor of each row, the others as they are."""
+            moved = np.repeat(eta[:, None, :], len(values), axis=1)
+            moved[k] = values
+            rows = np.asarray(likelihood.nll(np.tile(y, len(values)), moved.reshape(len(eta), -1)), dtype=np.float64)
+            return rows.reshape(values.shape)
+
+        # Of a row, the grid is shifted by a part of its step, so that rows look at different points.
+        step = 2 * reach / _STEPS
+        grid = np.arange(_STEPS + 1)[:, None] * step - reach + step * np.linspace(0, 1, eta.shape[1], endpoint=False)
+        losses = nll(grid)
+        bends = _bend(losses[:-2], losses[1:-1], losses[2:], step)
+        # A corner stands out from its neighbours; what is only curved does not.
+        best = 2 + (bends[2:-2] - np.maximum(bends[:-4], bends[4:])).argmax(axis=0)[None]
+        largest = jump = np.take_along_axis(bends, best, axis=0)[0]
+        place = np.take_along_axis(grid[1:-1], best, axis=0)[0]
+        for _ in range(_HALVINGS):
+            step /= 2
+            losses = nll(place + step * np.arange(-2, 3)[:, None])
+            bends = _bend(losses[:-2], losses[1:-1], losses[2:], step)
+            best = bends.argmax(axis=0)
+            place, jump = place + step * (best - 1), bends.max(axis=0)
+        rounding = np.finfo(np.float64).eps * np.abs(losses[2]) / step
+        sharp = (jump > _STILL_THERE * largest) & (jump > _JUMP + 100 * rounding)
+        if sharp.any():
+            row = int(sharp.argmax())
+            yield (
+                f"nll has a kink in {name}: at y = {y[..., row]:.6g} its slope jumps by {jump[row]:.3g} where {name} "
+                f"is {place[row]:.6g}, and Newton's method needs slopes that do not jump. Round the corner off, as "
+                "Huber does of Laplace; or use Laplace or AsymmetricLaplace, which have a fit of their own."
+            )
+
+
+def _bend(left: Array, middle: Array, right: Array, step: float) -> Array:
+    bend = np.abs(left - 2 * middle + right) / step
+    return np.where(np.isfinite(bend) & (np.abs(middle) < _WILD), bend, 0.0)
