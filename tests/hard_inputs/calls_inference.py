@@ -13,7 +13,7 @@ Z = np.random.default_rng(3).standard_normal((N, P))
 
 def infer_calls():
     rows = {"sample_weight": np.ones(N), "offset": np.zeros(N)}
-    options = {"weight_type": "frequency", "penalized": None, "small_sample": True, "dispersion": None}
+    options = {"weight_type": "frequency", "penalized": None, "small_sample": True, "dispersion": None, "bread": None}
     both = {"classifier": (classifier, LABELS), "regressor": (regressor, REAL), "poisson": (poisson, COUNTS)}
     for kind, (fitted, y) in both.items():
         good = {"estimator": fitted(), "X": X, "y": y, **rows, "covariance": "HC1", **options}
@@ -51,11 +51,11 @@ def comparison_calls():
     smaller, larger = classifier(), classifier()
     smaller = type(smaller)().fit(X[:, :1], LABELS)
 
-    def ratio(smaller, larger, X, y, sample_weight, offset):
+    def ratio(smaller, larger, X, y, **given):
         pair = (X[:, :1], X) if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] else X
-        return inference.likelihood_ratio_test(smaller, larger, pair, y, sample_weight=sample_weight, offset=offset)
+        return inference.likelihood_ratio_test(smaller, larger, pair, y, **given)
 
-    yield "likelihood_ratio_test", ratio, {"smaller": smaller, "larger": larger, **rows}
+    yield "likelihood_ratio_test", ratio, {"smaller": smaller, "larger": larger, **rows, "small_sample": True}
     yield "score_test", inference.score_test, {"smaller": larger, **rows, "extra": Z}
     good = {"estimator": larger, **rows, "R": np.eye(3)[1:], "r": 0.0}
     yield "wald_test", inference.wald_test, good
@@ -64,7 +64,7 @@ def comparison_calls():
 def profile_calls():
     good = {"X": X, "y": LABELS, "sample_weight": WEIGHT, "offset": np.zeros(N)}
     weighted = classifier().fit(X, LABELS, sample_weight=WEIGHT)
-    options = {"parameter": "x0", "confidence_level": 0.9, "n_points": 3}
+    options = {"parameter": "x0", "confidence_level": 0.9, "n_points": 3, "small_sample": True}
     yield "profile_interval", profile_interval, {"estimator": weighted, **good, **options}
     profile = profile_interval(poisson(), X, COUNTS, "x0", n_points=3)
     yield "ProfileLikelihood.wald", profile.wald, {"values": np.array([0.1, 0.2])}
