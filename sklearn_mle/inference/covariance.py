@@ -66,7 +66,7 @@ def covariance_of(
     bread : {"observed", "expected"} or None
         Which information stands on both sides of a sandwich; None is the observed one, where the likelihood is smooth.
     small_sample : bool
-        Whether ``"HC1"`` and ``"cluster"`` have their factors.
+        Whether ``"cluster"`` has its factors; ``"HC1"`` without is ``"HC0"``.
 
     Raises
     ------
@@ -86,17 +86,16 @@ def covariance_of(
         meat = _cluster_meat(at, groups)
     else:
         meat = _meat(at, _leverage(at, kind))
-    multiple = _multiple(at, kind, groups) if small_sample else 1.0
+    multiple = _multiple(at, kind, groups, small_sample)
     return at.curvature(_sandwich(factor, meat / unit / unit).times(1 / multiple), 1.0), factor
 
 
-def _multiple(at: AtEstimate, kind: str, groups: NDArray[np.intp] | None) -> float:
+def _multiple(at: AtEstimate, kind: str, groups: NDArray[np.intp] | None, small_sample: bool) -> float:
     """Return by what a sandwich is made larger because its residuals are too small."""
     n, k = at.n_obs, at.n_coefficients
     if kind == "HC1":
         return n / (n - k)
-    if kind == "cluster":
-        assert groups is not None
+    if groups is not None and small_sample:
         n_groups = float(groups.max()) + 1
         return n_groups / (n_groups - 1) * (n - 1) / (n - k)
     return 1.0

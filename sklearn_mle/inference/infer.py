@@ -87,8 +87,8 @@ def infer(
         sampling variance A^-1 M A^-1 (``"sandwich"``). Neither knows of the bias.
     small_sample : bool, default=True
         For the unpenalized Gaussian with one estimated scale: s^2 = RSS / (n - p) and Student's t, which are exact.
-        False is the maximum likelihood scale and the normal distribution, and leaves out the factors of ``"HC1"``
-        (which is then ``"HC0"``) and of ``"cluster"``, of every model.
+        False is the maximum likelihood scale and the normal distribution, and leaves out the factors of
+        ``"cluster"``, of every model (``"HC1"`` without its factor is ``"HC0"``).
     dispersion : {None, "pearson"}, default=None
         ``"pearson"`` is what R's ``glm`` does, quasi-likelihood (``quasibinomial``, ``quasipoisson``) included: the
         expected information, with Pearson's X^2 / (n - k) as the dispersion, and Student's t. The test against the null
