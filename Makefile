@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 # A worker per processor, each with one BLAS thread; then the tests that watch threads, memory or time, by themselves.
 PARALLEL := -n logical --maxprocesses=8 --dist=worksteal
 
-.PHONY: help demo docs docs-quick test test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles clean
+.PHONY: help demo docs docs-quick test test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
@@ -28,6 +28,8 @@ help:
 	@echo "make reliability  hard inputs, for us and the peers: the table of docs/reliability.md, in some minutes"
 	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and summary beside statsmodels"
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
+	@echo "make peers        scikit-learn's own tests, of the installed version, with our estimators in the place of its own"
+	@echo "make mutants      small faults planted one at a time, a seeded sample of 200: which do the tests see? An hour or two"
 	@echo "make clean        remove everything that these commands made"
 
 demo: $(VENV)/.stamp
@@ -100,6 +102,12 @@ bench-inference: $(VENV)/.stamp
 
 reliability: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.reliability
+
+peers: $(VENV)/.stamp
+	$(RUN) tests.peers.scikit_learn
+
+mutants: $(VENV)/.stamp
+	$(RUN) benchmarks.mutants
 
 check: test test-kernels lint types layering doctest test-oldest test-pickles docs
 
