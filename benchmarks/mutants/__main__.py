@@ -8,21 +8,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
 from benchmarks.mutants.operators import Mutant, mutants_of
-from benchmarks.mutants.selection import Selection, record
+from benchmarks.mutants.selection import TESTS, Selection, record
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "benchmarks/output/mutants"
 MUTATED = ("likelihoods", "inference", "metrics", "objective.py")
 
 
-def all_mutants() -> list[Mutant]:
-    """Return every mutant of the mutated packages."""
-    paths = [ROOT / "sklearn_mle" / name for name in MUTATED]
+def all_mutants(names: Sequence[str] = MUTATED) -> list[Mutant]:
+    """Return every mutant of packages and modules."""
+    paths = [ROOT / "sklearn_mle" / name for name in names]
     files = sorted(file for path in paths for file in (path.glob("*.py") if path.is_dir() else [path]))
     return [mutant for file in files for mutant in mutants_of(file, ROOT)]
 
@@ -72,11 +73,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests for a mutant")
+    parser.add_argument("--mutate", nargs="+", default=MUTATED, help="packages and modules of sklearn_mle")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="the tests that are recorded, and so may be chosen")
     parser.add_argument("--keep-coverage", action="store_true", help="use the last run's record of lines and tests")
     given = parser.parse_args()
     if not (given.keep_coverage and OUTPUT.exists()):
-        record(ROOT, OUTPUT, given.workers)
-    selection, mutants = Selection(ROOT, OUTPUT), all_mutants()
+        record(ROOT, OUTPUT, given.workers, given.tests)
+    selection, mutants = Selection(ROOT, OUTPUT), all_mutants(given.mutate)
     sample = random.Random(given.seed).sample(mutants, min(given.sample, len(mutants)))
     print(f"{len(sample)} of {len(mutants)} mutants, seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.workers) as pool:

@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from coverage import CoverageData
 
 from benchmarks.mutants.coverage_plugin import OUTPUT
 
-__all__ = ["Selection", "record"]
+__all__ = ["TESTS", "Selection", "record"]
 
 # What concerns the mutated packages: the rest is slow, or watches threads, memory and processes.
 TESTS = (
@@ -35,10 +36,10 @@ SLOW = (
 )
 
 
-def record(root: Path, output: Path, workers: int) -> None:
+def record(root: Path, output: Path, workers: int, tests: Sequence[str] = TESTS) -> None:
     """Run the tests under coverage, once; several minutes."""
     shutil.rmtree(output, ignore_errors=True)
-    paths = [path for path in TESTS if (root / path).exists()]
+    paths = [path for path in tests if (root / path).exists()]
     command = [
         sys.executable,
         "-m",
