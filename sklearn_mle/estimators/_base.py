@@ -258,7 +258,8 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             "status_": result.status,
             "log_likelihood_": result.log_likelihood,
             "n_obs_": result.n_obs,
-            "df_model_": n_coefficients - n_intercepts(fitted.likelihood, fitted.terms),
+            # A class without any weight has no coefficients, and no intercept.
+            "df_model_": max(n_coefficients - n_intercepts(fitted.likelihood, fitted.terms), 0),
             "df_resid_": result.n_obs - n_coefficients,
         }
 

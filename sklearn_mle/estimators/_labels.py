@@ -192,7 +192,7 @@ def weigh_classes(
     Raises
     ------
     ValueError
-        If fewer than two classes have any weight left.
+        If there is one class only, or none has any weight left.
     """
     if target.ndim == 2:
         mass = target.sum(axis=0) if weight is None else weight @ target
@@ -207,21 +207,24 @@ def weigh_classes(
 def weights_of_classes(
     class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Return one weight a class, or None where classes are not weighted; at least two must have any left.
+    """Return one weight a class, or None where classes are not weighted; there must be two, and some weight left.
 
     ``mass`` is the total weight of each class's rows.
 
     Raises
     ------
     ValueError
-        If fewer than two classes have any weight left.
+        If there is one class only, or none has any weight left.
     """
-    per_class = class_weights(class_weight, classes, mass)
-    left = classes[(mass if per_class is None else mass * per_class) > 0]
-    if len(left) < 2:
-        found = f"only one class has any: {left.tolist()[0]!r}" if len(left) else "no class has any"
+    if len(classes) < 2:
         raise ValueError(
-            f"y must have rows of positive weight from at least 2 classes, but {found} "
+            f"y must have at least 2 classes, but it has one class only: {classes.tolist()[0]!r}. A class may have rows of "
+            "weight zero alone; then it keeps a probability near zero."
+        )
+    per_class = class_weights(class_weight, classes, mass)
+    if not ((mass if per_class is None else mass * per_class) > 0).any():
+        raise ValueError(
+            "class_weight leaves no row any weight: no class has any of those that sample_weight and y have left "
             f"(the classes of y: {classes.tolist()})."
         )
     return per_class

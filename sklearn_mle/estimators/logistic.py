@@ -207,7 +207,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         Raises
         ------
         ValueError
-            If the input is not valid, only one class has any weight, bias_reduction is combined with a finite C, or the
+            If the input is not valid, y has one class only, bias_reduction is combined with a finite C, or the
             fit would need all of Dask's rows in one place.
         SeparationError
             If no finite maximum exists and ``on_separation="raise"``.

@@ -1,23 +1,28 @@
 """Classes without weight: the others are fitted without them, and they are put back with a probability near zero."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.curvature import Curvature
 from sklearn_mle.exceptions import SeparationWarning
-from sklearn_mle.existence import SEPARATION_PRIOR
 from sklearn_mle.fitting.prepare import Prepared
 from sklearn_mle.fitting.result import FitResult
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.linear_predictors import LinearPredictors
+from sklearn_mle.row_blocks import RowBlock
+from sklearn_mle.solvers import Status
 
 __all__ = ["fit_without"]
 
 Array = NDArray[Any]
+
+# By how many nats in all the absent classes' probabilities lower the log-likelihood, each: no intercept is infinite.
+_LITTLE = 1e-12
 
 
 def fit_without(
@@ -27,7 +32,7 @@ def fit_without(
     class_names: Any,
     fit: Callable[[Bernoulli | Categorical, Prepared, Any], FitResult],
 ) -> FitResult:
-    """Fit the classes that have weight; the absent ones are given a probability near SEPARATION_PRIOR.
+    """Fit the classes that have weight; the absent ones are given so low a probability that it costs nothing.
 
     Parameters
     ----------
@@ -40,25 +45,19 @@ def fit_without(
         (likelihood, prepared, class names) to the fit of the classes that are left.
     """
     present = np.setdiff1d(np.arange(n_classes), absent)
-    reduced: Bernoulli | Categorical = Bernoulli() if len(present) == 2 else Categorical(len(present))
-    smaller = Prepared(
-        prepared.data.with_target(OfPresent(present, n_classes), len(present)),
-        prepared.columns,
-        prepared.unit,
-        prepared.n_obs,
-        prepared.alpha,
-        prepared.feature_names,
-    )
-    names = None if class_names is None else [class_names[k] for k in present]
-    result = fit(reduced, smaller, names)
+    result = _alone(prepared) if len(present) == 1 else _among(present, n_classes, prepared, class_names, fit)
     matrix = result.coefficients
     if len(present) == 2:
         matrix = np.concatenate([-0.5 * matrix, 0.5 * matrix])
     full = np.zeros((n_classes, matrix.shape[1]))
     full[present] = matrix
-    # At the columns' centre the absent classes lie this far below the rarest one; no column moves them.
-    centre = matrix[:, -1] + matrix[:, :-1] @ prepared.columns.shift
-    full[absent, -1] = centre.min() + np.log(SEPARATION_PRIOR)
+    # No column moves the absent classes. The coefficients of the others sum to zero, so that the largest of their
+    # predictors is nowhere below the mean of their intercepts (and of their offsets).
+    least = matrix[:, -1].mean()
+    if prepared.data.has_offset:
+        least -= max(prepared.data.map(OffsetRise(present, absent)))
+    shortfall = len(absent) * _LITTLE
+    full[absent, -1] = least + math.log(_LITTLE / prepared.n_obs)
     full -= full.mean(axis=0)
     curvature = result.curvature
     if curvature is not None:
@@ -69,7 +68,63 @@ def fit_without(
         "goes to zero). The class stays in classes_ with a probability near zero; the other classes are fitted "
         "without it."
     )
-    return replace(result, coefficients=full, warnings=(*result.warnings, warning), curvature=curvature)
+    if n_classes == 2:
+        full = full[1:] - full[:1]
+    return replace(
+        result,
+        coefficients=full,
+        warnings=(*result.warnings, warning),
+        curvature=curvature,
+        gap=result.gap + shortfall,
+        n_passes=prepared.data.n_passes,
+        exists=False,
+    )
+
+
+def _alone(prepared: Prepared) -> FitResult:
+    """Return the fit of a single class, which is certain."""
+    return FitResult(
+        coefficients=np.zeros((1, prepared.data.n_columns + 1)),
+        scale=None,
+        log_likelihood=0.0,
+        n_obs=prepared.n_obs,
+        n_iter=1,
+        n_passes=prepared.data.n_passes,
+        gap=0.0,
+        status=Status.CONVERGED,
+        warnings=(),
+        n_parameters=0,
+    )
+
+
+def _among(present: Array, n_classes: int, prepared: Prepared, class_names: Any, fit: Any) -> FitResult:
+    """Return the fit of the classes that have weight."""
+    two = len(present) == 2
+    smaller = replace(
+        prepared,
+        data=prepared.data.with_target(OfPresent(present, n_classes), len(present)),
+        # Half the difference of two classes is a coefficient of each, and the prior is on both.
+        alpha=prepared.alpha / 2 if two else prepared.alpha,
+        row_numbers=None,
+    )
+    names = None if class_names is None else [class_names[k] for k in present]
+    return fit(Bernoulli() if two else Categorical(len(present)), smaller, names)
+
+
+@dataclass(frozen=True)
+class OffsetRise:
+    """By how much the offsets of absent classes are above the mean of the others', at most."""
+
+    present: Array
+    absent: Array
+    task_name: ClassVar[str] = "mle-offset-rise"
+
+    def __call__(self, block: RowBlock) -> float:
+        assert block.offset is not None
+        offset = block.offset
+        if len(offset) == 1:  # of two classes: the second's against the first
+            offset = np.concatenate([np.zeros_like(offset), offset])
+        return float((offset[self.absent] - offset[self.present].mean(axis=0)).max())
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,13 @@ class _LogisticFit:
         prepared, data = self.prepared, self.prepared.data
         mass = data.class_weights(self.n_classes)
         absent = np.flatnonzero(mass == 0)
-        if self.n_classes - len(absent) < 2:
+        if self.n_classes - len(absent) < 2 and self.options.bias_reduction is not None:
             raise ValueError(
-                f"y has rows of positive weight in one class only ({self._class_name(int(np.argmax(mass)))}), but a "
-                f"classifier needs at least two classes."
+                f"bias_reduction={self.options.bias_reduction!r}: y has rows of positive weight in one class only "
+                f"({self._class_name(int(np.argmax(mass)))}). Give rows of another, or use a finite C instead."
             )
-        if len(absent):
+        # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
+        if len(absent) and (self.options.fit_intercept or prepared.alpha == 0):
             return fit_without(absent, self.n_classes, prepared, self.class_names, self._among_the_present)
         active = np.flatnonzero(~prepared.columns.constant)
         objective = self._objective(active, self._prior(active, prepared.alpha))

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy.special import expit, log_softmax
+from scipy.special import expit, log_expit, log_softmax, logsumexp
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_mle import MLELogisticClassifier
-from sklearn_mle.exceptions import SeparationWarning
+from sklearn_mle.exceptions import SeparationError, SeparationWarning
 
 rng = np.random.default_rng(0)
 N, P = 120, 3
@@ -88,8 +89,6 @@ def test_one_hot_rows_equal_labels(y, n_classes, weight, class_weight):
 @pytest.mark.parametrize("C", [np.inf, 0.1])
 @pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.SeparationWarning")
 def test_soft_rows_equal_their_expanded_rows(n_classes, weight, class_weight, C):
-    if n_classes == 2 and class_weight == {0: 0.0}:
-        pytest.skip("leaves one class")
     soft = soft_labels(n_classes)
     model = MLELogisticClassifier(C=C, class_weight=class_weight).fit(X, soft, sample_weight=weight)
     rows, labels, row_weight = expanded(soft, weight)
@@ -179,10 +178,8 @@ def test_a_class_of_weight_zero_stays_with_a_warning():
 @pytest.mark.parametrize(
     ("y", "options", "match"),
     [
-        (np.zeros(N, dtype=int), {}, "at least 2 classes, but only one class has any: 0"),
-        (np.full(N, "a"), {}, "only one class has any: 'a'"),
-        (BINARY, {"sample_weight": BINARY.astype(float)}, "only one class has any: 1"),
-        (np.eye(2)[np.zeros(N, dtype=int)], {}, "only one class has any: 0"),
+        (np.zeros(N, dtype=int), {}, "at least 2 classes, but it has one class only: 0"),
+        (np.full(N, "a"), {}, "one class only: 'a'"),
     ],
 )
 def test_one_class_is_refused(y, options, match):
@@ -190,9 +187,70 @@ def test_one_class_is_refused(y, options, match):
         MLELogisticClassifier().fit(X, y, **options)
 
 
-def test_class_weights_that_leave_one_class_or_none_are_refused():
-    with pytest.raises(ValueError, match="only one class has any: 1"):
+def penalized_loss(model, X, y, weight):
+    """LogisticRegression's objective, stated anew, in nats."""
+    coef, intercept = model.coef_, model.intercept_
+    if len(coef) == 1:
+        # The prior is on the one vector of two classes, as LogisticRegression has it.
+        nll = -log_expit((2 * y - 1) * (X @ coef[0] + intercept[0]))
+    else:
+        eta = X @ coef.T + intercept
+        nll = logsumexp(eta, axis=1) - eta[np.arange(len(y)), y]
+    return weight @ nll + 0.5 / model.C * np.square(coef).sum()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.SeparationWarning")
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("C", [1.0, 0.05])
+@pytest.mark.parametrize("absent", [[2], [0, 2], [1]], ids=str)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes_of_weight_zero_are_penalized_as_logistic_regression_does(n_classes, absent, C, fit_intercept):
+    """Of three classes of which two are left the prior is on both; and so is it where one is left."""
+    y = BINARY.astype(int) if n_classes == 2 else THREE
+    weight = np.where(np.isin(y, absent), 0.0, WEIGHT)
+    model = MLELogisticClassifier(C=C, fit_intercept=fit_intercept).fit(X, y, weight)
+    # Its gtol of 1e-10 and a curvature of at least 1 / C leave less than 1e-18 nats.
+    theirs = LogisticRegression(C=C, fit_intercept=fit_intercept, tol=1e-10, max_iter=10_000).fit(X, y, weight)
+    ours, others = (penalized_loss(one, X, y, weight) for one in (model, theirs))
+    assert ours - others < 1e-10
+    assert others - ours < 1e-9 and ours - others < model.gap_ + 1e-12 * abs(ours)
+    np.testing.assert_allclose(model.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
+    if not fit_intercept:
+        assert not model.intercept_.any()
+
+
+def test_one_class_with_weight_is_fitted_with_a_warning():
+    weight = BINARY.astype(float)
+    with pytest.warns(SeparationWarning, match="class 0: every row has weight zero"):
+        model = MLELogisticClassifier().fit(X, BINARY, weight)
+    assert model.classes_.tolist() == [0, 1] and (model.predict(X) == 1).all()
+    assert not model.coef_.any() and model.log_likelihood(X, BINARY, weight) == pytest.approx(0, abs=1e-11)
+    assert (model.df_model_, model.df_resid_) == (0, weight.sum())
+    with pytest.raises(SeparationError, match="class 0"):
+        MLELogisticClassifier(on_separation="raise").fit(X, BINARY, weight)
+    with pytest.raises(ValueError, match="one class only"):
+        MLELogisticClassifier(bias_reduction="firth").fit(X, BINARY, weight)
+    with pytest.warns(SeparationWarning, match="class 0"):
         MLELogisticClassifier(class_weight={0: 0.0}).fit(X, BINARY)
+
+
+def test_an_absent_class_stays_improbable_beside_any_offset():
+    offset = 50 * np.random.default_rng(0).standard_normal((N, 3))
+    weight = np.where(THREE == 1, 0.0, 1.0)
+    with pytest.warns(SeparationWarning, match="class 1"):
+        model = MLELogisticClassifier(C=1.0).fit(X, THREE, weight, offset=offset)
+    assert model.predict_proba(X, offset=offset)[:, 1].max() < 1e-12
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.SeparationWarning")
+def test_bagging_may_leave_a_class_without_weight():
+    y = (np.arange(N) < 2).astype(int)
+    bagged = BaggingClassifier(MLELogisticClassifier(C=1.0), n_estimators=20, random_state=0).fit(X, y)
+    theirs = BaggingClassifier(LogisticRegression(tol=1e-10), n_estimators=20, random_state=0).fit(X, y)
+    np.testing.assert_allclose(bagged.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
+
+
+def test_class_weights_that_leave_none_are_refused():
     with pytest.raises(ValueError, match="no class has any"):
         MLELogisticClassifier(class_weight={0: 0.0, 1: 0.0}).fit(X, BINARY)
 

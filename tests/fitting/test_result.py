@@ -111,11 +111,12 @@ def test_a_stopped_fit_raises_no_alarm_about_existence():
     assert result.warnings == ()
 
 
-def test_one_class_is_refused():
+def test_one_class_is_certain():
     X = rng.standard_normal((20, 2))
     for likelihood, y in ((Bernoulli(), np.ones(20)), (Categorical(3), np.full(20, 2))):
-        with pytest.raises(ValueError, match=r"one class only \(class '?\w+'?\), but a classifier needs at least two"):
-            fit(likelihood, X, y)
+        result = fit(likelihood, X, y)
+        assert [type(warning) for warning in result.warnings] == [SeparationWarning]
+        assert not result.coefficients[:, :-1].any() and result.n_parameters == 0 and 0 < result.gap < 1e-11
 
 
 @pytest.mark.parametrize("soft", [False, True])
