@@ -218,8 +218,8 @@ def weights_of_classes(
     """
     if len(classes) < 2:
         raise ValueError(
-            f"y must have at least 2 classes, but it has one class only: {classes.tolist()[0]!r}. A class may have rows of "
-            "weight zero alone; then it keeps a probability near zero."
+            f"y must have at least 2 classes, but it has one class only: {classes.tolist()[0]!r}. A class may have "
+            "rows of weight zero alone; then it keeps a probability near zero."
         )
     per_class = class_weights(class_weight, classes, mass)
     if not ((mass if per_class is None else mass * per_class) > 0).any():
