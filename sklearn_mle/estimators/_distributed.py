@@ -16,7 +16,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle.estimators._labels import codes_of, encode_labels, read_soft_labels, weighted_rows
-from sklearn_mle.estimators._validation import MATRIX, check_offset
+from sklearn_mle.estimators._validation import MATRIX, check_offset, refuse_no_columns
 from sklearn_mle.fitting import RawRows
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
@@ -34,11 +34,12 @@ __all__ = ["LabelsOf", "ProbabilitiesOf", "RealOf", "Survey", "features_of"]
 Array = NDArray[Any]
 
 
-def features_of(estimator: Any, X: Any) -> dict[str, Any]:
+def features_of(estimator: Any, X: Any, offset: Any) -> dict[str, Any]:
     """Return ``n_features_in_`` and, where X has names, ``feature_names_in_``, as a fit in memory learns them."""
     draft = copy.copy(estimator)
     with naming("X"):
-        validate_data(draft, one_row_like(X), **MATRIX)
+        validate_data(draft, one_row_like(X), **MATRIX, ensure_min_features=0)
+    refuse_no_columns(estimator, X, offset)
     learned = vars(draft)
     return {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
 

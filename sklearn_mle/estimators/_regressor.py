@@ -135,7 +135,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
                 "y of counts in two columns must be in memory. Of a Dask y pass the fractions of successes, and the "
                 "numbers of trials as sample_weight."
             )
-        attributes = features_of(self, X)
+        attributes = features_of(self, X, offset)
         survey = Survey(RealOf(likelihood), X, y, sample_weight, offset)
         rows = survey.rows(RealOf(likelihood), likelihood.n_predictors)
         _refuse_fewer(rows.data.n_rows, least)

@@ -25,6 +25,7 @@ __all__ = [
     "check_probability_levels",
     "check_real_target",
     "check_sample_weight",
+    "refuse_no_columns",
     "refuse_not_finite",
     "validate_features",
     "validate_training",
@@ -61,11 +62,7 @@ def validate_training(
         attributes = {"n_features_in_": X.shape[1]}
     else:
         X, attributes = _learn(estimator, _plain_without_columns(X), least_samples)
-        if offset is None and X.shape[1] == 0:
-            raise ValueError(
-                f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
-                f"{type(estimator).__name__}. For a model without columns give an offset too (offset=0.0 adds nothing)."
-            )
+        refuse_no_columns(estimator, X, offset)
     y = in_memory(y)
     # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's time
     # in this room.
@@ -101,6 +98,15 @@ def _learn(estimator: Any, X: Any, least_samples: int) -> tuple[Any, dict[str, A
         X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite, ensure_min_features=0)
     learned = vars(draft)
     return X, {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
+
+
+def refuse_no_columns(estimator: Any, X: Any, offset: Any) -> None:
+    """Raise scikit-learn's error for an X without columns and without an offset beside it."""
+    if offset is None and X.shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
+            f"{type(estimator).__name__}. For a model without columns give an offset too (offset=0.0 adds nothing)."
+        )
 
 
 def _plain_without_columns(X: Any) -> Any:

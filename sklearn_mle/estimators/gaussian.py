@@ -28,7 +28,8 @@ class GaussianMLERegressor(BaseMLERegressor):
     scale : {"constant", "log_linear"} or float, default="constant"
         One estimated scale; log scale linear in X; or the known scale, a positive number.
     fit_intercept : bool, default=True
-        Whether the location has an intercept. The scale always has one.
+        Whether the location has an intercept. The scale always has one; where it is log-linear, a constant column of X
+        adds nothing to it: its coefficient there is 0, with a standard error of nan.
     solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
         How to minimize; ``"auto"`` chooses by the size of the problem.
     tol : float, default=1e-8

@@ -249,7 +249,7 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         )
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
-        attributes = features_of(self, X)
+        attributes = features_of(self, X, offset)
         with naming("y"):
             soft, columns = is_soft(y), column_labels(y)
         target: LabelsOf | ProbabilitiesOf

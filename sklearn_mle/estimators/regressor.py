@@ -40,7 +40,8 @@ class MLERegressor(BaseMLERegressor):
         How the likelihood's second parameter is modelled: one estimated number; its logarithm linear in X; or known, a
         positive number. Likelihoods that have none (poisson, binomial) refuse anything but the default.
     fit_intercept : bool, default=True
-        Whether the location has an intercept. The second parameter always has one.
+        Whether the location has an intercept. The second parameter always has one; where it is log-linear, a constant
+        column of X adds nothing to it: its coefficient there is 0, with a standard error of nan.
     solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
         How to minimize; ``"auto"`` chooses by the size of the problem. ``"laplace"`` and ``"asymmetric_laplace"`` are
         not smooth: an exact interior-point method fits them, and any other value is refused.

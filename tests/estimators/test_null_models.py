@@ -140,3 +140,17 @@ def test_exposures_of_zero():
     model = MLERegressor("poisson").fit(X, y, sample_weight=weight, offset=offset)
     for call in (model.deviance, model.d2_score):
         assert np.isfinite(call(X, y, weight, offset))
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gamma", "poisson", "negative_binomial"])
+def test_partitions_without_columns(name):
+    da = pytest.importorskip("dask.array")
+    y = DATA[name][1]
+    X, parts = da.zeros((N, 0), chunks=(50, 0)), da.from_array(y, chunks=50)
+    model = MLERegressor(name).fit(X, parts, offset=0.0)
+    assert model.intercept_ == pytest.approx(MLERegressor(name).fit(EMPTY, y, offset=0.0).intercept_, rel=1e-9)
+    assert model.log_likelihood(X, parts, offset=0.0) == pytest.approx(model.log_likelihood_, rel=1e-12)
+    mean = model.intercept_ if name == "gaussian" else np.exp(model.intercept_)
+    np.testing.assert_allclose(model.predict(X, offset=0.0).compute(), mean, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"0 feature\(s\) \(shape=\(200, 0\)\).*offset=0\.0"):
+        MLERegressor(name).fit(X, parts)
