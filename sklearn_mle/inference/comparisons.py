@@ -14,7 +14,8 @@ from sklearn.utils import check_array
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.infer import infer
-from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.inference.nesting import refuse_unless_nested
 from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator, with_scale
@@ -80,7 +81,9 @@ def likelihood_ratio_test(
     Raises
     ------
     ValueError
-        If the larger model has no more parameters, fits worse, or a fit was penalized.
+        If the larger model has no more parameters, fits worse, or does not contain the smaller: another likelihood, or
+        columns of the smaller that are no combinations of the larger's (checked on the data, whatever their names). If
+        a fit was penalized.
 
     References
     ----------
@@ -110,8 +113,8 @@ def likelihood_ratio_test(
     if both:
         return penalized_ratio(smaller, larger, of_each, y, sample_weight, offset)
     with single_threaded_blas, np.errstate(all="ignore"):
-        small = _at_estimate("smaller", smaller, of_each[0], y, sample_weight, offset)
-        large = _at_estimate("larger", larger, of_each[1], y, sample_weight, offset)
+        small, of_small = _at_estimate("smaller", smaller, of_each[0], y, sample_weight, offset)
+        large, of_large = _at_estimate("larger", larger, of_each[1], y, sample_weight, offset)
         meanings = [at.model.weight_type for at in (small, large)]
         if sample_weight is not None and meanings[0] != meanings[1]:
             raise ValueError(
@@ -132,11 +135,12 @@ def likelihood_ratio_test(
             f"smaller has {small.likelihood!r} and larger {large.likelihood!r}: they are not nested. Compare them by "
             "AIC, or by the log-likelihood of rows left out."
         )
+    refuse_unless_nested(small.model, large.model, of_small.X, of_large.X, of_large.sample_weight)
     statistic = 2 * (high - low)
     if statistic < -2 * _SHORT:
         raise ValueError(
-            f"larger has a log-likelihood of {high:.6g}, below that of smaller, {low:.6g}: the models are not nested, "
-            "a fit has not converged, or X, y, sample_weight and offset are not those of the fits."
+            f"larger has a log-likelihood of {high:.6g}, below that of smaller, {low:.6g}: a fit has not converged, or "
+            "X, y, sample_weight and offset are not those of the fits."
         )
     statistic = max(statistic, 0.0)
     if not boundary:
@@ -166,7 +170,9 @@ def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:
     return False if repr(smaller) == repr(larger) else None
 
 
-def _at_estimate(name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> AtEstimate:
+def _at_estimate(
+    name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
+) -> tuple[AtEstimate, ReadData]:
     with naming(name):
         inside, X, names = open_up(estimator, own_columns(estimator, X))
         model = read_estimator(inside, feature_names=names)
@@ -174,7 +180,7 @@ def _at_estimate(name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, 
     data = model.read(X, y, sample_weight, offset)
     at = AtEstimate.of(with_scale(model, data), data)
     refuse_other_data(at)
-    return at
+    return at, data
 
 
 def _refuse_penalized(model: FittedModel) -> None:
