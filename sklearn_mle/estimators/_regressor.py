@@ -188,11 +188,16 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
     def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
         if self._degenerate:
             raise ValueError(
-                f"The fit was perfect: scale_ is {self.scale_:g}, so y given X has no density. predict, "
+                f"The fit was perfect: {self._vanished()}, so y given X has no density. predict, "
                 "predict_quantile and predict_interval (of zero width) work; a density needs noise and more rows than "
                 "columns, or a known scale."
             )
         return self._eta(X, offset)
+
+    def _vanished(self) -> str:
+        """Return which attribute says that there is no noise; a log-linear fit of as many rows has no constant one."""
+        name = "scale_" if hasattr(self, "scale_") else "scale_intercept_"
+        return f"{name} is {getattr(self, name):g}"
 
     def _mean(self, eta: Array) -> Array:
         """Return the mean of each row; the location where there is no mean."""

@@ -25,7 +25,8 @@ def preconditioner(objective: PenalizedNLL, theta: Array) -> Factor:
     """Return a factor near that of the Hessian at theta, at a cost far below forming it."""
     predictors = objective.predictors
     p = predictors.n_columns
-    if predictors.contrast is not None and 0 < p <= _MOST_COLUMNS and fits(p + 1, p + 1):
+    with_columns = predictors.contrast is not None and predictors.used[0, :p].any()
+    if with_columns and p <= _MOST_COLUMNS and fits(p + 1, p + 1):
         return _kronecker(objective, theta)
     return _diagonal(objective, theta)
 

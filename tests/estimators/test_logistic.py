@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_mle import MLELogisticClassifier
-from sklearn_mle.exceptions import SeparationError, SeparationWarning
+from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationError, SeparationWarning
 
 rng = np.random.default_rng(0)
 N, P = 120, 3
@@ -418,3 +418,12 @@ def test_lengths_must_agree(method):
     for y in (BINARY[:-1], soft_labels(2)[:-1]):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             getattr(model, method)(X, y)
+
+
+def test_many_classes_of_a_constant_column():
+    """The frequencies are the answer: 150 classes of two rows each."""
+    y = np.arange(300) % 150
+    with pytest.warns(RankDeficiencyWarning):
+        model = MLELogisticClassifier().fit(np.ones((300, 1)), y)
+    np.testing.assert_allclose(model.predict_proba([[1.0]]), np.full((1, 150), 1 / 150), rtol=1e-12)
+    assert model.log_likelihood_ == pytest.approx(-300 * np.log(150), rel=1e-14)

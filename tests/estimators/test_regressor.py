@@ -531,3 +531,21 @@ def test_a_name_has_no_parameters_to_be_set():
         GridSearchCV(model, {"likelihood__df": [3, 5]}).fit(*DATA["student_t"])
     assert model.set_params(likelihood=StudentT(), likelihood__df=3).likelihood.df == 3
     assert model.set_params(likelihood__df=5).likelihood.df == 5
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gamma", "student_t", "beta"])
+def test_a_perfect_log_linear_fit_of_as_many_columns_as_rows(name):
+    """It has no constant scale, so the error names what says that there is no noise."""
+    location = np.array([0.5, 1.5])
+    y = {"gamma": np.exp(location), "beta": 1 / (1 + np.exp(-location))}.get(name, location)
+    X = np.array([[1.0, 0.0], [0.0, 1.0]])
+    with pytest.warns(UserWarning):
+        model = MLERegressor(name, scale="log_linear").fit(X, y)
+    assert not hasattr(model, "scale_")
+    told = f"scale_intercept_ is {model.scale_intercept_:g}, so y given X has no density"
+    with pytest.raises(ValueError, match=told):
+        model.log_likelihood(X, y)
+    for call in (model.predict_distribution, model.sample):
+        with pytest.raises(ValueError, match=told):
+            call(X)
+    np.testing.assert_allclose(model.predict(X), y, rtol=1e-9)
