@@ -5,7 +5,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GaussianPrior", "NoPenalty", "NoiseRelativePrior", "Penalty", "ShiftedPenalty", "SumOfPenalties"]
+__all__ = [
+    "GaussianPrior",
+    "NoPenalty",
+    "NoiseRelativePrior",
+    "Penalty",
+    "QuadraticForm",
+    "ShiftedPenalty",
+    "SumOfPenalties",
+]
 
 Array = NDArray[Any]
 
@@ -73,6 +81,35 @@ class GaussianPrior:
 
     def root(self, theta: Array) -> Array:
         return np.diag(np.sqrt(self.precision))
+
+
+class QuadraticForm:
+    r"""Half of :math:`\lVert R \theta \rVert^2`: curvature along some directions.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (k, size)
+        The matrix R.
+    """
+
+    convex = True
+
+    def __init__(self, rows: Array) -> None:
+        self.rows = rows
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        along = self.rows @ theta
+        return 0.5 * float(along @ along), self.rows.T @ along
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        matrix += self.rows.T @ self.rows
+        return matrix
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        return self.rows.T @ (self.rows @ vector)
+
+    def root(self, theta: Array) -> Array:
+        return self.rows
 
 
 class NoiseRelativePrior:

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, SumOfPenalties
+from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, QuadraticForm, SumOfPenalties
 
 rng = np.random.default_rng(0)
 SIZE = 6
 PRECISION = np.array([0.5, 2.0, 0.0, 7.0, 0.0, 0.0])
 LOG_SCALE = np.array([0.0, 0.0, 0.0, 0.0, 0.3, 1.0])
 THETA = rng.standard_normal(SIZE)
+FORM = rng.standard_normal((2, SIZE))
 
 
 def gaussian(theta):
@@ -24,6 +25,7 @@ MEMBERS = {
     "none": (NoPenalty(), lambda theta: 0 * theta.sum()),
     "gaussian": (GaussianPrior(PRECISION), gaussian),
     "noise relative": (NoiseRelativePrior(PRECISION, LOG_SCALE), noise_relative),
+    "quadratic form": (QuadraticForm(FORM), lambda theta: 0.5 * ((FORM @ theta) ** 2).sum()),
     "sum": (
         SumOfPenalties(NoiseRelativePrior(PRECISION, LOG_SCALE), 0.3, GaussianPrior(np.ones(SIZE))),
         lambda theta: 0.3 * noise_relative(theta) + 0.5 * (theta**2).sum(),

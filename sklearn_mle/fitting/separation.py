@@ -22,6 +22,7 @@ __all__ = [
     "LimitingModel",
     "limiting_model",
     "limits_in_words",
+    "separation_in_words",
     "separation_warning",
     "undecided_warning",
 ]
@@ -133,11 +134,17 @@ def separation_warning(
     objective: PenalizedNLL, recession: Recession, prepared: Prepared, class_names: Any, remedies: str
 ) -> SeparationWarning:
     """Return the warning that names columns and directions."""
+    what = separation_in_words(objective, recession, prepared, class_names)
+    return SeparationWarning(f"{what} {_REMEDY} {remedies}")
+
+
+def separation_in_words(objective: PenalizedNLL, recession: Recession, prepared: Prepared, class_names: Any) -> str:
+    """Return a sentence that names columns and directions."""
     moves = limits_in_words(objective.predictors.matrix(recession.direction), prepared.name, class_names)
     kind = "complete" if recession.complete else "quasi-complete"
-    return SeparationWarning(
+    return (
         f"The data are separated ({kind} separation), so no finite maximum likelihood estimate exists: the likelihood "
-        f"rises for ever as coefficients go to infinity together, {moves}. {_REMEDY} {remedies}"
+        f"rises for ever as coefficients go to infinity together, {moves}."
     )
 
 

@@ -47,6 +47,8 @@ class AtEstimate:
         Predictors that are held: constants on the boundary of their range, or all but the location.
     copies : ndarray of shape (n,)
         How many observations a row stands for: its weight, if that is a frequency, else one.
+    unseen : ndarray of shape (size, k) or None
+        Changes of theta along which no finite maximum exists, where that was found here (``limit``): orthonormal.
     """
 
     model: FittedModel
@@ -55,6 +57,7 @@ class AtEstimate:
     identifications: tuple[Identification | None, ...]
     fixed: tuple[int, ...]
     copies: Array
+    unseen: Array | None = None
 
     @classmethod
     def of(cls, model: FittedModel, data: ReadData, *, location_only: bool = False) -> "AtEstimate":
@@ -139,18 +142,23 @@ class AtEstimate:
         """Return the unpenalized objective in which everything but the first predictor is held."""
         active = [None if each is None else each.active for each in self.identifications]
         predictors = self.model.predictors(active, tuple(range(1, len(self.model.terms))))
-        return PenalizedNLL(self.likelihood, predictors, self.objective.data, NoPenalty())
+        penalty = NoPenalty() if self.unseen is None else self.objective.penalty
+        return PenalizedNLL(self.likelihood, predictors, self.objective.data, penalty)
 
     def curvature(self, factor: Factor, unit: float) -> Curvature:
         """Return what maps a factor in theta to the covariance of the coefficients."""
         kept = self.model.kept
+        divergent = None if kept is None or kept.curvature is None else kept.curvature.divergent
+        if self.unseen is not None:
+            matrices = [self.predictors.matrix(vector) for vector in self.unseen.T]
+            divergent = np.stack([self.prepared.columns.to_original(matrix) for matrix in matrices])
         return Curvature(
             factor,
             self.predictors,
             self.prepared.columns,
             unit,
             self.identifications if any(each is not None for each in self.identifications) else None,
-            None if kept is None or kept.curvature is None else kept.curvature.divergent,
+            divergent,
         )
 
 

@@ -78,7 +78,10 @@ def covariance_of(
     if kind in ("hessian", "expected"):
         return at.curvature(factor, unit), factor
     if kind == "opg":
-        return at.curvature(_factor_of(_meat(at, None), "opg"), 1.0), factor
+        meat = _meat(at, None)
+        if at.unseen is not None:
+            meat = at.objective.penalty.add_hessian(meat, at.theta)
+        return at.curvature(_factor_of(meat, "opg"), 1.0), factor
     if kind == "kernel":
         meat = _model_meat(at)
     elif kind == "cluster":

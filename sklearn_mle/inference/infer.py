@@ -12,6 +12,7 @@ from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.covariance import covariance_of, present_groups
 from sklearn_mle.inference.dispersion import with_dispersion
 from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted
+from sklearn_mle.inference.limit import at_the_limit
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.optimality import WORTH_A_WORD, gap_of
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
@@ -119,6 +120,10 @@ def infer(
     -----
     ConvergenceWarning
         If the estimate is more than 0.005 nats below the maximum for these data.
+    SeparationWarning
+        If no finite maximum exists for the data of a scikit-learn estimator: what diverges has no standard error (nan),
+        the rest is that of the limiting model, in which the separated rows are certain. Our own estimators say it in
+        ``fit``.
 
     References
     ----------
@@ -173,8 +178,9 @@ def infer(
         model = with_dispersion(with_scale(model, data), data, weight_type)
         at = AtEstimate.of(model, data, location_only=dispersion is not None)
         codes = None if codes is None else present_groups(at, codes)
-        curvature, judge = covariance_of(at, kind, groups=codes, bread=bread, small_sample=small_sample)
-        gap = gap_of(at, judge, curvature.divergent is not None)
+        limit = at_the_limit(at)
+        curvature, judge = covariance_of(limit, kind, groups=codes, bread=bread, small_sample=small_sample)
+        gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
         size = small_sample_of(at, kind, small_sample, dispersion, codes)
         trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
         log_likelihood = -at.objective.nll(at.theta) * at.prepared.unit
@@ -186,7 +192,7 @@ def infer(
             covariance=f"{kind} (posterior)" if penalized == "laplace" else kind,
             log_likelihood=log_likelihood,
             gap=gap,
-            converged=not gap > WORTH_A_WORD if kept is None else kept.converged,
+            converged=gap <= WORTH_A_WORD and limit.unseen is None if kept is None else kept.converged,
             weight_type=weight_type,
             criteria=trusted,
         )
