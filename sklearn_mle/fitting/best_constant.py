@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn_mle.fitting.result import FitOptions
 from sklearn_mle.fitting.solve import solve
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.linear_predictors import LinearPredictors, Terms
 from sklearn_mle.numerics.threads import single_threaded_blas
 from sklearn_mle.objective import PenalizedNLL
@@ -53,7 +54,7 @@ def best_constant(
     predictors = LinearPredictors(0, [Terms(), *[Terms(False, False)] * (len(eta) - 1)])
     rows = DenseRows(np.zeros((n, 0)), np.zeros(0), np.ones(0))
     objective = PenalizedNLL(likelihood, predictors, RowBlocks(rows, y, weight, eta, len(eta)), NoPenalty())
-    start = likelihood.start(y, weight)[:1] - float(np.average(eta[0], weights=weight))
+    start = likelihood.start(y, weight)[:1] - weighted_quantile(eta[0], weight, 0.5)
     with single_threaded_blas:
         found = solve(objective, start, FitOptions(), null_value=np.inf)
     eta[0] += found.theta[0]

@@ -47,3 +47,12 @@ def test_the_mean_and_the_median():
     eta = best_constant(Gamma(), np.array([0.0, 2.0]), AMOUNT, sample_weight=WEIGHT)
     np.testing.assert_allclose(eta[0], np.log(weight @ AMOUNT), rtol=1e-12)
     np.testing.assert_array_equal(best_constant(Laplace(), np.zeros(2), REAL)[0], np.median(REAL))
+
+
+@pytest.mark.parametrize("size", [-1e4, -1e8])
+def test_one_row_far_away_does_not_mislead(size):
+    """A count of zero beside no exposure to speak of says nothing of the rate of the others."""
+    y, offset = np.floor(AMOUNT), np.zeros(N)
+    y[0], offset[0] = 0, size
+    eta = best_constant(Poisson(), np.zeros(1), y, offset=offset)
+    np.testing.assert_allclose(eta[0, 1:], np.log(y[1:].mean()), rtol=1e-12)
