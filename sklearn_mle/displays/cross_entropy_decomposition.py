@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn_mle.displays._style import GREEN, GREY, VERMILION, Unit, axes_for, check_name, confidence_factor, wrapped
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics.decomposition import CrossEntropyDecomposition, cross_entropy_decomposition
+from sklearn_mle.numerics.frames import column_order
 
 __all__ = ["CrossEntropyDecompositionDisplay"]
 
@@ -122,6 +123,7 @@ class CrossEntropyDecompositionDisplay:
         """
         final, opened = open_up(estimator, X)
         response = class_response(final, opened, offset)
+        column_order(y, response.labels.tolist(), "y")  # refused where a frame of soft labels names other classes
         return cls.from_predictions(
             y,
             response.values,

@@ -172,12 +172,15 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
     )
 
 
-def log_densities(distribution: Any, y: NDArray[np.float64], estimator: Any) -> tuple[NDArray[np.float64], Any]:
+def log_densities(
+    distribution: Any, y: NDArray[np.float64], estimator: Any, whole: bool | None = None
+) -> tuple[NDArray[np.float64], Any]:
     """Log-likelihood in nats of each outcome y (n,), and whether (n,) it is the logarithm of a probability.
 
     Logarithms of a probability and of a density are in different units, and their difference means nothing. So whole
     numbers are given their probability by every distribution, and other numbers their density: y alone decides. Only
-    the atom of a distribution that is continuous otherwise has a probability beside densities.
+    the atom of a distribution that is continuous otherwise has a probability beside densities. ``whole`` says it of
+    outcomes of which y is a part.
 
     Raises
     ------
@@ -185,8 +188,8 @@ def log_densities(distribution: Any, y: NDArray[np.float64], estimator: Any) -> 
         If numbers that are not whole are judged by a mass function, which gives them no density.
     """
     rows = RowDistributions(distribution)
-    whole = are_whole(y)
-    if rows.is_discrete and not whole:
+    whole = are_whole(y) if whole is None else whole
+    if rows.is_discrete and not are_whole(y):
         raise ValueError(_no_density(estimator, y, rows))
     if rows.is_discrete or not whole:
         logs = rows.log_density(y)

@@ -29,9 +29,10 @@ from sklearn_mle.metrics._responses import (
     open_up,
     own_total,
 )
+from sklearn_mle.metrics._unit_cells import are_whole
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
 from sklearn_mle.numerics.offsets import offset_of_present
-from sklearn_mle.numerics.partitions import is_dask
+from sklearn_mle.numerics.partitions import Partitions, is_dask
 from sklearn_mle.numerics.real_numbers import refuse_masked
 
 
@@ -125,15 +126,19 @@ class ProbabilisticScorer(_BaseScorer):
             raise ValueError(
                 f"X is Dask's, and {self!r} is no mean over rows: it needs them in memory (X.compute(), or a part)."
             )
-        rows = _OfBlock(self, estimator)
+        rows = _OfBlock(self, estimator, self._known_of(y_true))
         return mean_over_partitions(self._name, rows, X=X, y_true=y_true, offset=offset, sample_weight=sample_weight)
 
-    def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None) -> RowScores:
+    def _known_of(self, y_true: Any) -> dict[str, Any]:
+        """Give what must be known of all of Dask's outcomes to score a block of them: keywords of ``_row_scores``."""
+        return {}
+
+    def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None, **known: Any) -> RowScores:
         """Score each row by itself; the weighted mean of the rows is what calling the scorer gives."""
         if self._row_func is None:
             raise ValueError(f"{self!r} has no scores of single rows: it is not a mean over rows.")
         estimator, X = open_up(estimator, X)
-        return self._row_scores_opened(estimator, X, y_true, offset)
+        return self._row_scores_opened(estimator, X, y_true, offset, **known)
 
     def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
         assert self._row_func is not None
@@ -193,9 +198,10 @@ class _OfBlock:
 
     scorer: ProbabilisticScorer
     estimator: Any
+    known: dict[str, Any]
 
     def __call__(self, X: Any, y_true: Any, offset: Any = None) -> NDArray[np.float64]:
-        return self.scorer._row_scores(self.estimator, X, y_true, offset).values
+        return self.scorer._row_scores(self.estimator, X, y_true, offset, **self.known).values
 
 
 class DistributionScorer(ProbabilisticScorer):
@@ -228,13 +234,26 @@ class LogLikelihoodScorer(ProbabilisticScorer):
             return super()._score_opened(estimator, X, y_true, sample_weight, offset)
         return _mean_log_density(estimator, X, y_true, sample_weight, offset)
 
-    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
+    def _known_of(self, y_true: Any) -> dict[str, Any]:
+        # A block of whole numbers alone is scored by densities where other blocks hold other numbers.
+        dtype = getattr(y_true, "dtype", None)
+        if getattr(dtype, "kind", "") != "f" or not is_dask(y_true):
+            return {}
+        return {"whole": all(Partitions.of(y_true=y_true).gather(_are_whole, "mle-whole-numbers"))}
+
+    def _row_scores_opened(
+        self, estimator: Any, X: Any, y_true: Any, offset: Any, whole: bool | None = None
+    ) -> RowScores:
         if gives_classes(estimator):
             return super()._row_scores_opened(estimator, X, y_true, offset)
         y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
-        logs, is_mass = log_densities(distribution, y, estimator)
+        logs, is_mass = log_densities(distribution, y, estimator, whole)
         _refuse_nan(logs, estimator)
         return RowScores(logs, is_mass)
+
+
+def _are_whole(y_true: Any) -> bool:
+    return are_whole(np.asarray(y_true))
 
 
 def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:

@@ -230,4 +230,20 @@ class TestPIT:
 def test_frames_are_fine():
     X = pd.DataFrame(X_TWO)
     model = GaussianNB().fit(X, Y_TWO)
-    ReliabilityDisplay.from_estimator(model, X, pd.Series(Y_TWO), n_resamples=2)
+    display = ReliabilityDisplay.from_estimator(model, X, pd.Series(Y_TWO), n_resamples=2)
+    same = ReliabilityDisplay.from_estimator(GaussianNB().fit(X_TWO, Y_TWO), X_TWO, Y_TWO, n_resamples=2)
+    np.testing.assert_array_equal(display.recalibrated, same.recalibrated)
+    assert display.divergence == pytest.approx(same.divergence, rel=1e-12) and same.divergence > 0
+
+
+def test_soft_labels_of_a_frame_are_found_by_name():
+    labels = np.array(["no", "yes"])[Y_TWO]
+    model = GaussianNB().fit(X_TWO, labels)
+    soft = pd.DataFrame({"yes": 1.0 * Y_TWO, "no": 1.0 - Y_TWO})
+    for y in (labels, soft, soft[["no", "yes"]]):
+        display = CrossEntropyDecompositionDisplay.from_estimator(model, X_TWO, y)
+        assert next(iter(display.decompositions.values())).total == pytest.approx(
+            cross_entropy_decomposition(labels, model.predict_proba(X_TWO)).total, rel=1e-6
+        )
+    with pytest.raises(ValueError, match=r"y has the columns \['a', 'b'\], but the classes are \['no', 'yes'\]"):
+        CrossEntropyDecompositionDisplay.from_estimator(model, X_TWO, soft.set_axis(["a", "b"], axis=1))

@@ -224,5 +224,10 @@ def test_warnings_name_features_and_point_at_the_call():
     assert caught[0].filename == __file__
 
 
-def test_verbose_prints_progress_at_most():
-    MLELogisticClassifier(verbose=1).fit(X, BINARY)
+def test_verbose_prints_a_line_an_iteration_and_how_the_fit_ended(capsys):
+    model = MLELogisticClassifier(verbose=1).fit(X, BINARY)
+    *iterations, end = capsys.readouterr().out.splitlines()
+    assert iterations == [f"iteration {k + 1}" for k in range(model.n_iter_[0])]
+    assert end.startswith("converged") and end.endswith(f"{model.n_passes_} passes, gap {model.gap_:.2g} nats")
+    MLELogisticClassifier().fit(X, BINARY)
+    assert capsys.readouterr().out == ""

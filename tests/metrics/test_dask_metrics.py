@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import BayesianRidge, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -185,3 +186,18 @@ def test_scores_that_are_no_mean_over_rows_say_so():
     for scorer in (get_scorer("information_gain"), make_probabilistic_scorer(cross_entropy, greater_is_better=False)):
         with pytest.raises(ValueError, match="is no mean over rows"):
             scorer(model, in_dask(X), in_dask(TWO))
+
+
+def test_a_block_of_whole_numbers_alone_is_scored_as_all_of_them_are():
+    """Zeros that fill a partition, amounts in the others: the atom's probability, not that of what rounds to it."""
+    y = np.where(np.arange(N) < 10, 0.0, np.abs(X[:, 0]) + 0.1)
+    tweedie = MLERegressor("tweedie").fit(X, y)
+    expected = log_likelihood_scorer(tweedie, X, y)
+    assert log_likelihood_scorer(tweedie, in_dask(X), in_dask(y)) == pytest.approx(expected, rel=1e-12)
+    counts = np.floor(5 * y)
+    gaussian = MLERegressor("gaussian").fit(X, counts)
+    expected = log_likelihood_scorer(gaussian, X, counts)
+    assert log_likelihood_scorer(gaussian, in_dask(X), in_dask(counts)) == pytest.approx(expected, rel=1e-12)
+    mean, scale = gaussian.predict(X), gaussian.scale_
+    cells = stats.norm.cdf(counts + 0.5, mean, scale) - stats.norm.cdf(counts - 0.5, mean, scale)
+    assert expected == pytest.approx(np.log(cells).mean(), rel=1e-10)
