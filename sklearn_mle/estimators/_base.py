@@ -44,6 +44,8 @@ __all__ = ["BaseMLE"]
 Array = NDArray[np.float64]
 
 _MOST_BITS = 1000
+# Sums of weights in another order differ by rounding.
+_OF_SUMS = 1e-9
 
 
 class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
@@ -310,11 +312,27 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         )
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
-        """Return the data of the fit, read once more."""
+        """Return the data of the fit, read once more.
+
+        Raises
+        ------
+        ValueError
+            If the number of observations is not that of the fit.
+        """
         X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
         y, of_class = self._read_training_target(y)
         check_consistent_length(X, y)
-        return ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
+        data = ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
+        kept, n_obs = self._fitted.kept, data.n_obs(self._fitted.weight_type)
+        if kept is not None and not math.isclose(kept.n_obs, n_obs, rel_tol=_OF_SUMS):
+            remedy = "pass the X and y of the fit, all of their rows and no others"
+            if data.sample_weight is None:
+                remedy = f"if it was weighted, pass its sample_weight; else {remedy}"
+            raise ValueError(
+                f"X, y and sample_weight are not those of the fit, which had {kept.n_obs:g} observations (n_obs_); "
+                f"these have {n_obs:g}: {remedy}."
+            )
+        return data
 
     def _read_training_target(self, y: Any) -> tuple[NDArray[Any], Array | None]:
         """Return y as the likelihood reads it, and what class weights multiply the rows' weights by."""

@@ -125,7 +125,14 @@ class RegressorInferenceMixin:
         """
         return infer(self, small_sample=small_sample).standard_errors
 
-    def summary(self, confidence_level: float = 0.95, small_sample: bool = True) -> Summary:
+    def summary(
+        self,
+        confidence_level: float = 0.95,
+        small_sample: bool = True,
+        *,
+        odds_ratios: bool = False,
+        rate_ratios: bool = False,
+    ) -> Summary:
         """Return the table of the parameters: estimates, standard errors, tests, intervals; and a header.
 
         Parameters
@@ -135,6 +142,10 @@ class RegressorInferenceMixin:
         small_sample : bool, default=True
             For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
             is the maximum likelihood scale and the normal distribution; other models know only these.
+        odds_ratios, rate_ratios : bool, default=False
+            Whether to exponentiate estimates and intervals: odds ratios of the binomial likelihood, ratios of means
+            where the location is the logarithm of the mean (poisson, negative_binomial, gamma, inverse_gaussian,
+            tweedie).
 
         Returns
         -------
@@ -150,7 +161,7 @@ class RegressorInferenceMixin:
         --------
         sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
         """
-        return infer(self, small_sample=small_sample).summary(confidence_level)
+        return infer(self, small_sample=small_sample).summary(confidence_level, odds_ratios, rate_ratios)
 
 
 class ClassifierInferenceMixin:

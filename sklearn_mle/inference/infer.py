@@ -168,14 +168,14 @@ def infer(
     if y is None:
         raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")
     data = model.read(X, y, sample_weight, offset)
-    weight_type = weight_type or model.weight_type
+    model, weight_type = with_scale(model, data), weight_type or model.weight_type
     kind = covariance_meant(model, covariance, weight_type, penalized, dispersion)
     check_bread(model, kind, bread)
     codes = group_codes(groups, kind, len(data.y))
     if np.isneginf(model.coefficients).any() and isinstance(model.likelihood, Gaussian):
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
     with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
-        model = with_dispersion(with_scale(model, data), data, weight_type)
+        model = with_dispersion(model, data, weight_type)
         at = AtEstimate.of(model, data, location_only=dispersion is not None)
         codes = None if codes is None else present_groups(at, codes)
         limit = at_the_limit(at)

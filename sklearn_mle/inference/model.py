@@ -55,6 +55,12 @@ class ReadData:
     class_weight: Array | None
     offset: Array | None
 
+    def n_obs(self, weight_type: str) -> float:
+        """Return the number of observations, as a fit counts them: copies, or rows of positive weight."""
+        weight = np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
+        weight = weight if self.class_weight is None else weight * self.class_weight
+        return float(weight.sum() if weight_type == "frequency" else np.count_nonzero(weight))
+
 
 @dataclass(frozen=True)
 class WhatFitKept:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sklearn_mle.curvature import Curvature
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
+from sklearn_mle.likelihoods import Binomial
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.real_numbers import as_floats
 
@@ -304,7 +306,7 @@ class Inference:
         covariance = self.curvature.covariance(jacobian @ self.combinations)
         return DeltaMethod(value if value.ndim else float(value), covariance, self.df)
 
-    def summary(self, confidence_level: float = 0.95, odds_ratios: bool = False) -> Summary:
+    def summary(self, confidence_level: float = 0.95, odds_ratios: bool = False, rate_ratios: bool = False) -> Summary:
         """Return the table of the parameters: estimate, standard error, z (or t), p of the hypothesis zero, interval.
 
         Parameters
@@ -312,27 +314,27 @@ class Inference:
         confidence_level : float, default=0.95
             Of the intervals, strictly between 0 and 1.
         odds_ratios : bool, default=False
-            Whether estimates and intervals are exponentiated; standard errors are then those of exp(estimate), by the
-            delta method, and z and p still those of the coefficient.
+            For classifiers and the binomial likelihood: whether estimates and intervals are exponentiated; standard
+            errors are then those of exp(estimate), by the delta method, and z and p still those of the coefficient.
+        rate_ratios : bool, default=False
+            The same where the location is the logarithm of the mean (poisson, negative_binomial, gamma,
+            inverse_gaussian, tweedie): factors of the mean. Parameters of other predictors are left out.
 
         Returns
         -------
         Summary
         """
-        with naming("odds_ratios"):
-            odds_ratios = bool(odds_ratios)
-        if odds_ratios and not self.model.is_classifier:
-            raise ValueError("odds_ratios: only a classifier's coefficients are logarithms of odds ratios.")
+        ratio = _ratio(self.model, odds_ratios, rate_ratios)
         estimates, errors = self.estimates, self.standard_errors
         lower, upper = self.confidence_intervals(confidence_level).T
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             statistic = estimates / errors
             p = 2 * stats.t.sf(np.abs(statistic), self.df)
-            if odds_ratios:
+            if ratio is not None:
                 estimates, lower, upper = np.exp(estimates), np.exp(lower), np.exp(upper)
                 errors = estimates * errors
         columns = {
-            "odds ratio" if odds_ratios else "estimate": estimates,
+            ratio or "estimate": estimates,
             "standard error": errors,
             "t" if np.isfinite(self.df) else "z": statistic,
             "p": p,
@@ -342,13 +344,38 @@ class Inference:
         notes = (*self.notes, f"Intervals are Wald's, of confidence level {confidence_level:g}.")
         if np.isnan(errors).any():
             notes = (*notes, "nan: the data do not determine this parameter (dependent columns or separation).")
-        return Summary(self.model.name, self.header, self.parameters, columns, notes)
+        rows = self.parameters
+        if ratio is not None and not self.model.is_classifier:
+            of_location = self.model.entries < self.model.coefficients.shape[1]
+            rows = tuple(name for name, shown in zip(rows, of_location, strict=True) if shown)
+            columns = {name: values[of_location] for name, values in columns.items()}
+        return Summary(self.model.name, self.header, rows, columns, notes)
 
     def __repr__(self) -> str:
         return repr(self.summary())
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+
+def _ratio(model: FittedModel, odds_ratios: Any, rate_ratios: Any) -> str | None:
+    """Return what the exponentials of the coefficients are, where they are asked for."""
+    with naming("odds_ratios"):
+        odds_ratios = bool(odds_ratios)
+    with naming("rate_ratios"):
+        rate_ratios = bool(rate_ratios)
+    location = model.likelihood.predictor_names[0]
+    if odds_ratios and not (model.is_classifier or isinstance(model.likelihood, Binomial)):
+        raise NotSupportedError(
+            "odds_ratios: only a classifier's coefficients, and those of the binomial likelihood, are logarithms of "
+            f"odds ratios; {model.likelihood!r} has others."
+        )
+    if rate_ratios and location != "log_mean":
+        raise NotSupportedError(
+            "rate_ratios: coefficients are logarithms of ratios of means where the location is the logarithm of the "
+            f"mean (poisson, gamma, ...); that of {model.likelihood!r} is {location}."
+        )
+    return "odds ratio" if odds_ratios else "rate ratio" if rate_ratios else None
 
 
 def critical_value(confidence_level: float, df: float) -> float:

@@ -211,7 +211,7 @@ def test_sampling_weights_are_for_sandwiches():
     twice = infer(model.fit(X, BINARY, 7 * PRECISIONS), X, BINARY, sample_weight=7 * PRECISIONS, weight_type="sampling")
     assert_same(twice.covariance, ours.covariance)
     with pytest.raises(ValueError, match="weight_type='sampling' calls for a sandwich"):
-        infer(model, X, BINARY, sample_weight=PRECISIONS, weight_type="sampling", covariance="hessian")
+        infer(model, X, BINARY, sample_weight=7 * PRECISIONS, weight_type="sampling", covariance="hessian")
 
 
 def test_precisions_of_a_known_scale():

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.exceptions import RankDeficiencyWarning
+from sklearn_mle.exceptions import NotSupportedError, RankDeficiencyWarning
 from sklearn_mle.inference import infer, mean_interval, probability_interval
 from sklearn_mle.likelihoods import likelihood_names
 
@@ -289,3 +289,30 @@ def test_many_copies_leave_nothing_uncertain():
     model = MLERegressor("negative_binomial").fit(X, COUNTS, np.full(N, 1e8))
     certain = model.predict_interval(X[:20], include_parameter_uncertainty=True)
     np.testing.assert_array_equal(certain, model.predict_interval(X[:20]))
+
+
+def test_ratios_of_trials_and_of_rates():
+    """exp(cbind(coef(g), confint.default(g))), of these two:
+
+    g <- glm(cbind(c(3, 5, 6, 9), c(7, 5, 4, 1)) ~ x, binomial), x <- 0:3
+    g <- glm(c(1, 3, 1, 4, 9, 2, 17, 8) ~ x, poisson), x <- 0:7
+    """
+    rows, counts = np.arange(4.0)[:, None], np.array([[3.0, 7], [5, 5], [6, 4], [9, 1]])
+    trials = MLERegressor("binomial").fit(rows, counts)
+    found = trials.summary(odds_ratios=True)
+    np.testing.assert_allclose(found["odds ratio"], [0.389367412748, 2.403903109595], rtol=1e-8)
+    np.testing.assert_allclose(found["lower"], [0.124326491429, 1.225714020042], rtol=1e-8)
+    np.testing.assert_allclose(found["upper"], [1.21942620891, 4.71459905478], rtol=1e-8)
+    np.testing.assert_array_equal(found["p"], trials.summary()["p"])
+    rows, y = np.arange(8.0)[:, None], np.array([1.0, 3, 1, 4, 9, 2, 17, 8])
+    rates = MLERegressor("poisson").fit(rows, y)
+    found = rates.summary(rate_ratios=True)
+    np.testing.assert_allclose(found["rate ratio"], [1.62688901160, 1.34026476497], rtol=1e-8)
+    np.testing.assert_allclose(found["lower"], [0.753069649513, 1.159219150449], rtol=1e-8)
+    np.testing.assert_array_equal(infer(rates).summary(rate_ratios=True)["lower"], found["lower"])
+    # The dispersion is no ratio of means.
+    gamma = MLERegressor("gamma").fit(rows, y)
+    assert len(gamma.summary()) == 3 and len(gamma.summary(rate_ratios=True)) == 2
+    for model, ratios in ((rates, "odds_ratios"), (trials, "rate_ratios"), (gamma, "odds_ratios")):
+        with pytest.raises(NotSupportedError, match=ratios):
+            model.summary(**{ratios: True})

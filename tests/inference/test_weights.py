@@ -288,3 +288,27 @@ def test_precisions_of_rows_that_dask_keeps():
         GaussianMLERegressor(weight_type="precision").fit(rows, y, weight)
     counts = MLERegressor("poisson", weight_type="precision").fit(rows, y, weight)
     assert counts.n_obs_ == 50
+
+
+def test_data_of_another_size_are_told_by_their_number_of_observations(cars):
+    for model in (cars, GaussianMLERegressor().fit(X, DIST, WEIGHT)):
+        with pytest.raises(ValueError, match="which had .* observations .*these have 49: .*the X and y of the fit"):
+            infer(model, X[1:], DIST[1:], sample_weight=np.ones(49))
+    # Of precisions the numbers of rows are equal: the distance from the optimum tells.
+    with pytest.raises(ValueError, match="nats below"):
+        infer(cars, X, DIST)
+    for model in (
+        GaussianMLERegressor().fit(X, DIST, WEIGHT),
+        MLERegressor("gamma").fit(X, DIST, WEIGHT),
+        MLELogisticClassifier().fit(X, DIST > 40, WEIGHT),
+        MLELogisticClassifier(class_weight={True: 2.0}).fit(X, DIST > 40, WEIGHT),
+    ):
+        for call in (
+            lambda model: infer(model, X, DIST if hasattr(model, "predict_interval") else DIST > 40),
+            lambda model: profile_interval(model, X, DIST if hasattr(model, "predict_interval") else DIST > 40),
+            lambda model: score_test(model, X, DIST if hasattr(model, "predict_interval") else DIST > 40, SPEED**2),
+        ):
+            if model.get_params().get("class_weight") is not None and call.__code__.co_names[0] != "infer":
+                continue
+            with pytest.raises(ValueError, match="if it was weighted, pass its sample_weight"):
+                call(model)
