@@ -104,7 +104,7 @@ def refuse_no_columns(estimator: Any, X: Any, offset: Any) -> None:
     """Raise scikit-learn's error for an X without columns and without an offset beside it."""
     if offset is None and X.shape[1] == 0:
         raise ValueError(
-            f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
+            f"X: Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
             f"{type(estimator).__name__}. For a model without columns give an offset too (offset=0.0 adds nothing)."
         )
 
