@@ -29,6 +29,9 @@ from sklearn_mle.row_blocks import DenseRows, SparseRows
 
 __all__ = ["LinearPredictors", "Terms", "add_offset", "sum_to_zero_basis"]
 
+# The pairs of so many classes are 4,950.
+_MANY_CLASSES = 100
+
 Array = NDArray[Any]
 Rows = DenseRows | SparseRows
 
@@ -223,6 +226,8 @@ class LinearPredictors:
         """Return the curvature in theta, shape (size, size), from what ``curvature`` returned, summed over blocks."""
         if self.contrast is None:
             return curvature
+        if self.many_classes:
+            return self._pull_back_classes(curvature if curvature.ndim == 2 else self._assembled(curvature))
         # A block between classes j and k stands for minus itself times the square of e_j - e_k: one product with all of
         # those, in the basis of the contrast, adds the blocks up.
         free, width = self.shape
@@ -232,6 +237,51 @@ class LinearPredictors:
         summed = np.dot(squares, curvature.reshape(len(j), width**2)).reshape(free, free, width, width)
         flat = summed.transpose(0, 2, 1, 3).reshape(self.used.size, self.used.size)
         return flat if self._index is None else flat[np.ix_(self._index, self._index)]
+
+    @property
+    def many_classes(self) -> bool:
+        """Whether there are so many classes that a product of the columns for each pair of them is too dear."""
+        return self.contrast is not None and len(self.contrast) > _MANY_CLASSES
+
+    def curvature_of_classes(self, rows: Rows, probability: Array, weight: Array | None) -> Array:
+        """Return the curvature of class probabilities (K, n) for ``pull_back_curvature``.
+
+        Its shape is (K (p + 1), K (p + 1)). It is ``curvature`` of the rowwise diag(q) - q q', by one product of q and
+        x with itself, in which the blocks of single classes are replaced by sums of q (1 - q), which do not cancel.
+        """
+        n_classes, width = len(probability), self.shape[1]
+        total = np.zeros((n_classes * width, n_classes * width))
+        own = np.zeros((n_classes, width * width))
+        for start, columns in rows.pieces():
+            q = probability[:, start : start + len(columns)]
+            weighted = q if weight is None else q * weight[start : start + len(columns)]
+            x = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
+            z = np.einsum("kn,np->nkp", q, x).reshape(len(x), -1)
+            wz = np.einsum("kn,np->nkp", weighted, x).reshape(len(x), -1)
+            total -= wz.T @ z
+            own += (weighted * (1 - q)) @ np.einsum("np,nr->npr", x, x).reshape(len(x), -1)
+        blocks = total.reshape(n_classes, width, n_classes, width)
+        diagonal = np.arange(n_classes)
+        blocks[diagonal, :, diagonal] = own.reshape(n_classes, width, width)
+        return total
+
+    def _assembled(self, curvature: Array) -> Array:
+        """Return the products between pairs of classes as one matrix, shape (K (p + 1), K (p + 1))."""
+        assert self.contrast is not None
+        n_classes, width = len(self.contrast), self.shape[1]
+        j, k = np.tril_indices(n_classes, -1)
+        blocks = np.zeros((n_classes, n_classes, width, width))
+        blocks[j, k] = blocks[k, j] = curvature
+        diagonal = np.arange(n_classes)
+        blocks[diagonal, diagonal] = -blocks.sum(axis=1)
+        return blocks.transpose(0, 2, 1, 3).reshape(n_classes * width, -1)
+
+    def _pull_back_classes(self, full: Array) -> Array:
+        assert self.contrast is not None
+        free, width = self.shape
+        half = (self.contrast.T @ full.reshape(len(self.contrast), -1)).reshape(free * width, -1, width)
+        both = np.einsum("akp,kb->abp", half, self.contrast, optimize=True).reshape(free * width, free * width)
+        return both if self._index is None else both[np.ix_(self._index, self._index)]
 
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
         if (left.columns and right.columns) or rows.augmented is not None:

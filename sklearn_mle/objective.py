@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import LinearPredictors, add_offset
@@ -236,6 +237,9 @@ class Expansion:
 
     def __call__(self, block: RowBlock) -> tuple[float, Array, Array]:
         eta, of = self.at.eta(block), self.likelihood.total_gradient_and_hessian
+        if self.at.predictors.many_classes:
+            value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
+            return value, self.at.predictors.pull_back(block.rows, gradient), _of_classes(self.at, block)
         value, gradient, hessian = of(block.y, eta, block.weight)
         return value, self.at.predictors.pull_back(block.rows, gradient), _curvature(self.at, block, hessian)
 
@@ -262,6 +266,8 @@ class HessianSum:
     task_name: ClassVar[str] = "mle-curvature"
 
     def __call__(self, block: RowBlock) -> tuple[Array]:
+        if self.at.predictors.many_classes:
+            return (_of_classes(self.at, block),)
         return (_curvature(self.at, block, self.likelihood.hessian(block.y, _eta(self.likelihood, self.at, block))),)
 
 
@@ -274,6 +280,8 @@ class InformationSum:
     task_name: ClassVar[str] = "mle-information"
 
     def __call__(self, block: RowBlock) -> tuple[Array]:
+        if self.at.predictors.many_classes:
+            return (_of_classes(self.at, block),)
         information = self.likelihood.information(block.y, _eta(self.likelihood, self.at, block))
         return (_curvature(self.at, block, information),)
 
@@ -367,6 +375,11 @@ class ExactGradient:
 def _eta(likelihood: Likelihood, at: Point, block: RowBlock) -> Array:
     """Return a block's predictors; a curvature that is the same everywhere needs none."""
     return np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows)) if likelihood.quadratic else at.eta(block)
+
+
+def _of_classes(at: Point, block: RowBlock) -> Array:
+    """Return a block's curvature of the categorical likelihood, observed and expected alike."""
+    return at.predictors.curvature_of_classes(block.rows, softmax(at.eta(block), axis=0), block.weight)
 
 
 def _curvature(at: Point, block: RowBlock, hessian: Array) -> Array:

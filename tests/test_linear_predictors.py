@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from sklearn_mle import linear_predictors
 from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.row_blocks import DenseRows
+from tests.separated import objective_of, overlapping
 
 rng = np.random.default_rng(0)
 N, P = 40, 5
@@ -165,3 +167,25 @@ def test_no_row_moves_farther_than_the_largest_change(contrast):
     if contrast is None:
         reached = predictors.eta(DenseRows(worst[None]), predictors.matrix(step), None)
         assert abs(reached[0, 0]) == pytest.approx(bound, rel=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_classes_have_the_curvature_of_few(weighted, monkeypatch):
+    """Beyond a hundred classes it is one product of all classes, in place of one for each pair."""
+    X, y = overlapping(7, n=400)
+    weight = np.random.default_rng(1).random(len(y)) if weighted else None
+    objective = objective_of(X, y, 7, weight)
+    theta = np.random.default_rng(2).standard_normal(objective.predictors.size)
+    expected = objective.hessian(theta)
+    pairs = objective.predictors.curvature(objective.data.rows, objective.likelihood.hessian(y, np.zeros((7, len(y)))))
+    pulled = objective.predictors.pull_back_curvature(pairs)
+    monkeypatch.setattr(linear_predictors, "_MANY_CLASSES", 5)
+    # Sums of 400 terms, in another order: 400 eps of the largest entry.
+    tolerance = 400 * np.finfo(float).eps * np.abs(expected).max()
+    for found in (objective.hessian(theta), objective.expected_hessian(theta)):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+    value, gradient = objective.expand(theta)
+    assert value == objective.value_and_gradient(theta)[0]
+    np.testing.assert_array_equal(gradient, objective.value_and_gradient(theta)[1])
+    np.testing.assert_allclose(objective.hessian(theta), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(objective.predictors.pull_back_curvature(pairs), pulled, rtol=0, atol=tolerance)
