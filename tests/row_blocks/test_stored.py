@@ -87,6 +87,7 @@ def test_products_with_stored_rows(stored):
     np.testing.assert_allclose(dot_rows(matrix, stored), matrix @ X.T, rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's table of maps is Linux's")
 @pytest.mark.parametrize(("shape", "order"), [((200_000, 100), "C"), ((200_000, 100), "F"), ((20_000, 1000), "C")])
 def test_pages_that_were_read_are_let_go(shape, order, tmp_path, monkeypatch):
