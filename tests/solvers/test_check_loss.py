@@ -49,8 +49,14 @@ def test_the_interior_point_ends_where_the_linear_program_does(seed):
     assert loss_of(A, y, lower, upper, found.theta) == pytest.approx(dual_value(A, y, lower, upper), rel=1e-9)
     assert ((lower <= found.dual) & (found.dual <= upper)).all()
     np.testing.assert_allclose(A.T @ found.dual, 0, atol=1e-9 * upper.sum())
-    assert found.at_zero.sum() == 4
-    np.testing.assert_allclose((y - A @ found.theta)[found.at_zero], 0, atol=1e-8)
+    residual = np.abs(y - A @ found.theta)
+    assert (residual[found.at_zero] <= 1e-8).all()
+    # Four rows are at zero in the end. The gap bounds each residual times its subgradient's distance from the ends, so
+    # that a row whose subgradient is near one may not be told yet: which rows are depends on rounding.
+    four = np.argsort(residual)[:4]
+    inside = np.minimum(upper - found.dual, found.dual - lower)
+    assert (residual * inside)[four].max() <= 1e-9 * dual_value(A, y, lower, upper)
+    assert found.at_zero[four[inside[four] > 1e-3 * (upper - lower)[four]]].all() and found.at_zero.sum() <= 4
 
 
 def test_weights_over_many_decades_need_the_triangle():
