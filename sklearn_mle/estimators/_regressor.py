@@ -350,23 +350,21 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
         with naming("include_parameter_uncertainty"):
             include_parameter_uncertainty = bool(include_parameter_uncertainty)
-        precisions = self._of_precisions(sample_weight, X)
+        precisions = None if sample_weight is None else self._of_precisions(sample_weight, X, offset)
         if include_parameter_uncertainty:
             return predictive_interval(infer(self), X, offset=offset, coverage=float(level), precisions=precisions)
         X, offset = self._validate_predict(X, offset)
         return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]), precisions)
 
-    def _of_precisions(self, sample_weight: Any, X: Any) -> Array | None:
+    def _of_precisions(self, sample_weight: Any, X: Any, offset: Any) -> Array:
         """Return what the precisions of new rows add to the predictor of the scale."""
-        if sample_weight is None:
-            return None
         likelihood = self._fitted.likelihood
         if self._fitted.weight_type != "precision" or not divide_dispersion(likelihood):
             raise NotSupportedError(
                 "sample_weight: the weights of new rows divide their variance, which is for models with a scale that "
                 "were fitted with weight_type='precision'. Leave it out."
             )
-        weight = check_sample_weight(sample_weight, X.shape[0] if hasattr(X, "shape") else len(X))
+        weight = check_sample_weight(sample_weight, self._validate_predict(X, offset)[0].shape[0])
         assert weight is not None
         if weight.min(initial=np.inf) <= 0:
             raise ValueError("sample_weight: a row of precision 0 has no interval; give positive numbers.")

@@ -64,6 +64,7 @@ def method_calls():
         "return_std": False,
         "confidence_level": 0.9,
         "odds_ratios": False,
+        "rate_ratios": False,
         "small_sample": True,
         "reference": None,
         "include_parameter_uncertainty": False,
@@ -74,8 +75,12 @@ def method_calls():
                 continue
             given = {"X": X, "y": y, "sample_weight": WEIGHT, "offset": np.zeros(N), **other}
             good = {key: given[key] for key in inspect.signature(method).parameters}
+            if name == "predict_interval":
+                del good["sample_weight"]  # of precisions, below
             if good:
                 yield f"{kind}.{name}", method, good
+    precise = GaussianMLERegressor(weight_type="precision").fit(X, REAL, WEIGHT)
+    yield "precise.predict_interval", precise.predict_interval, {"X": X, "sample_weight": WEIGHT}
 
 
 def metric_calls():
