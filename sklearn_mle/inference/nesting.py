@@ -85,7 +85,7 @@ def _outside(
     length, spread = (np.linalg.norm(part, axis=0) for part in (target, basis))
     basis = basis[:, spread > 0] / spread[spread > 0]
     rest = target
-    if basis.shape[1]:
+    if basis.size and target.size:  # LAPACK takes neither without columns
         rest = target - basis @ sl.lstsq(basis, target, cond=None, lapack_driver="gelsd", check_finite=False)[0]
     single = any(np.dtype(X.dtype).itemsize < 8 for X in (X_small, X_large))
     # A column that hardly varies has digits for as much of it as varies.

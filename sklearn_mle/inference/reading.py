@@ -255,7 +255,9 @@ def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
     location = model.coefficients[0]
     fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]
     residual = data.y - fitted
-    if (np.abs(residual) <= _ROUNDINGS * np.finfo(np.float64).eps * np.maximum(np.abs(data.y), np.abs(fitted))).all():
+    # Least squares is backward stable as a whole, not row by row: a small y has the rounding of the largest.
+    largest = max(float(np.abs(data.y).max(initial=0.0)), float(np.abs(fitted).max(initial=0.0)))
+    if (np.abs(residual) <= _ROUNDINGS * np.finfo(np.float64).eps * largest).all():
         residual = np.zeros_like(residual)
     variance = float(np.average(np.square(residual), weights=data.sample_weight))
     coefficients = model.coefficients.copy()
