@@ -40,6 +40,9 @@ test: $(VENV)/.stamp
 	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone'
 	$(RUN) pytest -m alone
 
+test-together: $(VENV)/.stamp
+	SKLEARN_MLE_TOGETHER=3 OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) tests/together
+
 test-kernels: $(VENV)/.stamp
 	$(RUN) tests.kernels
 

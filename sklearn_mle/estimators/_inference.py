@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.inference import Inference, Summary, infer
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import FittedModel, WhatFitKept
-from sklearn_mle.inference.weights import refuse_sampling
 from sklearn_mle.numerics.naming import naming
 
 __all__ = ["ClassifierInferenceMixin", "InformationCriteriaMixin", "RegressorInferenceMixin"]
@@ -68,13 +68,7 @@ class InformationCriteriaMixin(ABC):
     def _unpenalized(self, asked: str) -> WhatFitKept:
         model = self._fitted_model()
         assert model.kept is not None
-        refuse_sampling(model.weight_type)
-        if model.penalized:
-            how = "class_weight" if model.class_weighted else "a penalty"
-            raise ValueError(
-                f"{asked}() needs the maximum of the likelihood, but this {type(self).__name__} was fitted with {how}. "
-                "Fit without; infer(estimator, X, y, penalized=...) gives the standard errors of such fits."
-            )
+        refuse(asked, model)
         return model.kept
 
 

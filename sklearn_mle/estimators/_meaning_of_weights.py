@@ -10,10 +10,11 @@ from sklearn_mle.estimators._training_data import DistributedTrainingData, Train
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.fitting import FitOptions, FitResult
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.capabilities import refuse_words
 from sklearn_mle.inference.covariance import covariance_of
 from sklearn_mle.inference.dispersion import with_dispersion
 from sklearn_mle.inference.model import Fitted, FittedModel, ReadData
-from sklearn_mle.inference.weights import divide_dispersion, refuse_precisions
+from sklearn_mle.inference.weights import divide_dispersion, know_precisions
 from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["MeaningOfWeights"]
@@ -49,7 +50,10 @@ class MeaningOfWeights:
         NotSupportedError
         """
         if fitted.weight_type == "precision":
-            refuse_precisions(name, fitted.likelihood, fitted.terms)
+            words = {"fit", "weight_type='precision'"}
+            if not know_precisions(fitted.likelihood, fitted.terms):
+                words.add("no precisions")
+            refuse_words(words, name, repr(fitted.likelihood))
         dispersed = weighted and fitted.weight_type == "precision" and divide_dispersion(fitted.likelihood)
         if dispersed and isinstance(data, DistributedTrainingData):
             raise NotSupportedError(

@@ -98,7 +98,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
                 "A scale of 1 is written 1.0; one that is to be estimated, 'constant'."
             )
         if likelihood.second is None and scale != "constant":
-            raise ValueError(
+            raise NotSupportedError(
                 f"scale={scale!r}: the {type(likelihood).__name__} likelihood has no second parameter (scale, "
                 "dispersion, shape or precision) to be modelled; leave scale='constant'."
             )
@@ -131,7 +131,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
         likelihood, least = self._checked_likelihood()
         if isinstance(likelihood, Binomial) and len(getattr(y, "shape", ())) == 2 and y.shape[1] == 2:
-            raise ValueError(
+            raise NotSupportedError(
                 "y of counts in two columns must be in memory. Of a Dask y pass the fractions of successes, and the "
                 "numbers of trials as sample_weight."
             )

@@ -13,7 +13,8 @@ from sklearn_mle.estimators._labels import is_soft, plain_numbers, read_probabil
 from sklearn_mle.estimators._lazy import mean_over_rows, r2_over_rows, sum_over_rows
 from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
 from sklearn_mle.fitting import best_constant
-from sklearn_mle.inference.model import Fitted
+from sklearn_mle.inference.capabilities import refuse
+from sklearn_mle.inference.model import Fitted, FittedModel
 from sklearn_mle.likelihoods import Binomial
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.offsets import offset_of_present
@@ -42,6 +43,7 @@ class RegressorScoresMixin:
     _fitted: Fitted
     _parameters: Array
     predict: Callable[..., Any]
+    _fitted_model: Callable[..., FittedModel]
     _validate_predict: Callable[..., Any]
     _linear_predictors: Callable[..., Array]
     _read_target: Callable[..., NDArray[Any]]
@@ -75,13 +77,17 @@ class RegressorScoresMixin:
     ) -> tuple[Array, Array, Array | None]:
         """Return y, its predicted mean, and the weights, as R^2 compares them."""
         prediction = np.asarray(self.predict(X, offset=offset_of_present(offset, sample_weight)))
-        if not np.isfinite(prediction).all():
-            raise ValueError(_BEYOND)
         with naming("y"):
             y, weight = self._outcomes(in_memory(y), sample_weight)
             y = check_real_target(y)
             check_consistent_length(X, y)
-        return y, prediction, check_sample_weight(weight, len(y))
+        weight = check_sample_weight(weight, len(y))
+        if weight is not None:
+            present = weight > 0
+            y, prediction, weight = y[present], prediction[present], weight[present]
+        if not np.isfinite(prediction).all():
+            raise ValueError(_BEYOND)
+        return y, prediction, weight
 
     @sum_over_rows
     def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
@@ -149,11 +155,7 @@ class RegressorScoresMixin:
             If the scale is log-linear: then no constant model has the same scale. Compare log-likelihoods instead.
         """
         X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
-        if hasattr(self, "scale_coef_"):
-            raise ValueError(
-                "d2_score is not defined for scale='log_linear': no constant model has the same scales. Compare "
-                "log_likelihood with that of another model."
-            )
+        refuse("d2_score", self._fitted_model())
         y = self._read_target(y)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))

@@ -12,14 +12,14 @@ from scipy import stats
 from sklearn.utils import check_array
 
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.infer import infer
-from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.inference.model import ReadData
 from sklearn_mle.inference.nesting import refuse_unless_nested
 from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator, with_scale
-from sklearn_mle.inference.weights import refuse_sampling
 from sklearn_mle.information import information_factor
 from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
@@ -176,20 +176,11 @@ def _at_estimate(
     with naming(name):
         inside, X, names = open_up(estimator, own_columns(estimator, X))
         model = read_estimator(inside, feature_names=names)
-        _refuse_penalized(model)
+        refuse("likelihood_ratio_test", model, beside="maximum")
     data = model.read(X, y, sample_weight, offset)
     at = AtEstimate.of(with_scale(model, data), data)
     refuse_other_data(at)
     return at, data
-
-
-def _refuse_penalized(model: FittedModel) -> None:
-    refuse_sampling(model.weight_type)
-    if model.penalized or model.bias_reduced:
-        raise ValueError(
-            f"{model.name} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, "
-            "so its ratio has no known distribution. Fit without."
-        )
 
 
 def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
@@ -290,7 +281,7 @@ def score_test(
     with naming("smaller"):
         inside, X, names = open_up(smaller, X)
         model = read_estimator(inside, feature_names=names)
-        _refuse_penalized(model)
+        refuse("score_test", model)
     data = model.read(X, y, sample_weight, offset)
     if isinstance(data.X, StoredArray):
         raise TypeError(

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sklearn_mle.curvature import Curvature
-from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.information import hessian_factor, information_factor
 from sklearn_mle.linear_predictors import LinearPredictors
@@ -164,11 +163,6 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
     """Return by which power of 1 - h each row's gradient is divided, block by block."""
     if kind not in ("HC2", "HC3"):
         return None
-    if at.predictors.contrast is not None or any(term.columns for term in at.model.terms[1:]):
-        raise NotSupportedError(
-            f"covariance={kind!r} is defined for models of one linear predictor (and constants beside it), which "
-            f"{at.model.name} with {at.likelihood!r} is not here; use 'HC0' or 'HC1'."
-        )
     # The location's own leverages: constants beside it are not divided by them, and have none.
     location = at.location_alone()
     predictors = location.predictors

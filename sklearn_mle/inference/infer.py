@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.curvature import MOST_KEPT
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.covariance import covariance_of, present_groups
 from sklearn_mle.inference.dispersion import with_dispersion
 from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted
@@ -19,7 +20,6 @@ from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.request import check_bread, check_choices, covariance_meant, group_codes
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.small_samples import small_sample_of
-from sklearn_mle.inference.weights import refuse_sampling
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.threads import single_threaded_blas
@@ -208,22 +208,11 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     kept = model.kept
     if kept is None:
         raise ValueError(f"{model.name} keeps nothing for inference: use infer(estimator, X, y).")
-    if model.penalized:
-        how = "class_weight" if model.class_weighted else "a penalty"
-        raise ValueError(
-            f"Model-based inference needs a maximum likelihood fit, but {model.name} was fitted with {how}. Use "
-            "infer(estimator, X, y, penalized='laplace') or penalized='sandwich', or fit without."
-        )
+    refuse("infer without data", model)
     if kept.curvature is None:
         raise ValueError(
             "The fit kept no curvature: it has more than "
             f"{MOST_KEPT} parameters, or the curvature was never formed or is not positive. Use infer(estimator, X, y)."
-        )
-    refuse_sampling(model.weight_type)
-    if not model.likelihood.smooth:
-        raise ValueError(
-            f"The Hessian of {model.likelihood!r} measures nothing; use infer(estimator, X, y), whose default is a "
-            "kernel estimate."
         )
     n, k = kept.n_obs, kept.n_parameters
     coefficients = k - model.n_constants

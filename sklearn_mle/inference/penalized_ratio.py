@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator
@@ -92,11 +93,7 @@ def penalized_likelihood_ratio_test(
     """
     inside, X, names = open_up(estimator, X)
     model = read_estimator(inside, feature_names=names)
-    if not model.bias_reduced:
-        raise ValueError(
-            f"{model.name} was not fitted with bias_reduction='firth'. Test maximum likelihood fits by "
-            "likelihood_ratio_test."
-        )
+    refuse("penalized_likelihood_ratio_test", model)
     return _ratio_of(model, model.read(X, y, sample_weight, offset), _tested(model, parameters))
 
 
@@ -134,6 +131,8 @@ def penalized_ratio(
         _read(estimator, columns, y, sample_weight, offset)
         for estimator, columns in zip((smaller, larger), X, strict=True)
     )
+    refuse("likelihood_ratio_test", small)
+    refuse("likelihood_ratio_test", large)
     if small.classes != large.classes:
         raise ValueError(f"smaller has the classes {small.classes} and larger {large.classes}: they must be the same.")
     numbers = {column: j for j, column in enumerate(_columns(high.X))}

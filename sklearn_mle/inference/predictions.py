@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.result import Inference, critical_value
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import add_offset
@@ -68,8 +69,7 @@ def mean_interval(
     array([[1.754, 5.011]])
     """
     _require_inference(inference)
-    if inference.model.is_classifier:
-        raise ValueError("mean_interval is of regressors; a classifier has probability_interval.")
+    refuse("mean_interval", inference.model)
     X, eta = _predictors(inference, X, offset)
     likelihood = inference.model.likelihood
     slopes = _differences(likelihood.mean, eta)
@@ -135,8 +135,7 @@ def probability_interval(
     array([[0.16, 0.84]])
     """
     _require_inference(inference)
-    if not inference.model.is_classifier:
-        raise ValueError("probability_interval is of classifiers; a regressor has mean_interval.")
+    refuse("probability_interval", inference.model)
     X, eta = _predictors(inference, X, offset)
     quantile = critical_value(confidence_level, inference.df)
     if len(eta) == 1:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.inference.small_samples import profile_drop
-from sklearn_mle.inference.weights import refuse_sampling
 from sklearn_mle.information import expected_factor, hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
@@ -188,17 +188,7 @@ def profile_interval(
         estimator, X, names = open_up(estimator, X)
         model = read_estimator(estimator, feature_names=names)
     model.refuse_too_many_parameters()
-    if model.penalized:
-        raise ValueError(
-            f"The {model.name} was fitted with a prior or class weights: the profile of its objective is no profile "
-            "likelihood. Fit without them, or see infer(..., penalized=)."
-        )
-    refuse_sampling(model.weight_type)
-    if not model.likelihood.smooth:
-        raise ValueError(
-            f"The likelihood of {type(model.likelihood).__name__} has kinks, so its profile is not followed; use "
-            "infer(..., covariance='kernel')."
-        )
+    refuse("profile_interval", model)
     labels = list(model.labels)
     one = isinstance(parameter, str | int | np.integer)
     with naming("parameter"):

@@ -12,6 +12,7 @@ from scipy import stats
 
 from sklearn_mle.curvature import Curvature
 from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
@@ -179,9 +180,10 @@ class Inference:
         ValueError
             If the model has not several classes, or this is none of them.
         """
-        model, classes = self.model, self.model.classes
-        if classes is None or len(classes) < 3 or len(self.combinations) != len(model.entries):
-            raise ValueError("reference: only a classifier of three or more classes has contrasts between classes.")
+        classes = self.model.classes
+        refuse("against", self.model)
+        if classes is None or len(self.combinations) != len(self.model.entries):
+            raise ValueError("reference: these are contrasts already; take them of what infer returned.")
         with naming("reference"):
             known = bool(reference in classes)
         if not known:

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import Terms
 
-__all__ = ["WEIGHT_TYPES", "divide_dispersion", "precision_offset", "refuse_precisions", "refuse_sampling"]
+__all__ = ["WEIGHT_TYPES", "divide_dispersion", "know_precisions", "precision_offset"]
 
 WEIGHT_TYPES = ("frequency", "precision", "sampling")
 
@@ -34,27 +33,9 @@ def precision_offset(likelihood: Likelihood, weight: NDArray[Any]) -> NDArray[np
     return -0.5 * likelihood.noise_power * np.log(np.where(weight > 0, weight, 1.0))
 
 
-def refuse_sampling(weight_type: str) -> None:
-    """Raise NotSupportedError for what rests on a likelihood, if rows were drawn with unequal probabilities."""
-    if weight_type == "sampling":
-        raise NotSupportedError(
-            "weight_type='sampling': rows drawn with unequal probabilities have no likelihood, so neither AIC nor "
-            "likelihood ratios, score tests and profiles. Use infer(estimator, X, y, sample_weight=...), whose "
-            "sandwich is valid, and its wald_test."
-        )
-
-
-def refuse_precisions(name: str, likelihood: Likelihood, terms: Sequence[Terms]) -> None:
-    """Raise NotSupportedError where dividing variances by weights gives another estimate than weighting rows."""
+def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
+    """Return whether dividing variances by weights gives the estimate that weighting rows gives."""
     if divide_dispersion(likelihood):
-        defined = not terms[1].columns
-    else:
-        # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
-        defined = likelihood.second is None or (likelihood.discrete and not terms[1].intercept)
-    if not defined:
-        raise NotSupportedError(
-            f"weight_type='precision' divides the variance by the weight, which maximizes another likelihood than the "
-            f"weighted one that {name} fits with {likelihood!r}. It is defined for gaussian, lognormal, gamma, "
-            "inverse_gaussian and tweedie with a constant (or known) scale, and for models without a scale; use "
-            "weight_type='frequency' or 'sampling'."
-        )
+        return not terms[1].columns
+    # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
+    return likelihood.second is None or (likelihood.discrete and not terms[1].intercept)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
 
-from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
 from sklearn_mle.metrics._class_metrics import soft_labels_of
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of
 from sklearn_mle.metrics._lazy import mean_over_partitions
@@ -123,7 +123,7 @@ class ProbabilisticScorer(_BaseScorer):
     def _score_partitions(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         """Score rows that Dask keeps, partition by partition; the partitions of a dataframe are pandas dataframes."""
         if self._row_func is None:
-            raise ValueError(
+            raise NotSupportedError(
                 f"X is Dask's, and {self!r} is no mean over rows: it needs them in memory (X.compute(), or a part)."
             )
         rows = _OfBlock(self, estimator, self._known_of(y_true))

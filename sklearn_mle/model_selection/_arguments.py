@@ -12,10 +12,12 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d, indexabl
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.metrics import get_scorer
 from sklearn_mle.metrics.scorers import ProbabilisticScorer
 from sklearn_mle.numerics.naming import naming
 from sklearn_mle.numerics.offsets import refuse_infinite_offset
+from sklearn_mle.numerics.partitions import is_dask
 from sklearn_mle.numerics.real_numbers import as_floats, refuse_masked
 
 __all__ = [
@@ -74,6 +76,12 @@ def read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
 def read_rows(X: Any, y: Any) -> tuple[Any, Any]:
     """Return X and y such that rows can be taken of both; what is in them, the estimators judge."""
     refuse_masked(X=X, y=y)
+    for name, values in (("X", X), ("y", y)):
+        if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
+            raise NotSupportedError(
+                f"{name} is a dataframe of Dask's, of which rows cannot be taken by their numbers: compare needs it in "
+                f"memory, {name}.compute()."
+            )
     with naming("X"):
         (X,) = indexable(X)
         n = _num_samples(X)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.row_blocks.data import ClassWeights, RowBlock, RowBlocks, Target, rows_of_block
 from sklearn_mle.row_blocks.fetched import Fetch, FetchedRows, Wanted
 from sklearn_mle.row_blocks.members import choose_members
@@ -48,7 +49,7 @@ def refuse_elsewhere(data: RowBlocks, why: str) -> None:
         raise RowsElsewhereError(f"{why} they must be in one place, but X comes from Dask. {_REMEDY}")
 
 
-class RowsElsewhereError(ValueError):
+class RowsElsewhereError(NotSupportedError):
     """What was asked for needs all rows in one place, and they are in the partitions of a Dask collection."""
 
 

@@ -1,0 +1,271 @@
+"""Which call can answer for which model and option: one table, for the code that refuses and for the tests that ask.
+
+A request is a set of words: the call, its options as ``name='value'``, and what the fitted model is (``traits``). It is
+refused where all words of a row are among them, with the reason of the first such row.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.weights import know_precisions
+from sklearn_mle.likelihoods import (
+    Bernoulli,
+    Binomial,
+    Gamma,
+    Gaussian,
+    InverseGaussian,
+    NegativeBinomial,
+    Poisson,
+    Tweedie,
+)
+
+__all__ = ["REFUSALS", "Refusal", "refuse", "refuse_words", "traits", "why_not"]
+
+# Variances proportional to the dispersion, so that Pearson's statistic estimates it.
+_WITH_DISPERSION = (Bernoulli, Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What cannot be answered, and why.
+
+    Attributes
+    ----------
+    words : frozenset of str
+        Refused is every request that has all of them.
+    reason : str
+        With places for ``{call}``, ``{model}`` (its class) and ``{likelihood}``.
+    """
+
+    words: frozenset[str]
+    reason: str
+
+
+def _refusals(reason: str, *each: Iterable[str]) -> list[Refusal]:
+    """Return a row for every choice of one from each of the arguments, each of which is a word or several: "a, b"."""
+    rows: list[frozenset[str]] = [frozenset()]
+    for words in each:
+        rows = [row | frozenset(word.split(", ")) for row in rows for word in words]
+    return [Refusal(row, reason) for row in rows]
+
+
+_PENALIZED = ("prior", "class_weight")
+_OF_LIKELIHOODS = (
+    "aic",
+    "bic",
+    "infer without data",
+    "likelihood_ratio_test",
+    "penalized_likelihood_ratio_test",
+    "score_test",
+    "profile_interval",
+)
+_SANDWICHED = ("covariance='hessian'", "covariance='expected'", "covariance='opg'")
+_WITHOUT = "Fit without; infer(estimator, X, y, penalized=...) gives the standard errors of such fits."
+
+REFUSALS: tuple[Refusal, ...] = (
+    # Fits.
+    *_refusals(
+        "weight_type='precision' divides the variance by the weight, which maximizes another likelihood than the "
+        "weighted one that {model} fits with {likelihood}. It is defined for gaussian, lognormal, gamma, "
+        "inverse_gaussian and tweedie with a constant (or known) scale, and for models without a scale; use "
+        "weight_type='frequency' or 'sampling'.",
+        ("fit", "infer"),
+        ("weight_type='precision', no precisions",),
+    ),
+    # Estimates that maximize something else than the likelihood.
+    *_refusals(
+        "{call}() needs the maximum of the likelihood, but this {model} was fitted with {how}. " + _WITHOUT,
+        ("aic", "bic"),
+        _PENALIZED,
+    ),
+    *_refusals(
+        "Model-based inference needs a maximum likelihood fit, but {model} was fitted with {how}. Use "
+        "infer(estimator, X, y, penalized='laplace') or penalized='sandwich', or fit without.",
+        ("infer without data",),
+        _PENALIZED,
+    ),
+    *_refusals(
+        "{model} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, so its "
+        "ratio has no known distribution. Fit without.",
+        ("likelihood_ratio_test", "score_test"),
+        _PENALIZED,
+    ),
+    *_refusals(
+        "{model} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, so the test "
+        "has no known distribution. Fit without, or see penalized_likelihood_ratio_test.",
+        ("score_test, firth",),
+    ),
+    *_refusals(
+        "{model} was fitted with bias reduction, and the other was not: the ratio of their likelihoods has no known "
+        "distribution. Fit both with it, or both without.",
+        ("likelihood_ratio_test, beside='maximum', firth",),
+    ),
+    *_refusals(
+        "The {model} was fitted with a prior or class weights: the profile of its objective is no profile likelihood. "
+        "Fit without them, or see infer(..., penalized=).",
+        ("profile_interval",),
+        _PENALIZED,
+    ),
+    *_refusals(
+        "{model} was fitted with {how}, so its estimate is not the maximum likelihood estimate and the usual standard "
+        "errors are not its own. Say how it is meant: penalized='laplace' (curvature of the posterior) or "
+        "penalized='sandwich' (sampling variance of the shrunken estimate); or fit without.",
+        ("infer, penalized=None",),
+        _PENALIZED,
+    ),
+    *_refusals(
+        "penalized={penalized!r}, but this {model} was fitted without a penalty or class_weight.",
+        ("infer",),
+        ("penalized='laplace'", "penalized='sandwich'"),
+        ("unpenalized",),
+    ),
+    *_refusals(
+        "penalized='laplace': class weights are no prior; use penalized='sandwich'.",
+        ("infer, penalized='laplace', class_weight",),
+    ),
+    *_refusals(
+        "penalized='laplace' is the inverse of the posterior's curvature: leave covariance alone.",
+        ("infer, penalized='laplace'",),
+        (
+            *(f"covariance={kind!r}" for kind in ("opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")),
+            "dispersion='pearson'",
+        ),
+    ),
+    *_refusals(
+        "{model} was not fitted with bias_reduction='firth'. Test maximum likelihood fits by likelihood_ratio_test.",
+        ("penalized_likelihood_ratio_test, no firth",),
+    ),
+    # Rows drawn with unequal probabilities.
+    *_refusals(
+        "weight_type='sampling': rows drawn with unequal probabilities have no likelihood, so neither AIC nor "
+        "likelihood ratios, score tests and profiles. Use infer(estimator, X, y, sample_weight=...), whose sandwich is "
+        "valid, and its wald_test.",
+        _OF_LIKELIHOODS,
+        ("weight_type='sampling'",),
+    ),
+    # Kinds of covariance.
+    *_refusals(
+        "covariance={covariance!r} is not defined under a penalty or class_weight; use 'HC0' or 'HC1'.",
+        ("infer",),
+        ("covariance='HC2'", "covariance='HC3'"),
+        _PENALIZED,
+    ),
+    *_refusals(
+        "dispersion='pearson' scales the expected information: it goes with no other covariance.",
+        ("infer, dispersion='pearson'",),
+        (
+            *(f"covariance={kind!r}" for kind in ("hessian", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")),
+            "penalized='sandwich'",
+            "weight_type='sampling'",
+        ),
+    ),
+    *_refusals(
+        "dispersion='pearson' is not defined for {likelihood} as it was fitted here.",
+        ("infer, dispersion='pearson', no dispersion",),
+    ),
+    *_refusals(
+        "covariance='kernel' is for likelihoods with a kink; for {likelihood} use 'HC0'.",
+        ("infer, covariance='kernel', smooth",),
+    ),
+    *_refusals(
+        "The Hessian of {likelihood} is zero almost everywhere, so it measures nothing; use infer(estimator, X, y) "
+        "with covariance='kernel' (the default), 'HC0', or 'expected'.",
+        ("infer without data, kink",),
+    ),
+    *_refusals(
+        "covariance='hessian': the Hessian of {likelihood} is zero almost everywhere, so it measures nothing; use "
+        "'kernel' (the default), 'HC0', or 'expected'.",
+        ("infer, covariance='hessian', kink",),
+    ),
+    *_refusals(
+        "bread='observed': the Hessian of {likelihood} is zero almost everywhere, so it measures nothing; use "
+        "'expected', or None for a kernel estimate.",
+        ("infer, bread='observed', kink",),
+    ),
+    *_refusals(
+        "penalized='sandwich' calls for a sandwich: covariance='HC0', 'HC1', 'cluster'; got {covariance!r}.",
+        ("infer, penalized='sandwich'",),
+        _SANDWICHED,
+    ),
+    *_refusals(
+        "weight_type='sampling' calls for a sandwich: covariance='HC0', 'HC1', 'cluster'; got {covariance!r}.",
+        ("infer, weight_type='sampling'",),
+        _SANDWICHED,
+    ),
+    *_refusals(
+        "covariance={covariance!r} is defined for models of one linear predictor (and constants beside it), which "
+        "{model} with {likelihood} is not here; use 'HC0' or 'HC1'.",
+        ("infer",),
+        ("covariance='HC2'", "covariance='HC3'"),
+        ("several predictors",),
+    ),
+    *_refusals(
+        "The likelihood {likelihood} has kinks, so its profile is not followed; use infer(..., covariance='kernel').",
+        ("profile_interval, kink",),
+    ),
+    # What is of classifiers, or of regressors.
+    *_refusals(
+        "mean_interval is of regressors; a classifier has probability_interval.", ("mean_interval, classifier",)
+    ),
+    *_refusals(
+        "probability_interval is of classifiers; a regressor has mean_interval.", ("probability_interval, regressor",)
+    ),
+    *_refusals(
+        "reference: only a classifier of three or more classes has contrasts between classes.",
+        ("against",),
+        ("regressor", "two classes"),
+    ),
+    *_refusals(
+        "d2_score is not defined for scale='log_linear': no constant model has the same scales. Compare log_likelihood "
+        "with that of another model.",
+        ("d2_score, modelled scale",),
+    ),
+)
+
+
+def traits(model: FittedModel) -> frozenset[str]:
+    """Return what a fitted model is, in the words of the table."""
+    likelihood, terms = model.likelihood, model.terms
+    modelled = not model.is_classifier and any(term.columns for term in terms[1:])
+    words = {
+        "classifier" if model.is_classifier else "regressor",
+        "smooth" if likelihood.smooth else "kink",
+        "firth" if model.bias_reduced else "no firth",
+        f"weight_type={model.weight_type!r}",
+        "unpenalized" if not model.penalized else "class_weight" if model.class_weighted else "prior",
+    }
+    if model.classes is not None and len(model.classes) < 3:
+        words.add("two classes")
+    if modelled:
+        words.add("modelled scale")
+    if modelled or (model.is_classifier and len(terms) > 1):
+        words.add("several predictors")
+    if modelled or not isinstance(likelihood, _WITH_DISPERSION):
+        words.add("no dispersion")
+    if not know_precisions(likelihood, terms):
+        words.add("no precisions")
+    return frozenset(words)
+
+
+def why_not(words: Iterable[str]) -> str | None:
+    """Return why a request has no answer; None where it has one."""
+    asked = frozenset(words)
+    return next((row.reason for row in REFUSALS if row.words <= asked), None)
+
+
+def refuse(call: str, model: FittedModel, **options: str | None) -> None:
+    """Raise NotSupportedError where a model has no answer to a call with these options."""
+    words = {name: f"{name}={value!r}" for name, value in options.items()}
+    fitted = {word for word in traits(model) if word.partition("=")[0] not in words}
+    how = "class_weight" if model.class_weighted else "a penalty"
+    asked = {call, *words.values(), *fitted}
+    refuse_words(asked, model.name, repr(model.likelihood), call=call, how=how, **options)
+
+
+def refuse_words(words: Iterable[str], model: str, likelihood: str, **more: str | None) -> None:
+    """Raise NotSupportedError where the table has an entry for such a request."""
+    reason = why_not(words)
+    if reason is not None:
+        raise NotSupportedError(reason.format(model=model, likelihood=likelihood, **more))

@@ -1,0 +1,99 @@
+"""The options of this library and their levels: one table. A new option enters every combination by a line in it."""
+
+from sklearn_mle.likelihoods import get_likelihood, likelihood_names
+from tests.together.covering import Cell, covering_array, possible_cells
+
+CLASSIFIERS = {"binary": 2, "classes": 3}
+KINKED = ("laplace", "asymmetric_laplace")
+
+LEVELS = {
+    "model": (*likelihood_names(), *CLASSIFIERS),
+    "second": ("constant", "known", "modelled"),
+    "intercept": (True, False),
+    "prior": ("none", "gaussian", "firth", "class weight"),
+    "offset": ("none", "rows"),
+    "weight": ("none", "frequency", "precision", "sampling"),
+    "storage": ("dense", "float32", "csr", "frame", "memmap", "dask"),
+    "target": ("plain", "soft", "counts"),
+}
+
+
+def has_second(cell: Cell) -> bool:
+    """Return whether the model has a second parameter."""
+    return cell["model"] not in CLASSIFIERS and get_likelihood(cell["model"]).second is not None
+
+
+# Location and scale are separate problems, so that dividing a variance is weighting a row; or there is no scale.
+OF_PRECISIONS = ("gaussian", "lognormal", "gamma", "inverse_gaussian", "tweedie")
+WITHOUT_PEARSON = ("beta", "huber", "student_t", "logistic", "gumbel", "weibull", "lognormal", *KINKED)
+
+
+def know_precisions(cell: Cell) -> bool:
+    """Return whether weights can be precisions."""
+    if not has_second(cell):
+        return True
+    if cell["model"] == "negative_binomial":
+        return cell["second"] == "known"
+    return cell["model"] in OF_PRECISIONS and cell["second"] != "modelled"
+
+
+def words_of(cell: Cell) -> set[str]:
+    """Return what a fitted cell is, in the words of the table of capabilities, by its levels alone."""
+    classes = CLASSIFIERS.get(cell["model"])
+    modelled = cell["second"] == "modelled"
+    return {
+        "regressor" if classes is None else "classifier",
+        "two classes" if classes == 2 else "",
+        "kink" if cell["model"] in KINKED else "smooth",
+        "firth" if cell["prior"] == "firth" else "no firth",
+        {"gaussian": "prior", "class weight": "class_weight"}.get(cell["prior"], "unpenalized"),
+        "modelled scale" if modelled else "",
+        "several predictors" if modelled or classes == 3 else "",
+        "no dispersion" if modelled or cell["model"] in (*WITHOUT_PEARSON, "classes") else "",
+        "" if know_precisions(cell) else "no precisions",
+        f"weight_type={weight_type(cell)!r}",
+    }
+
+
+def weight_type(cell: Cell) -> str:
+    """Return what the weights mean, where there are any."""
+    return "frequency" if cell["weight"] == "none" else cell["weight"]
+
+
+# Combinations that cannot be asked for.
+MEANINGLESS = {
+    "classes have no second parameter": lambda c: c["second"] != "constant" and c["model"] in CLASSIFIERS,
+    "Firth's prior and class weights are of classifiers": lambda c: (
+        c["prior"] in ("firth", "class weight") and c["model"] not in CLASSIFIERS
+    ),
+    "soft labels are of classifiers, fractions of binomial counts": lambda c: (
+        c["target"] == "soft" and c["model"] not in (*CLASSIFIERS, "binomial")
+    ),
+    "counts of trials are binomial": lambda c: c["target"] == "counts" and c["model"] != "binomial",
+}
+# Combinations that fit refuses.
+REFUSED = {
+    "a second parameter that the model lacks": lambda c: (
+        c["second"] != "constant" and not has_second(c) and c["model"] not in CLASSIFIERS
+    ),
+    "precisions that would move the location": lambda c: c["weight"] == "precision" and not know_precisions(c),
+    "the scale of precisions needs the rows in memory": lambda c: (
+        c["weight"] == "precision" and c["storage"] == "dask" and c["model"] in OF_PRECISIONS
+    ),
+    "kinks need all rows in one place": lambda c: c["storage"] == "dask" and c["model"] in KINKED,
+    "Firth's prior needs all rows in one place": lambda c: c["storage"] == "dask" and c["prior"] == "firth",
+    "two columns of counts are not Dask's": lambda c: c["storage"] == "dask" and c["target"] == "counts",
+}
+
+
+def possible(cell: Cell) -> bool:
+    """Return whether a cell can be fitted."""
+    return not any(rule(cell) for rule in (MEANINGLESS | REFUSED).values())
+
+
+CELLS = possible_cells(LEVELS, possible)
+
+
+def design(strength: int) -> list[Cell]:
+    """Return the cells that are tested."""
+    return covering_array(CELLS, strength)
