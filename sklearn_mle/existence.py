@@ -190,6 +190,12 @@ def _least_information(eta: Array, binary: bool) -> Array:
 def _entry_lengths(objective: PenalizedNLL, factor: Factor) -> Array:
     """Return the length of a unit entry of each column, and of the intercept, per class direction: (q, p + 1)."""
     predictors = objective.predictors
+    if isinstance(factor, BlockDiagonalFactor) and predictors.contrast is not None:
+        # Of one block per free predictor, so that their parts of a direction are orthogonal.
+        squares = np.zeros(predictors.shape)
+        of_block = {block: np.square(block.unwhiten(np.eye(block.size))).sum(axis=1) for block in set(factor.blocks)}
+        squares[predictors.used] = np.concatenate([of_block[block] for block in factor.blocks])
+        return 2 * np.sqrt(np.square(predictors.contrast) @ squares)
     inverse = np.zeros((predictors.used.size, factor.size))
     inverse[predictors.used.ravel()] = factor.unwhiten(np.eye(factor.size))
     by_predictor = inverse.reshape(*predictors.shape, factor.size)

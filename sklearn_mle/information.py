@@ -9,6 +9,7 @@ from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.numerics.factors import (
     SAFE_PIVOT,
     CholeskyFactor,
+    DampedFactor,
     Factor,
     NotPositiveDefiniteError,
     RotatedFactor,
@@ -51,8 +52,10 @@ _REFINE_ELEMENTS = 5_000_000
 _NEGLIGIBLE = 1e-25
 
 
-def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
+def hessian_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
     """Return the factor of the Hessian of the objective at theta.
+
+    ``of_rows`` is as in ``curvature_factor``, for convex likelihoods.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def hessian_factor(objective: PenalizedNLL, theta: Array) -> Factor:
         If the Hessian has a direction of negative or no curvature.
     """
     if objective.likelihood.convex:
-        return curvature_factor(objective, theta, objective.hessian(theta))
+        return curvature_factor(objective, theta, objective.hessian(theta), of_rows=of_rows)
     factor: Factor | None = None
     try:
         factor = CholeskyFactor(objective.hessian(theta))
@@ -92,16 +95,16 @@ def information_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     return curvature_factor(objective, theta, objective.expected_hessian(theta))
 
 
-def expected_factor(objective: PenalizedNLL, theta: Array) -> Factor:
+def expected_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
     """Return the factor of the expected Hessian, damped just enough to exist where parameters are not identified."""
     matrix = objective.expected_hessian(theta)
     try:
-        return curvature_factor(objective, theta, matrix)
+        return curvature_factor(objective, theta, matrix, of_rows=of_rows)
     except NotPositiveDefiniteError:
         damping = _LEAST_DAMPING * (matrix.diagonal() + matrix.diagonal().max(initial=0.0) + 1e-300)
         while np.isfinite(damping).all():
             try:
-                return CholeskyFactor(matrix + np.diag(damping))
+                return DampedFactor(matrix + np.diag(damping))
             except NotPositiveDefiniteError:
                 damping = 100 * damping
     raise BeyondFloatError(
@@ -143,8 +146,10 @@ def relative_hessian(objective: PenalizedNLL, theta: Array, expected: Factor) ->
     return 0.5 * (relative + relative.T)
 
 
-def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Factor:
+def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array, *, of_rows: bool = True) -> Factor:
     """Return the factor of a curvature at theta that was formed; by a QR of the rows where forming it cost digits.
+
+    Without ``of_rows`` there is no QR: what forming the curvature left resolved is enough.
 
     Raises
     ------
@@ -153,10 +158,12 @@ def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array) -> Fa
     """
     try:
         factor = CholeskyFactor(matrix)
-        if _is_safe(factor):
+        if _is_safe(factor) or (not of_rows and factor.resolved):
             return factor
     except NotPositiveDefiniteError:
         pass
+    if not of_rows:
+        raise NotPositiveDefiniteError("the least curvature is within the rounding of what it was formed from")
     return TriangularFactor(objective.triangle(theta))
 
 

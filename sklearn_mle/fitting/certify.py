@@ -13,7 +13,7 @@ from sklearn_mle.fitting.solve import solve
 from sklearn_mle.information import hessian_factor
 from sklearn_mle.numerics.factors import NotPositiveDefiniteError
 from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, find_recession
+from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, complete_separation, find_recession
 from sklearn_mle.solvers import Solution, Status
 
 __all__ = ["Verdict", "certify"]
@@ -62,12 +62,15 @@ def certify(
     objective : PenalizedNLL
         Unpenalized, Bernoulli or categorical.
     solution : Solution
+        Of a search that ended as ``Status.SETTLED`` where its point separates all rows.
     options : FitOptions
     null_value : float
     largest : ndarray of shape (p,)
         The largest absolute entry of each standardized column.
     observer : callable or None
     """
+    if solution.status is Status.SETTLED:
+        return Verdict(solution, complete_separation(objective, solution.theta))
     decided = False
     for _ in range(_ROUNDS):
         if solution.status is Status.STOPPED or _proved(objective, solution, largest):
@@ -80,7 +83,9 @@ def certify(
                     return Verdict(solution)
         else:
             try:
-                factor = hessian_factor(objective, solution.theta)
+                # A QR of a row for each class is as dear as the programs, which decide.
+                of_rows = decided or not objective.predictors.many_classes
+                factor = hessian_factor(objective, solution.theta, of_rows=of_rows)
                 gap = 0.5 * factor.squared_norm(solution.gradient)
                 if certificate(objective, solution.theta, factor, gap, largest) < CERTIFIED:
                     return Verdict(replace(solution, factor=factor, factor_theta=None, factor_gap=gap, gap=gap))

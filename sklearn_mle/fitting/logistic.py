@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_b
 from sklearn_mle.numerics.double_double import DoubleDouble
 from sklearn_mle.objective import PenalizedNLL
 from sklearn_mle.penalties import GaussianPrior, NoPenalty, Penalty
-from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, find_recession
+from sklearn_mle.recession import MOST_VARIABLES, Recession, UndecidedError, complete_separation, find_recession
 from sklearn_mle.solvers import Solution, Status
 from sklearn_mle.uniqueness import Identification
 
@@ -41,6 +42,8 @@ Array = NDArray[Any]
 # Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead of a bias-reduced fit.
 _LARGE_WORK = 3e7
 _ROUGH = 0.1
+# Only a fit this much better than the class frequencies, in its part of their NLL, is asked whether it separates.
+_SEPARABLE = 0.1
 _REMEDIES_OF_CLASSES = (
     "Penalize with a finite C to choose the prior yourself, or reduce the bias with bias_reduction='firth'."
 )
@@ -107,7 +110,8 @@ class _LogisticFit:
         else:
             recession = self._known_recession(objective, theta) if theta is not null else None
             if recession is None:
-                solution = self._solve(objective, theta, null_value)
+                settled = None if prepared.alpha else partial(_separates, objective, _SEPARABLE * null_value)
+                solution = self._solve(objective, theta, null_value, settled=settled)
                 if prepared.alpha == 0:
                     verdict = certify(
                         objective,
@@ -224,11 +228,20 @@ class _LogisticFit:
         total = float(mass.sum())
         return total * math.log(total) - float(mass @ np.log(mass))
 
-    def _solve(self, objective: PenalizedNLL, theta: Array, null_value: float, n_iter: int = 0) -> Solution:
+    def _solve(
+        self,
+        objective: PenalizedNLL,
+        theta: Array,
+        null_value: float,
+        n_iter: int = 0,
+        settled: Callable[[Array, float], bool] | None = None,
+    ) -> Solution:
         """Return the minimum, after so many iterations of another stage."""
         left = max(self.options.max_iter - n_iter, 0)
         options = replace(self.options, max_iter=left)
-        found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective))
+        found = solve(
+            objective, theta, options, null_value=null_value, observer=self._watch(objective), settled=settled
+        )
         return replace(found, n_iter=n_iter + found.n_iter) if n_iter else found
 
     def _watch(self, objective: PenalizedNLL) -> Callable[[Array], bool] | None:
@@ -317,6 +330,14 @@ class _LogisticFit:
             curvature=curvature,
             exists=self.exists,
         )
+
+
+def _separates(objective: PenalizedNLL, most: float, theta: Array, value: float) -> bool:
+    """Return whether theta separates all rows: then no maximum exists, and the search for it is over.
+
+    It costs a pass, and is asked only of an F below ``most``.
+    """
+    return value < most and complete_separation(objective, theta) is not None
 
 
 def fit_logistic(

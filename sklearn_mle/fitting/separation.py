@@ -76,8 +76,8 @@ def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) 
     predictors, data = objective.predictors, objective.data
     if predictors.size > MOST_DIAGONALIZED:
         return LimitingModel(None, np.zeros((0, predictors.size)))
-    if isinstance(data, DistributedRowBlocks):
-        # Known where separation is complete: then no change of theta is seen.
+    if recession.complete:
+        # No change of theta is seen, for no row is left.
         everything = np.eye(predictors.size)
         return LimitingModel(CholeskyFactor(everything), everything)
     preferences = Preferences(objective)

@@ -28,8 +28,8 @@ Array = NDArray[Any]
 
 # A curvature of this order takes 128 MB and its factor two seconds; beyond it Hessian products are the better buy.
 _MOST_PARAMETERS = 4000
-# Each pair of predictors costs a cross-product of the columns.
-_MOST_PREDICTORS = 100
+# Multiply-adds of the curvature of many classes, 0.1 s of them, beyond which Hessian products are the better buy.
+_MOST_WORK_OF_CLASSES = 1e9
 # L-BFGS in variables whitened by the curvature of a far point crawls: whiten anew after so many iterations.
 _PASSES_A_FACTOR = 15
 # Multiply-adds of one curvature of all rows above which a sample goes ahead.
@@ -56,10 +56,10 @@ _DEAR_CURVATURE = 150
 
 
 def affordable(objective: PenalizedNLL) -> bool:
-    """Return whether the full curvature is formed: its order is moderate and its passes few milliseconds a row."""
+    """Return whether the full curvature is formed: its order is moderate, and few rows have many classes."""
     predictors = objective.predictors
-    few = predictors.size <= _MOST_PARAMETERS and len(predictors.terms) <= _MOST_PREDICTORS
-    return few and predictors.curvature_fits
+    few = predictors.size <= _MOST_PARAMETERS and predictors.curvature_fits
+    return few and (not predictors.many_classes or _work(objective) <= _MOST_WORK_OF_CLASSES)
 
 
 def solve(
@@ -70,6 +70,7 @@ def solve(
     null_value: float | None = None,
     tol: float | None = None,
     observer: Callable[[Array], bool] | None = None,
+    settled: Callable[[Array, float], bool] | None = None,
 ) -> Solution:
     """Minimize the objective from ``start``.
 
@@ -84,9 +85,21 @@ def solve(
         In the unit of the objective; None takes ``options.tol``.
     observer : callable or None
         theta -> True to stop.
+    settled : callable or None
+        As in ``Problem``, of a search that is to show whether there is a maximum; None where there is one.
     """
     tol = options.tol if tol is None else tol
     problem = _problem(objective, observer)
+    if settled is not None:
+        problem = replace(problem, settled=settled)
+        if objective.predictors.many_classes:
+            # Curvatures that forming them leaves unresolved are those of separated classes, as a rule: a QR of as many
+            # rows as there are rows and classes waits until it is decided that a maximum exists.
+            problem = replace(
+                problem,
+                factor=partial(hessian_factor, objective, of_rows=False),
+                safe_factor=partial(expected_factor, objective, of_rows=False),
+            )
     if options.solver == "auto" and (not affordable(objective) or _sparse_and_wide(objective)):
         return _matrix_free(problem, objective, start, null_value, options, tol)
     if options.solver == "newton-cg":
@@ -187,8 +200,15 @@ def _matrix_free(
 ) -> Solution:
     """Newton-CG, preconditioned by the curvature of a sample at its optimum where rows are many."""
     if 2 * sample_size(objective.data) >= objective.data.n_rows:
-        factor = preconditioner(objective, start)
-        return solve_newton_cg(problem, factor, start, tol=tol, max_iter=options.max_iter, null_value=null_value)
+        return solve_newton_cg(
+            problem,
+            preconditioner(objective, start),
+            start,
+            tol=tol,
+            max_iter=options.max_iter,
+            null_value=null_value,
+            anew=partial(preconditioner, objective),
+        )
     if null_value is None:
         null_value = problem.value_and_gradient(start)[0]
     local, share = _sample_objective(objective)

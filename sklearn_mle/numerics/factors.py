@@ -18,6 +18,7 @@ __all__ = [
     "SAFE_PIVOT",
     "BlockDiagonalFactor",
     "CholeskyFactor",
+    "DampedFactor",
     "DiagonalFactor",
     "Factor",
     "NotPositiveDefiniteError",
@@ -139,6 +140,11 @@ class BlockDiagonalFactor(Factor):
     def unwhiten(self, step: Array) -> Array:
         parts = np.split(step, self._ends)
         return np.concatenate([block.unwhiten(part) for block, part in zip(self.blocks, parts, strict=True)])
+
+    @property
+    def inverse_norm(self) -> float:
+        # Of as many columns as there are in a block, not in all of them.
+        return math.hypot(*(block.inverse_norm for block in self.blocks))
 
     @property
     def condition(self) -> float:
@@ -282,6 +288,14 @@ class CholeskyFactor(_Triangle):
         if info or (len(upper) and not upper[-1, -1] < np.inf):
             raise NotPositiveDefiniteError(f"the leading minor of order {info} is not positive")
         super().__init__(upper, scale)
+
+
+class DampedFactor(CholeskyFactor):
+    """Cholesky factor of A plus a damping without which there would be none: what of A is flattest is not resolved."""
+
+    @property
+    def resolved(self) -> bool:
+        return False
 
 
 class TriangularFactor(_Triangle):

@@ -25,7 +25,7 @@ models, arXiv:1903.01633.
 """
 
 from sklearn_mle.recession.preferences import Preferences, UndecidedError, may_recede
-from sklearn_mle.recession.search import MOST_VARIABLES, Recession, RecessionSearch, find_recession
+from sklearn_mle.recession.search import MOST_VARIABLES, Recession, RecessionSearch, complete_separation, find_recession
 
 __all__ = [
     "MOST_VARIABLES",
@@ -33,6 +33,7 @@ __all__ = [
     "Recession",
     "RecessionSearch",
     "UndecidedError",
+    "complete_separation",
     "find_recession",
     "may_recede",
 ]

@@ -18,7 +18,7 @@ from sklearn_mle.row_blocks import RowBlock, SparseRows
 from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
 from sklearn_mle.row_blocks.sums import Largest
 
-__all__ = ["MOST_VARIABLES", "Recession", "RecessionSearch", "find_recession"]
+__all__ = ["MOST_VARIABLES", "Recession", "RecessionSearch", "complete_separation", "find_recession"]
 
 Array = NDArray[Any]
 
@@ -44,7 +44,7 @@ class Recession:
     direction : ndarray of shape (size,)
         A generic direction of recession in theta; its largest coefficient in standardized columns is about one.
     separated : ndarray of bool, shape (m,)
-        Which preferences it separates.
+        Which preferences it separates; empty where all were seen to be separated without listing them.
     complete : bool
         Whether that is all of them.
     """
@@ -169,18 +169,24 @@ def find_recession(objective: PenalizedNLL, start: Array) -> Recession | None:
         If the linear program is too large to be solved.
     """
     if isinstance(objective.data, DistributedRowBlocks):
-        return _complete(objective, start)
+        recession = complete_separation(objective, start)
+        if recession is None:
+            raise UndecidedError("the rows are not in one place")
+        return recession
     return RecessionSearch(objective, start).run()
 
 
-def _complete(objective: PenalizedNLL, start: Array) -> Recession | None:
-    """Return the start where it separates the rows completely: one pass tells; a linear program needs all rows."""
+def complete_separation(objective: PenalizedNLL, theta: Array) -> Recession | None:
+    """Return theta as a direction of recession where it separates all rows; None where it does not.
+
+    One pass tells, wherever the rows are; whether another theta separates them takes a linear program.
+    """
     predictors = objective.predictors
-    least = -objective.data.sum(NegativeMargin(objective.likelihood, predictors, predictors.matrix(start)))[0].value
-    largest = float(np.abs(start).max(initial=0.0))
-    if not least > 0 or not largest:
-        raise UndecidedError("the rows are not in one place")
-    return Recession(start / largest, np.ones(0, dtype=bool), True)
+    largest = float(np.abs(theta).max(initial=0.0))
+    if not largest:
+        return None
+    least = -objective.data.sum(NegativeMargin(objective.likelihood, predictors, predictors.matrix(theta)))[0].value
+    return Recession(theta / largest, np.ones(0, dtype=bool), True) if least > 0 else None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_INNER = 500
+# Inner iterations from which another preconditioner pays, and the gap, in nats, below which it is of use.
+_MANY_INNER, _NEAR = 25, 1.0
 
 
 def solve_newton_cg(
@@ -34,10 +36,13 @@ def solve_newton_cg(
     null_value: float | None,
     known: tuple[float, Array] | None = None,
     accuracy: float = 0.1,
+    anew: Callable[[Array], Factor] | None = None,
 ) -> Solution:
     """Minimize by truncated Newton steps in the preconditioner's variables.
 
-    ``accuracy`` is the relative residual that the first steps are solved to.
+    ``accuracy`` is the relative residual that the first steps are solved to. ``anew``, theta -> Factor, forms the
+    preconditioner again near the optimum, where the first has come to need many inner iterations; far from it one of
+    the present point is no better.
 
     The gap is the decrease of the quadratic model that conjugate gradients found at the final point, enlarged by what
     its residual leaves open. Of a fit that is cut short it is that of the point before, for none but a few more passes
@@ -61,6 +66,7 @@ def solve_newton_cg(
             "null_value": null_value,
             "known": known,
             "accuracy": accuracy,
+            "anew": anew,
         },
     )
     n_iter = max(min(1, max_iter), result.nit)
@@ -79,6 +85,7 @@ def _newton_cg(
     null_value: float | None,
     known: tuple[float, Array] | None,
     accuracy: float,
+    anew: Callable[[Array], Factor] | None,
     **unused: Any,
 ) -> OptimizeResult:
     value, gradient = known or problem.value_and_gradient(theta)
@@ -88,12 +95,12 @@ def _newton_cg(
     status, gap, n_iter = Status.MAX_ITER, 0.5 * first**2, 0
     while n_iter < max_iter:
         product = problem.hessian_product(theta)
-        step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
+        step, gap, inner = _conjugate_gradients(product, preconditioner, white, accuracy)
         target = tol * min(1.0, max(reference - value, _EPS * abs(value)))
         if gap <= 10 * target and accuracy > 1e-2:
             # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
             accuracy = 1e-2
-            step, gap = _conjugate_gradients(product, preconditioner, white, accuracy)
+            step, gap, inner = _conjugate_gradients(product, preconditioner, white, accuracy)
         if gap <= target:
             status = Status.CONVERGED
             break
@@ -108,30 +115,38 @@ def _newton_cg(
         white = preconditioner.whiten(gradient)
         n_iter += 1
         accuracy = min(accuracy, max(1e-2, min(0.1, math.sqrt(float(white @ white)) / max(first, 1e-300))))
+        if anew is not None and inner > _MANY_INNER and gap < _NEAR:
+            preconditioner = anew(theta)
+            white = preconditioner.whiten(gradient)
         if problem.observer(theta):
             status = Status.STOPPED
+            break
+        if problem.settled(theta, value):
+            status = Status.SETTLED
             break
     return OptimizeResult(x=theta, fun=value, jac=gradient, gap=gap, mle_status=status, nit=n_iter)
 
 
 def _conjugate_gradients(
     product: Callable[[Array], Array], preconditioner: Factor, white: Array, accuracy: float
-) -> tuple[Array, float]:
-    """Solve for the whitened Newton step to a relative residual; return the step (in theta) and a gap estimate."""
+) -> tuple[Array, float, int]:
+    """Solve for the whitened Newton step to a relative residual.
+
+    Return the step (in theta), an estimate of the gap and the number of products.
+    """
     z = np.zeros_like(white)
     residual = -white
     direction = residual.copy()
     norm = float(residual @ residual)
-    start, least = norm, math.inf
-    for _ in range(_MOST_INNER):
-        if norm <= accuracy**2 * start:
-            break
+    start, least, products = norm, math.inf, 0
+    while products < _MOST_INNER and norm > accuracy**2 * start:
+        products += 1
         curved = preconditioner.whiten(product(preconditioner.unwhiten(direction)))
         curvature = float(direction @ curved)
         if curvature <= _EPS * float(direction @ direction):
             if not z.any():
                 # Not convex here: the preconditioner's own step goes downhill, its decrement tells how steep.
-                return preconditioner.unwhiten(residual), start
+                return preconditioner.unwhiten(residual), start, products
             break  # flat to rounding: the step so far is a descent direction
         length = norm / curvature
         least = min(least, curvature / float(direction @ direction))
@@ -142,4 +157,4 @@ def _conjugate_gradients(
         direction += residual
     model = -0.5 * float(white @ z)
     open_part = 0.5 * norm / least if math.isfinite(least) and least > 0 else 0.5 * norm
-    return preconditioner.unwhiten(z), model + open_part
+    return preconditioner.unwhiten(z), model + open_part, products

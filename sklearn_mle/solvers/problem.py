@@ -21,11 +21,12 @@ class Status(Enum):
     ROUNDING = "stopped where floating point leaves no further decrease"
     MAX_ITER = "max_iter was reached before the gap was within tol; increase max_iter"
     STOPPED = "stopped by a callback, at the best point so far"
+    SETTLED = "stopped where all that was to be learnt from the search was known"
 
     @property
     def early(self) -> bool:
         """Whether the minimization was cut short: nobody is to go on from there."""
-        return self in (Status.MAX_ITER, Status.STOPPED)
+        return self in (Status.MAX_ITER, Status.STOPPED, Status.SETTLED)
 
     @property
     def message(self) -> str:
@@ -57,6 +58,9 @@ class Problem:
         As value_and_gradient, in a pass that forms the curvature, too, which ``factor`` at the same theta then takes.
     observer : callable
         Called with theta once an iteration; True asks to stop.
+    settled : callable
+        (theta, F) -> whether the search has shown what it is for. Newton-CG asks once an iteration: its iterations are
+        dear, and dearer the flatter F.
     """
 
     value_and_gradient: Callable[[Array], tuple[float, Array]]
@@ -68,6 +72,7 @@ class Problem:
     length: Callable[[Array, Array], float] = lambda theta, step: 1.0
     expand: Callable[[Array], tuple[float, Array]] | None = None
     observer: Callable[[Array], bool] = lambda theta: False
+    settled: Callable[[Array, float], bool] = lambda theta, value: False
 
 
 @dataclass(frozen=True)

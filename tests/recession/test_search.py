@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linprog
 
 from sklearn_mle.linear_predictors import sum_to_zero_basis
-from sklearn_mle.recession import find_recession
+from sklearn_mle.recession import complete_separation, find_recession
 from tests.separated import SEPARATED, objective_of, overlapping, quasi
 
 
@@ -97,3 +97,15 @@ def test_soft_labels_contradict_themselves():
     assert find_recession(objective_of(x[:, None], sure), np.zeros(2)) is None
     # With no intercept and symmetric soft rows in the middle of x = 0, the certain ends still run away.
     assert find_recession(objective_of(np.where(sure == 0.5, 0, x)[:, None], sure), np.zeros(2)) is not None
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_theta_that_separates_all_rows_is_told_from_one_that_does_not(n_classes):
+    X, y = SEPARATED["complete"](n_classes)
+    objective = objective_of(X, y, n_classes)
+    direction = find_recession(objective, np.zeros(objective.predictors.size)).direction
+    found = complete_separation(objective, 7 * direction)
+    assert found.complete
+    np.testing.assert_allclose(found.direction, direction / np.abs(direction).max())
+    assert complete_separation(objective, -direction) is None
+    assert complete_separation(objective, 0 * direction) is None

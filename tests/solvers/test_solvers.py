@@ -383,5 +383,5 @@ def test_a_poor_preconditioner_costs_iterations_not_accuracy():
 
 def test_every_status_says_what_happened():
     messages = [status.message for status in Status]
-    assert len(set(messages)) == len(messages) == 4
+    assert len(set(messages)) == len(messages) == 5
     assert "increase max_iter" in Status.MAX_ITER.message
