@@ -318,7 +318,7 @@ def _scorer(name: str) -> Callable[[Fit], Any]:
 
 def _compare(fit: Fit) -> np.ndarray:
     fold = fit.case.fold
-    folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in (0, 1)]
+    folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
     found = compare({"model": fit.case.estimator()}, fit.X, fit.y, cv=folds, **fit.rows)
     mean, error = found.score("model")
     if fit.case.model == "tweedie":  # its zeros have no unit, so that rows differ by it

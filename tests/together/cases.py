@@ -143,7 +143,7 @@ def case_of(cell: Cell) -> Case:
         weight,
         offset,
         group=np.resize(np.arange(9), n),
-        fold=np.resize([0, 1, 1, 0], n),
+        fold=np.resize([0, 1, 2, 2, 1, 0], n),  # two thirds of so few rows have a maximum, a half need not
         extra=_binary_fractions(rng.standard_normal(n)),
         new_rows=new_rows,
         new_offset=new_offset,

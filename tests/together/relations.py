@@ -172,7 +172,12 @@ RELATIONS: dict[str, Relation] = {
     "a constant offset moves the intercept": Relation(_constant, lambda cell: cell["intercept"]),
     "the unit of y": Relation(
         _unit_of_y,
-        lambda cell: cell["model"] not in CLASSIFIERS and get_likelihood(cell["model"]).equivariance is not None,
+        lambda cell: (
+            cell["model"] not in CLASSIFIERS
+            and get_likelihood(cell["model"]).equivariance is not None
+            # A prior relative to a dispersion that has a unit has one itself.
+            and (_no_gaussian_prior(cell) or cell["model"] not in _SECOND_POWERS)
+        ),
     ),
     "units of columns": Relation(lambda case: _affine(case, {"a": 1024.0, "b": 0.125}, {}), _no_gaussian_prior),
     "origins of columns": Relation(
