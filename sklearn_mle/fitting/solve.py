@@ -30,6 +30,8 @@ Array = NDArray[Any]
 _MOST_PARAMETERS = 4000
 # Multiply-adds of the curvature of many classes, 0.1 s of them, beyond which Hessian products are the better buy.
 _MOST_WORK_OF_CLASSES = 1e9
+# Iterations of Newton-CG that precede it: regular fits end in four or five.
+_FIRST_OF_CLASSES = 6
 # L-BFGS in variables whitened by the curvature of a far point crawls: whiten anew after so many iterations.
 _PASSES_A_FACTOR = 15
 # Multiply-adds of one curvature of all rows above which a sample goes ahead.
@@ -102,6 +104,17 @@ def solve(
             )
     if options.solver == "auto" and (not affordable(objective) or _sparse_and_wide(objective)):
         return _matrix_free(problem, objective, start, null_value, options, tol)
+    if options.solver == "auto" and objective.predictors.many_classes:
+        # As a rule these are enough, and cheaper than curvatures; where classes are separated, they are not.
+        first = replace(options, max_iter=min(_FIRST_OF_CLASSES, options.max_iter))
+        near = _matrix_free(problem, objective, start, null_value, first, tol)
+        if near.status is not Status.MAX_ITER or near.n_iter >= options.max_iter:
+            return near
+        left = replace(_what_is_left(options, near), solver="newton")
+        if null_value is None:
+            null_value = problem.value_and_gradient(start)[0]
+        end = solve(objective, near.theta, left, null_value=null_value, tol=tol, observer=observer, settled=settled)
+        return replace(end, n_iter=near.n_iter + end.n_iter)
     if options.solver == "newton-cg":
         return _finished(
             problem,
