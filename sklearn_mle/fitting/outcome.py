@@ -164,7 +164,7 @@ def _unit_of_amounts(data: RowBlocks) -> float:
     power = power_of_largest(data)
     mean = data.total(AboutMiddle(power, 0.0))[0] / data.weight_sum
     if mean == 0 or data.total(Lost(power))[0]:
-        return 1.0  # nothing but zeros, or so many decades that the least would be lost
+        return 1.0  # nothing but zeros, or so many decades that the least would lose digits
     unit = power * float(np.exp2(np.rint(np.log2(mean))))
     return 1.0 if data.total(Lost(unit))[0] else unit
 
@@ -227,12 +227,12 @@ class AboutMiddle:
 
 @dataclass(frozen=True)
 class Lost:
-    """How many positive y vanish in a unit."""
+    """How many y are rounded in a unit, a power of two: those that become subnormal, or vanish."""
 
     unit: float
 
     def __call__(self, y: Array, weight: Array | None, offset: Array | None) -> tuple[int]:
-        return (int(((y / self.unit == 0) & (y > 0)).sum()),)
+        return (int((y / self.unit * self.unit != y).sum()),)
 
 
 def _less_offset(y: Array, offset: Array | None) -> tuple[Array, None]:

@@ -11,6 +11,7 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.result import Inference, critical_value
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.linear_predictors import add_offset
+from sklearn_mle.numerics.quantiles import count_quantile
 from sklearn_mle.numerics.stored import dot_rows
 
 __all__ = ["mean_interval", "predictive_interval", "probability_interval"]
@@ -198,7 +199,10 @@ def predictive_interval(
     ends = []
     for sign, level in zip((-1, 1), tails, strict=True):
         end, error = at(float(level))
-        ends.append(middle + sign * np.hypot(end - middle, quantile * error))
+        # An end that over- or underflows is where it is, however uncertain.
+        with np.errstate(invalid="ignore"):
+            wide = middle + sign * np.hypot(end - middle, quantile * error)
+        ends.append(np.where(np.isfinite(end), wide, end))
     interval = np.stack(ends, axis=1)
     return np.exp(interval) if model.likelihood.positive_only else interval
 
@@ -255,23 +259,24 @@ def _differences(function: Callable[[Array], Array], eta: Array) -> Array:
 
 
 def _mixed_quantiles(likelihood: Likelihood, eta: Array, error: Array, levels: Array) -> NDArray[np.float64]:
-    """Return quantiles of a count whose location is uncertain, by Gauss-Hermite quadrature and bisection."""
+    """Return quantiles of a count whose location is uncertain, by Gauss-Hermite quadrature and a bounded search."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights = weights / weights.sum()
+    known = np.flatnonzero(~np.isnan(error))
     moved = []
     for node in nodes:
-        shifted = eta.copy()
-        shifted[0] += node * error
+        shifted = eta[:, known]
+        shifted[0] += node * error[known]
         moved.append(shifted)
-    distributions = [likelihood.distribution(shifted) for shifted in moved]
-    out = np.empty((eta.shape[1], len(levels)))
+    out = np.full((eta.shape[1], len(levels)), np.nan)
     for column, level in enumerate(levels):
-        candidates = np.stack([likelihood.quantile_at(shifted, float(level)) for shifted in moved])
-        low, high = candidates.min(axis=0) - 1, candidates.max(axis=0)
-        while (high - low > 1).any():
-            middle = np.floor((low + high) / 2)
-            mass = sum(w * distribution.cdf(middle) for w, distribution in zip(weights, distributions, strict=True))
-            enough = np.asarray(mass) >= level
-            high, low = np.where(enough, middle, high), np.where(enough, low, middle)
-        out[:, column] = np.where(np.isnan(error), np.nan, high)
+
+        def reached(count: Array, rows: Array, level: float = float(level)) -> Array:
+            at = [likelihood.distribution(shifted[:, rows]) for shifted in moved]
+            # By the smaller tail, which has all its digits.
+            tails = [law.cdf(count) if level < 0.5 else law.sf(count) for law in at]
+            mass = sum(weight * tail for weight, tail in zip(weights, tails, strict=True))
+            return np.asarray(mass >= level if level < 0.5 else mass <= 1 - level)
+
+        out[known, column] = count_quantile(reached, likelihood.quantile_at(eta[:, known], float(level)))
     return out

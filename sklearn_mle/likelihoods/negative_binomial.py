@@ -13,6 +13,7 @@ from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._negative_binomial_information import dispersion_information
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, softplus, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
+from sklearn_mle.numerics.special import less_log1p
 from sklearn_mle.numerics.tails import negative_binomial_tail
 
 __all__ = ["NegativeBinomial"]
@@ -24,6 +25,8 @@ _TINY = 1e-300
 _FEW = 64
 # scipy's parameters n = 1 / a and p = 1 / (1 + a mu) lose the digits of a mu beside one: the best that they can do.
 _LEAST_PRODUCT = 1e-8
+# Counts from here on whose deviance would lose digits that a total can show.
+_MANY = 1e4
 
 
 class NegativeBinomial(Likelihood):
@@ -169,12 +172,44 @@ class _Deviance:
         log_lost = np.where(kept < 0.5, np.log1p(-np.minimum(kept, 0.5)), np.log(np.maximum(lost, _TINY)))
         in_both = reciprocal * logarithm + np.where(y > 0, y * (softplus(-product) + log_lost), 0)
         self.value = np.where(in_logarithms, in_both, excess * ratio - y * distance)
+        many = np.flatnonzero(y > _MANY)
+        if len(many):
+            self.value[many] = _of_many(
+                y[many],
+                distance[many],
+                relative[many],
+                np.exp(log_dispersion[many]),
+                kept[many],
+                lost[many],
+                in_both[many],
+            )
         self.dispersion_slope = np.where(in_logarithms, self.slope - reciprocal * logarithm, relative * first)
         self.dispersion_curvature = np.where(
             in_logarithms,
             reciprocal * (logarithm - kept + self.share) - self.slope * (1 - self.share),
             relative * (kept * (first + second) - lost * first),
         )
+
+
+def _of_many(
+    y: Array, distance: Array, relative: Array, dispersion: Array, kept: Array, lost: Array, in_both: Array
+) -> Array:
+    r"""Return half the deviance of large counts, of which the class's form takes a difference of terms like y.
+
+    With :math:`v = (e^{-\delta} - 1) / (1 + a y)` and :math:`\delta = \log(\mu / y)` it is
+    :math:`\log(1 + u) / a + y \log(1 + v)`. Near zero their linear terms are taken together:
+    :math:`(\mu - y)^2 / (\mu (1 + a y))` less :math:`(u - \log(1 + u)) / a` and :math:`y (v - \log(1 + v))`.
+    """
+    fall = np.expm1(-distance)
+    u, v = dispersion * relative, fall * kept
+    ordinary = (np.abs(distance) < 1) & (u > -0.5)
+    u = np.where(ordinary & (u != 0), u, 1.0)
+    near = -relative * (fall + less_log1p(u) / u) - y * less_log1p(np.where(ordinary, v, 0.0))
+    ratio = log1p_ratio(np.where(dispersion * relative > -0.5, dispersion * relative, 1.0))[0]
+    log_v = np.where(v < -0.5, np.log(lost + kept * np.exp(-distance)), np.log1p(np.maximum(v, -0.5)))
+    apart = np.where(dispersion * relative > -0.5, relative * ratio + y * log_v, in_both)
+    value = np.where(ordinary, np.where(dispersion * relative == 0, -relative * fall - y * less_log1p(v), near), apart)
+    return np.where(np.isfinite(value), value, in_both)
 
 
 def _kept(y: Array, reciprocal: Array) -> tuple[Array, Array]:

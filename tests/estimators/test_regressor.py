@@ -549,3 +549,14 @@ def test_a_perfect_log_linear_fit_of_as_many_columns_as_rows(name):
         with pytest.raises(ValueError, match=told):
             call(X)
     np.testing.assert_allclose(model.predict(X), y, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["gamma", "weibull", "lognormal", "tweedie", "poisson", "negative_binomial"])
+@pytest.mark.parametrize(("least", "unit"), [(3e-323, 1.0), (5e-324, 1e10), (1e-310, 1e5)])
+def test_the_log_likelihood_of_a_fit_is_that_of_its_data_where_y_is_subnormal(name, least, unit):
+    """y is measured in a unit of its own only where no digit is lost: a subnormal y over four would be rounded."""
+    X = np.arange(12.0)[:, None]
+    y = unit * np.array([1, 3, 2, 5, 4, 6, 5, 8, 7, 9, 8, 11.0])
+    y[3] = least
+    model = MLERegressor(name).fit(X, y)
+    assert model.log_likelihood(X, y) == pytest.approx(model.log_likelihood_, rel=1e-11)

@@ -316,3 +316,20 @@ def test_ratios_of_trials_and_of_rates():
     for model, ratios in ((rates, "odds_ratios"), (trials, "rate_ratios"), (gamma, "odds_ratios")):
         with pytest.raises(NotSupportedError, match=ratios):
             model.summary(**{ratios: True})
+
+
+@pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
+def test_intervals_of_counts_far_outside_the_data(name):
+    """Means of 1e30 and beyond the floats: the search ends, and the interval is wider than that of known parameters."""
+    X = np.arange(12.0)[:, None]
+    y = np.array([1, 3, 2, 5, 4, 6, 5, 8, 17, 9, 18, 11.0])
+    model = MLERegressor(name).fit(X, y)
+    slope, intercept = model.coef_[0], model.intercept_
+    far = (np.array([5.0, 69.0, 1e3, -1e3]) - intercept)[:, None] / slope
+    known, uncertain = (model.predict_interval(far, include_parameter_uncertainty=flag) for flag in (False, True))
+    assert not np.isnan(uncertain).any()
+    assert (uncertain[:, 0] <= known[:, 0]).all()
+    assert (uncertain[:, 1] >= known[:, 1]).all()
+    assert np.isfinite(uncertain[:2]).all()
+    assert uncertain[1, 0] > 0
+    np.testing.assert_array_equal(known[2:], [[np.inf, np.inf], [0, 0]])

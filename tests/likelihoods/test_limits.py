@@ -6,6 +6,7 @@ float do not reach it. Neighbours are as far as the logarithm of y, by which all
 
 import numpy as np
 import pytest
+from mpmath import mp, mpf
 
 from sklearn_mle.likelihoods import (
     AsymmetricLaplace,
@@ -27,6 +28,7 @@ from sklearn_mle.likelihoods import (
     get_likelihood,
     likelihood_names,
 )
+from sklearn_mle.numerics.tails import gamma_tail
 
 LEVELS = [1e-300, 1e-16, 0.01, 0.5, 0.99, 1 - 1e-16]
 LOCATIONS = [-700.0, -300.0, -40.0, -5.0, 0.0, 0.3, 5.0, 25.0, 40.0, 300.0, 700.0]
@@ -131,3 +133,75 @@ def test_samples_densities_and_moments_are_numbers(law):
         with np.errstate(all="ignore"):
             expected = np.log(getattr(distribution, tail)(middle))
         np.testing.assert_allclose(getattr(distribution, log_tail)(middle), expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("y", [3e4, 3e6, 1e10, 1e20])
+@pytest.mark.parametrize("dispersion", [1e-300, 1e-20, 1e-12, 1e-9, 1e-3, 3.0, 1e8])
+def test_the_negative_binomial_of_large_counts(y, dispersion):
+    """Against 400 digits; as near as the rounding of log mu lets it be."""
+    likelihood, log_a = NegativeBinomial(), np.log(dispersion)
+    distances = np.array([-300, -30, -3, -0.9, -0.3, -1e-3, -1e-6, 0, 1e-9, 1e-4, 0.1, 0.7, 2, 10, 100])
+    eta = np.stack([np.log(y) + distances, np.full(len(distances), log_a)])
+    with mp.workdps(400):
+        a, k = mp.exp(mpf(log_a)), mpf(y)
+        constant = mp.loggamma(k + 1) - mp.loggamma(k + 1 / a) + mp.loggamma(1 / a)
+        means = [mp.exp(mpf(log_mean)) for log_mean in eta[0]]
+        exact = np.array([float(constant - k * mp.log(a * m) + (k + 1 / a) * mp.log(1 + a * m)) for m in means])
+        slope = np.array([float(abs((m - k) / (1 + a * m))) for m in means])
+    counts = np.full(len(distances), y)
+    error = np.abs(likelihood.nll(counts, eta) - exact)
+    assert (error <= 1e-14 * np.abs(exact) + 4e-16 * (1 + np.abs(eta[0])) * slope + 1e-13).all()
+    np.testing.assert_array_equal(likelihood.distribution(eta).logpmf(counts), -likelihood.nll(counts, eta))
+
+
+def normal(x):
+    return mp.erfc(-x / mp.sqrt(2)) / 2
+
+
+@pytest.mark.parametrize("log_phi", [-40.0, -18.0, -5.0, 0.0, 5.0, 18.0])
+def test_the_inverse_gaussian_against_its_definition(log_phi):
+    """Both tails with 1,000 digits, 36 standard deviations out: of mean one, so that log y is exact."""
+    roots = np.array([-36, -10, -2, -0.5, -0.01, 0.01, 0.5, 2, 10, 36])
+    y = np.exp(2 * np.arcsinh(0.5 * roots * np.exp(-0.5 * log_phi)))
+    distribution = InverseGaussian().distribution(np.stack([np.zeros(10), np.full(10, log_phi)]))
+    with mp.workdps(1000):
+        for j in range(len(y)):
+            phi, ratio = mp.exp(mpf(log_phi)), mpf(y[j])
+            r = mp.sqrt(phi / ratio) * (ratio - 1)
+            s = mp.sqrt(phi / ratio) * (ratio + 1)
+            second = mp.exp(2 * phi) * normal(-s)
+            # A rounding of log y moves r by sqrt(phi) of it, and the tail by r times that.
+            rtol = 1e-12 + 4e-16 * np.exp(0.5 * log_phi) * (1 + abs(roots[j]))
+            assert distribution.cdf(y)[j] == pytest.approx(float(normal(r) + second), rel=rtol)
+            assert distribution.sf(y)[j] == pytest.approx(float(normal(-r) - second), rel=rtol)
+
+
+@pytest.mark.parametrize("shape", [3.1e4, 1e6, 1e8])
+def test_the_gamma_s_lower_tail(shape):
+    """scipy's gammainc stops its series after 2,000 terms: 1.9e-7 for 2.9e-7 at five deviations below 1e8 (1.17)."""
+    x = shape + np.sqrt(shape) * np.array([-30.0, -10.0, -5.0, -4.1, -3.0])
+    tail = gamma_tail(np.full(5, shape), x, upper=False)
+    for found, at in zip(tail, x, strict=True):
+        with mp.workdps(40):
+            term = total = mpf(1)
+            j = 1
+            while term > total * mpf(10) ** -20:
+                term *= mpf(at) / (mpf(shape) + j)
+                total += term
+                j += 1
+            exact = total * mp.exp(mpf(shape) * mp.log(mpf(at)) - mpf(at) - mp.loggamma(mpf(shape) + 1))
+        assert found == pytest.approx(float(exact), rel=2e-12)
+
+
+def test_quantiles_that_scipy_does_not_know():
+    poisson = Poisson().distribution(np.log([[1e11, 1e18]]))
+    # R: qpois(c(.05, .95), 1e11)
+    np.testing.assert_array_equal([poisson.ppf(0.05)[0], poisson.ppf(0.95)[0]], [99999479852, 100000520149])
+    negative_binomial = NegativeBinomial().distribution(np.array([np.log([1e15, 1e188]), np.log([1.0, 1.0])]))
+    # At a dispersion of one and such means y is exponential: the median is log 2 means.
+    np.testing.assert_allclose(negative_binomial.median(), np.log(2) * np.array([1e15, 1e188]), rtol=1e-12)
+    narrow = InverseGaussian().distribution(np.array([[0.0, 0.0], [2 * np.log(1e4), 2 * np.log(1e7)]]))
+    # 1 + z cv + z^2 cv^2 / 2 - cv^2 / 2 + ...: Cornish and Fisher, third cumulant 3 cv^4, next term below 1e-11.
+    cv, z = np.array([1e-4, 1e-7]), 1.6448536269514722
+    np.testing.assert_allclose(narrow.ppf(0.95), 1 + cv * z + 0.5 * cv**2 * (z * z - 1), rtol=1e-11)
+    assert Laplace().distribution(np.zeros((2, 1))).logpdf(-833.0)[0] == pytest.approx(-833 - np.log(2), rel=1e-15)

@@ -311,3 +311,13 @@ def test_extreme_probabilities_at_fifty_digits(logit):
     assert cross_entropy([1], logs, labels=[0, 1], log_proba=True) == pytest.approx(expected[1], rel=1e-15)
     assert cross_entropy(soft, logs, log_proba=True) == pytest.approx(expected[2], rel=1e-15)
     assert kl_divergence(soft, logs, log_proba=True) == pytest.approx(expected[3], rel=1e-14)
+
+
+@pytest.mark.parametrize("step", [1e-9, 1e-12, 3e-16, 1e-3])
+def test_a_divergence_of_near_rows_is_not_negative(step):
+    """Two classes at one half: KL = 2 step^2 to first order, where probabilities sum to one but for a rounding."""
+    for p, q in (([0.5, 0.5], [0.5 + step, 0.5 - step]), ([0.5 + step, 0.5 - step], [0.5, 0.5])):
+        difference = np.array(p) - np.array(q)
+        found = kl_divergence([p], [q])
+        assert found >= 0
+        np.testing.assert_allclose(found, (difference**2).sum(), rtol=4 * step**2 + 1e-12)
