@@ -174,15 +174,8 @@ class _Deviance:
         self.value = np.where(in_logarithms, in_both, excess * ratio - y * distance)
         many = np.flatnonzero(y > _MANY)
         if len(many):
-            self.value[many] = _of_many(
-                y[many],
-                distance[many],
-                relative[many],
-                np.exp(log_dispersion[many]),
-                kept[many],
-                lost[many],
-                in_both[many],
-            )
+            terms = (y, distance, relative, np.exp(log_dispersion), kept, lost, in_both, self.value)
+            self.value[many] = _of_many(*(term[many] for term in terms))
         self.dispersion_slope = np.where(in_logarithms, self.slope - reciprocal * logarithm, relative * first)
         self.dispersion_curvature = np.where(
             in_logarithms,
@@ -192,7 +185,14 @@ class _Deviance:
 
 
 def _of_many(
-    y: Array, distance: Array, relative: Array, dispersion: Array, kept: Array, lost: Array, in_both: Array
+    y: Array,
+    distance: Array,
+    relative: Array,
+    dispersion: Array,
+    kept: Array,
+    lost: Array,
+    in_both: Array,
+    instead: Array,
 ) -> Array:
     r"""Return half the deviance of large counts, of which the class's form takes a difference of terms like y.
 
@@ -206,10 +206,13 @@ def _of_many(
     u = np.where(ordinary & (u != 0), u, 1.0)
     near = -relative * (fall + less_log1p(u) / u) - y * less_log1p(np.where(ordinary, v, 0.0))
     ratio = log1p_ratio(np.where(dispersion * relative > -0.5, dispersion * relative, 1.0))[0]
-    log_v = np.where(v < -0.5, np.log(lost + kept * np.exp(-distance)), np.log1p(np.maximum(v, -0.5)))
+    # log(1 + v), where v is far from zero by sums of positive terms.
+    below = np.log(lost + kept * np.exp(-np.maximum(distance, 0)))
+    above = np.log(kept + lost * np.exp(np.minimum(distance, 0))) - distance
+    log_v = np.where(v < -0.5, below, np.where(v > 2, above, np.log1p(np.clip(v, -0.5, 2))))
     apart = np.where(dispersion * relative > -0.5, relative * ratio + y * log_v, in_both)
     value = np.where(ordinary, np.where(dispersion * relative == 0, -relative * fall - y * less_log1p(v), near), apart)
-    return np.where(np.isfinite(value), value, in_both)
+    return np.where(np.isfinite(value), value, instead)
 
 
 def _kept(y: Array, reciprocal: Array) -> tuple[Array, Array]:
