@@ -210,9 +210,20 @@ class _Discrete(_Rows, rv_discrete_frozen):
             return np.exp(self.logpmf(k))
 
 
+class _Scored(_Discrete):
+    _law: Any
+
+    def crps(self, y: Any) -> Array:
+        """Return the continuous ranked probability score of outcomes, nan where it is not known."""
+        y, eta, shape = self._spread(y)
+        with np.errstate(all="ignore"):
+            return np.asarray(self._law.crps(y, eta)).reshape(shape)[()]
+
+
 def frozen(law: Any, eta: Array, generator: Any, **parameters: Any) -> Any:
     """Return the distribution of y given eta (q, ...): ``generator`` of ``scipy.stats`` with its parameters' names."""
     with np.errstate(all="ignore"):
-        made = (_Discrete if law.discrete else _Continuous)(generator, **parameters)
+        kind = (_Scored if hasattr(law, "crps") else _Discrete) if law.discrete else _Continuous
+        made = kind(generator, **parameters)
     made._law, made._eta = law, eta
     return made

@@ -14,6 +14,7 @@ from sklearn_mle.likelihoods._negative_binomial_information import dispersion_in
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, softplus, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 from sklearn_mle.numerics.special import less_log1p
+from sklearn_mle.numerics.spreads import lattice_spread
 from sklearn_mle.numerics.tails import negative_binomial_tail
 
 __all__ = ["NegativeBinomial"]
@@ -27,6 +28,7 @@ _FEW = 64
 _LEAST_PRODUCT = 1e-8
 # Counts from here on whose deviance would lose digits that a total can show.
 _MANY = 1e4
+_LEAST_LOG_DISPERSION = -660.0
 
 
 class NegativeBinomial(Likelihood):
@@ -124,6 +126,20 @@ class NegativeBinomial(Likelihood):
 
     def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
         return count_quantile_of(self, level, eta, upper=upper)
+
+    def crps(self, y: Array, eta: Array) -> Array:
+        """Return the continuous ranked probability score of y, shape (n,); nan where a mu overflows.
+
+        scipy's parameters of nearly Poisson rows do not tell their mean.
+        """
+        count = np.maximum(np.floor(y), 0)
+        inside = y >= 0
+        mean, dispersion = np.exp(eta[0]), np.exp(np.maximum(eta[1], _LEAST_LOG_DISPERSION))
+        difference = self.tail(count, eta, upper=False) - self.tail(count, eta, upper=True)
+        excess = mean * (1 + dispersion * count) * np.exp(-self.nll(count, eta))
+        product = np.exp(eta[0] + np.log(dispersion))
+        spread = lattice_spread(-1 / dispersion, -4 * product * (1 + product))
+        return (y - mean) * np.where(inside, difference, -1.0) + np.where(inside, 2 * excess, 0.0) - spread
 
     def drawn_well(self, eta: Array) -> Array:
         # Also the mean of the Poisson draw, ten times the mean of its own distribution.

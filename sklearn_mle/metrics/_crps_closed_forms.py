@@ -32,22 +32,30 @@ from scipy.special import (
     i1e,
     log_ndtr,
     ndtr,
-    pdtr,
     stdtr,
 )
 
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.numerics.special import half_step_of_gamma, poisson_mass
+from sklearn_mle.numerics.spreads import inverse_gaussian_spread, lattice_spread
+from sklearn_mle.numerics.tails import gamma_tail, inverse_gaussian_second, inverse_gaussian_tail, poisson_tail
 
 Array = NDArray[np.float64]
 
 _GAUSS = np.polynomial.legendre.leggauss(20)
-# exp(x) of the trapezoid rule below: two e-folds hold 16 nodes, and what lies outside is below a rounding.
-_STEP = 0.125
+# Weibull shapes below this are written without the mean, which is beyond all of their outcomes.
+_HEAVY = 0.3
+# Less than this part of its terms is left to quadrature.
+_REMAINS = 1e-3
+# exp(-exp(this) / 2) is nothing, and so is exp(-this).
+_VANISHED, _FALLEN = 7.3, 40.0
 
 
 def closed_form(distributions: RowDistributions, y: Array) -> Array | None:
     """CRPS (n,) in the units of y, nan where the closed form does not hold; None for families without one."""
+    own = distributions.own_crps(y)
+    if own is not None:
+        return own
     score = _CLOSED_FORMS.get(distributions.family)
     if score is None:
         return None
@@ -58,6 +66,8 @@ def closed_form(distributions: RowDistributions, y: Array) -> Array | None:
         safe = np.where(scale > 0, scale, 1.0)
         z, *shapes = np.broadcast_arrays((y - location) / safe, *parameters.values())
         rows = scale * score(z, **dict(zip(parameters, shapes, strict=True)))
+        # Scales that are nothing beside the distance.
+        rows = np.where(np.isinf(z), np.abs(y - location), rows)
         rows = np.where(scale == 0, np.abs(y - location), np.where(scale > 0, rows, np.nan))
         return np.broadcast_to(rows, y.shape)
 
@@ -115,7 +125,11 @@ def _student_t(z: Array, df: Array) -> Array:
 
 def _gamma(z: Array, a: Array) -> Array:
     x = np.maximum(z, 0)
-    return (z - a) * (gammainc(a, x) - gammaincc(a, x)) + 2 * a * poisson_mass(a, x) - _gamma_spread(a)
+    return (
+        (z - a) * (gamma_tail(a, x, upper=False) - gamma_tail(a, x, upper=True))
+        + 2 * a * poisson_mass(a, x)
+        - _gamma_spread(a)
+    )
 
 
 def _gamma_spread(a: Array) -> Array:
@@ -155,54 +169,85 @@ def _wide_lognormal(z: Array, w: Array, s: Array) -> Array:
 
 
 def _weibull(z: Array, c: Array) -> Array:
-    # The incomplete gamma functions of T cancel for large shapes, and the mean overflows for tiny ones.
-    c = np.where((c < 1000) & (c > 0.01), c, np.nan)
+    return np.where(c < _HEAVY, _heavy_weibull(z, np.minimum(c, _HEAVY)), _light_weibull(z, np.maximum(c, _HEAVY)))
+
+
+def _heavy_weibull(z: Array, c: Array) -> Array:
+    # E|Y - z| = z (2F - 1) + m - 2 E[Y; Y < z], and G = m - E min(Y, Y'): the mean, far above z, drops out.
+    x = np.maximum(z, 0)
+    t, order = x**c, 1 + 1 / c
+    # E[Y; Y < z] = gamma(order, t): by its series where t is small, whose first factor is t^order = z t.
+    series, term = np.ones_like(t), np.ones_like(t)
+    small = t < 0.5 * order
+    for k in range(1, 60):
+        term = term * np.where(small, t, 0.0) / (order + k)
+        series = series + term
+    direct = np.exp(gammaln(order) + np.log(gammainc(order, t)))
+    below = np.where(small, x * t * np.exp(-t) / order * series, direct)
+    least = np.exp(gammaln(order) - np.log(2) / c)
+    return z * (-np.expm1(-t) - np.exp(-t)) - 2 * below + least
+
+
+def _light_weibull(z: Array, c: Array) -> Array:
+    # The incomplete gamma functions of T cancel for large shapes.
+    c = np.where(c < 1000, c, np.nan)
     t = np.maximum(z, 0) ** c
     mean, order = np.exp(gammaln(1 + 1 / c)), 1 + 1 / c
     excess = np.where(t < 1, -np.expm1(-t) - gammainc(order, t), gammaincc(order, t) - np.exp(-t))
     return (z - mean) * (-np.expm1(-t) - np.exp(-t)) + 2 * mean * excess + mean * np.expm1(-np.log(2) / c)
 
 
+def _inverse_gaussian(z: Array, mu: Array) -> Array:
+    # In units of the mean, with T twice the second term of the distribution function.
+    ratio, log_phi = z / mu, -np.log(mu)
+    log_ratio = np.log(np.maximum(ratio, 0))
+    lower = inverse_gaussian_tail(log_ratio, log_phi, upper=False)
+    upper = inverse_gaussian_tail(log_ratio, log_phi, upper=True)
+    excess = inverse_gaussian_second(log_ratio, log_phi)
+    terms = (ratio - 1) * (lower - upper), 4 * excess, inverse_gaussian_spread(log_phi)
+    rows = terms[0] + terms[1] - terms[2]
+    # Where the mean is far above all outcomes but a few, it cancels.
+    lost = np.flatnonzero(~(rows > _REMAINS * np.maximum(np.abs(terms[0]), terms[2])) & np.isfinite(log_phi))
+    rows[lost] = _by_logarithms(ratio[lost], log_ratio[lost], log_phi[lost])
+    return mu * rows
+
+
+def _by_logarithms(ratio: Array, log_ratio: Array, log_phi: Array) -> Array:
+    """Return the integral of the definition over log y, in units of the mean: down to y = phi, up to y = 1 / phi."""
+    nodes, weights = _GAUSS
+    bottom, top = log_phi - _VANISHED, _VANISHED - log_phi
+    at = np.clip(log_ratio, bottom, top)
+    # Below the bottom all outcomes are above.
+    total = np.where(log_ratio < bottom, np.exp(bottom) - ratio, np.where(log_ratio > top, ratio - np.exp(top), 0.0))
+    for left, right, upper in ((np.maximum(bottom, at - _FALLEN), at, False), (at, top, True)):
+        n_panels = max(int(np.ceil((right - left).max(initial=0.0))), 1)
+        half = 0.5 * (right - left) / n_panels
+        for k in range(n_panels):
+            v = (left + (2 * k + 1) * half)[:, None] + half[:, None] * nodes
+            tail = inverse_gaussian_tail(v, np.broadcast_to(log_phi[:, None], v.shape), upper=upper)
+            total = total + half * ((np.square(tail) * np.exp(v)) @ weights)
+    return total
+
+
 def _poisson(z: Array, mu: Array) -> Array:
-    k = np.floor(z)
-    mass = np.where(k >= 0, poisson_mass(np.maximum(k, 0), mu), 0.0)
-    below = np.where(k >= 0, pdtr(np.maximum(k, 0), mu), 0.0)
-    return (z - mu) * (2 * below - 1) + mu * (2 * mass - i0e(2 * mu) - i1e(2 * mu))
+    k = np.maximum(np.floor(z), 0)
+    mass = np.where(z >= 0, poisson_mass(k, mu), 0.0)
+    sign = np.where(z >= 0, poisson_tail(k, mu, upper=False) - poisson_tail(k, mu, upper=True), -1.0)
+    return (z - mu) * sign + mu * (2 * mass - i0e(2 * mu) - i1e(2 * mu))
 
 
 def _negative_binomial(z: Array, n: Array, p: Array) -> Array:
     k = np.floor(z)
     excess = np.where(k >= 0, (n + k) * stats.nbinom.pmf(k, n, p), 0.0) * (1 - p) / p
     sign = stats.nbinom.cdf(k, n, p) - stats.nbinom.sf(k, n, p)
-    return (z - n * (1 - p) / p) * sign + 2 * excess - _lattice_spread(-n, -4 * (1 - p) / (p * p))
+    return (z - n * (1 - p) / p) * sign + 2 * excess - lattice_spread(-n, -4 * (1 - p) / (p * p))
 
 
 def _binomial(z: Array, n: Array, p: Array) -> Array:
     k = np.floor(z)
     excess = np.where(k >= 0, np.maximum(n - k, 0) * p * stats.binom.pmf(k, n, p), 0.0)
     sign = stats.binom.cdf(k, n, p) - stats.binom.sf(k, n, p)
-    return (z - n * p) * sign + 2 * excess - _lattice_spread(n, 4 * p * (1 - p))
-
-
-def _lattice_spread(power: Array, curvature: Array) -> Array:
-    r"""Half of E|Y - Y'| for whole-numbered Y with squared characteristic function (1 - curvature sin^2(t/2))^power.
-
-    .. math:: E|Y - Y'| = \frac1\pi \int_0^\pi \frac{1 - |\phi(t)|^2}{1 - \cos t} dt
-
-    With t = 2 arctan(exp(x)) the integrand decays at both ends and is analytic about the line, so that the trapezoid
-    rule is exact to rounding. (The hypergeometric function of the textbooks is nan in scipy for large counts.)
-    """
-    pairs, back = np.unique(np.stack([power.ravel(), curvature.ravel()]), axis=1, return_inverse=True)
-    power_, curvature_ = pairs
-    spread = np.empty(len(power_))
-    for row in range(len(power_)):
-        start = -40.0 - 0.5 * max(np.log(np.abs(power_[row] * curvature_[row])), 0.0)
-        x = np.arange(start, 40.0, _STEP) if np.isfinite(start) else np.full(1, np.nan)
-        square = np.exp(2 * x)
-        # -expm1 of the logarithm of |phi|^2 over exp(x); sin^2(t/2) = square / (1 + square)
-        terms = -np.expm1(power_[row] * np.log1p(-curvature_[row] * square / (1 + square))) * np.exp(-x)
-        spread[row] = 0.5 * _STEP * terms.sum() / np.pi
-    return spread[back.ravel()].reshape(power.shape)
+    return (z - n * p) * sign + 2 * excess - lattice_spread(n, 4 * p * (1 - p))
 
 
 _CLOSED_FORMS: dict[Any, Callable[..., Array]] = {
@@ -212,6 +257,7 @@ _CLOSED_FORMS: dict[Any, Callable[..., Array]] = {
     type(stats.gamma): _gamma,
     type(stats.gumbel_l): _left_gumbel,
     type(stats.gumbel_r): _gumbel,
+    type(stats.invgauss): _inverse_gaussian,
     type(stats.laplace): _laplace,
     type(stats.laplace_asymmetric): _asymmetric_laplace,
     type(stats.logistic): _logistic,

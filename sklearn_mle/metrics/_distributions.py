@@ -88,6 +88,13 @@ class RowDistributions:
         """Logarithm of the probability of more than x."""
         return self._ask(_LOG_SF, x) if self._method(_LOG_SF) is not None else _log(self.sf(x))
 
+    def own_crps(self, y: Array) -> Array | None:
+        """Continuous ranked probability score (n,) by the distribution's own method, nan where it knows none."""
+        if not _has(self._frozen, "crps"):
+            return None
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(np.asarray(self._frozen.crps(y), dtype=np.float64), y.shape)
+
     def ppf(self, q: Array) -> Array:
         """Quantile of probability q."""
         return self._ask(_PPF, q)

@@ -28,9 +28,9 @@ def crps(y_true: ArrayLike, y_pred: Any, *, sample_weight: ArrayLike | None = No
     densities.
 
     Closed forms are used for ``scipy.stats``' norm, laplace, laplace_asymmetric, logistic, t, gumbel_r, gumbel_l,
-    expon, uniform, gamma, beta, lognorm, weibull_min, poisson, nbinom and binom; other distributions are integrated
-    from their distribution function, to about 10 digits (7 where their density has a kink), and whole numbers are
-    summed.
+    expon, uniform, gamma, beta, invgauss, lognorm, weibull_min, poisson, nbinom and binom; a distribution that has a
+    method ``crps`` is asked; others are integrated from their distribution function, to about 10 digits (7 where their
+    density has a kink), and whole numbers are summed.
 
     Parameters
     ----------
@@ -85,7 +85,8 @@ def crps_rows(y: Array, y_pred: Any) -> Array:
     elif np.isnan(rows).any():
         # Corners of a family where its closed form does not hold, or parameters that are not defined.
         rows = np.where(np.isnan(rows), _integrated(distributions, y), rows)
-    return check_rows(rows, y, "the CRPS")
+    # A score that is nothing beside the distribution's scale is left by rounding on either side of zero.
+    return np.maximum(check_rows(rows, y, "the CRPS"), 0.0)
 
 
 def _integrated(distributions: RowDistributions, y: Array) -> Array:

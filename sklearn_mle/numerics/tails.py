@@ -24,6 +24,7 @@ __all__ = [
     "beta_tail",
     "gamma_tail",
     "gamma_tail_of_log",
+    "inverse_gaussian_second",
     "inverse_gaussian_tail",
     "log_gamma_slope",
     "negative_binomial_tail",
@@ -177,6 +178,13 @@ def inverse_gaussian_tail(log_ratio: Array, log_phi: Array, *, upper: bool) -> A
         # Above the mean the terms' sum is one less a small upper tail.
         return np.where(r > 1, 1 - _upper(r, s, log_ratio, log_phi), lower)
     return np.where(lower < 0.5, 1 - lower, _upper(r, s, log_ratio, log_phi))
+
+
+@np.errstate(all="ignore")
+def inverse_gaussian_second(log_ratio: Array, log_phi: Array) -> Array:
+    """Return exp(2 phi) Phi(-s): half of what the mean of Y above y is more than the mean's share of it, over mu."""
+    r, s = _roots(log_ratio, log_phi)
+    return 0.5 * np.exp(-0.5 * r * r) * erfcx(s / np.sqrt(2))
 
 
 def _roots(log_ratio: Array, log_phi: Array) -> tuple[Array, Array]:

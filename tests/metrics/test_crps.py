@@ -7,6 +7,16 @@ import pytest
 from mpmath import mp, mpf
 from scipy import stats
 
+from sklearn_mle.likelihoods import (
+    Gamma,
+    Gumbel,
+    InverseGaussian,
+    LogNormal,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+    Weibull,
+)
 from sklearn_mle.metrics import crps
 from sklearn_mle.metrics._crps_closed_forms import _CLOSED_FORMS
 from sklearn_mle.metrics._distributions import RowDistributions
@@ -90,6 +100,27 @@ def of_asymmetric_laplace(z, kappa):
 
 
 POINTS = [-300.0, -3.0, -1e-9, 0.0, 1e-12, 0.3, 1.0, 2.5, 37.0, 1e5]
+
+
+def of_inverse_gaussian(z, mu):
+    """The integral of its definition over log x; of scipy's parameters, whose mean is mu and whose shape is one."""
+
+    def tails(v):
+        r, s = mp.exp(v / 2) / mu - mp.exp(-v / 2), mp.exp(v / 2) / mu + mp.exp(-v / 2)
+        second = mp.exp(2 / mu) * normal_cdf(-s)
+        return normal_cdf(r) + second, normal_cdf(-r) - second
+
+    at = mp.log(z) if z > 0 else mpf(-60)
+    width = min(mp.sqrt(mu), 1)
+    middle = sorted({at, mp.log(mu), *(mp.log(mu) + width * k for k in (-12, -4, -1, 1, 4, 12))})
+    cuts = [mpf(-60), *middle, mp.log(mu) + 8 * width + mp.log(1 + mu) + 6]
+    total = max(-z, 0)
+    for left, right in pairwise(cuts):
+        side = 0 if right <= at else 1
+        total += mp.quad(lambda v, side=side: tails(v)[side] ** 2 * mp.exp(v), [left, right])
+    return total
+
+
 REFERENCES = {
     "norm": (of_norm, [()], POINTS),
     "laplace": (lambda z: abs(z) + mp.exp(-abs(z)) - mpf(3) / 4, [()], POINTS),
@@ -102,6 +133,7 @@ REFERENCES = {
     "t": (of_student_t, [(1.1,), (3.0,), (250.0,)], POINTS),
     "gamma": (of_gamma, [(0.01,), (0.7,), (30.0,), (250.0,)], [*POINTS[:-1], 250.0, 400.0]),
     "beta": (of_beta, [(0.01, 3.0), (2.0, 0.5), (20.0, 30.0)], [-2.0, 0.0, 1e-12, 0.3, 0.4, 0.999, 1.0, 3.0]),
+    "invgauss": (of_inverse_gaussian, [(0.01,), (30.0,)], [-3.0, 0.0, 0.0101, 3.0]),
     "lognorm": (of_lognormal, [(1e-4,), (0.01,), (0.5,), (0.999,), (1.001,), (6.0,)], [*POINTS, 1.0001, 0.99]),
     "weibull_min": (of_weibull, [(0.3,), (0.7,), (2.0,), (20.0,)], POINTS),
     "poisson": (of_poisson, [(1e-6,), (0.7,), (30.0,)], [-3.0, 0.0, 0.5, 1.0, 2.0, 37.0]),
@@ -133,6 +165,65 @@ def test_large_shapes_approach_the_normal_limit_without_losing_digits():
     np.testing.assert_allclose(
         crps_rows(k + np.round(np.sqrt(k) * z), stats.poisson(k)) / np.sqrt(k), of_normal, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("shape", [0.02, 0.1, 0.29])
+def test_weibull_s_heavy_tails(shape):
+    """Of means up to 1e64, far above all outcomes but a few: with 150 digits."""
+    points = np.array([1e-30, 1e-3, 1.0, 7.0, 1e20])
+    found = crps_rows(points, stats.weibull_min(np.full(5, shape)))
+    with mp.workdps(150):
+        c = mpf(shape)
+        mean, least = mp.gamma(1 + 1 / c), mp.gamma(1 + 1 / c) * mpf(2) ** (-1 / c)
+        for value, z in zip(found, map(mpf, points), strict=True):
+            t = z**c
+            exact = z * (1 - 2 * mp.exp(-t)) - 2 * mp.gammainc(1 + 1 / c, 0, t) + least
+            assert least < mean
+            assert value == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_scores_of_narrow_and_of_nearly_poisson_rows():
+    """They approach the normal distribution's by a part of order cv, and the Poisson distribution's by one of a mu."""
+    for cv in (1e-4, 1e-7):
+        law = InverseGaussian().distribution(np.array([[0.0, 0.0], [-2 * np.log(cv)] * 2]))
+        of_normal = crps_rows(np.array([0.0, 1.0]), stats.norm(0, 1))
+        np.testing.assert_allclose(crps_rows(np.array([1.0, 1 + cv]), law) / cv, of_normal, rtol=cv + 1e-9)
+    log_mean, y = np.log([[0.3, 70.0, 3e6]]), np.array([1.0, 78.0, 3_002_000.0])
+    for log_dispersion, part in ((-30.0, 1e-6), (-80.0, 1e-12), (-600.0, 1e-12)):
+        law = NegativeBinomial().distribution(np.vstack([log_mean, np.full((1, 3), log_dispersion)]))
+        np.testing.assert_allclose(crps_rows(y, law), crps_rows(y, Poisson().distribution(log_mean)), rtol=part)
+
+
+def test_an_inverse_gaussian_of_a_mean_far_above_its_shape():
+    """mpmath with 40 digits, quad of F^2 below and of (1 - F)^2 above y over log y, by pieces."""
+    for log_mean, log_shape, y, exact in (
+        (40.0, -2.3, 0.093, 5.185933935994451),
+        (40.0, -2.3, 3.0, 6.693642556654381),
+        (25.0, 0.0, 3.0, 29.539281378155735),
+        (5.0, -2.0, 0.5, 0.9143373718497124),
+    ):
+        law = InverseGaussian().distribution(np.array([[log_mean], [log_shape]]))
+        assert crps_rows(np.array([y]), law)[0] == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "likelihood", [Gamma(), InverseGaussian(), LogNormal(), Weibull(), Gumbel(), StudentT(df=4)], ids=str
+)
+def test_a_score_has_the_unit_of_its_wild_rows(likelihood):
+    """CRPS(c y) of c Y is c CRPS(y): c is a power of two, its logarithm a shift of eta."""
+    rng = np.random.default_rng(0)
+    eta = np.stack([rng.uniform(-20, 20, 40), np.log(10.0) * rng.uniform(-3, 3, 40)])
+    y = np.abs(likelihood.distribution(eta).rvs(random_state=0)) + 1e-30
+    powers = likelihood.unit_powers if likelihood.equivariance == "scale" else (None, 1.0)
+    for c in (2.0**-300, 2.0**300):
+        moved = eta + np.log(c) * np.array([[powers[0] or 0.0], [powers[1]]])
+        if powers[0] is None:
+            moved[0] = c * eta[0]
+        one, other = (crps_rows(at, likelihood.distribution(of)) for at, of in ((y, eta), (c * y, moved)))
+        # Rows of log-scales beyond a hundred have scores beyond the floats.
+        held = np.isfinite(one) & np.isfinite(other)
+        assert held.sum() > 20
+        np.testing.assert_allclose(other[held] / c, one[held], rtol=1e-8)
 
 
 def test_every_closed_form_is_tested():
