@@ -10,11 +10,12 @@ RUN := $(VENV)/bin/python -m
 # A worker per processor, each with one BLAS thread; then the tests that watch threads, memory or time, by themselves.
 PARALLEL := -n logical --maxprocesses=8 --dist=worksteal
 
-.PHONY: help demo docs docs-quick test test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
+.PHONY: help demo docs docs-quick test test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
 	@echo "make test         all tests, with the newest versions of everything"
+	@echo "make test-together  every triple of options in every call (make test has every pair)"
 	@echo "make test-kernels the tests with linear algebra, under OpenBLAS's other kernels and with more threads"
 	@echo "make test-oldest  all tests, with the oldest supported versions"
 	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
@@ -112,7 +113,7 @@ peers: $(VENV)/.stamp
 mutants: $(VENV)/.stamp
 	$(RUN) benchmarks.mutants
 
-check: test test-kernels lint types layering doctest test-oldest test-pickles docs
+check: test test-together test-kernels lint types layering doctest test-oldest test-pickles docs
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(BENCH) $(DOCS) benchmarks/output examples/output
