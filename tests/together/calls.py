@@ -318,12 +318,13 @@ def _scorer(name: str) -> Callable[[Fit], Any]:
 
 def _compare(fit: Fit) -> np.ndarray:
     fold = fit.case.fold
-    folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
+    folds = [(np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))]
     found = compare({"model": fit.case.estimator()}, fit.X, fit.y, cv=folds, **fit.rows)
     mean, error = found.score("model")
-    if fit.case.model == "tweedie":  # its zeros have no unit, so that rows differ by it
-        return np.array(fit.nats(mean, fit.weights() / fit.weights().sum()))
-    return np.array([fit.nats(mean, fit.weights() / fit.weights().sum()), error])
+    scored = fit.weights() * (fold == 0)
+    nats = fit.nats(mean, scored / scored.sum())
+    # The zeros of tweedie have no unit, so that rows differ by it.
+    return np.array([nats] if fit.case.model == "tweedie" else [nats, error])
 
 
 def _total(name: str) -> Callable[[Fit], Any]:

@@ -51,6 +51,7 @@ class Case:
     second: str | float
     intercept: bool
     storage: str
+    alpha: float = ALPHA
     names: tuple[str, ...] = NAMES
     labels: tuple[str, ...] | None = None
     at: Coordinates = field(default_factory=Coordinates)
@@ -90,14 +91,14 @@ class Case:
         prior = self.cell["prior"]
         other = {"fit_intercept": self.intercept, "weight_type": weight_type(self.cell), **other}
         if self.is_classifier:
-            options: dict[str, Any] = {"C": 1 / ALPHA} if prior == "gaussian" else {}
+            options: dict[str, Any] = {"C": 1 / self.alpha} if prior == "gaussian" else {}
             if prior == "firth":
                 options = {"bias_reduction": "firth"}
             if prior == "class weight":
                 share = dict(zip(self.labels or (), (1.5, 0.5, 1.0), strict=False))
                 options = {"class_weight": share}
             return MLELogisticClassifier(**options, **other)
-        alpha = ALPHA if prior == "gaussian" else 0.0
+        alpha = self.alpha if prior == "gaussian" else 0.0
         return MLERegressor(self.model, alpha=alpha, scale=self.second, **other)
 
     def take(self, rows: np.ndarray) -> "Case":
@@ -143,7 +144,7 @@ def case_of(cell: Cell) -> Case:
         weight,
         offset,
         group=np.resize(np.arange(9), n),
-        fold=np.resize([0, 1, 2, 2, 1, 0], n),  # two thirds of so few rows have a maximum, a half need not
+        fold=np.resize([0, 1, 1, 1, 1, 1], n),  # five sixths of so few rows have a maximum, a half need not
         extra=_binary_fractions(rng.standard_normal(n)),
         new_rows=new_rows,
         new_offset=new_offset,

@@ -90,6 +90,7 @@ def _constant(case: Case) -> Case:
 
 _UNIT = 8.0
 _SECOND_POWERS = {"inverse_gaussian": 1.0, "tweedie": 0.5}
+_ALPHA_POWERS = {"inverse_gaussian": -1.0, "tweedie": 0.5}
 _DEVIANCE_POWERS = {"gaussian": 2.0, "inverse_gaussian": -1.0, "tweedie": 0.5}
 
 
@@ -97,7 +98,9 @@ def _unit_of_y(case: Case) -> Case:
     affine = get_likelihood(case.model).equivariance == "location_scale"
     power = 1.0 if affine else _SECOND_POWERS.get(case.model, 0.0)
     second = case.second * _UNIT**power if isinstance(case.second, float) else case.second
-    changed = replace(case, y=case.y * _UNIT, second=second)
+    # The prior is relative to the noise; where that has a unit though the location is a logarithm, so has alpha.
+    alpha = case.alpha * _UNIT ** _ALPHA_POWERS.get(case.model, 0.0)
+    changed = replace(case, y=case.y * _UNIT, second=second, alpha=alpha)
     if affine and case.offset is not None:
         changed = replace(changed, offset=case.offset * _UNIT, new_offset=case.new_offset * _UNIT)
     if not affine and not case.intercept:
