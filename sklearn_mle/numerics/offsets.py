@@ -20,7 +20,7 @@ def offset_of_present(offset: Any, sample_weight: Any) -> Any:
         return offset
     refuse_masked(offset=offset, sample_weight=sample_weight)
     with naming("sample_weight"):
-        absent = np.asarray(in_memory(sample_weight)) == 0
+        absent = np.asarray(np.asarray(in_memory(sample_weight)) == 0)  # numpy 2.0 answers text by a bool
     if absent.ndim != 1 or not absent.any():
         return offset
     with naming("offset"):
