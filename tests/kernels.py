@@ -14,21 +14,21 @@ KERNELS = ("Nehalem", "Haswell", "Zen", "SkylakeX")
 THREADS = ("1", "2")
 # Directories whose results depend on sums and factorizations of many numbers.
 PATHS = (
-    "tests/row_blocks",
+    "tests/rows",
     "tests/numerics",
     "tests/solvers",
-    "tests/fitting",
+    "tests/fit",
     "tests/inference",
     "tests/estimators",
-    "tests/recession",
+    "tests/existence",
     "tests/test_certified.py",
     "tests/test_curvature.py",
-    "tests/test_existence.py",
-    "tests/test_information.py",
-    "tests/test_linear_predictors.py",
+    "tests/test_separation_prior.py",
+    "tests/test_hessian_factors.py",
+    "tests/test_predictors.py",
     "tests/test_objective.py",
     "tests/test_penalties.py",
-    "tests/test_uniqueness.py",
+    "tests/test_rank.py",
 )
 # What watches threads, run alone: under the machine's own kernel, with each number of threads.
 THREADED = ("tests/numerics", "tests/hard_inputs/test_execution.py", "tests/estimators")

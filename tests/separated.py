@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import NoPenalty
+from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle._rows import DenseRows, RowBlocks
 from sklearn_mle.likelihoods import Bernoulli, Categorical
-from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.penalties import NoPenalty
-from sklearn_mle.row_blocks import DenseRows, RowBlocks
 
 
 def objective_of(X, y, n_classes=2, weight=None, intercept=True):

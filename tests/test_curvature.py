@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
+from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning, UnboundedLikelihoodWarning
-from sklearn_mle.fitting import FitOptions, fit
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 
 rng = np.random.default_rng(0)
@@ -183,7 +183,7 @@ def test_a_scale_at_its_floor_has_no_standard_error():
 def test_nothing_is_kept_under_a_prior_or_for_many_parameters(monkeypatch):
     assert fit(Bernoulli(), X, BINARY, options=FitOptions(alpha=1.0)).curvature is None
     assert fit(Gaussian(), X, REAL, options=FitOptions(alpha=1.0)).curvature is None
-    monkeypatch.setattr("sklearn_mle.fitting.leave_behind.MOST_KEPT", P)
+    monkeypatch.setattr("sklearn_mle._fit.leave_behind.MOST_KEPT", P)
     assert fit(Bernoulli(), X, BINARY).curvature is None
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, SumOfPenalties
+from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle._rows import DenseRows, RowBlocks, SparseRows
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
-from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle.numerics.double_double import DoubleDouble
-from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, SumOfPenalties
-from sklearn_mle.row_blocks import DenseRows, RowBlocks, SparseRows
 
 rng = np.random.default_rng(0)
 N, P = 130, 4

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, QuadraticForm, SumOfPenalties
+from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, QuadraticForm, SumOfPenalties
 
 rng = np.random.default_rng(0)
 SIZE = 6

@@ -18,7 +18,7 @@ from benchmarks.mutants.selection import TESTS, Selection, record
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "benchmarks/output/mutants"
-MUTATED = ("likelihoods", "inference", "metrics", "objective.py")
+MUTATED = ("likelihoods", "inference", "metrics", "_objective.py")
 
 
 def all_mutants(names: Sequence[str] = MUTATED) -> list[Mutant]:

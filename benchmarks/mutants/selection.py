@@ -20,19 +20,19 @@ TESTS = (
     "tests/metrics",
     "tests/inference",
     "tests/model_selection",
-    "tests/fitting",
+    "tests/fit",
     "tests/estimators",
     "tests/together",
     *(
         f"tests/test_{name}.py"
-        for name in ("objective", "information", "curvature", "certified", "existence", "identity")
+        for name in ("objective", "hessian_factors", "curvature", "certified", "separation_prior", "identity")
     ),
 )
 # scikit-learn's checks and Dask run the same lines once more.
 SLOW = (
     "--ignore-glob=*dask*",
     "--ignore=tests/estimators/test_check_estimator.py",
-    "--ignore=tests/fitting/test_large.py",
+    "--ignore=tests/fit/test_large.py",
 )
 
 

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_mle._numerics.naming import naming
 from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, axes_for, plain_logarithmic_ticks, wrapped
 from sklearn_mle.inference import Inference, infer
-from sklearn_mle.numerics.naming import naming
 
 __all__ = ["CoefficientDisplay"]
 

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from sklearn_mle._numerics.stored import dot_rows
+from sklearn_mle._predictors import add_offset
 from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, Unit, axes_for, check_name
 from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.linear_predictors import add_offset
-from sklearn_mle.numerics.stored import dot_rows
 
 __all__ = ["ConvergenceDisplay"]
 

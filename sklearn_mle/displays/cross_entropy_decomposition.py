@@ -6,10 +6,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sklearn_mle._numerics.frames import column_order
 from sklearn_mle.displays._style import GREEN, GREY, VERMILION, Unit, axes_for, check_name, confidence_factor, wrapped
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics.decomposition import CrossEntropyDecomposition, cross_entropy_decomposition
-from sklearn_mle.numerics.frames import column_order
 
 __all__ = ["CrossEntropyDecompositionDisplay"]
 

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import as_floats, check_count, refuse_masked
 from sklearn_mle.displays._style import BLUE, GREY, axes_for, wrapped
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import as_floats, check_count, refuse_masked
 
 __all__ = ["PredictiveDisplay"]
 

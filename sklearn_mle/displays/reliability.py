@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 from sklearn.utils import check_random_state, column_or_1d
 
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import check_count, refuse_masked
 from sklearn_mle.displays._calibration_curve import calibration_curve
 from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level, check_name
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import check_count, refuse_masked
 
 __all__ = ["ReliabilityDisplay"]
 

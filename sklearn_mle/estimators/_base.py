@@ -15,6 +15,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions, make_constraint
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sklearn_mle._fit import FitOptions, FitResult
+from sklearn_mle._numerics.offsets import offset_of_present
+from sklearn_mle._numerics.partitions import is_dask
+from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._predictors import Terms
+from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
 from sklearn_mle.estimators._fit_warnings import NOTICEABLE_GAP, warnings_of
 from sklearn_mle.estimators._inference import InformationCriteriaMixin
@@ -29,15 +35,9 @@ from sklearn_mle.estimators._validation import (
     validate_features,
 )
 from sklearn_mle.exceptions import SeparationError, SeparationWarning
-from sklearn_mle.fitting import FitOptions, FitResult
 from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
 from sklearn_mle.inference.weights import WEIGHT_TYPES, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Categorical, Likelihood
-from sklearn_mle.linear_predictors import Terms
-from sklearn_mle.numerics.offsets import offset_of_present
-from sklearn_mle.numerics.partitions import is_dask
-from sklearn_mle.numerics.real_numbers import refuse_masked
-from sklearn_mle.solvers import Status
 
 __all__ = ["BaseMLE"]
 

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
+from sklearn_mle._fit import RawRows
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.offsets import offset_of_present
+from sklearn_mle._numerics.partitions import Partitions, one_row_like
+from sklearn_mle._rows.data import rows_of_block
+from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows.partition import Partition, Place, Reading
+from sklearn_mle._rows.passes import Passes
+from sklearn_mle._rows.tasks import compute, tasks_of
 from sklearn_mle.estimators._labels import codes_of, encode_labels, read_soft_labels, weighted_rows
 from sklearn_mle.estimators._validation import MATRIX, check_offset, refuse_no_columns
-from sklearn_mle.fitting import RawRows
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.offsets import offset_of_present
-from sklearn_mle.numerics.partitions import Partitions, one_row_like
-from sklearn_mle.row_blocks.data import rows_of_block
-from sklearn_mle.row_blocks.distributed import DistributedRowBlocks
-from sklearn_mle.row_blocks.partition import Partition, Place, Reading
-from sklearn_mle.row_blocks.passes import Passes
-from sklearn_mle.row_blocks.tasks import compute, tasks_of
 
 __all__ = ["LabelsOf", "ProbabilitiesOf", "RealOf", "Survey", "features_of"]
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_mle._fit import FitResult
+from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import PerfectFitWarning
-from sklearn_mle.fitting import FitResult
-from sklearn_mle.solvers import Status
 
 __all__ = ["NOTICEABLE_GAP", "warnings_of"]
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.naming import naming
 from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import FittedModel, WhatFitKept
-from sklearn_mle.numerics.naming import naming
 
 __all__ = ["ClassifierInferenceMixin", "InformationCriteriaMixin", "RegressorInferenceMixin"]
 

@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_mle.numerics.frames import column_names, column_order
+from sklearn_mle._numerics.frames import column_names, column_order
 
 __all__ = [
     "class_weights",

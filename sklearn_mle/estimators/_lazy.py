@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
 from sklearn_mle.estimators._validation import check_sample_weight
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.partitions import Partitions, is_dask, one_row_like
 
 __all__ = ["lazy_rows", "light", "mean_over_rows", "nameless", "r2_over_rows", "sum_over_rows", "where_dask"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.partitions import Partitions, one_row_like
 from sklearn_mle.estimators._lazy import Method, light, nameless, where_dask
-from sklearn_mle.numerics.partitions import Partitions, one_row_like
 
 __all__ = ["LazyDistribution", "lazy_distribution"]
 

@@ -11,6 +11,10 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
+from sklearn_mle._numerics.stored import dot_rows, in_memory
+from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
 from sklearn_mle.estimators._inference import RegressorInferenceMixin
@@ -31,10 +35,6 @@ from sklearn_mle.inference.predictions import predictive_interval
 from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
-from sklearn_mle.linear_predictors import add_offset
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import refuse_masked, refuse_times
-from sklearn_mle.numerics.stored import dot_rows, in_memory
 
 __all__ = ["BaseMLERegressor"]
 

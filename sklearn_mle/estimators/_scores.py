@@ -9,17 +9,17 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_mle._fit import best_constant
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.offsets import offset_of_present
+from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.stored import in_memory
 from sklearn_mle.estimators._labels import is_soft, plain_numbers, read_probabilities
 from sklearn_mle.estimators._lazy import mean_over_rows, r2_over_rows, sum_over_rows
 from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
-from sklearn_mle.fitting import best_constant
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import Fitted, FittedModel
 from sklearn_mle.likelihoods import Binomial
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.offsets import offset_of_present
-from sklearn_mle.numerics.real_numbers import refuse_masked
-from sklearn_mle.numerics.stored import in_memory
 
 __all__ = ["ClassifierScoreMixin", "RegressorScoresMixin", "checked_score"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_distributed
 from sklearn_mle.estimators._validation import refuse_not_finite
-from sklearn_mle.fitting import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_distributed
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["DistributedTrainingData", "Observer", "TrainingData"]

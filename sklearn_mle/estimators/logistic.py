@@ -10,6 +10,12 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_mle._fit import FitResult
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.special import log_softmax
+from sklearn_mle._numerics.stored import dot_rows, in_memory
+from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import LabelsOf, ProbabilitiesOf, Survey, features_of
 from sklearn_mle.estimators._inference import ClassifierInferenceMixin
@@ -28,14 +34,8 @@ from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._scores import ClassifierScoreMixin
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
-from sklearn_mle.fitting import FitResult
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
-from sklearn_mle.linear_predictors import add_offset
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import refuse_masked
-from sklearn_mle.numerics.special import log_softmax
-from sklearn_mle.numerics.stored import dot_rows, in_memory
 
 __all__ = ["MLELogisticClassifier"]
 

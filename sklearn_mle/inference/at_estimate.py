@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.curvature import Curvature
-from sklearn_mle.fitting import FitOptions
-from sklearn_mle.fitting.dependence import find_dependence
-from sklearn_mle.fitting.prepare import Prepared, prepare
+from sklearn_mle._curvature import Curvature
+from sklearn_mle._fit import FitOptions
+from sklearn_mle._fit.dependence import find_dependence
+from sklearn_mle._fit.prepare import Prepared, prepare
+from sklearn_mle._numerics.factors import Factor
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty
+from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._rank import Identification
+from sklearn_mle._rows import RowBlocks
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.linear_predictors import LinearPredictors, Terms
-from sklearn_mle.numerics.factors import Factor
-from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty
-from sklearn_mle.row_blocks import RowBlocks
-from sklearn_mle.uniqueness import Identification
 
 __all__ = ["AtEstimate"]
 

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.utils import check_array
 
+from sklearn_mle._hessian_factors import information_factor
+from sklearn_mle._numerics.factors import NotPositiveDefiniteError
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.stored import StoredArray
+from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
@@ -20,13 +26,7 @@ from sklearn_mle.inference.nesting import refuse_unless_nested
 from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator, with_scale
-from sklearn_mle.information import information_factor
 from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
-from sklearn_mle.numerics.factors import NotPositiveDefiniteError
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import refuse_masked
-from sklearn_mle.numerics.stored import StoredArray
-from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["likelihood_ratio_test", "score_test", "wald_test"]
 

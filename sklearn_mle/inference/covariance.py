@@ -15,13 +15,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy import stats
 
-from sklearn_mle.curvature import Curvature
+from sklearn_mle._curvature import Curvature
+from sklearn_mle._hessian_factors import hessian_factor, information_factor
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
+from sklearn_mle._numerics.memory import refuse_unless_it_fits
+from sklearn_mle._predictors import LinearPredictors
+from sklearn_mle._rows import RowBlock, RowBlocks
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.information import hessian_factor, information_factor
-from sklearn_mle.linear_predictors import LinearPredictors
-from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
-from sklearn_mle.numerics.memory import refuse_unless_it_fits
-from sklearn_mle.row_blocks import RowBlock, RowBlocks
 
 __all__ = ["COVARIANCES", "MODEL_BASED", "covariance_of", "present_groups"]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle.fitting import FitOptions, FitResult, fit
+from sklearn_mle._fit import FitOptions, FitResult, fit
+from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.covariance import MODEL_BASED
 from sklearn_mle.inference.dispersion import with_dispersion
@@ -14,7 +15,6 @@ from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, l
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.small_samples import SmallSample
 from sklearn_mle.inference.weights import divide_dispersion
-from sklearn_mle.linear_predictors import Terms
 
 __all__ = ["against_the_null", "header_of", "likelihood_is_trusted"]
 

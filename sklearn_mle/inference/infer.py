@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.curvature import MOST_KEPT
+from sklearn_mle._curvature import MOST_KEPT
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.covariance import covariance_of, present_groups
@@ -21,8 +23,6 @@ from sklearn_mle.inference.request import check_bread, check_choices, covariance
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.small_samples import small_sample_of
 from sklearn_mle.likelihoods import Gaussian
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["infer"]
 

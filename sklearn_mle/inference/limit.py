@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._existence import MOST_VARIABLES, Preferences, Recession, UndecidedError, find_recession, may_recede
+from sklearn_mle._fit.separation import separation_in_words
+from sklearn_mle._fit.zeros import find_zeros_recession
+from sklearn_mle._hessian_factors import hessian_factor
+from sklearn_mle._numerics.factors import NotPositiveDefiniteError
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import NoPenalty, QuadraticForm
+from sklearn_mle._separation_prior import CERTIFIED, certificate
 from sklearn_mle.exceptions import SeparationWarning
-from sklearn_mle.existence import CERTIFIED, certificate
-from sklearn_mle.fitting.separation import separation_in_words
-from sklearn_mle.fitting.zeros import find_zeros_recession
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.information import hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
-from sklearn_mle.numerics.factors import NotPositiveDefiniteError
-from sklearn_mle.objective import PenalizedNLL
-from sklearn_mle.penalties import NoPenalty, QuadraticForm
-from sklearn_mle.recession import MOST_VARIABLES, Preferences, Recession, UndecidedError, find_recession, may_recede
 
 __all__ = ["at_the_limit"]
 

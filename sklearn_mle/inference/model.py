@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.curvature import Curvature
+from sklearn_mle._curvature import Curvature
+from sklearn_mle._numerics.memory import refuse_unless_it_fits
+from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle.likelihoods import Categorical, Gaussian, Likelihood
-from sklearn_mle.linear_predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle.numerics.memory import refuse_unless_it_fits
 
 __all__ = ["Fitted", "FittedModel", "ReadData", "WhatFitKept", "n_constants", "n_intercepts"]
 
@@ -35,7 +35,7 @@ def n_intercepts(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
 
 @dataclass(frozen=True)
 class ReadData:
-    """Validated data, as ``sklearn_mle.fitting.fit`` takes them.
+    """Validated data, as ``sklearn_mle._fit.fit`` takes them.
 
     Attributes
     ----------

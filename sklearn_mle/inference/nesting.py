@@ -7,8 +7,8 @@ import scipy.linalg as sl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel
-from sklearn_mle.linear_predictors import Terms
 
 __all__ = ["refuse_unless_nested"]
 

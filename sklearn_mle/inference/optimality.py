@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_mle._hessian_factors import information_factor
+from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.information import information_factor
-from sklearn_mle.numerics.factors import Factor, NotPositiveDefiniteError
 
 __all__ = ["WORTH_A_WORD", "gap_of", "refuse_other_data"]
 

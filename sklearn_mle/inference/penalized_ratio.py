@@ -17,16 +17,16 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
+from sklearn_mle._fit.bias_reduction import BiasReducedNLL
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor
+from sklearn_mle._numerics.threads import single_threaded_blas
+from sklearn_mle._solvers import Problem, Status, solve_newton
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator
 from sklearn_mle.likelihoods import Bernoulli, Categorical
-from sklearn_mle.numerics.factors import CholeskyFactor, Factor
-from sklearn_mle.numerics.threads import single_threaded_blas
-from sklearn_mle.solvers import Problem, Status, solve_newton
 
 __all__ = ["penalized_likelihood_ratio_test", "penalized_ratio"]
 

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from sklearn_mle._numerics.quantiles import count_quantile
+from sklearn_mle._numerics.stored import dot_rows
+from sklearn_mle._predictors import add_offset
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.result import Inference, critical_value
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.linear_predictors import add_offset
-from sklearn_mle.numerics.quantiles import count_quantile
-from sklearn_mle.numerics.stored import dot_rows
 
 __all__ = ["mean_interval", "predictive_interval", "probability_interval"]
 

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.fitting.bias_reduction import BiasReducedNLL
+from sklearn_mle._fit.bias_reduction import BiasReducedNLL
+from sklearn_mle._hessian_factors import expected_factor, hessian_factor
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.optimality import refuse_other_data
@@ -15,12 +20,7 @@ from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
 from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.inference.small_samples import profile_drop
-from sklearn_mle.information import expected_factor, hessian_factor
 from sklearn_mle.likelihoods import Bernoulli, Categorical
-from sklearn_mle.numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import as_floats
-from sklearn_mle.numerics.threads import single_threaded_blas
 
 __all__ = ["ProfileLikelihood", "profile_interval"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.numerics.factors import Factor
+from sklearn_mle._numerics.factors import Factor
 
 __all__ = ["ProfilePath", "ProfilePoint"]
 

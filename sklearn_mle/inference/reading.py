@@ -10,11 +10,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.stored import StoredArray, as_stored, dot_rows
+from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
-from sklearn_mle.linear_predictors import Terms
-from sklearn_mle.numerics.real_numbers import refuse_masked
-from sklearn_mle.numerics.stored import StoredArray, as_stored, dot_rows
 
 __all__ = ["open_up", "own_columns", "read_estimator", "with_scale"]
 

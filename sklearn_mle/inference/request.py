@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.covariance import COVARIANCES
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.weights import WEIGHT_TYPES
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import refuse_masked
 
 __all__ = ["check_bread", "check_choices", "covariance_meant", "group_codes"]
 

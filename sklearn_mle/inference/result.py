@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from sklearn_mle.curvature import Curvature
+from sklearn_mle._curvature import Curvature
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import as_floats
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
 from sklearn_mle.likelihoods import Binomial
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import as_floats
 
 __all__ = ["DeltaMethod", "Inference"]
 

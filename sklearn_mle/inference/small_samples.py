@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
+from sklearn_mle._rows import RowBlock
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.row_blocks import RowBlock
 
 __all__ = ["SmallSample", "profile_drop", "small_sample_of"]
 

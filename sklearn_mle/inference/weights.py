@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._predictors import Terms
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.linear_predictors import Terms
 
 __all__ = ["WEIGHT_TYPES", "divide_dispersion", "know_precisions", "precision_offset"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from sklearn_mle.numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.double_double import DoubleDouble
 
 __all__ = ["MANY_ROWS", "Likelihood"]
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
+from sklearn_mle._numerics.quantiles import count_quantile
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.numerics.quantiles import count_quantile
 
 __all__ = ["LARGEST_LOG_MEAN_DRAWN", "count_quantile_of"]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.numerics.double_double import DoubleDouble
 
 __all__ = ["LeastSquares"]
 

@@ -7,11 +7,11 @@ import numpy as np
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
+from sklearn_mle._numerics.quantiles import positive_quantile
+from sklearn_mle._numerics.special import poisson_mass
+from sklearn_mle._numerics.tails import gamma_tail
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
-from sklearn_mle.numerics.quantiles import positive_quantile
-from sklearn_mle.numerics.special import poisson_mass
-from sklearn_mle.numerics.tails import gamma_tail
 
 __all__ = ["tweedie_distribution", "tweedie_quantile", "tweedie_tail"]
 

@@ -7,15 +7,15 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
+from sklearn_mle._numerics.special import less_log1p
+from sklearn_mle._numerics.spreads import lattice_spread
+from sklearn_mle._numerics.tails import negative_binomial_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._counts import LARGEST_LOG_MEAN_DRAWN, count_quantile_of
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._negative_binomial_information import dispersion_information
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, softplus, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
-from sklearn_mle.numerics.special import less_log1p
-from sklearn_mle.numerics.spreads import lattice_spread
-from sklearn_mle.numerics.tails import negative_binomial_tail
 
 __all__ = ["NegativeBinomial"]
 

@@ -35,10 +35,10 @@ from scipy.special import (
     stdtr,
 )
 
+from sklearn_mle._numerics.special import half_step_of_gamma, poisson_mass
+from sklearn_mle._numerics.spreads import inverse_gaussian_spread, lattice_spread
+from sklearn_mle._numerics.tails import gamma_tail, inverse_gaussian_second, inverse_gaussian_tail, poisson_tail
 from sklearn_mle.metrics._distributions import RowDistributions
-from sklearn_mle.numerics.special import half_step_of_gamma, poisson_mass
-from sklearn_mle.numerics.spreads import inverse_gaussian_spread, lattice_spread
-from sklearn_mle.numerics.tails import gamma_tail, inverse_gaussian_second, inverse_gaussian_tail, poisson_tail
 
 Array = NDArray[np.float64]
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import betaln, digamma, gammaln
 
+from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics import _quadrature
 from sklearn_mle.metrics._distributions import RowDistributions
-from sklearn_mle.numerics.special import less_log1p
 
 Array = NDArray[np.float64]
 Parameters = dict[str, Array]

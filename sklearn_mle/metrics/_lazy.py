@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.partitions import Partitions, is_dask
+from sklearn_mle._numerics.stored import blocks_of_rows, in_memory, is_large
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._targets import distinct, labels_of_columns, refuse_number_of_labels
 from sklearn_mle.metrics._weights import check_weight, read_weight, weighted_mean
-from sklearn_mle.numerics.partitions import Partitions, is_dask
-from sklearn_mle.numerics.stored import blocks_of_rows, in_memory, is_large
 
 Rows = Callable[..., NDArray[np.float64]]
 

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
+from sklearn_mle._numerics.frames import column_names, column_order
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
-from sklearn_mle.numerics.frames import column_names, column_order
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.real_numbers import refuse_masked
 
 _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table
 

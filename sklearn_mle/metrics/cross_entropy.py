@@ -20,6 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
+from sklearn_mle._numerics.frames import column_order
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
 from sklearn_mle.metrics._lazy import labels_over_partitions, lie_elsewhere, mean_over_partitions
@@ -27,9 +30,6 @@ from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, read_target
 from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean
-from sklearn_mle.numerics.frames import column_order
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.special import less_log1p
 
 _EPS = np.finfo(np.float64).eps
 

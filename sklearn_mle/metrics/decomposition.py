@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
+from sklearn_mle._numerics.real_numbers import check_count
 from sklearn_mle.metrics import _recalibration
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
 from sklearn_mle.metrics._targets import RowTarget, Target
@@ -16,7 +17,6 @@ from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import weighted_mean
 from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, mean_cost, read_judged
 from sklearn_mle.metrics.information import frequencies, target_probabilities
-from sklearn_mle.numerics.real_numbers import check_count
 
 Array = NDArray[np.float64]
 Strategy = Literal["isotonic", "classwise", "bins"]

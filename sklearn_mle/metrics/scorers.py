@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from sklearn_mle._numerics.naming import naming
 from sklearn_mle.metrics._class_metrics import ClassMetric, ClassRows
 from sklearn_mle.metrics.cross_entropy import cross_entropy, cross_entropy_rows, kl_divergence, kl_divergence_rows
 from sklearn_mle.metrics.crps import crps, crps_rows
@@ -24,7 +25,6 @@ from sklearn_mle.metrics.probabilistic_scorers import (
     ProbabilisticScorer,
     RowScores,
 )
-from sklearn_mle.numerics.naming import naming
 
 __all__ = [
     "DistributionScorer",

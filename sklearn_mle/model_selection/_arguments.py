@@ -12,13 +12,13 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d, indexabl
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.offsets import refuse_infinite_offset
+from sklearn_mle._numerics.partitions import is_dask
+from sklearn_mle._numerics.real_numbers import as_floats, refuse_masked
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.metrics import get_scorer
 from sklearn_mle.metrics.scorers import ProbabilisticScorer
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.offsets import refuse_infinite_offset
-from sklearn_mle.numerics.partitions import is_dask
-from sklearn_mle.numerics.real_numbers import as_floats, refuse_masked
 
 __all__ = [
     "Fold",

@@ -13,6 +13,8 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._weights import check_weight
 from sklearn_mle.metrics.scorers import ProbabilisticScorer, RowScores
 from sklearn_mle.model_selection._arguments import (
@@ -29,8 +31,6 @@ from sklearn_mle.model_selection._fit_arguments import fit_keywords
 from sklearn_mle.model_selection._measure import NO_COMMON_UNIT, refuse_what_cannot_be_ranked
 from sklearn_mle.model_selection._parameter_count import parameter_count
 from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
-from sklearn_mle.numerics.naming import naming
-from sklearn_mle.numerics.offsets import offset_of_present
 
 __all__ = ["compare"]
 

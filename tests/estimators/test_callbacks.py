@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
-from sklearn_mle.solvers import Status
+from sklearn_mle._solvers import Status
 
 SUPPORTED = parse_version(sklearn.__version__) >= parse_version("1.9")
 needs_callbacks = pytest.mark.skipif(not SUPPORTED, reason="scikit-learn has callbacks from 1.9 on")

@@ -8,9 +8,9 @@ import pytest
 import scipy.sparse as sp
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle._rows import DenseRows, RowBlocks, distributed
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning, SeparationWarning
 from sklearn_mle.likelihoods import StudentT
-from sklearn_mle.row_blocks import DenseRows, RowBlocks, distributed
 
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")

@@ -174,7 +174,7 @@ def test_standard_errors_are_those_of_the_information():
 
 
 def fit_result(X, y):
-    from sklearn_mle.fitting import FitOptions, fit
+    from sklearn_mle._fit import FitOptions, fit
     from sklearn_mle.likelihoods import Bernoulli
 
     return fit(Bernoulli(), X, y.astype(float), options=FitOptions(bias_reduction="firth"))

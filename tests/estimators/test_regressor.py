@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import GaussianMLERegressor, MLERegressor
+from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import PerfectFitWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import (
     AsymmetricLaplace,
@@ -26,7 +27,6 @@ from sklearn_mle.likelihoods import (
     UserLikelihood,
 )
 from sklearn_mle.metrics import log_likelihood_scorer
-from sklearn_mle.solvers import Status
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
 
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]

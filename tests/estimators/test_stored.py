@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle.inference import infer, probability_interval, score_test
-from sklearn_mle.numerics.stored import StoredArray
 from tests.estimators.stored_arrays import SlicedArray, mapped
 
 N, P = 45_000, 100

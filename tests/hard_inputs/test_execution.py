@@ -14,9 +14,9 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_info
 
 from sklearn_mle import MLELogisticClassifier, MLERegressor
-from sklearn_mle.numerics import threads as pool
-from sklearn_mle.numerics.threads import n_threads
-from sklearn_mle.row_blocks import DenseRows, RowBlocks
+from sklearn_mle._numerics import threads as pool
+from sklearn_mle._numerics.threads import n_threads
+from sklearn_mle._rows import DenseRows, RowBlocks
 from tests.hard_inputs.fitted import ESTIMATORS, fitted, target
 from tests.hard_inputs.fitted import X as FEW
 
@@ -33,7 +33,7 @@ EVERY = pytest.mark.parametrize("kind", MODELS)
 
 def workers_at_work():
     """Jobs that the pool's threads have not finished: none may outlive its fit."""
-    from sklearn_mle.numerics.threads import _pool
+    from sklearn_mle._numerics.threads import _pool
 
     executor = _pool._executor
     return 0 if executor is None else executor._work_queue.qsize()

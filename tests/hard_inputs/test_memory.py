@@ -9,10 +9,10 @@ import scipy.sparse as sp
 import sklearn
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle._numerics.memory import fits, refuse_unless_it_fits
+from sklearn_mle._predictors import sum_to_zero_basis
 from sklearn_mle.exceptions import SeparationWarning, WorkingMemoryError
 from sklearn_mle.inference import detect_separation, infer, profile_interval
-from sklearn_mle.linear_predictors import sum_to_zero_basis
-from sklearn_mle.numerics.memory import fits, refuse_unless_it_fits
 
 pytestmark = pytest.mark.alone
 

@@ -9,6 +9,7 @@ import pytest
 import scipy
 from mpmath import mp, mpf
 
+from sklearn_mle._numerics.tails import gamma_tail
 from sklearn_mle.likelihoods import (
     AsymmetricLaplace,
     Beta,
@@ -29,7 +30,6 @@ from sklearn_mle.likelihoods import (
     get_likelihood,
     likelihood_names,
 )
-from sklearn_mle.numerics.tails import gamma_tail
 
 LEVELS = [1e-300, 1e-16, 0.01, 0.5, 0.99, 1 - 1e-16]
 LOCATIONS = [-700.0, -300.0, -40.0, -5.0, 0.0, 0.3, 5.0, 25.0, 40.0, 300.0, 700.0]

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sklearn_mle.numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.double_double import DoubleDouble
 
 rng = np.random.default_rng(0)
 

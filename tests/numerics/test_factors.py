@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mle.numerics.factors import (
+from sklearn_mle._numerics.factors import (
     BlockDiagonalFactor,
     CholeskyFactor,
     DiagonalFactor,
@@ -11,7 +11,7 @@ from sklearn_mle.numerics.factors import (
     NotPositiveDefiniteError,
     TriangularFactor,
 )
-from sklearn_mle.numerics.kronecker import KroneckerFactor
+from sklearn_mle._numerics.kronecker import KroneckerFactor
 
 rng = np.random.default_rng(0)
 SIZE = 12

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mle.numerics.offsets import offset_of_present, refuse_infinite_offset
+from sklearn_mle._numerics.offsets import offset_of_present, refuse_infinite_offset
 
 INF = np.inf
 

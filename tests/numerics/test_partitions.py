@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from sklearn_mle.numerics.partitions import Partitions, is_dask, one_row_like
+from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")

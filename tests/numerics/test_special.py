@@ -6,7 +6,7 @@ import pytest
 from mpmath import mp, mpf
 from scipy.special import log_softmax as scipy_s
 
-from sklearn_mle.numerics.special import half_step_of_gamma, less_log1p, log_softmax, poisson_mass
+from sklearn_mle._numerics.special import half_step_of_gamma, less_log1p, log_softmax, poisson_mass
 
 rng = np.random.default_rng(0)
 

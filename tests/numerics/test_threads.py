@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_mle.numerics.threads import map_in_threads, n_threads, single_threaded_blas
+from sklearn_mle._numerics.threads import map_in_threads, n_threads, single_threaded_blas
 
 pytestmark = pytest.mark.alone
 
@@ -145,7 +145,7 @@ def in_a_fresh_interpreter(code, **environment):
 
 
 def test_omp_num_threads_is_followed():
-    code = "from sklearn_mle.numerics.threads import n_threads; print(n_threads())"
+    code = "from sklearn_mle._numerics.threads import n_threads; print(n_threads())"
     assert in_a_fresh_interpreter(code, OMP_NUM_THREADS="1") == ["1"]
 
 
@@ -154,7 +154,7 @@ def test_omp_num_threads_is_followed():
 PRELUDE = """
 import contextlib, sys, threading
 from threadpoolctl import threadpool_info, threadpool_limits
-from sklearn_mle.numerics.threads import single_threaded_blas
+from sklearn_mle._numerics.threads import single_threaded_blas
 limits = lambda: {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 before = limits()
 if before == {1}:
@@ -221,7 +221,7 @@ def test_limits_hold_and_come_back_whichever_thread_fits(scenario):
 FORK = """
 import os, threading
 from threadpoolctl import threadpool_info, threadpool_limits
-from sklearn_mle.numerics.threads import map_in_threads, n_threads, single_threaded_blas
+from sklearn_mle._numerics.threads import map_in_threads, n_threads, single_threaded_blas
 limits = lambda: [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 threadpool_limits(2, user_api="blas")
 before = limits()

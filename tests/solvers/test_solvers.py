@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from sklearn_mle.numerics.factors import CholeskyFactor, DiagonalFactor, NotPositiveDefiniteError
-from sklearn_mle.solvers import Problem, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
+from sklearn_mle._numerics.factors import CholeskyFactor, DiagonalFactor, NotPositiveDefiniteError
+from sklearn_mle._solvers import Problem, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
 
 rng = np.random.default_rng(0)
 

@@ -1,0 +1,45 @@
+r"""Floor 4: directions of recession, in which the likelihood rises for ever, so that no finite maximum exists.
+
+A change d of the parameters is one when it never lowers the likelihood of any row and raises that of some. For models
+of one linear predictor a row this is a matter of signs. Each row has *preferences*, linear forms a of d:
+
+* Bernoulli and categorical: an outcome that happened wants its predictor no lower against each rival's, a'd >= 0;
+* Poisson, negative binomial, Tweedie: a zero wants its log mean no higher, an outcome above zero wants it as it is,
+  a'd = 0.
+
+Whether there is a d is a linear program, max sum a'd subject to a'd >= 0 and |d| <= 1. It is solved by constraint
+generation: few rows decide, and one pass over all rows tells which others object. Rows that the found direction
+separates (a'd > 0) are then set aside and the program is solved again, until nothing is left to separate: the sum of
+the directions, later ones taken small, is *generic*. It separates every row that any direction separates, and the rows
+left over are the limiting model, in which the maximum is finite (Geyer 2009).
+
+References
+----------
+Albert and Anderson (1984), On the existence of maximum likelihood estimates in logistic regression models,
+Biometrika 71.
+Konis (2007), Linear programming algorithms for detecting separated data in binary logistic regression models, Oxford.
+Geyer (2009), Likelihood inference in exponential families and directions of recession, Electronic Journal of
+Statistics 3.
+Correia, Guimaraes and Zylkin (2019), Verifying the existence of maximum likelihood estimates for generalized linear
+models, arXiv:1903.01633.
+"""
+
+from sklearn_mle._existence.preferences import Preferences, UndecidedError, may_recede
+from sklearn_mle._existence.search import (
+    MOST_VARIABLES,
+    Recession,
+    RecessionSearch,
+    complete_separation,
+    find_recession,
+)
+
+__all__ = [
+    "MOST_VARIABLES",
+    "Preferences",
+    "Recession",
+    "RecessionSearch",
+    "UndecidedError",
+    "complete_separation",
+    "find_recession",
+    "may_recede",
+]

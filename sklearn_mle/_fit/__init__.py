@@ -1,0 +1,278 @@
+"""Floor 5: start -> precondition -> solve -> certify -> FitResult."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._fit.best_constant import best_constant
+from sklearn_mle._fit.check_loss import fit_check_loss
+from sklearn_mle._fit.check_loss_log_linear import fit_check_loss_log_linear
+from sklearn_mle._fit.gaussian import fit_gaussian
+from sklearn_mle._fit.logistic import fit_logistic
+from sklearn_mle._fit.offsets import far_offsets, with_far_offsets_named
+from sklearn_mle._fit.prepare import Prepared, RawRows, prepare, standardize
+from sklearn_mle._fit.regression import fit_regression
+from sklearn_mle._fit.result import FitOptions, FitResult
+from sklearn_mle._numerics.factors import NotPositiveDefiniteError
+from sklearn_mle._numerics.finite import BeyondFloatError, NotFiniteError
+from sklearn_mle._numerics.threads import single_threaded_blas
+from sklearn_mle._rows import RowBlock
+from sklearn_mle._rows.distributed import RowsElsewhereError
+from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
+from sklearn_mle.likelihoods._location_scale import LocationScale
+
+__all__ = [
+    "FitOptions",
+    "FitResult",
+    "NotFiniteError",
+    "RawRows",
+    "RowsElsewhereError",
+    "best_constant",
+    "fit",
+    "fit_distributed",
+]
+
+Array = NDArray[Any]
+
+_BEYOND = (
+    "X, y, sample_weight, offset or a parameter holds numbers so large (or so small) that their sums or squares leave "
+    "the range of float64; change their units."
+)
+
+
+def fit(
+    likelihood: Likelihood,
+    X: Any,
+    y: Array,
+    *,
+    sample_weight: Array | None = None,
+    offset: Array | None = None,
+    options: FitOptions | None = None,
+    start: Array | None = None,
+    observer: Callable[[int, Array], bool | None] | None = None,
+    feature_names: Any = None,
+    class_names: Any = None,
+) -> FitResult:
+    """Fit a likelihood to validated data.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    X : ndarray, CSR matrix or StoredArray of shape (n, p)
+    y : ndarray of shape (n,) or (n, K)
+    sample_weight : ndarray of shape (n,) or None
+        Nonnegative, with a positive sum.
+    offset : ndarray of shape (n,) or (n, K) or None
+    options : FitOptions or None
+    start : ndarray of shape (q, p + 1) or None
+        The coefficients of an earlier fit.
+    observer : callable or None
+        ``observer(iteration, coefficients)`` is called once an iteration; a true answer stops the fit.
+    feature_names, class_names : sequence or None
+        For the texts of warnings.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    ValueError
+        If the data have no answer at all: fewer than two classes with weight; numbers that overflow. If a likelihood
+        has a kink that no fit is known for.
+    NotSupportedError
+        If a likelihood with a kink is to be fitted by a named solver.
+    """
+    options = FitOptions() if options is None else options
+    if offset is not None:
+        offset = np.atleast_2d(offset.T)
+    model, y, weight, log_jacobian = _equivalent(likelihood, y, sample_weight)
+    # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
+    with single_threaded_blas, np.errstate(all="ignore"):
+        prepared = prepare(
+            X,
+            y.T,
+            weight,
+            offset,
+            model.n_predictors,
+            options,
+            feature_names,
+            least_squares=_is_least_squares(model, options),
+        )
+        result = _judged(model, prepared, options, start, observer, class_names)
+    if model is not likelihood:
+        n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
+        result = replace(result, n_obs=n_obs, log_likelihood=result.log_likelihood - log_jacobian)
+    return result
+
+
+def fit_distributed(
+    likelihood: Likelihood,
+    raw: RawRows,
+    *,
+    options: FitOptions,
+    start: Array | None = None,
+    observer: Callable[[int, Array], bool | None] | None = None,
+    feature_names: Any = None,
+    class_names: Any = None,
+) -> FitResult:
+    """Fit a likelihood to rows that are elsewhere; as ``fit`` does.
+
+    Raises
+    ------
+    RowsElsewhereError
+        Where a fit needs all rows in one place: likelihoods with a kink, Firth's bias reduction.
+    """
+    if not likelihood.smooth:
+        raise RowsElsewhereError(
+            f"likelihood: {type(likelihood).__name__} has a kink, and its exact fit needs all rows in one place, but X "
+            "comes from Dask. Pass arrays in memory, or use a smooth likelihood (huber, student_t, logistic)."
+        )
+    if options.bias_reduction is not None:
+        raise RowsElsewhereError(
+            f"bias_reduction={options.bias_reduction!r} needs all rows in one place, but X comes from Dask. Pass "
+            "arrays in memory, or set bias_reduction=None: of so many rows the bias is small."
+        )
+    model, log_jacobian = likelihood, 0.0
+    with single_threaded_blas, np.errstate(all="ignore"):
+        if isinstance(likelihood, LogNormal):
+            model, raw = Gaussian(), replace(raw, data=raw.data.with_target(_log_target))
+            log_jacobian = raw.data.sum(_target_sum)[0] * raw.unit
+        prepared = standardize(raw, options, feature_names, least_squares=_is_least_squares(model, options))
+        result = _judged(model, prepared, options, start, observer, class_names)
+    return replace(result, log_likelihood=result.log_likelihood - log_jacobian)
+
+
+def _is_least_squares(model: Likelihood, options: FitOptions) -> bool:
+    return isinstance(model, Gaussian) and options.scale != "log_linear"
+
+
+def _log_target(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+    return np.log(y), offset
+
+
+def _target_sum(block: RowBlock) -> tuple[float]:
+    return (float(block.y.sum() if block.weight is None else block.weight @ block.y),)
+
+
+def _judged(
+    model: Likelihood,
+    prepared: Prepared,
+    options: FitOptions,
+    start: Array | None,
+    observer: Callable[[int, Array], bool | None] | None,
+    class_names: Any,
+) -> FitResult:
+    """Fit a model, and refuse an answer beyond float64."""
+    try:
+        result = _fitted(model, prepared, options, start, _counted(observer, options.verbose), class_names)
+    except (ArithmeticError, NotPositiveDefiniteError, BeyondFloatError) as error:
+        raise _beyond(prepared) from error
+    _refuse_overflow(result, prepared)
+    result = with_far_offsets_named(result, prepared)
+    if options.verbose:
+        print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
+    return result
+
+
+def _fitted(
+    model: Likelihood,
+    prepared: Prepared,
+    options: FitOptions,
+    start: Array | None,
+    observer: Callable[[Array], bool] | None,
+    class_names: Any,
+) -> FitResult:
+    """Fit a model by the path that knows its likelihood."""
+    if isinstance(model, Bernoulli | Categorical):
+        return fit_logistic(model, prepared, options, start=start, observer=observer, class_names=class_names)
+    if _is_least_squares(model, options):
+        return fit_gaussian(model, prepared, options, start=start, observer=observer)
+    if isinstance(model, LocationScale) and not model.smooth:
+        if options.solver != "auto":
+            raise NotSupportedError(
+                f"solver={options.solver!r} needs a likelihood that is smooth, and {type(model).__name__} has a kink: "
+                "it is fitted exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood "
+                "(huber, student_t, logistic)."
+            )
+        fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss
+        return fit_kinked(model, prepared, options, start=start, observer=observer)
+    if not model.smooth:
+        raise ValueError(
+            f"likelihood: {type(model).__name__} says that it has a kink (smooth = False); of those, only laplace "
+            "and asymmetric_laplace can be fitted. Use one of them, or round the kink off."
+        )
+    return fit_regression(model, prepared, options, start=start, observer=observer)
+
+
+def _beyond(prepared: Prepared) -> ValueError:
+    """Return what is said of numbers beyond float64, of offsets with their rows."""
+    words = far_offsets(prepared)
+    return ValueError(_BEYOND if words is None else f"The likelihood leaves the range of float64. {words}")
+
+
+def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
+    """Raise where the answer is beyond float64: by the units of X, or by the sizes of all numbers together."""
+    coefficients = result.coefficients
+    if np.isfinite(coefficients).all() and result.log_likelihood > -np.inf:
+        return
+    beyond = np.isinf(coefficients[:, :-1]).any(axis=0)
+    if beyond.any():
+        names = prepared.names(np.flatnonzero(beyond))
+        raise ValueError(
+            f"X: the coefficient of {names} is beyond the largest float64, for the column's numbers are so small. "
+            "Measure it in a smaller unit: multiply the column by a power of ten."
+        )
+    if np.isnan(coefficients).any() or np.isinf(coefficients[0]).any() or not result.log_likelihood > -np.inf:
+        raise _beyond(prepared)
+
+
+def _equivalent(
+    likelihood: Likelihood, y: Array, weight: Array | None
+) -> tuple[Likelihood, Array, Array | None, float]:
+    """Return a likelihood with the same maximum, its y and weights, and by how much the first one's NLL is larger."""
+    if isinstance(likelihood, LogNormal):
+        logarithm = np.log(y)
+        return Gaussian(), logarithm, weight, float(logarithm.sum() if weight is None else weight @ logarithm)
+    if isinstance(likelihood, Binomial):
+        if y.ndim == 1:
+            _refuse_all_alike(y, weight)
+            return Bernoulli(), y, weight, 0.0
+        fraction, trials = likelihood.fractions(y.T)
+        _refuse_all_alike(fraction[trials > 0], None if weight is None else weight[trials > 0])
+        zeros = np.zeros((1, len(y)))
+        coefficient = likelihood.nll(y.T, zeros) - trials * Bernoulli().nll(fraction, zeros)
+        total = float(coefficient.sum() if weight is None else weight @ coefficient)
+        return Bernoulli(), fraction, trials if weight is None else trials * weight, total
+    return likelihood, y, weight, 0.0
+
+
+def _refuse_all_alike(fraction: Array, weight: Array | None) -> None:
+    """Raise ValueError where every trial failed, or every one succeeded: the log-odds would go to infinity."""
+    seen = fraction if weight is None else fraction[weight > 0]
+    for value, name in ((0, "failed"), (1, "succeeded")):
+        if (seen == value).all():
+            raise ValueError(
+                f"y: every trial of positive weight {name}, so no finite maximum likelihood estimate exists: the "
+                "log-odds go to infinity. Successes and failures are needed."
+            )
+
+
+def _counted(observer: Callable[[int, Array], bool | None] | None, verbose: int) -> Callable[[Array], bool] | None:
+    """Return an observer of coefficients that counts iterations, or None when nobody watches."""
+    if observer is None and not verbose:
+        return None
+    numbers = count(1)
+
+    def watch(coefficients: Array) -> bool:
+        iteration = next(numbers)
+        if verbose:
+            print(f"iteration {iteration}")
+        return observer is not None and bool(observer(iteration, coefficients))
+
+    return watch

@@ -1,0 +1,169 @@
+"""Classes without weight: the others are fitted without them, and they are put back with a probability near zero."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._curvature import Curvature
+from sklearn_mle._fit.prepare import Prepared
+from sklearn_mle._fit.result import FitResult
+from sklearn_mle._predictors import LinearPredictors
+from sklearn_mle._rows import RowBlock
+from sklearn_mle._solvers import Status
+from sklearn_mle.exceptions import SeparationWarning
+from sklearn_mle.likelihoods import Bernoulli, Categorical
+
+__all__ = ["fit_without"]
+
+Array = NDArray[Any]
+
+# By how many nats in all the absent classes' probabilities lower the log-likelihood, each: no intercept is infinite.
+_LITTLE = 1e-12
+
+
+def fit_without(
+    absent: Array,
+    n_classes: int,
+    prepared: Prepared,
+    class_names: Any,
+    fit: Callable[[Bernoulli | Categorical, Prepared, Any], FitResult],
+) -> FitResult:
+    """Fit the classes that have weight; the absent ones are given so low a probability that it costs nothing.
+
+    Parameters
+    ----------
+    absent : ndarray of int
+        Classes without weight.
+    n_classes : int
+    prepared : Prepared
+    class_names : sequence or None
+    fit : callable
+        (likelihood, prepared, class names) to the fit of the classes that are left.
+    """
+    present = np.setdiff1d(np.arange(n_classes), absent)
+    result = _alone(prepared) if len(present) == 1 else _among(present, n_classes, prepared, class_names, fit)
+    matrix = result.coefficients
+    if len(present) == 2:
+        matrix = np.concatenate([-0.5 * matrix, 0.5 * matrix])
+    full = np.zeros((n_classes, matrix.shape[1]))
+    full[present] = matrix
+    # No column moves the absent classes. The coefficients of the others sum to zero, so that the largest of their
+    # predictors is nowhere below the mean of their intercepts (and of their offsets).
+    least = matrix[:, -1].mean()
+    if prepared.data.has_offset:
+        least -= max(prepared.data.map(OffsetRise(present, absent)))
+    shortfall = len(absent) * _LITTLE
+    full[absent, -1] = least + math.log(_LITTLE / prepared.n_obs)
+    full -= full.mean(axis=0)
+    curvature = result.curvature
+    if curvature is not None:
+        curvature = _among_all(curvature, present, absent)
+    named = ", ".join(f"class {k if class_names is None else repr(class_names[k])}" for k in absent)
+    warning = SeparationWarning(
+        f"{named}: every row has weight zero, so no finite maximum likelihood estimate exists (the probability "
+        "goes to zero). The class stays in classes_ with a probability near zero; the other classes are fitted "
+        "without it."
+    )
+    if n_classes == 2:
+        full = full[1:] - full[:1]
+    return replace(
+        result,
+        coefficients=full,
+        warnings=(*result.warnings, warning),
+        curvature=curvature,
+        gap=result.gap + shortfall,
+        n_passes=prepared.data.n_passes,
+        exists=False,
+    )
+
+
+def _alone(prepared: Prepared) -> FitResult:
+    """Return the fit of a single class, which is certain."""
+    return FitResult(
+        coefficients=np.zeros((1, prepared.data.n_columns + 1)),
+        scale=None,
+        log_likelihood=0.0,
+        n_obs=prepared.n_obs,
+        n_iter=1,
+        n_passes=prepared.data.n_passes,
+        gap=0.0,
+        status=Status.CONVERGED,
+        warnings=(),
+        n_parameters=0,
+    )
+
+
+def _among(present: Array, n_classes: int, prepared: Prepared, class_names: Any, fit: Any) -> FitResult:
+    """Return the fit of the classes that have weight."""
+    two = len(present) == 2
+    smaller = replace(
+        prepared,
+        data=prepared.data.with_target(OfPresent(present, n_classes), len(present)),
+        # Half the difference of two classes is a coefficient of each, and the prior is on both.
+        alpha=prepared.alpha / 2 if two else prepared.alpha,
+        row_numbers=None,
+    )
+    names = None if class_names is None else [class_names[k] for k in present]
+    return fit(Bernoulli() if two else Categorical(len(present)), smaller, names)
+
+
+@dataclass(frozen=True)
+class OffsetRise:
+    """By how much the offsets of absent classes are above the mean of the others', at most."""
+
+    present: Array
+    absent: Array
+    task_name: ClassVar[str] = "mle-offset-rise"
+
+    def __call__(self, block: RowBlock) -> float:
+        assert block.offset is not None
+        offset = block.offset
+        if len(offset) == 1:  # of two classes: the second's against the first
+            offset = np.concatenate([np.zeros_like(offset), offset])
+        return float((offset[self.absent] - offset[self.present].mean(axis=0)).max())
+
+
+@dataclass(frozen=True)
+class OfPresent:
+    """Labels and offsets of the classes that are left; of two, the second's."""
+
+    present: Array
+    n_classes: int
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+        offset = None if offset is None else offset[self.present]
+        if y.ndim == 2:
+            y = y[self.present]
+        else:
+            codes = np.zeros(self.n_classes, dtype=np.intp)
+            codes[self.present] = np.arange(len(self.present))
+            y = codes[y]
+        if len(self.present) > 2:
+            return y, offset
+        y = (y[1] if y.ndim == 2 else y).astype(np.float64)
+        return y, None if offset is None else (offset[1] - offset[0])[None]
+
+
+def _among_all(curvature: Curvature, present: Array, absent: Array) -> Curvature:
+    """Return the curvature with the absent classes in it: their coefficients are not determined."""
+    n_classes = len(present) + len(absent)
+    centred = np.eye(n_classes) - 1 / n_classes
+    predictors = curvature.predictors
+    contrast = np.array([[-0.5], [0.5]]) if predictors.contrast is None else predictors.contrast
+    divergent = [] if curvature.divergent is None else list(curvature.divergent)
+    if predictors.contrast is None:
+        divergent = [contrast * change for change in divergent]
+    width = predictors.shape[1]
+    divergent = [centred[:, present] @ change for change in divergent]
+    divergent += [np.outer(centred[:, k], entry) for k in absent for entry in np.eye(width)]
+    identification = curvature.identification
+    return replace(
+        curvature,
+        predictors=LinearPredictors(predictors.n_columns, predictors.terms, centred[:, present] @ contrast),
+        divergent=np.stack(divergent),
+        identification=None if identification is None else [identification[0]] * n_classes,
+    )

@@ -1,0 +1,104 @@
+"""Offsets that are far apart: where a fit starts beside them, and which rows to name where it had no good end."""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_mle._fit.prepare import Prepared
+from sklearn_mle._fit.result import FitResult
+from sklearn_mle._fit.start import least_squares, some_rows
+from sklearn_mle._predictors import Terms
+from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows.sums import Largest
+from sklearn_mle._solvers import Status
+from sklearn_mle.likelihoods._start import weighted_quantile
+
+__all__ = ["centre_of_classes", "far_offsets", "projected_on_columns", "with_far_offsets_named"]
+
+Array = NDArray[Any]
+
+# From each other, in linear predictors: exp(-30) is 1e-13, so that beside such a row the others say nothing.
+_FAR = 30.0
+# Nats. A fit that ends farther from its optimum has had no good end.
+_GOOD = 1e-6
+_MOST_NAMED = 5
+
+
+def centre_of_classes(data: RowBlocks) -> tuple[Array, bool]:
+    """Return the middle of the offsets of each predictor, shape (k,), and whether some are far from it; one pass.
+
+    The mean, unless some are far: one row of 1e8 among a thousand moves the mean, and with it every probability to zero
+    or one, where there is no curvature to lead back. Then it is the median (of some of the rows).
+    """
+    total, high, low = data.sum(_extent)
+    mean: Array = total / data.weight_sum
+    if max(high.value - mean.min(), mean.max() + low.value) <= _FAR:
+        return mean, False
+    some = some_rows(data)
+    assert some.offset is not None
+    return np.array([weighted_quantile(one, some.weight, 0.5) for one in _relative(some.offset)]), True
+
+
+class _Extent:
+    """A block's weighted sum of its offsets, their largest, and the largest of their negatives."""
+
+    task_name: ClassVar[str] = "mle-offsets"
+
+    def __call__(self, block: RowBlock) -> tuple[Array, Largest, Largest]:
+        assert block.offset is not None
+        offset = _relative(block.offset)
+        total = offset.sum(axis=1) if block.weight is None else offset @ block.weight
+        return total, Largest(float(offset.max())), Largest(float(-offset.min()))
+
+
+_extent = _Extent()
+
+
+def _relative(offset: Array) -> Array:
+    """Return the offsets of several classes less what they have in common, which changes no probability."""
+    return offset if len(offset) == 1 else offset - offset.mean(axis=0)
+
+
+def projected_on_columns(data: RowBlocks, terms: Terms) -> Array:
+    """Return the coefficients, shape (k, p + 1), that come nearest to the offsets, on some of the rows."""
+    some = some_rows(data)
+    assert some.offset is not None
+    parts = [least_squares(RowBlocks(some.rows, one, some.weight), terms)[0] for one in _relative(some.offset)]
+    return np.concatenate(parts)
+
+
+def far_offsets(prepared: Prepared) -> str | None:
+    """Return what is to be said of offsets far from the others, their rows named; None where there are none."""
+    data = prepared.data
+    if not data.has_offset:
+        return None
+    known = some_rows(data) if isinstance(data, DistributedRowBlocks) else data
+    assert known.offset is not None
+    relative = _relative(known.offset)
+    median = np.array([weighted_quantile(one, known.weight, 0.5) for one in relative])
+    distance = np.abs(relative - median[:, None]).max(axis=0)
+    far = np.flatnonzero(distance > _FAR)
+    if not len(far):
+        return None
+    far = far[np.argsort(-distance[far], kind="stable")]
+    rows = "some rows" if known is not data else prepared.row_names(far, _MOST_NAMED)
+    return (
+        f"offset: {rows} differ from the median offset by up to {distance.max():.4g} on the scale of the linear "
+        "predictor. An offset is added to the linear predictor: for an exposure it is the logarithm, "
+        "offset=np.log(exposure). Check these rows, or leave them out."
+    )
+
+
+def with_far_offsets_named(result: FitResult, prepared: Prepared) -> FitResult:
+    """Return a fit; where it had no good end and offsets are far apart, with a warning that names their rows."""
+    if result.status is Status.STOPPED or (result.status is Status.CONVERGED and result.gap <= _GOOD):
+        return result
+    words = far_offsets(prepared) if not result.gap <= _GOOD else None
+    if words is None:
+        return result
+    warning = ConvergenceWarning(f"The fit did not reach the optimum beside offsets that are so far apart. {words}")
+    return replace(result, warnings=(*result.warnings, warning))

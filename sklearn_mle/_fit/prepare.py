@@ -1,0 +1,154 @@
+"""From validated arrays to row blocks: weights rescaled, absent rows dropped, columns standardized."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sklearn_mle._fit.products import CrossProducts
+from sklearn_mle._fit.result import FitOptions
+from sklearn_mle._numerics.finite import NotFiniteError, first_not_finite
+from sklearn_mle._numerics.stored import StoredArray
+from sklearn_mle._rows import DenseRows, RowBlocks, SparseRows, StoredRows
+from sklearn_mle._rows.columns import Columns
+
+__all__ = ["Prepared", "RawRows", "prepare", "standardize"]
+
+Array = NDArray[Any]
+
+# Sparse rows of fewer entries, zeros counted, are cheaper dense.
+_DENSE_ELEMENTS = 500_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a fit in the solver's units.
+
+    Attributes
+    ----------
+    data : RowBlocks
+        Rows of positive weight, columns standardized, weights of mean one (None when all are equal).
+    columns : Columns
+    unit : float
+        The mean weight: totals in nats are ``unit`` times those of ``data``.
+    n_obs : float
+        The sum of the caller's weights.
+    alpha : float
+        The prior's precision in the unit of ``data``.
+    feature_names : sequence of str or None
+    row_numbers : ndarray of int or None
+        The caller's numbers of the rows, when some were dropped.
+    products : CrossProducts or None
+        Those of X and y, where the fit is least squares and they settle the standardization.
+    """
+
+    data: RowBlocks
+    columns: Columns
+    unit: float
+    n_obs: float
+    alpha: float
+    feature_names: Any
+    row_numbers: Array | None = None
+    products: CrossProducts | None = None
+
+    def name(self, column: int) -> str:
+        """Return how a warning calls a column."""
+        return f"column {column}" if self.feature_names is None else f"{str(self.feature_names[column])!r}"
+
+    def names(self, columns: Array, most: int = 5) -> str:
+        """Return a list of columns for a warning, shortened."""
+        listed = ", ".join(self.name(int(column)) for column in columns[:most])
+        return listed if len(columns) <= most else f"{listed} and {len(columns) - most} more"
+
+    def row_names(self, rows: Array, most: int = 5) -> str:
+        """Return a list of rows for a warning, shortened, by the caller's numbers."""
+        numbers = rows if self.row_numbers is None else self.row_numbers[rows]
+        listed = ", ".join(str(int(number)) for number in numbers[:most])
+        return f"rows {listed}" if len(rows) <= most else f"rows {listed} and {len(rows) - most} more"
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """Rows of positive weight, weights of mean one, whose columns are as the caller gave them.
+
+    Attributes
+    ----------
+    data : RowBlocks
+    unit, n_obs, row_numbers
+        As in Prepared.
+    """
+
+    data: RowBlocks
+    unit: float
+    n_obs: float
+    row_numbers: Array | None = None
+
+
+def prepare(
+    X: Any,
+    y: Array,
+    weight: Array | None,
+    offset: Array | None,
+    n_predictors: int,
+    options: FitOptions,
+    feature_names: Any,
+    *,
+    least_squares: bool = False,
+) -> Prepared:
+    """Return the data of a fit in the solver's units; y and offset have their rows last."""
+    unit, n_obs = 1.0, float(X.shape[0])
+    row_numbers = None
+    if weight is not None:
+        n_obs = float(weight.sum())
+        present = weight > 0
+        if not present.all():
+            row_numbers = np.flatnonzero(present)
+            if isinstance(X, StoredArray):
+                # A row that is absent is not read, so it is not judged either.
+                X = X.select(row_numbers)
+                X = X[:] if X.is_few else X
+            else:
+                bad = None if sp.issparse(X) else first_not_finite(X[~present])
+                if bad is not None:
+                    raise NotFiniteError(int(np.flatnonzero(~present)[bad]))
+                X = X[present]
+            y, weight = y[..., present], weight[present]
+            offset = None if offset is None else offset[..., present]
+        largest = float(weight.max())
+        relative = weight / largest
+        unit = float(relative.mean()) * largest
+        weight = None if relative.min() == 1.0 else relative / relative.mean()
+    raw = RawRows(RowBlocks(_rows(X), y, weight, offset, n_predictors), unit, n_obs, row_numbers)
+    try:
+        return standardize(raw, options, feature_names, least_squares=least_squares)
+    except NotFiniteError as error:
+        raise error if row_numbers is None else NotFiniteError(int(row_numbers[error.row])) from None
+
+
+def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
+    """Return the rows of X, as they are."""
+    if isinstance(X, StoredArray):
+        return StoredRows(X)
+    if sp.issparse(X):
+        return SparseRows(X) if X.shape[0] * X.shape[1] > _DENSE_ELEMENTS else DenseRows(X.toarray())
+    return DenseRows(X)
+
+
+def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_squares: bool) -> Prepared:
+    """Return the data of a fit in the solver's units, from rows whose columns are as the caller gave them."""
+    alpha = options.alpha / raw.unit
+    least_scale, products = float(np.sqrt(alpha / raw.data.n_rows)), None
+    known = None
+    if least_squares:
+        known = CrossProducts.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
+    if known is not None:
+        products, columns = known
+    else:
+        columns = Columns.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
+    # Columns that come standardized are taken as they are.
+    shift = columns.shift if options.fit_intercept and columns.shift.any() else None
+    scale = None if shift is None and (columns.scale == 1).all() else columns.scale
+    data = raw.data.standardize(shift, scale)
+    return Prepared(data, columns, raw.unit, raw.n_obs, alpha, feature_names, raw.row_numbers, products)

@@ -1,0 +1,400 @@
+"""Fitting any smooth likelihood: its location linear in X, its second parameter constant, log-linear or known.
+
+The order of events is here. Where a fit starts is in ``start``; what alpha means in ``prior``; saddles, bounds, floors,
+perfect fits and zeros that separate have files of their own (``saddle``, ``unbounded``, ``perfect``, ``zeros``).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._curvature import MOST_KEPT, Curvature
+from sklearn_mle._existence import Recession, may_recede
+from sklearn_mle._fit.continuation import follow_noise, is_far_below
+from sklearn_mle._fit.dependence import find_dependence, rank_warning
+from sklearn_mle._fit.fixed import Fixed, WithFixed
+from sklearn_mle._fit.leave_behind import curvature_left, curvature_of_limit, receding_changes
+from sklearn_mle._fit.outcome import Outcome
+from sklearn_mle._fit.perfect import perfect_location, perfect_warning
+from sklearn_mle._fit.prepare import Prepared
+from sklearn_mle._fit.prior import precision_of_columns, prior_of, tiny_prior
+from sklearn_mle._fit.rank_probe import rank_doubts
+from sklearn_mle._fit.result import FitOptions, FitResult
+from sklearn_mle._fit.saddle import beside_saddle, is_minimum
+from sklearn_mle._fit.separation import separation_warning, undecided_warning
+from sklearn_mle._fit.solve import affordable, solve
+from sklearn_mle._fit.start import Guess, best_of, guesses, some_rows, value_of_constants
+from sklearn_mle._fit.unbounded import (
+    all_rows,
+    floor_of,
+    is_saturated,
+    rows_below,
+    saturation_warning,
+    unbounded_warning,
+)
+from sklearn_mle._fit.zeros import REMEDIES, find_zeros_recession, location_of, refuse_nothing_but_zeros
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import NoPenalty, Penalty
+from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._rank import Identification
+from sklearn_mle._rows import RowBlocks
+from sklearn_mle._solvers import Solution, Status
+from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
+from sklearn_mle.likelihoods import Likelihood, StudentT
+from sklearn_mle.likelihoods._angular import Angular, angle_of, share_of
+from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+
+__all__ = ["fit_regression"]
+
+Array = NDArray[Any]
+Observer = Callable[[Array], bool]
+
+# A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
+_LEAST_START, _NEAR_BOUND = 0.02, 0.02
+# So near to its floor, in logarithms, a dispersion may have none: a fit stops where what it lacks is below tol.
+_NEAR_FLOOR = 7.0
+# Symmetric data may lead to a saddle, and from one to another.
+_ESCAPES = 3
+
+
+def fit_regression(
+    likelihood: Likelihood,
+    prepared: Prepared,
+    options: FitOptions,
+    *,
+    start: Array | None,
+    observer: Observer | None,
+) -> FitResult:
+    """Fit a smooth likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
+    return _Regression(likelihood, prepared, options, observer).run(start)
+
+
+class _Regression:
+    """One fit of a regression; built, run once, thrown away."""
+
+    def __init__(
+        self, likelihood: Likelihood, prepared: Prepared, options: FitOptions, observer: Observer | None
+    ) -> None:
+        self.likelihood, self.prepared, self.options, self.observer = likelihood, prepared, options, observer
+        self.outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
+        self.warnings: list[Warning] = []
+        self.linear = options.scale == "log_linear"
+        self.some = some_rows(self.outcome.data)
+        self.floor = floor_of(likelihood, self.some)
+        self.bounded = isinstance(likelihood, StudentT) and likelihood.estimates_df
+        self.recession: Recession | None = None
+        self.least_squares: Array | None = None
+
+    def run(self, start: Array | None) -> FitResult:
+        prepared, options, data = self.prepared, self.options, self.outcome.data
+        if may_recede(self.likelihood) and (options.fit_intercept or not prepared.alpha):
+            refuse_nothing_but_zeros(data)
+        identification: Identification | None = None
+        of_second: Identification | None = None
+        if prepared.alpha == 0 or self.linear:
+            identification = of_second = find_dependence(data, prepared.columns, intercept=options.fit_intercept)
+            self.warnings += rank_doubts(prepared, data, intercept=options.fit_intercept)
+        if self.linear and not options.fit_intercept:
+            # The second parameter always has an intercept, so a column of ones is one too many there.
+            of_second = find_dependence(data, prepared.columns, intercept=True)
+        varying = np.flatnonzero(~prepared.columns.constant)
+        self.active = identification.active if identification is not None and not prepared.alpha else varying
+        self.active_second = varying if of_second is None else of_second.active
+        if identification is not None:
+            self.warnings.append(rank_warning(identification, prepared))
+        fixed: Fixed = {}
+        if self.likelihood.second is not None and not isinstance(options.scale, str):
+            fixed = {1: float(np.log(options.scale)) - self.outcome.shift[1]}
+        if self.linear and of_second is not None and is_saturated(data, of_second):
+            self.warnings.append(saturation_warning())
+            self.linear = False
+        self.identification, self.of_second, self.known = identification, of_second, fixed
+        perfect = None
+        if self.likelihood.second is not None and not self.likelihood.discrete and not fixed:
+            precision = precision_of_columns(self.prepared) if self.likelihood.noise_relative else None
+            terms = self._terms({})[0]
+            perfect, self.least_squares = perfect_location(self.likelihood, self.outcome, self.some, terms, precision)
+            if precision is None and prepared.alpha:
+                self.least_squares = None  # guesses are penalized
+        return self._solved(fixed, start) if perfect is None else self._degenerate(perfect)
+
+    def _result(
+        self, matrix: Array, log_likelihood: float, solution: Solution, curvature: Curvature | None
+    ) -> FitResult:
+        """Return what is reported, from coefficients of the standardized problem and its total log-likelihood."""
+        prepared = self.prepared
+        if self.identification is not None and not prepared.alpha:  # with a prior the location is unique
+            matrix[:1] = self.identification.minimum_norm(matrix[:1], prepared.columns)
+        if self.linear and self.of_second is not None:
+            matrix[1:2] = self.of_second.minimum_norm(matrix[1:2], prepared.columns)
+        coefficients = self.outcome.to_original(matrix)
+        return FitResult(
+            coefficients=coefficients,
+            scale=self._scale(coefficients),
+            log_likelihood=float(log_likelihood - self.outcome.log_jacobian) * prepared.unit,
+            n_obs=prepared.n_obs,
+            n_iter=solution.n_iter,
+            n_passes=self.outcome.n_passes,
+            gap=solution.gap * prepared.unit,
+            status=solution.status,
+            warnings=tuple(self.warnings),
+            n_parameters=LinearPredictors(len(prepared.columns.scale), self._terms(self.known)).size,
+            curvature=curvature,
+            exists=self.recession is None,
+        )
+
+    def _scale(self, coefficients: Array) -> float | None:
+        if self.likelihood.second is None or self.options.scale == "log_linear":
+            return None
+        return float(np.exp(coefficients[1, -1])) if isinstance(self.options.scale, str) else self.options.scale
+
+    def _terms(self, fixed: Fixed) -> list[Terms]:
+        p = self.outcome.data.n_columns
+
+        def some(active: Array) -> Array | None:
+            return None if len(active) == p else active
+
+        terms = [Terms(True, self.options.fit_intercept, some(self.active))]
+        for k in range(1, self.likelihood.n_predictors):
+            if k == 1 and self.linear:
+                terms.append(Terms(True, True, some(self.active_second)))
+            else:
+                terms.append(Terms(False, k not in fixed))
+        return terms
+
+    def _rows(self, fixed: Fixed, data: RowBlocks) -> RowBlocks:
+        """Return the data with the values of predictors that are no parameters as their offsets."""
+        q = self.likelihood.n_predictors
+        if not fixed:
+            return data
+        return data.with_target(WithFixed(q, fixed), q)
+
+    def _objective(self, fixed: Fixed, *, angular: bool = False, data: RowBlocks | None = None) -> PenalizedNLL:
+        predictors = LinearPredictors(self.outcome.data.n_columns, self._terms(fixed))
+        likelihood = self.likelihood
+        if self.floor is not None and 1 not in fixed:
+            likelihood = ScaleFloor(likelihood, self.floor)
+        if angular:
+            likelihood = Angular(likelihood)
+        rows = self._rows(fixed, self.outcome.data if data is None else data)
+        return PenalizedNLL(likelihood, predictors, rows, self._penalty(predictors, fixed))
+
+    def _penalty(self, predictors: LinearPredictors, fixed: Fixed) -> Penalty:
+        if self.recession is not None:
+            return tiny_prior(self.outcome, predictors)
+        if not self.prepared.alpha:
+            return NoPenalty()
+        return prior_of(self.likelihood, self.outcome, predictors, fixed.get(1), of_columns=self.linear)
+
+    def _solved(self, fixed: Fixed, start: Array | None) -> FitResult:
+        objective = self._objective(fixed, angular=self.bounded)
+        null, theta = self._start(objective, fixed)
+        null_value = value_of_constants(objective, null)
+        if start is not None:
+            warm = self._theta(objective, self.outcome.to_standardized(start))
+            # A start that is worse than none at all would only mislead.
+            theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
+        recedes = may_recede(self.likelihood) and not self.prepared.alpha
+        if recedes and start is not None and self.options.separated and self._recedes(objective, theta):
+            objective, solution = self._under_tiny_prior(objective, [theta], fixed, null_value, 0)
+        else:
+            watch = self._watch(objective, fixed)
+            solution = solve(objective, theta, self.options, null_value=null_value, observer=watch)
+            for _ in range(_ESCAPES):
+                downhill = None if is_minimum(objective, solution) else beside_saddle(objective, solution)
+                if downhill is None:
+                    break
+                solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
+            if recedes and solution.status is not Status.STOPPED and self._recedes(objective, solution.theta):
+                starts = [theta, solution.theta] if solution.status.early else [theta]
+                objective, solution = self._under_tiny_prior(objective, starts, fixed, null_value, solution.n_iter)
+        if self.bounded:
+            objective, solution, fixed = self._straightened(objective, solution, fixed, null_value)
+        if self.likelihood.discrete and self.floor is not None and 1 not in fixed and not self.linear:
+            objective, solution, fixed = self._without_dispersion(objective, solution, fixed, null_value)
+        matrix = self._matrix(objective, solution.theta, fixed)
+        below = None if solution.status is Status.STOPPED else self._below_floor(objective, matrix, fixed)
+        if below is not None:
+            self.warnings.append(unbounded_warning(self.likelihood, self.prepared, matrix, below))
+        elif not is_minimum(objective, solution):
+            self.warnings.append(
+                ConvergenceWarning(
+                    "The fit ended where the likelihood is not curved upwards in every direction, so this may be no "
+                    "maximum: some parameters are not determined by the data. Use fewer columns, scale='constant', or "
+                    "penalize with alpha."
+                )
+            )
+        nll = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]
+        if below is not None:
+            nll = PenalizedNLL(self.likelihood, objective.predictors, objective.data, NoPenalty()).nll(solution.theta)
+        curvature = None
+        # The curvature in the angle of a bounded predictor is no one's to read.
+        if not self.prepared.alpha and not isinstance(objective.likelihood, Angular):
+            identifications = [self.identification, *[None] * (len(matrix) - 1)]
+            if self.linear:
+                identifications[1] = self.of_second
+            if self.recession is None:
+                curvature = curvature_left(objective, solution, self.outcome, identifications, below)
+            elif len(matrix) == 1:
+                curvature = curvature_of_limit(objective, self.recession, solution.theta, self.prepared)
+            elif objective.predictors.size <= MOST_KEPT:
+                # The tiny prior moves the standard errors of the rest by about a millionth of them.
+                location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
+                receding = receding_changes(location, self.recession, self.prepared.columns, len(matrix))
+                curvature = curvature_left(objective, solution, self.outcome, identifications, below, receding)
+        return self._result(matrix, -nll, solution, curvature)
+
+    def _recedes(self, objective: PenalizedNLL, theta: Array) -> bool:
+        """Return whether coefficients diverge, and say so; ``theta`` is where a fit ended."""
+        location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
+        end = location.predictors.theta(objective.predictors.matrix(theta)[:1])
+        self.recession, decided = find_zeros_recession(location, end)
+        if self.recession is None:
+            if not decided:
+                self.warnings.append(
+                    undecided_warning(location.data, REMEDIES, "Returned is where the iterations ended.")
+                )
+            return False
+        self.warnings.append(separation_warning(location, self.recession, self.prepared, None, REMEDIES))
+        return True
+
+    def _under_tiny_prior(
+        self, objective: PenalizedNLL, starts: list[Array], fixed: Fixed, null_value: float, n_iter: int
+    ) -> tuple[PenalizedNLL, Solution]:
+        """Return the mode under a tiny prior, from the best of some starts, after ``n_iter`` iterations without it."""
+        matrices = [objective.predictors.matrix(theta) for theta in starts]
+        # Under the prior dependent columns have one answer, too.
+        self.active, self.identification = np.flatnonzero(~self.prepared.columns.constant), None
+        self.warnings = [warning for warning in self.warnings if not isinstance(warning, RankDeficiencyWarning)]
+        objective = self._objective(fixed)
+        theta = best_of(objective, [objective.predictors.theta(matrix) for matrix in matrices])
+        return objective, self._onward(objective, theta, fixed, null_value, n_iter)
+
+    def _again(self, fixed: Fixed, matrix: Array, null_value: float, n_iter: int) -> tuple[PenalizedNLL, Solution]:
+        """Return an objective with these predictors fixed, and its optimum from a point near it."""
+        objective = self._objective(fixed)
+        return objective, self._onward(objective, objective.predictors.theta(matrix), fixed, null_value, n_iter)
+
+    def _onward(self, objective: PenalizedNLL, theta: Array, fixed: Fixed, null_value: float, n_iter: int) -> Solution:
+        """Return the optimum from a point that took ``n_iter`` iterations, near enough for Newton's method alone."""
+        left = max(self.options.max_iter - n_iter, 0)
+        options = replace(self.options, solver="newton" if affordable(objective) else "newton-cg", max_iter=left)
+        found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective, fixed))
+        # Where a solution counts an iteration at least, none may have been left.
+        return replace(found, n_iter=min(n_iter + found.n_iter, self.options.max_iter))
+
+    def _straightened(
+        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, null_value: float
+    ) -> tuple[PenalizedNLL, Solution, Fixed]:
+        """Return the fit in the bounded predictor itself: free inside its bounds, or fixed at one that is optimal."""
+        last = self.likelihood.n_predictors - 1
+        if solution.status.early:
+            return objective, solution, fixed
+        matrix = self._matrix(objective, solution.theta, fixed)
+        share = float(matrix[last, -1])
+        bound = float(np.rint(share))
+        if abs(share - bound) < _NEAR_BOUND:
+            at_bound = {**fixed, last: bound}
+            edge, found = self._again(at_bound, matrix, null_value, solution.n_iter)
+            if found.status is Status.STOPPED:
+                return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), fixed
+            at = self._matrix(edge, found.theta, at_bound)
+            free = self._objective(fixed)
+            slope = free.value_and_gradient(free.predictors.theta(at))[1][-1]
+            if slope * (1 - 2 * bound) >= 0 and found.value <= solution.value + self.options.tol:
+                return edge, found, at_bound
+        free, found = self._again(fixed, matrix, null_value, solution.n_iter)
+        return free, found, fixed
+
+    def _without_dispersion(
+        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, null_value: float
+    ) -> tuple[PenalizedNLL, Solution, Fixed]:
+        """Return the fit of the simpler model where the dispersion of counts vanishes: then it is no parameter."""
+        assert self.floor is not None
+        matrix = self._matrix(objective, solution.theta, fixed)
+        if solution.status.early or matrix[1, -1] > self.floor + _NEAR_FLOOR:
+            return objective, solution, fixed
+        without = {**fixed, 1: self.floor}
+        simpler, found = self._again(without, matrix, null_value, solution.n_iter)
+        if found.status is Status.STOPPED:
+            return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), fixed
+        if found.value <= solution.value + self.options.tol:
+            return simpler, found, without
+        return objective, solution, fixed
+
+    def _theta(self, objective: PenalizedNLL, matrix: Array) -> Array:
+        if isinstance(objective.likelihood, Angular):
+            matrix = matrix.copy()
+            matrix[-1, -1] = angle_of(min(max(matrix[-1, -1], _LEAST_START), 1 - _LEAST_START))
+        return objective.predictors.theta(matrix)
+
+    def _matrix(self, objective: PenalizedNLL, theta: Array, fixed: Fixed) -> Array:
+        matrix = objective.predictors.matrix(theta).copy()
+        if isinstance(objective.likelihood, Angular):
+            matrix[-1, -1] = share_of(matrix[-1, -1])
+        for k, value in fixed.items():
+            matrix[k, -1] = value
+        return matrix
+
+    def _watch(self, objective: PenalizedNLL, fixed: Fixed) -> Observer | None:
+        if self.observer is None:
+            return None
+        observer, outcome = self.observer, self.outcome
+        return lambda theta: observer(outcome.to_original(self._matrix(objective, theta, fixed)))
+
+    def _start(self, objective: PenalizedNLL, fixed: Fixed) -> tuple[Array, Array]:
+        """Return the intercepts of the null model, shape (q, 1), and theta of the best guess."""
+        sample = self.some if objective.data is self.outcome.data else some_rows(objective.data)
+        judge = PenalizedNLL(objective.likelihood, objective.predictors, sample, objective.penalty)
+        terms = objective.predictors.terms
+        precision = precision_of_columns(self.prepared)
+        second = terms[min(1, len(terms) - 1)]
+        guess = Guess(self.likelihood, sample, terms[0], second, precision, self.least_squares)
+        matrices = list(guesses(guess))
+        thetas = [self._theta(objective, matrix) for matrix in matrices]
+        own = float(matrices[-1][1, -1]) if 1 in fixed else 0.0
+        if 1 in fixed and is_far_below(self.likelihood, fixed[1], own):
+            angular = isinstance(objective.likelihood, Angular)
+            thetas.append(
+                follow_noise(
+                    lambda value: self._objective({**fixed, 1: value}, angular=angular, data=self.some),
+                    thetas[-1],
+                    own,
+                    fixed[1],
+                )
+            )
+        null = objective.predictors.matrix(thetas[0])[:, -1:]
+        return null, best_of(judge, thetas)
+
+    def _below_floor(self, objective: PenalizedNLL, matrix: Array, fixed: Fixed) -> Array | None:
+        """Return the rows whose second parameter is beyond its floor; None where there are none."""
+        if self.floor is None or 1 in fixed:
+            return None
+        return rows_below(ScaleFloor(self.likelihood, self.floor), objective.data, matrix, of_columns=self.linear)
+
+    def _degenerate(self, location: Array) -> FitResult:
+        """Return the perfect location without noise; log-linear noise is stopped at its floor."""
+        likelihood, data = self.likelihood, self.outcome.data
+        matrix = np.zeros((likelihood.n_predictors, location.shape[1]))
+        matrix[0] = location[0]
+        matrix[1:, -1] = likelihood.start(self.some.y, self.some.weight)[1:]
+        vanishing = -float(np.sign(likelihood.noise_power))
+        log_likelihood = np.inf
+        if self.linear:
+            assert self.floor is not None
+            # Every row fitted exactly: the soft floor balances one nat per unit of log scale here.
+            matrix[1, -1] = self.floor + vanishing
+            fixed = {k: float(matrix[k, -1]) for k in range(1, len(matrix))}
+            self.linear = False
+            objective = self._objective(fixed)
+            log_likelihood = -objective.nll(objective.predictors.theta(matrix))
+            self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, all_rows(data)))
+        else:
+            matrix[1, -1] = vanishing * np.inf
+            self.warnings.append(perfect_warning(likelihood.second, "zero" if vanishing < 0 else "infinite"))
+        nothing = np.zeros(0)
+        solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
+        return self._result(matrix, log_likelihood, solution, None)

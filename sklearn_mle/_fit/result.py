@@ -1,0 +1,94 @@
+"""What a fit is asked for, and what it returns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from sklearn_mle._curvature import Curvature
+from sklearn_mle._solvers import Status
+
+__all__ = ["FitOptions", "FitResult"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of a fit.
+
+    Attributes
+    ----------
+    alpha : float
+        Precision of the Gaussian prior on the location's coefficients, against the total NLL (relative to the noise
+        where there is a scale). Zero is maximum likelihood.
+    fit_intercept : bool
+    scale : {"constant", "log_linear"} or float
+        How the likelihood's second parameter is modelled, where it has one: one for all rows, estimated; its logarithm
+        linear in the columns; or known.
+    solver : {"auto", "newton", "lbfgs", "newton-cg"}
+    tol : float
+        Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
+    max_iter : int
+        At most so many iterations in all stages together; zero returns the start.
+    verbose : int
+    bias_reduction : {"firth"} or None
+        Of a classifier without a prior: the mode under Jeffreys' prior in place of the maximum.
+    separated : bool
+        Whether the fit whose coefficients are the start had no finite maximum. Then separation is looked for first, so
+        that no iteration is spent on a likelihood without a maximum.
+    """
+
+    alpha: float = 0.0
+    fit_intercept: bool = True
+    scale: str | float = "constant"
+    solver: str = "auto"
+    tol: float = 1e-8
+    max_iter: int = 100
+    verbose: int = 0
+    bias_reduction: str | None = None
+    separated: bool = False
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The estimate and what is known about it.
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (q, p + 1)
+        One row per linear predictor of the likelihood, the intercept last, in the units of X and y.
+    scale : float or None
+        The constant scale, estimated or known; None where there is none.
+    log_likelihood : float
+        Total, unpenalized, in nats.
+    n_obs : float
+        Sum of the weights.
+    n_iter, n_passes : int
+        Iterations of the solver; passes over the data of all steps together.
+    gap : float
+        Shortfall of the total penalized log-likelihood from its maximum, in nats.
+    status : Status
+    warnings : tuple of Warning
+        For the caller to issue, after it has published the estimate.
+    n_parameters : int
+        How many were estimated: a constant scale counts, dependent columns do not.
+    curvature : Curvature or None
+        Of the NLL at the estimate, for inference; None under a prior, for more than ``MOST_KEPT`` parameters, and
+        where it was never formed or is not positive.
+    exists : bool
+        False where no finite maximum exists, or that could not be excluded, so that a tiny prior took its place.
+    """
+
+    coefficients: Array
+    scale: float | None
+    log_likelihood: float
+    n_obs: float
+    n_iter: int
+    n_passes: int
+    gap: float
+    status: Status
+    warnings: tuple[Warning, ...]
+    n_parameters: int
+    curvature: Curvature | None = None
+    exists: bool = True

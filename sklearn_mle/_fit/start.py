@@ -1,0 +1,197 @@
+"""Where a regression starts: the best of a few cheap guesses, judged by the objective on some of the rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._fit.result import FitOptions
+from sklearn_mle._fit.solve import affordable, solve
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import GaussianPrior
+from sklearn_mle._predictors import LinearPredictors, Terms, add_offset
+from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows.sample import sample_rows
+from sklearn_mle.likelihoods import Huber, Likelihood
+from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._start import weighted_quantile
+
+__all__ = ["Guess", "best_of", "guesses", "least_squares", "some_rows", "value_of_constants"]
+
+Array = NDArray[Any]
+
+_FEW_ROWS = 20_000
+# E[log |z|] of a standard Gaussian z is -0.635: what the mean log residual must be raised by (Harvey 1976).
+_MEAN_LOG_NORMAL = 0.6351814227307391
+# A residual that is zero by chance must not send a log scale to minus infinity.
+_LEAST_RESIDUAL = 1e-3
+# Residuals of y, whose spread is near one, that are rounding alone.
+_PERFECT = 1e-12
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the guesses are made from.
+
+    Attributes
+    ----------
+    likelihood : Likelihood
+    data : RowBlocks
+        Some rows of the outcome.
+    location : Terms
+    second : Terms
+        Of the second linear predictor.
+    precision : ndarray of shape (p,)
+        The prior's, of the standardized columns.
+    least_squares : ndarray of shape (1, p + 1) or None
+        The location that least squares give, where it is known already.
+    """
+
+    likelihood: Likelihood
+    data: RowBlocks
+    location: Terms
+    second: Terms
+    precision: Array
+    least_squares: Array | None = None
+
+
+def some_rows(data: RowBlocks) -> RowBlocks:
+    """Return all rows, or a sample where they are many."""
+    size = max(_FEW_ROWS, 8 * data.n_columns)
+    if isinstance(data, DistributedRowBlocks):
+        return sample_rows(data, min(size, max(int(data.most_taken), 8 * data.n_columns)))
+    return data if data.n_rows < 2 * size else sample_rows(data, size)
+
+
+def least_squares(data: RowBlocks, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
+    """Return the least-squares coefficients of y, shape (1, p + 1), and the penalized sum of squared residuals."""
+    predictors = LinearPredictors(data.n_columns, [terms])
+    prior = np.zeros((1, data.n_columns + 1))
+    if precision is not None:
+        prior[0, :-1] = precision
+    objective = PenalizedNLL(LeastSquares(), predictors, data, GaussianPrior(predictors.theta(prior)))
+    found = solve(objective, np.zeros(predictors.size), FitOptions())
+    return predictors.matrix(found.theta), 2 * found.value
+
+
+def guesses(guess: Guess) -> Iterator[Array]:
+    """Yield coefficients of all linear predictors, shape (q, p + 1): no columns; least squares; a robust location."""
+    likelihood, data = guess.likelihood, guess.data
+    null = np.zeros((likelihood.n_predictors, data.n_columns + 1))
+    null[:, -1] = likelihood.start(data.y, data.weight)
+    if data.offset is not None:
+        null[0, -1] -= weighted_quantile(data.offset[0], data.weight, 0.5)
+    null[0, -1] *= guess.location.intercept
+    yield null
+    working = _working_response(likelihood, data)
+    if working is None:
+        return
+    location = guess.least_squares
+    if location is None:
+        location = least_squares(data.carrying(working, data.weight), guess.location, guess.precision)[0]
+    constant = _with_constants(guess, null, location)
+    yield constant
+    if likelihood.equivariance != "location_scale":
+        return
+    if guess.second.columns:
+        yield _with_log_residuals(guess, constant)
+    if not isinstance(likelihood, LocationScale):
+        # Not a convex loss: least squares may start in the basin of the outliers.
+        start = replace(guess, likelihood=Huber())
+        yield _with_constants(guess, null, _huber(start, location))
+
+
+def _working_response(likelihood: Likelihood, data: RowBlocks) -> Array | None:
+    """Return the location's linear predictor as the outcomes alone would have it; counts are drawn to their mean."""
+    y = data.y
+    if likelihood.discrete or (y.min() == 0 and likelihood.equivariance == "scale"):
+        y = 0.5 * (y + np.average(y, weights=data.weight))
+    working = likelihood.link(y)
+    if working is None or not np.isfinite(working).all():
+        return None
+    return working if data.offset is None else working - data.offset[0]
+
+
+def _fitted(data: RowBlocks, location: Array) -> Array:
+    predictors = LinearPredictors(data.n_columns, [Terms()])
+    offset = None if data.offset is None else data.offset[0]
+    fitted = np.concatenate(data.map(lambda block: predictors.eta(block.rows, location, None)[0]))
+    return fitted if offset is None else fitted + offset
+
+
+def _with_constants(guess: Guess, null: Array, location: Array) -> Array:
+    """Return the location with the other predictors' constants as the residuals have them."""
+    likelihood, data = guess.likelihood, guess.data
+    matrix = null.copy()
+    matrix[0] = location[0]
+    if likelihood.equivariance is None:
+        return matrix
+    fitted = _fitted(data, location)
+    if likelihood.equivariance == "location_scale":
+        residual = likelihood.start(data.y - fitted, data.weight)
+    else:
+        with np.errstate(over="ignore", under="ignore"):
+            residual = likelihood.start(np.maximum(data.y * np.exp(-fitted), 1e-300 * (data.y > 0)), data.weight)
+        residual = residual + np.array(likelihood.unit_powers) * float(np.average(fitted, weights=data.weight))
+        residual[0] -= float(np.average(fitted, weights=data.weight))
+    matrix[1:, -1] = residual[1:]
+    matrix[0, -1] += residual[0] * guess.location.intercept
+    return matrix
+
+
+def _with_log_residuals(guess: Guess, constant: Array) -> Array:
+    """Return the log scale as a regression of the residuals' logarithms has it (Harvey 1976)."""
+    data = guess.data
+    residual = np.abs(data.y - _fitted(data, constant[:1]))
+    logarithms = np.log(residual + _LEAST_RESIDUAL * np.exp(constant[1, -1])) + _MEAN_LOG_NORMAL
+    matrix = constant.copy()
+    matrix[1] = least_squares(data.carrying(logarithms, data.weight), guess.second)[0][0]
+    return matrix
+
+
+def _huber(guess: Guess, location: Array) -> Array:
+    """Return the location of Huber's likelihood, whose loss is convex and bounded in its slope."""
+    data = guess.data.carrying(guess.data.y, guess.data.weight, None, 2)
+    if np.abs(data.y - _fitted(data, location)).max() <= _PERFECT:
+        return location  # nothing is left to be robust against, and the scale would fall for ever
+    predictors = LinearPredictors(data.n_columns, [guess.location, Terms(False, True)])
+    prior = np.zeros((2, data.n_columns + 1))
+    prior[0, :-1] = guess.precision
+    objective = PenalizedNLL(Huber(), predictors, data, GaussianPrior(predictors.theta(prior)))
+    start = _with_constants(replace(guess, data=data), np.zeros((2, data.n_columns + 1)), location)
+    options = FitOptions(solver="newton" if affordable(objective) else "newton-cg", max_iter=30)
+    found = solve(objective, predictors.theta(start), options, null_value=np.inf, tol=1e-2)
+    return predictors.matrix(found.theta)[:1]
+
+
+def best_of(objective: PenalizedNLL, thetas: Sequence[Array]) -> Array:
+    """Return the theta where the objective is least; a single one unseen."""
+    if len(thetas) == 1:
+        return thetas[0]
+    values = np.array([objective.value_and_gradient(theta)[0] for theta in thetas])
+    return thetas[int(np.argmin(np.where(np.isnan(values), np.inf, values)))]
+
+
+def value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
+    """Return the NLL of a model without columns: what the fit is to gain on."""
+    return objective.data.sum(NLLOfConstants(objective.likelihood, intercepts))[0]
+
+
+@dataclass(frozen=True)
+class NLLOfConstants:
+    """A block's NLL without columns."""
+
+    likelihood: Likelihood
+    intercepts: Array
+    task_name: ClassVar[str] = "mle-nll"
+
+    def __call__(self, block: RowBlock) -> tuple[float]:
+        eta = np.repeat(self.intercepts, block.rows.n_rows, axis=1)
+        add_offset(eta, block.offset)
+        with np.errstate(over="ignore", invalid="ignore"):
+            nll = self.likelihood.nll(block.y, eta)
+        return (float(nll.sum() if block.weight is None else block.weight @ nll),)

@@ -1,0 +1,114 @@
+"""Where the noise may vanish: the floor it is stopped at, and what is said when it is reached."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._fit.prepare import Prepared
+from sklearn_mle._numerics.memory import fits
+from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._rank import Identification
+from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows.distributed import refuse_elsewhere
+from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+
+__all__ = ["all_rows", "floor_of", "is_saturated", "rows_below", "saturation_warning", "unbounded_warning"]
+
+Array = NDArray[np.float64]
+
+# Noise stops here: at a millionth of what a model without columns starts from (for a Gaussian, of y's deviation).
+_LEAST_NOISE = 1e-6
+# Counts keep the noise of a Poisson: what the dispersion adds to it is negligible long before.
+_LEAST_DISPERSION_OF_COUNTS = 1e-8
+_MOST_ROWS = 100_000
+_UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while their noise goes to zero. To name them"
+
+
+def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
+    """Return the logarithm of the second parameter where the noise is least; None where there is no such parameter."""
+    if likelihood.second is None:
+        return None
+    least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE**likelihood.noise_power
+    return float(likelihood.start(data.y, data.weight)[1] + np.log(least))
+
+
+def is_saturated(data: RowBlocks, identification: Identification) -> bool:
+    """Return whether the columns give every distinct row a second parameter of its own, and an outcome to fit exactly.
+
+    Rows that are alike but for their outcomes have a spread, which bounds the likelihood.
+    """
+    rank = len(identification.active) + 1
+    if data.n_rows > _MOST_ROWS or not fits(data.n_rows, data.n_columns):
+        return False
+    # More distinct rows than that among a few settle it.
+    if _distinct(data.some(min(2 * rank, data.n_rows))) > rank:
+        return False
+    return _distinct(data.take(np.arange(data.n_rows))) <= rank
+
+
+def _distinct(data: RowBlocks) -> int:
+    rows = data.rows.take(np.arange(data.n_rows)).standardized
+    return len(np.unique(np.column_stack([rows, data.y]), axis=0))
+
+
+def rows_below(floored: ScaleFloor, data: RowBlocks, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
+    """Return the rows whose second parameter, of columns or constant, is beyond its floor, or None."""
+    if not of_columns:
+        return all_rows(data) if (floored.depth(matrix[:, -1:]) != 0).any() else None
+    predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
+    rows = np.concatenate(data.map(RowsBelow(floored, predictors, matrix)))
+    if not len(rows):
+        return None
+    refuse_elsewhere(data, _UNBOUNDED)
+    return rows
+
+
+def all_rows(data: RowBlocks) -> NDArray[np.intp]:
+    """Return the numbers of all rows, to be named."""
+    refuse_elsewhere(data, _UNBOUNDED)
+    return np.arange(data.n_rows)
+
+
+@dataclass(frozen=True)
+class RowsBelow:
+    """Which rows of a block have their second parameter beyond its floor."""
+
+    floored: ScaleFloor
+    predictors: LinearPredictors
+    matrix: Array
+    task_name: ClassVar[str] = "mle-floor"
+
+    def __call__(self, block: RowBlock) -> NDArray[np.intp]:
+        return block.start + np.flatnonzero(self.floored.depth(self.predictors.eta(block.rows, self.matrix, None)))
+
+
+def saturation_warning() -> UnboundedLikelihoodWarning:
+    """Return what is said of as many scales as rows."""
+    return UnboundedLikelihoodWarning(
+        "The likelihood is unbounded: the log scale has as many parameters as X has distinct rows, so any row's scale "
+        "can shrink on its own. The best constant scale is returned (scale_coef_ is zero). Use scale='constant', fewer "
+        "columns, or more rows."
+    )
+
+
+def unbounded_warning(likelihood: Likelihood, prepared: Prepared, matrix: Array, below: NDArray[np.intp]) -> Warning:
+    """Return the warning that names the rows beyond the floor and the columns that took them there."""
+    coef = np.abs(matrix[1, :-1])
+    columns = np.flatnonzero(coef > 0.1 * coef.max(initial=0.0)) if coef.any() else np.zeros(0, dtype=int)
+    through = f" through {prepared.names(columns)}" if len(columns) else ""
+    rows = "every row" if len(below) == prepared.data.n_rows else prepared.row_names(below)
+    if likelihood.discrete:
+        return SeparationWarning(
+            f"The {likelihood.second} of {rows} goes to zero{through}, where the likelihood still rises, so no finite "
+            "maximum likelihood estimate exists. It was stopped at 1e-8 of what a model without columns starts from. "
+            "Use scale='constant' or fewer columns."
+        )
+    return UnboundedLikelihoodWarning(
+        f"The likelihood is unbounded: {rows} can be fitted exactly{through} while the noise there goes to zero. "
+        f"The log {likelihood.second} was stopped at its floor, where the noise is a millionth of that of a model "
+        "without columns. Use scale='constant', fewer columns, or more rows."
+    )

@@ -1,0 +1,97 @@
+"""Zeros of counts and amounts that send coefficients to infinity: proved not to, at little cost, or found and named."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._existence import MOST_VARIABLES, Recession, UndecidedError, find_recession
+from sklearn_mle._fit.dependence import clearly_independent, independent_columns
+from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import NoPenalty
+from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows.sums import Largest
+from sklearn_mle.likelihoods import Likelihood
+
+__all__ = ["REMEDIES", "find_zeros_recession", "location_of", "refuse_nothing_but_zeros"]
+
+Array = NDArray[Any]
+
+_FIRST_ROWS = 4000
+REMEDIES = "Penalize with alpha to choose the prior yourself, or leave out the columns and the rows they are made for."
+
+
+def location_of(likelihood: Likelihood, terms: Terms, data: RowBlocks) -> PenalizedNLL:
+    """Return the objective of the location alone: the second parameter does not enter what its zeros want."""
+    rows = data.with_target(_of_location, 1)
+    return PenalizedNLL(likelihood, LinearPredictors(data.n_columns, [terms]), rows, NoPenalty())
+
+
+def _of_location(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+    return y, None if offset is None else offset[:1]
+
+
+def find_zeros_recession(objective: PenalizedNLL, theta: Array) -> tuple[Recession | None, bool]:
+    """Return a direction of recession of the location's coefficients, or None; and whether that is certain.
+
+    Outcomes above zero pin their log mean down: where their rows alone determine every coefficient, none runs away. A
+    few thousand such rows prove that for most data; only where they do not, a linear program is asked.
+
+    Parameters
+    ----------
+    objective : PenalizedNLL
+        Of the location alone.
+    theta : ndarray of shape (size,)
+        Where the fit ended.
+    """
+    data, term = objective.data, objective.predictors.terms[0]
+    active = np.arange(data.n_columns) if term.active is None else term.active
+    if isinstance(data, DistributedRowBlocks):
+        some = data.some(max(_FIRST_ROWS, 8 * data.n_columns))
+        positive = np.flatnonzero(some.y > 0)
+        if len(positive) > len(active) and clearly_independent(some.take(positive), active, term.intercept):
+            return None, True
+        return None, _determined(objective)
+    positive = np.flatnonzero(data.y > 0)
+    first = max(_FIRST_ROWS, 8 * data.n_columns)
+    samples = [positive] if len(positive) < 4 * first else [positive[:: len(positive) // first], positive]
+    for rows in samples:
+        if len(rows) > len(active) and clearly_independent(data.take(rows), active, term.intercept):
+            return None, True
+    if objective.predictors.size > MOST_VARIABLES:
+        return None, False
+    try:
+        return find_recession(objective, theta), True
+    except UndecidedError:
+        return None, False
+
+
+def _determined(objective: PenalizedNLL) -> bool:
+    """Return whether the rows above zero alone determine every coefficient; one pass."""
+    used = objective.predictors.used[0]
+    squares = objective.data.sum(_positive_sandwich)[0][np.ix_(used, used)]
+    try:
+        return independent_columns(CholeskyFactor(squares))
+    except NotPositiveDefiniteError:
+        return False
+
+
+def _positive_sandwich(block: RowBlock) -> tuple[Array]:
+    positive = (block.y > 0).astype(np.float64)
+    return (block.rows.sandwich(positive if block.weight is None else positive * block.weight),)
+
+
+def refuse_nothing_but_zeros(data: RowBlocks) -> None:
+    """Raise ValueError where no outcome is above zero: even the intercept would run away, and it has no prior."""
+    if not data.total(_largest)[0].value > 0:
+        raise ValueError(
+            "y is zero in every row of positive weight, so no finite maximum likelihood estimate exists: the log mean "
+            "goes to minus infinity. Outcomes above zero are needed."
+        )
+
+
+def _largest(y: Array, weight: Array | None, offset: Array | None) -> tuple[Largest]:
+    return (Largest(float(y.max(initial=0.0))),)

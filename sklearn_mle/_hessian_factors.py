@@ -1,0 +1,214 @@
+"""Curvature at a point and its factor: what Newton steps, gaps, certificates and covariances are made of."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.factors import (
+    SAFE_PIVOT,
+    CholeskyFactor,
+    DampedFactor,
+    Factor,
+    NotPositiveDefiniteError,
+    RotatedFactor,
+    TriangularFactor,
+)
+from sklearn_mle._numerics.finite import BeyondFloatError
+from sklearn_mle._objective import PenalizedNLL
+
+__all__ = [
+    "CLEAR_CURVATURE",
+    "MOST_DIAGONALIZED",
+    "absolute_factor",
+    "curvature_factor",
+    "expected_factor",
+    "hessian_factor",
+    "information_factor",
+    "refine",
+    "relative_hessian",
+    "worth_refining",
+]
+
+Array = NDArray[Any]
+
+# Forming X'WX squares the condition number. At this one (of the scaled root), six digits of the least are left.
+_CHOLESKY_LIMIT = 1e5
+MOST_DIAGONALIZED = 600
+# A curvature less than this, relative to the information, may be rounding.
+CLEAR_CURVATURE = 1e-6
+_LEAST_CURVATURE = 0.1
+_LEAST_DAMPING = 1e-10
+# Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
+_REFINE_FROM = 1e3
+# Least squares is one step long, so there refinement is cheap beside the fit, and certified answers are to be met.
+_REFINE_LEAST_SQUARES_FROM = 30.0
+_FEW_TIMES = 10.0
+# The worse the condition, the larger the data may be.
+_ELEMENTS_PER_CONDITION = 1e3
+_REFINE_ELEMENTS = 5_000_000
+# Intercepts may cancel eight digits on their way back to the units of X and y.
+_NEGLIGIBLE = 1e-25
+
+
+def hessian_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
+    """Return the factor of the Hessian of the objective at theta.
+
+    ``of_rows`` is as in ``curvature_factor``, for convex likelihoods.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If the Hessian has a direction of negative or no curvature.
+    """
+    if objective.likelihood.convex:
+        return curvature_factor(objective, theta, objective.hessian(theta), of_rows=of_rows)
+    factor: Factor | None = None
+    try:
+        factor = CholeskyFactor(objective.hessian(theta))
+        if _is_safe(factor):
+            return factor
+    except NotPositiveDefiniteError:
+        pass
+    # Nearly collinear columns hide the least curvature in the rounding of the others; it stands clear in the variables
+    # that whiten the information, whose QR takes the same rows.
+    expected = information_factor(objective, theta)
+    if isinstance(expected, TriangularFactor) and expected.size <= MOST_DIAGONALIZED:
+        values, vectors = np.linalg.eigh(relative_hessian(objective, theta, expected))
+        if values[0] > CLEAR_CURVATURE:
+            return RotatedFactor(expected, vectors, np.sqrt(values))
+    if factor is not None and factor.resolved:
+        return factor
+    # Rows of vanishing scale, too: whether so flat a direction curves up or down is rounding's choice.
+    raise NotPositiveDefiniteError("the least curvature is negative, or within rounding")
+
+
+def information_factor(objective: PenalizedNLL, theta: Array) -> Factor:
+    """Return the factor of the expected Hessian, as it is.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If parameters are not identified.
+    """
+    return curvature_factor(objective, theta, objective.expected_hessian(theta))
+
+
+def expected_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
+    """Return the factor of the expected Hessian, damped just enough to exist where parameters are not identified."""
+    matrix = objective.expected_hessian(theta)
+    try:
+        return curvature_factor(objective, theta, matrix, of_rows=of_rows)
+    except NotPositiveDefiniteError:
+        damping = _LEAST_DAMPING * (matrix.diagonal() + matrix.diagonal().max(initial=0.0) + 1e-300)
+        while np.isfinite(damping).all():
+            try:
+                return DampedFactor(matrix + np.diag(damping))
+            except NotPositiveDefiniteError:
+                damping = 100 * damping
+    raise BeyondFloatError(
+        "X, y, sample_weight or offset holds numbers so large (or so small) that the curvature leaves the range of "
+        "float64; change their units."
+    )
+
+
+def absolute_factor(objective: PenalizedNLL, theta: Array) -> Factor:
+    """Return the factor of the Hessian with its negative curvatures turned positive, in the metric of the information.
+
+    Where F is not convex, expected information alone (Fisher scoring) creeps along valleys that the true curvature
+    leaves at once; curvatures are bounded below by a tenth of the information, so that no step is wild.
+
+    References
+    ----------
+    Dauphin et al. (2014), Identifying and attacking the saddle point problem, NeurIPS 27.
+    """
+    expected = expected_factor(objective, theta)
+    if expected.size > MOST_DIAGONALIZED:
+        return expected
+    relative = relative_hessian(objective, theta, expected)
+    if not np.isfinite(relative).all():
+        return expected
+    values, vectors = np.linalg.eigh(relative)
+    return RotatedFactor(expected, vectors, np.sqrt(np.maximum(np.abs(values), _LEAST_CURVATURE)))
+
+
+def relative_hessian(objective: PenalizedNLL, theta: Array, expected: Factor) -> Array:
+    """Return the Hessian in the variables that whiten the expected information: one everywhere, if the two are equal.
+
+    Where the information needed a QR, so do these: a Hessian that was formed has lost the digits.
+    """
+    if isinstance(expected, TriangularFactor):
+        relative = objective.whitened_hessian(theta, expected)
+    else:
+        inverse = expected.unwhiten(np.eye(expected.size))
+        relative = inverse.T @ objective.hessian(theta) @ inverse
+    return 0.5 * (relative + relative.T)
+
+
+def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array, *, of_rows: bool = True) -> Factor:
+    """Return the factor of a curvature at theta that was formed; by a QR of the rows where forming it cost digits.
+
+    Without ``of_rows`` there is no QR: what forming the curvature left resolved is enough.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If it has a direction of negative or no curvature.
+    """
+    try:
+        factor = CholeskyFactor(matrix)
+        if _is_safe(factor) or (not of_rows and factor.resolved):
+            return factor
+    except NotPositiveDefiniteError:
+        pass
+    if not of_rows:
+        raise NotPositiveDefiniteError("the least curvature is within the rounding of what it was formed from")
+    return TriangularFactor(objective.triangle(theta))
+
+
+def _is_safe(factor: CholeskyFactor) -> bool:
+    # The condition is estimated only where a pivot is small: for a small matrix it costs as much as the factor.
+    return factor.least_pivot > SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT
+
+
+def worth_refining(objective: PenalizedNLL, factor: Factor, cancellation: float = 1.0) -> bool:
+    """Return whether the problem is ill-conditioned enough, for its size, to be refined.
+
+    Elsewhere there is nothing to gain, or no time. ``cancellation`` is how much larger than the intercept the terms are
+    that it is the difference of, in the units of X and y.
+    """
+    elements = objective.data.n_rows * max(objective.data.n_columns, 1)
+    if elements > _REFINE_ELEMENTS:
+        return False
+    least = _REFINE_LEAST_SQUARES_FROM if objective.likelihood.quadratic else _REFINE_FROM
+    # A condition is seldom more than a few times the reciprocal of the least pivot, which costs next to nothing.
+    if isinstance(factor, CholeskyFactor) and factor.least_pivot * least > _FEW_TIMES * cancellation:
+        return False
+    condition = factor.condition
+    return cancellation * condition >= least and elements <= _ELEMENTS_PER_CONDITION * condition
+
+
+def refine(objective: PenalizedNLL, theta: Array, factor: Factor, rounds: int = 12) -> DoubleDouble:
+    """Return theta refined with gradients accumulated in twice the precision.
+
+    The factor's own error only slows the convergence (by its relative error a round); the accuracy reached is that of
+    the gradient, which for least squares has thirty digits.
+
+    References
+    ----------
+    Bjorck (1987), Stability analysis of the method of seminormal equations, section 4 (corrected seminormal equations).
+    """
+    refined, gap = DoubleDouble.of(theta), np.inf
+    contraction = np.finfo(np.float64).eps * factor.condition**2
+    for _ in range(rounds):
+        white = factor.whiten(objective.exact_gradient(refined))
+        previous, gap = gap, float(white @ white)
+        if not gap < previous:  # at the gradient's rounding; or not finite
+            break
+        step = factor.unwhiten(white)
+        refined = refined - step
+        # What the next step would change, at most.
+        if np.all(contraction * np.abs(step) <= _NEGLIGIBLE * np.abs(refined.high)):
+            break
+    return refined

@@ -1,0 +1,316 @@
+"""Arrays that stay where they are: mapped files, and whatever else slices by rows, read in pieces and in order."""
+
+import copy
+import mmap
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, Self
+from weakref import finalize
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils.extmath import safe_sparse_dot
+
+from sklearn_mle._numerics.finite import NotFiniteError, first_not_finite
+from sklearn_mle._numerics.partitions import is_dask
+
+__all__ = ["StoredArray", "as_stored", "blocks_of_rows", "dot_rows", "in_memory", "is_large", "is_stored"]
+
+Array = NDArray[Any]
+
+# Large enough that opening a piece costs nothing beside reading it, small enough to have several.
+_PIECE_BYTES = 1 << 23
+_MOST_KEPT = 1 << 26
+# So many entries are read at once: a fit copies them anyway.
+_FEW = 4_000_000
+_AROUND = 1 << 16
+_CAN_LET_GO = hasattr(mmap.mmap, "madvise") and hasattr(mmap, "MADV_DONTNEED")
+
+
+def is_stored(array: Any) -> bool:
+    """Return whether an array is a mapped file, or is none of NumPy's and slices: zarr's and h5py's, and alike."""
+    if isinstance(array, np.ndarray):
+        return getattr(array, "_mmap", None) is not None
+    return (
+        all(hasattr(array, name) for name in ("shape", "ndim", "dtype", "__getitem__"))
+        and isinstance(array.dtype, np.dtype)
+        and not isinstance(array, np.generic)
+        and not hasattr(array, "iloc")
+        and not issparse(array)
+        and not is_dask(array)
+    )
+
+
+def as_stored(X: Any) -> Any:
+    """Return X as a StoredArray where it is stored and too large to be read at once; else as NumPy's or as it is.
+
+    Raises
+    ------
+    ValueError
+        If X is stored, large, and not of real numbers.
+    """
+    if not is_stored(X):
+        return X
+    if X.ndim != 2:
+        return np.asarray(X[:1] if X.ndim else X)  # enough to be told what is wrong
+    stored = StoredArray(X)
+    if stored.is_few:
+        return in_memory(X)
+    if np.dtype(X.dtype).kind not in "biuf":
+        raise ValueError(
+            f"X must hold real numbers; got a {type(X).__name__} of dtype {X.dtype}, which is not converted, for that "
+            "would take a copy in memory. Store it as float32 or float64."
+        )
+    return stored
+
+
+def dot_rows(matrix: Array, X: Any) -> Array:
+    """Return matrix @ X.T, shape (q, n), for an X that is dense, sparse or stored.
+
+    Raises
+    ------
+    NotFiniteError
+        If an entry of a stored X is NaN or infinite; others were looked at before.
+    """
+    if not isinstance(X, StoredArray):
+        return np.asarray(safe_sparse_dot(X, matrix.T, dense_output=True)).T
+    out = np.empty((len(X), len(matrix)))
+    step = max(1, _PIECE_BYTES // max(1, 8 * X.shape[1]))
+    for start in range(0, len(X), step):
+        block = X[start : start + step]
+        product = out[start : start + step]
+        np.dot(block.astype(np.float64, copy=False), matrix.T, out=product)
+        # A column whose coefficient is zero hides nothing either: zero times infinity is no number.
+        if not np.isfinite(product).all():
+            row = first_not_finite(block)
+            if row is not None:
+                raise NotFiniteError(start + row)
+    return out.T
+
+
+def is_large(array: Any) -> bool:
+    """Return whether an array is stored, of two dimensions, and not to be read at once."""
+    return is_stored(array) and array.ndim == 2 and StoredArray(array).size > _FEW
+
+
+def blocks_of_rows(**arguments: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (first row, the arguments' rows) block by block; what has no rows (None, scalars) goes with every block.
+
+    Raises
+    ------
+    ValueError
+        If the arguments differ in length.
+    """
+    rows = {name: value for name, value in arguments.items() if np.ndim(value) > 0}
+    lengths = {name: np.shape(value)[0] for name, value in rows.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"All arguments must have as many rows; got {lengths}.")
+    rows = {name: StoredArray(value) if is_large(value) else in_memory(value) for name, value in rows.items()}
+    widest = max((np.shape(value)[1] for value in rows.values() if np.ndim(value) == 2), default=1)
+    n, step = max(lengths.values(), default=0), max(1, _PIECE_BYTES // (8 * widest))
+    for start in range(0, n, step):
+        yield start, {**arguments, **{name: value[start : start + step] for name, value in rows.items()}}
+
+
+def in_memory(array: Any) -> Any:
+    """Return a stored array read as a whole; anything else as it is."""
+    return np.asarray(array[...]) if is_stored(array) else array
+
+
+class StoredArray:
+    """A 2-D array that is read by rows, a piece at a time, whatever lies behind it.
+
+    ``array[start:stop]`` and ``array[rows]`` are NumPy arrays of float32 or float64; nothing reads all of it.
+
+    Parameters
+    ----------
+    source : np.memmap, or any array with shape, dtype and slices by rows
+        Of numbers. Float32 stays float32; what is not float64 is converted to it.
+    """
+
+    ndim = 2
+
+    def __init__(self, source: Any) -> None:
+        self.shape: tuple[int, int] = (int(source.shape[0]), int(source.shape[1]))
+        dtype = np.dtype(source.dtype)
+        self.dtype = dtype if dtype in (np.float32, np.float64) and dtype.isnative else np.dtype(np.float64)
+        self.size = self.shape[0] * self.shape[1]
+        self._pieces = _Pieces(_Mapped(source) if isinstance(source, np.memmap) else _Sliced(source), self.shape)
+        self._rows: NDArray[np.intp] | None = None
+        self._taken: OrderedDict[bytes, Array] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Array:
+        raise TypeError("An array in storage is read by rows, never as a whole.")
+
+    @property
+    def is_few(self) -> bool:
+        """Whether a fit would copy the array anyway, so that it may as well be read at once."""
+        return self.size <= _FEW
+
+    def select(self, rows: NDArray[np.intp]) -> Self:
+        """Return the array of the given rows, in rising order; the others are passed over where they are read."""
+        chosen = copy.copy(self)
+        chosen._rows = rows if self._rows is None else self._rows[rows]
+        chosen._taken = OrderedDict()
+        chosen.shape = (len(rows), self.shape[1])
+        chosen.size = chosen.shape[0] * chosen.shape[1]
+        return chosen
+
+    def __getitem__(self, index: slice | NDArray[np.intp]) -> Array:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step != 1:
+                raise IndexError("rows in storage are read in their order: a slice without a step")
+            if self._rows is None:
+                return self._joined(self._pieces.stretch(start, stop))
+            return self._numbered(self._rows[start:stop])
+        rows = np.asarray(index, dtype=np.intp)
+        return self._sampled(rows if self._rows is None else self._rows[rows])
+
+    @property
+    def n_read(self) -> int:
+        """How many rows were read so far, those of one piece together; a map's pages are not counted."""
+        return self._pieces.n_read
+
+    def _sampled(self, rows: NDArray[np.intp]) -> Array:
+        """Return rows by their numbers in the source, in any order; the last ones are kept, for fits ask again."""
+        key = rows.tobytes()
+        if key not in self._taken:
+            order = np.argsort(rows, kind="stable")
+            taken = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+            taken[order] = self._numbered(rows[order])
+            taken.flags.writeable = False
+            if self._pieces.reads_views or taken.nbytes > _MOST_KEPT:
+                return taken
+            self._taken[key] = taken
+            if len(self._taken) > 2:
+                self._taken.popitem(last=False)
+        return self._taken[key]
+
+    def _numbered(self, rows: NDArray[np.intp]) -> Array:
+        """Return rows by their numbers in the source, in rising order."""
+        of_piece = rows // self._pieces.step
+        firsts = np.flatnonzero(np.diff(of_piece, prepend=-1))
+        groups = zip(of_piece[firsts], np.split(rows, firsts[1:]), strict=False)  # no rows are split into one group
+        return self._joined([self._pieces.rows(int(k), group) for k, group in groups])
+
+    def _joined(self, parts: list[Array]) -> Array:
+        parts = [part.astype(self.dtype, copy=False) for part in parts]
+        if not parts:
+            return np.empty((0, self.shape[1]), dtype=self.dtype)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class _Pieces:
+    """The last piece that was read. Whoever reads does so in the order of the rows, so no piece is read twice a pass.
+
+    One thread at a time reads: the one that walks the rows, while others compute with the blocks it hands out.
+    """
+
+    def __init__(self, source: "_Mapped | _Sliced", shape: tuple[int, int]) -> None:
+        self._source, self._n = source, shape[0]
+        self.step = source.rows_a_piece(max(1, _PIECE_BYTES // max(1, 8 * shape[1])))
+        self._held: dict[int, Array] = {}
+        self.reads_views, self.n_read = source.reads_views, 0
+
+    def stretch(self, start: int, stop: int) -> list[Array]:
+        """Return the rows from start to stop, in parts where a copy is what joins them."""
+        if self.reads_views:
+            return [self._source.read(start, stop)]
+        parts = []
+        while start < stop:
+            k, first = divmod(start, self.step)
+            end = min(stop, start - first + self.step)
+            parts.append(self._piece(k)[first : first + end - start])
+            start = end
+        return parts
+
+    def rows(self, k: int, rows: NDArray[np.intp]) -> Array:
+        """Return the given rows of piece k, a view where they follow one another."""
+        first, last = int(rows[0]), int(rows[-1])
+        if last - first == len(rows) - 1:
+            return self.stretch(first, last + 1)[0]
+        return self._piece(k)[rows - k * self.step]
+
+    def _piece(self, k: int) -> Array:
+        start, stop = k * self.step, min((k + 1) * self.step, self._n)
+        if self.reads_views:
+            return self._source.read(start, stop)
+        if k not in self._held:
+            try:
+                piece = self._source.read(start, stop)
+            except Exception as error:
+                error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
+                raise
+            self._held = {k: piece}
+            self.n_read += stop - start
+        return self._held[k]
+
+
+class _Mapped:
+    """A file mapped into memory. Pieces are views, without a copy; their pages are let go with the view.
+
+    What is mapped and was read counts as the process's memory until the kernel needs it elsewhere: all of the file, in
+    the end, to whoever watches or limits memory. ``madvise`` takes the pages out of the process; they stay in the
+    system's cache for the next pass. Reading through the file instead would copy every byte once more a pass, does not
+    read columns of a Fortran order, and does not see the changes of a copy-on-write map. Those alone, which only the
+    map holds, letting go would lose: such maps are left to the kernel.
+    """
+
+    reads_views = True
+
+    def __init__(self, array: Any) -> None:
+        self._array = np.asarray(array)
+        self._map = array._mmap if _CAN_LET_GO and array.mode != "c" else None
+        if self._map is not None:
+            self._address = byte_bounds(np.frombuffer(self._map, dtype=np.uint8))[0]
+
+    def rows_a_piece(self, rows: int) -> int:
+        return rows
+
+    def read(self, start: int, stop: int) -> Array:
+        view = self._array[start:stop]
+        if self._map is not None and len(view):
+            # Only when nobody computes with it any more: else the pages would come back, and stay.
+            finalize(view, self._let_go, start, stop).atexit = False
+        return view
+
+    def _let_go(self, start: int, stop: int) -> None:
+        assert self._map is not None
+        piece = self._array[start:stop]
+        low, high = byte_bounds(piece)
+        # In Fortran order a piece is a stretch of each column, and the rest of the columns lies between.
+        parts = [piece] if high - low <= 2 * piece.nbytes else list(piece.T)
+        for part in parts:
+            low, high = (bound - self._address for bound in byte_bounds(part))
+            # The kernel maps the surroundings of a page along with it: what was let go before may be back.
+            low = max(low - _AROUND, 0)
+            low -= low % mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_DONTNEED, low, high - low)
+
+
+class _Sliced:
+    """Anything that gives rows when sliced, copied as it is read. Pieces are whole chunks, where it has such."""
+
+    reads_views = False
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def rows_a_piece(self, rows: int) -> int:
+        chunk = (getattr(self._source, "chunks", None) or (1,))[0]
+        return int(max(chunk, rows - rows % chunk))
+
+    def read(self, start: int, stop: int) -> Array:
+        piece = np.asarray(self._source[start:stop])
+        if piece.shape != (stop - start, self._source.shape[1]):
+            raise ValueError(
+                f"X[{start}:{stop}] must give {stop - start} rows of {self._source.shape[1]} columns; got an array of "
+                f"shape {piece.shape}."
+            )
+        return piece

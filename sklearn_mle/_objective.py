@@ -1,0 +1,386 @@
+"""The penalized NLL over row blocks: the one place that sums over rows (nothing here averages; weights have mean 1).
+
+What is computed on a block is a small object that can be pickled: it holds the parameters and knows no data, so that it
+can be sent to wherever the rows are. ``task_name`` says what it is called there.
+"""
+
+import functools
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.factors import Factor, RowsUpToRotation, triangle_of
+from sklearn_mle._penalties import Penalty
+from sklearn_mle._predictors import LinearPredictors, add_offset
+from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle.likelihoods import Likelihood
+
+__all__ = ["PenalizedNLL", "Point"]
+
+Array = NDArray[Any]
+
+
+class Point:
+    """The linear predictors at one theta, block by block: what every sum at that theta begins with.
+
+    Those of data that are a single block are remembered, for Newton's method asks for the Hessian right after the
+    gradient.
+
+    Parameters
+    ----------
+    predictors : LinearPredictors
+    theta : ndarray of shape (size,)
+    n_rows : int
+        Of all the data.
+    """
+
+    def __init__(self, predictors: LinearPredictors, theta: Array, n_rows: int) -> None:
+        self.predictors, self.matrix = predictors, predictors.matrix(theta)
+        self._n_rows = n_rows
+        self._remembered: Array | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_remembered": None}
+
+    def eta(self, block: RowBlock) -> Array:
+        """Return the predictors of a block, shape (q, n)."""
+        if block.rows.n_rows < self._n_rows:
+            return self.predictors.eta(block.rows, self.matrix, block.offset)
+        if self._remembered is None:
+            self._remembered = self.predictors.eta(block.rows, self.matrix, block.offset)
+        return self._remembered
+
+
+class PenalizedNLL:
+    """F(theta) = sum_i w_i nll(y_i, eta_i(theta)) + penalty(theta), in nats, and its derivatives, pass by pass.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    predictors : LinearPredictors
+    data : RowBlocks
+    penalty : Penalty
+    at_zero : (float, ndarray, ndarray) or None
+        What an expansion at theta = 0 would sum up, where it is known already.
+    """
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        predictors: LinearPredictors,
+        data: RowBlocks,
+        penalty: Penalty,
+        at_zero: tuple[float, Array, Array] | None = None,
+    ) -> None:
+        self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
+        self._recent: tuple[Array, Point] | None = None
+        self._at_zero = at_zero
+        self._expanded: tuple[Array, Array] | None = None
+
+    def at(self, theta: Array) -> Point:
+        """Return the predictors at theta; the same object as long as theta is."""
+        if self._recent is None or self._recent[0] is not theta:
+            self._recent = (theta, Point(self.predictors, theta, self.data.n_rows))
+        return self._recent[1]
+
+    def in_single_precision(self) -> "PenalizedNLL":
+        """Return the same function to some seven digits, sooner, where X is float32; itself elsewhere."""
+        data = self.data.in_single_precision()
+        return self if data is self.data else PenalizedNLL(self.likelihood, self.predictors, data, self.penalty)
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return F and its gradient, in one pass."""
+        return self._penalized(theta, NLLAndGradient(self.likelihood, self.at(theta)))[:2]
+
+    def expand(self, theta: Array) -> tuple[float, Array]:
+        """Return F and its gradient in a pass that forms the curvature, too, for ``hessian(theta)`` to take."""
+        self.predictors.refuse_large_curvature()
+        if self._at_zero is not None and not theta.any():
+            value, gradient, (total,) = self._with_penalty(theta, *self._at_zero)
+            total = total.copy()  # the penalty is added in place
+        else:
+            value, gradient, (total,) = self._penalized(theta, Expansion(self.likelihood, self.at(theta)))
+        self._expanded = (theta, self.predictors.pull_back_curvature(total))
+        return value, gradient
+
+    def is_expanded(self, theta: Array) -> bool:
+        """Return whether ``expand`` was last called at this very theta, and its curvature not taken yet."""
+        return self._expanded is not None and self._expanded[0] is theta
+
+    def _penalized(self, theta: Array, sums: Callable[[RowBlock], tuple[Any, ...]]) -> tuple[float, Array, list[Any]]:
+        # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._with_penalty(theta, *self.data.sum(sums))
+
+    def _with_penalty(
+        self, theta: Array, value: float, gradient: Array, *others: Any
+    ) -> tuple[float, Array, list[Any]]:
+        penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
+        return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, list(others)
+
+    def along(self, theta: Array, step: Array) -> Callable[[float], tuple[float, float]] | None:
+        """Return t -> the first and second derivative of F(theta + t step) in t, for rows that are one block.
+
+        The predictors change in proportion to t, so after one product with X a call costs no more than the rows.
+        """
+        block = self.data.whole
+        if block is None:
+            return None
+        start = self.at(theta).eta(block)
+        change = self.predictors.eta(block.rows, self.predictors.matrix(step), None)
+        y, weight, penalty = block.y, block.weight, self.penalty
+
+        def derivatives(t: float) -> tuple[float, float]:
+            there = theta + t * step
+            with np.errstate(over="ignore", invalid="ignore"):
+                eta = start + t * change
+                gradient = self.likelihood.gradient(y, eta)
+                if weight is not None:
+                    gradient = gradient * weight
+                bent = self.likelihood.hessian_operator(y, eta, weight)(change)
+                slope = float(np.vdot(gradient, change)) + float(penalty.value_and_gradient(there)[1] @ step)
+                return slope, float(np.vdot(bent, change)) + float(penalty.hessian_product(there, step) @ step)
+
+        return derivatives
+
+    def nll(self, theta: Array) -> float:
+        """Return the unpenalized total NLL."""
+        return self.data.sum(TotalNLL(self.likelihood, self.at(theta)))[0]
+
+    def hessian(self, theta: Array) -> Array:
+        """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex.
+
+        It, ``expected_hessian`` and ``triangle`` raise WorkingMemoryError where a table of this size is too large.
+        """
+        expanded, self._expanded = self._expanded, None
+        if expanded is not None and expanded[0] is theta:
+            return self.penalty.add_hessian(expanded[1], theta)
+        self.predictors.refuse_large_curvature()
+        total = self.data.sum(HessianSum(self.likelihood, self.at(theta)))[0]
+        return self.penalty.add_hessian(self.predictors.pull_back_curvature(total), theta)
+
+    def expected_hessian(self, theta: Array) -> Array:
+        """Return the expected information plus the penalty's positive curvature, shape (size, size)."""
+        self.predictors.refuse_large_curvature()
+        total = self.data.sum(InformationSum(self.likelihood, self.at(theta)))[0]
+        matrix = self.predictors.pull_back_curvature(total)
+        if self.penalty.convex:
+            return self.penalty.add_hessian(matrix, theta)
+        root = self.penalty.root(theta)
+        matrix += root.T @ root
+        return matrix
+
+    def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
+        """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""
+        operators = self.data.keep(HessianOperator(self.likelihood, self.at(theta)))
+
+        def product(vector: Array) -> Array:
+            along = HessianProduct(self.predictors, self.predictors.matrix(vector))
+            out = self.predictors.pull_back_theta(self.data.sum(along, operators)[0])
+            return out + self.penalty.hessian_product(theta, vector)
+
+        return product
+
+    def whitened_hessian(self, theta: Array, factor: Factor) -> Array:
+        """Return R^-T H R^-1, H the Hessian and R the factor, from rows whitened one by one.
+
+        Whitening H itself would multiply the rounding with which it was formed by the square of R's condition.
+        """
+        total = self.data.sum(WhitenedHessian(self.likelihood, self.at(theta), factor))[0]
+        prior = self.penalty.add_hessian(np.zeros((len(theta), len(theta))), theta)
+        return total + factor.whiten(factor.whiten(prior).T)
+
+    def triangle(self, theta: Array) -> Array:
+        """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it."""
+        self.predictors.refuse_large_curvature()
+        size = self.predictors.size
+        rows = self.data.sum(CurvatureRows(self.likelihood, self.at(theta)))[0].triangle
+        stacked = np.concatenate([rows, self.penalty.root(theta), np.zeros((size, size))])
+        return triangle_of(stacked)[:size]
+
+    def exact_gradient(self, theta: DoubleDouble) -> Array:
+        """Return the gradient at a theta of twice the precision, its products and sums in twice the precision."""
+        predictors, penalty = self.predictors, self.penalty
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradient = self.data.sum(ExactGradient(self.likelihood, predictors.exact_matrix(theta)))[0].rounded
+        # The prior's part is of the step's own size however ill-conditioned the rest: double precision is enough.
+        prior = penalty.value_and_gradient(theta.high)[1] + penalty.hessian_product(theta.high, theta.low)
+        return predictors.pull_back_theta(gradient) + prior
+
+
+@dataclass(slots=True)
+class NLLAndGradient:
+    """A block's NLL and its gradient, in the layout of the likelihood's matrix."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-nll-gradient"
+
+    def __call__(self, block: RowBlock) -> tuple[float, Array]:
+        value, gradient = self.likelihood.total_and_gradient(block.y, self.at.eta(block), block.weight)
+        return value, self.at.predictors.pull_back(block.rows, gradient)
+
+
+@dataclass(slots=True)
+class Expansion:
+    """A block's NLL, its gradient and its curvature."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-nll-gradient-curvature"
+
+    def __call__(self, block: RowBlock) -> tuple[float, Array, Array]:
+        eta, of = self.at.eta(block), self.likelihood.total_gradient_and_hessian
+        if self.at.predictors.many_classes:
+            value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
+            return value, self.at.predictors.pull_back(block.rows, gradient), _of_classes(self.at, block)
+        value, gradient, hessian = of(block.y, eta, block.weight)
+        return value, self.at.predictors.pull_back(block.rows, gradient), _curvature(self.at, block, hessian)
+
+
+@dataclass(slots=True)
+class TotalNLL:
+    """A block's NLL."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-nll"
+
+    def __call__(self, block: RowBlock) -> tuple[float]:
+        nll = self.likelihood.nll(block.y, self.at.eta(block))
+        return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+
+
+@dataclass(slots=True)
+class HessianSum:
+    """A block's curvature."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-curvature"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        if self.at.predictors.many_classes:
+            return (_of_classes(self.at, block),)
+        return (_curvature(self.at, block, self.likelihood.hessian(block.y, _eta(self.likelihood, self.at, block))),)
+
+
+@dataclass(slots=True)
+class InformationSum:
+    """A block's expected curvature."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-information"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        if self.at.predictors.many_classes:
+            return (_of_classes(self.at, block),)
+        information = self.likelihood.information(block.y, _eta(self.likelihood, self.at, block))
+        return (_curvature(self.at, block, information),)
+
+
+@dataclass(slots=True)
+class HessianOperator:
+    """The map of a change of a block's predictors to the rowwise Hessian times it."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-hessian-rows"
+
+    def __call__(self, block: RowBlock) -> Callable[[Array], Array]:
+        return self.likelihood.hessian_operator(block.y, self.at.eta(block), block.weight)
+
+
+@dataclass(slots=True)
+class HessianProduct:
+    """A block's curvature along a direction, a matrix of coefficients, from what ``HessianOperator`` returned."""
+
+    predictors: LinearPredictors
+    direction: Array
+    task_name: ClassVar[str] = "mle-hessian-product"
+
+    def __call__(self, block: RowBlock, apply: Callable[[Array], Array]) -> tuple[Array]:
+        change = self.predictors.eta(block.rows, self.direction, None)
+        return (self.predictors.pull_back(block.rows, apply(change)),)
+
+
+@dataclass(slots=True)
+class WhitenedHessian:
+    """A block's curvature in the variables that a factor makes."""
+
+    likelihood: Likelihood
+    at: Point
+    factor: Factor
+    task_name: ClassVar[str] = "mle-whitened-curvature"
+
+    def __call__(self, block: RowBlock) -> tuple[Array]:
+        hessian = self.likelihood.hessian(block.y, self.at.eta(block))
+        if block.weight is not None:
+            hessian = hessian * block.weight
+        white = []
+        for unit in np.eye(len(hessian)):
+            slopes = np.broadcast_to(unit[:, None], (len(hessian), block.rows.n_rows))
+            white.append(self.factor.whiten(self.at.predictors.pull_back_rows(block.rows.standardized, slopes).T))
+        pairs = [(j, k) for j in range(len(hessian)) for k in range(len(hessian))]
+        return (sum((white[j] * hessian[j, k]) @ white[k].T for j, k in pairs),)
+
+
+@dataclass(slots=True)
+class CurvatureRows:
+    """Rows whose cross-product is a block's expected curvature."""
+
+    likelihood: Likelihood
+    at: Point
+    task_name: ClassVar[str] = "mle-triangle"
+
+    def __call__(self, block: RowBlock) -> tuple[RowsUpToRotation]:
+        hessian = self.likelihood.information(block.y, self.at.eta(block))
+        if block.weight is not None:
+            hessian = hessian * block.weight
+        root_rows = self.at.predictors.root_rows
+        parts = [
+            RowsUpToRotation(root_rows(rows, hessian[..., start : start + len(rows)]))
+            for start, rows in block.rows.pieces()
+        ]
+        return (functools.reduce(operator.add, parts),)
+
+
+@dataclass(slots=True)
+class ExactGradient:
+    """A block's gradient at a matrix of coefficients of twice the precision, in as many digits."""
+
+    likelihood: Likelihood
+    matrix: DoubleDouble
+    task_name: ClassVar[str] = "mle-exact-gradient"
+
+    def __call__(self, block: RowBlock) -> tuple[DoubleDouble]:
+        rows = block.rows.exact()
+        eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in self.matrix])
+        if block.offset is not None:
+            eta = eta + add_offset(np.zeros(eta.shape), block.offset)
+        gradient = self.likelihood.exact_gradient(block.y, eta)
+        if block.weight is not None:
+            gradient = gradient * block.weight
+        columns = DoubleDouble.stack([(rows * one[:, None]).sum(axis=0) for one in gradient])
+        return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
+
+
+def _eta(likelihood: Likelihood, at: Point, block: RowBlock) -> Array:
+    """Return a block's predictors; a curvature that is the same everywhere needs none."""
+    return np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows)) if likelihood.quadratic else at.eta(block)
+
+
+def _of_classes(at: Point, block: RowBlock) -> Array:
+    """Return a block's curvature of the categorical likelihood, observed and expected alike."""
+    return at.predictors.curvature_of_classes(block.rows, softmax(at.eta(block), axis=0), block.weight)
+
+
+def _curvature(at: Point, block: RowBlock, hessian: Array) -> Array:
+    return at.predictors.curvature(block.rows, hessian if block.weight is None else hessian * block.weight)

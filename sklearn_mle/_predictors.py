@@ -1,0 +1,343 @@
+r"""theta <-> one linear predictor per distribution parameter: the one place that knows where the intercepts live.
+
+For predictor j of the likelihood and row i, in standardized columns x,
+
+.. math:: \eta_{ji} = \sum_k B_{jk} (x_i^\top \beta_k + \beta_{k0}) + \text{offset}_{ji}
+
+theta concatenates, for each free predictor k, its coefficients (of the active columns) and its intercept. The contrast
+B is the identity, except for the categorical likelihood: there only differences between classes matter, and B is an
+orthonormal basis of the vectors that sum to zero. It turns K redundant predictors into K - 1 free ones without
+singling out a class, and leaves an L2 penalty as it is: \|B \beta\| = \|\beta\|. (A reference class, the usual choice,
+would not.)
+
+An offset belongs to a predictor. It has shape (k, n), k <= q: a row for each of the first k predictors, so that (1, n)
+is an offset of the location alone. ``add_offset`` is the only place that adds one; numpy's broadcasting would add the
+location's offset to the logarithm of the scale as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.memory import fits, refuse_unless_it_fits
+from sklearn_mle._rows import DenseRows, SparseRows
+
+__all__ = ["LinearPredictors", "Terms", "add_offset", "sum_to_zero_basis"]
+
+# The pairs of so many classes are 4,950.
+_MANY_CLASSES = 100
+
+Array = NDArray[Any]
+Rows = DenseRows | SparseRows
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one linear predictor is made of besides its offset.
+
+    Attributes
+    ----------
+    columns : bool
+    intercept : bool
+    active : ndarray of int or None
+        The columns with a coefficient; None is all of them (the others were found to depend on these).
+    """
+
+    columns: bool = True
+    intercept: bool = True
+    active: NDArray[np.intp] | None = None
+
+
+def add_offset(eta: Array, offset: Array | None) -> Array:
+    """Add the offset (k, n) of the first k predictors to predictors (q, n), in place, and return them."""
+    if offset is not None:
+        eta[: len(offset)] += offset
+    return eta
+
+
+def sum_to_zero_basis(n_classes: int) -> Array:
+    """Return the Helmert basis of the K-vectors that sum to zero: orthonormal columns, shape (K, K - 1)."""
+    refuse_unless_it_fits(
+        n_classes, n_classes, what=f"The basis of {n_classes:,} classes", remedy="y needs fewer classes"
+    )
+    basis = np.zeros((n_classes, n_classes - 1))
+    for k in range(1, n_classes):
+        basis[:k, k - 1] = -1
+        basis[k, k - 1] = k
+    basis /= np.sqrt(np.square(basis).sum(axis=0))
+    return basis
+
+
+class LinearPredictors:
+    """The map between the solver's theta and the linear predictors, its adjoint, and curvature in theta.
+
+    Parameters
+    ----------
+    n_columns : int
+    terms : sequence of Terms
+        One per free predictor.
+    contrast : ndarray of shape (q, n_free) or None
+        From free predictors to the likelihood's; None is the identity.
+    """
+
+    def __init__(self, n_columns: int, terms: Sequence[Terms], contrast: Array | None = None) -> None:
+        self.n_columns, self.terms, self.contrast = n_columns, tuple(terms), contrast
+        self.shape = (len(self.terms), n_columns + 1)
+        used = np.zeros(self.shape, dtype=bool)
+        for k, term in enumerate(self.terms):
+            if term.columns:
+                used[k, slice(n_columns) if term.active is None else term.active] = True
+            used[k, n_columns] = term.intercept
+        self.used = used
+        self.size = int(np.count_nonzero(used))
+        self._index = None if self.size == used.size else np.flatnonzero(used)
+        self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
+
+    @cached_property
+    def curvature_fits(self) -> bool:
+        """Whether the curvature in theta, with all that it is made from, is small enough to be formed."""
+        return fits(*self._curvature_shape)
+
+    def refuse_large_curvature(self, remedy: str = "Fewer columns (or classes) are needed") -> None:
+        """Raise WorkingMemoryError where the curvature is too large to be formed."""
+        if self.curvature_fits:
+            return
+        refuse_unless_it_fits(*self._curvature_shape, what=f"The curvature of {self.size:,} parameters", remedy=remedy)
+
+    @property
+    def _curvature_shape(self) -> tuple[int, int]:
+        if self._narrow is not None:
+            return self.size, self.size
+        order = self.used.size if self.contrast is None else len(self.contrast) * self.shape[1]
+        return order, order
+
+    @property
+    def _narrow(self) -> Array | None:
+        """The active columns of a single predictor, which are then all that its curvature need be made of."""
+        return self.terms[0].active if len(self.terms) == 1 and self.contrast is None else None
+
+    def free_matrix(self, theta: Array) -> Array:
+        """Return theta as a matrix of shape (n_free, p + 1), intercepts last, zeros where there is no parameter."""
+        if self._index is None:
+            return theta.reshape(self.shape)
+        matrix = np.zeros(self.shape, dtype=theta.dtype)
+        matrix.ravel()[self._index] = theta
+        return matrix
+
+    def matrix(self, theta: Array) -> Array:
+        """Return the coefficients of the likelihood's predictors, shape (q, p + 1), intercepts last."""
+        free = self.free_matrix(theta)
+        return free if self.contrast is None else self.contrast @ free
+
+    def exact_matrix(self, theta: DoubleDouble) -> DoubleDouble:
+        """Return ``matrix`` of a theta of twice the precision."""
+        free = DoubleDouble(self.free_matrix(theta.high), self.free_matrix(theta.low))
+        if self.contrast is None:
+            return free
+        return (free[None] * self.contrast[:, :, None]).sum(axis=1)
+
+    def theta(self, matrix: Array) -> Array:
+        """Return the theta whose matrix is nearest to the given one (its projection on the contrast)."""
+        free = matrix if self.contrast is None else self.contrast.T @ matrix
+        return self._gather(free)
+
+    def _gather(self, free: Array) -> Array:
+        return free.ravel() if self._index is None else free.ravel()[self._index]
+
+    def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
+        """Return the likelihood's predictors at the rows, shape (q, n)."""
+        some = self._with_columns if self.contrast is None else range(len(matrix))
+        if len(some) == len(matrix):
+            eta = rows.matvec(matrix)
+        else:
+            eta = np.repeat(matrix[:, -1:], rows.n_rows, axis=1)
+            if some:
+                eta[some] = rows.matvec(matrix[some])
+        return add_offset(eta, offset)
+
+    def largest_change(self, step: Array, largest: Array) -> float:
+        """Return a bound of how far a step of theta moves a row's predictors apart, without a pass over the rows.
+
+        Of several predictors it is their range that counts: what they have in common changes no probability.
+
+        Parameters
+        ----------
+        step : ndarray of shape (size,)
+        largest : ndarray of shape (p,)
+            The largest absolute entry of each column.
+        """
+        moved = np.abs(self.matrix(step)) @ np.append(largest, 1.0)
+        return float(moved[0] if len(moved) == 1 else 2 * moved.max())
+
+    def pull_back(self, rows: Rows, gradient: Array) -> Array:
+        """Return the adjoint of eta applied to a rowwise gradient (q, n): likelihood's matrix layout (q, p + 1)."""
+        return rows.transpose_matvec(gradient)
+
+    def pull_back_rows(self, block: Array, gradient: Array) -> Array:
+        """Return the gradient in theta of every row by itself, shape (n, size), from dense standardized columns."""
+        free = gradient if self.contrast is None else self.contrast.T @ gradient
+        augmented = np.concatenate([block, np.ones((len(block), 1))], axis=1)
+        return np.einsum("kn,np->nkp", free, augmented).reshape(len(block), -1)[:, self.used.ravel()]
+
+    def pull_back_theta(self, matrix: Array) -> Array:
+        """Return the gradient in theta from the gradient in the likelihood's matrix."""
+        return self._gather(matrix if self.contrast is None else self.contrast.T @ matrix)
+
+    def free_hessian(self, hessian: Array) -> Array:
+        """Return the rowwise Hessian (q, q, n) in the free predictors."""
+        if self.contrast is None:
+            return hessian
+        q, free = self.contrast.shape
+        half = (self.contrast.T @ hessian.reshape(q, -1)).reshape(free, q, -1).transpose(1, 0, 2)
+        return (self.contrast.T @ half.reshape(q, -1)).reshape(free, free, -1)
+
+    def curvature(self, rows: Rows, hessian: Array) -> Array:
+        """Return sum_i (dtheta eta_i)' H_i (dtheta eta_i) of a rowwise Hessian (q, q, n), for ``pull_back_curvature``.
+
+        Under a contrast the rows of H_i sum to zero, so the products between different classes, shape
+        (q (q - 1) / 2, p + 1, p + 1), say all: no more products than the free predictors have, and no rowwise change of
+        basis. Without one the shape is (size, size).
+        """
+        free, width = self.shape
+        if self.contrast is not None:
+            pairs = zip(*np.tril_indices(len(self.contrast), -1), strict=True)
+            return np.stack([self._cross(rows, hessian[j, k], *self.terms[:1] * 2) for j, k in pairs])
+        if self._narrow is not None:
+            # Of a design with far more columns than rows, all columns' products could not be held.
+            whole = rows.columns(self._narrow).sandwich(hessian[0, 0])
+            return whole if self.terms[0].intercept else whole[:-1, :-1]
+        if free == 1 and self._index is None:
+            return self._cross(rows, hessian[0, 0], *self.terms * 2)
+        out = np.zeros((free, width, free, width))
+        for j in range(free):
+            for k in range(j + 1):
+                out[j, :, k, :] = self._cross(rows, hessian[j, k], self.terms[j], self.terms[k])
+                if j != k:
+                    out[k, :, j, :] = out[j, :, k, :].T
+        flat = out.reshape(free * width, free * width)
+        return flat if self._index is None else flat[np.ix_(self._index, self._index)]
+
+    def pull_back_curvature(self, curvature: Array) -> Array:
+        """Return the curvature in theta, shape (size, size), from what ``curvature`` returned, summed over blocks."""
+        if self.contrast is None:
+            return curvature
+        if self.many_classes:
+            return self._pull_back_classes(curvature if curvature.ndim == 2 else self._assembled(curvature))
+        # A block between classes j and k stands for minus itself times the square of e_j - e_k: one product with all of
+        # those, in the basis of the contrast, adds the blocks up.
+        free, width = self.shape
+        j, k = np.tril_indices(len(self.contrast), -1)
+        between = self.contrast[j] - self.contrast[k]
+        squares = -np.einsum("ia,ib->abi", between, between).reshape(free**2, len(j))
+        summed = np.dot(squares, curvature.reshape(len(j), width**2)).reshape(free, free, width, width)
+        flat = summed.transpose(0, 2, 1, 3).reshape(self.used.size, self.used.size)
+        return flat if self._index is None else flat[np.ix_(self._index, self._index)]
+
+    @property
+    def many_classes(self) -> bool:
+        """Whether there are so many classes that a product of the columns for each pair of them is too dear."""
+        return self.contrast is not None and len(self.contrast) > _MANY_CLASSES
+
+    def curvature_of_classes(self, rows: Rows, probability: Array, weight: Array | None) -> Array:
+        """Return the curvature of class probabilities (K, n) for ``pull_back_curvature``.
+
+        Its shape is (K (p + 1), K (p + 1)). It is ``curvature`` of the rowwise diag(q) - q q', by one product of q and
+        x with itself, in which the blocks of single classes are replaced by sums of q (1 - q), which do not cancel.
+        """
+        n_classes, width = len(probability), self.shape[1]
+        total = np.zeros((n_classes * width, n_classes * width))
+        own = np.zeros((n_classes, width * width))
+        for start, columns in rows.pieces():
+            q = probability[:, start : start + len(columns)]
+            weighted = q if weight is None else q * weight[start : start + len(columns)]
+            x = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
+            z = np.einsum("kn,np->nkp", q, x).reshape(len(x), -1)
+            wz = np.einsum("kn,np->nkp", weighted, x).reshape(len(x), -1)
+            total -= wz.T @ z
+            own += (weighted * (1 - q)) @ np.einsum("np,nr->npr", x, x).reshape(len(x), -1)
+        blocks = total.reshape(n_classes, width, n_classes, width)
+        diagonal = np.arange(n_classes)
+        blocks[diagonal, :, diagonal] = own.reshape(n_classes, width, width)
+        return total
+
+    def _assembled(self, curvature: Array) -> Array:
+        """Return the products between pairs of classes as one matrix, shape (K (p + 1), K (p + 1))."""
+        assert self.contrast is not None
+        n_classes, width = len(self.contrast), self.shape[1]
+        j, k = np.tril_indices(n_classes, -1)
+        blocks = np.zeros((n_classes, n_classes, width, width))
+        blocks[j, k] = blocks[k, j] = curvature
+        diagonal = np.arange(n_classes)
+        blocks[diagonal, diagonal] = -blocks.sum(axis=1)
+        return blocks.transpose(0, 2, 1, 3).reshape(n_classes * width, -1)
+
+    def _pull_back_classes(self, full: Array) -> Array:
+        assert self.contrast is not None
+        free, width = self.shape
+        half = (self.contrast.T @ full.reshape(len(self.contrast), -1)).reshape(free * width, -1, width)
+        both = np.einsum("akp,kb->abp", half, self.contrast, optimize=True).reshape(free * width, free * width)
+        return both if self._index is None else both[np.ix_(self._index, self._index)]
+
+    def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
+        if (left.columns and right.columns) or rows.augmented is not None:
+            return rows.sandwich(weight)
+        out = np.zeros((self.n_columns + 1,) * 2)
+        if left.columns or right.columns:
+            out[:, -1] = out[-1] = rows.transpose_matvec(weight[None])[0]
+        out[-1, -1] = weight.sum()
+        return out
+
+    def quadratic(self, rows: Rows, matrix: Array) -> Array:
+        """Return x_i' M x_i for a symmetric M (size, size), x_i the derivative of row i's predictors: (q, q, n).
+
+        With M the inverse of the curvature this is the covariance of the predictors of each row.
+        """
+        free, width = self.shape
+        if self._narrow is not None:
+            narrow = matrix if self.terms[0].intercept else np.pad(matrix, (0, 1))
+            return rows.columns(self._narrow).quadratic(narrow)[None, None]
+        if free == 1 and self._index is None and self.contrast is None:
+            return rows.quadratic(matrix)[None, None]
+        full = matrix
+        if self._index is not None:
+            full = np.zeros((free * width, free * width))
+            full[np.ix_(self._index, self._index)] = matrix
+        blocks = full.reshape(free, width, free, width)
+        out = np.empty((free, free, rows.n_rows))
+        for j in range(free):
+            for k in range(j + 1):
+                out[j, k] = out[k, j] = rows.quadratic(blocks[j, :, k])
+        if self.contrast is None:
+            return out
+        q = len(self.contrast)
+        half = (self.contrast @ out.reshape(free, -1)).reshape(q, free, -1).transpose(1, 0, 2)
+        return (self.contrast @ half.reshape(free, -1)).reshape(q, q, -1)
+
+    def root_rows(self, block: Array, hessian: Array) -> Array:
+        """Return rows whose cross-product is the curvature of a positive semidefinite rowwise Hessian.
+
+        Parameters
+        ----------
+        block : ndarray of shape (n, p)
+            Standardized columns, dense.
+        hessian : ndarray of shape (q, q, n)
+
+        Returns
+        -------
+        ndarray of shape (n_free * n, size)
+        """
+        hessian = self.free_hessian(hessian)
+        free = len(hessian)
+        augmented = np.concatenate([block, np.ones((len(block), 1))], axis=1)
+        if free == 1:
+            rows = augmented * np.sqrt(hessian[0, 0])[:, None]
+            return rows if self._index is None else rows[:, self._index]
+        values, vectors = np.linalg.eigh(hessian.transpose(2, 0, 1))
+        roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, free, free): hessian = roots @ roots'
+        rows = np.einsum("njr,np->rnjp", roots, augmented).reshape(-1, free * augmented.shape[1])
+        return rows if self._index is None else rows[:, self._index]

@@ -1,0 +1,154 @@
+"""The standardization of X's columns: where each is centred and in which unit it is measured, without copying X."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._rows.data import RowBlocks
+from sklearn_mle._rows.moments import MomentsAbout, RawMoments
+
+__all__ = ["Columns"]
+
+Array = NDArray[Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+# Sums of squares between these bounds cannot have lost a column to overflow or underflow.
+_TINY, _HUGE = 1e-140, 1e140
+# A variance below this part of the mean square has lost six digits of sixteen to the difference.
+_CANCELS = 1e-6
+# From a centre this near to the mean (over the largest entry), the rounding of a constant is not seen as spread.
+_NEAR = 1e-8
+# A spread below this many roundings of the largest entry is the rounding of a constant, not information.
+_CONSTANT = 16 * _EPS
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Shift and scale of every column: standardized = (X - shift) / scale.
+
+    Scales are powers of two and shifts lie on a coarse grid, so that standardizing rounds as little as it can: data on
+    a grid (integers, prices) are standardized exactly.
+
+    Attributes
+    ----------
+    shift : ndarray of shape (p,)
+        Near the weighted mean; zero without an intercept, which alone can undo a shift.
+    scale : ndarray of shape (p,)
+        Near the weighted standard deviation (root mean square without an intercept), positive.
+    constant : ndarray of bool, shape (p,)
+        Columns that carry no information beside the intercept (without one: columns of zeros).
+    noise : ndarray of shape (p,)
+        The rounding of a column's entries, in its standardized unit: what is smaller cannot be told from zero.
+    spread : ndarray of shape (p,)
+        The standard deviation itself (zero for constant columns), in standardized units: between 0.7 and 1.5.
+    largest : ndarray of shape (p,)
+        An upper bound of the absolute entries, in standardized units.
+    """
+
+    shift: Array
+    scale: Array
+    constant: Array
+    noise: Array
+    spread: Array
+    largest: Array
+
+    @property
+    def ratio(self) -> Array:
+        """Shift over scale, exact; zero for constant columns, which have no unit of their own nor a coefficient."""
+        return np.where(self.constant, 0.0, self.shift / self.scale)
+
+    @classmethod
+    def of(cls, data: RowBlocks, *, centre: bool, least_scale: float = 0.0) -> "Columns":
+        """Return the standardization of rows that are as the caller gave them.
+
+        Parameters
+        ----------
+        data : RowBlocks
+        centre : bool
+            Whether there is an intercept to take the shift.
+        least_scale : float
+            Lower bound of the scales: a column far below it is governed by the prior, not by its spread.
+
+        Raises
+        ------
+        NotFiniteError
+            If an entry is NaN or infinite.
+        """
+        return cls.about(*_measure(data), centre=centre, least_scale=least_scale)
+
+    @classmethod
+    def about(cls, mean: Array, spread: Array, largest: Array, *, centre: bool, least_scale: float = 0.0) -> "Columns":
+        """Return the standardization of columns of known mean, standard deviation and (bound of the) largest entry."""
+        constant = spread <= _CONSTANT * largest if centre else largest == 0
+        if not centre:
+            with np.errstate(over="ignore", under="ignore"):
+                spread, mean = np.hypot(mean, spread), np.zeros_like(mean)
+            constant |= spread == 0
+        unit = np.where(constant, 1.0, np.maximum(spread, least_scale))
+        scale = np.exp2(np.minimum(np.maximum(np.rint(np.log2(unit)), -1000), 1000))
+        grid = scale / 8
+        with np.errstate(over="ignore"):
+            steps = mean / grid
+            reach = np.where(constant, 0.0, largest / scale + 2 * np.abs(mean / scale)) if centre else largest / scale
+        # Beyond 2^53 grid steps the mean is on a coarser grid already.
+        # A constant column is shifted by itself, to zero.
+        shift = np.where((np.abs(steps) < 2.0**52) & ~constant, np.rint(steps) * grid, mean)
+        return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach)
+
+    def to_original(self, matrix: Array | DoubleDouble) -> Array:
+        """Return coefficients (q, p + 1) of the standardized columns in X's own units.
+
+        Intercepts are formed in twice the precision; a coefficient beyond the range of float64 becomes inf.
+        """
+        matrix = DoubleDouble.of(matrix)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef = matrix.rounded[:, :-1] / self.scale
+            return np.concatenate([coef, self.intercept(matrix).rounded[:, None]], axis=1)
+
+    def intercept(self, matrix: DoubleDouble) -> DoubleDouble:
+        """Return the intercepts (q,) that go with coefficients (q, p + 1) of the standardized columns, in X's units."""
+        if not self.shift.any():
+            return matrix[:, -1]
+        weights = np.ones(len(self.scale) + 1)
+        np.negative(self.ratio, out=weights[:-1])
+        return matrix.dot(weights)
+
+    def to_standardized(self, matrix: Array) -> Array:
+        """Return coefficients (q, p + 1) of X's own columns as those of the standardized ones."""
+        coef = matrix[:, :-1]
+        return np.concatenate([coef * self.scale, (matrix[:, -1] + coef @ self.shift)[:, None]], axis=1)
+
+
+def _measure(data: RowBlocks) -> tuple[Array, Array, Array]:
+    """Return each column's weighted mean, standard deviation and largest absolute entry: in one pass, or few."""
+    (raw,) = data.sum(RawMoments())
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        mean, second = raw.first / raw.weight, raw.second / raw.weight
+        variance = second - np.square(mean)
+    spread, largest = np.sqrt(np.maximum(variance, 0)), raw.largest
+    # Overflow, underflow, or a mean so far from zero that the difference cancels: those columns are taken again, all
+    # of them in one pass. A third is for means that have overflowed themselves.
+    # Columns of zeros, of which sparse data have many, are known already.
+    kept = (second < _HUGE) & (second > _TINY) & (variance > _CANCELS * second)
+    if kept.all():
+        return mean, spread, largest
+    lost = np.flatnonzero(~kept & (largest > 0))
+    for _ in range(2):
+        if not len(lost):
+            break
+        centre = np.where(np.isfinite(mean[lost]), mean[lost], 0.0)
+        (about,) = data.sum(MomentsAbout(lost, centre))
+        shift, second = about.first / about.weight, about.second / about.weight
+        variance = second - np.square(shift)
+        mean[lost] = centre + about.unit * shift
+        spread[lost] = about.unit * np.sqrt(np.maximum(variance, 0))
+        largest[lost] = about.largest
+        # What only rounds is a constant, and that is its largest entry; seen from afar, anything does.
+        constant = (spread[lost] <= _CONSTANT * about.largest) & (np.abs(shift) <= _NEAR)
+        mean[lost] = np.where(constant, np.copysign(about.largest, mean[lost]), mean[lost])
+        spread[lost] = np.where(constant, 0.0, spread[lost])
+        lost = lost[~constant & (variance <= _CANCELS * second)]
+    return mean, spread, largest
