@@ -89,11 +89,6 @@ class PenalizedNLL:
             self._recent = (theta, Point(self.predictors, theta, self.data.n_rows))
         return self._recent[1]
 
-    def in_single_precision(self) -> "PenalizedNLL":
-        """Return the same function to some seven digits, sooner, where X is float32; itself elsewhere."""
-        data = self.data.in_single_precision()
-        return self if data is self.data else PenalizedNLL(self.likelihood, self.predictors, data, self.penalty)
-
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient, in one pass."""
         return self._penalized(theta, NLLAndGradient(self.likelihood, self.at(theta)))[:2]
@@ -108,10 +103,6 @@ class PenalizedNLL:
             value, gradient, (total,) = self._penalized(theta, Expansion(self.likelihood, self.at(theta)))
         self._expanded = (theta, self.predictors.pull_back_curvature(total))
         return value, gradient
-
-    def is_expanded(self, theta: Array) -> bool:
-        """Return whether ``expand`` was last called at this very theta, and its curvature not taken yet."""
-        return self._expanded is not None and self._expanded[0] is theta
 
     def _penalized(self, theta: Array, sums: Callable[[RowBlock], tuple[Any, ...]]) -> tuple[float, Array, list[Any]]:
         # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.

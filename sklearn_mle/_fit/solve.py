@@ -244,7 +244,8 @@ def _from_a_sample(
         null_value = problem.value_and_gradient(start)[0]
     theta, factor = _sample_optimum(objective, start, options)
     allowed = min(_SAMPLE_PASSES, options.max_iter)
-    near = _near(problem, objective, factor, theta, allowed)
+    forming = replace(problem, expand=objective.expand)
+    near = solve_whitened_lbfgs(forming, factor, theta, gap=_NEAR, max_iter=allowed)
     known: tuple[float, Array] | None = near.value, near.gradient
     if not near.value <= null_value:
         near, known = replace(near, theta=start), None
@@ -265,22 +266,6 @@ def _from_a_sample(
         chord=_CHORD,
     )
     return replace(end, n_iter=near.n_iter + end.n_iter)
-
-
-def _near(problem: Problem, objective: PenalizedNLL, factor: Factor, start: Array, max_iter: int) -> Solution:
-    """Return a point within ``_NEAR`` of the optimum, where nothing else stops the search; its gradient is exact.
-
-    The passes on the way there take products of a float32 X in float32: a minimum that is off by as much is far nearer.
-    """
-    rough = objective.in_single_precision()
-    problem = replace(problem, value_and_gradient=rough.value_and_gradient, expand=objective.expand)
-    near = solve_whitened_lbfgs(problem, factor, start, gap=_NEAR, max_iter=max_iter)
-    if rough is objective:
-        return near
-    if objective.is_expanded(near.theta):
-        return near
-    value, gradient = objective.expand(near.theta)
-    return replace(near, value=value, gradient=gradient)
 
 
 def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:

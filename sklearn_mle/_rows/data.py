@@ -186,13 +186,6 @@ class RowBlocks:
         rows = self.rows.standardize(shift, scale)
         return RowBlocks(rows, self.y, self.weight, self.offset, self.n_predictors, passes=self.passes)
 
-    def in_single_precision(self) -> "RowBlocks":
-        """Return the same data, products of a float32 X with vectors taken in float32; or themselves."""
-        rows = self.rows.in_single_precision() if isinstance(self.rows, DenseRows) else self.rows
-        if rows is self.rows:
-            return self
-        return RowBlocks(rows, self.y, self.weight, self.offset, self.n_predictors, self._block_rows, self.passes)
-
     @property
     def longest_sum(self) -> int:
         """How many terms a sum over rows adds one after the other, at most."""

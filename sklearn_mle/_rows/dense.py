@@ -21,8 +21,6 @@ Array = NDArray[Any]
 # Beyond this ratio of a column's mean to its spread, X @ w - shift @ w would cancel more than three digits, so the
 # block is shifted before the product; a ratio this large cannot be had without rounding the column itself.
 _SAFE_SHIFT = 1e3
-# Products in float32 keep five digits of seven up to this ratio; other scales may take coefficients out of its range.
-_SAFE_SINGLE_SHIFT, _SAFE_SINGLE_SCALE = 8.0, 1e12
 # Up to here a standardized copy (4 MB) costs less than a standardization at every pass: beyond it what is copied leaves
 # the cache (100,000 x 20: a fit of 28 ms without, 44 with it).
 COPY_ELEMENTS = 1 << 19
@@ -55,8 +53,6 @@ class DenseRows:
         Whether a column is so far from zero that a block is standardized before its products; None finds out.
     augmented : ndarray of shape (n, p + 1) or None
         A standardized copy and a column of ones, where one is kept.
-    single : bool
-        Whether products with vectors are taken in float32, as X is; those of X with X never are.
     """
 
     def __init__(
@@ -67,9 +63,8 @@ class DenseRows:
         *,
         far: bool | None = None,
         augmented: Array | None = None,
-        single: bool = False,
     ) -> None:
-        self._X, self._shift, self._scale, self._single = X, shift, scale, single
+        self._X, self._shift, self._scale = X, shift, scale
         if far is None:
             far = shift is not None and scale is not None and bool((np.abs(shift) > _SAFE_SHIFT * scale).any())
         self._far, self._copy = far, augmented
@@ -105,23 +100,7 @@ class DenseRows:
         if (start, stop) == (0, self.n_rows):
             return self
         copy = None if self._copy is None else self._copy[start:stop]
-        X = self._X[start:stop]
-        return DenseRows(X, self._shift, self._scale, far=self._far, augmented=copy, single=self._single)
-
-    def in_single_precision(self) -> "DenseRows":
-        """Return the same rows, products with vectors taken in float32: a predictor is off by some 1e-7 of itself.
-
-        Themselves where X is not float32, or so far from zero that this would not do.
-        """
-        if self._X.dtype != np.float32 or not self._in_place or self._single:
-            return self
-        shift, scale = self._shift, self._scale
-        assert scale is not None
-        if shift is not None and (np.abs(shift) > _SAFE_SINGLE_SHIFT * scale).any():
-            return self
-        if not ((scale < _SAFE_SINGLE_SCALE) & (scale > 1 / _SAFE_SINGLE_SCALE)).all():
-            return self
-        return DenseRows(self._X, shift, scale, far=False, single=True)
+        return DenseRows(self._X[start:stop], self._shift, self._scale, far=self._far, augmented=copy)
 
     def columns(self, chosen: Array) -> "DenseRows":
         """Return the same rows of the given columns alone, copied."""
@@ -208,10 +187,7 @@ class DenseRows:
         if self._in_place:
             coef = coef / self._scale
             constant = constant if self._shift is None else constant - coef @ self._shift
-        if self._single:
-            eta = np.dot(coef.astype(np.float32), self._X.T).astype(np.float64)
-        else:
-            eta = np.dot(coef, (self._raw if self._in_place else self.standardized).T)
+        eta = np.dot(coef, (self._raw if self._in_place else self.standardized).T)
         eta += constant[:, None]
         return eta
 
@@ -225,7 +201,7 @@ class DenseRows:
         if not self._in_place:
             gradient[:, :-1] = np.dot(residual, self.standardized)
             return gradient
-        gradient[:, :-1] = np.dot(residual.astype(np.float32), self._X) if self._single else np.dot(residual, self._raw)
+        gradient[:, :-1] = np.dot(residual, self._raw)
         if self._shift is not None:
             gradient[:, :-1] -= np.multiply.outer(total, self._shift)
         gradient[:, :-1] /= self._scale

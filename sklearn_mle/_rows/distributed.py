@@ -141,10 +141,6 @@ class DistributedRowBlocks(RowBlocks):
         """Return the same data with columns (X - shift) / scale of X as it is."""
         return self._with(replace(self.reading, standardization=Standardization(shift, scale, self.n_rows)))
 
-    def in_single_precision(self) -> "DistributedRowBlocks":
-        """Return the same data as it is: a pass over partitions is seldom short of memory traffic."""
-        return self
-
     def with_target(self, target: Target, n_predictors: int | None = None) -> "DistributedRowBlocks":
         """Return the same rows with another y and offset: what ``target`` makes of them, in every partition."""
         n_predictors = self.n_predictors if n_predictors is None else n_predictors

@@ -133,7 +133,7 @@ def test_trial_steps_that_overflow_in_other_threads_are_no_matter_for_warnings()
 
 @pytest.mark.parametrize("far", [True, False])
 def test_float32_is_as_exact_as_its_values_in_float64(far):
-    """A column of 2000 +- 1 has seven digits, and its products would have fewer; others' are, on the way to the end."""
+    """A column of 2000 +- 1 has seven digits, and products in float32 would have fewer."""
     X, y = binary(120_000, 20)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     if far:

@@ -129,57 +129,6 @@ def test_exact_columns_are_standardized_without_rounding(member):
     np.testing.assert_array_equal(rows.exact().rounded, X)
 
 
-def in_blocks(rows):
-    matrix, residual = np.random.default_rng(5).standard_normal((2, P + 1)), np.random.default_rng(6).random((2, N))
-    return rows.matvec(matrix), rows.transpose_matvec(residual)
-
-
-def single_precision_bounds(X):
-    """Bound the error of each entry of ``in_blocks``, for any order of summation (Higham 2002, section 3.1).
-
-    A product of m terms in float32 is off by at most gamma(m) times the sum of the terms' absolute values, with
-    gamma(m) = m u / (1 - m u) and u = 2**-24. One more term is for rounding the vector to float32, another for all that
-    follows in float64, whose unit is 2**-29 of u: the shift (at most eight times a column's spread) and the scale.
-    """
-    matrix, residual = np.random.default_rng(5).standard_normal((2, P + 1)), np.random.default_rng(6).random((2, N))
-    terms, u = np.array([P, N]) + 2, 2.0**-24
-    by_row, by_column = terms * u / (1 - terms * u)
-    size = np.abs(X.astype(np.float64))
-    column_bounds = np.column_stack([by_column * (residual @ size) / SCALE, 1e-12 * residual.sum(axis=1)])
-    return by_row * (np.abs(matrix[:, :-1] / SCALE) @ size.T), column_bounds
-
-
-@pytest.mark.parametrize("shift", [None, SCALE * np.linspace(-8, 8, P)])
-def test_products_in_single_precision_keep_its_digits_and_curvatures_are_double(shift):
-    X = (SCALE * np.random.default_rng(2).standard_normal((N, P)) + (0 if shift is None else shift)).astype(np.float32)
-    rows = DenseRows(X, shift, SCALE)
-    rough = rows.in_single_precision()
-    assert rough is not rows
-    for ours, exact, bound in zip(in_blocks(rough), in_blocks(rows), single_precision_bounds(X), strict=True):
-        assert ours.dtype == np.float64
-        assert (np.abs(ours - exact) <= bound).all()
-        assert (ours != exact).any()
-    for ours, exact in zip(in_blocks(rough.block(0, N)), in_blocks(rough), strict=True):
-        np.testing.assert_array_equal(ours, exact)
-    weight = np.random.default_rng(7).random(N)
-    np.testing.assert_array_equal(rough.sandwich(weight), rows.sandwich(weight))
-
-
-@pytest.mark.parametrize(
-    ("dtype", "shift", "scale"),
-    [
-        (np.float64, None, SCALE),
-        (np.float32, None, None),
-        (np.float32, 8.1 * SCALE, SCALE),
-        (np.float32, None, 1e-13 * np.ones(P)),
-        (np.float32, None, 1e13 * np.ones(P)),
-    ],
-)
-def test_columns_that_float32_would_not_suit_stay_as_they_are(dtype, shift, scale):
-    rows = DenseRows(np.ones((N, P), dtype=dtype), shift, scale)
-    assert rows.in_single_precision() is rows
-
-
 @pytest.mark.parametrize("kind", [DenseRows, lambda X, *rest: SparseRows(sp.csr_array(X), *rest)])
 def test_what_the_shift_rounds_off_is_kept(kind):
     exact = kind(np.array([[0.1], [1e9]]), np.array([1e9]), np.array([2.0**20])).exact()
