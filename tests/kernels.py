@@ -17,6 +17,7 @@ PATHS = (
     "tests/rows",
     "tests/numerics",
     "tests/solvers",
+    "tests/quantile",
     "tests/fit",
     "tests/inference",
     "tests/estimators",

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._fit.best_constant import best_constant
-from sklearn_mle._fit.check_loss import fit_check_loss
-from sklearn_mle._fit.check_loss_log_linear import fit_check_loss_log_linear
 from sklearn_mle._fit.gaussian import fit_gaussian
 from sklearn_mle._fit.logistic import fit_logistic
 from sklearn_mle._fit.offsets import far_offsets, with_far_offsets_named
 from sklearn_mle._fit.prepare import Prepared, RawRows, prepare, standardize
+from sklearn_mle._fit.quantile import fit_check_loss
+from sklearn_mle._fit.quantile_log_linear import fit_check_loss_log_linear
 from sklearn_mle._fit.regression import fit_regression
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError

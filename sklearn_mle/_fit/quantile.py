@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._fit.dependence import find_dependence, rank_warning
-from sklearn_mle._fit.least_check_loss import CheckLoss, Optimum
-from sklearn_mle._fit.least_norm import with_least_norm
 from sklearn_mle._fit.outcome import Outcome, power_of_largest, without_offset
 from sklearn_mle._fit.perfect import perfect_warning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.rank_probe import rank_doubts
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._quantile.least_norm import with_least_norm
+from sklearn_mle._quantile.minimize import CheckLoss, Optimum
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._start import weighted_quantile

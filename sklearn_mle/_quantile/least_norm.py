@@ -7,8 +7,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.least_check_loss import CheckLoss, Optimum
-from sklearn_mle._solvers.optimal_face import Face, nearest_to_zero
+from sklearn_mle._quantile.active_set import Face, nearest_to_zero
+from sklearn_mle._quantile.minimize import CheckLoss, Optimum
 
 __all__ = ["with_least_norm"]
 

@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import linprog
 
 from sklearn_mle._numerics.factors import triangle_of
+from sklearn_mle._quantile.active_set import Face, nearest_to_zero
+from sklearn_mle._quantile.interior_point import CheckLossProblem, SmoothPart, solve_check_loss
 from sklearn_mle._solvers import Status
-from sklearn_mle._solvers.check_loss import CheckLossProblem, SmoothPart, solve_check_loss
-from sklearn_mle._solvers.optimal_face import Face, nearest_to_zero
 
 
 def problem_of(A, y, lower, upper, smooth=None, observer=lambda theta: False):

@@ -13,7 +13,7 @@ from sklearn.linear_model import QuantileRegressor
 from threadpoolctl import threadpool_limits
 
 from sklearn_mle._fit import FitOptions, fit
-from sklearn_mle._fit.check_loss import judged
+from sklearn_mle._fit.quantile import judged
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import AsymmetricLaplace, Laplace, UserLikelihood

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.check_loss_design import CHUNK, Design
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._predictors import LinearPredictors
+from sklearn_mle._quantile.active_set import Face
+from sklearn_mle._quantile.design import CHUNK, Design
+from sklearn_mle._quantile.interior_point import CheckLossProblem, SmoothPart, solve_check_loss
 from sklearn_mle._rows import RowBlock, RowBlocks
 from sklearn_mle._rows.sample import sample_rows
 from sklearn_mle._solvers import Status
-from sklearn_mle._solvers.check_loss import CheckLossProblem, SmoothPart, solve_check_loss
-from sklearn_mle._solvers.optimal_face import Face
 from sklearn_mle.likelihoods._start import weighted_quantile
 
 __all__ = ["CheckLoss", "Optimum"]

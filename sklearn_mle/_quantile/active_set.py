@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from sklearn_mle._numerics.factors import triangle_of
-from sklearn_mle._solvers.check_loss import SmoothPart
+from sklearn_mle._quantile.interior_point import SmoothPart
 
 __all__ = ["Face", "nearest_to_zero"]
 
