@@ -35,8 +35,17 @@ from sklearn_mle.estimators._validation import (
     validate_features,
 )
 from sklearn_mle.exceptions import SeparationError, SeparationWarning
-from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, WhatFitKept, n_constants, n_intercepts
-from sklearn_mle.inference.weights import WEIGHT_TYPES, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import (
+    WEIGHT_TYPES,
+    Fitted,
+    FittedModel,
+    ReadData,
+    WhatFitKept,
+    divide_dispersion,
+    n_constants,
+    n_intercepts,
+    precision_offset,
+)
 from sklearn_mle.likelihoods import Categorical, Likelihood
 
 __all__ = ["BaseMLE"]

@@ -10,12 +10,10 @@ from sklearn_mle._fit import FitOptions, FitResult
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.capabilities import refuse_words
 from sklearn_mle.inference.covariance import covariance_of
-from sklearn_mle.inference.dispersion import with_dispersion
-from sklearn_mle.inference.model import Fitted, FittedModel, ReadData
-from sklearn_mle.inference.weights import divide_dispersion, know_precisions
+from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, divide_dispersion, know_precisions
 
 __all__ = ["MeaningOfWeights"]
 

@@ -30,9 +30,8 @@ from sklearn_mle.estimators._validation import (
 )
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import infer
-from sklearn_mle.inference.model import Fitted
+from sklearn_mle.inference.model import Fitted, divide_dispersion, precision_offset
 from sklearn_mle.inference.predictions import predictive_interval
-from sklearn_mle.inference.weights import divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 

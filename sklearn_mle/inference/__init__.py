@@ -1,8 +1,8 @@
 """Floor 6: what the data say about the parameters of a fitted model, and whether they say enough."""
 
-from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test, wald_test
+from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test
 from sklearn_mle.inference.hypotheses import HypothesisTest
-from sklearn_mle.inference.infer import infer
+from sklearn_mle.inference.infer import infer, wald_test
 from sklearn_mle.inference.penalized_ratio import penalized_likelihood_ratio_test
 from sklearn_mle.inference.predictions import mean_interval, probability_interval
 from sklearn_mle.inference.profile import ProfileLikelihood, profile_interval

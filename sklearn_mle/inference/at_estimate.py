@@ -1,32 +1,40 @@
 """A fitted model on its data: the objective at the estimate, from which every kind of covariance is computed."""
 
-from dataclasses import dataclass
+import math
+import warnings
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._fit import FitOptions
 from sklearn_mle._fit.dependence import find_dependence
 from sklearn_mle._fit.prepare import Prepared, prepare
-from sklearn_mle._numerics.factors import Factor
+from sklearn_mle._hessian_factors import information_factor
+from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification
 from sklearn_mle._rows import RowBlocks
-from sklearn_mle.inference.model import FittedModel, ReadData
-from sklearn_mle.inference.weights import divide_dispersion, precision_offset
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["AtEstimate"]
+__all__ = ["WORTH_A_WORD", "AtEstimate", "gap_of", "refuse_other_data", "with_dispersion", "with_scale"]
 
 Array = NDArray[Any]
 
 # So many roundings of all that is added up to the fitted location: of its sum, and of the rows that it was solved from.
 _ROUNDINGS = 8
+# Newton steps of the dispersion: how many, how long, and how short the last.
+_STEPS, _LONGEST, _SETTLED = 200, 1.0, 1e-13
+# Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
+WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
 
 
 @dataclass(frozen=True)
@@ -226,3 +234,118 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
         form[1, :-1] = prepared.data.column_means() / likelihood.noise_power
     form[1, -1] = 1 / likelihood.noise_power
     return ShiftedPenalty(NoiseRelativePrior(flat, predictors.theta(form)), origin)
+
+
+def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
+    """Return a Gaussian model with the maximum likelihood estimate of its scale, where it had none."""
+    if not np.isnan(model.coefficients).any():
+        return model
+    location = model.coefficients[0]
+    fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]
+    residual = data.y - fitted
+    # Least squares is backward stable as a whole, not row by row: a small y has the rounding of the largest.
+    largest = max(float(np.abs(data.y).max(initial=0.0)), float(np.abs(fitted).max(initial=0.0)))
+    if (np.abs(residual) <= _ROUNDINGS * np.finfo(np.float64).eps * largest).all():
+        residual = np.zeros_like(residual)
+    variance = float(np.average(np.square(residual), weights=data.sample_weight))
+    coefficients = model.coefficients.copy()
+    with np.errstate(divide="ignore"):
+        coefficients[1, -1] = 0.5 * np.log(variance)
+    return replace(model, coefficients=coefficients)
+
+
+def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> FittedModel:
+    """Return the model with the dispersion that is most likely where its weights have this meaning.
+
+    That of the fit where the weights meant the same there, are none, or have no dispersion to divide.
+    """
+    precise = weight_type == "precision"
+    if (
+        precise == (model.weight_type == "precision")
+        or data.sample_weight is None
+        or not divide_dispersion(model.likelihood)
+        or not model.terms[1].intercept
+        or model.terms[1].columns
+        or not np.isfinite(model.coefficients[1, -1])
+    ):
+        return replace(model, weight_type=weight_type)
+    # Of a Gaussian and an inverse Gaussian it is exact; of others the beginning.
+    mean = float(data.sample_weight[data.sample_weight > 0].mean())
+    coefficients = model.coefficients.copy()
+    coefficients[1, -1] += (0.5 if precise else -0.5) * model.likelihood.noise_power * math.log(mean)
+    model = replace(model, coefficients=coefficients, weight_type=weight_type)
+    coefficients = coefficients.copy()
+    coefficients[1, -1] += _change(AtEstimate.of(model, data))
+    return replace(model, coefficients=coefficients)
+
+
+def _change(at: AtEstimate) -> float:
+    """Return by how much the constant of the dispersion is to be moved: Newton's method in one dimension."""
+    data, likelihood, power = at.objective.data, at.likelihood, at.likelihood.noise_power
+    assert data.offset is not None
+    weight = np.ones(data.n_rows) if data.weight is None else data.weight
+    prior = at.objective.penalty.value_and_gradient(at.theta)[0]
+    change = 0.0
+    for _ in range(_STEPS):
+        eta = data.offset + np.array([[0.0], [change]])
+        # The prior is relative to the noise.
+        pull = prior * math.exp(-2 * change / power)
+        slope = float(weight @ likelihood.gradient(data.y, eta)[1]) - 2 / power * pull
+        curvature = float(weight @ likelihood.hessian(data.y, eta)[1, 1])
+        if curvature <= 0:
+            curvature = float(weight @ likelihood.expected_information(eta)[1, 1])
+        step = -slope / (curvature + 4 / power**2 * pull)
+        if not math.isfinite(step):
+            break
+        change += max(-_LONGEST, min(_LONGEST, step))
+        if abs(step) <= _SETTLED:
+            break
+    return change
+
+
+def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
+    """Return how far the estimate is below the maximum for these data, in nats; complain if it is not theirs.
+
+    Parameters
+    ----------
+    at : AtEstimate
+    bread : Factor
+        Of the curvature that the distance is measured with.
+    divergent : bool
+        Whether coefficients run away to infinity, so that there is no maximum to be below of.
+    """
+    if not at.likelihood.smooth:
+        return math.nan
+    if at.model.bias_reduced and at.model.kept is not None:
+        return at.model.kept.gap  # of Firth's own objective, which has another gradient than the likelihood
+    gradient = at.objective.value_and_gradient(at.theta)[1]
+    gap = 0.5 * bread.squared_norm(gradient) * at.prepared.unit
+    if np.isnan(gap):
+        raise ValueError(
+            "X, y, sample_weight or offset holds numbers so large that the likelihood leaves the range of float64."
+        )
+    if divergent or gap <= WORTH_A_WORD:
+        return gap
+    how_far = f"{gap:.2g} nats below the maximum for these data, about {math.sqrt(2 * gap):.2g} standard errors from it"
+    if gap > _NOT_THE_OPTIMUM:
+        raise ValueError(
+            f"The estimate is {how_far}. Give the X, y, sample_weight and offset of the fit; if these are, the "
+            "fit has not converged: lower its tol, raise its max_iter, or scale the data."
+        )
+    warnings.warn(
+        ConvergenceWarning(f"The estimate is {how_far}: lower the tol of the fit, or scale its data."), stacklevel=3
+    )
+    return gap
+
+
+def refuse_other_data(at: AtEstimate) -> None:
+    """Raise ValueError where the estimate is far from the maximum for these data.
+
+    Where the information has no factor nothing is known, and what is asked of the model says why.
+    """
+    kept = at.model.kept
+    divergent = kept is not None and kept.curvature is not None and kept.curvature.divergent is not None
+    try:
+        gap_of(at, information_factor(at.objective, at.theta), divergent)
+    except NotPositiveDefiniteError:
+        return

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.model import FittedModel
-from sklearn_mle.inference.weights import know_precisions
+from sklearn_mle.inference.model import FittedModel, know_precisions
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Binomial,

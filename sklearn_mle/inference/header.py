@@ -1,22 +1,81 @@
 """What is to be known of a whole fit: its log-likelihood, criteria, and what it gains over the null model."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_mle._fit import FitOptions, FitResult, fit
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle._rows import RowBlock
+from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED
-from sklearn_mle.inference.dispersion import with_dispersion
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
-from sklearn_mle.inference.model import FittedModel, ReadData
-from sklearn_mle.inference.small_samples import SmallSample
-from sklearn_mle.inference.weights import divide_dispersion
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion
 
-__all__ = ["against_the_null", "header_of", "likelihood_is_trusted"]
+__all__ = ["SmallSample", "against_the_null", "header_of", "likelihood_is_trusted", "small_sample_of"]
+
+
+@dataclass(frozen=True)
+class SmallSample:
+    """What a covariance is multiplied by, and how its estimates are distributed.
+
+    Attributes
+    ----------
+    multiple : float
+    df : float
+        Degrees of freedom of Student's t; inf is the normal distribution.
+    notes : tuple of str
+    """
+
+    multiple: float = 1.0
+    df: float = math.inf
+    notes: tuple[str, ...] = ()
+
+
+def small_sample_of(
+    at: AtEstimate, kind: str, small_sample: bool, dispersion: str | None, groups: NDArray[np.intp] | None
+) -> SmallSample:
+    """Return what is known of the size of the sample.
+
+    Raises
+    ------
+    ValueError
+        If Pearson's dispersion is asked for, and there are no more observations than coefficients.
+    """
+    n, k = at.n_obs, at.n_coefficients
+    if dispersion is not None:
+        if n <= k:
+            raise ValueError(
+                f"dispersion='pearson' divides by the degrees of freedom, {n:g} observations less {k} coefficients: "
+                "there must be more observations."
+            )
+        multiple = _pearson(at) / (n - k)
+        note = f"The dispersion is Pearson's: {multiple:.6g} times that of the likelihood as it was fitted."
+        return SmallSample(multiple, n - k, (note,))
+    model_based = kind in ("hessian", "expected")
+    total_weight = float(at.weight.sum())
+    if not (at.model.exact and small_sample and n > k):
+        return SmallSample(total_weight / n if model_based and at.model.exact else 1.0)
+    df = n - k if groups is None else float(groups.max())
+    if not model_based:
+        return SmallSample(df=df)
+    residual = math.sqrt(total_weight / (n - k)) * math.exp(at.model.coefficients[1, -1])
+    note = f"Residual standard error {residual:.6g} on {n - k:g} degrees of freedom."
+    return SmallSample(total_weight / (n - k), df, (note,))
+
+
+def _pearson(at: AtEstimate) -> float:
+    """Return Pearson's X^2 at the estimate: the weighted sum of squared residuals in units of their deviations."""
+
+    def block_sum(block: RowBlock) -> tuple[float]:
+        assert block.offset is not None
+        squares = at.likelihood.squared_pearson_residual(block.y, block.offset)
+        return (float(squares.sum() if block.weight is None else block.weight @ squares),)
+
+    return at.objective.data.sum(block_sum)[0] * at.prepared.unit
 
 
 def header_of(

@@ -6,30 +6,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mle._curvature import MOST_KEPT
 from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, with_dispersion, with_scale
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.covariance import covariance_of, present_groups
-from sklearn_mle.inference.dispersion import with_dispersion
-from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted
+from sklearn_mle.inference.covariance import COVARIANCES, covariance_of, present_groups
+from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted, small_sample_of
+from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.limit import at_the_limit
-from sklearn_mle.inference.model import FittedModel
-from sklearn_mle.inference.optimality import WORTH_A_WORD, gap_of
-from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
-from sklearn_mle.inference.request import check_bread, check_choices, covariance_meant, group_codes
+from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
+from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.result import Inference
-from sklearn_mle.inference.small_samples import small_sample_of
 from sklearn_mle.likelihoods import Gaussian
 
-__all__ = ["infer"]
+__all__ = ["infer", "wald_test"]
 
 Array = NDArray[Any]
 
 # Standard errors between the estimate and where its curvature was formed, up to which nobody could tell the difference.
 _WORTH_A_NOTE = 1e-4
+_WITH_BREAD = ("HC0", "HC1", "HC2", "HC3", "cluster")
 
 
 def infer(
@@ -204,6 +204,54 @@ def infer(
     return Inference.of(model, curvature, size.df, header, (*size.notes, *word))
 
 
+def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
+    r"""Test the linear hypothesis R theta = r with the covariance that ``infer`` gives.
+
+    .. math:: (R \hat\theta - r)^\top (R V R^\top)^{-1} (R \hat\theta - r) \sim \chi^2_k
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        As for ``infer``.
+    X : array-like of shape (n_samples, n_features) or None
+        As for ``infer``; None where the fit alone is enough.
+    y : array-like of shape (n_samples,) or None
+        As for ``infer``.
+    R : array-like of shape (k, m) or (m,), or sequence of str
+        Rows of coefficients of the hypothesis; or names of the parameters, each of which is r.
+    r : float or array-like of shape (k,), default=0.0
+        What the rows of R times the parameters should be.
+    **options
+        Of ``infer``: covariance, groups, sample_weight, offset, ...
+
+    Returns
+    -------
+    HypothesisTest
+        The statistic, its degrees of freedom, and p, a probability.
+
+    Raises
+    ------
+    ValueError
+        As ``infer`` and ``Inference.wald_test``.
+
+    References
+    ----------
+    A. Wald (1943), Tests of statistical hypotheses concerning several parameters when the number of observations is
+    large, Transactions of the American Mathematical Society 54.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import wald_test
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = MLELogisticClassifier().fit(X[["bmi", "bp"]], y > 140)
+    >>> wald_test(model, X[["bmi", "bp"]], y > 140, ["bp"], covariance="HC0")
+    Wald test: chi2(1) = 20.2603, p = 6.759e-06
+    """
+    return infer(estimator, X, y, **options).wald_test(R, r)
+
+
 def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     kept = model.kept
     if kept is None:
@@ -241,3 +289,58 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     )
     curvature = replace(kept.curvature, unit=kept.curvature.unit / multiple)
     return Inference.of(model, curvature, df, header, notes)
+
+
+def check_choices(
+    covariance: str, weight_type: str | None, penalized: str | None, dispersion: str | None, bread: str | None
+) -> None:
+    """Raise ValueError if an argument is none of its choices."""
+    for name, value, choices in (
+        ("covariance", covariance, ("auto", *COVARIANCES)),
+        ("weight_type", weight_type, (None, *WEIGHT_TYPES)),
+        ("penalized", penalized, (None, "laplace", "sandwich")),
+        ("dispersion", dispersion, (None, "pearson")),
+        ("bread", bread, (None, "observed", "expected")),
+    ):
+        if not (value is None or isinstance(value, str)) or value not in choices:
+            raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
+
+
+def covariance_meant(
+    model: FittedModel, covariance: str, weight_type: str, penalized: str | None, dispersion: str | None
+) -> str:
+    """Return the covariance that is meant, or say why what was asked for is not defined."""
+    refuse("infer", model, covariance=covariance, weight_type=weight_type, penalized=penalized, dispersion=dispersion)
+    if dispersion is not None:
+        return "expected"
+    if covariance != "auto":
+        return covariance
+    if not model.likelihood.smooth:
+        return "kernel"
+    return "HC0" if penalized == "sandwich" or weight_type == "sampling" else "hessian"
+
+
+def check_bread(model: FittedModel, kind: str, bread: str | None) -> None:
+    """Raise ValueError where a covariance has no bread to choose."""
+    if bread is None:
+        return
+    if kind not in _WITH_BREAD:
+        raise ValueError(
+            f"bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3' or 'cluster'; "
+            f"got covariance={kind!r}."
+        )
+    refuse("infer", model, bread=bread)
+
+
+def group_codes(groups: Any, kind: str, n: int) -> Array | None:
+    """Return the clusters as codes 0, 1, ..., or None."""
+    if (groups is None) == (kind == "cluster"):
+        raise ValueError("groups and covariance='cluster' go together: give both or neither.")
+    if groups is None:
+        return None
+    refuse_masked(groups=groups)
+    with naming("groups"):
+        groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
+        codes = np.unique(groups, return_inverse=True)[1]
+    check_consistent_length(groups, np.empty(n))
+    return codes

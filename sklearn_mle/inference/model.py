@@ -14,7 +14,18 @@ from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle.likelihoods import Categorical, Gaussian, Likelihood
 
-__all__ = ["Fitted", "FittedModel", "ReadData", "WhatFitKept", "n_constants", "n_intercepts"]
+__all__ = [
+    "WEIGHT_TYPES",
+    "Fitted",
+    "FittedModel",
+    "ReadData",
+    "WhatFitKept",
+    "divide_dispersion",
+    "know_precisions",
+    "n_constants",
+    "n_intercepts",
+    "precision_offset",
+]
 
 Array = NDArray[Any]
 
@@ -265,3 +276,34 @@ class FittedModel:
         # The location of a model without further columns needs no name.
         first = names[0] if any(term.columns for term in self.terms[1:]) else ""
         return (first, *names[1:])
+
+
+# What a weight means: copies of a row, a precision, or the inverse of a probability of being sampled.
+WEIGHT_TYPES = ("frequency", "precision", "sampling")
+
+
+def divide_dispersion(likelihood: Likelihood) -> bool:
+    r"""Return whether precisions divide a dispersion of the likelihood without moving its location.
+
+    A weight that counts copies multiplies the log-likelihood of its row. A precision divides the variance of y: where
+    the likelihood has a dispersion, it is an offset of the dispersion's predictor, and every row counts once:
+
+    .. math:: \log \phi_i = \log \phi - \log w_i
+
+    The coefficients are the same then, for the location's score is proportional to w / dispersion in these models. The
+    dispersion is not: of a Gaussian it is RSS / n, with n the number of rows.
+    """
+    return likelihood.second is not None and likelihood.smooth and likelihood.location_free_of_second
+
+
+def precision_offset(likelihood: Likelihood, weight: Array) -> Array:
+    """Return what precisions add to the predictor of the dispersion (or scale, or shape); zero for rows without any."""
+    return -0.5 * likelihood.noise_power * np.log(np.where(weight > 0, weight, 1.0))
+
+
+def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
+    """Return whether dividing variances by weights gives the estimate that weighting rows gives."""
+    if divide_dispersion(likelihood):
+        return not terms[1].columns
+    # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
+    return likelihood.second is None or (likelihood.discrete and not terms[1].intercept)

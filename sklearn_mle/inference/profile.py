@@ -1,11 +1,14 @@
 """Profile likelihoods: the log-likelihood of one parameter, maximized over the others, and the interval it gives."""
 
+import math
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import chi2, t
 
 from sklearn_mle._fit.bias_reduction import BiasReducedNLL
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
@@ -13,13 +16,11 @@ from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDef
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import as_floats
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.at_estimate import AtEstimate, refuse_other_data, with_scale
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.optimality import refuse_other_data
 from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
-from sklearn_mle.inference.reading import open_up, read_estimator, with_scale
+from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.result import check_confidence_level
-from sklearn_mle.inference.small_samples import profile_drop
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 __all__ = ["ProfileLikelihood", "profile_interval"]
@@ -30,6 +31,8 @@ Array = NDArray[np.float64]
 _SETTLING = 60
 _SETTLED = 1e-12
 _MOST_POINTS = 100_000
+# Logarithms of the ratio of an interval's ends (of a variance) between which that of any confidence level lies.
+_LEAST_APART, _MOST_APART = 1e-14, 700.0
 
 
 @dataclass(frozen=True)
@@ -329,3 +332,42 @@ class _Profiler:
                 points.append(path.at(origin + sign * share * (reach if np.isfinite(reach) else default), near))
                 near = points[-1].theta
         return points
+
+
+def profile_drop(at: AtEstimate, of_scale: bool, confidence_level: float, small_sample: bool) -> float:
+    r"""Return by how many nats a profile log-likelihood falls from its maximum to the ends of a confidence interval.
+
+    Half the quantile of chi-squared in large samples. Of a Gaussian with one estimated scale the likelihood ratio is an
+    increasing function of t^2, so that the region it gives is Student's interval:
+
+    .. math:: \tfrac{n}{2} \log\left(1 + \frac{t_{n - k}^2}{n - k}\right) ;
+
+    of the scale itself it is that of :math:`r = \mathrm{RSS} / (n \sigma^2)`, n r being chi-squared with n - k degrees
+    of freedom, and the drop :math:`\tfrac{n}{2} (r - 1 - \log r)` is the one that r exceeds with the probability left.
+
+    Parameters
+    ----------
+    at : AtEstimate
+    of_scale : bool
+        Whether the parameter is the Gaussian's scale.
+    confidence_level : float
+    small_sample : bool
+    """
+    n, df = at.n_obs, at.n_obs - at.n_coefficients
+    if not (at.model.exact and small_sample and df > 0):
+        return 0.5 * float(chi2.ppf(confidence_level, 1))
+    half_weight = 0.5 * float(at.weight.sum())
+    if not of_scale:
+        return half_weight * math.log1p(float(t.isf((1 - confidence_level) / 2, df)) ** 2 / df)
+
+    def ends(apart: float) -> tuple[float, float]:
+        # Of two r of one height the larger is the smaller and the logarithm of their ratio.
+        low = apart / math.expm1(apart)
+        return low, low + apart
+
+    def missing(apart: float) -> float:
+        low, high = ends(apart)
+        return float(chi2.cdf(n * high, df) - chi2.cdf(n * low, df)) - confidence_level
+
+    low = ends(float(brentq(missing, _LEAST_APART, _MOST_APART, xtol=_LEAST_APART)))[0]
+    return half_weight * (low - 1 - math.log(low))

@@ -1,6 +1,5 @@
 """Estimators as fitted models: ours say what they are, scikit-learn's three are translated, pipelines are opened."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,14 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_mle._numerics.real_numbers import refuse_masked
-from sklearn_mle._numerics.stored import StoredArray, as_stored, dot_rows
+from sklearn_mle._numerics.stored import StoredArray, as_stored
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
 
-__all__ = ["open_up", "own_columns", "read_estimator", "with_scale"]
+__all__ = ["open_up", "own_columns", "read_estimator"]
 
 Array = NDArray[Any]
-
-# Residuals no larger than so many roundings of y and of what is fitted are none.
-_ROUNDINGS = 8
 
 
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
@@ -246,21 +242,3 @@ def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:
         _reader(estimator, _real_target),
         _features_of(estimator),
     )
-
-
-def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
-    """Return a Gaussian model with the maximum likelihood estimate of its scale, where it had none."""
-    if not np.isnan(model.coefficients).any():
-        return model
-    location = model.coefficients[0]
-    fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]
-    residual = data.y - fitted
-    # Least squares is backward stable as a whole, not row by row: a small y has the rounding of the largest.
-    largest = max(float(np.abs(data.y).max(initial=0.0)), float(np.abs(fitted).max(initial=0.0)))
-    if (np.abs(residual) <= _ROUNDINGS * np.finfo(np.float64).eps * largest).all():
-        residual = np.zeros_like(residual)
-    variance = float(np.average(np.square(residual), weights=data.sample_weight))
-    coefficients = model.coefficients.copy()
-    with np.errstate(divide="ignore"):
-        coefficients[1, -1] = 0.5 * np.log(variance)
-    return replace(model, coefficients=coefficients)

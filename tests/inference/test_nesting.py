@@ -109,7 +109,7 @@ def test_classes_and_other_likelihoods():
 
 
 def test_of_many_rows_some_are_looked_at(monkeypatch):
-    from sklearn_mle.inference import nesting
+    from sklearn_mle.inference import comparisons as nesting
 
     monkeypatch.setattr(nesting, "_ENTRIES", 500)
     monkeypatch.setattr(nesting, "_ENOUGH", 20)
