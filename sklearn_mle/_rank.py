@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,13 +10,61 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.factors import RowsUpToRotation
+from sklearn_mle._hessian_factors import hessian_factor
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RowsUpToRotation
+from sklearn_mle._numerics.memory import fits
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import NoPenalty
+from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rows import RowBlock, RowBlocks
 from sklearn_mle._rows.columns import Columns
+from sklearn_mle.exceptions import RankDeficiencyWarning
+from sklearn_mle.likelihoods._least_squares import LeastSquares
 
-__all__ = ["Identification", "identify"]
+__all__ = [
+    "Identification",
+    "clearly_independent",
+    "find_dependence",
+    "identify",
+    "independent_columns",
+    "rank_doubts",
+    "rank_warning",
+]
 
 Array = NDArray[Any]
+# Columns -> how a warning names them.
+Names = Callable[[Array], str]
+
+# A condition number of the scaled design beyond which a column may be a combination of others.
+_SUSPECT_CONDITION = 1e6
+# Few columns, each at least so far (of its own length) from the span of those before it, leave no doubt: an estimate of
+# the condition would cost as much as the factor.
+_CLEAR_PIVOT, _SMALL = 1e-2, 100
+_LARGEST_ORDER = 4000
+# Columns independent on some of the rows are independent: a few thousand rows settle most designs.
+_FIRST_ROWS = 4000
+
+# Whether columns depend on each other, where there are too many rows and columns to factor anything: a vector drawn at
+# random is v = r + u, r in the span of the rows and u in the null space of the design. Conjugate gradients for
+# X r = X v from zero never leave that span, so v less the iterate tends to u, one pass over the data a step; its length
+# tells a null space from none, and its entries name the columns. A bounded number of passes settles well-conditioned
+# designs; of the others it is said that nothing is known.
+#
+# Paige and Saunders (1982), LSQR: an algorithm for sparse linear equations and sparse least squares, ACM Transactions
+# on Mathematical Software 8 (the minimum-norm solution that the iteration from zero tends to).
+_MOST_PASSES = 200
+# A vector of standard normal entries has a part in a null space of one dimension that is shorter than this in one case
+# of a thousand.
+_NO_PART = 1e-3
+# Per row, how far a combination of standardized columns may be from zero to be called dependent: what is nearer cannot
+# be told apart within the passes.
+_NEARLY_NOTHING = 1e-5
+# Entries of the combination, beside its largest, that name a column.
+_NAMED = 0.1
+_REMEDY = (
+    "Those returned are some that fit best, not those of minimum norm; fitted values are not affected. Drop columns, "
+    "or penalize."
+)
 
 
 @dataclass(frozen=True)
@@ -152,3 +201,127 @@ def _orthonormal(basis: Array) -> Array:
     if not basis.shape[1]:
         return basis
     return scipy.linalg.qr(basis / np.abs(basis).max(axis=0), mode="economic", check_finite=False)[0]
+
+
+def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identification | None:
+    """Return the columns' dependences, or None when there are none.
+
+    A Cholesky factor of the cross-products settles the ordinary case; only a suspicious one pays for the QR. Designs
+    of so many rows and columns that neither is affordable are not examined: ``rank_doubts`` is for them.
+    """
+    n, p = data.n_rows, data.n_columns
+    if not is_examined(data):
+        return None
+    varying = np.flatnonzero(~columns.constant)
+    if n > len(varying) and p <= _LARGEST_ORDER:
+        first = max(_FIRST_ROWS, 8 * p)
+        samples = [data] if n < 4 * first else [data.some(first), data]
+        if any(clearly_independent(sample, varying, intercept) for sample in samples):
+            if len(varying) == p:
+                return None
+            constant = np.flatnonzero(columns.constant)
+            return Identification(varying, constant, np.eye(p)[:, constant], True, np.zeros(p))
+    found = identify(data, columns, intercept=intercept)
+    return found if len(found.dependent) else None
+
+
+def is_examined(data: RowBlocks) -> bool:
+    """Return whether rows or columns are few enough for a factor of the design."""
+    least = min(data.n_rows, data.n_columns)
+    return least <= _LARGEST_ORDER and fits(least, data.n_columns)
+
+
+def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bool:
+    """Return whether these columns are independent beyond doubt; False says nothing."""
+    active = None if len(varying) == data.n_columns else varying
+    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
+    if not predictors.curvature_fits:
+        return False
+    # Neither y nor offset enters the curvature of least squares, and they may be of another shape.
+    design = data.with_target(_no_target, 1)
+    objective = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty())
+    try:
+        return independent_columns(hessian_factor(objective, np.zeros(predictors.size)))
+    except NotPositiveDefiniteError:
+        return False
+
+
+def independent_columns(factor: Factor) -> bool:
+    """Return whether the columns with this curvature are independent beyond doubt; False says nothing."""
+    clear = isinstance(factor, CholeskyFactor) and factor.size <= _SMALL and factor.least_pivot > _CLEAR_PIVOT
+    return clear or factor.condition < _SUSPECT_CONDITION
+
+
+def _no_target(y: NDArray[Any], offset: NDArray[Any] | None) -> tuple[NDArray[Any], None]:
+    return np.zeros(y.shape[-1]), None
+
+
+def rank_warning(identification: Identification, names: Names) -> RankDeficiencyWarning:
+    """Return what is said of a regression on dependent columns."""
+    return RankDeficiencyWarning(
+        "X is rank deficient (collinear or constant columns, or no more rows than columns): "
+        f"{names(identification.dependent)} depend linearly on the other columns and the intercept. The "
+        "coefficients of minimum norm are returned; fitted values are not affected. Drop the columns, or penalize "
+        "with alpha."
+    )
+
+
+def rank_doubts(data: RowBlocks, columns: Columns, names: Names, *, intercept: bool) -> list[Warning]:
+    """Return the warning that columns depend on each other, or that it is not known, for designs not yet examined."""
+    if is_examined(data):
+        return []
+    varying = np.flatnonzero(~columns.constant)
+    if data.n_rows < len(varying) + intercept:
+        return [
+            RankDeficiencyWarning(
+                f"X is rank deficient: it has fewer rows ({data.n_rows}) than there are coefficients "
+                f"({len(varying) + intercept}), so these are not unique. {_REMEDY}"
+            )
+        ]
+    active = None if len(varying) == data.n_columns else varying
+    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
+    combination = _null_vector(data, predictors)
+    if combination is None:
+        return [
+            RankDeficiencyWarning(
+                f"X has more than 4,000 rows and columns, and {_MOST_PASSES} passes over it did not settle whether "
+                f"columns depend on each other. If they do, the coefficients are not unique. {_REMEDY}"
+            )
+        ]
+    if not combination.size:
+        return []
+    size = np.abs(predictors.matrix(combination)[0, :-1])
+    named = np.flatnonzero(size > _NAMED * size.max())
+    return [
+        RankDeficiencyWarning(
+            f"X is rank deficient, or nearly so: {names(named[np.argsort(-size[named], kind='stable')])} are "
+            f"among the columns that depend on others, to a part in 100,000 of their spread, so their coefficients "
+            f"are not unique. {_REMEDY}"
+        )
+    ]
+
+
+def _null_vector(data: RowBlocks, predictors: LinearPredictors) -> NDArray[np.float64] | None:
+    """Return a combination of columns that is nothing, an empty array where there is none, None where not settled."""
+    design = data.carrying(np.zeros(data.n_rows), data.weight, None, data.n_predictors)
+    product = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty()).hessian_product(np.zeros(predictors.size))
+    left = np.random.default_rng(0).standard_normal(predictors.size)
+    residual = product(left)
+    direction = residual.copy()
+    norm = float(residual @ residual)
+    for _ in range(_MOST_PASSES):
+        length = float(left @ left)
+        if length < _NO_PART**2:
+            return np.zeros(0)
+        # |X u|^2 = u' X'X u, and X'X u is the residual, up to what rounding has added to it.
+        nothing = _NEARLY_NOTHING**2 * length * data.n_rows
+        if float(left @ residual) < nothing and float(left @ product(left)) < nothing:
+            return left
+        curved = product(direction)
+        step = norm / float(direction @ curved)
+        left -= step * direction
+        residual -= step * curved
+        previous, norm = norm, float(residual @ residual)
+        direction *= norm / previous
+        direction += residual
+    return None

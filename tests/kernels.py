@@ -24,7 +24,7 @@ PATHS = (
     "tests/existence",
     "tests/test_certified.py",
     "tests/test_curvature.py",
-    "tests/test_separation_prior.py",
+    "tests/test_rank_probe.py",
     "tests/test_hessian_factors.py",
     "tests/test_predictors.py",
     "tests/test_objective.py",

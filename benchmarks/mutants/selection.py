@@ -22,11 +22,9 @@ TESTS = (
     "tests/model_selection",
     "tests/fit",
     "tests/estimators",
+    "tests/existence",
     "tests/together",
-    *(
-        f"tests/test_{name}.py"
-        for name in ("objective", "hessian_factors", "curvature", "certified", "separation_prior", "identity")
-    ),
+    *(f"tests/test_{name}.py" for name in ("objective", "hessian_factors", "curvature", "certified", "identity")),
 )
 # scikit-learn's checks and Dask run the same lines once more.
 SLOW = (

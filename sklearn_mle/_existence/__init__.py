@@ -24,7 +24,17 @@ Correia, Guimaraes and Zylkin (2019), Verifying the existence of maximum likelih
 models, arXiv:1903.01633.
 """
 
+from sklearn_mle._existence.certificate import CERTIFIED, SEPARATION_PRIOR, certificate, curvature_below
+from sklearn_mle._existence.limit import (
+    MOST_DIAGONALIZED,
+    LimitingModel,
+    limiting_model,
+    separation_in_words,
+    separation_warning,
+    undecided_warning,
+)
 from sklearn_mle._existence.preferences import Preferences, UndecidedError, may_recede
+from sklearn_mle._existence.saddle import beside_saddle, is_minimum
 from sklearn_mle._existence.search import (
     MOST_VARIABLES,
     Recession,
@@ -32,14 +42,45 @@ from sklearn_mle._existence.search import (
     complete_separation,
     find_recession,
 )
+from sklearn_mle._existence.unbounded import (
+    all_rows,
+    floor_of,
+    is_saturated,
+    rows_below,
+    saturation_warning,
+    unbounded_warning,
+)
+from sklearn_mle._existence.zeros import REMEDIES, find_zeros_recession, location_of, refuse_nothing_but_zeros
 
 __all__ = [
+    "CERTIFIED",
+    "MOST_DIAGONALIZED",
     "MOST_VARIABLES",
+    "REMEDIES",
+    "SEPARATION_PRIOR",
+    "LimitingModel",
     "Preferences",
     "Recession",
     "RecessionSearch",
     "UndecidedError",
+    "all_rows",
+    "beside_saddle",
+    "certificate",
     "complete_separation",
+    "curvature_below",
     "find_recession",
+    "find_zeros_recession",
+    "floor_of",
+    "is_minimum",
+    "is_saturated",
+    "limiting_model",
+    "location_of",
     "may_recede",
+    "refuse_nothing_but_zeros",
+    "rows_below",
+    "saturation_warning",
+    "separation_in_words",
+    "separation_warning",
+    "unbounded_warning",
+    "undecided_warning",
 ]

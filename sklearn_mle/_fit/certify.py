@@ -7,13 +7,21 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sklearn_mle._existence import MOST_VARIABLES, Recession, UndecidedError, complete_separation, find_recession
+from sklearn_mle._existence import (
+    CERTIFIED,
+    MOST_VARIABLES,
+    Recession,
+    UndecidedError,
+    certificate,
+    complete_separation,
+    curvature_below,
+    find_recession,
+)
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._separation_prior import CERTIFIED, certificate, curvature_below
 from sklearn_mle._solvers import Solution, Status
 
 __all__ = ["Verdict", "certify"]

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._fit.dependence import find_dependence, rank_warning
 from sklearn_mle._fit.leave_behind import final_factor
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.perfect import perfect_warning
 from sklearn_mle._fit.prepare import Prepared
-from sklearn_mle._fit.rank_probe import rank_doubts
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import affordable, solve
 from sklearn_mle._fit.start import best_of
@@ -23,7 +21,7 @@ from sklearn_mle._numerics.factors import BlockDiagonalFactor, DiagonalFactor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rank import Identification
+from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
@@ -56,9 +54,9 @@ def fit_gaussian(
     theta = _refined(objective, solution, outcome)
     squares = 2 * _value(objective, solution, theta.rounded)
     location = objective.predictors.exact_matrix(theta)
-    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared)]
+    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared.names)]
     if prepared.alpha == 0 and prepared.products is None:
-        warnings += rank_doubts(prepared, outcome.data, intercept=options.fit_intercept)
+        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, intercept=options.fit_intercept)
     perfect = _is_perfect(squares, location.rounded, outcome)
     penalty = 2 * objective.penalty.value_and_gradient(theta.rounded)[0]
     scale = _scale(options.scale, squares, perfect, outcome, warnings)

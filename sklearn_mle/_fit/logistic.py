@@ -10,18 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._existence import MOST_VARIABLES, Recession, UndecidedError, complete_separation, find_recession
+from sklearn_mle._existence import (
+    MOST_VARIABLES,
+    SEPARATION_PRIOR,
+    LimitingModel,
+    Recession,
+    UndecidedError,
+    complete_separation,
+    find_recession,
+    limiting_model,
+    separation_warning,
+    undecided_warning,
+)
 from sklearn_mle._fit.absent_classes import fit_without
 from sklearn_mle._fit.bias_reduction import BiasReducedNLL
 from sklearn_mle._fit.certify import certify
-from sklearn_mle._fit.dependence import find_dependence, independent_columns
 from sklearn_mle._fit.firth import solve_bias_reduced
 from sklearn_mle._fit.leave_behind import final_factor
 from sklearn_mle._fit.offsets import centre_of_classes, projected_on_columns
 from sklearn_mle._fit.prepare import Prepared
-from sklearn_mle._fit.rank_probe import rank_doubts
 from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._fit.separation import LimitingModel, limiting_model, separation_warning, undecided_warning
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._fit.start import best_of
 from sklearn_mle._hessian_factors import refine, worth_refining
@@ -29,8 +37,7 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle._rank import Identification
-from sklearn_mle._separation_prior import SEPARATION_PRIOR
+from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical
@@ -92,7 +99,7 @@ class _LogisticFit:
         identification = None
         if prepared.alpha == 0 and not self._clearly_independent(objective, null):
             identification = find_dependence(data, prepared.columns, intercept=self.options.fit_intercept)
-            self.warnings += rank_doubts(prepared, data, intercept=self.options.fit_intercept)
+            self.warnings += rank_doubts(data, prepared.columns, prepared.names, intercept=self.options.fit_intercept)
             if identification is not None and len(identification.active) < len(active):
                 active = identification.active
                 objective = self._objective(active, NoPenalty())
@@ -274,7 +281,7 @@ class _LogisticFit:
         if recession is None:
             warning = undecided_warning(objective.data, remedies)
         else:
-            warning = separation_warning(objective, recession, self.prepared, self.class_names, remedies)
+            warning = separation_warning(objective, recession, self.prepared.name, self.class_names, remedies)
         self.warnings.append(warning)
 
     def _undetermined(self, identification: Identification | None) -> list[Array]:

@@ -64,6 +64,8 @@ class Prepared:
 
     def row_names(self, rows: Array, most: int = 5) -> str:
         """Return a list of rows for a warning, shortened, by the caller's numbers."""
+        if len(rows) == self.data.n_rows:
+            return "every row"
         numbers = rows if self.row_numbers is None else self.row_numbers[rows]
         listed = ", ".join(str(int(number)) for number in numbers[:most])
         return f"rows {listed}" if len(rows) <= most else f"rows {listed} and {len(rows) - most} more"

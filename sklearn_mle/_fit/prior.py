@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._existence import SEPARATION_PRIOR
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, Penalty
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._separation_prior import SEPARATION_PRIOR
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["precision_of_columns", "prior_of", "tiny_prior"]

@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.dependence import find_dependence, rank_warning
 from sklearn_mle._fit.outcome import Outcome, power_of_largest, without_offset
 from sklearn_mle._fit.perfect import perfect_warning
 from sklearn_mle._fit.prepare import Prepared
-from sklearn_mle._fit.rank_probe import rank_doubts
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._quantile.least_norm import with_least_norm
 from sklearn_mle._quantile.minimize import CheckLoss, Optimum
+from sklearn_mle._rank import find_dependence, rank_doubts, rank_warning
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._start import weighted_quantile
@@ -59,9 +58,9 @@ def fit_check_loss(
     identification = None
     if prepared.alpha == 0:
         identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
-    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared)]
+    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared.names)]
     if prepared.alpha == 0:
-        warnings += rank_doubts(prepared, outcome.data, intercept=options.fit_intercept)
+        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, intercept=options.fit_intercept)
     predictors = LinearPredictors(
         prepared.data.n_columns,
         [

@@ -14,20 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.dependence import find_dependence
+from sklearn_mle._existence import floor_of, is_saturated, saturation_warning, unbounded_warning
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.quantile import fit_check_loss, judged, robust_outcome, slopes
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve
-from sklearn_mle._fit.unbounded import floor_of, is_saturated, saturation_warning, unbounded_warning
 from sklearn_mle._hessian_factors import absolute_factor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._quantile.least_norm import with_least_norm
 from sklearn_mle._quantile.minimize import CheckLoss, Optimum
-from sklearn_mle._rank import Identification
+from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._solvers import Problem, Solution, Status, solve_newton
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
@@ -241,7 +240,10 @@ class _Turns:
         eta = np.concatenate(objective.data.map(lambda block: self.scale.eta(block.rows, matrix, None)[1]))
         below = np.flatnonzero(eta < self.floor)
         if len(below):
-            warnings = (*warnings, unbounded_warning(self.likelihood, prepared, matrix, below))
+            warnings = (
+                *warnings,
+                unbounded_warning(self.likelihood, matrix, prepared.row_names(below), prepared.names),
+            )
         if self.of_location is not None and not prepared.alpha:
             matrix[:1] = self.of_location.minimum_norm(matrix[:1], prepared.columns)
         if self.of_scale is not None:

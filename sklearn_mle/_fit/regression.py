@@ -12,34 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._existence import Recession, may_recede
+from sklearn_mle._existence import (
+    REMEDIES,
+    Recession,
+    all_rows,
+    beside_saddle,
+    find_zeros_recession,
+    floor_of,
+    is_minimum,
+    is_saturated,
+    location_of,
+    may_recede,
+    refuse_nothing_but_zeros,
+    rows_below,
+    saturation_warning,
+    separation_warning,
+    unbounded_warning,
+    undecided_warning,
+)
 from sklearn_mle._fit.continuation import follow_noise, is_far_below
-from sklearn_mle._fit.dependence import find_dependence, rank_warning
 from sklearn_mle._fit.fixed import Fixed, WithFixed
 from sklearn_mle._fit.leave_behind import curvature_left, curvature_of_limit, receding_changes
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.perfect import perfect_location, perfect_warning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.prior import precision_of_columns, prior_of, tiny_prior
-from sklearn_mle._fit.rank_probe import rank_doubts
 from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._fit.saddle import beside_saddle, is_minimum
-from sklearn_mle._fit.separation import separation_warning, undecided_warning
 from sklearn_mle._fit.solve import affordable, solve
 from sklearn_mle._fit.start import Guess, best_of, guesses, some_rows, value_of_constants
-from sklearn_mle._fit.unbounded import (
-    all_rows,
-    floor_of,
-    is_saturated,
-    rows_below,
-    saturation_warning,
-    unbounded_warning,
-)
-from sklearn_mle._fit.zeros import REMEDIES, find_zeros_recession, location_of, refuse_nothing_but_zeros
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rank import Identification
+from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
 from sklearn_mle._rows import RowBlocks
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
@@ -96,7 +100,7 @@ class _Regression:
         of_second: Identification | None = None
         if prepared.alpha == 0 or self.linear:
             identification = of_second = find_dependence(data, prepared.columns, intercept=options.fit_intercept)
-            self.warnings += rank_doubts(prepared, data, intercept=options.fit_intercept)
+            self.warnings += rank_doubts(data, prepared.columns, prepared.names, intercept=options.fit_intercept)
         if self.linear and not options.fit_intercept:
             # The second parameter always has an intercept, so a column of ones is one too many there.
             of_second = find_dependence(data, prepared.columns, intercept=True)
@@ -104,7 +108,7 @@ class _Regression:
         self.active = identification.active if identification is not None and not prepared.alpha else varying
         self.active_second = varying if of_second is None else of_second.active
         if identification is not None:
-            self.warnings.append(rank_warning(identification, prepared))
+            self.warnings.append(rank_warning(identification, prepared.names))
         fixed: Fixed = {}
         if self.likelihood.second is not None and not isinstance(options.scale, str):
             fixed = {1: float(np.log(options.scale)) - self.outcome.shift[1]}
@@ -218,7 +222,9 @@ class _Regression:
         matrix = self._matrix(objective, solution.theta, fixed)
         below = None if solution.status is Status.STOPPED else self._below_floor(objective, matrix, fixed)
         if below is not None:
-            self.warnings.append(unbounded_warning(self.likelihood, self.prepared, matrix, below))
+            self.warnings.append(
+                unbounded_warning(self.likelihood, matrix, self.prepared.row_names(below), self.prepared.names)
+            )
         elif not is_minimum(objective, solution):
             self.warnings.append(
                 ConvergenceWarning(
@@ -258,7 +264,7 @@ class _Regression:
                     undecided_warning(location.data, REMEDIES, "Returned is where the iterations ended.")
                 )
             return False
-        self.warnings.append(separation_warning(location, self.recession, self.prepared, None, REMEDIES))
+        self.warnings.append(separation_warning(location, self.recession, self.prepared.name, None, REMEDIES))
         return True
 
     def _under_tiny_prior(
@@ -391,7 +397,9 @@ class _Regression:
             self.linear = False
             objective = self._objective(fixed)
             log_likelihood = -objective.nll(objective.predictors.theta(matrix))
-            self.warnings.append(unbounded_warning(likelihood, self.prepared, matrix, all_rows(data)))
+            self.warnings.append(
+                unbounded_warning(likelihood, matrix, self.prepared.row_names(all_rows(data)), self.prepared.names)
+            )
         else:
             matrix[1, -1] = vanishing * np.inf
             self.warnings.append(perfect_warning(likelihood.second, "zero" if vanishing < 0 else "infinite"))

@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._fit import FitOptions
-from sklearn_mle._fit.dependence import find_dependence
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
@@ -20,7 +19,7 @@ from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rank import Identification
+from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._rows import RowBlocks
 from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood

@@ -9,14 +9,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence import MOST_VARIABLES, Preferences, Recession, UndecidedError, find_recession, may_recede
-from sklearn_mle._fit.separation import separation_in_words
-from sklearn_mle._fit.zeros import find_zeros_recession
+from sklearn_mle._existence import (
+    CERTIFIED,
+    MOST_VARIABLES,
+    Preferences,
+    Recession,
+    UndecidedError,
+    certificate,
+    find_recession,
+    find_zeros_recession,
+    may_recede,
+    separation_in_words,
+)
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty, QuadraticForm
-from sklearn_mle._separation_prior import CERTIFIED, certificate
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.likelihoods import Bernoulli, Categorical
@@ -48,11 +56,11 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
     recession = None if _exists(at) else _recession(objective, theta)
     if recession is None:
         return at
+    what = separation_in_words(objective, recession, at.prepared.name, model.classes)
     warnings.warn(
         SeparationWarning(
-            f"{separation_in_words(objective, recession, at.prepared, model.classes)} {model.name} stopped where its "
-            "tol or max_iter told it to, so what diverges is no estimate and has no standard error (nan); the rest is "
-            "judged without the rows that are separated."
+            f"{what} {model.name} stopped where its tol or max_iter told it to, so what diverges is no estimate and "
+            "has no standard error (nan); the rest is judged without the rows that are separated."
         ),
         stacklevel=3,
     )

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mle._existence import RecessionSearch, UndecidedError, may_recede
-from sklearn_mle._fit.dependence import find_dependence
+from sklearn_mle._existence import MOST_DIAGONALIZED, RecessionSearch, UndecidedError, may_recede
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._fit.result import FitOptions
-from sklearn_mle._fit.separation import MOST_DIAGONALIZED
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.real_numbers import as_floats, refuse_masked, refuse_times
@@ -20,7 +18,7 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle._rank import Identification
+from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._rows import RowBlocks
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_likelihood
 

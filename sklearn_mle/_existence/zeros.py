@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence import MOST_VARIABLES, Recession, UndecidedError, find_recession
-from sklearn_mle._fit.dependence import clearly_independent, independent_columns
+from sklearn_mle._existence.preferences import UndecidedError
+from sklearn_mle._existence.search import MOST_VARIABLES, Recession, find_recession
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._rank import clearly_independent, independent_columns
 from sklearn_mle._rows import RowBlock, RowBlocks
 from sklearn_mle._rows.distributed import DistributedRowBlocks
 from sklearn_mle._rows.sums import Largest

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from sklearn_mle._existence import CERTIFIED, SEPARATION_PRIOR, certificate, curvature_below
 from sklearn_mle._fit import FitOptions, certify, fit
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
-from sklearn_mle._separation_prior import CERTIFIED, SEPARATION_PRIOR, certificate, curvature_below
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical

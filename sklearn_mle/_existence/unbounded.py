@@ -1,12 +1,12 @@
 """Where the noise may vanish: the floor it is stopped at, and what is said when it is reached."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification
@@ -95,12 +95,13 @@ def saturation_warning() -> UnboundedLikelihoodWarning:
     )
 
 
-def unbounded_warning(likelihood: Likelihood, prepared: Prepared, matrix: Array, below: NDArray[np.intp]) -> Warning:
-    """Return the warning that names the rows beyond the floor and the columns that took them there."""
+def unbounded_warning(
+    likelihood: Likelihood, matrix: Array, rows: str, names: Callable[[NDArray[np.intp]], str]
+) -> Warning:
+    """Return the warning that names the rows beyond the floor (in words) and the columns that took them there."""
     coef = np.abs(matrix[1, :-1])
     columns = np.flatnonzero(coef > 0.1 * coef.max(initial=0.0)) if coef.any() else np.zeros(0, dtype=int)
-    through = f" through {prepared.names(columns)}" if len(columns) else ""
-    rows = "every row" if len(below) == prepared.data.n_rows else prepared.row_names(below)
+    through = f" through {names(columns)}" if len(columns) else ""
     if likelihood.discrete:
         return SeparationWarning(
             f"The {likelihood.second} of {rows} goes to zero{through}, where the likelihood still rises, so no finite "

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle._fit import dependence, rank_probe
+from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor, _rank
 from sklearn_mle.exceptions import RankDeficiencyWarning
 
 N, P = 400, 30
@@ -23,7 +22,7 @@ ESTIMATORS = [
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch):
-    monkeypatch.setattr(dependence, "_LARGEST_ORDER", 20)
+    monkeypatch.setattr(_rank, "_LARGEST_ORDER", 20)
 
 
 def target(estimator):
@@ -67,7 +66,7 @@ def test_fewer_rows_than_coefficients():
 
 
 def test_what_is_not_settled_is_said(monkeypatch):
-    monkeypatch.setattr(rank_probe, "_MOST_PASSES", 2)
+    monkeypatch.setattr(_rank, "_MOST_PASSES", 2)
     (message,) = said(GaussianMLERegressor(), X)
     assert "did not settle" in message
 

@@ -1,20 +1,21 @@
 """What a direction of recession means for the user: which coefficients run where, in words and in X's units."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence import Preferences, Recession
-from sklearn_mle._fit.prepare import Prepared
+from sklearn_mle._existence.certificate import SEPARATION_PRIOR
+from sklearn_mle._existence.preferences import Preferences
+from sklearn_mle._existence.search import Recession
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._rows import RowBlocks
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle._rows.distributed import DistributedRowBlocks
-from sklearn_mle._separation_prior import SEPARATION_PRIOR
 from sklearn_mle.exceptions import SeparationWarning
 
 __all__ = [
@@ -105,7 +106,7 @@ def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) 
     return LimitingModel(factor, unseen.T)
 
 
-def limits_in_words(matrix: Array, name: Any, class_names: Any, most: int = 5) -> str:
+def limits_in_words(matrix: Array, name: Callable[[int], str], class_names: Any, most: int = 5) -> str:
     """Return the coefficients that move, and where to: "'x' to +inf, 'z' (class 'b') to -inf and 3 more".
 
     Parameters
@@ -131,16 +132,18 @@ def limits_in_words(matrix: Array, name: Any, class_names: Any, most: int = 5) -
 
 
 def separation_warning(
-    objective: PenalizedNLL, recession: Recession, prepared: Prepared, class_names: Any, remedies: str
+    objective: PenalizedNLL, recession: Recession, name: Callable[[int], str], class_names: Any, remedies: str
 ) -> SeparationWarning:
     """Return the warning that names columns and directions."""
-    what = separation_in_words(objective, recession, prepared, class_names)
+    what = separation_in_words(objective, recession, name, class_names)
     return SeparationWarning(f"{what} {_REMEDY} {remedies}")
 
 
-def separation_in_words(objective: PenalizedNLL, recession: Recession, prepared: Prepared, class_names: Any) -> str:
+def separation_in_words(
+    objective: PenalizedNLL, recession: Recession, name: Callable[[int], str], class_names: Any
+) -> str:
     """Return a sentence that names columns and directions."""
-    moves = limits_in_words(objective.predictors.matrix(recession.direction), prepared.name, class_names)
+    moves = limits_in_words(objective.predictors.matrix(recession.direction), name, class_names)
     kind = "complete" if recession.complete else "quasi-complete"
     return (
         f"The data are separated ({kind} separation), so no finite maximum likelihood estimate exists: the likelihood "
