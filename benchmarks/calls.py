@@ -22,7 +22,7 @@ from sklearn_mle import MLELogisticClassifier, MLERegressor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rows import DenseRows, RowBlocks
+from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle.likelihoods import Bernoulli
 
 __all__ = ["FITS", "Calls", "Fit", "calls_of", "calls_per_pass"]
@@ -128,7 +128,7 @@ FITS = _fits()
 def calls_per_pass() -> float:
     """Return how many calls one pass over the rows more costs: a value and a gradient of an objective."""
     data = _data()
-    rows = RowBlocks(DenseRows(data["X"]), data["y"].astype(float), data["weight"], data["offset"][None])
+    rows = Data(DenseRows(data["X"]), data["y"].astype(float), data["weight"], data["offset"][None])
     objective = PenalizedNLL(Bernoulli(), LinearPredictors(N_COLUMNS, [Terms()]), rows, NoPenalty())
     thetas = iter(np.zeros((2, N_COLUMNS + 1)))
     return calls_of(lambda: objective.value_and_gradient(next(thetas)), OURS).calls

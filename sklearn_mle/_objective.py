@@ -18,7 +18,7 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import Factor, RowsUpToRotation, triangle_of
 from sklearn_mle._penalties import Penalty
 from sklearn_mle._predictors import LinearPredictors, add_offset
-from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["PenalizedNLL", "Point"]
@@ -48,7 +48,7 @@ class Point:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_remembered": None}
 
-    def eta(self, block: RowBlock) -> Array:
+    def eta(self, block: Block) -> Array:
         """Return the predictors of a block, shape (q, n)."""
         if block.rows.n_rows < self._n_rows:
             return self.predictors.eta(block.rows, self.matrix, block.offset)
@@ -64,7 +64,7 @@ class PenalizedNLL:
     ----------
     likelihood : Likelihood
     predictors : LinearPredictors
-    data : RowBlocks
+    data : Data
     penalty : Penalty
     at_zero : (float, ndarray, ndarray) or None
         What an expansion at theta = 0 would sum up, where it is known already.
@@ -74,7 +74,7 @@ class PenalizedNLL:
         self,
         likelihood: Likelihood,
         predictors: LinearPredictors,
-        data: RowBlocks,
+        data: Data,
         penalty: Penalty,
         at_zero: tuple[float, Array, Array] | None = None,
     ) -> None:
@@ -104,10 +104,10 @@ class PenalizedNLL:
         self._expanded = (theta, self.predictors.pull_back_curvature(total))
         return value, gradient
 
-    def _penalized(self, theta: Array, sums: Callable[[RowBlock], tuple[Any, ...]]) -> tuple[float, Array, list[Any]]:
+    def _penalized(self, theta: Array, sums: Callable[[Block], tuple[Any, ...]]) -> tuple[float, Array, list[Any]]:
         # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._with_penalty(theta, *self.data.sum(sums))
+            return self._with_penalty(theta, *self.data.reduce_rows(sums))
 
     def _with_penalty(
         self, theta: Array, value: float, gradient: Array, *others: Any
@@ -142,7 +142,7 @@ class PenalizedNLL:
 
     def nll(self, theta: Array) -> float:
         """Return the unpenalized total NLL."""
-        return self.data.sum(TotalNLL(self.likelihood, self.at(theta)))[0]
+        return self.data.reduce_rows(TotalNLL(self.likelihood, self.at(theta)))[0]
 
     def hessian(self, theta: Array) -> Array:
         """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex.
@@ -153,13 +153,13 @@ class PenalizedNLL:
         if expanded is not None and expanded[0] is theta:
             return self.penalty.add_hessian(expanded[1], theta)
         self.predictors.refuse_large_curvature()
-        total = self.data.sum(HessianSum(self.likelihood, self.at(theta)))[0]
+        total = self.data.reduce_rows(HessianSum(self.likelihood, self.at(theta)))[0]
         return self.penalty.add_hessian(self.predictors.pull_back_curvature(total), theta)
 
     def expected_hessian(self, theta: Array) -> Array:
         """Return the expected information plus the penalty's positive curvature, shape (size, size)."""
         self.predictors.refuse_large_curvature()
-        total = self.data.sum(InformationSum(self.likelihood, self.at(theta)))[0]
+        total = self.data.reduce_rows(InformationSum(self.likelihood, self.at(theta)))[0]
         matrix = self.predictors.pull_back_curvature(total)
         if self.penalty.convex:
             return self.penalty.add_hessian(matrix, theta)
@@ -173,7 +173,7 @@ class PenalizedNLL:
 
         def product(vector: Array) -> Array:
             along = HessianProduct(self.predictors, self.predictors.matrix(vector))
-            out = self.predictors.pull_back_theta(self.data.sum(along, operators)[0])
+            out = self.predictors.pull_back_theta(self.data.reduce_rows(along, operators)[0])
             return out + self.penalty.hessian_product(theta, vector)
 
         return product
@@ -183,7 +183,7 @@ class PenalizedNLL:
 
         Whitening H itself would multiply the rounding with which it was formed by the square of R's condition.
         """
-        total = self.data.sum(WhitenedHessian(self.likelihood, self.at(theta), factor))[0]
+        total = self.data.reduce_rows(WhitenedHessian(self.likelihood, self.at(theta), factor))[0]
         prior = self.penalty.add_hessian(np.zeros((len(theta), len(theta))), theta)
         return total + factor.whiten(factor.whiten(prior).T)
 
@@ -191,7 +191,7 @@ class PenalizedNLL:
         """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it."""
         self.predictors.refuse_large_curvature()
         size = self.predictors.size
-        rows = self.data.sum(CurvatureRows(self.likelihood, self.at(theta)))[0].triangle
+        rows = self.data.reduce_rows(CurvatureRows(self.likelihood, self.at(theta)))[0].triangle
         stacked = np.concatenate([rows, self.penalty.root(theta), np.zeros((size, size))])
         return triangle_of(stacked)[:size]
 
@@ -199,7 +199,7 @@ class PenalizedNLL:
         """Return the gradient at a theta of twice the precision, its products and sums in twice the precision."""
         predictors, penalty = self.predictors, self.penalty
         with np.errstate(over="ignore", invalid="ignore"):
-            gradient = self.data.sum(ExactGradient(self.likelihood, predictors.exact_matrix(theta)))[0].rounded
+            gradient = self.data.reduce_rows(ExactGradient(self.likelihood, predictors.exact_matrix(theta)))[0].rounded
         # The prior's part is of the step's own size however ill-conditioned the rest: double precision is enough.
         prior = penalty.value_and_gradient(theta.high)[1] + penalty.hessian_product(theta.high, theta.low)
         return predictors.pull_back_theta(gradient) + prior
@@ -213,7 +213,7 @@ class NLLAndGradient:
     at: Point
     task_name: ClassVar[str] = "mle-nll-gradient"
 
-    def __call__(self, block: RowBlock) -> tuple[float, Array]:
+    def __call__(self, block: Block) -> tuple[float, Array]:
         value, gradient = self.likelihood.total_and_gradient(block.y, self.at.eta(block), block.weight)
         return value, self.at.predictors.pull_back(block.rows, gradient)
 
@@ -226,7 +226,7 @@ class Expansion:
     at: Point
     task_name: ClassVar[str] = "mle-nll-gradient-curvature"
 
-    def __call__(self, block: RowBlock) -> tuple[float, Array, Array]:
+    def __call__(self, block: Block) -> tuple[float, Array, Array]:
         eta, of = self.at.eta(block), self.likelihood.total_gradient_and_hessian
         if self.at.predictors.many_classes:
             value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
@@ -243,7 +243,7 @@ class TotalNLL:
     at: Point
     task_name: ClassVar[str] = "mle-nll"
 
-    def __call__(self, block: RowBlock) -> tuple[float]:
+    def __call__(self, block: Block) -> tuple[float]:
         nll = self.likelihood.nll(block.y, self.at.eta(block))
         return (float(nll.sum() if block.weight is None else block.weight @ nll),)
 
@@ -256,7 +256,7 @@ class HessianSum:
     at: Point
     task_name: ClassVar[str] = "mle-curvature"
 
-    def __call__(self, block: RowBlock) -> tuple[Array]:
+    def __call__(self, block: Block) -> tuple[Array]:
         if self.at.predictors.many_classes:
             return (_of_classes(self.at, block),)
         return (_curvature(self.at, block, self.likelihood.hessian(block.y, _eta(self.likelihood, self.at, block))),)
@@ -270,7 +270,7 @@ class InformationSum:
     at: Point
     task_name: ClassVar[str] = "mle-information"
 
-    def __call__(self, block: RowBlock) -> tuple[Array]:
+    def __call__(self, block: Block) -> tuple[Array]:
         if self.at.predictors.many_classes:
             return (_of_classes(self.at, block),)
         information = self.likelihood.information(block.y, _eta(self.likelihood, self.at, block))
@@ -285,7 +285,7 @@ class HessianOperator:
     at: Point
     task_name: ClassVar[str] = "mle-hessian-rows"
 
-    def __call__(self, block: RowBlock) -> Callable[[Array], Array]:
+    def __call__(self, block: Block) -> Callable[[Array], Array]:
         return self.likelihood.hessian_operator(block.y, self.at.eta(block), block.weight)
 
 
@@ -297,7 +297,7 @@ class HessianProduct:
     direction: Array
     task_name: ClassVar[str] = "mle-hessian-product"
 
-    def __call__(self, block: RowBlock, apply: Callable[[Array], Array]) -> tuple[Array]:
+    def __call__(self, block: Block, apply: Callable[[Array], Array]) -> tuple[Array]:
         change = self.predictors.eta(block.rows, self.direction, None)
         return (self.predictors.pull_back(block.rows, apply(change)),)
 
@@ -311,7 +311,7 @@ class WhitenedHessian:
     factor: Factor
     task_name: ClassVar[str] = "mle-whitened-curvature"
 
-    def __call__(self, block: RowBlock) -> tuple[Array]:
+    def __call__(self, block: Block) -> tuple[Array]:
         hessian = self.likelihood.hessian(block.y, self.at.eta(block))
         if block.weight is not None:
             hessian = hessian * block.weight
@@ -331,7 +331,7 @@ class CurvatureRows:
     at: Point
     task_name: ClassVar[str] = "mle-triangle"
 
-    def __call__(self, block: RowBlock) -> tuple[RowsUpToRotation]:
+    def __call__(self, block: Block) -> tuple[RowsUpToRotation]:
         hessian = self.likelihood.information(block.y, self.at.eta(block))
         if block.weight is not None:
             hessian = hessian * block.weight
@@ -351,7 +351,7 @@ class ExactGradient:
     matrix: DoubleDouble
     task_name: ClassVar[str] = "mle-exact-gradient"
 
-    def __call__(self, block: RowBlock) -> tuple[DoubleDouble]:
+    def __call__(self, block: Block) -> tuple[DoubleDouble]:
         rows = block.rows.exact()
         eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in self.matrix])
         if block.offset is not None:
@@ -363,15 +363,15 @@ class ExactGradient:
         return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
 
 
-def _eta(likelihood: Likelihood, at: Point, block: RowBlock) -> Array:
+def _eta(likelihood: Likelihood, at: Point, block: Block) -> Array:
     """Return a block's predictors; a curvature that is the same everywhere needs none."""
     return np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows)) if likelihood.quadratic else at.eta(block)
 
 
-def _of_classes(at: Point, block: RowBlock) -> Array:
+def _of_classes(at: Point, block: Block) -> Array:
     """Return a block's curvature of the categorical likelihood, observed and expected alike."""
     return at.predictors.curvature_of_classes(block.rows, softmax(at.eta(block), axis=0), block.weight)
 
 
-def _curvature(at: Point, block: RowBlock, hessian: Array) -> Array:
+def _curvature(at: Point, block: Block, hessian: Array) -> Array:
     return at.predictors.curvature(block.rows, hessian if block.weight is None else hessian * block.weight)

@@ -16,7 +16,7 @@ from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods._least_squares import LeastSquares
@@ -121,7 +121,7 @@ class Identification:
         return np.concatenate([null, share[None]])
 
 
-def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identification:
+def identify(data: Data, columns: Columns, *, intercept: bool) -> Identification:
     """Return which columns are identified, by a pivoted QR of the (centred) standardized columns.
 
     A column counts as dependent when what is left of it beside the others is below the rounding of its own entries.
@@ -129,7 +129,7 @@ def identify(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identific
     p = data.n_columns
     candidates = np.flatnonzero(~columns.constant)
 
-    triangle = data.sum(DesignRows(candidates, intercept))[0].triangle
+    triangle = data.reduce_rows(DesignRows(candidates, intercept))[0].triangle
     mean = np.zeros(p)
     if intercept:
         mean[candidates] = triangle[0, 1:] / triangle[0, 0]
@@ -165,7 +165,7 @@ class DesignRows:
     intercept: bool
     task_name: ClassVar[str] = "mle-design"
 
-    def __call__(self, block: RowBlock) -> tuple[RowsUpToRotation]:
+    def __call__(self, block: Block) -> tuple[RowsUpToRotation]:
         parts = []
         for start, piece in block.rows.pieces():
             rows = piece[:, self.columns]
@@ -203,7 +203,7 @@ def _orthonormal(basis: Array) -> Array:
     return scipy.linalg.qr(basis / np.abs(basis).max(axis=0), mode="economic", check_finite=False)[0]
 
 
-def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Identification | None:
+def find_dependence(data: Data, columns: Columns, *, intercept: bool) -> Identification | None:
     """Return the columns' dependences, or None when there are none.
 
     A Cholesky factor of the cross-products settles the ordinary case; only a suspicious one pays for the QR. Designs
@@ -215,7 +215,7 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     varying = np.flatnonzero(~columns.constant)
     if n > len(varying) and p <= _LARGEST_ORDER:
         first = max(_FIRST_ROWS, 8 * p)
-        samples = [data] if n < 4 * first else [data.some(first), data]
+        samples = [data] if n < 4 * first else [data.sample_rows(first), data]
         if any(clearly_independent(sample, varying, intercept) for sample in samples):
             if len(varying) == p:
                 return None
@@ -225,13 +225,13 @@ def find_dependence(data: RowBlocks, columns: Columns, *, intercept: bool) -> Id
     return found if len(found.dependent) else None
 
 
-def is_examined(data: RowBlocks) -> bool:
+def is_examined(data: Data) -> bool:
     """Return whether rows or columns are few enough for a factor of the design."""
     least = min(data.n_rows, data.n_columns)
     return least <= _LARGEST_ORDER and fits(least, data.n_columns)
 
 
-def clearly_independent(data: RowBlocks, varying: Array, intercept: bool) -> bool:
+def clearly_independent(data: Data, varying: Array, intercept: bool) -> bool:
     """Return whether these columns are independent beyond doubt; False says nothing."""
     active = None if len(varying) == data.n_columns else varying
     predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
@@ -266,7 +266,7 @@ def rank_warning(identification: Identification, names: Names) -> RankDeficiency
     )
 
 
-def rank_doubts(data: RowBlocks, columns: Columns, names: Names, *, intercept: bool) -> list[Warning]:
+def rank_doubts(data: Data, columns: Columns, names: Names, *, intercept: bool) -> list[Warning]:
     """Return the warning that columns depend on each other, or that it is not known, for designs not yet examined."""
     if is_examined(data):
         return []
@@ -301,9 +301,9 @@ def rank_doubts(data: RowBlocks, columns: Columns, names: Names, *, intercept: b
     ]
 
 
-def _null_vector(data: RowBlocks, predictors: LinearPredictors) -> NDArray[np.float64] | None:
+def _null_vector(data: Data, predictors: LinearPredictors) -> NDArray[np.float64] | None:
     """Return a combination of columns that is nothing, an empty array where there is none, None where not settled."""
-    design = data.carrying(np.zeros(data.n_rows), data.weight, None, data.n_predictors)
+    design = data.with_values(np.zeros(data.n_rows), data.weight, None, data.n_predictors)
     product = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty()).hessian_product(np.zeros(predictors.size))
     left = np.random.default_rng(0).standard_normal(predictors.size)
     residual = product(left)

@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle._rows import DenseRows, RowBlocks
+from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 
@@ -17,7 +17,7 @@ def objective_of(X, y, n_classes=2, weight=None, intercept=True):
     else:
         likelihood = Categorical(n_classes)
         predictors = LinearPredictors(X.shape[1], [term] * (n_classes - 1), sum_to_zero_basis(n_classes))
-    data = RowBlocks(DenseRows(X), y, weight, None, likelihood.n_predictors)
+    data = Data(DenseRows(X), y, weight, None, likelihood.n_predictors)
     return PenalizedNLL(likelihood, predictors, data, NoPenalty())
 
 

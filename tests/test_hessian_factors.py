@@ -8,7 +8,7 @@ from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteErr
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rows import DenseRows, RowBlocks
+from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle.likelihoods import Bernoulli, Gaussian, StudentT
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 
@@ -19,7 +19,7 @@ N = 100
 def objective_of(X, y, likelihood=None, penalty=None, terms=None):
     predictors = LinearPredictors(X.shape[1], terms or [Terms()])
     likelihood = likelihood or LeastSquares()
-    data = RowBlocks(DenseRows(X), y, None, None, likelihood.n_predictors)
+    data = Data(DenseRows(X), y, None, None, likelihood.n_predictors)
     return PenalizedNLL(likelihood, predictors, data, penalty or NoPenalty())
 
 

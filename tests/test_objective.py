@@ -12,7 +12,7 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle._rows import DenseRows, RowBlocks, SparseRows
+from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
@@ -91,7 +91,7 @@ def objective(case, request):
 def objective_of(case, storage):
     rows = SparseRows(sp.csr_array(X), SHIFT, SCALE) if storage == "sparse" else DenseRows(X, SHIFT, SCALE)
     weight, offset = extras(case)
-    data = RowBlocks(rows, case.y, weight, offset, case.likelihood.n_predictors)
+    data = Data(rows, case.y, weight, offset, case.likelihood.n_predictors)
     return PenalizedNLL(case.likelihood, case.predictors, data, case.penalty)
 
 
@@ -204,7 +204,7 @@ def test_along_a_line(case, objective):
 
 def test_no_line_is_kept_of_rows_in_many_blocks():
     n = 200_000
-    data = RowBlocks(DenseRows(np.zeros((n, P))), np.zeros(n))
+    data = Data(DenseRows(np.zeros((n, P))), np.zeros(n))
     assert PenalizedNLL(Bernoulli(), ONE, data, NoPenalty()).along(np.zeros(P + 1), np.ones(P + 1)) is None
 
 
@@ -236,7 +236,7 @@ def test_exact_gradient_of_least_squares_cancels_nothing():
     """Residuals orthogonal to the columns but for a part in 1e20."""
     x = np.array([1.0, 1.0, 1.0])
     y = np.array([1e20, 1.0, -1e20])
-    data = RowBlocks(DenseRows(x[:, None]), y)
+    data = Data(DenseRows(x[:, None]), y)
     objective = PenalizedNLL(LeastSquares(), LinearPredictors(1, [Terms(True, False)]), data, NoPenalty())
     np.testing.assert_array_equal(objective.exact_gradient(DoubleDouble.of(np.zeros(1))), [-1.0])
 
@@ -255,8 +255,8 @@ def test_many_blocks_are_one():
     many = np.tile(X, (2100, 1))
     y = np.tile(MEMBERS["categorical"].y, 2100)
     theta = theta_of(MEMBERS["categorical"])
-    data = RowBlocks(DenseRows(many, SHIFT, SCALE), y, None, None, 3)
-    assert len(data.map(lambda block: None)) > 3
+    data = Data(DenseRows(many, SHIFT, SCALE), y, None, None, 3)
+    assert len(data.map_rows(lambda block: None)) > 3
     large = PenalizedNLL(Categorical(3), CLASSES, data, NoPenalty())
     small = objective_of(MEMBERS["categorical"], "dense")
     value, gradient = large.value_and_gradient(theta)
@@ -276,13 +276,13 @@ def test_an_overflow_is_a_value_not_a_warning():
 
 def test_what_is_computed_on_a_block_can_be_sent_and_holds_no_data(case, objective):
     theta, sent = theta_of(case), []
-    original = objective.data.sum
+    original = objective.data.reduce_rows
 
     def watched(function, extras=None):
         sent.append(function)
         return original(function, extras)
 
-    objective.data.sum = watched
+    objective.data.reduce_rows = watched
     objective.value_and_gradient(theta)
     objective.expand(theta)
     objective.nll(theta)

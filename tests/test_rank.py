@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._rank import identify
-from sklearn_mle._rows import DenseRows, RowBlocks, SparseRows
+from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
@@ -39,7 +39,7 @@ FULL_RANK = {
 
 def identification(X, *, intercept=True, weight=None, sparse=False):
     rows = SparseRows(sp.csr_array(X)) if sparse else DenseRows(X)
-    raw = RowBlocks(rows, np.zeros(len(X)), weight)
+    raw = Data(rows, np.zeros(len(X)), weight)
     columns = Columns.of(raw, centre=intercept)
     data = raw.standardize(columns.shift if intercept else None, columns.scale)
     return identify(data, columns, intercept=intercept), columns

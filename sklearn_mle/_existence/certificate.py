@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.factors import BlockDiagonalFactor, CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL, Point
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import RowBlock
+from sklearn_mle._rows import Block
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Bernoulli
 
@@ -93,12 +93,12 @@ def certificate(
         factor if thorough else None,
     )
     with np.errstate(over="ignore"):
-        return decrement * float(np.sqrt(objective.data.sum(longest)[0].value))
+        return decrement * float(np.sqrt(objective.data.reduce_rows(longest)[0].value))
 
 
 @dataclass(frozen=True)
 class LongestRow:
-    """An upper bound of M^2 = max_i x_i' H^-1 x_i over a block's rows, for ``RowBlocks.sum``.
+    """An upper bound of M^2 = max_i x_i' H^-1 x_i over a block's rows, for ``Data.reduce_rows``.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class LongestRow:
     factor: Factor | None
     task_name: ClassVar[str] = "mle-certificate"
 
-    def __call__(self, block: RowBlock) -> tuple[Largest]:
+    def __call__(self, block: Block) -> tuple[Largest]:
         information = _least_information(self.at.eta(block), self.binary)
         if block.weight is not None:
             information *= block.weight
@@ -152,7 +152,7 @@ def curvature_below(objective: PenalizedNLL, theta: Array) -> Factor | None:
     used = predictors.used
     if predictors.contrast is None or (used != used[0]).any():
         return None
-    total = objective.data.sum(LeastCurvature(objective.at(theta)))[0]
+    total = objective.data.reduce_rows(LeastCurvature(objective.at(theta)))[0]
     try:
         return BlockDiagonalFactor([CholeskyFactor(total[np.ix_(used[0], used[0])])] * len(used))
     except NotPositiveDefiniteError:
@@ -161,12 +161,12 @@ def curvature_below(objective: PenalizedNLL, theta: Array) -> Factor | None:
 
 @dataclass(frozen=True)
 class LeastCurvature:
-    """The part of A (see ``curvature_below``) that a block adds, for ``RowBlocks.sum``."""
+    """The part of A (see ``curvature_below``) that a block adds, for ``Data.reduce_rows``."""
 
     at: Point
     task_name: ClassVar[str] = "mle-certificate"
 
-    def __call__(self, block: RowBlock) -> tuple[Array]:
+    def __call__(self, block: Block) -> tuple[Array]:
         least = _probabilities(self.at.eta(block)).min(axis=0)
         return (block.rows.sandwich(least if block.weight is None else least * block.weight),)
 
@@ -205,7 +205,7 @@ def _entry_lengths(objective: PenalizedNLL, factor: Factor) -> Array:
     return 2 * np.linalg.norm(np.tensordot(predictors.contrast, by_predictor, 1), axis=-1)
 
 
-def _summed_lengths(block: RowBlock, rows: Array, lengths: Array) -> Array:
+def _summed_lengths(block: Block, rows: Array, lengths: Array) -> Array:
     """Return an upper bound of M_i^2 for the given rows, by the triangle inequality."""
     out = np.empty(len(rows))
     for start in range(0, len(rows), _CHUNK):
@@ -215,7 +215,7 @@ def _summed_lengths(block: RowBlock, rows: Array, lengths: Array) -> Array:
     return out
 
 
-def _longest(predictors: LinearPredictors, block: RowBlock, rows: Array, factor: Factor) -> float:
+def _longest(predictors: LinearPredictors, block: Block, rows: Array, factor: Factor) -> float:
     """Return max M_i^2 over the given rows, exactly (binary) or bounded by twice the longest class direction."""
     longest = 0.0
     for start in range(0, len(rows), _CHUNK):

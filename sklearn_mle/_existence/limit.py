@@ -13,9 +13,9 @@ from sklearn_mle._existence.search import Recession
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
-from sklearn_mle._rows import RowBlocks
+from sklearn_mle._rows import Data
 from sklearn_mle._rows.columns import Columns
-from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle.exceptions import SeparationWarning
 
 __all__ = [
@@ -90,7 +90,7 @@ def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) 
     limit = PenalizedNLL(
         objective.likelihood,
         predictors,
-        data.carrying(data.y, data.weight, offset, data.n_predictors),
+        data.with_values(data.y, data.weight, offset, data.n_predictors),
         NoPenalty(),
     )
     factor: Factor | None = None
@@ -151,10 +151,10 @@ def separation_in_words(
     )
 
 
-def undecided_warning(data: RowBlocks, remedies: str, returned: str = _REMEDY) -> SeparationWarning:
+def undecided_warning(data: Data, remedies: str, returned: str = _REMEDY) -> SeparationWarning:
     """Return the warning of a problem too large for either proof, or of rows that are not in one place for it."""
     why = "the problem is too large for the proof that a finite maximum likelihood estimate exists."
-    if isinstance(data, DistributedRowBlocks):
+    if isinstance(data, DistributedData):
         why = (
             "the proof that a finite maximum likelihood estimate exists needs all rows in one place, and X comes from "
             "Dask (detect_separation decides it in memory)."

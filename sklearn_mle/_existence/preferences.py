@@ -88,7 +88,7 @@ class Preferences:
         """Return a'theta of every preference; one pass over the data."""
         predictors = self.objective.predictors
         matrix = predictors.matrix(theta)
-        eta = np.concatenate(self.objective.data.map(lambda b: predictors.eta(b.rows, matrix, None)), axis=1)
+        eta = np.concatenate(self.objective.data.map_rows(lambda b: predictors.eta(b.rows, matrix, None)), axis=1)
         eta = np.concatenate([eta, np.zeros((1, eta.shape[1]))])
         return eta[self.winner, self.row] - eta[self.rival, self.row]
 
@@ -107,9 +107,9 @@ class Preferences:
         for j, k, sign in ((winner, winner, 1), (rival, rival, 1), (winner, rival, -1), (rival, winner, -1)):
             np.add.at(rowwise, (j, k, row), sign)
         rowwise = rowwise[:q, :q]
-        starts = np.cumsum([0, *data.map(lambda block: block.rows.n_rows)])
+        starts = np.cumsum([0, *data.map_rows(lambda block: block.rows.n_rows)])
         slices = [rowwise[:, :, start:stop] for start, stop in itertools.pairwise(starts)]
-        summed = data.sum(lambda block, matrix: (predictors.curvature(block.rows, matrix),), slices)[0]
+        summed = data.reduce_rows(lambda block, matrix: (predictors.curvature(block.rows, matrix),), slices)[0]
         return predictors.pull_back_curvature(summed)
 
     def unseen(self, chosen: Array) -> Array:
@@ -145,8 +145,8 @@ class Preferences:
         rowwise = np.zeros((q + 1, data.n_rows))
         np.add.at(rowwise, (self.winner, self.row), weight)
         np.add.at(rowwise, (self.rival, self.row), -weight)
-        weighed = data.carrying(rowwise[:q], None)
-        return weighed.sum(lambda block: (predictors.pull_back(block.rows, block.y),))[0]
+        weighed = data.with_values(rowwise[:q], None)
+        return weighed.reduce_rows(lambda block: (predictors.pull_back(block.rows, block.y),))[0]
 
 
 def _sides(likelihood: Likelihood, y: Array) -> tuple[Array, Array]:

@@ -13,8 +13,8 @@ from sklearn_mle._existence.program import Program
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import RowBlock, SparseRows
-from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows import Block, SparseRows
+from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 
@@ -168,7 +168,7 @@ def find_recession(objective: PenalizedNLL, start: Array) -> Recession | None:
     UndecidedError
         If the linear program is too large to be solved.
     """
-    if isinstance(objective.data, DistributedRowBlocks):
+    if isinstance(objective.data, DistributedData):
         recession = complete_separation(objective, start)
         if recession is None:
             raise UndecidedError("the rows are not in one place")
@@ -185,20 +185,22 @@ def complete_separation(objective: PenalizedNLL, theta: Array) -> Recession | No
     largest = float(np.abs(theta).max(initial=0.0))
     if not largest:
         return None
-    least = -objective.data.sum(NegativeMargin(objective.likelihood, predictors, predictors.matrix(theta)))[0].value
+    least = -objective.data.reduce_rows(NegativeMargin(objective.likelihood, predictors, predictors.matrix(theta)))[
+        0
+    ].value
     return Recession(theta / largest, np.ones(0, dtype=bool), True) if least > 0 else None
 
 
 @dataclass(frozen=True)
 class NegativeMargin:
-    """Minus the least margin of a block's labels, for ``RowBlocks.sum``; inf where a row is no label of one class."""
+    """Minus the least margin of a block's labels, for reduce_rows; inf where a row is no label of one class."""
 
     likelihood: Likelihood
     predictors: LinearPredictors
     matrix: Array
     task_name: ClassVar[str] = "mle-separation"
 
-    def __call__(self, block: RowBlock) -> tuple[Largest]:
+    def __call__(self, block: Block) -> tuple[Largest]:
         eta, y = self.predictors.eta(block.rows, self.matrix, None), block.y
         if isinstance(self.likelihood, Bernoulli):
             margin = np.where((y == 0) | (y == 1), (2 * y - 1) * eta[0], -np.inf)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification
-from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.distributed import refuse_elsewhere
 from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Likelihood
@@ -28,7 +28,7 @@ _MOST_ROWS = 100_000
 _UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while their noise goes to zero. To name them"
 
 
-def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
+def floor_of(likelihood: Likelihood, data: Data) -> float | None:
     """Return the logarithm of the second parameter where the noise is least; None where there is no such parameter."""
     if likelihood.second is None:
         return None
@@ -36,7 +36,7 @@ def floor_of(likelihood: Likelihood, data: RowBlocks) -> float | None:
     return float(likelihood.start(data.y, data.weight)[1] + np.log(least))
 
 
-def is_saturated(data: RowBlocks, identification: Identification) -> bool:
+def is_saturated(data: Data, identification: Identification) -> bool:
     """Return whether the columns give every distinct row a second parameter of its own, and an outcome to fit exactly.
 
     Rows that are alike but for their outcomes have a spread, which bounds the likelihood.
@@ -45,29 +45,29 @@ def is_saturated(data: RowBlocks, identification: Identification) -> bool:
     if data.n_rows > _MOST_ROWS or not fits(data.n_rows, data.n_columns):
         return False
     # More distinct rows than that among a few settle it.
-    if _distinct(data.some(min(2 * rank, data.n_rows))) > rank:
+    if _distinct(data.sample_rows(min(2 * rank, data.n_rows))) > rank:
         return False
     return _distinct(data.take(np.arange(data.n_rows))) <= rank
 
 
-def _distinct(data: RowBlocks) -> int:
+def _distinct(data: Data) -> int:
     rows = data.rows.take(np.arange(data.n_rows)).standardized
     return len(np.unique(np.column_stack([rows, data.y]), axis=0))
 
 
-def rows_below(floored: ScaleFloor, data: RowBlocks, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
+def rows_below(floored: ScaleFloor, data: Data, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
     """Return the rows whose second parameter, of columns or constant, is beyond its floor, or None."""
     if not of_columns:
         return all_rows(data) if (floored.depth(matrix[:, -1:]) != 0).any() else None
     predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
-    rows = np.concatenate(data.map(RowsBelow(floored, predictors, matrix)))
+    rows = np.concatenate(data.map_rows(RowsBelow(floored, predictors, matrix)))
     if not len(rows):
         return None
     refuse_elsewhere(data, _UNBOUNDED)
     return rows
 
 
-def all_rows(data: RowBlocks) -> NDArray[np.intp]:
+def all_rows(data: Data) -> NDArray[np.intp]:
     """Return the numbers of all rows, to be named."""
     refuse_elsewhere(data, _UNBOUNDED)
     return np.arange(data.n_rows)
@@ -82,7 +82,7 @@ class RowsBelow:
     matrix: Array
     task_name: ClassVar[str] = "mle-floor"
 
-    def __call__(self, block: RowBlock) -> NDArray[np.intp]:
+    def __call__(self, block: Block) -> NDArray[np.intp]:
         return block.start + np.flatnonzero(self.floored.depth(self.predictors.eta(block.rows, self.matrix, None)))
 
 

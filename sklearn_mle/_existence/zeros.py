@@ -12,8 +12,8 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import clearly_independent, independent_columns
-from sklearn_mle._rows import RowBlock, RowBlocks
-from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Likelihood
 
@@ -25,7 +25,7 @@ _FIRST_ROWS = 4000
 REMEDIES = "Penalize with alpha to choose the prior yourself, or leave out the columns and the rows they are made for."
 
 
-def location_of(likelihood: Likelihood, terms: Terms, data: RowBlocks) -> PenalizedNLL:
+def location_of(likelihood: Likelihood, terms: Terms, data: Data) -> PenalizedNLL:
     """Return the objective of the location alone: the second parameter does not enter what its zeros want."""
     rows = data.with_target(_of_location, 1)
     return PenalizedNLL(likelihood, LinearPredictors(data.n_columns, [terms]), rows, NoPenalty())
@@ -50,8 +50,8 @@ def find_zeros_recession(objective: PenalizedNLL, theta: Array) -> tuple[Recessi
     """
     data, term = objective.data, objective.predictors.terms[0]
     active = np.arange(data.n_columns) if term.active is None else term.active
-    if isinstance(data, DistributedRowBlocks):
-        some = data.some(max(_FIRST_ROWS, 8 * data.n_columns))
+    if isinstance(data, DistributedData):
+        some = data.sample_rows(max(_FIRST_ROWS, 8 * data.n_columns))
         positive = np.flatnonzero(some.y > 0)
         if len(positive) > len(active) and clearly_independent(some.take(positive), active, term.intercept):
             return None, True
@@ -73,21 +73,21 @@ def find_zeros_recession(objective: PenalizedNLL, theta: Array) -> tuple[Recessi
 def _determined(objective: PenalizedNLL) -> bool:
     """Return whether the rows above zero alone determine every coefficient; one pass."""
     used = objective.predictors.used[0]
-    squares = objective.data.sum(_positive_sandwich)[0][np.ix_(used, used)]
+    squares = objective.data.reduce_rows(_positive_sandwich)[0][np.ix_(used, used)]
     try:
         return independent_columns(CholeskyFactor(squares))
     except NotPositiveDefiniteError:
         return False
 
 
-def _positive_sandwich(block: RowBlock) -> tuple[Array]:
+def _positive_sandwich(block: Block) -> tuple[Array]:
     positive = (block.y > 0).astype(np.float64)
     return (block.rows.sandwich(positive if block.weight is None else positive * block.weight),)
 
 
-def refuse_nothing_but_zeros(data: RowBlocks) -> None:
+def refuse_nothing_but_zeros(data: Data) -> None:
     """Raise ValueError where no outcome is above zero: even the intercept would run away, and it has no prior."""
-    if not data.total(_largest)[0].value > 0:
+    if not data.reduce_target(_largest)[0].value > 0:
         raise ValueError(
             "y is zero in every row of positive weight, so no finite maximum likelihood estimate exists: the log mean "
             "goes to minus infinity. Outcomes above zero are needed."

@@ -20,7 +20,7 @@ from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.finite import BeyondFloatError, NotFiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle._rows import RowBlock
+from sklearn_mle._rows import Block
 from sklearn_mle._rows.distributed import RowsElsewhereError
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
@@ -142,7 +142,7 @@ def fit_distributed(
     with single_threaded_blas, np.errstate(all="ignore"):
         if isinstance(likelihood, LogNormal):
             model, raw = Gaussian(), replace(raw, data=raw.data.with_target(_log_target))
-            log_jacobian = raw.data.sum(_target_sum)[0] * raw.unit
+            log_jacobian = raw.data.reduce_rows(_target_sum)[0] * raw.unit
         prepared = standardize(raw, options, feature_names, least_squares=_is_least_squares(model, options))
         result = _judged(model, prepared, options, start, observer, class_names)
     return replace(result, log_likelihood=result.log_likelihood - log_jacobian)
@@ -156,7 +156,7 @@ def _log_target(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
     return np.log(y), offset
 
 
-def _target_sum(block: RowBlock) -> tuple[float]:
+def _target_sum(block: Block) -> tuple[float]:
     return (float(block.y.sum() if block.weight is None else block.weight @ block.y),)
 
 

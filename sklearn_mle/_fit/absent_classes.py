@@ -12,7 +12,7 @@ from sklearn_mle._curvature import Curvature
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitResult
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import RowBlock
+from sklearn_mle._rows import Block
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical
@@ -55,7 +55,7 @@ def fit_without(
     # predictors is nowhere below the mean of their intercepts (and of their offsets).
     least = matrix[:, -1].mean()
     if prepared.data.has_offset:
-        least -= max(prepared.data.map(OffsetRise(present, absent)))
+        least -= max(prepared.data.map_rows(OffsetRise(present, absent)))
     shortfall = len(absent) * _LITTLE
     full[absent, -1] = least + math.log(_LITTLE / prepared.n_obs)
     full -= full.mean(axis=0)
@@ -119,7 +119,7 @@ class OffsetRise:
     absent: Array
     task_name: ClassVar[str] = "mle-offset-rise"
 
-    def __call__(self, block: RowBlock) -> float:
+    def __call__(self, block: Block) -> float:
         assert block.offset is not None
         offset = block.offset
         if len(offset) == 1:  # of two classes: the second's against the first

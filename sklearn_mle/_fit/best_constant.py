@@ -11,7 +11,7 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rows import DenseRows, RowBlocks
+from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._start import weighted_quantile
 
@@ -53,7 +53,7 @@ def best_constant(
         weight = trials if weight is None else trials * weight
     predictors = LinearPredictors(0, [Terms(), *[Terms(False, False)] * (len(eta) - 1)])
     rows = DenseRows(np.zeros((n, 0)), np.zeros(0), np.ones(0))
-    objective = PenalizedNLL(likelihood, predictors, RowBlocks(rows, y, weight, eta, len(eta)), NoPenalty())
+    objective = PenalizedNLL(likelihood, predictors, Data(rows, y, weight, eta, len(eta)), NoPenalty())
     start = likelihood.start(y, weight)[:1] - weighted_quantile(eta[0], weight, 0.5)
     with single_threaded_blas:
         found = solve(objective, start, FitOptions(), null_value=np.inf)

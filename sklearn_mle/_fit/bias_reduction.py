@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sklearn_mle._hessian_factors import curvature_factor
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._rows import RowBlock
+from sklearn_mle._rows import Block
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 __all__ = ["BiasReducedNLL", "ReducedPoint"]
@@ -86,13 +86,13 @@ class ReducedPoint:
     def metrics(self) -> list[Array]:
         """The covariance Q_i of each row's predictors, (q, q, rows) of each block."""
         kept = self._prior_and_metrics[1]
-        return self._objective.data.map(self._metric) if kept is None else kept
+        return self._objective.data.map_rows(self._metric) if kept is None else kept
 
     @cached_property
     def _inverse(self) -> Array:
         return self.known_factor.inverse()
 
-    def _metric(self, block: RowBlock) -> Array:
+    def _metric(self, block: Block) -> Array:
         return self._objective.predictors.quadratic(block.rows, self._inverse)
 
     @cached_property
@@ -101,12 +101,12 @@ class ReducedPoint:
         predictors, at = objective.predictors, objective.at(self.theta)
         keep = objective.data.n_rows * len(at.matrix) ** 2 <= _MOST_KEPT
 
-        def slope_and_metric(block: RowBlock) -> tuple[Array, Array | None]:
+        def slope_and_metric(block: Block) -> tuple[Array, Array | None]:
             metric = self._metric(block)
             slope = likelihood.information_slope(at.eta(block), metric)
             return predictors.pull_back(block.rows, _weighted(slope, block)), metric if keep else None
 
-        slopes, metrics = zip(*objective.data.map(slope_and_metric), strict=True)
+        slopes, metrics = zip(*objective.data.map_rows(slope_and_metric), strict=True)
         prior = -0.5 * self._share * predictors.pull_back_theta(sum(slopes[1:], start=slopes[0]))
         return prior, list(metrics) if keep else None
 
@@ -159,23 +159,23 @@ class BiasReducedNLL:
         """Return the gradient of F at theta as if the rows' covariances were those of another point: a pass."""
         predictors, at = self.objective.predictors, self.objective.at(theta)
 
-        def gradient(block: RowBlock, metric: Array) -> tuple[Array]:
+        def gradient(block: Block, metric: Array) -> tuple[Array]:
             rowwise = self.likelihood.adjusted_gradient(block.y, at.eta(block), metric, self.share)
             return (predictors.pull_back(block.rows, _weighted(rowwise, block)),)
 
-        return predictors.pull_back_theta(self.objective.data.sum(gradient, held.metrics)[0])
+        return predictors.pull_back_theta(self.objective.data.reduce_rows(gradient, held.metrics)[0])
 
     def held_curvature(self, theta: Array) -> Array:
         """Return the prior's part of the derivative of ``held_gradient``, at theta: the cost of one curvature."""
         point, predictors, at = self.at(theta), self.objective.predictors, self.objective.at(theta)
         classes = np.eye(len(at.matrix))[:, :, None]
 
-        def bend(block: RowBlock, metric: Array) -> tuple[Array]:
+        def bend(block: Block, metric: Array) -> tuple[Array]:
             eta = at.eta(block)
             rowwise = np.stack([self.likelihood.information_slope_change(eta, metric, one) for one in classes])
             return (predictors.curvature(block.rows, _weighted(rowwise, block)),)
 
-        bends = predictors.pull_back_curvature(self.objective.data.sum(bend, point.metrics)[0])
+        bends = predictors.pull_back_curvature(self.objective.data.reduce_rows(bend, point.metrics)[0])
         return -0.5 * self.share * bends
 
     def prior_curvature(self, theta: Array) -> Array:
@@ -203,32 +203,32 @@ class BiasReducedNLL:
         predictors, data = self.objective.predictors, self.objective.data
         plain = self.objective.hessian_product(theta)
 
-        etas = data.map(self.objective.at(theta).eta)
+        etas = data.map_rows(self.objective.at(theta).eta)
         states = list(zip(etas, self.at(theta).metrics, strict=True))
 
         def product(vector: Array) -> Array:
             direction = predictors.matrix(vector)
 
-            def information(block: RowBlock, known: tuple[Array, Array]) -> tuple[Array]:
+            def information(block: Block, known: tuple[Array, Array]) -> tuple[Array]:
                 change = predictors.eta(block.rows, direction, None)
                 rowwise = self.likelihood.information_change(known[0], change)
                 return (predictors.curvature(block.rows, _weighted(rowwise, block)),)
 
-            moved = predictors.pull_back_curvature(data.sum(information, states)[0])
+            moved = predictors.pull_back_curvature(data.reduce_rows(information, states)[0])
             moved = -factor.solve(factor.solve(moved).T)
 
-            def slopes(block: RowBlock, known: tuple[Array, Array]) -> tuple[Array]:
+            def slopes(block: Block, known: tuple[Array, Array]) -> tuple[Array]:
                 eta, metric = known
                 change = predictors.eta(block.rows, direction, None)
                 slope = self.likelihood.information_slope_change(eta, metric, change)
                 slope += self.likelihood.information_slope(eta, predictors.quadratic(block.rows, moved))
                 return (predictors.pull_back(block.rows, _weighted(slope, block)),)
 
-            slope = predictors.pull_back_theta(data.sum(slopes, states)[0])
+            slope = predictors.pull_back_theta(data.reduce_rows(slopes, states)[0])
             return plain(vector) - 0.5 * self.share * slope
 
         return product
 
 
-def _weighted(rowwise: Array, block: RowBlock) -> Array:
+def _weighted(rowwise: Array, block: Block) -> Array:
     return rowwise if block.weight is None else rowwise * block.weight

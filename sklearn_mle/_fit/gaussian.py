@@ -212,7 +212,7 @@ def _least_squares(outcome: Outcome, options: FitOptions, active: Array) -> Pena
     if prepared.products is not None:
         design, response = prepared.products.standardized(prepared.columns, float(outcome.shift[0]), outcome.unit)
         used = np.flatnonzero(predictors.used)
-        at_zero = 0.5 * data.total(_squares)[0], -response[None], design[np.ix_(used, used)]
+        at_zero = 0.5 * data.reduce_target(_squares)[0], -response[None], design[np.ix_(used, used)]
     return PenalizedNLL(LeastSquares(), predictors, data, penalty, at_zero)
 
 

@@ -11,8 +11,8 @@ from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitResult
 from sklearn_mle._fit.start import least_squares, some_rows
 from sklearn_mle._predictors import Terms
-from sklearn_mle._rows import RowBlock, RowBlocks
-from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods._start import weighted_quantile
@@ -28,13 +28,13 @@ _GOOD = 1e-6
 _MOST_NAMED = 5
 
 
-def centre_of_classes(data: RowBlocks) -> tuple[Array, bool]:
+def centre_of_classes(data: Data) -> tuple[Array, bool]:
     """Return the middle of the offsets of each predictor, shape (k,), and whether some are far from it; one pass.
 
     The mean, unless some are far: one row of 1e8 among a thousand moves the mean, and with it every probability to zero
     or one, where there is no curvature to lead back. Then it is the median (of some of the rows).
     """
-    total, high, low = data.sum(_extent)
+    total, high, low = data.reduce_rows(_extent)
     mean: Array = total / data.weight_sum
     if max(high.value - mean.min(), mean.max() + low.value) <= _FAR:
         return mean, False
@@ -48,7 +48,7 @@ class _Extent:
 
     task_name: ClassVar[str] = "mle-offsets"
 
-    def __call__(self, block: RowBlock) -> tuple[Array, Largest, Largest]:
+    def __call__(self, block: Block) -> tuple[Array, Largest, Largest]:
         assert block.offset is not None
         offset = _relative(block.offset)
         total = offset.sum(axis=1) if block.weight is None else offset @ block.weight
@@ -63,11 +63,11 @@ def _relative(offset: Array) -> Array:
     return offset if len(offset) == 1 else offset - offset.mean(axis=0)
 
 
-def projected_on_columns(data: RowBlocks, terms: Terms) -> Array:
+def projected_on_columns(data: Data, terms: Terms) -> Array:
     """Return the coefficients, shape (k, p + 1), that come nearest to the offsets, on some of the rows."""
     some = some_rows(data)
     assert some.offset is not None
-    parts = [least_squares(RowBlocks(some.rows, one, some.weight), terms)[0] for one in _relative(some.offset)]
+    parts = [least_squares(Data(some.rows, one, some.weight), terms)[0] for one in _relative(some.offset)]
     return np.concatenate(parts)
 
 
@@ -76,7 +76,7 @@ def far_offsets(prepared: Prepared) -> str | None:
     data = prepared.data
     if not data.has_offset:
         return None
-    known = some_rows(data) if isinstance(data, DistributedRowBlocks) else data
+    known = some_rows(data) if isinstance(data, DistributedData) else data
     assert known.offset is not None
     relative = _relative(known.offset)
     median = np.array([weighted_quantile(one, known.weight, 0.5) for one in relative])

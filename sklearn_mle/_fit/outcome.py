@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.start import some_rows
 from sklearn_mle._numerics.double_double import DoubleDouble
-from sklearn_mle._rows import RowBlocks
+from sklearn_mle._rows import Data
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Gaussian, Likelihood
 
@@ -29,7 +29,7 @@ class Outcome:
 
     Attributes
     ----------
-    data : RowBlocks
+    data : Data
     prepared : Prepared
     unit : float
         A power of two: near the weighted standard deviation of a real y (1 when y is constant), near the mean of a
@@ -45,7 +45,7 @@ class Outcome:
     weight_sum : float
     """
 
-    data: RowBlocks
+    data: Data
     prepared: Prepared
     unit: float
     factor: float
@@ -68,7 +68,7 @@ class Outcome:
         if likelihood.equivariance == "scale":
             unit = _unit_of_amounts(data)
             shift = np.array(likelihood.unit_powers) * np.log(unit)
-            log_jacobian = data.total(_positive_weight)[0] * float(np.log(unit))
+            log_jacobian = data.reduce_target(_positive_weight)[0] * float(np.log(unit))
             if not centre:
                 moved, shift[0] = -float(shift[0]), 0.0
         scaled = data.with_target(Amount(unit, moved), likelihood.n_predictors)
@@ -84,8 +84,8 @@ class Outcome:
         data = without_offset(prepared.data)
         power = power_of_largest(data)
         n = data.weight_sum
-        middle = data.total(AboutMiddle(power, 0.0))[0] / n if centre else 0.0
-        spread = float(np.sqrt(data.total(AboutMiddle(power, middle))[1] / n))
+        middle = data.reduce_target(AboutMiddle(power, 0.0))[0] / n if centre else 0.0
+        spread = float(np.sqrt(data.reduce_target(AboutMiddle(power, middle))[1] / n))
         if not isinstance(likelihood, Gaussian):
             some = some_rows(data)
             start = likelihood.start(some.y / power, some.weight)
@@ -95,7 +95,7 @@ class Outcome:
 
     @classmethod
     def about(
-        cls, prepared: Prepared, data: RowBlocks, n_predictors: int, power: float, middle: float, spread: float
+        cls, prepared: Prepared, data: Data, n_predictors: int, power: float, middle: float, spread: float
     ) -> "Outcome":
         """Return the real outcome of data without offset, y = power * relative, about a middle in a unit of spread."""
         if spread <= 4 * _EPS:
@@ -137,7 +137,7 @@ class Outcome:
         largest = float(terms * self.factor + abs(self.shift[0]))
         return max(1.0, largest / max(abs(intercept), np.finfo(np.float64).tiny))
 
-    def exact(self) -> RowBlocks:
+    def exact(self) -> Data:
         """Return the data of a real outcome without the rounding of its centring: what is left of y is an offset."""
         return self.prepared.data.with_target(ExactOutcome(self.unit, self.shift[0]), self.data.n_predictors)
 
@@ -149,24 +149,24 @@ class Outcome:
         return self.prepared.columns.to_standardized(matrix)
 
 
-def without_offset(data: RowBlocks) -> RowBlocks:
+def without_offset(data: Data) -> Data:
     """Return the data with the offset subtracted from y, where there is one."""
     return data.with_target(_less_offset) if data.has_offset else data
 
 
-def power_of_largest(data: RowBlocks) -> float:
+def power_of_largest(data: Data) -> float:
     """Return a power of two near the largest absolute y: means of y in units of it can not overflow."""
-    largest = data.total(_largest)[0].value
+    largest = data.reduce_target(_largest)[0].value
     return 1.0 if largest == 0 else float(np.exp2(np.floor(np.log2(largest))))
 
 
-def _unit_of_amounts(data: RowBlocks) -> float:
+def _unit_of_amounts(data: Data) -> float:
     power = power_of_largest(data)
-    mean = data.total(AboutMiddle(power, 0.0))[0] / data.weight_sum
-    if mean == 0 or data.total(Lost(power))[0]:
+    mean = data.reduce_target(AboutMiddle(power, 0.0))[0] / data.weight_sum
+    if mean == 0 or data.reduce_target(Lost(power))[0]:
         return 1.0  # nothing but zeros, or so many decades that the least would lose digits
     unit = power * float(np.exp2(np.rint(np.log2(mean))))
-    return 1.0 if data.total(Lost(unit))[0] else unit
+    return 1.0 if data.reduce_target(Lost(unit))[0] else unit
 
 
 @dataclass(frozen=True)

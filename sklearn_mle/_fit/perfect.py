@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.start import least_squares
 from sklearn_mle._predictors import Terms
-from sklearn_mle._rows import RowBlocks
+from sklearn_mle._rows import Data
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle.exceptions import PerfectFitWarning
 from sklearn_mle.likelihoods import Likelihood
@@ -22,7 +22,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def perfect_location(
-    likelihood: Likelihood, outcome: Outcome, some: RowBlocks, terms: Terms, precision: Array | None
+    likelihood: Likelihood, outcome: Outcome, some: Data, terms: Terms, precision: Array | None
 ) -> tuple[Array | None, Array | None]:
     """Return the coefficients, shape (1, p + 1), that fit every outcome to rounding; None where there are none.
 
@@ -32,7 +32,7 @@ def perfect_location(
     ----------
     likelihood : Likelihood
     outcome : Outcome
-    some : RowBlocks
+    some : Data
         All rows of the outcome or a sample, which mostly tells that the fit is not perfect.
     terms : Terms
         Of the location.
@@ -50,7 +50,7 @@ def perfect_location(
         return None, None
     for rows in (some,) if some is outcome.data else (some, outcome.data):
         linked = rows.with_target(Linked(likelihood), 1)
-        largest = linked.total(_largest)[0].value
+        largest = linked.reduce_target(_largest)[0].value
         if not np.isfinite(largest):
             return None, first
         matrix, squares = least_squares(linked, terms, precision)

@@ -10,7 +10,7 @@ from sklearn_mle._numerics.factors import DiagonalFactor, Factor
 from sklearn_mle._numerics.kronecker import KroneckerFactor
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL, Point
-from sklearn_mle._rows import RowBlock
+from sklearn_mle._rows import Block
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["preconditioner"]
@@ -39,7 +39,7 @@ class InformationDiagonal:
     at: Point
     task_name: ClassVar[str] = "mle-information-diagonal"
 
-    def __call__(self, block: RowBlock) -> tuple[Array]:
+    def __call__(self, block: Block) -> tuple[Array]:
         information = self.likelihood.information_diagonal(self.at.eta(block))
         return (information.sum(axis=1) if block.weight is None else information @ block.weight,)
 
@@ -52,7 +52,7 @@ class BetweenAndWithin:
     at: Point
     task_name: ClassVar[str] = "mle-kronecker"
 
-    def __call__(self, block: RowBlock) -> tuple[Array, Array]:
+    def __call__(self, block: Block) -> tuple[Array, Array]:
         eta = self.at.eta(block)
         diagonal = self.likelihood.information_diagonal(eta)
         if block.weight is not None:
@@ -66,7 +66,7 @@ def _diagonal(objective: PenalizedNLL, theta: Array) -> Factor:
     Standardized columns have a mean square of one, so the information of the rows is all that tells the columns apart.
     """
     predictors = objective.predictors
-    total = objective.data.sum(InformationDiagonal(objective.likelihood, objective.at(theta)))[0]
+    total = objective.data.reduce_rows(InformationDiagonal(objective.likelihood, objective.at(theta)))[0]
     if predictors.contrast is not None:
         total = np.square(predictors.contrast).T @ total
     diagonal = np.repeat(total[:, None], predictors.shape[1], axis=1)[predictors.used]
@@ -84,7 +84,7 @@ def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
     contrast = predictors.contrast
     assert contrast is not None
 
-    between, within = objective.data.sum(BetweenAndWithin(objective.likelihood, objective.at(theta)))
+    between, within = objective.data.reduce_rows(BetweenAndWithin(objective.likelihood, objective.at(theta)))
     between = contrast.T @ between @ contrast / within[p, p]
     penalty = predictors.free_matrix(objective.penalty.hessian_product(theta, np.ones(len(theta))))
     used = np.flatnonzero(predictors.used[0])

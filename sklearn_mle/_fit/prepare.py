@@ -11,7 +11,7 @@ from sklearn_mle._fit.products import CrossProducts
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.finite import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.stored import StoredArray
-from sklearn_mle._rows import DenseRows, RowBlocks, SparseRows, StoredRows
+from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns
 
 __all__ = ["Prepared", "RawRows", "prepare", "standardize"]
@@ -28,7 +28,7 @@ class Prepared:
 
     Attributes
     ----------
-    data : RowBlocks
+    data : Data
         Rows of positive weight, columns standardized, weights of mean one (None when all are equal).
     columns : Columns
     unit : float
@@ -44,7 +44,7 @@ class Prepared:
         Those of X and y, where the fit is least squares and they settle the standardization.
     """
 
-    data: RowBlocks
+    data: Data
     columns: Columns
     unit: float
     n_obs: float
@@ -77,12 +77,12 @@ class RawRows:
 
     Attributes
     ----------
-    data : RowBlocks
+    data : Data
     unit, n_obs, row_numbers
         As in Prepared.
     """
 
-    data: RowBlocks
+    data: Data
     unit: float
     n_obs: float
     row_numbers: Array | None = None
@@ -122,7 +122,7 @@ def prepare(
         relative = weight / largest
         unit = float(relative.mean()) * largest
         weight = None if relative.min() == 1.0 else relative / relative.mean()
-    raw = RawRows(RowBlocks(_rows(X), y, weight, offset, n_predictors), unit, n_obs, row_numbers)
+    raw = RawRows(Data(_rows(X), y, weight, offset, n_predictors), unit, n_obs, row_numbers)
     try:
         return standardize(raw, options, feature_names, least_squares=least_squares)
     except NotFiniteError as error:

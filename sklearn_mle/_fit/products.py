@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
-from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle._rows.dense import standardize_sandwich
 
@@ -51,7 +51,7 @@ class CrossProducts:
     depth: int
 
     @classmethod
-    def of(cls, data: RowBlocks, *, centre: bool, least_scale: float) -> "tuple[CrossProducts, Columns] | None":
+    def of(cls, data: Data, *, centre: bool, least_scale: float) -> "tuple[CrossProducts, Columns] | None":
         """Return the products of rows as the caller gave them, and the standardization of their columns.
 
         None where rows are few, and where the products do not settle what they must: columns that are constant, far
@@ -61,7 +61,7 @@ class CrossProducts:
         if data.is_sparse or not 0 < p <= _MOST_COLUMNS or float(n) * p * p < _LEAST_WORK:
             return None
         with np.errstate(over="ignore", invalid="ignore"):
-            design, response, of_y = data.sum(BlockProducts())
+            design, response, of_y = data.reduce_rows(BlockProducts())
         if not (np.isfinite(design).all() and np.isfinite(response).all() and np.isfinite(of_y)):
             return None
         weight, squares = design[p, p], design.diagonal()[:p]
@@ -121,11 +121,11 @@ class CrossProducts:
 
 @dataclass(frozen=True)
 class BlockProducts:
-    """A block's cross-products, for ``RowBlocks.sum``."""
+    """A block's cross-products, for ``Data.reduce_rows``."""
 
     task_name = "mle-products"
 
-    def __call__(self, block: RowBlock) -> tuple[Array, Array, float]:
+    def __call__(self, block: Block) -> tuple[Array, Array, float]:
         """Return the products of the columns and the ones, those with y, and that of y with itself."""
         y = block.y if block.offset is None else block.y - block.offset[0]
         # One weight for all rows takes no memory of its own, and no weighted copy of X.

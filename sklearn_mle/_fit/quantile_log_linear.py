@@ -197,8 +197,8 @@ class _Turns:
         data = self.outcome.data
         matrix = self.location.matrix(theta)
         offset = np.zeros((2, data.n_rows))
-        offset[0] = np.concatenate(data.map(lambda block: self.location.eta(block.rows, matrix, None)[0]))
-        rows = data.carrying(data.y, data.weight, offset, 2)
+        offset[0] = np.concatenate(data.map_rows(lambda block: self.location.eta(block.rows, matrix, None)[0]))
+        rows = data.with_values(data.y, data.weight, offset, 2)
         assert self.floor is not None
         penalty = _PriorOfScale(0.5 * float(self.precision @ np.square(theta)), self.mean_log_scale)
         return PenalizedNLL(ScaleFloor(self.likelihood, self.floor), self.scale, rows, penalty)
@@ -207,9 +207,9 @@ class _Turns:
         """Return the location's check loss, in nats, the log scales as given."""
         data = self.outcome.data
         matrix = self.scale.matrix(log_scale)
-        eta = np.concatenate(data.map(lambda block: self.scale.eta(block.rows, matrix, None)[1]))
+        eta = np.concatenate(data.map_rows(lambda block: self.scale.eta(block.rows, matrix, None)[1]))
         weight = np.exp(-eta) if data.weight is None else data.weight * np.exp(-eta)
-        rows = data.carrying(data.y, weight)
+        rows = data.with_values(data.y, weight)
         shrink = float(np.exp(-2 * (self.mean_log_scale @ log_scale)))
         return CheckLoss(rows, self.location, *self.slopes, self.precision * shrink)
 
@@ -237,7 +237,7 @@ class _Turns:
         log_likelihood = -PenalizedNLL(self.likelihood, self.scale, objective.data, NoPenalty()).nll(log_scale)
         matrix = self._matrix(theta, log_scale)
         assert self.floor is not None
-        eta = np.concatenate(objective.data.map(lambda block: self.scale.eta(block.rows, matrix, None)[1]))
+        eta = np.concatenate(objective.data.map_rows(lambda block: self.scale.eta(block.rows, matrix, None)[1]))
         below = np.flatnonzero(eta < self.floor)
         if len(below):
             warnings = (

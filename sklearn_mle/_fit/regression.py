@@ -44,7 +44,7 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
-from sklearn_mle._rows import RowBlocks
+from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
 from sklearn_mle.likelihoods import Likelihood, StudentT
@@ -169,14 +169,14 @@ class _Regression:
                 terms.append(Terms(False, k not in fixed))
         return terms
 
-    def _rows(self, fixed: Fixed, data: RowBlocks) -> RowBlocks:
+    def _rows(self, fixed: Fixed, data: Data) -> Data:
         """Return the data with the values of predictors that are no parameters as their offsets."""
         q = self.likelihood.n_predictors
         if not fixed:
             return data
         return data.with_target(WithFixed(q, fixed), q)
 
-    def _objective(self, fixed: Fixed, *, angular: bool = False, data: RowBlocks | None = None) -> PenalizedNLL:
+    def _objective(self, fixed: Fixed, *, angular: bool = False, data: Data | None = None) -> PenalizedNLL:
         predictors = LinearPredictors(self.outcome.data.n_columns, self._terms(fixed))
         likelihood = self.likelihood
         if self.floor is not None and 1 not in fixed:

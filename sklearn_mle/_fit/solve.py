@@ -15,9 +15,9 @@ from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import RowBlock, RowBlocks
-from sklearn_mle._rows.distributed import DistributedRowBlocks
-from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_rows, sample_size
+from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows.distributed import DistributedData
+from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
 from sklearn_mle._solvers import Problem, Solution, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.likelihoods._base import MANY_ROWS
@@ -140,7 +140,7 @@ def solve(
             polish=_POLISH if _work(objective) < _SAMPLE_WORK else 0,
         )
     if options.solver == "newton" or _work(objective) < _SAMPLE_WORK:
-        if isinstance(objective.data, DistributedRowBlocks):
+        if isinstance(objective.data, DistributedData):
             # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
             problem = replace(problem, value_and_gradient=objective.expand)
         convex = objective.likelihood.convex
@@ -277,11 +277,11 @@ def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
     data, predictors = objective.data, objective.predictors
     # Only of class codes are there classes: counts, and real outcomes that happen to be whole, have none.
     least = LEAST_PER_CLASS if isinstance(objective.likelihood, Bernoulli | Categorical) else 0
-    sample = sample_rows(data, sample_size(data), least_per_class=least)
+    sample = weighted_sample(data, sample_size(data), least_per_class=least)
     share = sample.n_rows / data.n_rows
     assert sample.weight is not None
-    sample = RowBlocks(sample.rows, sample.y, sample.weight * share, sample.offset, sample.n_predictors)
-    squares = sample.sum(_weighted_squares)[0]
+    sample = Data(sample.rows, sample.y, sample.weight * share, sample.offset, sample.n_predictors)
+    squares = sample.reduce_rows(_weighted_squares)[0]
     missing = np.maximum(0.0, 0.5 - squares / sample.n_rows)  # standardized columns have a mean square near one
     prior = _free_form(predictors, 1.0 + 0.25 * sample.n_rows * missing, 0.01)
     penalty = SumOfPenalties(objective.penalty, share, GaussianPrior(prior))
@@ -306,7 +306,7 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) 
     return end.theta, factor.times(1 / share)
 
 
-def _weighted_squares(block: RowBlock) -> tuple[Array]:
+def _weighted_squares(block: Block) -> tuple[Array]:
     squares = np.square(block.rows.standardized)
     return (squares.sum(axis=0) if block.weight is None else block.weight @ squares,)
 

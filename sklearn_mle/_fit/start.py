@@ -12,9 +12,9 @@ from sklearn_mle._fit.solve import affordable, solve
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior
 from sklearn_mle._predictors import LinearPredictors, Terms, add_offset
-from sklearn_mle._rows import RowBlock, RowBlocks
-from sklearn_mle._rows.distributed import DistributedRowBlocks
-from sklearn_mle._rows.sample import sample_rows
+from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows.distributed import DistributedData
+from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._location_scale import LocationScale
@@ -40,7 +40,7 @@ class Guess:
     Attributes
     ----------
     likelihood : Likelihood
-    data : RowBlocks
+    data : Data
         Some rows of the outcome.
     location : Terms
     second : Terms
@@ -52,22 +52,22 @@ class Guess:
     """
 
     likelihood: Likelihood
-    data: RowBlocks
+    data: Data
     location: Terms
     second: Terms
     precision: Array
     least_squares: Array | None = None
 
 
-def some_rows(data: RowBlocks) -> RowBlocks:
+def some_rows(data: Data) -> Data:
     """Return all rows, or a sample where they are many."""
     size = max(_FEW_ROWS, 8 * data.n_columns)
-    if isinstance(data, DistributedRowBlocks):
-        return sample_rows(data, min(size, max(int(data.most_taken), 8 * data.n_columns)))
-    return data if data.n_rows < 2 * size else sample_rows(data, size)
+    if isinstance(data, DistributedData):
+        return weighted_sample(data, min(size, max(int(data.most_taken), 8 * data.n_columns)))
+    return data if data.n_rows < 2 * size else weighted_sample(data, size)
 
 
-def least_squares(data: RowBlocks, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
+def least_squares(data: Data, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
     """Return the least-squares coefficients of y, shape (1, p + 1), and the penalized sum of squared residuals."""
     predictors = LinearPredictors(data.n_columns, [terms])
     prior = np.zeros((1, data.n_columns + 1))
@@ -92,7 +92,7 @@ def guesses(guess: Guess) -> Iterator[Array]:
         return
     location = guess.least_squares
     if location is None:
-        location = least_squares(data.carrying(working, data.weight), guess.location, guess.precision)[0]
+        location = least_squares(data.with_values(working, data.weight), guess.location, guess.precision)[0]
     constant = _with_constants(guess, null, location)
     yield constant
     if likelihood.equivariance != "location_scale":
@@ -105,7 +105,7 @@ def guesses(guess: Guess) -> Iterator[Array]:
         yield _with_constants(guess, null, _huber(start, location))
 
 
-def _working_response(likelihood: Likelihood, data: RowBlocks) -> Array | None:
+def _working_response(likelihood: Likelihood, data: Data) -> Array | None:
     """Return the location's linear predictor as the outcomes alone would have it; counts are drawn to their mean."""
     y = data.y
     if likelihood.discrete or (y.min() == 0 and likelihood.equivariance == "scale"):
@@ -116,10 +116,10 @@ def _working_response(likelihood: Likelihood, data: RowBlocks) -> Array | None:
     return working if data.offset is None else working - data.offset[0]
 
 
-def _fitted(data: RowBlocks, location: Array) -> Array:
+def _fitted(data: Data, location: Array) -> Array:
     predictors = LinearPredictors(data.n_columns, [Terms()])
     offset = None if data.offset is None else data.offset[0]
-    fitted = np.concatenate(data.map(lambda block: predictors.eta(block.rows, location, None)[0]))
+    fitted = np.concatenate(data.map_rows(lambda block: predictors.eta(block.rows, location, None)[0]))
     return fitted if offset is None else fitted + offset
 
 
@@ -149,13 +149,13 @@ def _with_log_residuals(guess: Guess, constant: Array) -> Array:
     residual = np.abs(data.y - _fitted(data, constant[:1]))
     logarithms = np.log(residual + _LEAST_RESIDUAL * np.exp(constant[1, -1])) + _MEAN_LOG_NORMAL
     matrix = constant.copy()
-    matrix[1] = least_squares(data.carrying(logarithms, data.weight), guess.second)[0][0]
+    matrix[1] = least_squares(data.with_values(logarithms, data.weight), guess.second)[0][0]
     return matrix
 
 
 def _huber(guess: Guess, location: Array) -> Array:
     """Return the location of Huber's likelihood, whose loss is convex and bounded in its slope."""
-    data = guess.data.carrying(guess.data.y, guess.data.weight, None, 2)
+    data = guess.data.with_values(guess.data.y, guess.data.weight, None, 2)
     if np.abs(data.y - _fitted(data, location)).max() <= _PERFECT:
         return location  # nothing is left to be robust against, and the scale would fall for ever
     predictors = LinearPredictors(data.n_columns, [guess.location, Terms(False, True)])
@@ -178,7 +178,7 @@ def best_of(objective: PenalizedNLL, thetas: Sequence[Array]) -> Array:
 
 def value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
     """Return the NLL of a model without columns: what the fit is to gain on."""
-    return objective.data.sum(NLLOfConstants(objective.likelihood, intercepts))[0]
+    return objective.data.reduce_rows(NLLOfConstants(objective.likelihood, intercepts))[0]
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class NLLOfConstants:
     intercepts: Array
     task_name: ClassVar[str] = "mle-nll"
 
-    def __call__(self, block: RowBlock) -> tuple[float]:
+    def __call__(self, block: Block) -> tuple[float]:
         eta = np.repeat(self.intercepts, block.rows.n_rows, axis=1)
         add_offset(eta, block.offset)
         with np.errstate(over="ignore", invalid="ignore"):

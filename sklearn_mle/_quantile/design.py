@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.factors import triangle_of
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows import Block, Data
 
 __all__ = ["CHUNK", "Design"]
 
@@ -24,12 +24,12 @@ class Design:
 
     Attributes
     ----------
-    data : RowBlocks
+    data : Data
     predictors : LinearPredictors
     joint : bool
     """
 
-    data: RowBlocks
+    data: Data
     predictors: LinearPredictors
     joint: bool
 
@@ -45,28 +45,28 @@ class Design:
         size = self.predictors.size
         matrix = self.predictors.matrix(theta[:size])
 
-        def block_eta(block: RowBlock) -> Array:
+        def block_eta(block: Block) -> Array:
             eta = self.predictors.eta(block.rows, matrix, None)[0]
             return eta - theta[-1] * block.y if self.joint else eta
 
-        return np.concatenate(self.data.map(block_eta))
+        return np.concatenate(self.data.map_rows(block_eta))
 
     def transpose_matvec(self, values: Array) -> Array:
         """Return A' values."""
 
-        def block_sum(block: RowBlock) -> tuple[Array]:
+        def block_sum(block: Block) -> tuple[Array]:
             return (self.predictors.pull_back(block.rows, block.y[None]),)
 
-        pull = self.predictors.pull_back_theta(self._with(values).sum(block_sum)[0])
+        pull = self.predictors.pull_back_theta(self._with(values).reduce_rows(block_sum)[0])
         return np.append(pull, -(self.data.y @ values)) if self.joint else pull
 
     def sandwich(self, values: Array) -> Array:
         """Return A' diag(values) A."""
 
-        def block_sum(block: RowBlock) -> tuple[Array]:
+        def block_sum(block: Block) -> tuple[Array]:
             return (self.predictors.curvature(block.rows, block.y[None, None]),)
 
-        inner = self._with(values).sum(block_sum)[0]
+        inner = self._with(values).reduce_rows(block_sum)[0]
         if not self.joint:
             return inner
         size = self.predictors.size
@@ -89,5 +89,5 @@ class Design:
         stacked = np.concatenate([piece(start) for start in range(0, self.data.n_rows, CHUNK)])
         return triangle_of(stacked[np.argsort(-np.abs(stacked).max(axis=1), kind="stable")])
 
-    def _with(self, values: Array) -> RowBlocks:
-        return self.data.carrying(values, None)
+    def _with(self, values: Array) -> Data:
+        return self.data.with_values(values, None)

@@ -19,8 +19,8 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._quantile.active_set import Face
 from sklearn_mle._quantile.design import CHUNK, Design
 from sklearn_mle._quantile.interior_point import CheckLossProblem, SmoothPart, solve_check_loss
-from sklearn_mle._rows import RowBlock, RowBlocks
-from sklearn_mle._rows.sample import sample_rows
+from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods._start import weighted_quantile
 
@@ -92,7 +92,7 @@ class CheckLoss:
 
     Attributes
     ----------
-    data : RowBlocks
+    data : Data
     predictors : LinearPredictors
         Of the location.
     lower, upper : float
@@ -103,7 +103,7 @@ class CheckLoss:
     joint : bool
     """
 
-    data: RowBlocks
+    data: Data
     predictors: LinearPredictors
     lower: float
     upper: float
@@ -323,7 +323,7 @@ class CheckLoss:
 
         The theta is that of the sample, and one step of Newton's from there on all rows, where that is of use.
         """
-        sample = sample_rows(self.data, sample_size)
+        sample = weighted_sample(self.data, sample_size)
         part = replace(self, data=sample, precision=np.maximum(self.precision, _SAMPLE_PRIOR))
         # What the sample's fit passes by is not shown: only of all rows can one point be told to be better.
         theta = part.minimize(max_iter, lambda theta: False).theta
@@ -366,7 +366,7 @@ class CheckLoss:
 
     def _in_doubt(self, theta: Array, precision: Factor, share: float) -> Array:
         """Return a share of the rows: those that lie the fewest standard errors away from the fit."""
-        leverage = np.concatenate(self.data.map(lambda block: self._leverage(block, precision)))
+        leverage = np.concatenate(self.data.map_rows(lambda block: self._leverage(block, precision)))
         distance = np.abs(self._residual(theta))
         distance /= leverage
         # Rows of a kind that the sample has not seen: no side of theirs is known.
@@ -377,8 +377,8 @@ class CheckLoss:
         last = min(int(np.searchsorted(mass, share * mass[-1])), len(order) - 1)
         return np.flatnonzero(distance <= distance[order[last]])
 
-    def _leverage(self, block: RowBlock, factor: Factor) -> Array:
-        design, n = Design(RowBlocks(block.rows, block.y), self.predictors, self.joint), block.rows.n_rows
+    def _leverage(self, block: Block, factor: Factor) -> Array:
+        design, n = Design(Data(block.rows, block.y), self.predictors, self.joint), block.rows.n_rows
         pieces = [
             np.square(factor.whiten(design.rows(np.arange(start, min(start + CHUNK, n))).T)).sum(axis=0)
             for start in range(0, n, CHUNK)

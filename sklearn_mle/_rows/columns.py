@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.double_double import DoubleDouble
-from sklearn_mle._rows.data import RowBlocks
+from sklearn_mle._rows.data import Data
 from sklearn_mle._rows.moments import MomentsAbout, RawMoments
 
 __all__ = ["Columns"]
@@ -61,12 +61,12 @@ class Columns:
         return np.where(self.constant, 0.0, self.shift / self.scale)
 
     @classmethod
-    def of(cls, data: RowBlocks, *, centre: bool, least_scale: float = 0.0) -> "Columns":
+    def of(cls, data: Data, *, centre: bool, least_scale: float = 0.0) -> "Columns":
         """Return the standardization of rows that are as the caller gave them.
 
         Parameters
         ----------
-        data : RowBlocks
+        data : Data
         centre : bool
             Whether there is an intercept to take the shift.
         least_scale : float
@@ -122,9 +122,9 @@ class Columns:
         return np.concatenate([coef * self.scale, (matrix[:, -1] + coef @ self.shift)[:, None]], axis=1)
 
 
-def _measure(data: RowBlocks) -> tuple[Array, Array, Array]:
+def _measure(data: Data) -> tuple[Array, Array, Array]:
     """Return each column's weighted mean, standard deviation and largest absolute entry: in one pass, or few."""
-    (raw,) = data.sum(RawMoments())
+    (raw,) = data.reduce_rows(RawMoments())
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         mean, second = raw.first / raw.weight, raw.second / raw.weight
         variance = second - np.square(mean)
@@ -140,7 +140,7 @@ def _measure(data: RowBlocks) -> tuple[Array, Array, Array]:
         if not len(lost):
             break
         centre = np.where(np.isfinite(mean[lost]), mean[lost], 0.0)
-        (about,) = data.sum(MomentsAbout(lost, centre))
+        (about,) = data.reduce_rows(MomentsAbout(lost, centre))
         shift, second = about.first / about.weight, about.second / about.weight
         variance = second - np.square(shift)
         mean[lost] = centre + about.unit * shift

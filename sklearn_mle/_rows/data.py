@@ -19,11 +19,13 @@ from sklearn_mle._rows.sparse import SparseRows
 from sklearn_mle._rows.stored import StoredRows
 from sklearn_mle._rows.sums import tree_sum
 
-__all__ = ["ClassWeights", "RowBlock", "RowBlocks", "Target", "rows_of_block"]
+__all__ = ["Block", "ClassWeights", "Data", "TargetMap", "TargetSum", "rows_of_block"]
 
 Array = NDArray[Any]
 # (y, offset) of some rows, rows last -> (y, offset): what a fit makes of them. It can be pickled.
-Target = Callable[[Array, Array | None], tuple[Array, Array | None]]
+TargetMap = Callable[[Array, Array | None], tuple[Array, Array | None]]
+# (y, weight, offset) of some rows -> the summands of their sums. It can be pickled.
+TargetSum = Callable[[Array, Array | None, Array | None], tuple[Any, ...]]
 
 # Long blocks hand the interpreter's lock over less often (a gradient of 1,000,000 x 20 takes 37 ms in blocks of 4096
 # rows, 20 in those of 26,214), and add fewer curvatures; but every thread wants blocks, and each its own share of them.
@@ -45,7 +47,7 @@ _SEGMENTS = 8
 
 
 @dataclass(frozen=True)
-class RowBlock:
+class Block:
     """Some rows: X (behind its verbs), y, sample_weight and offset.
 
     Attributes
@@ -74,7 +76,7 @@ class ClassWeights:
     n_classes: int
     task_name: ClassVar[str] = "mle-class-weights"
 
-    def __call__(self, block: RowBlock) -> tuple[Array]:
+    def __call__(self, block: Block) -> tuple[Array]:
         return (self.of(block.y, block.weight),)
 
     def of(self, y: Array, weight: Array | None) -> Array:
@@ -93,14 +95,14 @@ class ClassWeights:
         return np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64)
 
 
-class RowBlocks:
+class Data:
     """All rows of a fit, cut into fixed blocks that depend on the shape alone.
 
     Parameters
     ----------
     rows : DenseRows, SparseRows or StoredRows
     y, weight, offset
-        As in RowBlock, for all rows.
+        As in Block, for all rows.
     n_predictors : int
         How many linear predictors the fit has: it bounds the blocks' size.
     block_rows : int or None
@@ -171,9 +173,9 @@ class RowBlocks:
         """How many entries a row holds: fewer than there are columns where rows are sparse."""
         return self.rows.entries_per_row
 
-    def block(self, start: int, stop: int) -> RowBlock:
+    def block(self, start: int, stop: int) -> Block:
         """Return the rows from start to stop."""
-        return RowBlock(
+        return Block(
             self.rows.block(start, stop),
             self.y[..., start:stop],
             None if self.weight is None else self.weight[start:stop],
@@ -181,10 +183,10 @@ class RowBlocks:
             start,
         )
 
-    def standardize(self, shift: Array | None, scale: Array | None) -> "RowBlocks":
+    def standardize(self, shift: Array | None, scale: Array | None) -> "Data":
         """Return the same data with columns (X - shift) / scale of X as it is."""
         rows = self.rows.standardize(shift, scale)
-        return RowBlocks(rows, self.y, self.weight, self.offset, self.n_predictors, passes=self.passes)
+        return Data(rows, self.y, self.weight, self.offset, self.n_predictors, passes=self.passes)
 
     @property
     def longest_sum(self) -> int:
@@ -193,30 +195,28 @@ class RowBlocks:
         return max(stop - start for start, stop in blocks) + len(blocks)
 
     @cached_property
-    def whole(self) -> RowBlock | None:
+    def whole(self) -> Block | None:
         """All rows, where they are so few that they are one block."""
         one = len(self._segments) == 1 and len(self._segments[0]) == 1
         return self.block(0, self.n_rows) if one else None
 
-    def with_target(self, target: Target, n_predictors: int | None = None) -> "RowBlocks":
+    def with_target(self, target: TargetMap, n_predictors: int | None = None) -> "Data":
         """Return the same rows with another y and offset: what ``target`` makes of them."""
         y, offset = target(self.y, self.offset)
         n_predictors = self.n_predictors if n_predictors is None else n_predictors
-        return self.carrying(y, self.weight, offset, n_predictors)
+        return self.with_values(y, self.weight, offset, n_predictors)
 
-    def carrying(
-        self, y: Array, weight: Array | None, offset: Array | None = None, n_predictors: int = 1
-    ) -> "RowBlocks":
+    def with_values(self, y: Array, weight: Array | None, offset: Array | None = None, n_predictors: int = 1) -> "Data":
         """Return the same rows with another y, weight and offset."""
-        return RowBlocks(self.rows, y, weight, offset, n_predictors, passes=self.passes)
+        return Data(self.rows, y, weight, offset, n_predictors, passes=self.passes)
 
-    def take(self, indices: Array) -> "RowBlocks":
+    def take(self, indices: Array) -> "Data":
         """Return the given rows as data of their own: a pass where they come in chunks of which most had to be read."""
         before = self.rows.n_read if isinstance(self.rows, StoredRows) else 0
         rows = self.rows.take(indices)
         if isinstance(self.rows, StoredRows) and self.rows.n_read - before > self.n_rows // 2:
             self.passes.count += 1
-        return RowBlocks(
+        return Data(
             rows,
             np.ascontiguousarray(self.y[..., indices]),
             None if self.weight is None else self.weight[indices],
@@ -224,11 +224,11 @@ class RowBlocks:
             self.n_predictors,
         )
 
-    def some(self, least: int) -> "RowBlocks":
+    def sample_rows(self, least: int) -> "Data":
         """Return at least so many rows from everywhere, as data of their own."""
         return self.take(np.arange(0, self.n_rows, self.n_rows // least))
 
-    def total(self, function: Callable[[Array, Array | None, Array | None], tuple[Any, ...]]) -> tuple[Any, ...]:
+    def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
         """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
         return function(self.y, self.weight, self.offset)
 
@@ -258,7 +258,7 @@ class RowBlocks:
             return some, np.ones(len(some)), float(len(every))
         return some, self.weight[some], float(self.weight[every].sum())
 
-    def sum(self, function: Callable[..., tuple[Any, ...]], extras: Any = None) -> tuple[Any, ...]:
+    def reduce_rows(self, function: Callable[..., tuple[Any, ...]], extras: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.
 
         With ``extras``, what ``keep`` returned (or a list of one entry a block), it is ``function(block, extra)``.
@@ -283,25 +283,25 @@ class RowBlocks:
 
     def column_means(self) -> Array:
         """Return the weighted means of the standardized columns, shape (p,): one pass over the data."""
-        sums, weight = self.sum(ColumnSums())
+        sums, weight = self.reduce_rows(ColumnSums())
         return sums / weight
 
-    def sum_in_order(self, function: Callable[[RowBlock], tuple[Any, ...]]) -> list[Any]:
+    def sum_in_order(self, function: Callable[[Block], tuple[Any, ...]]) -> list[Any]:
         """Return the sum block by block, as that of a single segment, by this thread alone."""
         return _added(function(self.block(*bounds)) for bounds in self._blocks())
 
-    def each(self, function: Callable[[RowBlock], Any]) -> list[Any]:
+    def each(self, function: Callable[[Block], Any]) -> list[Any]:
         """Return ``function(block)`` of every block, by this thread alone."""
         return [function(self.block(*bounds)) for bounds in self._blocks()]
 
-    def keep(self, function: Callable[[RowBlock], Any]) -> Any:
-        """Return ``function(block)`` of every block, for ``sum`` to hand to a function of its own."""
-        return self.map(function)
+    def keep(self, function: Callable[[Block], Any]) -> Any:
+        """Return ``function(block)`` of every block, for ``reduce_rows`` to hand to a function of its own."""
+        return self.map_rows(function)
 
     def _blocks(self) -> list[tuple[int, int]]:
         return [bounds for segment in self._segments for bounds in segment]
 
-    def map(self, function: Callable[[RowBlock], Any]) -> list[Any]:
+    def map_rows(self, function: Callable[[Block], Any]) -> list[Any]:
         """Return ``function(block)`` of every block, in the order of the rows: one pass over the data."""
         self.passes.count += 1
         whole = self.whole

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._rows.data import ClassWeights, RowBlock, RowBlocks, Target, rows_of_block
+from sklearn_mle._rows.data import Block, ClassWeights, Data, TargetMap, TargetSum, rows_of_block
 from sklearn_mle._rows.fetched import Fetch, FetchedRows, Wanted
 from sklearn_mle._rows.members import choose_members
 from sklearn_mle._rows.partition import (
@@ -26,11 +26,11 @@ from sklearn_mle._rows.partition import (
     TargetSums,
 )
 from sklearn_mle._rows.passes import Passes
-from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_rows, sample_size
+from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
 from sklearn_mle._rows.tasks import compute, tasks_of, tree_of
 from sklearn_mle.exceptions import NotSupportedError
 
-__all__ = ["DistributedRowBlocks", "RowsElsewhereError", "refuse_elsewhere"]
+__all__ = ["DistributedData", "RowsElsewhereError", "refuse_elsewhere"]
 
 Array = NDArray[Any]
 
@@ -43,9 +43,9 @@ _REMEDY = "Pass arrays in memory (X.compute(), y.compute()), or fit a sample of 
 _WHOLE = frozenset({"rows", "y", "weight", "offset", "_segments"})
 
 
-def refuse_elsewhere(data: RowBlocks, why: str) -> None:
+def refuse_elsewhere(data: Data, why: str) -> None:
     """Raise RowsElsewhereError, its text beginning with ``why``, where the rows are not in one place."""
-    if isinstance(data, DistributedRowBlocks):
+    if isinstance(data, DistributedData):
         raise RowsElsewhereError(f"{why} they must be in one place, but X comes from Dask. {_REMEDY}")
 
 
@@ -53,7 +53,7 @@ class RowsElsewhereError(NotSupportedError):
     """What was asked for needs all rows in one place, and they are in the partitions of a Dask collection."""
 
 
-class DistributedRowBlocks(RowBlocks):
+class DistributedData(Data):
     """All rows of a fit, in partitions; the verbs are those of rows in memory.
 
     What needs all rows in one place raises ``RowsElsewhereError``.
@@ -69,7 +69,7 @@ class DistributedRowBlocks(RowBlocks):
     entries_per_row : float or None
         Of sparse rows.
     passes : Passes or None
-        As in RowBlocks.
+        As in Data.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class DistributedRowBlocks(RowBlocks):
         """None: the rows are elsewhere."""
         return None
 
-    def standardize(self, shift: Array | None, scale: Array | None) -> "DistributedRowBlocks":
+    def standardize(self, shift: Array | None, scale: Array | None) -> "DistributedData":
         """Return the same data with columns (X - shift) / scale of X as it is."""
         return self._with(replace(self.reading, standardization=Standardization(shift, scale, self.n_rows)))
 
-    def with_target(self, target: Target, n_predictors: int | None = None) -> "DistributedRowBlocks":
+    def with_target(self, target: TargetMap, n_predictors: int | None = None) -> "DistributedData":
         """Return the same rows with another y and offset: what ``target`` makes of them, in every partition."""
         n_predictors = self.n_predictors if n_predictors is None else n_predictors
         targets = (*self.reading.targets, target)
@@ -152,8 +152,8 @@ class DistributedRowBlocks(RowBlocks):
         data.partitions = tuple(replace(part, class_counts=None, class_weights=None) for part in self.partitions)
         return data
 
-    def _with(self, reading: Reading) -> "DistributedRowBlocks":
-        data = DistributedRowBlocks(
+    def _with(self, reading: Reading) -> "DistributedData":
+        data = DistributedData(
             self.partitions,
             reading,
             self.n_columns,
@@ -164,7 +164,7 @@ class DistributedRowBlocks(RowBlocks):
         data._pool = self._pool
         return data
 
-    def sum(self, function: Callable[..., tuple[Any, ...]], extras: Any = None) -> tuple[Any, ...]:
+    def reduce_rows(self, function: Callable[..., tuple[Any, ...]], extras: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.
 
         With ``extras``, what ``keep`` returned, it is ``function(block, extra)``.
@@ -172,17 +172,17 @@ class DistributedRowBlocks(RowBlocks):
         work = BlockSums(self.reading, function if extras is None else Along(function, extras))
         return compute([tree_of(self._tasks(work, function))])[0]
 
-    def map(self, function: Callable[[RowBlock], Any]) -> list[Any]:
+    def map_rows(self, function: Callable[[Block], Any]) -> list[Any]:
         """Return ``function(block)`` of every block, in the order of the rows: one pass; for results that are small."""
         return list(chain.from_iterable(compute(self._tasks(BlockResults(self.reading, function), function))))
 
-    def total(self, function: Callable[[Array, Array | None, Array | None], tuple[Any, ...]]) -> tuple[Any, ...]:
+    def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
         """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
         arguments = [(part.place, *part.pieces[1:]) for part in self.partitions]
         return compute([tree_of(tasks_of("mle-targets", TargetSums(self.reading, function), arguments))])[0]
 
-    def keep(self, function: Callable[[RowBlock], Any]) -> Any:
-        """Return ``function``: ``sum`` calls it anew whenever it needs it, for the workers' memory is not ours."""
+    def keep(self, function: Callable[[Block], Any]) -> Any:
+        """Return ``function``: ``reduce_rows`` calls it anew each time, for the workers' memory is not ours."""
         return function
 
     def _tasks(self, work: Any, function: Any) -> list[Any]:
@@ -190,7 +190,7 @@ class DistributedRowBlocks(RowBlocks):
         name = getattr(function, "task_name", "mle-pass")
         return tasks_of(name, work, [(part.place, *part.pieces) for part in self.partitions])
 
-    def take(self, indices: Array) -> RowBlocks:
+    def take(self, indices: Array) -> Data:
         """Return the given rows as data of their own, in memory: a pass, unless they have all been fetched before."""
         if not self._pool.holds(indices):
             self._fetch([Wanted(own, None, {}) for own in self._split(indices)])
@@ -199,10 +199,10 @@ class DistributedRowBlocks(RowBlocks):
         reading = replace(self.reading, standardization=standardization, block_rows=None)
         return reading.assembled(*self._pool.take(indices))
 
-    def some(self, least: int) -> RowBlocks:
+    def sample_rows(self, least: int) -> Data:
         """Return about so many rows from everywhere: the sample that the fit will ask for, if it has half as many."""
         size = sample_size(self)
-        return sample_rows(self, size if size >= least // 2 else least, least_per_class=LEAST_PER_CLASS)
+        return weighted_sample(self, size if size >= least // 2 else least, least_per_class=LEAST_PER_CLASS)
 
     def targets(self, indices: Array) -> Array:
         """Return y of the given rows."""
@@ -256,7 +256,7 @@ class DistributedRowBlocks(RowBlocks):
     def class_weights(self, n_classes: int) -> Array:
         """Return the total weight of every class: known since the labels were read, or else in a pass."""
         if self.partitions[0].class_weights is None:
-            return np.asarray(self.sum(ClassWeights(n_classes))[0])
+            return np.asarray(self.reduce_rows(ClassWeights(n_classes))[0])
         return self._class_weights()
 
     def members(self, code: int, least: int) -> tuple[Array, Array, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.finite import NotFiniteError
 
 if TYPE_CHECKING:
-    from sklearn_mle._rows.data import RowBlock
+    from sklearn_mle._rows.data import Block
 
 __all__ = ["ColumnSums", "Moments", "MomentsAbout", "RawMoments"]
 
@@ -55,11 +55,11 @@ class Moments:
 
 @dataclass(frozen=True)
 class RawMoments:
-    """The moments of every column about zero, for ``RowBlocks.sum``; their squares may overflow, or cancel later."""
+    """The moments of every column about zero, for ``Data.reduce_rows``; their squares may overflow, or cancel later."""
 
     task_name = "mle-moments"
 
-    def __call__(self, block: "RowBlock") -> tuple[Moments]:
+    def __call__(self, block: "Block") -> tuple[Moments]:
         """Return the block's moments, in the unit of X itself.
 
         Raises
@@ -78,7 +78,7 @@ class RawMoments:
 
 @dataclass(frozen=True)
 class MomentsAbout:
-    """The moments of some columns about a centre near their means, for ``RowBlocks.sum``.
+    """The moments of some columns about a centre near their means, for ``Data.reduce_rows``.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class MomentsAbout:
 
     task_name = "mle-moments"
 
-    def __call__(self, block: "RowBlock") -> tuple[Moments]:
+    def __call__(self, block: "Block") -> tuple[Moments]:
         """Return the block's moments, in units in which no square overflows or vanishes.
 
         The largest entries are X's own, not their distances from the centre, of rows of positive weight.
@@ -117,16 +117,16 @@ class MomentsAbout:
 
 @dataclass(frozen=True)
 class ColumnSums:
-    """The weighted sums of the standardized columns, and of the weights, for ``RowBlocks.sum``."""
+    """The weighted sums of the standardized columns, and of the weights, for ``Data.reduce_rows``."""
 
     task_name = "mle-column-sums"
 
-    def __call__(self, block: "RowBlock") -> tuple[Array, float]:
+    def __call__(self, block: "Block") -> tuple[Array, float]:
         """Return the block's sums."""
         weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
         sums = block.rows.transpose_matvec(weight[None])[0]
         return sums[:-1], float(sums[-1])
 
 
-def _total(block: "RowBlock") -> float:
+def _total(block: "Block") -> float:
     return float(block.rows.n_rows if block.weight is None else block.weight.sum())

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.finite import NotFiniteError
-from sklearn_mle._rows.data import RowBlock, RowBlocks, Target
+from sklearn_mle._rows.data import Block, Data, TargetMap
 from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows
 from sklearn_mle._rows.sparse import SparseRows
 
@@ -116,7 +116,7 @@ class Reading:
     block_rows : int
         How many rows a block has: as many as if all rows were in memory.
     standardization : Standardization
-    targets : tuple of Target
+    targets : tuple of TargetMap
         What becomes of y and offset, one after the other.
     """
 
@@ -128,7 +128,7 @@ class Reading:
     n_predictors: int
     block_rows: int | None
     standardization: Standardization = Standardization(None, None, _NEVER_COPIED)
-    targets: tuple[Target, ...] = ()
+    targets: tuple[TargetMap, ...] = ()
 
     def arrays(self, place: Place, *pieces: Any) -> tuple[Any, Array, Array | None, Array | None]:
         """Return X, y, weight and offset of the partition's rows of positive weight, weights of mean one."""
@@ -150,7 +150,7 @@ class Reading:
             offset = None if offset is None else offset[..., present]
         return X, y, weight / self.largest / self.mean if self.weighted else None, offset
 
-    def blocks(self, place: Place, *pieces: Any) -> RowBlocks:
+    def blocks(self, place: Place, *pieces: Any) -> Data:
         """Return the partition's rows of positive weight as the fit sees them."""
         return self.assembled(*self.arrays(place, *pieces))
 
@@ -161,11 +161,11 @@ class Reading:
             y, offset = target(y, offset)
         return y, weight, offset
 
-    def assembled(self, X: Any, y: Array, weight: Array | None, offset: Array | None) -> RowBlocks:
+    def assembled(self, X: Any, y: Array, weight: Array | None, offset: Array | None) -> Data:
         """Return what ``arrays`` returned as row blocks, their columns standardized, their targets as the fit sees."""
         for target in self.targets:
             y, offset = target(y, offset)
-        return RowBlocks(self.standardization(X), y, weight, offset, self.n_predictors, self.block_rows)
+        return Data(self.standardization(X), y, weight, offset, self.n_predictors, self.block_rows)
 
 
 def refuse_not_finite(X: Any, place: Place) -> None:
@@ -180,7 +180,7 @@ class BlockSums:
     """A partition's part of a pass: the sum of what a function returns of its blocks."""
 
     reading: Reading
-    function: Callable[[RowBlock], tuple[Any, ...]]
+    function: Callable[[Block], tuple[Any, ...]]
 
     def __call__(self, place: Place, *pieces: Any) -> tuple[Any, ...]:
         try:
@@ -195,7 +195,7 @@ class BlockResults:
     """A partition's part of a pass: what a function returns of each block."""
 
     reading: Reading
-    function: Callable[[RowBlock], Any]
+    function: Callable[[Block], Any]
 
     def __call__(self, place: Place, *pieces: Any) -> list[Any]:
         return self.reading.blocks(place, *pieces).each(self.function)
@@ -216,8 +216,8 @@ class TargetSums:
 class Along:
     """A function of a block and of what another makes of it, as one of the block alone."""
 
-    function: Callable[[RowBlock, Any], tuple[Any, ...]]
-    kept: Callable[[RowBlock], Any]
+    function: Callable[[Block, Any], tuple[Any, ...]]
+    kept: Callable[[Block], Any]
 
-    def __call__(self, block: RowBlock) -> tuple[Any, ...]:
+    def __call__(self, block: Block) -> tuple[Any, ...]:
         return self.function(block, self.kept(block))

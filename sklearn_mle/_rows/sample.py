@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._rows.data import RowBlocks
+from sklearn_mle._rows.data import Data
 
-__all__ = ["LEAST_PER_CLASS", "sample_rows", "sample_size"]
+__all__ = ["LEAST_PER_CLASS", "sample_size", "weighted_sample"]
 
 Array = NDArray[Any]
 
@@ -21,7 +21,7 @@ _ROWS_A_COLUMN, _WELL_KNOWN, _WELL_KNOWN_ENTRIES = 400, 1000, 1 << 22
 LEAST_PER_CLASS = 50
 
 
-def sample_size(data: RowBlocks) -> int:
+def sample_size(data: Data) -> int:
     """Return of how many rows the curvature stands for that of all rows."""
     # Of several classes there are several times as many parameters.
     least_share = 20 if data.n_predictors <= 2 else 10
@@ -31,7 +31,7 @@ def sample_size(data: RowBlocks) -> int:
     return int(max(min(size, data.most_taken), 8 * data.n_columns))
 
 
-def sample_rows(data: RowBlocks, size: int, *, least_per_class: int = 0) -> RowBlocks:
+def weighted_sample(data: Data, size: int, *, least_per_class: int = 0) -> Data:
     """Return about ``size`` rows drawn in proportion to weight, with weights that add up to those of ``data``.
 
     One row is drawn at random from each of ``size`` stretches of equal weight: as cheap as the sample is small, and no
@@ -39,7 +39,7 @@ def sample_rows(data: RowBlocks, size: int, *, least_per_class: int = 0) -> RowB
 
     Parameters
     ----------
-    data : RowBlocks
+    data : Data
     size : int
     least_per_class : int
         When y holds class codes (integers, or zeros and ones), at least so many rows of each class are drawn.
@@ -50,10 +50,10 @@ def sample_rows(data: RowBlocks, size: int, *, least_per_class: int = 0) -> RowB
     if least_per_class:
         taken, weight = _with_rare_classes(data, taken, weight, least_per_class)
     sampled = data.take(taken)
-    return RowBlocks(sampled.rows, sampled.y, weight, sampled.offset, sampled.n_predictors)
+    return Data(sampled.rows, sampled.y, weight, sampled.offset, sampled.n_predictors)
 
 
-def _with_rare_classes(data: RowBlocks, taken: Array, weight: Array, least: int) -> tuple[Array, Array]:
+def _with_rare_classes(data: Data, taken: Array, weight: Array, least: int) -> tuple[Array, Array]:
     """Return the sample with its rare classes drawn anew, ``least`` rows each, at each class's total weight."""
     codes = data.targets(taken)
     whole = codes.astype(np.intp)

@@ -20,7 +20,7 @@ from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, one_row_like
 from sklearn_mle._rows.data import rows_of_block
-from sklearn_mle._rows.distributed import DistributedRowBlocks
+from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.partition import Partition, Place, Reading
 from sklearn_mle._rows.passes import Passes
 from sklearn_mle._rows.tasks import compute, tasks_of
@@ -358,7 +358,7 @@ class Survey:
             n_predictors=n_predictors,
             block_rows=rows_of_block(n_present, self.n_columns, n_predictors),
         )
-        data = DistributedRowBlocks(
+        data = DistributedData(
             partitions,
             reading,
             self.n_columns,

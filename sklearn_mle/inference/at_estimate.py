@@ -20,7 +20,7 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification, find_dependence
-from sklearn_mle._rows import RowBlocks
+from sklearn_mle._rows import Data
 from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 
@@ -140,10 +140,10 @@ class AtEstimate:
         """By which number a row's gradient is multiplied to be one observation's, in units of the objective."""
         return self.weight / self.copies / self.prepared.unit
 
-    def reweighted(self, weight: Array) -> RowBlocks:
+    def reweighted(self, weight: Array) -> Data:
         """Return the data at the fitted predictors with other weights."""
         data = self.objective.data
-        return RowBlocks(data.rows, data.y, weight, data.offset, data.n_predictors)
+        return Data(data.rows, data.y, weight, data.offset, data.n_predictors)
 
     def location_alone(self) -> PenalizedNLL:
         """Return the unpenalized objective in which everything but the first predictor is held."""
@@ -184,15 +184,15 @@ def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identifica
     return tuple(out)
 
 
-def _at_fitted_predictors(model: FittedModel, prepared: Prepared) -> RowBlocks:
+def _at_fitted_predictors(model: FittedModel, prepared: Prepared) -> Data:
     data = prepared.data
     matrix = prepared.columns.to_standardized(model.coefficients)
     q, p = len(matrix), matrix.shape[1] - 1
     every = LinearPredictors(p, [Terms(bool(matrix[j, :-1].any()), True) for j in range(q)])
-    eta = np.concatenate(data.map(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
+    eta = np.concatenate(data.map_rows(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
     if not model.likelihood.smooth:
         eta[0] = _on_the_kink(model, prepared, eta[0])
-    return RowBlocks(data.rows, data.y, data.weight, eta, data.n_predictors)
+    return Data(data.rows, data.y, data.weight, eta, data.n_predictors)
 
 
 def _on_the_kink(model: FittedModel, prepared: Prepared, location: Array) -> Array:

@@ -20,7 +20,7 @@ from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import RowBlock, RowBlocks
+from sklearn_mle._rows import Block, Data
 from sklearn_mle.inference.at_estimate import AtEstimate
 
 __all__ = ["COVARIANCES", "MODEL_BASED", "covariance_of", "present_groups"]
@@ -140,7 +140,7 @@ def _sandwich(bread: Factor, meat: Array) -> Factor:
         return RotatedFactor(bread, vectors, 1 / np.sqrt(np.maximum(values, 0)))
 
 
-def _gradient(at: AtEstimate, block: RowBlock) -> Array:
+def _gradient(at: AtEstimate, block: Block) -> Array:
     assert block.offset is not None
     return at.likelihood.gradient(block.y, block.offset)
 
@@ -149,14 +149,14 @@ def _meat(at: AtEstimate, adjustment: list[Array] | None) -> Array:
     """Return the sum over observations of s s', in the caller's unit; rows of it multiplied by the adjustments."""
     data = at.reweighted(np.square(at.weight) / at.copies)
 
-    def block_sum(block: RowBlock, factor: Array | None = None) -> tuple[Array]:
+    def block_sum(block: Block, factor: Array | None = None) -> tuple[Array]:
         gradient = _gradient(at, block)
         if factor is not None:
             gradient = gradient.copy()
             gradient[0] *= factor
         return (at.predictors.curvature(block.rows, gradient[:, None] * gradient * block.weight),)
 
-    return at.predictors.pull_back_curvature(data.sum(block_sum, adjustment)[0])
+    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum, adjustment)[0])
 
 
 def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
@@ -170,7 +170,7 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
     power = 0.5 if kind == "HC2" else 1.0
     scale = at.reweighted(at.per_observation)
 
-    def block_factor(block: RowBlock) -> Array:
+    def block_factor(block: Block) -> Array:
         assert block.offset is not None and block.weight is not None
         information = at.likelihood.information(block.y, block.offset)[0, 0] * block.weight
         one = np.zeros_like(block.offset)
@@ -188,10 +188,10 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
             )
         return np.power(left, -power)
 
-    return scale.map(block_factor)
+    return scale.map_rows(block_factor)
 
 
-def _row_gradients(predictors: LinearPredictors, block: RowBlock, gradient: Array) -> Any:
+def _row_gradients(predictors: LinearPredictors, block: Block, gradient: Array) -> Any:
     """Yield (rows, gradients of the rows in theta), a few thousand rows at a time."""
     for start in range(0, block.rows.n_rows, _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, block.rows.n_rows))
@@ -209,9 +209,9 @@ def _cluster_meat(at: AtEstimate, groups: NDArray[np.intp]) -> Array:
     data = at.objective.data
     # The codes ride with the rows as one more line of the offset.
     offset = np.concatenate([data.offset, groups[None]])
-    weighted = RowBlocks(data.rows, data.y, at.weight, offset, data.n_predictors)
+    weighted = Data(data.rows, data.y, at.weight, offset, data.n_predictors)
 
-    def block_sum(block: RowBlock) -> tuple[Array]:
+    def block_sum(block: Block) -> tuple[Array]:
         assert block.offset is not None and block.weight is not None
         eta, code = block.offset[:-1], block.offset[-1].astype(np.intp)
         gradient = at.likelihood.gradient(block.y, eta) * block.weight
@@ -222,7 +222,7 @@ def _cluster_meat(at: AtEstimate, groups: NDArray[np.intp]) -> Array:
             )
         return (sums,)
 
-    sums = weighted.sum(block_sum)[0]
+    sums = weighted.reduce_rows(block_sum)[0]
     meat: Array = sums.T @ sums
     return meat
 
@@ -231,12 +231,12 @@ def _model_meat(at: AtEstimate) -> Array:
     """Return the sum of the gradients' variances that the likelihood itself promises."""
     data = at.reweighted(np.square(at.weight) / at.copies)
 
-    def block_sum(block: RowBlock) -> tuple[Array]:
+    def block_sum(block: Block) -> tuple[Array]:
         assert block.offset is not None
         information = at.likelihood.expected_information(block.offset)
         return (at.predictors.curvature(block.rows, information * block.weight),)
 
-    return at.predictors.pull_back_curvature(data.sum(block_sum)[0])
+    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum)[0])
 
 
 def _kernel_curvature(at: AtEstimate) -> Array:
@@ -256,7 +256,7 @@ def _kernel_curvature(at: AtEstimate) -> Array:
     residual = data.y - data.offset[0]
     width = _bandwidth(residual, at.weight, above / (above - below), at.n_obs)
 
-    def block_sum(block: RowBlock) -> tuple[Array]:
+    def block_sum(block: Block) -> tuple[Array]:
         eta = block.offset
         assert eta is not None
         hessian = at.likelihood.expected_information(eta)
@@ -267,7 +267,7 @@ def _kernel_curvature(at: AtEstimate) -> Array:
             hessian *= block.weight
         return (at.predictors.curvature(block.rows, hessian),)
 
-    return at.predictors.pull_back_curvature(data.sum(block_sum)[0])
+    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum)[0])
 
 
 def _bandwidth(residual: Array, weight: Array, level: float, n: float) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._fit import FitOptions, FitResult, fit
 from sklearn_mle._predictors import Terms
-from sklearn_mle._rows import RowBlock
+from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
@@ -70,12 +70,12 @@ def small_sample_of(
 def _pearson(at: AtEstimate) -> float:
     """Return Pearson's X^2 at the estimate: the weighted sum of squared residuals in units of their deviations."""
 
-    def block_sum(block: RowBlock) -> tuple[float]:
+    def block_sum(block: Block) -> tuple[float]:
         assert block.offset is not None
         squares = at.likelihood.squared_pearson_residual(block.y, block.offset)
         return (float(squares.sum() if block.weight is None else block.weight @ squares),)
 
-    return at.objective.data.sum(block_sum)[0] * at.prepared.unit
+    return at.objective.data.reduce_rows(block_sum)[0] * at.prepared.unit
 
 
 def header_of(

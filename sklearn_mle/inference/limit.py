@@ -50,7 +50,7 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
         return at
     data = at.objective.data
     objective = PenalizedNLL(
-        at.likelihood, at.predictors, data.carrying(data.y, data.weight, None, data.n_predictors), NoPenalty()
+        at.likelihood, at.predictors, data.with_values(data.y, data.weight, None, data.n_predictors), NoPenalty()
     )
     theta = at.predictors.theta(at.prepared.columns.to_standardized(model.coefficients))
     recession = None if _exists(at) else _recession(objective, theta)
@@ -69,7 +69,7 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
     if preferences.can_be_summed:
         unseen = preferences.unseen(~recession.separated)
     offset = data.offset + preferences.limiting_offset(recession.separated)
-    limit = data.carrying(data.y, data.weight, offset, data.n_predictors)
+    limit = data.with_values(data.y, data.weight, offset, data.n_predictors)
     # What is determined is orthogonal to what is not, so that this changes nothing of the inverse there.
     penalty = QuadraticForm(np.sqrt(data.weight_sum) * unseen.T)
     return replace(at, objective=PenalizedNLL(at.likelihood, at.predictors, limit, penalty), unseen=unseen)

@@ -19,7 +19,7 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle._rank import Identification, find_dependence
-from sklearn_mle._rows import RowBlocks
+from sklearn_mle._rows import Data
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_likelihood
 
 __all__ = ["Separation", "detect_separation"]
@@ -228,7 +228,7 @@ class _Detection:
         contrast = None if classes is None else sum_to_zero_basis(len(classes))
         term = Terms(True, intercept, None if len(active) == data.n_columns else active)
         predictors = LinearPredictors(data.n_columns, [term] * (1 if classes is None else len(classes) - 1), contrast)
-        rows = RowBlocks(data.rows, data.y, data.weight, None, 1 if classes is None else len(classes))
+        rows = Data(data.rows, data.y, data.weight, None, 1 if classes is None else len(classes))
         self.objective = PenalizedNLL(likelihood, predictors, rows, NoPenalty())
         self.q = 1 if classes is None else len(classes)
 

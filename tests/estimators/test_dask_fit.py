@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle._rows import DenseRows, RowBlocks, distributed
+from sklearn_mle._rows import Data, DenseRows, distributed
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning, SeparationWarning
 from sklearn_mle.likelihoods import StudentT
 
@@ -106,7 +106,7 @@ def test_the_answer_is_that_of_memory(name, all_of_it):
 
 def segments_of(X, n_predictors):
     """The lengths of the stretches of rows that a fit in memory sums one by one."""
-    segments = RowBlocks(DenseRows(X), np.zeros(len(X)), n_predictors=n_predictors)._segments
+    segments = Data(DenseRows(X), np.zeros(len(X)), n_predictors=n_predictors)._segments
     return tuple(segment[-1][1] - segment[0][0] for segment in segments)
 
 

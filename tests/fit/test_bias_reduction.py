@@ -9,7 +9,7 @@ from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle._rows import DenseRows, RowBlocks, SparseRows
+from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 SHIFT, SCALE = np.array([1.0, 0.5, 0.0]), np.array([1.0, 2.0, 0.5])
@@ -29,7 +29,7 @@ def reduced(n_classes, kind, *, active=None, n=150, share=0.7, weighted=True):
     likelihood = Bernoulli() if n_classes == 2 else Categorical(n_classes)
     contrast = None if n_classes == 2 else sum_to_zero_basis(n_classes)
     predictors = LinearPredictors(3, [Terms(True, True, active)] * (n_classes - 1), contrast)
-    data = RowBlocks(KINDS[kind](X), y.astype(float) if n_classes == 2 else y, weight, offset, n_classes)
+    data = Data(KINDS[kind](X), y.astype(float) if n_classes == 2 else y, weight, offset, n_classes)
     return BiasReducedNLL(likelihood, PenalizedNLL(likelihood, predictors, data, NoPenalty()), share)
 
 

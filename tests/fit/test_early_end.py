@@ -7,7 +7,7 @@ import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle._fit import FitOptions, fit
-from sklearn_mle._rows import RowBlocks
+from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.likelihoods import get_likelihood
@@ -61,8 +61,8 @@ class Passes:
 
     def __init__(self, monkeypatch, n_rows):
         self.count = 0
-        for name in ("sum", "map"):
-            monkeypatch.setattr(RowBlocks, name, self._counted(getattr(RowBlocks, name), n_rows))
+        for name in ("reduce_rows", "map_rows"):
+            monkeypatch.setattr(Data, name, self._counted(getattr(Data, name), n_rows))
 
     def _counted(self, original, n_rows):
         def counted(data, *arguments):

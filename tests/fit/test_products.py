@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle._fit import FitOptions, fit, products
-from sklearn_mle._rows import DenseRows, RowBlocks
+from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.likelihoods import Gaussian
 
@@ -97,7 +97,7 @@ def test_the_gap_bounds_the_distance_from_the_optimum(far):
 def test_the_bound_of_rounding_holds_entry_by_entry():
     X = design(3.0).astype(np.float32).astype(np.float64)
     y = outcome(X)
-    data = RowBlocks(DenseRows(X), y)
+    data = Data(DenseRows(X), y)
     found, columns = products.CrossProducts.of(data, centre=True, least_scale=0.0)
     coef, unit, middle = rng.standard_normal(P + 1), 2.0, 7.0
     cross, response = found.standardized(columns, middle, unit)
@@ -162,7 +162,7 @@ def test_an_entry_that_is_not_finite_is_named_by_its_row():
 
 
 def test_the_columns_are_standardized_as_by_their_moments():
-    data = RowBlocks(DenseRows(design(2.0)), rng.standard_normal(N), rng.random(N) + 0.5)
+    data = Data(DenseRows(design(2.0)), rng.standard_normal(N), rng.random(N) + 0.5)
     _, columns = products.CrossProducts.of(data, centre=True, least_scale=0.0)
     usual = Columns.of(data, centre=True)
     np.testing.assert_array_equal(columns.scale, usual.scale)
@@ -174,5 +174,5 @@ def test_the_columns_are_standardized_as_by_their_moments():
 def test_few_rows_keep_the_accurate_way(monkeypatch):
     monkeypatch.undo()
     X = rng.standard_normal((500, 3))
-    data = RowBlocks(DenseRows(X), X[:, 0])
+    data = Data(DenseRows(X), X[:, 0])
     assert products.CrossProducts.of(data, centre=True, least_scale=0.0) is None

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from sklearn_mle._numerics.finite import NotFiniteError
-from sklearn_mle._rows import DenseRows, RowBlocks, SparseRows
+from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle._rows import data as data_module
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle._rows.moments import MomentsAbout, RawMoments
@@ -61,7 +61,7 @@ def moments(x, weight=None):
 
 def columns_of(X, weight, **choices):
     rows = SparseRows(X) if sp.issparse(X) else DenseRows(X)
-    return Columns.of(RowBlocks(rows, np.zeros(X.shape[0]), weight), **choices)
+    return Columns.of(Data(rows, np.zeros(X.shape[0]), weight), **choices)
 
 
 def as_given(x, storage):
@@ -237,10 +237,10 @@ def test_a_mean_that_overflows_and_cancels_is_found_all_the_same(storage):
 
 
 def test_columns_that_cancel_cost_one_more_pass_together():
-    easy = RowBlocks(DenseRows(np.column_stack([NASTY["ordinary"], NASTY["integers"]])), Z)
+    easy = Data(DenseRows(np.column_stack([NASTY["ordinary"], NASTY["integers"]])), Z)
     Columns.of(easy, centre=True)
     assert easy.n_passes == 1
-    hard = RowBlocks(DenseRows(all_columns()), Z)
+    hard = Data(DenseRows(all_columns()), Z)
     columns = Columns.of(hard, centre=True)
     assert hard.n_passes == 2
     assert hard.standardize(columns.shift, columns.scale).n_passes == 2
@@ -249,7 +249,7 @@ def test_columns_that_cancel_cost_one_more_pass_together():
 @pytest.mark.parametrize("cuts", [[1], [250], [7, 8, 400], [100, 100, 499]])
 def test_moments_of_parts_add_up_to_those_of_all(cuts):
     X, weight = np.column_stack([all_columns(), NASTY["subnormal"]]), rng.random(N)
-    data, every = RowBlocks(DenseRows(X), Z, weight), np.arange(X.shape[1])
+    data, every = Data(DenseRows(X), Z, weight), np.arange(X.shape[1])
     for task in (RawMoments(), MomentsAbout(every, X.mean(axis=0))):
         (whole,) = task(data.block(0, N))
         bounds = list(pairwise([0, *cuts, N]))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from sklearn_mle._rows import DenseRows, RowBlocks
+from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.data import rows_of_block
-from sklearn_mle._rows.distributed import DistributedRowBlocks, RowsElsewhereError
+from sklearn_mle._rows.distributed import DistributedData, RowsElsewhereError
 from sklearn_mle._rows.partition import Partition, Place, Reading
-from sklearn_mle._rows.sample import sample_rows
+from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle._rows.sums import Largest
 
 delayed = pytest.importorskip("dask").delayed
@@ -55,12 +55,12 @@ def pair(request):
         mean, least = (weight[present] / largest).mean(), (weight[present] / largest).min()
         scaled = weight / largest / mean
     own = None if scaled is None else scaled[present]
-    memory = RowBlocks(DenseRows(X[present]), Y[present], own, OFFSET[:, present], 3)
+    memory = Data(DenseRows(X[present]), Y[present], own, OFFSET[:, present], 3)
     block_rows = rows_of_block(memory.n_rows, P, 3)
     reading = Reading(as_they_are, largest, mean, least, request.param, 3, block_rows)
     parts = [partition(k, weight, scaled) for k in range(len(LENGTHS))]
     nothing = (np.zeros(0, dtype=int), np.zeros((3, 0)))
-    return memory, DistributedRowBlocks(parts, reading, P, nothing=nothing)
+    return memory, DistributedData(parts, reading, P, nothing=nothing)
 
 
 def sums(block):
@@ -70,13 +70,17 @@ def sums(block):
 
 def test_sums_and_totals(pair):
     memory, elsewhere = pair
-    for mine, its in zip(elsewhere.sum(sums), memory.sum(sums), strict=True):
+    for mine, its in zip(elsewhere.reduce_rows(sums), memory.reduce_rows(sums), strict=True):
         np.testing.assert_allclose(getattr(mine, "value", mine), getattr(its, "value", its), rtol=1e-12)
     assert elsewhere.n_passes == 1
-    (total,) = elsewhere.total(lambda y, weight, offset: (offset.sum(axis=1),))
-    np.testing.assert_allclose(total, memory.total(lambda y, weight, offset: (offset.sum(axis=1),))[0], rtol=1e-10)
+    (total,) = elsewhere.reduce_target(lambda y, weight, offset: (offset.sum(axis=1),))
+    np.testing.assert_allclose(
+        total, memory.reduce_target(lambda y, weight, offset: (offset.sum(axis=1),))[0], rtol=1e-10
+    )
     kept = elsewhere.keep(lambda block: block.y * 2.0)
-    assert elsewhere.sum(lambda block, twice: (float(twice.sum()),), kept)[0] == pytest.approx(2 * memory.y.sum())
+    assert elsewhere.reduce_rows(lambda block, twice: (float(twice.sum()),), kept)[0] == pytest.approx(
+        2 * memory.y.sum()
+    )
     np.testing.assert_allclose(elsewhere.class_weights(3), memory.class_weights(3), rtol=1e-12)
 
 
@@ -91,7 +95,7 @@ def test_what_is_known_of_all_rows(pair):
 
 def test_results_of_blocks_come_in_the_order_of_the_rows(pair):
     memory, elsewhere = pair
-    np.testing.assert_array_equal(np.concatenate(elsewhere.map(lambda block: block.y)), memory.y)
+    np.testing.assert_array_equal(np.concatenate(elsewhere.map_rows(lambda block: block.y)), memory.y)
 
 
 def assert_equal(some, same):
@@ -124,11 +128,11 @@ def half(y, offset):
 
 def test_the_sample_is_that_of_memory_in_one_pass(pair):
     memory, elsewhere = pair
-    mine, its = (sample_rows(data, 300, least_per_class=2) for data in (elsewhere, memory))
+    mine, its = (weighted_sample(data, 300, least_per_class=2) for data in (elsewhere, memory))
     assert_equal(mine, its)
     assert (mine.y == 2).sum() == 2
     assert elsewhere.n_passes == 1
-    sample_rows(elsewhere, 300, least_per_class=2)
+    weighted_sample(elsewhere, 300, least_per_class=2)
     assert elsewhere.n_passes == 1
 
 
@@ -141,11 +145,11 @@ def test_what_needs_all_rows_in_one_place_says_so(pair, name):
 def test_rows_that_are_not_there_any_more_are_named(pair):
     parts = pair[1].partitions
     pieces = (delayed(X[:10]), *parts[1].pieces[1:])
-    broken = DistributedRowBlocks(
+    broken = DistributedData(
         [parts[0], Partition(pieces, parts[1].place, parts[1].n_present, parts[1].weight)],
         pair[1].reading,
         P,
         nothing=(np.zeros(0, dtype=int), None),
     )
     with pytest.raises(ValueError, match=r"X: block 1 \(rows 900 to 949\) has 10 rows now, and had 50 when"):
-        broken.sum(sums)
+        broken.reduce_rows(sums)

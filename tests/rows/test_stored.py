@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle._numerics.stored import StoredArray, dot_rows, in_memory, is_stored
-from sklearn_mle._rows import DenseRows, RowBlocks, StoredRows
+from sklearn_mle._rows import Data, DenseRows, StoredRows
 from sklearn_mle._rows import data as data_module
 from tests.estimators.stored_arrays import SlicedArray, mapped
 
@@ -62,16 +62,16 @@ def test_the_same_sample_is_read_once():
 def test_sums_maps_and_takes_are_those_of_memory(stored, far):
     shift, scale = (1e6 if far else 0.25) * np.arange(P), np.exp2(np.arange(P) % 3)
     y, weight = rng.standard_normal(N), rng.random(N)
-    here = RowBlocks(DenseRows(X, shift, scale), y, weight)
-    there = RowBlocks(StoredRows(stored, shift, scale), y, weight)
+    here = Data(DenseRows(X, shift, scale), y, weight)
+    there = Data(StoredRows(stored, shift, scale), y, weight)
 
     def function(block):
         return block.rows.sandwich(block.weight), block.rows.transpose_matvec(block.y[None]), float(block.y.sum())
 
-    for ours, theirs in zip(here.sum(function), there.sum(function), strict=True):
+    for ours, theirs in zip(here.reduce_rows(function), there.reduce_rows(function), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     of_blocks = [
-        data.map(lambda block: (block.start, block.rows.matvec(np.ones((1, P + 1))))) for data in (here, there)
+        data.map_rows(lambda block: (block.start, block.rows.matvec(np.ones((1, P + 1))))) for data in (here, there)
     ]
     for ours, theirs in zip(*of_blocks, strict=True):
         assert ours[0] == theirs[0]
@@ -93,9 +93,9 @@ def test_products_with_stored_rows(stored):
 def test_pages_that_were_read_are_let_go(shape, order, tmp_path, monkeypatch):
     monkeypatch.setattr(data_module, "n_threads", lambda: 2)
     X = np.memmap(tmp_path / "zeros", dtype=float, mode="w+", shape=shape, order=order)  # of holes: takes no disk
-    data = RowBlocks(StoredRows(StoredArray(X)), np.zeros(len(X)))
+    data = Data(StoredRows(StoredArray(X)), np.zeros(len(X)))
     for _ in range(2):
-        data.sum(lambda block: (block.rows.transpose_matvec(np.ones((1, block.rows.n_rows))),))
+        data.reduce_rows(lambda block: (block.rows.transpose_matvec(np.ones((1, block.rows.n_rows))),))
         table = Path("/proc/self/smaps").read_text()
         of_file = table[table.index(str(X.filename)) :]
         resident = int(re.search(r"^Rss:\s+(\d+) kB", of_file, re.MULTILINE).group(1)) * 1024
