@@ -1,4 +1,9 @@
-"""Is the estimate unique? Which columns depend on which, and the coefficients of minimum norm when they do."""
+"""Uniqueness of the maximum: which columns depend on which, and the coefficients of minimum norm when some do.
+
+Three examinations, each for what the one before leaves open. A Cholesky factor of the cross-products settles most
+designs (``find_dependence``); a pivoted QR of the columns settles the others (``identify``); where there are too many
+rows and columns to factor anything, a bounded number of passes looks for a null vector (``rank_doubts``).
+"""
 
 import functools
 import operator
@@ -43,15 +48,6 @@ _CLEAR_PIVOT, _SMALL = 1e-2, 100
 _LARGEST_ORDER = 4000
 # Columns independent on some of the rows are independent: a few thousand rows settle most designs.
 _FIRST_ROWS = 4000
-
-# Whether columns depend on each other, where there are too many rows and columns to factor anything: a vector drawn at
-# random is v = r + u, r in the span of the rows and u in the null space of the design. Conjugate gradients for
-# X r = X v from zero never leave that span, so v less the iterate tends to u, one pass over the data a step; its length
-# tells a null space from none, and its entries name the columns. A bounded number of passes settles well-conditioned
-# designs; of the others it is said that nothing is known.
-#
-# Paige and Saunders (1982), LSQR: an algorithm for sparse linear equations and sparse least squares, ACM Transactions
-# on Mathematical Software 8 (the minimum-norm solution that the iteration from zero tends to).
 _MOST_PASSES = 200
 # A vector of standard normal entries has a part in a null space of one dimension that is shorter than this in one case
 # of a thousand.
@@ -61,28 +57,16 @@ _NO_PART = 1e-3
 _NEARLY_NOTHING = 1e-5
 # Entries of the combination, beside its largest, that name a column.
 _NAMED = 0.1
-_REMEDY = (
-    "Those returned are some that fit best, not those of minimum norm; fitted values are not affected. Drop columns, "
-    "or penalize."
-)
 
 
 @dataclass(frozen=True)
 class Identification:
     """Which columns carry the fit, and which combinations of columns the data say nothing about.
 
-    Attributes
-    ----------
-    active : ndarray of int
-        A largest set of columns that are independent of each other (and of the intercept).
-    dependent : ndarray of int
-        The other columns.
-    basis : ndarray of shape (p, k)
-        Orthonormal, in X's own units: of the coefficients that leave every fitted value as it is (the null space), or
-        of their complement (the row space), whichever has fewer dimensions.
-    is_null_space : bool
-    mean : ndarray of shape (p,)
-        Weighted means of the standardized columns: what the intercept gives back for a move in the null space.
+    ``active`` is a largest set of columns that are independent of each other (and of the intercept); ``dependent`` are
+    the others. ``basis``, orthonormal and in X's own units, spans the coefficients that leave every fitted value as it
+    is (the null space) or their complement (the row space), whichever has fewer dimensions. ``mean`` holds the weighted
+    means of the standardized columns: what the intercept gives back for a move in the null space.
     """
 
     active: Array
@@ -105,12 +89,7 @@ class Identification:
         return out
 
     def null_space(self, columns: Columns, intercept: bool) -> Array:
-        """Return the changes of (coefficients, intercept) that leave every fitted value as it is, in X's units.
-
-        Returns
-        -------
-        ndarray of shape (p + 1, k)
-        """
+        """Return (p + 1, k): the changes of coefficients and intercept, in X's units, that move no fitted value."""
         null = self.basis
         if not self.is_null_space:
             # Complements are taken in standardized units: in X's own a column of small numbers would drown.
@@ -134,19 +113,14 @@ def identify(data: Data, columns: Columns, *, intercept: bool) -> Identification
     if intercept:
         mean[candidates] = triangle[0, 1:] / triangle[0, 0]
         triangle = triangle[1:, 1:]
-    R, order = (
-        scipy.linalg.qr(triangle, mode="r", pivoting=True, check_finite=False)
-        if len(candidates)
-        else (
-            np.zeros((0, 0)),
-            np.zeros(0, dtype=int),
-        )
-    )
+    R, order = np.zeros((0, 0)), np.zeros(0, dtype=int)
+    if len(candidates):
+        R, order = scipy.linalg.qr(triangle, mode="r", pivoting=True, check_finite=False)
     size = np.abs(R.diagonal())
     root_n = np.sqrt(data.n_rows)
     noise = (8 * columns.noise[candidates][order][: len(size)] + max(data.n_rows, p) * np.finfo(float).eps) * root_n
     # Noise carries over from the columns a dependent one is made of, so the largest of those before it counts.
-    below = size <= np.maximum.accumulate(noise) if len(size) else np.zeros(0, dtype=bool)
+    below = size <= np.maximum.accumulate(noise)
     rank = int(np.argmax(below)) if below.any() else len(size)
     active = np.sort(candidates[order[:rank]])
     dependent = np.setdiff1d(np.arange(p), active)
@@ -204,13 +178,9 @@ def _orthonormal(basis: Array) -> Array:
 
 
 def find_dependence(data: Data, columns: Columns, *, intercept: bool) -> Identification | None:
-    """Return the columns' dependences, or None when there are none.
-
-    A Cholesky factor of the cross-products settles the ordinary case; only a suspicious one pays for the QR. Designs
-    of so many rows and columns that neither is affordable are not examined: ``rank_doubts`` is for them.
-    """
+    """Return the columns' dependences; None when there are none, or the design is too large to be examined."""
     n, p = data.n_rows, data.n_columns
-    if not is_examined(data):
+    if not _is_examined(data):
         return None
     varying = np.flatnonzero(~columns.constant)
     if n > len(varying) and p <= _LARGEST_ORDER:
@@ -225,7 +195,7 @@ def find_dependence(data: Data, columns: Columns, *, intercept: bool) -> Identif
     return found if len(found.dependent) else None
 
 
-def is_examined(data: Data) -> bool:
+def _is_examined(data: Data) -> bool:
     """Return whether rows or columns are few enough for a factor of the design."""
     least = min(data.n_rows, data.n_columns)
     return least <= _LARGEST_ORDER and fits(least, data.n_columns)
@@ -233,15 +203,11 @@ def is_examined(data: Data) -> bool:
 
 def clearly_independent(data: Data, varying: Array, intercept: bool) -> bool:
     """Return whether these columns are independent beyond doubt; False says nothing."""
-    active = None if len(varying) == data.n_columns else varying
-    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
-    if not predictors.curvature_fits:
+    objective = _least_squares(data, varying, intercept)
+    if not objective.predictors.curvature_fits:
         return False
-    # Neither y nor offset enters the curvature of least squares, and they may be of another shape.
-    design = data.with_target(_no_target, 1)
-    objective = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty())
     try:
-        return independent_columns(hessian_factor(objective, np.zeros(predictors.size)))
+        return independent_columns(hessian_factor(objective, np.zeros(objective.predictors.size)))
     except NotPositiveDefiniteError:
         return False
 
@@ -252,60 +218,81 @@ def independent_columns(factor: Factor) -> bool:
     return clear or factor.condition < _SUSPECT_CONDITION
 
 
-def _no_target(y: NDArray[Any], offset: NDArray[Any] | None) -> tuple[NDArray[Any], None]:
+def _least_squares(data: Data, varying: Array, intercept: bool) -> PenalizedNLL:
+    """Return an objective whose Hessian is the cross-product of the design of these columns."""
+    active = None if len(varying) == data.n_columns else varying
+    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
+    # Neither y nor offset enters the curvature of least squares, and they may be of another shape.
+    return PenalizedNLL(LeastSquares(), predictors, data.with_target(_no_target, 1), NoPenalty())
+
+
+def _no_target(y: Array, offset: Array | None) -> tuple[Array, None]:
     return np.zeros(y.shape[-1]), None
 
 
-def rank_warning(identification: Identification, names: Names) -> RankDeficiencyWarning:
-    """Return what is said of a regression on dependent columns."""
+def rank_warning(
+    identification: Identification, names: Names, fitted: str = "fitted values", penalty: str = "alpha"
+) -> RankDeficiencyWarning:
+    """Return the warning of a fit on dependent columns."""
     return RankDeficiencyWarning(
         "X is rank deficient (collinear or constant columns, or no more rows than columns): "
-        f"{names(identification.dependent)} depend linearly on the other columns and the intercept. The "
-        "coefficients of minimum norm are returned; fitted values are not affected. Drop the columns, or penalize "
-        "with alpha."
+        f"{names(identification.dependent)} depend linearly on the other columns and the intercept. The coefficients "
+        f"of minimum norm are returned; {fitted} are not affected. Drop the columns, or penalize with {penalty}."
     )
 
 
 def rank_doubts(data: Data, columns: Columns, names: Names, *, intercept: bool) -> list[Warning]:
     """Return the warning that columns depend on each other, or that it is not known, for designs not yet examined."""
-    if is_examined(data):
+    if _is_examined(data):
         return []
     varying = np.flatnonzero(~columns.constant)
-    if data.n_rows < len(varying) + intercept:
-        return [
-            RankDeficiencyWarning(
-                f"X is rank deficient: it has fewer rows ({data.n_rows}) than there are coefficients "
-                f"({len(varying) + intercept}), so these are not unique. {_REMEDY}"
-            )
-        ]
-    active = None if len(varying) == data.n_columns else varying
-    predictors = LinearPredictors(data.n_columns, [Terms(True, intercept, active)])
-    combination = _null_vector(data, predictors)
-    if combination is None:
-        return [
-            RankDeficiencyWarning(
+    objective = _least_squares(data, varying, intercept)
+    size = objective.predictors.size
+    if data.n_rows < size:
+        finding = (
+            f"X is rank deficient: it has fewer rows ({data.n_rows}) than there are coefficients ({size}), so these "
+            "are not unique."
+        )
+    else:
+        combination = _null_vector(objective)
+        if combination is None:
+            finding = (
                 f"X has more than 4,000 rows and columns, and {_MOST_PASSES} passes over it did not settle whether "
-                f"columns depend on each other. If they do, the coefficients are not unique. {_REMEDY}"
+                "columns depend on each other. If they do, the coefficients are not unique."
             )
-        ]
-    if not combination.size:
-        return []
-    size = np.abs(predictors.matrix(combination)[0, :-1])
-    named = np.flatnonzero(size > _NAMED * size.max())
+        elif not combination.size:
+            return []
+        else:
+            part = np.abs(objective.predictors.matrix(combination)[0, :-1])
+            named = np.flatnonzero(part > _NAMED * part.max())
+            finding = (
+                f"X is rank deficient, or nearly so: {names(named[np.argsort(-part[named], kind='stable')])} are among "
+                "the columns that depend on others, to a part in 100,000 of their spread, so their coefficients are "
+                "not unique."
+            )
     return [
         RankDeficiencyWarning(
-            f"X is rank deficient, or nearly so: {names(named[np.argsort(-size[named], kind='stable')])} are "
-            f"among the columns that depend on others, to a part in 100,000 of their spread, so their coefficients "
-            f"are not unique. {_REMEDY}"
+            f"{finding} Those returned are some that fit best, not those of minimum norm; fitted values are not "
+            "affected. Drop columns, or penalize."
         )
     ]
 
 
-def _null_vector(data: Data, predictors: LinearPredictors) -> NDArray[np.float64] | None:
-    """Return a combination of columns that is nothing, an empty array where there is none, None where not settled."""
-    design = data.with_values(np.zeros(data.n_rows), data.weight, None, data.n_predictors)
-    product = PenalizedNLL(LeastSquares(), predictors, design, NoPenalty()).hessian_product(np.zeros(predictors.size))
-    left = np.random.default_rng(0).standard_normal(predictors.size)
+def _null_vector(objective: PenalizedNLL) -> Array | None:
+    """Return a null vector of the design, an empty array where there is none, None where that is not settled.
+
+    A vector drawn at random is v = r + u, r in the span of the rows and u in the null space of the design. Conjugate
+    gradients for X r = X v from zero never leave that span, so v less the iterate tends to u, one pass over the data
+    per step; its length tells a null space from none, and its entries name the columns. A bounded number of passes
+    settles well-conditioned designs.
+
+    References
+    ----------
+    Paige and Saunders (1982), LSQR: an algorithm for sparse linear equations and sparse least squares, ACM
+    Transactions on Mathematical Software 8 (the minimum-norm solution that the iteration from zero tends to).
+    """
+    product = objective.hessian_product(np.zeros(objective.predictors.size))
+    left = np.random.default_rng(0).standard_normal(objective.predictors.size)
     residual = product(left)
     direction = residual.copy()
     norm = float(residual @ residual)
@@ -314,7 +301,7 @@ def _null_vector(data: Data, predictors: LinearPredictors) -> NDArray[np.float64
         if length < _NO_PART**2:
             return np.zeros(0)
         # |X u|^2 = u' X'X u, and X'X u is the residual, up to what rounding has added to it.
-        nothing = _NEARLY_NOTHING**2 * length * data.n_rows
+        nothing = _NEARLY_NOTHING**2 * length * objective.data.n_rows
         if float(left @ residual) < nothing and float(left @ product(left)) < nothing:
             return left
         curved = product(direction)

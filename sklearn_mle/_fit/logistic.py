@@ -37,9 +37,8 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts
+from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status
-from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 __all__ = ["fit_logistic"]
@@ -150,15 +149,7 @@ class _LogisticFit:
                     self.divergent.extend(self._undetermined(identification))
                 identification = None
         if identification is not None and len(identification.dependent):
-            names = prepared.names(identification.dependent)
-            self.warnings.insert(
-                0,
-                RankDeficiencyWarning(
-                    f"X is rank deficient (collinear or constant columns): {names} depend linearly on the other "
-                    "columns and the intercept. The coefficients of minimum norm are returned; fitted probabilities "
-                    "are not affected. Drop the columns, or penalize with C."
-                ),
-            )
+            self.warnings.insert(0, rank_warning(identification, prepared.names, "fitted probabilities", "C"))
         return self._result(objective, solution, identification)
 
     def _known_recession(self, objective: PenalizedNLL, theta: Array) -> Recession | None:
