@@ -1,10 +1,12 @@
-"""What all displays share: matplotlib, imported when a picture is first drawn; colours, units, and a place to draw."""
+"""The base of all displays: figure and axes, units, names and colours; matplotlib is imported when first needed."""
 
 import re
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, Self
 
 from scipy.special import ndtri
 
+from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.metrics._units import nats_in_unit
 
 __all__ = [
@@ -13,13 +15,13 @@ __all__ = [
     "GREEN",
     "GREY",
     "MARKERS",
+    "REFERENCE",
     "VERMILION",
+    "Display",
     "Unit",
-    "axes_for",
-    "check_level",
     "check_name",
     "confidence_factor",
-    "plain_logarithmic_ticks",
+    "percent",
     "signed",
     "wrapped",
 ]
@@ -29,6 +31,7 @@ BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 MARKERS = "osD^vP"
 GREY = "0.45"
+REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": ":"}  # a line to compare with
 
 _WIDTH = 6.0  # inches: 600 pixels at matplotlib's 100 dots an inch
 _NAME_WIDTH = 28  # characters of a name on a line
@@ -45,39 +48,75 @@ class Unit:
         self.name = names.get(base, f"units of {self.nats:.4g} nats")
 
 
-def axes_for(ax: Any, height: float = 4.0) -> tuple[Any, Any]:
-    """Give (figure, axes): those of ``ax``, or new ones of 600 pixels' width and ``height`` inches.
+class Display(ABC):
+    """A picture in scikit-learn's ``Display`` convention.
 
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
+    Class methods compute the numbers that the constructor takes, and draw them; ``plot`` draws them again. A subclass
+    says how high a new figure is, and draws on ``ax_``.
     """
-    if ax is None:
-        try:
-            from matplotlib import pyplot
-        except ImportError as missing:
-            raise ImportError("Displays need matplotlib: pip install 'sklearn-mle[displays]'.") from missing
-        _, ax = pyplot.subplots(figsize=(_WIDTH, height), layout="constrained")
-    elif not hasattr(ax, "spines"):
-        raise TypeError(f"ax must be matplotlib axes, or None for new ones; got {ax!r}.")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax.figure, ax
 
+    ax_: Any
+    figure_: Any
 
-def plain_logarithmic_ticks(axis: Any) -> None:
-    """Write 0.1, 1, 10 on a logarithmic axis, not powers of ten; and numbers between where these are few."""
-    from matplotlib.ticker import FuncFormatter, LogFormatter
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw the display.
 
-    # 1e20, not 1e+20: over many decades there is no room for more.
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e+", "e").replace("e0", "e")))
-    axis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
 
+        Returns
+        -------
+        Display
+            This display, with the axes as ``ax_`` and their figure as ``figure_``.
 
-def check_level(confidence_level: Any) -> None:
-    """Refuse a confidence level that is not strictly between 0 and 1, with a ValueError."""
-    if not (isinstance(confidence_level, float) and 0 < confidence_level < 1):
-        raise ValueError(f"confidence_level must be a number strictly between 0 and 1; got {confidence_level!r}.")
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If the unit's ``base`` or the ``confidence_level`` is not valid, or there is nothing to draw.
+        """
+        self._check()
+        is_new = ax is None
+        if is_new:
+            try:
+                from matplotlib import pyplot
+            except ImportError as missing:
+                raise ImportError("Displays need matplotlib: pip install 'sklearn-mle[displays]'.") from missing
+            _, ax = pyplot.subplots(figsize=(_WIDTH, self._height()), layout="constrained")
+        elif not hasattr(ax, "spines"):
+            raise TypeError(f"ax must be matplotlib axes, or None for new ones; got {ax!r}.")
+        ax.spines[["top", "right"]].set_visible(False)
+        self.figure_, self.ax_ = ax.figure, ax
+        self._draw(is_new)
+        return self
+
+    def _check(self) -> None:
+        """Raise for what cannot be drawn, before a figure is made."""
+        Unit(getattr(self, "base", None))
+        check_confidence_level(getattr(self, "confidence_level", 0.95))
+
+    def _height(self) -> float:
+        """Return the height of a new figure in inches."""
+        return 4.0
+
+    @abstractmethod
+    def _draw(self, is_new: bool) -> None:
+        """Draw on ``ax_``, which may be alone on a new figure, or share another with what is drawn already."""
+
+    def _title(self, text: str, color: str = GREY) -> None:
+        self.ax_.set_title(text, loc="left", fontsize="medium", color=color)
+
+    def _name_rows(self, names: list[str]) -> None:
+        """Write the names of the rows 0, 1, ... on the vertical axis, the first at the top."""
+        self.ax_.set_yticks(range(len(names)), [wrapped(name) for name in names])
+        self.ax_.set_ylim(len(names) - 0.5, -0.5)
+
+    def _write(self, text: str, x: float, y: float, **style: Any) -> None:
+        """Write a text at a share of the width and a value of the vertical axis."""
+        self.ax_.annotate(text, (x, y), xycoords=("axes fraction", "data"), **{"color": GREY, **style})
 
 
 def check_name(name: Any) -> Any:
@@ -88,8 +127,8 @@ def check_name(name: Any) -> Any:
 
 
 def confidence_factor(confidence_level: float) -> float:
-    """Standard errors to each side of a normal interval of this level."""
-    check_level(confidence_level)
+    """Return the number of standard errors to each side of a normal interval of this level."""
+    check_confidence_level(confidence_level)
     return float(ndtri((1 + confidence_level) / 2))
 
 
@@ -103,6 +142,11 @@ def wrapped(name: str) -> str:
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: _NAME_WIDTH - 2].rstrip() + " …"]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def percent(level: float) -> str:
+    """Format a probability as 95%."""
+    return f"{100 * level:g}%"
 
 
 def signed(value: float, form: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle._numerics.naming import naming
-from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, axes_for, plain_logarithmic_ticks, wrapped
+from sklearn_mle.displays._style import COLOURS, MARKERS, REFERENCE, Display, percent
 from sklearn_mle.inference import Inference, infer
 
 __all__ = ["CoefficientDisplay"]
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 _INTERCEPT = "intercept"
 
 
-class CoefficientDisplay:
+class CoefficientDisplay(Display):
     """Coefficients with confidence intervals, one feature a row; of several classes, one colour a class.
 
     Coefficients that the data do not determine (dependent columns, separation) have no interval, and a hollow marker.
@@ -237,30 +237,17 @@ class CoefficientDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the coefficients.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        CoefficientDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _height(self) -> float:
         n_groups = len(self.groups)
-        lanes = min(0.34, 0.17 * n_groups) if n_groups == 1 else 0.14 * (n_groups + 1)
-        self.figure_, self.ax_ = axes_for(ax, 1.3 + max(0.34, lanes) * len(self.names) + 0.2 * (n_groups > 1))
+        if n_groups == 1:
+            return 1.3 + 0.34 * len(self.names)
+        return 1.5 + max(0.34, 0.14 * (n_groups + 1)) * len(self.names)
+
+    def _draw(self, is_new: bool) -> None:
+        n_groups = len(self.groups)
         shown = np.exp if self.odds_ratios else np.asarray
         rows = np.arange(len(self.names))
-        self.ax_.axvline(float(shown(0.0)), color=GREY, linewidth=1, linestyle=":")
+        self.ax_.axvline(float(shown(0.0)), **REFERENCE)
         self.points_, self.intervals_ = [], []
         for k, group in enumerate(self.groups):
             height = rows + (k - (n_groups - 1) / 2) * 0.8 / n_groups
@@ -274,22 +261,20 @@ class CoefficientDisplay:
             (points,) = self.ax_.plot(value, height, marker, color=colour, markersize=4.5, label=group)
             self.ax_.plot(value[~known], height[~known], marker, color=colour, markersize=4.5, markerfacecolor="white")
             self.points_.append(points)
-        self.ax_.set_yticks(rows, [wrapped(name) for name in self.names])
-        self.ax_.set_ylim(len(self.names) - 0.5, -0.5)
+        self._name_rows(self.names)
         if self.odds_ratios:
             self.ax_.set_xscale("log")
-            plain_logarithmic_ticks(self.ax_.xaxis)
-        self.ax_.set_xlabel(f"{self.quantity} ({100 * self.confidence_level:g}% intervals)")
+            _plain_ticks(self.ax_.xaxis)
+        self.ax_.set_xlabel(f"{self.quantity} ({percent(self.confidence_level)} intervals)")
         if self.note:
-            self.ax_.set_title(self.note, loc="left", fontsize="medium", color=GREY)
+            self._title(self.note)
         if n_groups > 1:
             # Below the picture, where no interval ends.
-            if ax is None:
+            if is_new:
                 columns = min(n_groups, 5)
                 self.figure_.legend(handles=self.points_, loc="outside lower center", ncols=columns, frameon=False)
             else:
                 self.ax_.legend(handles=self.points_, frameon=False)
-        return self
 
 
 def _split(label: str, known: set[str]) -> tuple[str, str | None]:
@@ -319,3 +304,12 @@ def _quantity(inference: Inference, group: str, several: bool, odds_ratios: bool
     if several:
         return "odds ratio against the mean class" if odds_ratios else "log-odds against the mean class, per unit"
     return f"odds ratio of class {classes[1]!r}" if odds_ratios else f"log-odds of class {classes[1]!r} per unit"
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Write 0.1, 1, 10 on a logarithmic axis, not powers of ten; and numbers between where these are few."""
+    from matplotlib.ticker import FuncFormatter, LogFormatter
+
+    # 1e20, not 1e+20: over many decades there is no room for more.
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e+", "e").replace("e0", "e")))
+    axis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))

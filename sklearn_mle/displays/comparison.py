@@ -5,13 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, confidence_factor, signed, wrapped
+from sklearn_mle.displays._style import BLUE, GREY, REFERENCE, Display, Unit, confidence_factor, percent, signed
 from sklearn_mle.model_selection import Comparison, compare
 
 __all__ = ["ComparisonDisplay"]
 
 
-class ComparisonDisplay:
+class ComparisonDisplay(Display):
     """Differences of models to the best one, with intervals from their paired standard errors.
 
     One row a model, best on top; the mean scores stand on the right. Hollow markers are uncertain: less than 4 nats
@@ -99,36 +99,21 @@ class ComparisonDisplay:
         confidence_factor(confidence_level)
         return cls(compare(estimators, X, y, **kwargs), confidence_level=confidence_level, base=base).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the comparison.
+    def _height(self) -> float:
+        return 1.3 + 0.36 * len(self.comparison.names)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        ComparisonDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, is_new: bool) -> None:
         factor = confidence_factor(self.confidence_level)
         comparison, names = self.comparison, self.comparison.names
         in_nats = comparison.in_nats
         unit = Unit(self.base if in_nats else None)
-        self.figure_, self.ax_ = axes_for(ax, 1.3 + 0.36 * len(names))
         differences = [comparison.difference(name, names[0]) for name in names]
         value = np.array([difference.value for difference in differences]) / unit.nats
         half = factor * np.array([difference.standard_error for difference in differences]) / unit.nats
         uncertain = np.array([difference.uncertain for difference in differences])
         rows = np.arange(len(names))
         drawn = np.isfinite(value)
-        self.ax_.axvline(0, color=GREY, linewidth=1, linestyle=":")
+        self.ax_.axvline(0, **REFERENCE)
         self.intervals_ = self.ax_.hlines(
             rows[drawn], (value - half)[drawn], (value + half)[drawn], color=BLUE, linewidth=2
         )
@@ -139,22 +124,18 @@ class ComparisonDisplay:
         )
         for row in rows[~drawn]:
             text = "failed" if comparison.models[row].failures else signed(value[row], "+g")
-            self.ax_.annotate(
-                text, (0.02, row), xycoords=("axes fraction", "data"), va="center", color=GREY, style="italic"
-            )
-        self.ax_.set_yticks(rows, [wrapped(name) for name in names])
-        self.ax_.set_ylim(len(names) - 0.5, -0.5)
+            self._write(text, 0.02, row, va="center", style="italic")
+        self._name_rows(names)
         scores = self.ax_.secondary_yaxis("right")
         scores.set_yticks(rows, [_score(comparison.score(name)[0] / unit.nats) for name in names])
         scores.tick_params(length=0, pad=1)
         scores.spines["right"].set_visible(False)
         self.ax_.annotate("score", (1.01, 1.01), xycoords="axes fraction", va="bottom", color=GREY)
         of = f"{unit.name} per row" if in_nats else "per row"
-        self.ax_.set_xlabel(f"difference to the best, {of} ({100 * self.confidence_level:g}% intervals)")
-        self.ax_.set_title(comparison.scoring, loc="left", fontsize="medium", color=GREY)
+        self.ax_.set_xlabel(f"difference to the best, {of} ({percent(self.confidence_level)} intervals)")
+        self._title(comparison.scoring)
         if len(hollow):
             self.ax_.legend(loc="best", frameon=False)
-        return self
 
 
 def _score(mean: float) -> str:

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
-from sklearn_mle.displays._style import COLOURS, GREY, MARKERS, Unit, axes_for, check_name
+from sklearn_mle.displays._style import COLOURS, MARKERS, REFERENCE, Display, Unit, check_name
 from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.likelihoods import Likelihood
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 _LOWEST = 1e-8  # of the bound
 
 
-class ConvergenceDisplay:
+class ConvergenceDisplay(Display):
     """Penalized log-likelihood below its maximum after each iteration of a fit, on a logarithmic scale.
 
     The last point is the certified ``gap_``. Twice a point's height, in nats, is the squared distance from the optimum
@@ -149,26 +149,8 @@ class ConvergenceDisplay:
         label = check_name(name) or type(watched).__name__
         return cls(shown, int(watched.n_passes_), float(watched.tol), name=label, base=base).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the curve.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw, beside other curves; a new figure otherwise.
-
-        Returns
-        -------
-        ConvergenceDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, is_new: bool) -> None:
         unit = Unit(self.base)
-        self.figure_, self.ax_ = axes_for(ax)
         others = sum(line.get_gid() == "convergence" for line in self.ax_.lines)
         label = f"{self.name or 'fit'} ({self.n_passes} passes, gap {self.excess[-1] / unit.nats:.0e})"
         (self.line_,) = self.ax_.plot(
@@ -179,7 +161,7 @@ class ConvergenceDisplay:
             label=label,
             gid="convergence",
         )
-        self.tol_line_ = self.ax_.axhline(self.tol / unit.nats, color=GREY, linewidth=1, linestyle=":")
+        self.tol_line_ = self.ax_.axhline(self.tol / unit.nats, **REFERENCE)
         self.ax_.set_yscale("log")
         least = min(self.excess[-1], self.tol)
         lowest = max(least / 3, _LOWEST * self.tol) / unit.nats
@@ -187,12 +169,9 @@ class ConvergenceDisplay:
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.set_xlabel("iteration")
         self.ax_.set_ylabel(f"total, {unit.name} above the minimum")
-        self.ax_.annotate(
-            "tol", (1, self.tol / unit.nats), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY
-        )
+        self._write("tol", 1, self.tol / unit.nats, ha="right", va="bottom")
         # Above the axes: curves may pass anywhere.
         self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False)
-        return self
 
 
 def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any) -> float:

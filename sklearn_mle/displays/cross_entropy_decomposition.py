@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_mle._numerics.frames import column_order
-from sklearn_mle.displays._style import GREEN, GREY, VERMILION, Unit, axes_for, check_name, confidence_factor, wrapped
+from sklearn_mle.displays._style import GREEN, GREY, VERMILION, Display, Unit, check_name, confidence_factor
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics.decomposition import CrossEntropyDecomposition, cross_entropy_decomposition
 
@@ -16,7 +16,7 @@ __all__ = ["CrossEntropyDecompositionDisplay"]
 _LANE = 0.34  # height of a bar, of the distance between models
 
 
-class CrossEntropyDecompositionDisplay:
+class CrossEntropyDecompositionDisplay(Display):
     """Uncertainty - discrimination + miscalibration = cross-entropy, one model a row.
 
     From the dotted line, what the class frequencies alone cost, discrimination leads down (to the left); from there
@@ -176,31 +176,17 @@ class CrossEntropyDecompositionDisplay:
         parts = cross_entropy_decomposition(y_true, y_pred, base=base, **kwargs)
         return cls({check_name(name) or "model": parts}, base=base, confidence_level=confidence_level).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the decompositions.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        CrossEntropyDecompositionDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If there is nothing to draw.
-        """
+    def _check(self) -> None:
+        super()._check()
         if not self.decompositions:
             raise ValueError("decompositions is empty: at least one is needed.")
+
+    def _height(self) -> float:
+        return 1.7 + 0.6 * len(self.decompositions)
+
+    def _draw(self, is_new: bool) -> None:
         unit, factor = Unit(self.base), confidence_factor(self.confidence_level)
         names, parts = list(self.decompositions), list(self.decompositions.values())
-        self.figure_, self.ax_ = axes_for(ax, 1.7 + 0.6 * len(names))
         rows = np.arange(len(names))
         uncertainty = np.array([one.uncertainty for one in parts])
         discrimination = np.array([one.discrimination for one in parts])
@@ -225,17 +211,8 @@ class CrossEntropyDecompositionDisplay:
                 ):
                     self.ax_.hlines(y, end - factor * error, end + factor * error, color=GREY, linewidth=1.5, zorder=4)
             if not np.isfinite(one.total):
-                self.ax_.annotate(
-                    "+ inf ",
-                    (1, row + _LANE / 2),
-                    xycoords=("axes fraction", "data"),
-                    ha="right",
-                    va="center",
-                    color=VERMILION,
-                    style="italic",
-                )
-        self.ax_.set_yticks(rows, [wrapped(name) for name in names])
-        self.ax_.set_ylim(len(names) - 0.5, -0.5)
+                self._write("+ inf ", 1, row + _LANE / 2, ha="right", va="center", color=VERMILION, style="italic")
+        self._name_rows(names)
         left, right = self.ax_.get_xlim()
         self.ax_.set_xlim(min(0.0, left), max(right, 1.03 * uncertainty.max()))
         self.ax_.set_xlabel(f"cross-entropy, {unit.name} per row")
@@ -256,4 +233,3 @@ class CrossEntropyDecompositionDisplay:
             handletextpad=0.4,
             borderaxespad=0.1,
         )
-        return self

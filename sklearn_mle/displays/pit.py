@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
-from sklearn_mle.displays._style import BLUE, GREY, axes_for, check_level, check_name, confidence_factor
+from sklearn_mle.displays._style import BLUE, GREY, REFERENCE, Display, check_name, confidence_factor, percent
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._responses import distribution_response, open_up
 
@@ -15,7 +15,7 @@ __all__ = ["PITDisplay"]
 _NORMAL = 1e9  # rows; binomial quantiles of many more take scipy forever, and those of a Gaussian are as good
 
 
-class PITDisplay:
+class PITDisplay(Display):
     """Histogram of P(Y <= y) over the rows, which is flat at 1 if the predicted distributions are right.
 
     A hump says that they are too wide, a trough that they are too narrow, a slope that they are biased. Outcomes with a
@@ -176,50 +176,24 @@ class PITDisplay:
             n_rows = float(np.shape(y_true)[0] if sample_weight is None else np.sum(sample_weight))
         return cls(heights, edges, n_rows, confidence_level=confidence_level, name=name).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the histogram.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        PITDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        check_level(self.confidence_level)
-        self.figure_, self.ax_ = axes_for(ax)
-        n_bins = len(self.heights)
+    def _draw(self, is_new: bool) -> None:
         self.bars_ = self.ax_.bar(
             self.edges[:-1], self.heights, np.diff(self.edges), align="edge", color=BLUE, edgecolor="white", alpha=0.7
         )
-        lower, upper = self._band(n_bins)
-        self.band_ = self.ax_.axhspan(
-            lower,
-            upper,
-            color=GREY,
-            alpha=0.3,
-            linewidth=0,
-            label=f"{100 * self.confidence_level:g}% of right forecasts",
-        )
-        self.ax_.axhline(1, color=GREY, linewidth=1, linestyle=":")
+        lower, upper = self._band()
+        label = f"{percent(self.confidence_level)} of right forecasts"
+        self.band_ = self.ax_.axhspan(lower, upper, color=GREY, alpha=0.3, linewidth=0, label=label)
+        self.ax_.axhline(1, **REFERENCE)
         self.ax_.set(xlim=(0, 1), xlabel="probability integral transform, P(Y ≤ y)", ylabel="density")
         # Room for the legend above the bars.
         self.ax_.set_ylim(0, 1.25 * max(self.heights.max(), upper))
         if self.name is not None:
-            self.ax_.set_title(self.name, loc="left", fontsize="medium")
+            self._title(self.name, "black")
         self.ax_.legend(loc="upper right", frameon=False)
-        return self
 
-    def _band(self, n_bins: int) -> tuple[float, float]:
-        """Heights between which a bar of right distributions is, from its binomial number of rows."""
+    def _band(self) -> tuple[float, float]:
+        """Return the heights between which a bar of right distributions lies, from its binomial number of rows."""
+        n_bins = len(self.heights)
         if self.n_rows > _NORMAL:
             half = confidence_factor(self.confidence_level) * float(np.sqrt((n_bins - 1) / self.n_rows))
             return 1 - half, 1 + half

@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import as_floats, check_count, refuse_masked
-from sklearn_mle.displays._style import BLUE, GREY, axes_for, wrapped
+from sklearn_mle.displays._style import BLUE, GREY, Display, percent, wrapped
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
 
@@ -18,7 +18,7 @@ __all__ = ["PredictiveDisplay"]
 Array = NDArray[np.float64]
 
 
-class PredictiveDisplay:
+class PredictiveDisplay(Display):
     """Mean and central band of y along one feature, over the data.
 
     With several features the others are held at their medians, so the curve is one slice of the model and the points
@@ -172,44 +172,20 @@ class PredictiveDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the prediction over the data.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        PredictiveDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        self.figure_, self.ax_ = axes_for(ax)
+    def _draw(self, is_new: bool) -> None:
         # Many points are drawn fainter, so that their density shows instead of their number.
         alpha = float(np.clip(300 / len(self.x), 0.1, 0.6))
         self.points_ = self.ax_.scatter(self.x, self.y, s=14, color=GREY, alpha=alpha, linewidths=0, zorder=2)
+        label = f"{percent(self.coverage)} predictive band"
         self.band_ = self.ax_.fill_between(
-            self.grid,
-            self.lower,
-            self.upper,
-            color=BLUE,
-            alpha=0.2,
-            linewidth=0,
-            label=f"{100 * self.coverage:g}% predictive band",
+            self.grid, self.lower, self.upper, color=BLUE, alpha=0.2, linewidth=0, label=label
         )
         (self.line_,) = self.ax_.plot(self.grid, self.mean, color=BLUE, linewidth=2, label="predictive mean", zorder=3)
         self.ax_.set_xlabel(wrapped(self.feature_name))
         self.ax_.set_ylabel(wrapped(self.target_name))
         if self.others:
-            self.ax_.set_title(self.others, loc="left", fontsize="medium", color=GREY)
+            self._title(self.others)
         self.ax_.legend(loc="best", frameon=False)
-        return self
 
 
 def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:

@@ -7,13 +7,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_mle.displays._style import BLUE, GREY, VERMILION, Unit, axes_for, signed
+from sklearn_mle.displays._style import BLUE, REFERENCE, VERMILION, Display, Unit, percent, signed
 from sklearn_mle.inference import ProfileLikelihood, profile_interval
 
 __all__ = ["ProfileLikelihoodDisplay"]
 
 
-class ProfileLikelihoodDisplay:
+class ProfileLikelihoodDisplay(Display):
     """Profile log-likelihood of one parameter below its maximum, its interval, and the Wald approximation.
 
     The profile interval is where the curve stays above the dotted line. Where the parabola leaves the curve, the
@@ -117,28 +117,13 @@ class ProfileLikelihoodDisplay:
         assert isinstance(profile, ProfileLikelihood)
         return cls(profile, base=base).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the profile.
+    def _height(self) -> float:
+        return 4.2
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        ProfileLikelihoodDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, is_new: bool) -> None:
         profile, unit = self.profile, Unit(self.base)
-        self.figure_, self.ax_ = axes_for(ax, 4.2)
         threshold = (profile.threshold - profile.maximum) / unit.nats
-        level = f"{100 * profile.confidence_level:g}%"
+        level = percent(profile.confidence_level)
         (self.line_,) = self.ax_.plot(
             profile.grid, (profile.log_likelihood - profile.maximum) / unit.nats, color=BLUE, label="profile likelihood"
         )
@@ -154,7 +139,7 @@ class ProfileLikelihoodDisplay:
                 linestyle="--",
                 label="Wald (quadratic)",
             )
-        self.ax_.axhline(threshold, color=GREY, linewidth=1, linestyle=":")
+        self.ax_.axhline(threshold, **REFERENCE)
         ends = [end for end in profile.interval if np.isfinite(end)]
         self.interval_lines_ = [
             self.ax_.plot([end, end], [2.2 * threshold, threshold], color=BLUE, linewidth=1)[0] for end in ends
@@ -162,15 +147,9 @@ class ProfileLikelihoodDisplay:
         for end in wald_ends:
             self.ax_.plot([end, end], [2.2 * threshold, threshold], color=VERMILION, linewidth=1, linestyle="--")
         self.ax_.set_ylim(2.2 * threshold, -0.12 * threshold)
-        self.ax_.annotate(
-            level, (1, threshold), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY
-        )
+        self._write(level, 1, threshold, ha="right", va="bottom")
         self.ax_.set_xlabel(profile.parameter)
         self.ax_.set_ylabel(f"log-likelihood minus its maximum, {unit.name}")
-        self.ax_.set_title(
-            f"{level} profile interval [{signed(profile.lower, '.4g')}, {signed(profile.upper, '.4g')}]",
-            loc="left",
-            fontsize="medium",
-        )
+        lower, upper = signed(profile.lower, ".4g"), signed(profile.upper, ".4g")
+        self._title(f"{level} profile interval [{lower}, {upper}]", "black")
         self.ax_.legend(loc="best", frameon=False)
-        return self

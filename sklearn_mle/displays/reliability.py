@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import check_count, refuse_masked
 from sklearn_mle.displays._calibration_curve import calibration_curve
-from sklearn_mle.displays._style import BLUE, GREY, Unit, axes_for, check_level, check_name
+from sklearn_mle.displays._style import BLUE, GREY, REFERENCE, Display, Unit, check_name, percent
+from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
 
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 _BARS = 40
 
 
-class ReliabilityDisplay:
+class ReliabilityDisplay(Display):
     """Reliability diagram of the probability of one class, without bins to choose.
 
     The curve is the isotonic regression of what happened on the forecast: the nondecreasing recalibration that fits
@@ -280,7 +281,7 @@ class ReliabilityDisplay:
         ax: Any,
     ) -> Self:
         refuse_masked(y_true=y_true)
-        check_level(confidence_level)
+        check_confidence_level(confidence_level)
         check_count("n_resamples", n_resamples, 1)
         with naming("y_true or pos_label"):
             happened, pos_label = _happened(column_or_1d(y_true), pos_label)
@@ -302,35 +303,15 @@ class ReliabilityDisplay:
         display = cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
         return display.plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> Self:
-        """Draw the calibration curve.
+    def _height(self) -> float:
+        return 5.0
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, is_new: bool) -> None:
         unit = Unit(self.base)
-        self.figure_, self.ax_ = axes_for(ax, 5.0)
-        self.ax_.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+        self.ax_.plot([0, 1], [0, 1], **REFERENCE)
+        label = f"{percent(self.confidence_level)} of calibrated forecasts"
         self.band_ = self.ax_.fill_between(
-            self.forecast,
-            self.lower,
-            self.upper,
-            color=GREY,
-            alpha=0.25,
-            linewidth=0,
-            label=f"{100 * self.confidence_level:g}% of calibrated forecasts",
+            self.forecast, self.lower, self.upper, color=GREY, alpha=0.25, linewidth=0, label=label
         )
         (self.line_,) = self.ax_.plot(
             self.forecast, self.recalibrated, color=BLUE, linewidth=2, label=self.name or "recalibrated"
@@ -346,14 +327,12 @@ class ReliabilityDisplay:
         of = "" if self.pos_label is None else f" of {self.pos_label}"
         self.ax_.set_xlabel(f"forecast probability{of} (bars: share of rows)")
         self.ax_.set_ylabel(f"frequency{of}, recalibrated")
-        self.ax_.set_title(
+        self._title(
             f"KL(recalibrated ‖ forecast) = {self.divergence / unit.nats:.3g} {unit.name} per row\n"
             f"that of calibrated forecasts stays below {self.chance_divergence / unit.nats:.2g}",
-            loc="left",
-            fontsize="medium",
+            "black",
         )
         self.ax_.legend(loc="upper left", frameon=False)
-        return self
 
 
 def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:

@@ -57,5 +57,5 @@ def test_scores_that_are_not_in_nats_have_no_unit():
 
 @pytest.mark.parametrize("level", [0, 1, 1.5, "high"])
 def test_levels_are_checked(level):
-    with pytest.raises(ValueError, match="confidence_level must be a number strictly between 0 and 1"):
+    with pytest.raises(ValueError, match="confidence_level must lie strictly between 0 and 1"):
         ComparisonDisplay(comparison(), confidence_level=level).plot()
