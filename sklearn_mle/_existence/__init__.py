@@ -33,7 +33,7 @@ from sklearn_mle._existence.limit import (
     separation_warning,
     undecided_warning,
 )
-from sklearn_mle._existence.preferences import Preferences, UndecidedError, may_recede
+from sklearn_mle._existence.preferences import Preferences, UndecidedError
 from sklearn_mle._existence.saddle import beside_saddle, is_minimum
 from sklearn_mle._existence.search import (
     MOST_VARIABLES,
@@ -75,7 +75,6 @@ __all__ = [
     "is_saturated",
     "limiting_model",
     "location_of",
-    "may_recede",
     "refuse_nothing_but_zeros",
     "rows_below",
     "saturation_warning",

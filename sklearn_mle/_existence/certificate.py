@@ -22,7 +22,6 @@ from sklearn_mle._objective import PenalizedNLL, Point
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
 from sklearn_mle._rows.sums import Largest
-from sklearn_mle.likelihoods import Bernoulli
 
 __all__ = ["CERTIFIED", "SEPARATION_PRIOR", "certificate", "curvature_below"]
 
@@ -87,7 +86,7 @@ def certificate(
     lengths = None if factor is None else _entry_lengths(objective, factor)
     longest = LongestRow(
         objective.at(theta),
-        isinstance(objective.likelihood, Bernoulli),
+        not objective.likelihood.shift_invariant,
         CERTIFIED / decrement,
         lengths,
         factor if thorough else None,

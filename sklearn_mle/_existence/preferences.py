@@ -8,17 +8,8 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle.likelihoods import (
-    Bernoulli,
-    Binomial,
-    Categorical,
-    Likelihood,
-    NegativeBinomial,
-    Poisson,
-    Tweedie,
-)
 
-__all__ = ["Preferences", "UndecidedError", "may_recede"]
+__all__ = ["Preferences", "UndecidedError"]
 
 Array = NDArray[Any]
 
@@ -26,13 +17,6 @@ Array = NDArray[Any]
 _FLAT = 1e-6
 # An offset at which exp underflows: probabilities and means of exactly zero.
 _CERTAIN = 1e4
-# A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
-_WITH_ZEROS = (Poisson, NegativeBinomial, Tweedie)
-
-
-def may_recede(likelihood: Likelihood) -> bool:
-    """Return whether the likelihood is one whose location may run away to infinity, and can be examined for it."""
-    return isinstance(likelihood, (Bernoulli, Binomial, Categorical, *_WITH_ZEROS))
 
 
 class UndecidedError(RuntimeError):
@@ -59,19 +43,19 @@ class Preferences:
     def __init__(self, objective: PenalizedNLL) -> None:
         self.objective = objective
         likelihood, y = objective.likelihood, objective.data.y
-        if isinstance(likelihood, Categorical):
-            if not fits(likelihood.n_classes, y.shape[-1]):
-                raise UndecidedError(f"{y.shape[-1]:,} rows of {likelihood.n_classes:,} classes are too many")
-            mass = np.eye(likelihood.n_classes, dtype=bool)[:, y] if y.ndim == 1 else y > 0
+        if likelihood.shift_invariant:
+            if not fits(likelihood.n_predictors, y.shape[-1]):
+                raise UndecidedError(f"{y.shape[-1]:,} rows of {likelihood.n_predictors:,} classes are too many")
+            mass = np.eye(likelihood.n_predictors, dtype=bool)[:, y] if y.ndim == 1 else y > 0
             outcome, row = np.nonzero(mass)
-            others = likelihood.n_classes - 1
+            others = likelihood.n_predictors - 1
             self.row, self.winner = np.repeat(row, others), np.repeat(outcome, others)
-            self.rival = (self.winner + 1 + np.tile(np.arange(others), len(row))) % likelihood.n_classes
+            self.rival = (self.winner + 1 + np.tile(np.arange(others), len(row))) % likelihood.n_predictors
             self.equal = mass[self.rival, self.row]
             # Of two outcomes that both happened (a soft label) each would say that they be equal.
             self._keep(~self.equal | (self.winner < self.rival))
         else:
-            rises, falls = _sides(likelihood, y)
+            rises, falls = likelihood.opposes(y)
             self.row = np.arange(len(rises))
             self.winner, self.rival = np.where(rises, 0, -1), np.where(rises, -1, 0)
             self.equal = rises & falls
@@ -147,14 +131,3 @@ class Preferences:
         np.add.at(rowwise, (self.rival, self.row), -weight)
         weighed = data.with_values(rowwise[:q], None)
         return weighed.reduce_rows(lambda block: (predictors.pull_back(block.rows, block.y),))[0]
-
-
-def _sides(likelihood: Likelihood, y: Array) -> tuple[Array, Array]:
-    """Return which rows mind that their predictor falls, and which that it rises."""
-    if isinstance(likelihood, _WITH_ZEROS):
-        return y > 0, np.ones(y.shape, dtype=bool)
-    if isinstance(likelihood, Binomial) and y.ndim == 2:
-        return y[0] > 0, y[1] > 0
-    if isinstance(likelihood, Bernoulli | Binomial):
-        return y > 0, y < 1
-    raise TypeError(f"likelihood: {type(likelihood).__name__} has no directions of recession to look for")

@@ -16,7 +16,7 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, SparseRows
 from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sums import Largest
-from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
+from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["MOST_VARIABLES", "Recession", "RecessionSearch", "complete_separation", "find_recession"]
 
@@ -159,7 +159,7 @@ def find_recession(objective: PenalizedNLL, start: Array) -> Recession | None:
     Parameters
     ----------
     objective : PenalizedNLL
-        Of a likelihood that ``may_recede``; its columns must be independent.
+        Of a likelihood that ``may_diverge``; its columns must be independent.
     start : ndarray of shape (size,)
         A point whose margins tell which rows are likely to object: the end of a fit, say.
 
@@ -202,9 +202,9 @@ class NegativeMargin:
 
     def __call__(self, block: Block) -> tuple[Largest]:
         eta, y = self.predictors.eta(block.rows, self.matrix, None), block.y
-        if isinstance(self.likelihood, Bernoulli):
+        if self.likelihood.holds_class_codes and not self.likelihood.shift_invariant:
             margin = np.where((y == 0) | (y == 1), (2 * y - 1) * eta[0], -np.inf)
-        elif isinstance(self.likelihood, Categorical):
+        elif self.likelihood.holds_class_codes:
             code = y if y.ndim == 1 else y.argmax(axis=0)
             rows = np.arange(eta.shape[1])
             own = eta[code, rows]

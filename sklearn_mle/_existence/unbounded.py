@@ -30,9 +30,9 @@ _UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while
 
 def floor_of(likelihood: Likelihood, data: Data) -> float | None:
     """Return the logarithm of the second parameter where the noise is least; None where there is no such parameter."""
-    if likelihood.second is None:
+    if likelihood.dispersion_parameter is None:
         return None
-    least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE**likelihood.noise_power
+    least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE ** (2 / likelihood.variance_power)
     return float(likelihood.start(data.y, data.weight)[1] + np.log(least))
 
 
@@ -104,12 +104,12 @@ def unbounded_warning(
     through = f" through {names(columns)}" if len(columns) else ""
     if likelihood.discrete:
         return SeparationWarning(
-            f"The {likelihood.second} of {rows} goes to zero{through}, where the likelihood still rises, so no finite "
-            "maximum likelihood estimate exists. It was stopped at 1e-8 of what a model without columns starts from. "
-            "Use scale='constant' or fewer columns."
+            f"The {likelihood.dispersion_parameter} of {rows} goes to zero{through}, where the likelihood still rises, "
+            "so no finite maximum likelihood estimate exists. It was stopped at 1e-8 of what a model without columns "
+            "starts from. Use scale='constant' or fewer columns."
         )
     return UnboundedLikelihoodWarning(
         f"The likelihood is unbounded: {rows} can be fitted exactly{through} while the noise there goes to zero. "
-        f"The log {likelihood.second} was stopped at its floor, where the noise is a millionth of that of a model "
-        "without columns. Use scale='constant', fewer columns, or more rows."
+        f"The log {likelihood.dispersion_parameter} was stopped at its floor, where the noise is a millionth of that "
+        "of a model without columns. Use scale='constant', fewer columns, or more rows."
     )

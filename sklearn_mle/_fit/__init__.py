@@ -23,7 +23,7 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows import Block
 from sklearn_mle._rows.distributed import RowsElsewhereError
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.likelihoods import Bernoulli, Binomial, Categorical, Gaussian, Likelihood, LogNormal
+from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._location_scale import LocationScale
 
 __all__ = [
@@ -140,8 +140,8 @@ def fit_distributed(
         )
     model, log_jacobian = likelihood, 0.0
     with single_threaded_blas, np.errstate(all="ignore"):
-        if isinstance(likelihood, LogNormal):
-            model, raw = Gaussian(), replace(raw, data=raw.data.with_target(_log_target))
+        if likelihood.of_logarithm is not None:
+            model, raw = likelihood.of_logarithm, replace(raw, data=raw.data.with_target(_log_target))
             log_jacobian = raw.data.reduce_rows(_target_sum)[0] * raw.unit
         prepared = standardize(raw, options, feature_names, least_squares=_is_least_squares(model, options))
         result = _judged(model, prepared, options, start, observer, class_names)
@@ -149,7 +149,7 @@ def fit_distributed(
 
 
 def _is_least_squares(model: Likelihood, options: FitOptions) -> bool:
-    return isinstance(model, Gaussian) and options.scale != "log_linear"
+    return model.least_squares and options.scale != "log_linear"
 
 
 def _log_target(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
@@ -189,11 +189,11 @@ def _fitted(
     class_names: Any,
 ) -> FitResult:
     """Fit a model by the path that knows its likelihood."""
-    if isinstance(model, Bernoulli | Categorical):
+    if model.holds_class_codes:
         return fit_logistic(model, prepared, options, start=start, observer=observer, class_names=class_names)
     if _is_least_squares(model, options):
         return fit_gaussian(model, prepared, options, start=start, observer=observer)
-    if isinstance(model, LocationScale) and not model.smooth:
+    if isinstance(model, LocationScale) and model.quantile_level is not None:
         if options.solver != "auto":
             raise NotSupportedError(
                 f"solver={options.solver!r} needs a likelihood that is smooth, and {type(model).__name__} has a kink: "
@@ -236,20 +236,13 @@ def _equivalent(
     likelihood: Likelihood, y: Array, weight: Array | None
 ) -> tuple[Likelihood, Array, Array | None, float]:
     """Return a likelihood with the same maximum, its y and weights, and by how much the first one's NLL is larger."""
-    if isinstance(likelihood, LogNormal):
-        logarithm = np.log(y)
-        return Gaussian(), logarithm, weight, float(logarithm.sum() if weight is None else weight @ logarithm)
-    if isinstance(likelihood, Binomial):
-        if y.ndim == 1:
-            _refuse_all_alike(y, weight)
-            return Bernoulli(), y, weight, 0.0
-        fraction, trials = likelihood.fractions(y.T)
-        _refuse_all_alike(fraction[trials > 0], None if weight is None else weight[trials > 0])
-        zeros = np.zeros((1, len(y)))
-        coefficient = likelihood.nll(y.T, zeros) - trials * Bernoulli().nll(fraction, zeros)
-        total = float(coefficient.sum() if weight is None else weight @ coefficient)
-        return Bernoulli(), fraction, trials if weight is None else trials * weight, total
-    return likelihood, y, weight, 0.0
+    found = likelihood.equivalent(y.T, weight)
+    if found is None:
+        return likelihood, y, weight, 0.0
+    model, y, weights, lacking = found
+    if model.holds_class_codes:
+        _refuse_all_alike(y, weights)
+    return model, y, weights, float(lacking.sum() if weight is None else weight @ lacking)
 
 
 def _refuse_all_alike(fraction: Array, weight: Array | None) -> None:

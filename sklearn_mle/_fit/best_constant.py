@@ -48,9 +48,9 @@ def best_constant(
         eta[0] += likelihood.start(y - eta[0], sample_weight)[0]
         return eta
     weight = sample_weight
-    if y.ndim == 2:
-        y, trials = likelihood.fractions(y)
-        weight = trials if weight is None else trials * weight
+    y, times = likelihood.in_units_of_mean(y)
+    if times is not None:
+        weight = times if weight is None else times * weight
     predictors = LinearPredictors(0, [Terms(), *[Terms(False, False)] * (len(eta) - 1)])
     rows = DenseRows(np.zeros((n, 0)), np.zeros(0), np.ones(0))
     objective = PenalizedNLL(likelihood, predictors, Data(rows, y, weight, eta, len(eta)), NoPenalty())

@@ -33,9 +33,9 @@ def is_far_below(likelihood: Likelihood, known: float, own: float) -> bool:
 
     Where the location does not depend on it, never.
     """
-    if likelihood.second is None or likelihood.location_free_of_second:
+    if likelihood.dispersion_parameter is None or likelihood.location_free_of_dispersion:
         return False
-    return (own - known) / likelihood.noise_power > _FAR
+    return 0.5 * likelihood.variance_power * (own - known) > _FAR
 
 
 def follow_noise(at: Callable[[float], PenalizedNLL], theta: Array, own: float, known: float) -> Array:

@@ -69,8 +69,8 @@ class _LogisticFit:
     ) -> None:
         self.likelihood, self.prepared, self.options = likelihood, prepared, options
         self.observer, self.class_names = observer, class_names
-        self.binary = isinstance(likelihood, Bernoulli)
-        self.n_classes = 2 if isinstance(likelihood, Bernoulli) else likelihood.n_classes
+        self.binary = not likelihood.shift_invariant
+        self.n_classes = 2 if self.binary else likelihood.n_predictors
         self.warnings: list[Warning] = []
         self.exists = True
         # Changes of the coefficients, in X's units, along which there is no finite maximum.

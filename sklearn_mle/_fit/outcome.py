@@ -11,7 +11,7 @@ from sklearn_mle._fit.start import some_rows
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows import Data
 from sklearn_mle._rows.sums import Largest
-from sklearn_mle.likelihoods import Gaussian, Likelihood
+from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["Outcome", "power_of_largest", "without_offset"]
 
@@ -86,7 +86,7 @@ class Outcome:
         n = data.weight_sum
         middle = data.reduce_target(AboutMiddle(power, 0.0))[0] / n if centre else 0.0
         spread = float(np.sqrt(data.reduce_target(AboutMiddle(power, middle))[1] / n))
-        if not isinstance(likelihood, Gaussian):
+        if not likelihood.least_squares:
             some = some_rows(data)
             start = likelihood.start(some.y / power, some.weight)
             middle = float(start[0]) if centre else 0.0

@@ -53,15 +53,15 @@ def prior_of(
     form = np.zeros((likelihood.n_predictors, data.n_columns + 1))
     form[0, :-1] = precision_of_columns(prepared)
     precision = predictors.theta(form)
-    if not likelihood.noise_relative:
+    if not likelihood.noise_can_vanish:
         return GaussianPrior(precision)
-    power = likelihood.noise_power
+    power = likelihood.variance_power
     # Relative to the noise in y's own units: it is their ratio to the outcome's that may matter.
-    precision = precision * np.exp(2 * (np.log(outcome.factor) - outcome.shift[1] / power))
+    precision = precision * np.exp(2 * np.log(outcome.factor) - power * outcome.shift[1])
     if known is not None:
-        return GaussianPrior(precision * np.exp(-2 * known / power))
+        return GaussianPrior(precision * np.exp(-power * known))
     mean = np.zeros_like(form)
-    mean[1, -1] = 1 / power
+    mean[1, -1] = 0.5 * power
     if of_columns:
-        mean[1, :-1] = data.column_means() / power
+        mean[1, :-1] = 0.5 * power * data.column_means()
     return NoiseRelativePrior(precision, predictors.theta(mean))

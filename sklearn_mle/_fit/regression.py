@@ -22,7 +22,6 @@ from sklearn_mle._existence import (
     is_minimum,
     is_saturated,
     location_of,
-    may_recede,
     refuse_nothing_but_zeros,
     rows_below,
     saturation_warning,
@@ -47,7 +46,7 @@ from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank
 from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
-from sklearn_mle.likelihoods import Likelihood, StudentT
+from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._angular import Angular, angle_of, share_of
 from sklearn_mle.likelihoods._scale_floor import ScaleFloor
 
@@ -88,13 +87,13 @@ class _Regression:
         self.linear = options.scale == "log_linear"
         self.some = some_rows(self.outcome.data)
         self.floor = floor_of(likelihood, self.some)
-        self.bounded = isinstance(likelihood, StudentT) and likelihood.estimates_df
+        self.bounded = bool(likelihood.bounded_parameters)
         self.recession: Recession | None = None
         self.least_squares: Array | None = None
 
     def run(self, start: Array | None) -> FitResult:
         prepared, options, data = self.prepared, self.options, self.outcome.data
-        if may_recede(self.likelihood) and (options.fit_intercept or not prepared.alpha):
+        if self.likelihood.may_diverge and (options.fit_intercept or not prepared.alpha):
             refuse_nothing_but_zeros(data)
         identification: Identification | None = None
         of_second: Identification | None = None
@@ -110,15 +109,15 @@ class _Regression:
         if identification is not None:
             self.warnings.append(rank_warning(identification, prepared.names))
         fixed: Fixed = {}
-        if self.likelihood.second is not None and not isinstance(options.scale, str):
+        if self.likelihood.dispersion_parameter is not None and not isinstance(options.scale, str):
             fixed = {1: float(np.log(options.scale)) - self.outcome.shift[1]}
         if self.linear and of_second is not None and is_saturated(data, of_second):
             self.warnings.append(saturation_warning())
             self.linear = False
         self.identification, self.of_second, self.known = identification, of_second, fixed
         perfect = None
-        if self.likelihood.second is not None and not self.likelihood.discrete and not fixed:
-            precision = precision_of_columns(self.prepared) if self.likelihood.noise_relative else None
+        if self.likelihood.dispersion_parameter is not None and not self.likelihood.discrete and not fixed:
+            precision = precision_of_columns(self.prepared) if self.likelihood.noise_can_vanish else None
             terms = self._terms({})[0]
             perfect, self.least_squares = perfect_location(self.likelihood, self.outcome, self.some, terms, precision)
             if precision is None and prepared.alpha:
@@ -151,7 +150,7 @@ class _Regression:
         )
 
     def _scale(self, coefficients: Array) -> float | None:
-        if self.likelihood.second is None or self.options.scale == "log_linear":
+        if self.likelihood.dispersion_parameter is None or self.options.scale == "log_linear":
             return None
         return float(np.exp(coefficients[1, -1])) if isinstance(self.options.scale, str) else self.options.scale
 
@@ -201,7 +200,7 @@ class _Regression:
             warm = self._theta(objective, self.outcome.to_standardized(start))
             # A start that is worse than none at all would only mislead.
             theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
-        recedes = may_recede(self.likelihood) and not self.prepared.alpha
+        recedes = self.likelihood.may_diverge and not self.prepared.alpha
         if recedes and start is not None and self.options.separated and self._recedes(objective, theta):
             objective, solution = self._under_tiny_prior(objective, [theta], fixed, null_value, 0)
         else:
@@ -387,7 +386,7 @@ class _Regression:
         matrix = np.zeros((likelihood.n_predictors, location.shape[1]))
         matrix[0] = location[0]
         matrix[1:, -1] = likelihood.start(self.some.y, self.some.weight)[1:]
-        vanishing = -float(np.sign(likelihood.noise_power))
+        vanishing = -float(np.sign(likelihood.variance_power))
         log_likelihood = np.inf
         if self.linear:
             assert self.floor is not None
@@ -402,7 +401,9 @@ class _Regression:
             )
         else:
             matrix[1, -1] = vanishing * np.inf
-            self.warnings.append(perfect_warning(likelihood.second, "zero" if vanishing < 0 else "infinite"))
+            self.warnings.append(
+                perfect_warning(likelihood.dispersion_parameter, "zero" if vanishing < 0 else "infinite")
+            )
         nothing = np.zeros(0)
         solution = Solution(nothing, -log_likelihood, nothing, 0.0, None, 0.0, Status.CONVERGED, 1)
         return self._result(matrix, log_likelihood, solution, None)

@@ -19,7 +19,6 @@ from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
 from sklearn_mle._solvers import Problem, Solution, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
-from sklearn_mle.likelihoods import Bernoulli, Categorical
 from sklearn_mle.likelihoods._base import MANY_ROWS
 
 __all__ = ["affordable", "solve"]
@@ -276,7 +275,7 @@ def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
     """
     data, predictors = objective.data, objective.predictors
     # Only of class codes are there classes: counts, and real outcomes that happen to be whole, have none.
-    least = LEAST_PER_CLASS if isinstance(objective.likelihood, Bernoulli | Categorical) else 0
+    least = LEAST_PER_CLASS if objective.likelihood.holds_class_codes else 0
     sample = weighted_sample(data, sample_size(data), least_per_class=least)
     share = sample.n_rows / data.n_rows
     assert sample.weight is not None

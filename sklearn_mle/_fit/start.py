@@ -17,7 +17,6 @@ from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._least_squares import LeastSquares
-from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._start import weighted_quantile
 
 __all__ = ["Guess", "best_of", "guesses", "least_squares", "some_rows", "value_of_constants"]
@@ -99,7 +98,7 @@ def guesses(guess: Guess) -> Iterator[Array]:
         return
     if guess.second.columns:
         yield _with_log_residuals(guess, constant)
-    if not isinstance(likelihood, LocationScale):
+    if not likelihood.convex_in_location:
         # Not a convex loss: least squares may start in the basin of the outliers.
         start = replace(guess, likelihood=Huber())
         yield _with_constants(guess, null, _huber(start, location))

@@ -182,7 +182,7 @@ def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any
     """
     likelihood = data.likelihood
     matrix = coefficients.copy()
-    if likelihood.second is not None and not isinstance(scale, str):
+    if likelihood.dispersion_parameter is not None and not isinstance(scale, str):
         matrix[1, :-1], matrix[1, -1] = 0, np.log(scale)
     eta = dot_rows(matrix[:, :-1], data.X) + matrix[:, -1:]
     add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
@@ -195,10 +195,10 @@ def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any
 def _penalty(likelihood: Likelihood, matrix: Array, eta: Array, weight: Array, alpha: float) -> float:
     if alpha == 0:
         return 0.0
-    location = matrix if likelihood.second is None else matrix[:1]
+    location = matrix if likelihood.dispersion_parameter is None else matrix[:1]
     size = 0.5 * alpha * float(np.square(location[:, :-1]).sum())
-    if likelihood.second is None or not likelihood.noise_relative:
+    if likelihood.dispersion_parameter is None or not likelihood.noise_can_vanish:
         return size
     # Relative to the noise: the geometric mean of the scales.
     mean = float((weight * eta[1]).sum() / weight.sum())
-    return size * float(np.exp(-2 * mean / likelihood.noise_power))
+    return size * float(np.exp(-likelihood.variance_power * mean))

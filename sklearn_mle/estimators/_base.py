@@ -46,7 +46,7 @@ from sklearn_mle.inference.model import (
     n_intercepts,
     precision_offset,
 )
-from sklearn_mle.likelihoods import Categorical, Likelihood
+from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["BaseMLE"]
 
@@ -408,9 +408,9 @@ def _leaves_float64(value: Any) -> bool:
 def _terms(likelihood: Likelihood, options: FitOptions) -> tuple[Terms, ...]:
     """Return which columns and intercepts each of the likelihood's predictors has as estimated parameters."""
     location = Terms(True, options.fit_intercept)
-    if isinstance(likelihood, Categorical):
+    if likelihood.shift_invariant:
         return (location,) * likelihood.n_predictors
     terms = [location] + [Terms(False, True)] * (likelihood.n_predictors - 1)
-    if likelihood.second is not None:
+    if likelihood.dispersion_parameter is not None:
         terms[1] = Terms(options.scale == "log_linear", isinstance(options.scale, str))
     return tuple(terms)

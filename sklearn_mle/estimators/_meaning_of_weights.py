@@ -104,7 +104,7 @@ class MeaningOfWeights:
             scale=math.exp(model.coefficients[1, -1]) if estimated else result.scale,
             log_likelihood=log_likelihood,
             # What the location lacks is proportional to the reciprocal of the dispersion.
-            gap=result.gap * math.exp(-2 * change / fitted.likelihood.noise_power),
+            gap=result.gap * math.exp(-fitted.likelihood.variance_power * change),
             curvature=curvature,
         )
 

@@ -32,7 +32,7 @@ from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import infer
 from sklearn_mle.inference.model import Fitted, divide_dispersion, precision_offset
 from sklearn_mle.inference.predictions import predictive_interval
-from sklearn_mle.likelihoods import Binomial, Likelihood
+from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 
 __all__ = ["BaseMLERegressor"]
@@ -96,20 +96,19 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
                 f"scale must be 'constant', 'log_linear' or a positive number, the known scale; got {scale!r}. "
                 "A scale of 1 is written 1.0; one that is to be estimated, 'constant'."
             )
-        if likelihood.second is None and scale != "constant":
+        if likelihood.dispersion_parameter is None and scale != "constant":
             raise NotSupportedError(
                 f"scale={scale!r}: the {type(likelihood).__name__} likelihood has no second parameter (scale, "
                 "dispersion, shape or precision) to be modelled; leave scale='constant'."
             )
         # One row says nothing of the scale; of a location it does.
-        return likelihood, 2 if likelihood.second is not None and isinstance(scale, str) else 1
+        return likelihood, 2 if likelihood.dispersion_parameter is not None and isinstance(scale, str) else 1
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         likelihood, least = self._checked_likelihood()
-        counts = isinstance(likelihood, Binomial)
         refuse_times(y, "y")
         X, y, attributes = validate_training(
-            self, X, y, offset=offset, y_numeric=True, least_samples=least, multi_output=counts
+            self, X, y, offset=offset, y_numeric=True, least_samples=least, multi_output=max(likelihood.y_columns) > 1
         )
         if issparse(y):
             raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
@@ -129,7 +128,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
         likelihood, least = self._checked_likelihood()
-        if isinstance(likelihood, Binomial) and len(getattr(y, "shape", ())) == 2 and y.shape[1] == 2:
+        if max(likelihood.y_columns) > 1 and len(getattr(y, "shape", ())) == 2 and y.shape[1] > 1:
             raise NotSupportedError(
                 "y of counts in two columns must be in memory. Of a Dask y pass the fractions of successes, and the "
                 "numbers of trials as sample_weight."
@@ -152,7 +151,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceM
             "_parameters": coefficients,
         }
         for name, row in zip(likelihood.predictor_names[1:], coefficients[1:], strict=True):
-            if name != likelihood.predictor_names[1] or likelihood.second is None:
+            if name != likelihood.predictor_names[1] or likelihood.dispersion_parameter is None:
                 state[f"{name}_"] = float(row[-1])
             elif fitted.terms[1].columns:
                 state |= {"scale_coef_": row[:-1].copy(), "scale_intercept_": float(row[-1])}
@@ -404,6 +403,6 @@ def _refuse_fewer(n_rows: int, least: int) -> None:
 def _checked(likelihood: Likelihood, y: Array) -> Array:
     """Return y in the likelihood's domain, rows first; columns of counts stay two."""
     with naming("y"):
-        if y.ndim == 2 and not (isinstance(likelihood, Binomial) and y.shape[1] == 2):
+        if y.ndim == 2 and not (y.shape[1] > 1 and y.shape[1] in likelihood.y_columns):
             y = column_or_1d(y, warn=True)
         return likelihood.check_target(y.T).T

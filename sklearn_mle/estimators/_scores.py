@@ -19,7 +19,6 @@ from sklearn_mle.estimators._lazy import mean_over_rows, r2_over_rows, sum_over_
 from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import Fitted, FittedModel
-from sklearn_mle.likelihoods import Binomial
 
 __all__ = ["ClassifierScoreMixin", "RegressorScoresMixin", "checked_score"]
 
@@ -169,10 +168,10 @@ class RegressorScoresMixin:
 
     def _outcomes(self, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Return y in the units of predict, and weights: counts become fractions, weighted by their trials."""
-        if np.ndim(y) < 2 or np.shape(y)[1] != 2 or not isinstance(self._fitted.likelihood, Binomial):
+        if np.ndim(y) < 2 or np.shape(y)[1] == 1 or np.shape(y)[1] not in self._fitted.likelihood.y_columns:
             return y, sample_weight
-        fraction, trials = self._fitted.likelihood.fractions(self._read_target(y).T)
-        return fraction, trials if sample_weight is None else trials * np.asarray(sample_weight)
+        y, times = self._fitted.likelihood.in_units_of_mean(self._read_target(y).T)
+        return y, times if sample_weight is None or times is None else times * np.asarray(sample_weight)
 
 
 class ClassifierScoreMixin:

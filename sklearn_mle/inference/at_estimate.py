@@ -222,16 +222,16 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     precision[penalized, :-1] = alpha / np.square(prepared.columns.scale)
     if predictors.contrast is not None:
         precision = precision[: len(predictors.terms)]
-    known = likelihood.noise_relative and not model.terms[1].intercept
+    known = likelihood.noise_can_vanish and not model.terms[1].intercept
     if known:
-        precision /= np.exp(2 * standardized[1, -1] / likelihood.noise_power)
+        precision /= np.exp(likelihood.variance_power * standardized[1, -1])
     flat = precision[predictors.used]
     origin = predictors.theta(standardized)
-    if not likelihood.noise_relative or known:
+    if not likelihood.noise_can_vanish or known:
         return ShiftedPenalty(GaussianPrior(flat), origin)
     if model.terms[1].columns:
-        form[1, :-1] = prepared.data.column_means() / likelihood.noise_power
-    form[1, -1] = 1 / likelihood.noise_power
+        form[1, :-1] = 0.5 * likelihood.variance_power * prepared.data.column_means()
+    form[1, -1] = 0.5 * likelihood.variance_power
     return ShiftedPenalty(NoiseRelativePrior(flat, predictors.theta(form)), origin)
 
 
@@ -271,7 +271,7 @@ def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> Fit
     # Of a Gaussian and an inverse Gaussian it is exact; of others the beginning.
     mean = float(data.sample_weight[data.sample_weight > 0].mean())
     coefficients = model.coefficients.copy()
-    coefficients[1, -1] += (0.5 if precise else -0.5) * model.likelihood.noise_power * math.log(mean)
+    coefficients[1, -1] += (1 if precise else -1) / model.likelihood.variance_power * math.log(mean)
     model = replace(model, coefficients=coefficients, weight_type=weight_type)
     coefficients = coefficients.copy()
     coefficients[1, -1] += _change(AtEstimate.of(model, data))
@@ -280,7 +280,7 @@ def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> Fit
 
 def _change(at: AtEstimate) -> float:
     """Return by how much the constant of the dispersion is to be moved: Newton's method in one dimension."""
-    data, likelihood, power = at.objective.data, at.likelihood, at.likelihood.noise_power
+    data, likelihood, power = at.objective.data, at.likelihood, at.likelihood.variance_power
     assert data.offset is not None
     weight = np.ones(data.n_rows) if data.weight is None else data.weight
     prior = at.objective.penalty.value_and_gradient(at.theta)[0]
@@ -288,12 +288,12 @@ def _change(at: AtEstimate) -> float:
     for _ in range(_STEPS):
         eta = data.offset + np.array([[0.0], [change]])
         # The prior is relative to the noise.
-        pull = prior * math.exp(-2 * change / power)
-        slope = float(weight @ likelihood.gradient(data.y, eta)[1]) - 2 / power * pull
+        pull = prior * math.exp(-power * change)
+        slope = float(weight @ likelihood.gradient(data.y, eta)[1]) - power * pull
         curvature = float(weight @ likelihood.hessian(data.y, eta)[1, 1])
         if curvature <= 0:
             curvature = float(weight @ likelihood.expected_information(eta)[1, 1])
-        step = -slope / (curvature + 4 / power**2 * pull)
+        step = -slope / (curvature + power**2 * pull)
         if not math.isfinite(step):
             break
         change += max(-_LONGEST, min(_LONGEST, step))

@@ -9,21 +9,8 @@ from dataclasses import dataclass
 
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.model import FittedModel, know_precisions
-from sklearn_mle.likelihoods import (
-    Bernoulli,
-    Binomial,
-    Gamma,
-    Gaussian,
-    InverseGaussian,
-    NegativeBinomial,
-    Poisson,
-    Tweedie,
-)
 
 __all__ = ["REFUSALS", "Refusal", "refuse", "refuse_words", "traits", "why_not"]
-
-# Variances proportional to the dispersion, so that Pearson's statistic estimates it.
-_WITH_DISPERSION = (Bernoulli, Binomial, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie)
 
 
 @dataclass(frozen=True)
@@ -241,7 +228,7 @@ def traits(model: FittedModel) -> frozenset[str]:
         words.add("modelled scale")
     if modelled or (model.is_classifier and len(terms) > 1):
         words.add("several predictors")
-    if modelled or not isinstance(likelihood, _WITH_DISPERSION):
+    if modelled or not likelihood.exponential_dispersion:
         words.add("no dispersion")
     if not know_precisions(likelihood, terms):
         words.add("no precisions")

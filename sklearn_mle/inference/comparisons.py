@@ -25,7 +25,6 @@ from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, l
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator
-from sklearn_mle.likelihoods import Gaussian, Likelihood, NegativeBinomial, Poisson, StudentT
 
 __all__ = ["likelihood_ratio_test", "score_test"]
 
@@ -134,7 +133,7 @@ def likelihood_ratio_test(
             f"larger has {k_large} parameters and smaller {k_small} that X, y, sample_weight and offset determine: "
             "give the model with more restrictions first."
         )
-    boundary = _boundary(small.likelihood, large.likelihood)
+    boundary = small.likelihood.boundary_of(large.likelihood)
     if boundary is None:
         raise ValueError(
             f"smaller has {small.likelihood!r} and larger {large.likelihood!r}: they are not nested. Compare them by "
@@ -161,18 +160,6 @@ def likelihood_ratio_test(
 
 def _bias_reduced(estimator: Any) -> bool:
     return read_estimator(open_up(estimator, None)[0]).bias_reduced
-
-
-def _boundary(smaller: Likelihood, larger: Likelihood) -> bool | None:
-    """Return whether one likelihood is another's at a boundary; None where it is not within it."""
-    if isinstance(smaller, Poisson) and isinstance(larger, NegativeBinomial):
-        return True
-    estimated = isinstance(larger, StudentT) and larger.estimates_df
-    if estimated and isinstance(smaller, Gaussian):
-        return True
-    if estimated and isinstance(smaller, StudentT):
-        return False
-    return False if repr(smaller) == repr(larger) else None
 
 
 def _at_estimate(

@@ -123,7 +123,7 @@ def likelihood_is_trusted(
             "they are left out, and wald_test tests with this covariance."
         )
         return False, (word,)
-    if dispersion is not None and not (model.likelihood.location_free_of_second and model.n_constants):
+    if dispersion is not None and not (model.likelihood.location_free_of_dispersion and model.n_constants):
         # Of a likelihood whose own dispersion was estimated, Pearson's is another estimate of the same parameter.
         return False, ("A quasi-likelihood has no AIC and no BIC.",)
     return True, ()

@@ -21,7 +21,6 @@ from sklearn_mle.inference.limit import at_the_limit
 from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
 from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.result import Inference
-from sklearn_mle.likelihoods import Gaussian
 
 __all__ = ["infer", "wald_test"]
 
@@ -172,7 +171,7 @@ def infer(
     kind = covariance_meant(model, covariance, weight_type, penalized, dispersion)
     check_bread(model, kind, bread)
     codes = group_codes(groups, kind, len(data.y))
-    if np.isneginf(model.coefficients).any() and isinstance(model.likelihood, Gaussian):
+    if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
     with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
         model = with_dispersion(model, data, weight_type)

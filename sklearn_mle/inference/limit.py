@@ -18,7 +18,6 @@ from sklearn_mle._existence import (
     certificate,
     find_recession,
     find_zeros_recession,
-    may_recede,
     separation_in_words,
 )
 from sklearn_mle._hessian_factors import hessian_factor
@@ -27,7 +26,6 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty, QuadraticForm
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 __all__ = ["at_the_limit"]
 
@@ -46,7 +44,7 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
         If no finite maximum exists.
     """
     model = at.model
-    if model.kept is not None or model.alpha or not may_recede(at.likelihood) or at.fixed:
+    if model.kept is not None or model.alpha or not at.likelihood.may_diverge or at.fixed:
         return at
     data = at.objective.data
     objective = PenalizedNLL(
@@ -77,7 +75,7 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
 
 def _exists(at: AtEstimate) -> bool:
     """Return whether the curvature at the estimate proves that a finite maximum exists."""
-    if not isinstance(at.likelihood, Bernoulli | Categorical):
+    if not at.likelihood.holds_class_codes:
         return False
     try:
         factor = hessian_factor(at.objective, at.theta)
@@ -89,7 +87,7 @@ def _exists(at: AtEstimate) -> bool:
 
 def _recession(objective: PenalizedNLL, theta: Array) -> Recession | None:
     """Return the direction of recession; None where there is none, or the problem is too large to tell."""
-    if not isinstance(objective.likelihood, Bernoulli | Categorical):
+    if not objective.likelihood.holds_class_codes:
         return find_zeros_recession(objective, theta)[0]
     if objective.predictors.size > MOST_VARIABLES:
         return None

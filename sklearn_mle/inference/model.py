@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle.likelihoods import Categorical, Gaussian, Likelihood
+from sklearn_mle.likelihoods import Likelihood
 
 __all__ = [
     "WEIGHT_TYPES",
@@ -32,14 +32,14 @@ Array = NDArray[Any]
 
 def n_constants(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
     """Return how many predictors after the first are estimated constants: scale, dispersion, shape."""
-    if isinstance(likelihood, Categorical):
+    if likelihood.shift_invariant:
         return 0
     return sum(term.intercept and not term.columns for term in terms[1:])
 
 
 def n_intercepts(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
     """Return how many intercepts there are beside those constants; of K classes one is redundant."""
-    if isinstance(likelihood, Categorical):
+    if likelihood.shift_invariant:
         return (len(terms) - 1) * terms[0].intercept
     return sum(term.intercept for term in terms) - n_constants(likelihood, terms)
 
@@ -202,7 +202,7 @@ class FittedModel:
     @property
     def exact(self) -> bool:
         """Whether Student's t and s^2 = RSS / (n - p) are exact: Gaussian, unpenalized, one estimated scale."""
-        return isinstance(self.likelihood, Gaussian) and not self.penalized and self.n_constants == 1
+        return self.likelihood.least_squares and not self.penalized and self.n_constants == 1
 
     @property
     def n_constants(self) -> int:
@@ -217,7 +217,7 @@ class FittedModel:
     @property
     def at_boundary(self) -> tuple[int, ...]:
         """Which constants are on the boundary of their range, where no curvature measures their error."""
-        if self.kept is None or self.kept.curvature is None or isinstance(self.likelihood, Categorical):
+        if self.kept is None or self.kept.curvature is None or self.likelihood.shift_invariant:
             return ()
         free = self.kept.curvature.predictors.terms
         return tuple(j for j, term in enumerate(self.terms) if term.intercept and not free[j].intercept)
@@ -239,7 +239,7 @@ class FittedModel:
             Terms(False, False) if j in fixed else Terms(term.columns, term.intercept, columns)
             for j, (term, columns) in enumerate(zip(self.terms, active, strict=True))
         ]
-        if isinstance(self.likelihood, Categorical):
+        if self.likelihood.shift_invariant:
             basis = sum_to_zero_basis(len(self.terms))
             return LinearPredictors(p, terms[: basis.shape[1]], basis)
         return LinearPredictors(p, terms)
@@ -269,7 +269,7 @@ class FittedModel:
         return _unique(out, set(), "parameter")
 
     def _prefixes(self) -> tuple[str, ...]:
-        if isinstance(self.likelihood, Categorical):
+        if self.likelihood.shift_invariant:
             assert self.classes is not None
             return tuple(str(label) for label in self.classes)
         names = self.likelihood.predictor_names
@@ -293,12 +293,12 @@ def divide_dispersion(likelihood: Likelihood) -> bool:
     The coefficients are the same then, for the location's score is proportional to w / dispersion in these models. The
     dispersion is not: of a Gaussian it is RSS / n, with n the number of rows.
     """
-    return likelihood.second is not None and likelihood.smooth and likelihood.location_free_of_second
+    return likelihood.dispersion_parameter is not None and likelihood.smooth and likelihood.location_free_of_dispersion
 
 
 def precision_offset(likelihood: Likelihood, weight: Array) -> Array:
     """Return what precisions add to the predictor of the dispersion (or scale, or shape); zero for rows without any."""
-    return -0.5 * likelihood.noise_power * np.log(np.where(weight > 0, weight, 1.0))
+    return -np.log(np.where(weight > 0, weight, 1.0)) / likelihood.variance_power
 
 
 def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
@@ -306,4 +306,4 @@ def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
     if divide_dispersion(likelihood):
         return not terms[1].columns
     # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
-    return likelihood.second is None or (likelihood.discrete and not terms[1].intercept)
+    return likelihood.dispersion_parameter is None or (likelihood.discrete and not terms[1].intercept)

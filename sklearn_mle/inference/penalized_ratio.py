@@ -26,7 +26,6 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.reading import open_up, own_columns, read_estimator
-from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 __all__ = ["penalized_likelihood_ratio_test", "penalized_ratio"]
 
@@ -175,7 +174,6 @@ def _ratio_of(model: FittedModel, data: ReadData, tested: list[int]) -> Hypothes
         if identification is not None:
             names = at.prepared.names(identification.dependent)
             raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
-        assert isinstance(at.likelihood, Bernoulli | Categorical)
         changes = [at.prepared.columns.to_original(at.predictors.matrix(e)) for e in np.eye(at.predictors.size)]
         forms = np.stack([change.ravel()[tested] for change in changes], axis=1)
         reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / at.prepared.unit)

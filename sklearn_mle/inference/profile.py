@@ -21,7 +21,6 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.result import check_confidence_level
-from sklearn_mle.likelihoods import Bernoulli, Categorical
 
 __all__ = ["ProfileLikelihood", "profile_interval"]
 
@@ -228,7 +227,6 @@ class _Profiler:
         self.at, self.unit, self.objective = at, at.prepared.unit, at.objective
         self.reduced: BiasReducedNLL | None = None
         if at.model.bias_reduced:
-            assert isinstance(at.likelihood, Bernoulli | Categorical)
             self.reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / self.unit)
         changes = [at.prepared.columns.to_original(at.predictors.matrix(e)) for e in np.eye(at.predictors.size)]
         self.forms = np.stack([change.ravel() for change in changes], axis=1)

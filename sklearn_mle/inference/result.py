@@ -18,7 +18,6 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
-from sklearn_mle.likelihoods import Binomial
 
 __all__ = ["DeltaMethod", "Inference"]
 
@@ -367,7 +366,7 @@ def _ratio(model: FittedModel, odds_ratios: Any, rate_ratios: Any) -> str | None
     with naming("rate_ratios"):
         rate_ratios = bool(rate_ratios)
     location = model.likelihood.predictor_names[0]
-    if odds_ratios and not (model.is_classifier or isinstance(model.likelihood, Binomial)):
+    if odds_ratios and not (model.is_classifier or model.likelihood.predictor_names[0] == "logit_probability"):
         raise NotSupportedError(
             "odds_ratios: only a classifier's coefficients, and those of the binomial likelihood, are logarithms of "
             f"odds ratios; {model.likelihood!r} has others."

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mle._existence import MOST_DIAGONALIZED, RecessionSearch, UndecidedError, may_recede
+from sklearn_mle._existence import MOST_DIAGONALIZED, RecessionSearch, UndecidedError
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.naming import naming
@@ -183,7 +183,7 @@ def _read(
     if likelihood is not None:
         with naming("likelihood"):
             model = get_likelihood(likelihood)
-        if not may_recede(model):
+        if not model.may_diverge:
             raise ValueError(
                 f"likelihood={likelihood!r}: the location of {type(model).__name__} cannot run away, so there is no "
                 "separation to detect. It is for classes, counts, and amounts with zeros."

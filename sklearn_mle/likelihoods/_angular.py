@@ -26,8 +26,12 @@ class Angular(Likelihood):
         self.likelihood = likelihood
 
     @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return self.likelihood.predictor_names
+    def parameter_names(self) -> tuple[str, ...]:
+        return self.likelihood.parameter_names
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        return self.likelihood.links
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.likelihood.nll(y, _inner(eta))

@@ -1,22 +1,39 @@
 """What every likelihood offers: the rowwise negative log-likelihood and its derivatives."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
 
 from sklearn_mle._numerics.double_double import DoubleDouble
 
-__all__ = ["MANY_ROWS", "Likelihood"]
+__all__ = ["LINKS", "MANY_ROWS", "Likelihood"]
 
 # From so many rows in a block on, a likelihood may sum its losses to an absolute eps a row, for speed; with fewer, time
 # is no matter, and small losses keep all their digits.
 MANY_ROWS = 4096
 
 Array = NDArray[Any]
+
+
+class Link(NamedTuple):
+    """How a parameter and its linear predictor are computed from each other, and what the latter's name begins with."""
+
+    prefix: str
+    predictor: Callable[[Array], Array]
+    inverse: Callable[[Array], Array]
+
+
+LINKS = {
+    "identity": Link("", np.positive, np.positive),
+    "log": Link("log_", np.log, np.exp),
+    "logit": Link("logit_", logit, expit),
+    "reciprocal": Link("inverse_", np.reciprocal, np.reciprocal),
+}
 
 
 class Likelihood(BaseEstimator, ABC):
@@ -51,23 +68,43 @@ class Likelihood(BaseEstimator, ABC):
 
     # True where the NLL is jointly convex in eta, so that Newton's method needs no guard against negative curvature.
     convex: ClassVar[bool] = True
+    # True where it is convex in the location's predictor, the others being fixed: least squares is then a safe start.
+    convex_in_location: ClassVar[bool] = True
     # True where the Hessian does not depend on eta: one Newton step is exact and the curvature is computed once.
     quadratic: ClassVar[bool] = False
     # False where the NLL has kinks in eta, so that its Hessian is not what its information is (laplace).
     smooth: ClassVar[bool] = True
-    # What the second linear predictor is the logarithm of: "scale", "dispersion", "shape", "precision"; None: no such.
-    second: ClassVar[str | None] = None
-    # To which power of the noise's size (in the unit of y, or relative to y) the second parameter goes: 1 for a scale,
-    # 2 for a dispersion, -2 for a precision. The noise vanishes as the second parameter does, or as it grows.
-    noise_power: ClassVar[float] = 1.0
+    # True where the location's MLE is least squares whatever the other parameters are, so that t and F are exact.
+    least_squares: ClassVar[bool] = False
+    # True where the variance is the dispersion times a function of the mean: Pearson's statistic estimates it.
+    exponential_dispersion: ClassVar[bool] = False
+    # True where Jeffreys' prior (Firth's bias reduction) can be had: ``information_slope`` and its kin are there.
+    jeffreys: ClassVar[bool] = False
+    # True where adding one number to all predictors of a row changes nothing: all of them are locations, and have the
+    # same columns.
+    shift_invariant: ClassVar[bool] = False
+    # The parameter that measures the noise about the location (a scale, dispersion, shape or precision), always with
+    # the logarithm as its link; None where there is no such parameter.
+    dispersion_parameter: ClassVar[str | None] = None
+    # To which power of it the variance of y (in the unit of y, or relative to y) is proportional: 2 for a scale, 1 for
+    # a dispersion, -1 for a precision. The noise vanishes as the parameter does, or as it grows.
+    variance_power: ClassVar[float] = 2.0
     # True where the noise may vanish, so that an outcome fitted exactly is infinitely likely: a prior on the location's
     # coefficients is then relative to the noise (or it would lose against a perfect fit, whatever its precision).
-    noise_relative: ClassVar[bool] = False
+    noise_can_vanish: ClassVar[bool] = False
+    # True where the location's MLE, without a prior, does not depend on the value of a constant dispersion parameter.
+    location_free_of_dispersion: ClassVar[bool] = False
     # "location_scale": c y + m has the same likelihood, of location c * location + m and log scale + log c.
     # "scale": c y has it, with ``unit_powers`` times log c added to eta. The NLL of every (positive) y grows by log c.
     equivariance: ClassVar[Literal["location_scale", "scale"] | None] = None
-    # True where the location's MLE, without a prior, does not depend on the value of a constant second parameter.
-    location_free_of_second: ClassVar[bool] = False
+    # True where the location's coefficients may diverge, in directions that ``opposes`` tells.
+    may_diverge: ClassVar[bool] = False
+    # Constructor parameters that a fit may estimate instead: ``estimating`` makes them parameters of the distribution.
+    estimable: ClassVar[tuple[str, ...]] = ()
+    # Numbers of columns that y may have; y of several is (columns, n) here.
+    y_columns: ClassVar[tuple[int, ...]] = (1,)
+    # True where y holds codes 0, 1, ... of classes (or their probabilities), not numbers.
+    holds_class_codes: ClassVar[bool] = False
     # True where y must be above zero (scikit-learn's target tag of that name).
     positive_only: ClassVar[bool] = False
     # True where the likelihood of y is a probability, not a density.
@@ -78,13 +115,23 @@ class Likelihood(BaseEstimator, ABC):
 
     @property
     @abstractmethod
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of the distribution's parameters, the location first, whatever their links."""
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The link of each parameter to its linear predictor: a name in ``LINKS``."""
+        return ("identity",) * len(self.parameter_names)
+
+    @property
     def predictor_names(self) -> tuple[str, ...]:
-        """One name per linear predictor."""
+        """One name per linear predictor: the parameter's, after its link's."""
+        return tuple(LINKS[link].prefix + name for link, name in zip(self.links, self.parameter_names, strict=True))
 
     @property
     def n_predictors(self) -> int:
         """Number of linear predictors, q."""
-        return len(self.predictor_names)
+        return len(self.parameter_names)
 
     @abstractmethod
     def nll(self, y: Array, eta: Array) -> Array:
@@ -120,6 +167,59 @@ class Likelihood(BaseEstimator, ABC):
     def unit_powers(self) -> tuple[float, ...]:
         """What is added to eta, per unit of log c, when y becomes c y: for ``equivariance = "scale"``."""
         return (1.0,) + (0.0,) * (self.n_predictors - 1)
+
+    @property
+    def dispersion_index(self) -> int | None:
+        """The place of ``dispersion_parameter`` among the parameters."""
+        return None if self.dispersion_parameter is None else self.parameter_names.index(self.dispersion_parameter)
+
+    @property
+    def quantile_level(self) -> float | None:
+        """The level of the quantile that the location is, where the NLL is the quantile loss; None elsewhere."""
+        return None
+
+    @property
+    def bounded_parameters(self) -> tuple[str, ...]:
+        """The parameters whose predictor is in [0, 1] and may be estimated at either bound."""
+        return ()
+
+    def estimating(self, names: Collection[str]) -> "Likelihood":
+        """Return the likelihood in which these of its ``estimable`` constructor parameters are to be estimated."""
+        if names:
+            raise ValueError(f"{type(self).__name__} has no constructor parameters {sorted(names)} to estimate.")
+        return self
+
+    def boundary_of(self, larger: "Likelihood") -> bool | None:
+        """Return whether this likelihood is ``larger`` at a boundary of its parameters; None where it is not within."""
+        return False if repr(self) == repr(larger) else None
+
+    @property
+    def of_logarithm(self) -> "Likelihood | None":
+        """The likelihood of log y, which lacks nothing but log y; None where there is none that is simpler."""
+        return None
+
+    def equivalent(self, y: Array, weight: Array | None) -> "tuple[Likelihood, Array, Array | None, Array] | None":
+        """Return a simpler likelihood of transformed y with the same maximum; None where there is none.
+
+        It is returned with its y and weight, and with the NLL of each row that it lacks, shape (n,).
+        """
+        if self.of_logarithm is None:
+            return None
+        logarithm = np.log(y)
+        return self.of_logarithm, logarithm, weight, logarithm
+
+    def in_units_of_mean(self, y: Array) -> tuple[Array, Array | None]:
+        """Return y as ``mean`` predicts it, and what the rows' weights are multiplied by (None: nothing)."""
+        return y, None
+
+    def opposes(self, y: Array) -> tuple[Array, Array]:
+        """Return which rows oppose that the location's predictor falls for ever, and which that it rises, each (n,)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define opposes(y).")
+
+    def parameters(self, eta: Array) -> Array:
+        """Return the parameters of the distribution, shape (q, n): the inverse links of the linear predictors."""
+        with np.errstate(over="ignore", under="ignore", divide="ignore"):
+            return np.stack([LINKS[link].inverse(row) for link, row in zip(self.links, eta, strict=True)])
 
     def link(self, y: Array) -> Array | None:
         """Return the location's linear predictor that fits each y best, shape (n,); None where it is not known."""

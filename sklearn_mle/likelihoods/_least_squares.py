@@ -15,11 +15,8 @@ class LeastSquares(Likelihood):
     follows in closed form.
     """
 
+    parameter_names = ("location",)
     quadratic = True
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("location",)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return 0.5 * np.square(eta[0] - y)

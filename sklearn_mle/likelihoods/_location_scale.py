@@ -26,14 +26,12 @@ class LocationScale(Likelihood):
     (Burridge 1981), but never in :math:`(\mu, \log s)`.
     """
 
+    parameter_names = ("location", "scale")
+    links = ("identity", "log")
     convex = False
-    second = "scale"
-    noise_relative = True
+    dispersion_parameter = "scale"
+    noise_can_vanish = True
     equivariance = "location_scale"
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("location", "log_scale")
 
     def link(self, y: Array) -> Array:
         return y

@@ -11,7 +11,8 @@ class Positive(Likelihood):
     """A likelihood of y > 0 whose second parameter is the noise relative to y, so that the unit of y is no matter."""
 
     convex = False
-    noise_relative = True
+    convex_in_location = False
+    noise_can_vanish = True
     equivariance = "scale"
     positive_only = True
     domain = "positive, finite numbers"

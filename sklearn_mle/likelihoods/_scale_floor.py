@@ -28,12 +28,16 @@ class ScaleFloor(Likelihood):
         self.floor = floor
 
     @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return self.likelihood.predictor_names
+    def parameter_names(self) -> tuple[str, ...]:
+        return self.likelihood.parameter_names
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        return self.likelihood.links
 
     def depth(self, eta: Array) -> Array:
         """Return how far below the floor (beyond the ceiling) each row is; signed as the gradient is."""
-        if self.likelihood.noise_power > 0:
+        if self.likelihood.variance_power > 0:
             return np.minimum(eta[1] - self.floor, 0)
         return np.maximum(eta[1] - self.floor, 0)
 

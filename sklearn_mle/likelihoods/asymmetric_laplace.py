@@ -43,7 +43,7 @@ class AsymmetricLaplace(LocationScale):
     """
 
     smooth = False
-    location_free_of_second = True
+    location_free_of_dispersion = True
 
     def __init__(self, quantile: float = 0.5) -> None:
         self.quantile = quantile
@@ -51,6 +51,10 @@ class AsymmetricLaplace(LocationScale):
     def check_parameters(self) -> None:
         if not 0 < self.quantile < 1:
             raise ValueError(f"quantile must be in (0, 1), the level of the quantile to fit; got {self.quantile!r}.")
+
+    @property
+    def quantile_level(self) -> float:
+        return self.quantile
 
     @property
     def unit_information(self) -> tuple[float, float, float]:

@@ -33,11 +33,16 @@ class Bernoulli(Likelihood):
     array([0.693147, 0.      ])
     """
 
+    parameter_names = ("probability",)
+    links = ("logit",)
+    exponential_dispersion = True
+    jeffreys = True
+    may_diverge = True
+    holds_class_codes = True
     discrete = True
 
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("logit",)
+    def opposes(self, y: Array) -> tuple[Array, Array]:
+        return y > 0, y < 1
 
     def nll(self, y: Array, eta: Array) -> Array:
         # Written from the side of the smaller loss, so that a confident and right prediction keeps its digits.

@@ -42,16 +42,14 @@ class Beta(Likelihood):
     array([0., 0.])
     """
 
+    parameter_names = ("mean", "precision")
+    links = ("logit", "log")
     convex = False
-    second = "precision"
-    noise_power = -2.0
-    noise_relative = True
+    dispersion_parameter = "precision"
+    variance_power = -1.0
+    noise_can_vanish = True
     domain = "numbers in the open interval (0, 1)"
     remedy = "Remove such rows, or shrink y towards one half by (y (n - 1) + 0.5) / n if zeros and ones may occur."
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("logit_mean", "log_precision")
 
     def _outside(self, y: Array) -> Array:
         return (y <= 0) | (y >= 1)

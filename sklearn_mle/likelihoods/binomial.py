@@ -52,13 +52,14 @@ class Binomial(Likelihood):
     array([0.693147])
     """
 
+    parameter_names = ("probability",)
+    links = ("logit",)
+    y_columns = (1, 2)
+    exponential_dispersion = True
+    may_diverge = True
     discrete = True
     domain = "counts (successes, failures), finite numbers >= 0, or fractions in [0, 1]"
     remedy = "Give successes and failures as two columns, or divide the successes by the trials."
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("logit",)
 
     def check_target(self, y: Any) -> Array:
         """Return y as float64, (2, n) counts or (n,) fractions, after checking its domain.
@@ -81,6 +82,28 @@ class Binomial(Likelihood):
 
     def _outside(self, y: Array) -> Array:
         return (y < 0) | (y > 1)
+
+    def opposes(self, y: Array) -> tuple[Array, Array]:
+        return (y > 0, y < 1) if y.ndim == 1 else (y[0] > 0, y[1] > 0)
+
+    def in_units_of_mean(self, y: Array) -> tuple[Array, Array | None]:
+        """Return (2, n) counts as (n,) fractions and numbers of trials, by which to multiply the weights of rows.
+
+        Then the gradient, Hessian and expected information are those of the counts; the NLL lacks the coefficient. No
+        trials are the fraction one half.
+        """
+        if y.ndim == 1:
+            return y, None
+        trials = y[0] + y[1]
+        return np.where(trials > 0, y[0] / np.where(trials > 0, trials, 1), 0.5), trials
+
+    def equivalent(self, y: Array, weight: Array | None) -> tuple[Likelihood, Array, Array | None, Array]:
+        fraction, trials = self.in_units_of_mean(y)
+        if trials is None:
+            return Bernoulli(), y, weight, np.zeros_like(y)
+        zeros = np.zeros((1, len(fraction)))
+        coefficient = self.nll(y, zeros) - trials * Bernoulli().nll(fraction, zeros)
+        return Bernoulli(), fraction, trials if weight is None else trials * weight, coefficient
 
     def nll(self, y: Array, eta: Array) -> Array:
         if y.ndim == 1:
@@ -108,17 +131,8 @@ class Binomial(Likelihood):
     def squared_pearson_residual(self, y: Array, eta: Array) -> Array:
         if y.ndim == 1:
             return Bernoulli().squared_pearson_residual(y, eta)
-        fraction, trials = self.fractions(y)
+        fraction, trials = self.in_units_of_mean(y)
         return trials * Bernoulli().squared_pearson_residual(fraction, eta)
-
-    def fractions(self, y: Array) -> tuple[Array, Array]:
-        """Return (2, n) counts as (n,) fractions and numbers of trials, by which to multiply the weights of rows.
-
-        Then the gradient, Hessian and expected information are those of the counts; the NLL lacks the coefficient. No
-        trials are the fraction one half.
-        """
-        trials = y[0] + y[1]
-        return np.where(trials > 0, y[0] / np.where(trials > 0, trials, 1), 0.5), trials
 
     def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
         if y.ndim == 1:

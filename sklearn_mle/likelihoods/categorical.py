@@ -36,13 +36,17 @@ class Categorical(Likelihood):
     array([1.098612])
     """
 
+    jeffreys = True
+    shift_invariant = True
+    may_diverge = True
+    holds_class_codes = True
     discrete = True
 
     def __init__(self, n_classes: int = 2) -> None:
         self.n_classes = n_classes
 
     @property
-    def predictor_names(self) -> tuple[str, ...]:
+    def parameter_names(self) -> tuple[str, ...]:
         return tuple(f"class {k}" for k in range(self.n_classes))
 
     @property

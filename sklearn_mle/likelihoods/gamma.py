@@ -42,13 +42,13 @@ class Gamma(Positive):
     array([1., 3.])
     """
 
-    second = "shape"
-    noise_power = -2.0
-    location_free_of_second = True
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("log_mean", "log_shape")
+    parameter_names = ("mean", "shape")
+    links = ("log", "log")
+    convex_in_location = True
+    exponential_dispersion = True
+    dispersion_parameter = "shape"
+    variance_power = -1.0
+    location_free_of_dispersion = True
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[0]

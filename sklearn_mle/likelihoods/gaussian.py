@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._location_scale import LocationScale
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
@@ -34,7 +34,9 @@ class Gaussian(LocationScale):
     array([0.918939])
     """
 
-    location_free_of_second = True
+    least_squares = True
+    exponential_dispersion = True
+    location_free_of_dispersion = True
     unit_information = (1.0, 2.0, 0.0)
 
     @property
@@ -50,6 +52,9 @@ class Gaussian(LocationScale):
     def start(self, y: Array, weight: Array | None) -> Array:
         mean, deviation = mean_and_deviation(y, weight)
         return np.array([mean, math.log(deviation)])
+
+    def boundary_of(self, larger: Likelihood) -> bool | None:
+        return True if "df" in larger.bounded_parameters else super().boundary_of(larger)
 
     def deviance(self, y: Array, eta: Array) -> Array:
         return np.square(y - eta[0])

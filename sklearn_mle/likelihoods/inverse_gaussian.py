@@ -40,13 +40,12 @@ class InverseGaussian(Positive):
     array([0.918939, 2.208659])
     """
 
-    second = "shape"
-    noise_power = -2.0
-    location_free_of_second = True
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("log_mean", "log_shape")
+    parameter_names = ("mean", "shape")
+    links = ("log", "log")
+    exponential_dispersion = True
+    dispersion_parameter = "shape"
+    variance_power = -1.0
+    location_free_of_dispersion = True
 
     @property
     def unit_powers(self) -> tuple[float, ...]:

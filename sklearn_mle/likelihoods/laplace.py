@@ -37,8 +37,12 @@ class Laplace(LocationScale):
     """
 
     smooth = False
-    location_free_of_second = True
+    location_free_of_dispersion = True
     unit_information = (1.0, 1.0, 0.0)
+
+    @property
+    def quantile_level(self) -> float:
+        return 0.5
 
     @property
     def standard_distribution(self) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods.gaussian import Gaussian
@@ -35,12 +35,11 @@ class LogNormal(Positive):
     array([0.918939, 2.418939])
     """
 
-    second = "scale"
-    location_free_of_second = True
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("location", "log_scale")
+    parameter_names = ("location", "scale")
+    links = ("identity", "log")
+    convex_in_location = True
+    dispersion_parameter = "scale"
+    location_free_of_dispersion = True
 
     def nll(self, y: Array, eta: Array) -> Array:
         return np.log(y) + Gaussian().nll(np.log(y), eta)
@@ -59,6 +58,10 @@ class LogNormal(Positive):
 
     def deviance(self, y: Array, eta: Array) -> Array:
         return Gaussian().deviance(np.log(y), eta)
+
+    @property
+    def of_logarithm(self) -> Likelihood:
+        return Gaussian()
 
     @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:

@@ -60,19 +60,23 @@ class NegativeBinomial(Likelihood):
     array([0.693147, 2.079442])
     """
 
+    parameter_names = ("mean", "dispersion")
+    links = ("log", "log")
     convex = False
-    second = "dispersion"
-    noise_power = 2.0
+    exponential_dispersion = True
+    dispersion_parameter = "dispersion"
+    variance_power = 1.0
     discrete = True
+    may_diverge = True
     domain = "counts: finite numbers >= 0"
     remedy = "Remove or repair such rows."
 
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("log_mean", "log_dispersion")
-
     def _outside(self, y: Array) -> Array:
         return y < 0
+
+    def opposes(self, y: Array) -> tuple[Array, Array]:
+        # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
+        return y > 0, np.ones(y.shape, dtype=bool)
 
     @np.errstate(divide="ignore")
     def link(self, y: Array) -> Array:

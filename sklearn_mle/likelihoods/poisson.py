@@ -39,16 +39,24 @@ class Poisson(Likelihood):
     array([1.      , 1.      , 2.791759])
     """
 
+    parameter_names = ("mean",)
+    links = ("log",)
+    exponential_dispersion = True
     discrete = True
+    may_diverge = True
     domain = "counts: finite numbers >= 0"
     remedy = "Remove or repair such rows."
 
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("log_mean",)
-
     def _outside(self, y: Array) -> Array:
         return y < 0
+
+    def boundary_of(self, larger: Likelihood) -> bool | None:
+        # As the dispersion of a negative binomial vanishes.
+        return True if larger.discrete and larger.dispersion_parameter is not None else super().boundary_of(larger)
+
+    def opposes(self, y: Array) -> tuple[Array, Array]:
+        # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
+        return y > 0, np.ones(y.shape, dtype=bool)
 
     @np.errstate(divide="ignore")
     def link(self, y: Array) -> Array:

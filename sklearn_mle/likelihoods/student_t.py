@@ -1,6 +1,7 @@
 """Student's t: y real with location eta_0 and log scale eta_1, of given or estimated degrees of freedom."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,10 @@ class StudentT(Likelihood):
     """
 
     convex = False
-    second = "scale"
-    noise_relative = True
+    convex_in_location = False
+    estimable = ("df",)
+    dispersion_parameter = "scale"
+    noise_can_vanish = True
     equivariance = "location_scale"
 
     def __init__(self, df: float | str | None = 4.0) -> None:
@@ -78,8 +81,24 @@ class StudentT(Likelihood):
         return self.df is None or self.df == "estimate"
 
     @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("location", "log_scale", "inverse_df")[: 3 if self.estimates_df else 2]
+    def parameter_names(self) -> tuple[str, ...]:
+        return ("location", "scale", "df")[: 3 if self.estimates_df else 2]
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        return ("identity", "log", "reciprocal")[: 3 if self.estimates_df else 2]
+
+    @property
+    def bounded_parameters(self) -> tuple[str, ...]:
+        return ("df",) if self.estimates_df else ()
+
+    def estimating(self, names: Collection[str]) -> Likelihood:
+        return StudentT(df="estimate") if "df" in names else self
+
+    def boundary_of(self, larger: Likelihood) -> bool | None:
+        if isinstance(larger, StudentT) and larger.estimates_df:
+            return False
+        return super().boundary_of(larger)
 
     def _reciprocal(self, eta: Array) -> Array:
         """Return d, one per row."""

@@ -51,12 +51,16 @@ class Tweedie(Likelihood):
     array([2.      , 1.028615])
     """
 
+    parameter_names = ("mean", "dispersion")
+    links = ("log", "log")
     convex = False
-    second = "dispersion"
-    noise_power = 2.0
-    noise_relative = True
+    exponential_dispersion = True
+    dispersion_parameter = "dispersion"
+    variance_power = 1.0
+    noise_can_vanish = True
     equivariance = "scale"
-    location_free_of_second = True
+    location_free_of_dispersion = True
+    may_diverge = True
     domain = "amounts: finite numbers >= 0"
     remedy = "Remove or repair such rows."
 
@@ -71,15 +75,15 @@ class Tweedie(Likelihood):
             )
 
     @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("log_mean", "log_dispersion")
-
-    @property
     def unit_powers(self) -> tuple[float, ...]:
         return (1.0, 2 - self.power)
 
     def _outside(self, y: Array) -> Array:
         return y < 0
+
+    def opposes(self, y: Array) -> tuple[Array, Array]:
+        # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
+        return y > 0, np.ones(y.shape, dtype=bool)
 
     @np.errstate(divide="ignore")
     def link(self, y: Array) -> Array:

@@ -17,7 +17,7 @@ _TRIED_AGREEMENT = 1e-6
 
 
 class UserLikelihood(Likelihood):
-    r"""Base class of a likelihood of your own: give ``predictor_names`` and ``nll``; the rest has defaults.
+    r"""Base class of a likelihood of your own: give ``parameter_names``, ``links`` and ``nll``; the rest has defaults.
 
     .. math:: \text{nll}(y, \eta) = -\log p(y \mid \eta) \quad \text{nats, constants included, of shape } (n,)
 

@@ -40,12 +40,11 @@ class Weibull(Positive):
     array([1., 3.])
     """
 
-    second = "shape"
-    noise_power = -1.0
-
-    @property
-    def predictor_names(self) -> tuple[str, ...]:
-        return ("log_scale", "log_shape")
+    parameter_names = ("scale", "shape")
+    links = ("log", "log")
+    convex_in_location = True
+    dispersion_parameter = "shape"
+    variance_power = -2.0
 
     @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:

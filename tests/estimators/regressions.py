@@ -16,7 +16,7 @@ def simulate(likelihood, seed=0, n=N, *, linear=False):
     eta = np.zeros((likelihood.n_predictors, n))
     eta[0] = X @ TRUTH[:2] + TRUTH[2]
     # Rates of a low precision round to zero or one.
-    eta[1:2] = -0.3 + 2 * (likelihood.second == "precision") + 0.3 * linear * X[:, 0]
+    eta[1:2] = -0.3 + 2 * (likelihood.dispersion_parameter == "precision") + 0.3 * linear * X[:, 0]
     eta[2:] = 1 / 3
     return X, np.asarray(likelihood.distribution(eta).rvs(random_state=rng), dtype=float)
 

@@ -12,7 +12,7 @@ from tests.estimators.regressions import DATA, LIKELIHOODS, N
 EMPTY = np.empty((N, 0))
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]
 CASES = [(name, "constant") for name in LIKELIHOODS]
-CASES += [(n, scale) for n, likelihood in LIKELIHOODS.items() if likelihood.second for scale in ("log_linear", 0.7)]
+CASES += [(n, scale) for n, own in LIKELIHOODS.items() if own.dispersion_parameter for scale in ("log_linear", 0.7)]
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

@@ -54,13 +54,13 @@ def predictors(model, X):
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_what_a_fit_says(name, scale):
     likelihood, (X, y) = LIKELIHOODS[name], DATA[name]
-    if scale != "constant" and (likelihood.second is None or not (likelihood.smooth or scale == 0.7)):
+    if scale != "constant" and (likelihood.dispersion_parameter is None or not (likelihood.smooth or scale == 0.7)):
         pytest.skip("no such model")
     model = fitted(name, scale=scale)
     assert model.coef_.shape == (2,) and isinstance(model.intercept_, float)
     assert model.status_ is Status.CONVERGED and 0 <= model.gap_ <= 1e-8
     assert model.n_iter_ >= 1 and model.n_passes_ >= model.n_iter_ and model.n_obs_ == N
-    assert hasattr(model, "scale_") == (likelihood.second is not None and scale != "log_linear")
+    assert hasattr(model, "scale_") == (likelihood.dispersion_parameter is not None and scale != "log_linear")
     assert hasattr(model, "scale_coef_") == (scale == "log_linear")
     if scale == 0.7:
         assert model.scale_ == 0.7
@@ -298,7 +298,8 @@ def test_the_mean_is_not_the_quantile():
 class Rayleigh(UserLikelihood):
     """y > 0 with log scale linear in X."""
 
-    predictor_names = ("log_scale",)
+    parameter_names = ("scale",)
+    links = ("log",)
     positive_only = True
     equivariance = "scale"
 
@@ -308,8 +309,9 @@ class Rayleigh(UserLikelihood):
 
 
 class Normal(UserLikelihood):
-    predictor_names = ("location", "log_scale")
-    second = "scale"
+    parameter_names = ("location", "scale")
+    links = ("identity", "log")
+    dispersion_parameter = "scale"
 
     def nll(self, y, eta):
         return 0.5 * np.log(2 * np.pi) + eta[1] + 0.5 * ((y - eta[0]) * np.exp(-eta[1])) ** 2
@@ -318,7 +320,7 @@ class Normal(UserLikelihood):
 class TwoNumbers(Normal):
     """The same, its scale not declared: a predictor of its own name."""
 
-    second = None
+    dispersion_parameter = None
 
 
 @pytest.mark.parametrize("scale", ["constant", "log_linear", 0.8])
@@ -413,7 +415,7 @@ def test_a_perfect_fit(name):
         model = MLERegressor(likelihood).fit(X, y)
     np.testing.assert_allclose(model.coef_, [0.5, -0.3], rtol=1e-9)
     assert model.log_likelihood_ == np.inf and model.gap_ == 0
-    assert model.scale_ == (0 if likelihood.noise_power > 0 else np.inf)
+    assert model.scale_ == (0 if likelihood.variance_power > 0 else np.inf)
     np.testing.assert_allclose(model.predict(X), y, rtol=1e-9)
     assert (model.predict(X, return_std=True)[1] == 0).all()
     np.testing.assert_array_equal(*model.predict_interval(X).T)

@@ -45,7 +45,7 @@ def test_a_unit_without_an_intercept_is_an_offset(name, alpha, multiple, scale):
     features, y = DATA[name]
     likelihood = LIKELIHOODS[name]
     # The prior is relative to the noise, in y's own unit where that has one.
-    own = multiple ** (2 * likelihood.unit_powers[1] / likelihood.noise_power)
+    own = multiple ** (likelihood.unit_powers[1] * likelihood.variance_power)
     plain = MLERegressor(likelihood, alpha=alpha, fit_intercept=False, scale=scale).fit(features, y)
     model = MLERegressor(likelihood, alpha=alpha * own, fit_intercept=False, scale=scale)
     moved = model.fit(features, multiple * y, offset=np.log(multiple))

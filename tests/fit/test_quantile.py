@@ -405,7 +405,7 @@ def test_dependent_columns_have_the_coefficients_of_least_norm():
 
 def test_other_likelihoods_with_a_kink_are_refused():
     class Kinked(UserLikelihood):
-        predictor_names = ("location",)
+        parameter_names = ("location",)
         smooth = False
 
         def nll(self, y, eta):

@@ -58,7 +58,7 @@ def simulated(likelihood, seed, n, linear):
     X = rng.standard_normal((n, 2))
     truth = TRUTH.copy()
     truth[1, 0] *= linear
-    truth[1, 2] += 2 * (likelihood.second == "precision")  # rates of a low one round to zero or one
+    truth[1, 2] += 2 * (likelihood.dispersion_parameter == "precision")  # rates of a low one round to zero or one
     eta = truth[: likelihood.n_predictors, :2] @ X.T + truth[: likelihood.n_predictors, 2:]
     y = np.asarray(likelihood.distribution(eta).rvs(random_state=rng), dtype=float)
     return X, y, truth[: likelihood.n_predictors]

@@ -40,7 +40,7 @@ def test_shapes_and_status(penalized):
     assert 0 <= result.gap <= 1e-8
     assert 1 <= result.n_iter <= 30
     assert result.n_iter <= result.n_passes
-    if penalized.likelihood.second is not None and penalized.scale != "log_linear":
+    if penalized.likelihood.dispersion_parameter is not None and penalized.scale != "log_linear":
         assert result.scale == pytest.approx(np.exp(result.coefficients[1, -1]), rel=1e-14)
         np.testing.assert_array_equal(result.coefficients[1, :-1], 0)
     else:
@@ -177,11 +177,11 @@ def test_the_prior_s_optimum_is_stationary(model):
     likelihood = model.likelihood
     gradient = likelihood.gradient(model.y.T, eta_of(result, model.X))
     # The noise's size, to which the prior is relative.
-    scale = result.scale ** (1 / likelihood.noise_power) if likelihood.noise_relative else 1.0
-    q = 1 if isinstance(likelihood.second, str) else len(gradient)
+    scale = result.scale ** (likelihood.variance_power / 2) if likelihood.noise_can_vanish else 1.0
+    q = 1 if isinstance(likelihood.dispersion_parameter, str) else len(gradient)
     pull = -1.5 * result.coefficients[:q, :-1] / scale**2
     np.testing.assert_allclose(gradient[:q] @ model.X, pull, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(gradient[:q].sum(axis=1), 0, atol=1e-9)
-    if isinstance(model.scale, str) and likelihood.noise_relative:
+    if isinstance(model.scale, str) and likelihood.noise_can_vanish:
         prior = 1.5 * result.coefficients[0, :-1] @ result.coefficients[0, :-1] / scale**2
-        assert gradient[1].sum() == pytest.approx(prior / likelihood.noise_power, rel=1e-8)
+        assert gradient[1].sum() == pytest.approx(prior * likelihood.variance_power / 2, rel=1e-8)

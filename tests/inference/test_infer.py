@@ -414,7 +414,7 @@ def outcome_of(name):
 @pytest.mark.parametrize("name", [name for name in likelihood_names() if name not in ("laplace", "asymmetric_laplace")])
 def test_what_fit_keeps_is_what_the_data_say(name, scale):
     """Of every likelihood: the curvature left by the fit is that of the objective at the reported coefficients."""
-    if scale == "log_linear" and get_likelihood(name).second is None:
+    if scale == "log_linear" and get_likelihood(name).dispersion_parameter is None:
         return
     y = outcome_of(name)
     model = MLERegressor(name, scale=scale).fit(X, y, COPIES + 1)

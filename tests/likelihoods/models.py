@@ -97,7 +97,8 @@ def tweedie_outcomes(power, eta):
 class Normal(UserLikelihood):
     """The Gaussian as a user writes it."""
 
-    predictor_names = ("location", "log_scale")
+    parameter_names = ("location", "scale")
+    links = ("identity", "log")
 
     def nll(self, y, eta):
         return 0.5 * np.log(2 * np.pi) + eta[1] + 0.5 * ((y - eta[0]) * np.exp(-eta[1])) ** 2

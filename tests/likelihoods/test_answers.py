@@ -15,7 +15,8 @@ from sklearn_mle.likelihoods._names import RESERVED
 class Normal(UserLikelihood):
     """The Gaussian as a user writes it."""
 
-    predictor_names = ("location", "log_scale")
+    parameter_names = ("location", "scale")
+    links = ("identity", "log")
 
     def nll(self, y, eta):
         location, log_scale = eta
@@ -25,7 +26,8 @@ class Normal(UserLikelihood):
 class Cornered(UserLikelihood):
     """Laplace's, its kink not declared."""
 
-    predictor_names = ("location", "log_scale")
+    parameter_names = ("location", "scale")
+    links = ("identity", "log")
 
     def nll(self, y, eta):
         return np.log(2) + eta[1] + np.abs(y - eta[0]) * np.exp(-eta[1])
@@ -97,27 +99,37 @@ def test_a_fit_names_the_method_and_the_row(likelihood, message):
 @pytest.mark.parametrize("name", ["coef", "intercept", "status", "gap", "n_obs", "scale_coef"])
 def test_names_that_a_fitted_model_needs_are_refused(name):
     class Named(Normal):
-        predictor_names = ("location", name)
+        parameter_names = ("location", name)
 
     X, y = np.arange(6.0)[:, None], np.array([1.0, 3, 2, 5, 4, 6])
     with pytest.raises(
-        ValueError, match=f"Named.predictor_names holds '{name}', but a fitted model has {name}_ of its"
+        ValueError, match=f"Named.parameter_names holds '{name}', but a fitted model has {name}_ of its"
     ):
         MLERegressor(Named()).fit(X, y)
-    with pytest.raises(ValueError, match=f"predictor_names holds '{name}', but a fitted model has {name}_ of its own"):
+    with pytest.raises(ValueError, match=f"parameter_names holds '{name}', but a fitted model has {name}_ of its own"):
         check_likelihood(Named())
 
 
 def test_names_that_are_no_attributes_are_refused():
     class Named(Normal):
-        predictor_names = ("location", "log scale")
+        parameter_names = ("location", "log scale")
 
     with pytest.raises(ValueError, match="holds 'log scale', of which no attribute log scale_ can be made"):
         check_likelihood(Named())
-    Named.predictor_names = ("location", "scale")
-    Named.second = "scale"
-    with pytest.raises(ValueError, match="call the predictor log_scale, or leave second None"):
+
+
+def test_a_dispersion_parameter_that_is_none_of_the_parameters_or_has_no_logarithm_is_refused():
+    class Named(Normal):
+        dispersion_parameter = "shape"
+
+    with pytest.raises(ValueError, match="dispersion_parameter is 'shape', which must be the second of parameter_"):
         MLERegressor(Named()).fit([[0.0], [1.0]], [0.0, 1.0])
+    Named.dispersion_parameter, Named.links = "scale", ("identity", "identity")
+    with pytest.raises(ValueError, match="'scale', .* with the link 'log'; the parameters are"):
+        check_likelihood(Named())
+    Named.links = ("identity", "cauchit")
+    with pytest.raises(ValueError, match="links must be a tuple of 2, one per parameter, of "):
+        check_likelihood(Named())
 
 
 def test_all_that_fits_publish_is_reserved():
@@ -130,5 +142,6 @@ def test_all_that_fits_publish_is_reserved():
     fits.append(MLERegressor(StudentT(df=None)).fit(frame, y))
     for model in fits:
         names = {name[:-1] for name in vars(model) if name.endswith("_") and not name.startswith("_")}
-        own = set(model._fitted.likelihood.predictor_names) | {"scale"}
+        likelihood = model._fitted.likelihood
+        own = {*likelihood.predictor_names, *likelihood.parameter_names, "scale"}
         assert names - own <= RESERVED, type(model).__name__

@@ -87,7 +87,7 @@ def test_extremes_are_finite_or_the_exact_limit_and_never_nan(model):
     if np.finfo(np.longdouble).max == np.finfo(float).max:
         pytest.skip("no wider floating-point type")
     size = [[-700.0, 0.0, 700.0]] * len(model.eta)
-    if "inverse_df" in likelihood.predictor_names:
+    if "df" in likelihood.parameter_names:
         size[2] = [0.0, 1e-200, 0.3, 1.0]
     rows = np.array(list(itertools.product(edges(likelihood), *size)))
     y, eta = rows[:, 0].copy(), rows[:, 1:].T.copy()
@@ -203,8 +203,8 @@ def test_equivariance_is_as_declared(model):
     equal(likelihood.nll(moved, changed), likelihood.nll(y, eta) + rise, rtol=1e-10, atol=1e-10)
 
 
-def test_the_location_is_free_of_the_second_parameter_where_declared(model):
-    """Its gradients at two constant second parameters are then the same but for one factor."""
+def test_the_location_is_free_of_the_dispersion_where_declared(model):
+    """Its gradients at two constant dispersions are then the same but for one factor."""
     likelihood, y, eta = model.likelihood, model.y, model.eta.copy()
     if len(eta) == 1:
         return
@@ -215,14 +215,14 @@ def test_the_location_is_free_of_the_second_parameter_where_declared(model):
     ratio = gradients[1] / gradients[0]
     # The Gaussian limit of Student's t is the Gaussian, but its class cannot know.
     if not (isinstance(likelihood, StudentT) and likelihood.df == np.inf):
-        assert likelihood.location_free_of_second is bool(np.ptp(ratio) < 1e-9 * np.abs(ratio).max())
+        assert likelihood.location_free_of_dispersion is bool(np.ptp(ratio) < 1e-9 * np.abs(ratio).max())
 
 
-def test_the_second_predictor_and_the_parameters(model):
+def test_the_dispersion_and_the_constructor_s_parameters(model):
     likelihood = model.likelihood
-    assert (likelihood.second is None) is (likelihood.n_predictors == 1)
-    if likelihood.second is not None:
-        assert likelihood.predictor_names[1] == f"log_{likelihood.second}"
+    assert (likelihood.dispersion_parameter is None) is (likelihood.n_predictors == 1)
+    if likelihood.dispersion_parameter is not None:
+        assert likelihood.predictor_names[1] == f"log_{likelihood.dispersion_parameter}"
     assert repr(clone(likelihood)) == repr(likelihood)
     assert likelihood.check_parameters() is None
 
@@ -292,7 +292,7 @@ def test_binomial_counts_carry_their_coefficient_and_fractions_do_not():
     trials = counts.sum(axis=0)
     expected = -likelihood.distribution(eta, trials).logpmf(counts[0])
     equal(likelihood.nll(counts, eta), expected, rtol=1e-11, atol=1e-12)
-    fraction, weight = likelihood.fractions(counts)
+    fraction, weight = likelihood.in_units_of_mean(counts)
     equal(weight * likelihood.gradient(fraction, eta), likelihood.gradient(counts, eta), atol=1e-9)
     equal(weight * likelihood.hessian(fraction, eta), likelihood.hessian(counts, eta))
     equal(likelihood.nll(fraction, eta), Bernoulli().nll(fraction, eta))

@@ -29,7 +29,8 @@ COUNTS = rng.poisson(2.0, N).astype(float)
 
 
 class Normal(UserLikelihood):
-    predictor_names = ("location", "log_scale")
+    parameter_names = ("location", "scale")
+    links = ("identity", "log")
 
     def nll(self, y, eta):
         location, log_scale = eta
@@ -47,7 +48,8 @@ class NotAnalytic(Normal):
 class OnlyDouble(UserLikelihood):
     """A special function that knows neither complex nor extended numbers."""
 
-    predictor_names = ("log_mean", "log_shape")
+    parameter_names = ("mean", "shape")
+    links = ("log", "log")
     positive_only = True
 
     def nll(self, y, eta):
@@ -56,7 +58,8 @@ class OnlyDouble(UserLikelihood):
 
 
 class Counts(UserLikelihood):
-    predictor_names = ("log_mean",)
+    parameter_names = ("mean",)
+    links = ("log",)
     discrete = True
 
     def nll(self, y, eta):
@@ -117,8 +120,8 @@ def wrong(**methods):
 @pytest.mark.parametrize(
     "own, words",
     [
-        (wrong(predictor_names="location"), "predictor_names must be a tuple of names"),
-        (wrong(predictor_names=("a", "a")), "must differ"),
+        (wrong(parameter_names="location"), "parameter_names must be a tuple of names"),
+        (wrong(parameter_names=("a", "a")), "must differ"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta).sum()), r"shape \(24,\); .* shape \(\). Do not sum"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta) * np.nan), "no outcomes that it accepts"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta) - 1.0), "integrates to 2.718 over y"),

@@ -181,7 +181,7 @@ def test_an_atom_is_scored_by_its_probability_and_so_is_its_neighbourhood():
 
 def test_a_likelihood_without_a_distribution_is_scored_where_its_unit_is_known():
     class Mine(UserLikelihood):
-        predictor_names = ("location",)
+        parameter_names = ("location",)
 
         def nll(self, y, eta):
             return 0.5 * np.log(2 * np.pi) + 0.5 * (y - eta[0]) ** 2

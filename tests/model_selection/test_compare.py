@@ -321,7 +321,7 @@ def test_counts_are_ranked_by_probabilities_whoever_gives_them(others):
 
 def test_what_estimators_say_of_themselves_is_asked_before_any_is_fitted(monkeypatch):
     class Unfinished(UserLikelihood):
-        predictor_names = ("location",)
+        parameter_names = ("location",)
 
         def nll(self, y, eta):
             return 0.5 * (y - eta[0]) ** 2

@@ -20,7 +20,7 @@ LEVELS = {
 
 def has_second(cell: Cell) -> bool:
     """Return whether the model has a second parameter."""
-    return cell["model"] not in CLASSIFIERS and get_likelihood(cell["model"]).second is not None
+    return cell["model"] not in CLASSIFIERS and get_likelihood(cell["model"]).dispersion_parameter is not None
 
 
 # Location and scale are separate problems, so that dividing a variance is weighting a row; or there is no scale.
