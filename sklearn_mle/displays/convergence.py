@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
-from sklearn_mle.displays._style import COLOURS, MARKERS, REFERENCE, Display, Unit, check_name
+from sklearn_mle.displays._base import COLOURS, MARKERS, REFERENCE, Display, Unit, check_name
 from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.likelihoods import Likelihood

@@ -23,7 +23,7 @@ from sklearn_mle.displays import (
     ProfileLikelihoodDisplay,
     ReliabilityDisplay,
 )
-from sklearn_mle.displays._style import Unit, wrapped
+from sklearn_mle.displays._base import Unit, wrapped
 from sklearn_mle.inference import ProfileLikelihood, profile_interval
 
 X, Y = load_breast_cancer(return_X_y=True)
