@@ -24,9 +24,10 @@ Correia, Guimaraes and Zylkin (2019), Verifying the existence of maximum likelih
 models, arXiv:1903.01633.
 """
 
-from sklearn_mle._existence.certificate import CERTIFIED, SEPARATION_PRIOR, certificate, curvature_below
+from sklearn_mle._existence.certificates import CERTIFIED, certificate, certified, curvature_below
 from sklearn_mle._existence.limit import (
     MOST_DIAGONALIZED,
+    SEPARATION_PRIOR,
     LimitingModel,
     limiting_model,
     separation_in_words,
@@ -66,6 +67,7 @@ __all__ = [
     "all_rows",
     "beside_saddle",
     "certificate",
+    "certified",
     "complete_separation",
     "curvature_below",
     "find_recession",

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence.certificate import SEPARATION_PRIOR
 from sklearn_mle._existence.preferences import Preferences
 from sklearn_mle._existence.search import Recession
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
@@ -20,6 +19,7 @@ from sklearn_mle.exceptions import SeparationWarning
 
 __all__ = [
     "MOST_DIAGONALIZED",
+    "SEPARATION_PRIOR",
     "LimitingModel",
     "limiting_model",
     "limits_in_words",
@@ -30,6 +30,10 @@ __all__ = [
 
 Array = NDArray[Any]
 
+# The fit that is returned when no finite MLE exists: the posterior mode under independent Gaussian priors on the
+# coefficients, in units of each column's standard deviation, of this precision per unit of total weight. Tiny (fitted
+# probabilities stop near 1e-6 of certainty), yet far above rounding: unique, and the same for weights as for repeats.
+SEPARATION_PRIOR = 1e-6
 # Beside the largest entry of a direction (in standardized columns) this much is rounding.
 _NEGLIGIBLE = 1e-6
 # Gram matrices of this order are diagonalized in seconds.

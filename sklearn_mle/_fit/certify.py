@@ -1,6 +1,5 @@
-"""Does the maximum that a logistic fit ended at exist? Free proof, then a dearer one, then linear programs."""
+"""Existence of the maximum that a fit of classes ended at: a free proof, then a dearer one, then linear programs."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,19 +7,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sklearn_mle._existence import (
-    CERTIFIED,
     MOST_VARIABLES,
     Recession,
     UndecidedError,
-    certificate,
+    certified,
     complete_separation,
-    curvature_below,
     find_recession,
 )
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import solve
-from sklearn_mle._hessian_factors import hessian_factor
-from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._solvers import Solution, Status
 
@@ -29,22 +24,15 @@ __all__ = ["Verdict", "certify"]
 Array = NDArray[Any]
 
 _ROUNDS = 4
-# Beyond such a change of the predictors hardly anything is left of what was known of the curvature.
-_LONG = 5.0
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What is known of the maximum.
 
-    Attributes
-    ----------
-    solution : Solution
-        Where the search ended; iterations of all its rounds are counted.
-    recession : Recession or None
-        The direction in which the likelihood rises for ever, where there is no finite maximum.
-    decided : bool
-        False where neither existence nor its contrary was proved.
+    The solution is where the search ended, the iterations of all its rounds counted. The direction is one in which the
+    likelihood rises for ever, where there is no finite maximum. Not decided: neither existence nor its contrary was
+    proved.
     """
 
     solution: Solution
@@ -63,14 +51,14 @@ def certify(
 ) -> Verdict:
     """Return whether a finite maximum exists, and the solution, improved where the proof asked for it.
 
-    A fit that a callback stopped is returned as it is, unexamined.
+    A fit that a callback stopped is returned as it is, unexamined; one that ended as ``Status.SETTLED`` separates all
+    rows.
 
     Parameters
     ----------
     objective : PenalizedNLL
-        Unpenalized, Bernoulli or categorical.
+        Unpenalized, of class labels or proportions.
     solution : Solution
-        Of a search that ended as ``Status.SETTLED`` where its point separates all rows.
     options : FitOptions
     null_value : float
     largest : ndarray of shape (p,)
@@ -79,34 +67,22 @@ def certify(
     """
     if solution.status is Status.SETTLED:
         return Verdict(solution, complete_separation(objective, solution.theta))
-    decided = False
+    excluded = False  # separation, by a linear program
     for _ in range(_ROUNDS):
-        if solution.status is Status.STOPPED or _proved(objective, solution, largest):
+        if solution.status is Status.STOPPED:
             return Verdict(solution)
-        if solution.factor is None:
-            below = curvature_below(objective, solution.theta)
-            if below is not None:
-                gap = 0.5 * below.squared_norm(solution.gradient)
-                if certificate(objective, solution.theta, below, gap, largest, thorough=False) < CERTIFIED:
-                    return Verdict(solution)
-        else:
-            try:
-                # A QR of a row for each class is as dear as the programs, which decide.
-                of_rows = decided or not objective.predictors.many_classes
-                factor = hessian_factor(objective, solution.theta, of_rows=of_rows)
-                gap = 0.5 * factor.squared_norm(solution.gradient)
-                if certificate(objective, solution.theta, factor, gap, largest) < CERTIFIED:
-                    return Verdict(replace(solution, factor=factor, factor_theta=None, factor_gap=gap, gap=gap))
-            except NotPositiveDefiniteError:
-                pass  # flat to rounding along some direction: ask the linear program
-        if not decided and objective.predictors.size <= MOST_VARIABLES:
+        of_rows = excluded or not objective.predictors.many_classes
+        proved = certified(objective, solution, largest, of_rows=of_rows)
+        if proved is not None:
+            return Verdict(proved)
+        if not excluded and objective.predictors.size <= MOST_VARIABLES:
             try:
                 recession = find_recession(objective, solution.theta)
             except UndecidedError:
                 return Verdict(solution, decided=False)
             if recession is not None:
                 return Verdict(solution, recession)
-            decided = True
+            excluded = True
         if solution.status is Status.MAX_ITER:
             return Verdict(solution)
         left = options.max_iter - solution.n_iter
@@ -122,23 +98,4 @@ def certify(
             observer=observer,
         )
         solution = replace(further, n_iter=solution.n_iter + further.n_iter)
-    return Verdict(solution, decided=decided)
-
-
-def _proved(objective: PenalizedNLL, solution: Solution, largest: Array) -> bool:
-    """Return whether the solver's own factor proves existence.
-
-    It is of the point before polishing. The final gap goes with it at the price of what the curvature may have lost on
-    the way, which is exp(r) for the largest change r of a row's predictors (Bach 2010, proposition 1); where that way
-    was long, its own gap does.
-    """
-    theta, factor = solution.theta, solution.factor
-
-    def bound(gap: float) -> float:
-        return certificate(objective, theta, factor, gap, largest, thorough=False)
-
-    if solution.factor_theta is not None and solution.gap < solution.factor_gap:
-        change = objective.predictors.largest_change(theta - solution.factor_theta, largest)
-        if change < _LONG and math.exp(change) * bound(solution.gap) < CERTIFIED:
-            return True
-    return bound(solution.factor_gap) < CERTIFIED
+    return Verdict(solution, decided=excluded)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from sklearn_mle._existence import CERTIFIED, SEPARATION_PRIOR, certificate, curvature_below
+from sklearn_mle._existence import CERTIFIED, SEPARATION_PRIOR, certificate, certificates, curvature_below
 from sklearn_mle._fit import FitOptions, certify, fit
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
@@ -114,8 +114,8 @@ def test_a_factor_from_before_proves_existence_where_its_own_gap_does_not(n_clas
     points = list(newton(objective, 8))
     doubtful = [k for k, point in enumerate(points) if certificate(objective, *point, largest(objective)) > CERTIFIED]
     solution = ended(objective, points[-1][0], points[max(doubtful)])
-    for dear in ("hessian_factor", "find_recession"):
-        monkeypatch.setattr(certify, dear, None)
+    monkeypatch.setattr(certificates, "hessian_factor", None)
+    monkeypatch.setattr(certify, "find_recession", None)
     verdict = certify.certify(
         objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
     )
