@@ -24,7 +24,7 @@ from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import RankDeficiencyWarning
-from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.likelihoods._surrogates import LeastSquares
 
 __all__ = [
     "Identification",

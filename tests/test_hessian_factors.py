@@ -10,7 +10,7 @@ from sklearn_mle._penalties import GaussianPrior, NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle.likelihoods import Bernoulli, Gaussian, StudentT
-from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.likelihoods._surrogates import LeastSquares
 
 rng = np.random.default_rng(0)
 N = 100

@@ -14,8 +14,7 @@ from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty,
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
-from sklearn_mle.likelihoods._least_squares import LeastSquares
-from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import LeastSquares, ScaleFloor
 
 rng = np.random.default_rng(0)
 N, P = 130, 4

@@ -14,7 +14,7 @@ from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.distributed import refuse_elsewhere
 from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import ScaleFloor
 
 __all__ = ["all_rows", "floor_of", "is_saturated", "rows_below", "saturation_warning", "unbounded_warning"]
 

@@ -24,7 +24,7 @@ from sklearn_mle._rows import Block
 from sklearn_mle._rows.distributed import RowsElsewhereError
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._families import LocationScale
 
 __all__ = [
     "FitOptions",

@@ -24,7 +24,7 @@ from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods import Gaussian
-from sklearn_mle.likelihoods._least_squares import LeastSquares
+from sklearn_mle.likelihoods._surrogates import LeastSquares
 
 __all__ = ["fit_gaussian"]
 

@@ -15,7 +15,7 @@ from sklearn_mle._quantile.least_norm import with_least_norm
 from sklearn_mle._quantile.minimize import CheckLoss, Optimum
 from sklearn_mle._rank import find_dependence, rank_doubts, rank_warning
 from sklearn_mle._solvers import Status
-from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import weighted_quantile
 
 __all__ = ["fit_check_loss"]

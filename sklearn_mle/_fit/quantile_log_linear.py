@@ -28,8 +28,8 @@ from sklearn_mle._quantile.least_norm import with_least_norm
 from sklearn_mle._quantile.minimize import CheckLoss, Optimum
 from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._solvers import Problem, Solution, Status, solve_newton
-from sklearn_mle.likelihoods._location_scale import LocationScale
-from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.likelihoods._families import LocationScale
+from sklearn_mle.likelihoods._surrogates import ScaleFloor
 
 __all__ = ["fit_check_loss_log_linear"]
 

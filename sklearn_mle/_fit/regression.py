@@ -47,8 +47,7 @@ from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.likelihoods._angular import Angular, angle_of, share_of
-from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import Angular, ScaleFloor, angle_of, share_of
 
 __all__ = ["fit_regression"]
 

@@ -16,8 +16,8 @@ from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
-from sklearn_mle.likelihoods._least_squares import LeastSquares
 from sklearn_mle.likelihoods._start import weighted_quantile
+from sklearn_mle.likelihoods._surrogates import LeastSquares
 
 __all__ = ["Guess", "best_of", "guesses", "least_squares", "some_rows", "value_of_constants"]
 

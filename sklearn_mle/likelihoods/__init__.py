@@ -2,9 +2,8 @@
 
 from inspect import isclass
 
+from sklearn_mle.likelihoods._answers import name_problems
 from sklearn_mle.likelihoods._base import Likelihood
-from sklearn_mle.likelihoods._names import name_problems
-from sklearn_mle.likelihoods.asymmetric_laplace import AsymmetricLaplace
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
 from sklearn_mle.likelihoods.beta import Beta
 from sklearn_mle.likelihoods.binomial import Binomial
@@ -15,7 +14,7 @@ from sklearn_mle.likelihoods.gaussian import Gaussian
 from sklearn_mle.likelihoods.gumbel import Gumbel
 from sklearn_mle.likelihoods.huber import Huber
 from sklearn_mle.likelihoods.inverse_gaussian import InverseGaussian
-from sklearn_mle.likelihoods.laplace import Laplace
+from sklearn_mle.likelihoods.laplace import AsymmetricLaplace, Laplace
 from sklearn_mle.likelihoods.logistic import Logistic
 from sklearn_mle.likelihoods.lognormal import LogNormal
 from sklearn_mle.likelihoods.negative_binomial import NegativeBinomial

@@ -7,8 +7,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit, log_expit
 
-from sklearn_mle._numerics.tail_quantiles import beta_quantile
-from sklearn_mle._numerics.tails import beta_tail
+from sklearn_mle._numerics.tails import beta_quantile, beta_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, bernoulli_divergence, stirling_remainder

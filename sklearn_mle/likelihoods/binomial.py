@@ -8,8 +8,7 @@ from scipy import stats
 from scipy.special import betainc, betaincc, expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._counts import count_quantile_of
-from sklearn_mle.likelihoods._frozen import frozen
+from sklearn_mle.likelihoods._frozen import count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import bernoulli_divergence, poisson_saturated, softplus
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
 

@@ -9,11 +9,9 @@ from sklearn.base import clone
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import refuse_masked
-from sklearn_mle.likelihoods._answers import kinks
+from sklearn_mle.likelihoods._answers import kinks, name_problems
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._names import name_problems
-from sklearn_mle.likelihoods._outcomes import outcome_nodes
-from sklearn_mle.likelihoods.user import UserLikelihood
+from sklearn_mle.likelihoods.user import UserLikelihood, outcome_nodes
 
 __all__ = ["check_likelihood"]
 

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle._numerics.tail_quantiles import log_gamma_quantile
-from sklearn_mle._numerics.tails import gamma_tail_of_log
+from sklearn_mle._numerics.tails import gamma_tail_of_log, log_gamma_quantile
 from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._families import Positive
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import median_and_spread
 
 __all__ = ["Huber"]

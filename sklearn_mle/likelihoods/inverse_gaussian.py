@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle._numerics.tail_quantiles import log_inverse_gaussian_quantile
-from sklearn_mle._numerics.tails import inverse_gaussian_tail
+from sklearn_mle._numerics.tails import inverse_gaussian_tail, log_inverse_gaussian_quantile
 from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._families import Positive
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times
 
 __all__ = ["InverseGaussian"]

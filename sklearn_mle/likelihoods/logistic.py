@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.likelihoods._location_scale import LocationScale
+from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
 __all__ = ["Logistic"]

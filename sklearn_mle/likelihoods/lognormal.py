@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._families import Positive
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods.gaussian import Gaussian
 
 __all__ = ["LogNormal"]

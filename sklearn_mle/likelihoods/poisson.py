@@ -8,8 +8,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import poisson_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._counts import LARGEST_LOG_MEAN_DRAWN, count_quantile_of
-from sklearn_mle.likelihoods._frozen import frozen
+from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import log_factorial, poisson_saturated
 
 __all__ = ["Poisson"]

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle._numerics.tail_quantiles import student_t_quantile
-from sklearn_mle._numerics.tails import student_t_tail
+from sklearn_mle._numerics.tails import student_t_quantile, student_t_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._families import standardize
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._location_scale import standardize
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, stirling_remainder
 from sklearn_mle.likelihoods._start import median_and_spread
 

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
-from sklearn_mle.likelihoods._counts import LARGEST_LOG_MEAN_DRAWN
-from sklearn_mle.likelihoods._frozen import frozen
+from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, frozen
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import best_second
 from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution, tweedie_quantile, tweedie_tail
-from sklearn_mle.likelihoods._tweedie_information import dispersion_information
-from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
+from sklearn_mle.likelihoods._tweedie_series import dispersion_information, tweedie_saturated
 
 __all__ = ["Tweedie"]
 

@@ -8,8 +8,8 @@ from scipy import stats
 from scipy.special import gammaln
 
 from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._families import Positive
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._positive import Positive
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import mean_and_deviation
 

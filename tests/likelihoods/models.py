@@ -31,9 +31,7 @@ from sklearn_mle.likelihoods import (
     Weibull,
     likelihood_names,
 )
-from sklearn_mle.likelihoods._angular import Angular
-from sklearn_mle.likelihoods._least_squares import LeastSquares
-from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import Angular, LeastSquares, ScaleFloor
 
 N = 60
 # tanh-sinh nodes of levels in (0, 1). An even number: no level is one half, where Laplace has its kink.

@@ -8,8 +8,7 @@ import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.likelihoods import StudentT, UserLikelihood, check_likelihood, likelihood_names
-from sklearn_mle.likelihoods._answers import kinks
-from sklearn_mle.likelihoods._names import RESERVED
+from sklearn_mle.likelihoods._answers import RESERVED, kinks
 
 
 class Normal(UserLikelihood):

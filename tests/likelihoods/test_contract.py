@@ -10,7 +10,7 @@ import pytest
 from sklearn_mle import likelihoods
 from sklearn_mle.likelihoods import Bernoulli, Likelihood, Tweedie, UserLikelihood
 from sklearn_mle.likelihoods._base import MANY_ROWS
-from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import ScaleFloor
 from tests.likelihoods.models import MODELS, N
 
 EPS = float(np.finfo(np.longdouble).eps)

@@ -8,8 +8,7 @@ from scipy import stats
 
 from sklearn_mle.likelihoods import Tweedie, _tweedie_distribution
 from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution, tweedie_tail
-from sklearn_mle.likelihoods._tweedie_information import dispersion_information
-from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
+from sklearn_mle.likelihoods._tweedie_series import dispersion_information, tweedie_saturated
 
 # (power, log xi): R and its first two derivatives in log xi, by mpmath with 40 digits, each term of the sum exact.
 EXACT = {

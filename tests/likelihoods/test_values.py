@@ -10,8 +10,7 @@ from scipy.special import expit, softmax
 
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 from sklearn_mle.likelihoods._base import MANY_ROWS
-from sklearn_mle.likelihoods._least_squares import LeastSquares
-from sklearn_mle.likelihoods._scale_floor import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import LeastSquares, ScaleFloor
 
 rng = np.random.default_rng(0)
 LOGITS = np.concatenate([np.linspace(-40, 40, 81), [0.0, -0.0, 1e-300, 700, -700, 745.5, -745.5, 1e4, -1e4]])

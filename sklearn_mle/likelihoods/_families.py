@@ -1,4 +1,4 @@
-"""What likelihoods of a location and a scale share: all follows from the standard NLL and its two derivatives."""
+"""What families of likelihoods share: a location and a scale of real y; positive y."""
 
 from abc import abstractmethod
 from typing import Any
@@ -8,7 +8,8 @@ import numpy as np
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._frozen import frozen
 
-__all__ = ["LocationScale", "standardize"]
+__all__ = ["LocationScale", "Positive", "standardize"]
+
 
 _LARGEST = 1e300
 _LOG_LARGEST = 700.0
@@ -123,3 +124,19 @@ def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     # Finite, so that an outcome at the location is there for any scale.
     inverse_scale = np.exp(np.minimum(-eta[1], _LOG_LARGEST))
     return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale
+
+
+class Positive(Likelihood):
+    """A likelihood of y > 0 whose second parameter is the noise relative to y, so that the unit of y is no matter."""
+
+    convex = False
+    convex_in_location = False
+    noise_can_vanish = True
+    equivariance = "scale"
+    positive_only = True
+    domain = "positive, finite numbers"
+    remedy = "Remove such rows, or choose a likelihood that takes zeros ('tweedie') or all real numbers ('gaussian')."
+
+    @np.errstate(divide="ignore")
+    def link(self, y: Array) -> Array:
+        return np.log(y)

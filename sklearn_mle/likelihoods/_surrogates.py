@@ -1,0 +1,170 @@
+"""Likelihoods that a fit solves in place of another: least squares, a floor under the noise, an angle for a share."""
+
+import numpy as np
+
+from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle.likelihoods._base import Array, Likelihood
+
+__all__ = ["Angular", "LeastSquares", "ScaleFloor", "angle_of", "share_of"]
+
+
+class LeastSquares(Likelihood):
+    r"""The location part of the Gaussian NLL: :math:`\tfrac12 (y - \eta)^2`.
+
+    For a constant scale the Gaussian's location does not depend on the scale, so the fit solves this first; the scale
+    follows in closed form.
+    """
+
+    parameter_names = ("location",)
+    quadratic = True
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return 0.5 * np.square(eta[0] - y)
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return eta - y
+
+    def exact_gradient(self, y: Array, eta: DoubleDouble) -> DoubleDouble:
+        return eta - y
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.expected_information(eta)
+
+    def expected_information(self, eta: Array) -> Array:
+        # One number for all rows, in no memory of its own: cross-products then need no weighted copy of X.
+        return np.broadcast_to(np.ones((), dtype=eta.dtype), (1, *eta.shape))
+
+    def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
+        residual = eta - y
+        if weight is None:
+            return 0.5 * float(residual[0] @ residual[0]), residual
+        gradient = residual * weight
+        return 0.5 * float(gradient[0] @ residual[0]), gradient
+
+
+class ScaleFloor(Likelihood):
+    r"""A likelihood plus :math:`\tfrac12 (\text{floor} - \log s)^2` in the rows whose second parameter is below it.
+
+    Above the floor nothing changes. Below it a row that is fitted exactly gains one nat per unit of log s and pays the
+    quadratic, so its scale stops one unit below the floor: a unique, finite optimum in place of minus infinity. Where
+    the noise vanishes as the second parameter grows (a shape, a precision), the floor is a ceiling.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        Whose second linear predictor is the logarithm of a scale, dispersion, shape or precision.
+    floor : float
+    """
+
+    convex = False
+
+    def __init__(self, likelihood: Likelihood, floor: float) -> None:
+        self.likelihood = likelihood
+        self.floor = floor
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return self.likelihood.parameter_names
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        return self.likelihood.links
+
+    def depth(self, eta: Array) -> Array:
+        """Return how far below the floor (beyond the ceiling) each row is; signed as the gradient is."""
+        if self.likelihood.variance_power > 0:
+            return np.minimum(eta[1] - self.floor, 0)
+        return np.maximum(eta[1] - self.floor, 0)
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.likelihood.nll(y, eta) + 0.5 * np.square(self.depth(eta))
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        gradient = self.likelihood.gradient(y, eta)
+        gradient[1] += self.depth(eta)
+        return gradient
+
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        nll, gradient = self.likelihood.nll_and_gradient(y, eta)
+        depth = self.depth(eta)
+        if depth.any():
+            nll = nll + 0.5 * np.square(depth)
+            gradient[1] += depth
+        return nll, gradient
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        hessian = self.likelihood.hessian(y, eta)
+        hessian[1, 1] += self.depth(eta) != 0
+        return hessian
+
+    def expected_information(self, eta: Array) -> Array:
+        information = self.likelihood.expected_information(eta)
+        information[1, 1] += self.depth(eta) != 0
+        return information
+
+
+class Angular(Likelihood):
+    r"""A likelihood whose last predictor d, in [0, 1], is :math:`d = \sin^2(\phi / 2)` of a free :math:`\phi`.
+
+    An optimum at a bound is an ordinary one here: where d = 0 is best with slope :math:`\partial F / \partial d > 0`,
+    the curvature in :math:`\phi` is half that slope, positive. (A line search kept inside the bounds jams beside them;
+    an active set would need a solver that knows of it.) An angle of zero, though, is always stationary: never start
+    there.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    """
+
+    convex = False
+
+    def __init__(self, likelihood: Likelihood) -> None:
+        self.likelihood = likelihood
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return self.likelihood.parameter_names
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        return self.likelihood.links
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.likelihood.nll(y, _inner(eta))
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[1]
+
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        nll, gradient = self.likelihood.nll_and_gradient(y, _inner(eta))
+        gradient[-1] *= 0.5 * np.sin(eta[-1])
+        return nll, gradient
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        inner = _inner(eta)
+        hessian = self._chained(self.likelihood.hessian(y, inner), eta)
+        hessian[-1, -1] += self.likelihood.gradient(y, inner)[-1] * 0.5 * np.cos(eta[-1])
+        return hessian
+
+    def expected_information(self, eta: Array) -> Array:
+        return self._chained(self.likelihood.expected_information(_inner(eta)), eta)
+
+    def _chained(self, matrix: Array, eta: Array) -> Array:
+        slope = 0.5 * np.sin(eta[-1])
+        matrix[-1] *= slope
+        matrix[:, -1] *= slope
+        return matrix
+
+
+def share_of(angle: Array) -> Array:
+    """Return d of the angle."""
+    return np.square(np.sin(0.5 * angle))
+
+
+def angle_of(share: float) -> float:
+    """Return the angle of d, from zero to pi."""
+    return 2 * float(np.arcsin(np.sqrt(share)))
+
+
+def _inner(eta: Array) -> Array:
+    return np.concatenate([eta[:-1], share_of(eta[-1:])])
