@@ -1,13 +1,16 @@
-"""What may enter ``compare``: each argument read, or refused by a text that names it."""
+"""Read the arguments of ``compare``, or refuse each by a text that names it, before anything is fitted."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.base import is_classifier
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_array, column_or_1d, indexable
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
@@ -17,11 +20,16 @@ from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.real_numbers import as_floats, refuse_masked
 from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.metrics import get_scorer
-from sklearn_mle.metrics.scorers import ProbabilisticScorer
+from sklearn_mle.metrics._responses import takes
+from sklearn_mle.metrics._unit_cells import are_whole
+from sklearn_mle.metrics.probabilistic_scorers import DistributionScorer, LogLikelihoodScorer, ProbabilisticScorer
 
 __all__ = [
+    "NO_COMMON_UNIT",
     "Fold",
+    "fit_keywords",
     "read_estimators",
     "read_folds",
     "read_groups",
@@ -29,6 +37,7 @@ __all__ = [
     "read_offset",
     "read_rows",
     "read_scoring",
+    "refuse_what_cannot_be_ranked",
 ]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -164,3 +173,94 @@ def _read_fold(rows: Any, n: int) -> NDArray[np.intp]:
             f"empty; got {rows!r}."
         )
     return rows.astype(np.intp) % n
+
+
+def fit_keywords(name: str, estimator: Any, arguments: tuple[str, ...]) -> dict[str, str]:
+    """The keyword of ``estimator.fit`` for each of ``arguments``.
+
+    Under metadata routing the names are passed as they are, and scikit-learn insists that they are requested. Without
+    it the last step of a pipeline, and what a search searches, is asked.
+
+    Raises
+    ------
+    TypeError
+        If fit does not take an argument: a comparison of models that saw it with one that did not would be unfair.
+    """
+    if get_config().get("enable_metadata_routing"):
+        return {argument: argument for argument in arguments}
+    prefix, final = "", estimator
+    while True:
+        if isinstance(final, Pipeline):
+            prefix, final = f"{prefix}{final.steps[-1][0]}__", final.steps[-1][1]
+        elif hasattr(final, "cv") and hasattr(final, "refit") and hasattr(final, "estimator"):
+            final = final.estimator  # a search hands what its fit is given to the fit of what it searches
+        else:
+            break
+    for argument in arguments:
+        if not takes(getattr(final, "fit", None), argument):
+            raise TypeError(
+                f"{argument} was given, but fit of {name!r} ({type(final).__name__}) takes none: it would be fitted "
+                f"without, and compared with models fitted with it. Leave {name!r} out, or {argument}."
+            )
+    return {argument: prefix + argument for argument in arguments}
+
+
+NO_COMMON_UNIT = (
+    "the two have no common unit, and the unit of y would decide which is larger. Compare models of one kind, or all "
+    "by scoring='neg_crps', which has the unit of y for both. (Where all of y are whole numbers, densities are scored "
+    "by probabilities, too.)"
+)
+
+
+def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: ProbabilisticScorer, y: Any) -> None:
+    """Raise where estimators say before they are fitted that they cannot be scored, or not beside each other.
+
+    Of those that do not say it (a search, or another's) the first fits tell.
+
+    Raises
+    ------
+    TypeError
+        If a likelihood has no distribution.
+    ValueError
+        If one has a mass function and another a density, log-likelihoods are asked for, and y holds numbers that are
+        not whole: whole ones have a probability under both.
+    """
+    if not isinstance(scorer, LogLikelihoodScorer | DistributionScorer):
+        return
+    discrete = {}
+    for name, estimator in named:
+        likelihood = _likelihood_of(estimator)
+        if likelihood is not None and type(likelihood).distribution is Likelihood.distribution:
+            raise TypeError(
+                f"estimators[{name!r}]: {type(likelihood).__name__} has no distribution, which single rows are scored "
+                "by. Give it a method distribution(eta) that returns a frozen scipy.stats distribution."
+            )
+        if likelihood is not None or is_classifier(_last_step(estimator)):
+            discrete[name] = likelihood is None or likelihood.discrete
+    if isinstance(scorer, LogLikelihoodScorer) and len(set(discrete.values())) > 1 and not _are_whole(y):
+        mass = next(name for name, is_mass in discrete.items() if is_mass)
+        density = next(name for name, is_mass in discrete.items() if not is_mass)
+        raise ValueError(
+            f"estimators: {mass!r} gives probabilities of outcomes (a mass function), {density!r} a density: "
+            f"{NO_COMMON_UNIT}"
+        )
+
+
+def _are_whole(y: Any) -> bool:
+    values = np.asarray(y)
+    return values.dtype.kind in "biu" or (values.dtype.kind == "f" and are_whole(values))
+
+
+def _last_step(estimator: Any) -> Any:
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def _likelihood_of(estimator: Any) -> Likelihood | None:
+    """Return the likelihood of one of our regressors; None for others, and where its fit will say what is wrong."""
+    choose = getattr(_last_step(estimator), "_chosen_likelihood", None)
+    try:
+        return None if choose is None else choose()
+    except (TypeError, ValueError):
+        return None

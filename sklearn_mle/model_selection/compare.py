@@ -1,4 +1,4 @@
-"""The same folds for every estimator, and every row's score kept."""
+"""Judge every estimator on the same folds, and keep the score of every row."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
@@ -18,7 +19,9 @@ from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._weights import check_weight
 from sklearn_mle.metrics.scorers import ProbabilisticScorer, RowScores
 from sklearn_mle.model_selection._arguments import (
+    NO_COMMON_UNIT,
     Fold,
+    fit_keywords,
     read_estimators,
     read_folds,
     read_groups,
@@ -26,10 +29,8 @@ from sklearn_mle.model_selection._arguments import (
     read_offset,
     read_rows,
     read_scoring,
+    refuse_what_cannot_be_ranked,
 )
-from sklearn_mle.model_selection._fit_arguments import fit_keywords
-from sklearn_mle.model_selection._measure import NO_COMMON_UNIT, refuse_what_cannot_be_ranked
-from sklearn_mle.model_selection._parameter_count import parameter_count
 from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
 
 __all__ = ["compare"]
@@ -278,3 +279,20 @@ def _require_one_measure(measures: list[tuple[str, NDArray[np.bool_] | None]]) -
                 f"{mass!r} gives a probability to the outcome of row {row} (a mass function), {density!r} a density "
                 f"({len(mixed)} such rows): {NO_COMMON_UNIT}"
             )
+
+
+def parameter_count(estimator: Any) -> float:
+    """Count the estimated parameters of a fitted estimator, scale included; nan where it does not say.
+
+    Ours say it themselves; of scikit-learn's linear classifiers coefficients and intercepts are counted. Of K > 2
+    classes K - 1 count: an equal change of all K changes no probability. Under a penalty they are worth less.
+    """
+    while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
+        estimator = estimator.best_estimator_ if hasattr(estimator, "best_estimator_") else estimator.steps[-1][1]
+    fitted = getattr(estimator, "_fitted", None)
+    if fitted is not None:
+        return float(fitted.kept.n_parameters)
+    if not (type(estimator).__module__.startswith("sklearn.linear_model.") and is_classifier(estimator)):
+        return float("nan")
+    rows = np.atleast_2d(estimator.coef_)
+    return float((len(rows) - (len(rows) > 1)) * (rows.shape[1] + bool(estimator.fit_intercept)))

@@ -1,4 +1,4 @@
-"""What a comparison found: a table that prints itself, and the scores of all rows behind it."""
+"""The result of a comparison: a table that prints itself, and the scores of all rows behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.metrics._weights import weighted_mean
-from sklearn_mle.model_selection._standard_error import standard_error
 
-__all__ = ["Comparison", "JudgedModel", "PairedDifference"]
+__all__ = ["Comparison", "JudgedModel", "PairedDifference", "standard_error"]
 
 Array = NDArray[np.float64]
 
@@ -319,3 +318,28 @@ def _mean(rows: Array, weight: Array) -> float:
 
 def _number(value: float, form: str) -> str:
     return "" if np.isnan(value) else format(value, form)
+
+
+def standard_error(rows: Array, weight: Array, groups: NDArray[np.intp] | None) -> float:
+    """Standard error of the weighted mean of ``rows`` (n,), of which none is nan.
+
+    A weight of k counts as k independent rows; ``groups``, codes (n,), are independent of each other and nothing is
+    assumed within them::
+
+        without groups:  sum_i w_i (d_i - m)^2 / (W (W - 1))                        with W = sum_i w_i
+        with groups:     G / (G - 1) sum_g (sum_{i in g} w_i (d_i - m))^2 / W^2     over the G groups with weight
+
+    (squared). It is nan where a row is infinite, and where there is no second row or group.
+    """
+    total = weight.sum()
+    used = weight > 0
+    rows, weight = rows[used], weight[used]
+    units = total if groups is None else len(np.unique(groups[used]))
+    if units <= 1 or not np.isfinite(rows).all():
+        return float("nan")
+    # Sums, not dot products: those of a threaded BLAS change their last bits with the number of threads.
+    centred = rows - (weight * rows).sum() / total
+    if groups is None:
+        return float(np.sqrt((weight * centred**2).sum() / (total * (total - 1))))
+    sums = np.bincount(groups[used], weights=weight * centred)
+    return float(np.sqrt(units / (units - 1) * (sums**2).sum()) / total)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_mle.model_selection._standard_error import standard_error
+from sklearn_mle.model_selection.comparison import standard_error
 
 ONES = np.ones(4)
 ROWS = np.array([1.0, 2.0, 4.0, 9.0])
