@@ -1,4 +1,4 @@
-"""How a fit approaches the optimum: nats still missing, iteration by iteration."""
+"""The distance of a fit from its optimum in nats, iteration by iteration."""
 
 from typing import Any, Self
 
@@ -32,9 +32,9 @@ class ConvergenceDisplay(Display):
     excess : array-like of shape (n_iterations,)
         Total penalized NLL above its minimum after each iteration, in nats.
     n_passes : int
-        Passes over the data of the whole fit, those included that were made to watch it.
+        Passes over the data of the whole fit, including those made to record it.
     tol : float
-        The bound that the fit was asked for.
+        The ``tol`` of the fit.
     name : str, default=None
         Name of the curve.
     base : float, default=None
@@ -90,9 +90,9 @@ class ConvergenceDisplay(Display):
         name: str | None = None,
         ax: Any = None,
     ) -> Self:
-        """Fit a clone, watch it, and draw.
+        """Fit a clone, record its iterations, and draw.
 
-        Every iteration is evaluated once more on all rows, so the fit takes about twice as long.
+        The objective is evaluated once more at every iteration, so the fit takes about twice as long.
 
         Parameters
         ----------

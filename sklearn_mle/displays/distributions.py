@@ -25,8 +25,8 @@ _NORMAL = 1e9  # rows; binomial quantiles of many more take scipy forever, and t
 class PITDisplay(Display):
     """Histogram of P(Y <= y) over the rows, which is flat at 1 if the predicted distributions are right.
 
-    A hump says that they are too wide, a trough that they are too narrow, a slope that they are biased. Outcomes with a
-    probability of their own (counts) are spread over it, not drawn at random.
+    A hump means that they are too wide, a trough that they are too narrow, a slope that they are biased. Outcomes that
+    have a positive probability (counts) are spread over it, not drawn at random.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class PITDisplay(Display):
     n_rows : float
         Number of rows, or sum of their weights: it sets the width of the band.
     confidence_level : float, default=0.95
-        Of the band, for each bar by itself: where the bars of right distributions would be. For counts it is a little
-        too wide, since a row is spread over several bars.
+        Probability that a bar of right distributions lies in the band, for each bar by itself. For counts the band is a
+        little too wide, since each row is spread over several bars.
     name : str, default=None
         Title.
 
@@ -102,8 +102,8 @@ class PITDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted regressor with ``predict_distribution``, in pipelines and searches too; or scikit-learn's Gaussian
-            regressors.
+            Fitted regressor with ``predict_distribution``, or one of scikit-learn's Gaussian regressors; also inside
+            pipelines and searches.
         X : array-like of n rows
             Features; best of rows that were not fitted to.
         y : array-like of shape (n,)
@@ -111,7 +111,7 @@ class PITDisplay(Display):
         n_bins : int, default=10
             Number of bars.
         sample_weight : array-like of shape (n,), default=None
-            Weights; k counts a row k times.
+            Weights; a row of weight k counts k times.
         offset : array-like, default=None
             As in the estimator's predict methods.
         confidence_level : float, default=0.95
@@ -165,7 +165,7 @@ class PITDisplay(Display):
         n_bins : int, default=10
             Number of bars.
         sample_weight : array-like of shape (n,), default=None
-            Weights; k counts a row k times.
+            Weights; a row of weight k counts k times.
         confidence_level : float, default=0.95
             Of the band.
         name : str, default=None
@@ -232,7 +232,7 @@ class PredictiveDisplay(Display):
     target_name : str, default="y"
         Label of the vertical axis.
     others : str, default=""
-        What the other features are held at, in words.
+        Title, such as the values at which the other features are held.
 
     Attributes
     ----------
@@ -302,8 +302,8 @@ class PredictiveDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted regressor with ``predict_distribution``, in pipelines and searches too; or scikit-learn's Gaussian
-            regressors.
+            Fitted regressor with ``predict_distribution``, or one of scikit-learn's Gaussian regressors; also inside
+            pipelines and searches.
         X : array-like or DataFrame of shape (n, p)
             The data's features. In a frame, those that are not numbers are held at their most frequent value.
         y : array-like of shape (n,)
@@ -327,8 +327,8 @@ class PredictiveDisplay(Display):
         Raises
         ------
         ValueError
-            If ``feature``, ``coverage`` or ``grid_resolution`` is not valid, ``y`` is not one finite number a row of
-            ``X``, or ``X`` is a frame with two columns of one name.
+            If ``feature``, ``coverage`` or ``grid_resolution`` is not valid, ``y`` is not one finite number per row
+            of ``X``, or ``X`` is a frame with two columns of one name.
         TypeError
             If the estimator gives no distribution.
         """
@@ -380,7 +380,7 @@ class PredictiveDisplay(Display):
 
 
 def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
-    """Give the feature's values, its name, m rows along it, and the number of features."""
+    """Return the feature's values, its name, m rows along it, and the number of features."""
     refuse_masked(X=X)
     if hasattr(X, "columns") and hasattr(X, "iloc"):
         names = list(X.columns)

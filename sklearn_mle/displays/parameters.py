@@ -20,7 +20,7 @@ _INTERCEPT = "intercept"
 
 
 class CoefficientDisplay(Display):
-    """Coefficients with confidence intervals, one feature a row; of several classes, one colour a class.
+    """Forest plot: coefficients with confidence intervals, one feature per row and one colour per class.
 
     Coefficients that the data do not determine (dependent columns, separation) have no interval, and a hollow marker.
 
@@ -35,18 +35,18 @@ class CoefficientDisplay(Display):
     groups : sequence of str, default=("",)
         Names of the columns of ``estimates``, such as the classes.
     quantity : str, default="coefficient"
-        What is drawn, for the label of the axis.
+        Label of the horizontal axis.
     odds_ratios : bool, default=False
-        Whether exp of the coefficients is drawn, on a logarithmic scale.
+        Whether the exponentials of the coefficients are drawn, on a logarithmic scale.
     note : str, default=""
         A line above the picture.
 
     Attributes
     ----------
     points_ : list of matplotlib Line2D
-        The coefficients, one line a group.
+        The coefficients, one line per group.
     intervals_ : list of matplotlib LineCollection
-        Their intervals, one collection a group.
+        Their intervals, one collection per group.
     ax_ : matplotlib Axes
         Where they are drawn.
     figure_ : matplotlib Figure
@@ -110,19 +110,19 @@ class CoefficientDisplay(Display):
         Parameters
         ----------
         estimator : fitted estimator
-            Ours, without data; with them also scikit-learn's LogisticRegression, LinearRegression and PoissonRegressor,
-            in pipelines and searches too.
+            An estimator of this library, or (with its data) scikit-learn's LogisticRegression, LinearRegression or
+            PoissonRegressor; also inside pipelines and searches.
         X, y : array-like, default=None
-            The data of the fit, for what :func:`sklearn_mle.inference.infer` needs them.
+            The data of the fit, where :func:`sklearn_mle.inference.infer` needs them.
         confidence_level : float, default=0.95
             Of the intervals.
         predictor : str, default=None
-            Of models with several linear predictors (``scale="log_linear"``): which, such as ``"log_scale"``; the
+            In models with several linear predictors (``scale="log_linear"``): which, such as ``"log_scale"``; the
             location by default.
         intercept : bool, default=False
-            Whether to draw intercepts, too.
+            Whether to draw intercepts as well.
         odds_ratios : bool, default=False
-            Of a classifier: whether to draw exp of the coefficients.
+            For a classifier: whether to draw the exponentials of the coefficients.
         max_coefficients : int, default=40
             If there are more, those features are drawn whose coefficients are largest in standard errors.
         ax : matplotlib Axes, default=None
@@ -162,7 +162,7 @@ class CoefficientDisplay(Display):
         max_coefficients: int = 40,
         ax: Any = None,
     ) -> Self:
-        """Draw what :func:`sklearn_mle.inference.infer` found.
+        """Draw the coefficients that :func:`sklearn_mle.inference.infer` found.
 
         Parameters
         ----------
@@ -173,9 +173,9 @@ class CoefficientDisplay(Display):
         predictor : str, default=None
             Which linear predictor; the location by default.
         intercept : bool, default=False
-            Whether to draw intercepts, too.
+            Whether to draw intercepts as well.
         odds_ratios : bool, default=False
-            Of a classifier: whether to draw exp of the coefficients.
+            For a classifier: whether to draw the exponentials of the coefficients.
         max_coefficients : int, default=40
             If there are more, those features are drawn whose coefficients are largest in standard errors.
         ax : matplotlib Axes, default=None
@@ -325,7 +325,7 @@ class ProfileLikelihoodDisplay(Display):
     Parameters
     ----------
     profile : ProfileLikelihood
-        What :func:`sklearn_mle.inference.profile_interval` found.
+        The result of :func:`sklearn_mle.inference.profile_interval`.
     base : float, default=None
         Unit of the log-likelihood: ``None`` for nats, 2 for bits.
 

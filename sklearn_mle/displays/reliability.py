@@ -1,6 +1,6 @@
 """Reliability diagrams: recalibrated forecasts, and what chance alone would show."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,21 +16,23 @@ from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight
 
-__all__ = ["CalibrationCurve", "ReliabilityDisplay", "calibration_curve"]
+__all__ = ["ReliabilityDisplay"]
 
 Array = NDArray[np.float64]
 
 _BARS = 40
+_MOST_STEPS = 20_000
+_MOST_PLACES = 2000  # of a band, beside the corners of the curve: three per pixel
 
 
 class ReliabilityDisplay(Display):
     """Reliability diagram of the probability of one class, without bins to choose.
 
-    The curve is the isotonic regression of what happened on the forecast: the nondecreasing recalibration that fits
-    best (CORP). Where the forecasts are calibrated it lies on the diagonal, up to chance: the band holds the
+    The curve is the isotonic regression of the outcomes on the forecast: the nondecreasing recalibration that fits best
+    (CORP). Where the forecasts are calibrated it lies on the diagonal, up to chance: the band holds the
     curves that calibrated forecasts of these values would give. The divergence of the forecasts from their
-    recalibration is what the lack of calibration costs a row. It is never quite zero; the title says what calibrated
-    forecasts stay below. The bars say where the forecasts are.
+    recalibration is the cost of the lack of calibration per row. It is never quite zero; the title gives the value that
+    calibrated forecasts stay below. The bars show where the forecasts are.
 
     Parameters
     ----------
@@ -41,11 +43,11 @@ class ReliabilityDisplay(Display):
     lower, upper : array-like of shape (m,)
         Consistency band there.
     mass : array-like of shape (m,)
-        Share of the rows that have each forecast, or one up to the next that is drawn.
+        Share of the rows from each forecast up to the next one drawn.
     divergence : float
         KL(recalibrated || forecast), mean nats per row.
     chance_divergence : float
-        What that of calibrated forecasts stays below, with probability ``confidence_level``.
+        The value that the divergence of calibrated forecasts stays below with probability ``confidence_level``.
     confidence_level : float
         Of the band, at each forecast by itself.
     pos_label : label, default=None
@@ -134,7 +136,7 @@ class ReliabilityDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted probabilistic classifier, in pipelines and searches too.
+            Fitted probabilistic classifier, also inside pipelines and searches.
         X : array-like of n rows
             Features; best of rows that were not fitted to.
         y : array-like of shape (n,)
@@ -142,7 +144,7 @@ class ReliabilityDisplay(Display):
         pos_label : label, default=None
             The class whose probability is judged, against all others. The second of two classes by default.
         sample_weight : array-like of shape (n,), default=None
-            Weights; k counts a row k times.
+            Weights; a row of weight k counts k times.
         offset : array-like, default=None
             As in the estimator's predict methods.
         confidence_level : float, default=0.95
@@ -220,7 +222,7 @@ class ReliabilityDisplay(Display):
         pos_label : label, default=None
             The class; by default the larger of the two labels that occur, or 1 if only 0 or 1 does.
         sample_weight : array-like of shape (n,), default=None
-            Weights; k counts a row k times.
+            Weights; a row of weight k counts k times.
         confidence_level : float, default=0.95
             Of the band.
         n_resamples : int, default=200
@@ -293,14 +295,8 @@ class ReliabilityDisplay(Display):
             )
         with naming("random_state"):
             random = check_random_state(random_state)
-        curve = calibration_curve(
-            happened,
-            logs,
-            check_weight(sample_weight, len(logs)),
-            confidence_level=confidence_level,
-            n_resamples=n_resamples,
-            random=random,
-        )
+        weight = check_weight(sample_weight, len(logs))
+        curve = _calibration_curve(happened, logs, weight, confidence_level, n_resamples, random)
         display = cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
         return display.plot(ax=ax)
 
@@ -353,51 +349,18 @@ def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:
     return y == pos_label, pos_label
 
 
-_MOST_STEPS = 20_000
-_MOST_PLACES = 2000  # of a band, beside the corners of the curve: three a pixel
-
-
-class CalibrationCurve(NamedTuple):
-    """Recalibrated forecasts of one class, beside those of calibrated forecasts of the same values.
-
-    Attributes
-    ----------
-    forecast : ndarray of shape (m,)
-        Distinct forecasts, ascending; some of them, if they are more than can be seen.
-    recalibrated : ndarray of shape (m,)
-        Isotonic regression there.
-    lower, upper : ndarray of shape (m,)
-        Consistency band there.
-    mass : ndarray of shape (m,)
-        Share of the rows from each forecast up to the next.
-    divergence : float
-        KL(recalibrated || forecast), mean nats per row.
-    chance_divergence : float
-        What that of calibrated forecasts stays below, with the probability of the band.
-    """
-
-    forecast: Array
-    recalibrated: Array
-    lower: Array
-    upper: Array
-    mass: Array
-    divergence: float
-    chance_divergence: float
-
-
-def calibration_curve(
+def _calibration_curve(
     happened: NDArray[np.bool_],
     logs: Array,
     weight: Array | None,
-    *,
     confidence_level: float,
     n_resamples: int,
     random: np.random.RandomState,
-) -> CalibrationCurve:
+) -> tuple[Array, Array, Array, Array, Array, float, float]:
     """Recalibrate forecasts, and simulate ``n_resamples`` times what they would show if they were calibrated.
 
-    They come as log-probabilities (n, 2) of the class not happening and happening: these keep apart what rounds to 0 or
-    1, and a divergence finite that should be.
+    They come as log-probabilities (n, 2) of the class not happening and happening, which keep apart what rounds to 0 or
+    1, and keep the divergence finite where it should be. The answers are the first arguments of ``ReliabilityDisplay``.
     """
     # Only their ratios matter; sums of these are finite.
     weight = np.ones(len(logs)) if weight is None else weight / weight.max()
@@ -419,7 +382,7 @@ def calibration_curve(
         curves.append(curve[step[drawn]])
         by_chance.append(_divergence(curve, logs_of[middle], mass_of))
     lower, upper = np.quantile(curves, [(1 - confidence_level) / 2, (1 + confidence_level) / 2], axis=0)
-    return CalibrationCurve(
+    return (
         np.exp(logs_of[drawn, 1]),
         recalibrated[drawn],
         lower,
@@ -431,13 +394,13 @@ def calibration_curve(
 
 
 def _isotonic(happened: NDArray[Any], place: NDArray[np.intp], weight: Array, mass: Array) -> Array:
-    """Frequencies at the distinct forecasts, made nondecreasing."""
+    """Return the frequencies at the distinct forecasts, made nondecreasing."""
     frequency = np.bincount(place, weights=weight * happened, minlength=len(mass)) / mass
     return np.asarray(isotonic_regression(frequency, weights=mass).x)
 
 
 def _places_to_draw(curve: Array) -> NDArray[np.intp]:
-    """Give the corners of a step function, and so many places between them that a line or a band looks the same."""
+    """Return the corners of a step function, and enough places between them for a line or a band to look the same."""
     m = len(curve)
     corners = np.flatnonzero(np.diff(curve, prepend=-1) != 0)
     evenly = np.linspace(0, m - 1, min(m, _MOST_PLACES)).astype(np.intp)

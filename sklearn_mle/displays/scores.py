@@ -30,10 +30,10 @@ _LANE = 0.34  # height of a bar, of the distance between models
 
 
 class CrossEntropyDecompositionDisplay(Display):
-    """Uncertainty - discrimination + miscalibration = cross-entropy, one model a row.
+    """Uncertainty - discrimination + miscalibration = cross-entropy, one model per row.
 
-    From the dotted line, what the class frequencies alone cost, discrimination leads down (to the left); from there
-    miscalibration leads up again to the diamond, the model's cross-entropy. Left of the dotted line the model is better
+    From the dotted line, the cost of the class frequencies alone, discrimination leads to the left; from there
+    miscalibration leads back to the diamond, the model's cross-entropy. Left of the dotted line the model is better
     than no model.
 
     Parameters
@@ -48,7 +48,7 @@ class CrossEntropyDecompositionDisplay(Display):
     Attributes
     ----------
     discrimination_bars_, miscalibration_bars_ : matplotlib BarContainer
-        One bar a model.
+        One bar per model.
     totals_ : matplotlib Line2D
         The cross-entropies.
     ax_ : matplotlib Axes
@@ -103,13 +103,13 @@ class CrossEntropyDecompositionDisplay(Display):
         Parameters
         ----------
         estimator : estimator
-            Fitted probabilistic classifier, in pipelines and searches too.
+            Fitted probabilistic classifier, also inside pipelines and searches.
         X : array-like of n rows
             Features; best of rows that were not fitted to.
         y : array-like of shape (n,) or (n, K)
             Labels, or class probabilities.
         sample_weight : array-like of shape (n,), default=None
-            Weights; k counts a row k times.
+            Weights; a row of weight k counts k times.
         offset : array-like, default=None
             As in the estimator's predict methods.
         base : float, default=None
@@ -251,13 +251,13 @@ class CrossEntropyDecompositionDisplay(Display):
 class ComparisonDisplay(Display):
     """Differences of models to the best one, with intervals from their paired standard errors.
 
-    One row a model, best on top; the mean scores stand on the right. Hollow markers are uncertain: less than 4 nats
-    from the best in total, or judged by fewer than 100 rows. Models without a finite score are named, and not drawn.
+    One row per model, best on top; the mean scores stand on the right. Hollow markers are uncertain: less than 4 nats
+    from the best in total, or judged by fewer than 100 rows. Models without a finite score are named but not drawn.
 
     Parameters
     ----------
     comparison : Comparison
-        What :func:`sklearn_mle.model_selection.compare` returned.
+        The result of :func:`sklearn_mle.model_selection.compare`.
     confidence_level : float, default=0.95
         Of the intervals, which are normal and for each difference by itself.
     base : float, default=None

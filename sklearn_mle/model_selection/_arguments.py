@@ -83,7 +83,7 @@ def read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
 
 
 def read_rows(X: Any, y: Any) -> tuple[Any, Any]:
-    """Return X and y such that rows can be taken of both; what is in them, the estimators judge."""
+    """Return X and y as containers of which rows can be taken; the estimators judge what is in them."""
     refuse_masked(X=X, y=y)
     for name, values in (("X", X), ("y", y)):
         if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
@@ -131,7 +131,7 @@ def read_n_jobs(n_jobs: Any, n_fits: int) -> int | None:
 
 
 def read_offset(offset: Any, n: int) -> NDArray[Any] | None:
-    """Return finite numbers, one a row (or several), or one for all."""
+    """Return finite numbers, one per row (or several), or one for all."""
     if offset is None:
         return None
     values = as_floats(offset, "offset")
@@ -176,7 +176,7 @@ def _read_fold(rows: Any, n: int) -> NDArray[np.intp]:
 
 
 def fit_keywords(name: str, estimator: Any, arguments: tuple[str, ...]) -> dict[str, str]:
-    """The keyword of ``estimator.fit`` for each of ``arguments``.
+    """Return the keyword of ``estimator.fit`` for each of ``arguments``.
 
     Under metadata routing the names are passed as they are, and scikit-learn insists that they are requested. Without
     it the last step of a pipeline, and what a search searches, is asked.
@@ -213,9 +213,9 @@ NO_COMMON_UNIT = (
 
 
 def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: ProbabilisticScorer, y: Any) -> None:
-    """Raise where estimators say before they are fitted that they cannot be scored, or not beside each other.
+    """Raise where unfitted estimators already declare that they cannot be scored, or not beside each other.
 
-    Of those that do not say it (a search, or another's) the first fits tell.
+    Of others (a search, or another library's) the first fits tell.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def compare(
         \mathrm{se}(\bar d)^2 = \frac{\sum_i w_i (d_i - \bar d)^2}{W (W - 1)}, \qquad W = \sum_i w_i
 
     Rows that are hard for one model are hard for another, so the difference is known far better than either score. The
-    standard error speaks of the models *as fitted on these folds* (their average risk on new rows; Bayle et al. 2020,
+    standard error is that of the models *as fitted on these folds* (their average risk on new rows; Bayle et al. 2020,
     theorem 1), not of what refitting them to another sample would change.
 
     Parameters

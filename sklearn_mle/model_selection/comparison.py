@@ -31,11 +31,11 @@ class JudgedModel:
     row_scores : ndarray of shape (n,)
         Score of each row, averaged over the folds that tested it; nan where none did, or where a fit failed.
     failures : tuple of str
-        What went wrong, a text for each fold that failed.
+        The errors, one text for each fold that failed.
     n_parameters : float
         Number of estimated parameters, averaged over folds; nan where it is not known.
     fit_time, score_time : float
-        Mean seconds a fold.
+        Mean seconds per fold.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Comparison:
         self.names = [model.name for model in self.models]
 
     def score(self, name: str) -> tuple[float, float]:
-        """Give the mean score of a model and its standard error.
+        """Return the mean score of a model and its standard error.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Comparison:
         return self._mean(model), standard_error(model.row_scores[self._tested], self._weight, self._groups)
 
     def difference(self, first: str, second: str) -> PairedDifference:
-        """Give the mean score of ``first`` minus that of ``second``, with its paired standard error.
+        """Return the mean score of ``first`` minus that of ``second``, with its paired standard error.
 
         Parameters
         ----------
@@ -187,15 +187,15 @@ class Comparison:
         return PairedDifference(value, error, total, bool(np.isfinite(value) and (close or units < _FEW_ROWS)))
 
     def to_frame(self) -> Any:
-        """Give the table as a pandas DataFrame, one row a model, best first.
+        """Return the table as a pandas DataFrame, one row per model, best first.
 
         Returns
         -------
         pandas.DataFrame
             Indexed by name. ``score`` and ``standard_error`` per row; ``difference`` to the best model, with its paired
             ``difference_standard_error`` and whether that is ``uncertain``; ``n_parameters``; ``fit_time`` and
-            ``score_time`` in seconds a fold; the numbers ``n_infinite`` of rows with an infinite score and ``n_failed``
-            of folds that failed.
+            ``score_time`` in seconds per fold; the number ``n_infinite`` of rows with an infinite score;
+            and the number ``n_failed`` of folds that failed.
 
         Raises
         ------
@@ -208,24 +208,21 @@ class Comparison:
             raise ImportError(
                 "to_frame needs pandas (pip install pandas); print the comparison, or use its methods, without it."
             ) from missing
-        rows = []
-        for model in self.models:
-            mean, error = self.score(model.name)
-            difference = self.difference(model.name, self.names[0])
-            rows.append(
-                {
-                    "score": mean,
-                    "standard_error": error,
-                    "difference": difference.value,
-                    "difference_standard_error": difference.standard_error,
-                    "uncertain": difference.uncertain,
-                    "n_parameters": model.n_parameters,
-                    "fit_time": model.fit_time,
-                    "score_time": model.score_time,
-                    "n_infinite": self._n_infinite(model),
-                    "n_failed": len(model.failures),
-                }
-            )
+        rows = [
+            {
+                "score": mean,
+                "standard_error": error,
+                "difference": difference.value,
+                "difference_standard_error": difference.standard_error,
+                "uncertain": difference.uncertain,
+                "n_parameters": model.n_parameters,
+                "fit_time": model.fit_time,
+                "score_time": model.score_time,
+                "n_infinite": self._n_infinite(model),
+                "n_failed": len(model.failures),
+            }
+            for model, (mean, error), difference in self._lines()
+        ]
         return pd.DataFrame(rows, index=pd.Index(self.names, name="model"))
 
     def __repr__(self) -> str:
@@ -268,15 +265,17 @@ class Comparison:
         groups = "" if self._groups is None else f" in {len(np.unique(self._groups))} groups"
         return f"{self.scoring}, mean {unit}, higher is better: {self.n_rows:.10g} rows{groups}, {self.n_folds} folds"
 
+    def _lines(self) -> list[tuple[JudgedModel, tuple[float, float], PairedDifference]]:
+        """Return each model with its score and its difference to the best."""
+        best = self.names[0]
+        return [(model, self.score(model.name), self.difference(model.name, best)) for model in self.models]
+
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         header = ["", "score", "se", "difference", "se", "", "parameters", "fit s", "score s"]
-        best = self.names[0]
-        lines = []
-        for model in self.models:
-            mean, error = self.score(model.name)
-            difference = self.difference(model.name, best)
-            is_best = model.name == best
-            lines.append(
+        cells = []
+        for model, (mean, error), difference in self._lines():
+            is_best = model is self.models[0]
+            cells.append(
                 [
                     model.name,
                     "failed" if model.failures else _number(mean, ".4f"),
@@ -289,13 +288,13 @@ class Comparison:
                     _number(model.score_time, ".2g"),
                 ]
             )
-        return header, lines
+        return header, cells
 
     def _notes(self) -> list[str]:
         notes = [
             "difference: to the best, with the paired standard error over rows, for the models fitted on the folds."
         ]
-        if any(self.difference(name, self.names[0]).uncertain for name in self.names):
+        if any(difference.uncertain for _, _, difference in self._lines()):
             notes.append(
                 f"~ less than {_FEW_NATS:g} nats apart in total, or fewer than {_FEW_ROWS} "
                 f"{'rows' if self._groups is None else 'groups'}: the standard error may be too small."
@@ -321,9 +320,9 @@ def _number(value: float, form: str) -> str:
 
 
 def standard_error(rows: Array, weight: Array, groups: NDArray[np.intp] | None) -> float:
-    """Standard error of the weighted mean of ``rows`` (n,), of which none is nan.
+    """Return the standard error of the weighted mean of ``rows`` (n,), of which none is nan.
 
-    A weight of k counts as k independent rows; ``groups``, codes (n,), are independent of each other and nothing is
+    A weight of k counts as k independent rows; ``groups``, codes (n,), are independent of each other, and nothing is
     assumed within them::
 
         without groups:  sum_i w_i (d_i - m)^2 / (W (W - 1))                        with W = sum_i w_i
