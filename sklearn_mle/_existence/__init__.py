@@ -1,7 +1,7 @@
-r"""Floor 4: directions of recession, in which the likelihood rises for ever, so that no finite maximum exists.
+r"""Floor 4: separating directions, in which the likelihood rises for ever, so that no finite maximum exists.
 
 A change d of the parameters is one when it never lowers the likelihood of any row and raises that of some. For models
-of one linear predictor a row this is a matter of signs. Each row has *preferences*, linear forms a of d:
+of one linear predictor a row this is a matter of signs. Each row has *constraints*, linear forms a of d:
 
 * Bernoulli and categorical: an outcome that happened wants its predictor no lower against each rival's, a'd >= 0;
 * Poisson, negative binomial, Tweedie: a zero wants its log mean no higher, an outcome above zero wants it as it is,
@@ -18,13 +18,14 @@ References
 Albert and Anderson (1984), On the existence of maximum likelihood estimates in logistic regression models,
 Biometrika 71.
 Konis (2007), Linear programming algorithms for detecting separated data in binary logistic regression models, Oxford.
-Geyer (2009), Likelihood inference in exponential families and directions of recession, Electronic Journal of
+Geyer (2009), Likelihood inference in exponential families and separating directions, Electronic Journal of
 Statistics 3.
 Correia, Guimaraes and Zylkin (2019), Verifying the existence of maximum likelihood estimates for generalized linear
 models, arXiv:1903.01633.
 """
 
 from sklearn_mle._existence.certificates import CERTIFIED, certificate, certified, curvature_below
+from sklearn_mle._existence.constraints import SeparationConstraints, UndecidedError
 from sklearn_mle._existence.limit import (
     MOST_DIAGONALIZED,
     SEPARATION_PRIOR,
@@ -34,14 +35,13 @@ from sklearn_mle._existence.limit import (
     separation_warning,
     undecided_warning,
 )
-from sklearn_mle._existence.preferences import Preferences, UndecidedError
 from sklearn_mle._existence.saddle import beside_saddle, is_minimum
 from sklearn_mle._existence.search import (
     MOST_VARIABLES,
-    Recession,
-    RecessionSearch,
+    SeparatingDirection,
+    SeparationSearch,
     complete_separation,
-    find_recession,
+    find_separation,
 )
 from sklearn_mle._existence.unbounded import (
     all_rows,
@@ -51,7 +51,7 @@ from sklearn_mle._existence.unbounded import (
     saturation_warning,
     unbounded_warning,
 )
-from sklearn_mle._existence.zeros import REMEDIES, find_zeros_recession, location_of, refuse_nothing_but_zeros
+from sklearn_mle._existence.zeros import REMEDIES, find_zeros_separation, location_of, refuse_nothing_but_zeros
 
 __all__ = [
     "CERTIFIED",
@@ -60,9 +60,9 @@ __all__ = [
     "REMEDIES",
     "SEPARATION_PRIOR",
     "LimitingModel",
-    "Preferences",
-    "Recession",
-    "RecessionSearch",
+    "SeparatingDirection",
+    "SeparationConstraints",
+    "SeparationSearch",
     "UndecidedError",
     "all_rows",
     "beside_saddle",
@@ -70,8 +70,8 @@ __all__ = [
     "certified",
     "complete_separation",
     "curvature_below",
-    "find_recession",
-    "find_zeros_recession",
+    "find_separation",
+    "find_zeros_separation",
     "floor_of",
     "is_minimum",
     "is_saturated",

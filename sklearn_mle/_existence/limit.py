@@ -1,4 +1,4 @@
-"""What a direction of recession means for the user: which coefficients run where, in words and in X's units."""
+"""What a separating direction means for the user: which coefficients run where, in words and in X's units."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence.preferences import Preferences
-from sklearn_mle._existence.search import Recession
+from sklearn_mle._existence.constraints import SeparationConstraints
+from sklearn_mle._existence.search import SeparatingDirection
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
@@ -48,14 +48,14 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class LimitingModel:
-    """The model of what a generic direction of recession does not separate: there the maximum exists.
+    """The model of what a generic separating direction does not separate: there the maximum exists.
 
     Attributes
     ----------
     factor : Factor or None
         Of its Hessian at its maximum, made positive definite along ``unseen``; None where too large to be formed.
     unseen : ndarray of shape (k, size)
-        Orthonormal: the changes of theta that it does not see. They span all directions of recession, and what the
+        Orthonormal: the changes of theta that it does not see. They span all separating directions, and what the
         columns leave open.
     """
 
@@ -67,29 +67,29 @@ class LimitingModel:
         return [columns.to_original(objective.predictors.matrix(vector)) for vector in self.unseen]
 
 
-def limiting_model(objective: PenalizedNLL, recession: Recession, theta: Array) -> LimitingModel:
+def limiting_model(objective: PenalizedNLL, separation: SeparatingDirection, theta: Array) -> LimitingModel:
     """Return the limiting model: its curvature is the information on what stays finite (Geyer 2009, section 3.6).
 
     Parameters
     ----------
     objective : PenalizedNLL
         Its penalty does not matter.
-    recession : Recession
+    separation : SeparatingDirection
     theta : ndarray of shape (size,)
         Near the limiting model's maximum, in what that determines: the mode under a tiny prior is.
     """
     predictors, data = objective.predictors, objective.data
     if predictors.size > MOST_DIAGONALIZED:
         return LimitingModel(None, np.zeros((0, predictors.size)))
-    if recession.complete:
+    if separation.complete:
         # No change of theta is seen, for no row is left.
         everything = np.eye(predictors.size)
         return LimitingModel(CholeskyFactor(everything), everything)
-    preferences = Preferences(objective)
-    if not preferences.can_be_summed:
+    constraints = SeparationConstraints(objective)
+    if not constraints.can_be_summed:
         return LimitingModel(None, np.zeros((0, predictors.size)))
-    unseen = preferences.unseen(~recession.separated)
-    offset = preferences.limiting_offset(recession.separated)
+    unseen = constraints.unseen(~separation.separated)
+    offset = constraints.limiting_offset(separation.separated)
     offset = offset if data.offset is None else offset + data.offset
     limit = PenalizedNLL(
         objective.likelihood,
@@ -136,19 +136,23 @@ def limits_in_words(matrix: Array, name: Callable[[int], str], class_names: Any,
 
 
 def separation_warning(
-    objective: PenalizedNLL, recession: Recession, name: Callable[[int], str], class_names: Any, remedies: str
+    objective: PenalizedNLL,
+    separation: SeparatingDirection,
+    name: Callable[[int], str],
+    class_names: Any,
+    remedies: str,
 ) -> SeparationWarning:
     """Return the warning that names columns and directions."""
-    what = separation_in_words(objective, recession, name, class_names)
+    what = separation_in_words(objective, separation, name, class_names)
     return SeparationWarning(f"{what} {_REMEDY} {remedies}")
 
 
 def separation_in_words(
-    objective: PenalizedNLL, recession: Recession, name: Callable[[int], str], class_names: Any
+    objective: PenalizedNLL, separation: SeparatingDirection, name: Callable[[int], str], class_names: Any
 ) -> str:
     """Return a sentence that names columns and directions."""
-    moves = limits_in_words(objective.predictors.matrix(recession.direction), name, class_names)
-    kind = "complete" if recession.complete else "quasi-complete"
+    moves = limits_in_words(objective.predictors.matrix(separation.direction), name, class_names)
+    kind = "complete" if separation.complete else "quasi-complete"
     return (
         f"The data are separated ({kind} separation), so no finite maximum likelihood estimate exists: the likelihood "
         f"rises for ever as coefficients go to infinity together, {moves}."

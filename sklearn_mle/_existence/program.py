@@ -1,4 +1,4 @@
-"""The preferences as rows of a linear program."""
+"""The constraints as rows of a linear program."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sklearn_mle._existence.preferences import Preferences
+from sklearn_mle._existence.constraints import SeparationConstraints
 
 __all__ = ["Program"]
 
@@ -20,24 +20,24 @@ class Program:
     intercept; for K classes, of all but the last one.
     """
 
-    def __init__(self, preferences: Preferences) -> None:
-        self.preferences = preferences
-        predictors = preferences.objective.predictors
+    def __init__(self, constraints: SeparationConstraints) -> None:
+        self.constraints = constraints
+        predictors = constraints.objective.predictors
         self.predictors = predictors
         used = np.flatnonzero(predictors.used[0])
         self.intercept = bool(predictors.used[0, -1])
         self.columns = used[: len(used) - self.intercept]
         self.n_blocks = 1 if predictors.contrast is None else len(predictors.contrast) - 1
         self.width = len(used)
-        _, self.centre = preferences.objective.data.rows.uncentred(np.zeros(0, dtype=np.intp))
+        _, self.centre = constraints.objective.data.rows.uncentred(np.zeros(0, dtype=np.intp))
 
     def rows(self, chosen: Array) -> Any:
-        """Return the chosen preferences as rows of the program's matrix."""
-        preferences = self.preferences
-        X, _ = preferences.objective.data.rows.uncentred(preferences.row[chosen])
+        """Return the chosen constraints as rows of the program's matrix."""
+        constraints = self.constraints
+        X, _ = constraints.objective.data.rows.uncentred(constraints.row[chosen])
         X = X[:, self.columns] if len(self.columns) < X.shape[1] else X
         ones = np.ones((len(chosen), int(self.intercept)))
-        winner, rival = preferences.winner[chosen], preferences.rival[chosen]
+        winner, rival = constraints.winner[chosen], constraints.rival[chosen]
         signs = [(winner == k).astype(float) - (rival == k) for k in range(self.n_blocks)]
         if sp.issparse(X):
             X = sp.hstack([X, ones], format="csr")

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from sklearn_mle._existence.preferences import Preferences, UndecidedError
+from sklearn_mle._existence.constraints import SeparationConstraints, UndecidedError
 from sklearn_mle._existence.program import Program
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
@@ -18,11 +18,11 @@ from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["MOST_VARIABLES", "Recession", "RecessionSearch", "complete_separation", "find_recession"]
+__all__ = ["MOST_VARIABLES", "SeparatingDirection", "SeparationSearch", "complete_separation", "find_separation"]
 
 Array = NDArray[Any]
 
-# Directions have a largest entry of one in standardized columns; a preference is met or separated beyond these.
+# Directions have a largest entry of one in standardized columns; a constraint is met or separated beyond these.
 _VIOLATED = 1e-9
 _SEPARATED = 1e-7
 _LEAST_GAIN = 1e-6
@@ -36,15 +36,15 @@ MOST_VARIABLES = 20_000
 
 
 @dataclass(frozen=True)
-class Recession:
+class SeparatingDirection:
     """What runs away to infinity.
 
     Attributes
     ----------
     direction : ndarray of shape (size,)
-        A generic direction of recession in theta; its largest coefficient in standardized columns is about one.
+        A generic separating direction in theta; its largest coefficient in standardized columns is about one.
     separated : ndarray of bool, shape (m,)
-        Which preferences it separates; empty where all were seen to be separated without listing them.
+        Which constraints it separates; empty where all were seen to be separated without listing them.
     complete : bool
         Whether that is all of them.
     """
@@ -54,39 +54,39 @@ class Recession:
     complete: bool
 
 
-class RecessionSearch:
-    """Constraint generation: one growing set of preferences serves every program about the same data."""
+class SeparationSearch:
+    """Constraint generation: one growing set of constraints serves every program about the same data."""
 
     def __init__(self, objective: PenalizedNLL, start: Array) -> None:
-        self.preferences = preferences = Preferences(objective)
-        self.program = Program(preferences)
-        self.left = np.ones(len(preferences.row), dtype=bool)
+        self.constraints = constraints = SeparationConstraints(objective)
+        self.program = Program(constraints)
+        self.left = np.ones(len(constraints.row), dtype=bool)
         self._start = start
-        # The preferences that the start contradicts most, and some from everywhere.
-        self._margins = margins = preferences.margins(start)
-        nearest = np.argsort(np.where(preferences.equal, -np.abs(margins), margins), kind="stable")[:_FIRST]
+        # The constraints that the start contradicts most, and some from everywhere.
+        self._margins = margins = constraints.margins(start)
+        nearest = np.argsort(np.where(constraints.equal, -np.abs(margins), margins), kind="stable")[:_FIRST]
         spread = np.arange(0, len(margins), max(1, len(margins) // _FIRST))
         self.working = np.union1d(nearest, spread)
         self._refuse_more_than(len(self.working))
         self._matrix = self.program.rows(self.working)
 
-    def _refuse_more_than(self, n_preferences: int) -> None:
+    def _refuse_more_than(self, n_constraints: int) -> None:
         """Raise UndecidedError where so many dense rows of the program could not be held."""
-        dense = not isinstance(self.preferences.objective.data.rows, SparseRows)
-        if dense and not fits(n_preferences, self.program.n_blocks * self.program.width):
-            raise UndecidedError(f"{n_preferences:,} rows of {self.program.width:,} columns are too many")
+        dense = not isinstance(self.constraints.objective.data.rows, SparseRows)
+        if dense and not fits(n_constraints, self.program.n_blocks * self.program.width):
+            raise UndecidedError(f"{n_constraints:,} rows of {self.program.width:,} columns are too many")
 
-    def run(self) -> Recession | None:
+    def run(self) -> SeparatingDirection | None:
         """Return a generic direction, set aside by set aside."""
-        preferences = self.preferences
-        separable = ~preferences.equal
+        constraints = self.constraints
+        separable = ~constraints.equal
         if separable.all() and self._margins.min(initial=np.inf) > 0:
             # The start separates completely: no program needed.
             largest = float(np.abs(self._start).max(initial=0.0))
-            return Recession(self._start / largest, separable, True) if largest else None
+            return SeparatingDirection(self._start / largest, separable, True) if largest else None
         direction: Array | None = None
         while self.left.any():
-            found = self.direction(self.program.objective(preferences.weighed((self.left & separable).astype(float))))
+            found = self.direction(self.program.objective(constraints.weighed((self.left & separable).astype(float))))
             if found is None:
                 break
             theta, change = found
@@ -99,12 +99,12 @@ class RecessionSearch:
                 part = _room(margins[~self.left], change[~self.left])
                 direction, margins = direction + part * theta, margins + part * change
             self.left &= ~fresh
-        return None if direction is None else Recession(direction, ~self.left, not self.left.any())
+        return None if direction is None else SeparatingDirection(direction, ~self.left, not self.left.any())
 
     def can_gain(self, matrix: Array) -> bool:
         """Return whether a linear form of the coefficients, in the likelihood's layout, rises along some direction.
 
-        Every preference counts, those that were set aside too.
+        Every constraint counts, those that were set aside too.
         """
         self.left[:] = True
         return self.direction(self.program.objective(matrix)) is not None
@@ -114,10 +114,10 @@ class RecessionSearch:
         largest = float(np.abs(gain).max(initial=0.0))
         if largest == 0:
             return None
-        preferences = self.preferences
+        constraints = self.constraints
         for _ in range(_ROUNDS):
             active = self.left[self.working]
-            equal = preferences.equal[self.working] & active
+            equal = constraints.equal[self.working] & active
             above = active & ~equal
             solution = linprog(
                 -gain / largest,
@@ -139,8 +139,8 @@ class RecessionSearch:
                 return None
             variables = np.where(np.abs(solution.x) > _VIOLATED, solution.x, 0.0)
             theta = self.program.theta(variables)
-            margins = preferences.margins(theta)
-            short = np.where(preferences.equal, -np.abs(margins), margins)
+            margins = constraints.margins(theta)
+            short = np.where(constraints.equal, -np.abs(margins), margins)
             violated = np.flatnonzero((short < -_VIOLATED) & self.left)
             fresh = np.setdiff1d(violated, self.working)
             if not len(fresh):
@@ -153,8 +153,8 @@ class RecessionSearch:
         raise UndecidedError("the rows that object keep coming")
 
 
-def find_recession(objective: PenalizedNLL, start: Array) -> Recession | None:
-    """Return a generic direction of recession, or None when there is none: a finite maximum exists.
+def find_separation(objective: PenalizedNLL, start: Array) -> SeparatingDirection | None:
+    """Return a generic separating direction, or None when there is none: a finite maximum exists.
 
     Parameters
     ----------
@@ -169,15 +169,15 @@ def find_recession(objective: PenalizedNLL, start: Array) -> Recession | None:
         If the linear program is too large to be solved.
     """
     if isinstance(objective.data, DistributedData):
-        recession = complete_separation(objective, start)
-        if recession is None:
+        separation = complete_separation(objective, start)
+        if separation is None:
             raise UndecidedError("the rows are not in one place")
-        return recession
-    return RecessionSearch(objective, start).run()
+        return separation
+    return SeparationSearch(objective, start).run()
 
 
-def complete_separation(objective: PenalizedNLL, theta: Array) -> Recession | None:
-    """Return theta as a direction of recession where it separates all rows; None where it does not.
+def complete_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDirection | None:
+    """Return theta as a separating direction where it separates all rows; None where it does not.
 
     One pass tells, wherever the rows are; whether another theta separates them takes a linear program.
     """
@@ -188,7 +188,7 @@ def complete_separation(objective: PenalizedNLL, theta: Array) -> Recession | No
     least = -objective.data.reduce_rows(NegativeMargin(objective.likelihood, predictors, predictors.matrix(theta)))[
         0
     ].value
-    return Recession(theta / largest, np.ones(0, dtype=bool), True) if least > 0 else None
+    return SeparatingDirection(theta / largest, np.ones(0, dtype=bool), True) if least > 0 else None
 
 
 @dataclass(frozen=True)

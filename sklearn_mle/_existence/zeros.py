@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence.preferences import UndecidedError
-from sklearn_mle._existence.search import MOST_VARIABLES, Recession, find_recession
+from sklearn_mle._existence.constraints import UndecidedError
+from sklearn_mle._existence.search import MOST_VARIABLES, SeparatingDirection, find_separation
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
@@ -17,7 +17,7 @@ from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["REMEDIES", "find_zeros_recession", "location_of", "refuse_nothing_but_zeros"]
+__all__ = ["REMEDIES", "find_zeros_separation", "location_of", "refuse_nothing_but_zeros"]
 
 Array = NDArray[Any]
 
@@ -35,8 +35,8 @@ def _of_location(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
     return y, None if offset is None else offset[:1]
 
 
-def find_zeros_recession(objective: PenalizedNLL, theta: Array) -> tuple[Recession | None, bool]:
-    """Return a direction of recession of the location's coefficients, or None; and whether that is certain.
+def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[SeparatingDirection | None, bool]:
+    """Return a separating direction of the location's coefficients, or None; and whether that is certain.
 
     Outcomes above zero pin their log mean down: where their rows alone determine every coefficient, none runs away. A
     few thousand such rows prove that for most data; only where they do not, a linear program is asked.
@@ -65,7 +65,7 @@ def find_zeros_recession(objective: PenalizedNLL, theta: Array) -> tuple[Recessi
     if objective.predictors.size > MOST_VARIABLES:
         return None, False
     try:
-        return find_recession(objective, theta), True
+        return find_separation(objective, theta), True
     except UndecidedError:
         return None, False
 

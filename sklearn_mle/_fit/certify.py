@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from sklearn_mle._existence import (
     MOST_VARIABLES,
-    Recession,
+    SeparatingDirection,
     UndecidedError,
     certified,
     complete_separation,
-    find_recession,
+    find_separation,
 )
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import solve
@@ -36,7 +36,7 @@ class Verdict:
     """
 
     solution: Solution
-    recession: Recession | None = None
+    separation: SeparatingDirection | None = None
     decided: bool = True
 
 
@@ -77,11 +77,11 @@ def certify(
             return Verdict(proved)
         if not excluded and objective.predictors.size <= MOST_VARIABLES:
             try:
-                recession = find_recession(objective, solution.theta)
+                separation = find_separation(objective, solution.theta)
             except UndecidedError:
                 return Verdict(solution, decided=False)
-            if recession is not None:
-                return Verdict(solution, recession)
+            if separation is not None:
+                return Verdict(solution, separation)
             excluded = True
         if solution.status is Status.MAX_ITER:
             return Verdict(solution)

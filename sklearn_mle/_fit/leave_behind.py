@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._existence import Preferences, Recession, limiting_model
+from sklearn_mle._existence import SeparatingDirection, SeparationConstraints, limiting_model
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._hessian_factors import MOST_DIAGONALIZED, hessian_factor
@@ -17,7 +17,7 @@ from sklearn_mle._rank import Identification, identify
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle._solvers import Solution
 
-__all__ = ["curvature_left", "curvature_of_limit", "final_factor", "receding_changes"]
+__all__ = ["curvature_left", "curvature_of_limit", "divergent_changes", "final_factor"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
 _NO_DRIFT = 1e-9
@@ -64,18 +64,18 @@ def curvature_left(
     outcome: Outcome,
     identifications: Sequence[Identification | None],
     below: NDArray[np.intp] | None,
-    receding: Sequence[NDArray[np.float64]] = (),
+    diverging: Sequence[NDArray[np.float64]] = (),
 ) -> Curvature | None:
     """Return the curvature of a regression at its optimum; None where it has none to speak of.
 
-    What only rows below the floor of the noise (``below``) determine counts as undetermined, and so do ``receding``
+    What only rows below the floor of the noise (``below``) determine counts as undetermined, and so do ``diverging``
     changes of the coefficients, each of shape (q, p + 1) in X's units.
     """
     factor, drift = final_factor(objective, solution)
     if factor is None:
         return None
     columns, terms = outcome.prepared.columns, objective.predictors.terms
-    changes = list(receding)
+    changes = list(diverging)
     if below is not None:
         above = np.setdiff1d(np.arange(outcome.data.n_rows), below)
         if not len(above):
@@ -99,20 +99,20 @@ def curvature_left(
     )
 
 
-def receding_changes(
-    location: PenalizedNLL, recession: Recession, columns: Columns, n_predictors: int
+def divergent_changes(
+    location: PenalizedNLL, separation: SeparatingDirection, columns: Columns, n_predictors: int
 ) -> list[NDArray[np.float64]]:
     """Return what the limiting model of a location leaves undetermined, as changes (q, p + 1) in X's units."""
-    unseen = Preferences(location).unseen(~recession.separated)
+    unseen = SeparationConstraints(location).unseen(~separation.separated)
     others = np.zeros((n_predictors - 1, location.predictors.shape[1]))
     return [np.concatenate([columns.to_original(location.predictors.matrix(v)), others]) for v in unseen.T]
 
 
 def curvature_of_limit(
-    objective: PenalizedNLL, recession: Recession, theta: NDArray[np.float64], prepared: Prepared
+    objective: PenalizedNLL, separation: SeparatingDirection, theta: NDArray[np.float64], prepared: Prepared
 ) -> Curvature | None:
     """Return the curvature of the limiting model, what runs away undetermined; of one linear predictor a row."""
-    limit = limiting_model(objective, recession, theta)
+    limit = limiting_model(objective, separation, theta)
     if limit.factor is None:
         return None
     divergent = limit.divergent(objective, prepared.columns)

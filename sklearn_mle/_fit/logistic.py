@@ -14,10 +14,10 @@ from sklearn_mle._existence import (
     MOST_VARIABLES,
     SEPARATION_PRIOR,
     LimitingModel,
-    Recession,
+    SeparatingDirection,
     UndecidedError,
     complete_separation,
-    find_recession,
+    find_separation,
     limiting_model,
     separation_warning,
     undecided_warning,
@@ -114,8 +114,8 @@ class _LogisticFit:
         if self.options.bias_reduction == "firth":
             solution = self._solve_bias_reduced(objective, theta, null, null_value)
         else:
-            recession = self._known_recession(objective, theta) if theta is not null else None
-            if recession is None:
+            separation = self._known_separation(objective, theta) if theta is not null else None
+            if separation is None:
                 settled = None if prepared.alpha else partial(_separates, objective, _SEPARABLE * null_value)
                 solution = self._solve(objective, theta, null_value, settled=settled)
                 if prepared.alpha == 0:
@@ -127,22 +127,22 @@ class _LogisticFit:
                         largest=prepared.columns.largest,
                         observer=self._watch(objective),
                     )
-                    solution, recession = verdict.solution, verdict.recession
-                    self.exists = recession is None and verdict.decided
+                    solution, separation = verdict.solution, verdict.separation
+                    self.exists = separation is None and verdict.decided
                 found = [theta, solution.theta] if solution.status.early or theta is not null else []
                 n_iter = solution.n_iter
             else:
                 self.exists, found, n_iter = False, [theta], 0
             if not self.exists:
-                self._report_missing(objective, recession)
+                self._report_missing(objective, separation)
                 starts += [objective.predictors.matrix(theta) for theta in found]
                 active = np.flatnonzero(~prepared.columns.constant)
                 per_sd = SEPARATION_PRIOR * data.weight_sum * np.square(prepared.columns.spread[active])
                 objective = self._objective(active, self._prior(active, 0.0, per_sd))
                 theta = best_of(objective, [objective.predictors.theta(matrix) for matrix in starts])
                 solution = self._solve(objective, theta, null_value, n_iter)
-                if recession is not None:
-                    self.limit = limiting_model(objective, recession, solution.theta)
+                if separation is not None:
+                    self.limit = limiting_model(objective, separation, solution.theta)
                     self.divergent.extend(self.limit.divergent(objective, prepared.columns))
                 if objective.predictors.size <= MOST_KEPT:
                     # The prior tells dependent columns apart; the data still do not.
@@ -152,8 +152,8 @@ class _LogisticFit:
             self.warnings.insert(0, rank_warning(identification, prepared.names, "fitted probabilities", "C"))
         return self._result(objective, solution, identification)
 
-    def _known_recession(self, objective: PenalizedNLL, theta: Array) -> Recession | None:
-        """Return the direction of recession, where the fit that ``theta`` is from had one and these data have it too.
+    def _known_separation(self, objective: PenalizedNLL, theta: Array) -> SeparatingDirection | None:
+        """Return the separating direction, where the fit that ``theta`` is from had one and these data have it too.
 
         To look for it first costs a linear program, but no iteration: with few of them at a time, a fit that goes on
         from the one before would otherwise spend them all on a likelihood without a maximum.
@@ -161,7 +161,7 @@ class _LogisticFit:
         if not self.options.separated or self.prepared.alpha or objective.predictors.size > MOST_VARIABLES:
             return None
         try:
-            return find_recession(objective, theta)
+            return find_separation(objective, theta)
         except UndecidedError:
             return None
 
@@ -266,13 +266,13 @@ class _LogisticFit:
         solution = solve_bias_reduced(reduced, theta, options, null_value=reference, observer=observer)
         return replace(solution, n_iter=n_iter + solution.n_iter) if n_iter else solution
 
-    def _report_missing(self, objective: PenalizedNLL, recession: Recession | None) -> None:
+    def _report_missing(self, objective: PenalizedNLL, separation: SeparatingDirection | None) -> None:
         # A regressor of proportions has no names of classes.
         remedies = _REMEDIES_OF_PROPORTIONS if self.class_names is None else _REMEDIES_OF_CLASSES
-        if recession is None:
+        if separation is None:
             warning = undecided_warning(objective.data, remedies)
         else:
-            warning = separation_warning(objective, recession, self.prepared.name, self.class_names, remedies)
+            warning = separation_warning(objective, separation, self.prepared.name, self.class_names, remedies)
         self.warnings.append(warning)
 
     def _undetermined(self, identification: Identification | None) -> list[Array]:

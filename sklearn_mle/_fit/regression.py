@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._existence import (
     REMEDIES,
-    Recession,
+    SeparatingDirection,
     all_rows,
     beside_saddle,
-    find_zeros_recession,
+    find_zeros_separation,
     floor_of,
     is_minimum,
     is_saturated,
@@ -31,7 +31,7 @@ from sklearn_mle._existence import (
 )
 from sklearn_mle._fit.continuation import follow_noise, is_far_below
 from sklearn_mle._fit.fixed import Fixed, WithFixed
-from sklearn_mle._fit.leave_behind import curvature_left, curvature_of_limit, receding_changes
+from sklearn_mle._fit.leave_behind import curvature_left, curvature_of_limit, divergent_changes
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.perfect import perfect_location, perfect_warning
 from sklearn_mle._fit.prepare import Prepared
@@ -87,7 +87,7 @@ class _Regression:
         self.some = some_rows(self.outcome.data)
         self.floor = floor_of(likelihood, self.some)
         self.bounded = bool(likelihood.bounded_parameters)
-        self.recession: Recession | None = None
+        self.separation: SeparatingDirection | None = None
         self.least_squares: Array | None = None
 
     def run(self, start: Array | None) -> FitResult:
@@ -145,7 +145,7 @@ class _Regression:
             warnings=tuple(self.warnings),
             n_parameters=LinearPredictors(len(prepared.columns.scale), self._terms(self.known)).size,
             curvature=curvature,
-            exists=self.recession is None,
+            exists=self.separation is None,
         )
 
     def _scale(self, coefficients: Array) -> float | None:
@@ -185,7 +185,7 @@ class _Regression:
         return PenalizedNLL(likelihood, predictors, rows, self._penalty(predictors, fixed))
 
     def _penalty(self, predictors: LinearPredictors, fixed: Fixed) -> Penalty:
-        if self.recession is not None:
+        if self.separation is not None:
             return tiny_prior(self.outcome, predictors)
         if not self.prepared.alpha:
             return NoPenalty()
@@ -199,8 +199,8 @@ class _Regression:
             warm = self._theta(objective, self.outcome.to_standardized(start))
             # A start that is worse than none at all would only mislead.
             theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
-        recedes = self.likelihood.may_diverge and not self.prepared.alpha
-        if recedes and start is not None and self.options.separated and self._recedes(objective, theta):
+        may_diverge = self.likelihood.may_diverge and not self.prepared.alpha
+        if may_diverge and start is not None and self.options.separated and self._diverges(objective, theta):
             objective, solution = self._under_tiny_prior(objective, [theta], fixed, null_value, 0)
         else:
             watch = self._watch(objective, fixed)
@@ -210,7 +210,7 @@ class _Regression:
                 if downhill is None:
                     break
                 solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
-            if recedes and solution.status is not Status.STOPPED and self._recedes(objective, solution.theta):
+            if may_diverge and solution.status is not Status.STOPPED and self._diverges(objective, solution.theta):
                 starts = [theta, solution.theta] if solution.status.early else [theta]
                 objective, solution = self._under_tiny_prior(objective, starts, fixed, null_value, solution.n_iter)
         if self.bounded:
@@ -240,29 +240,29 @@ class _Regression:
             identifications = [self.identification, *[None] * (len(matrix) - 1)]
             if self.linear:
                 identifications[1] = self.of_second
-            if self.recession is None:
+            if self.separation is None:
                 curvature = curvature_left(objective, solution, self.outcome, identifications, below)
             elif len(matrix) == 1:
-                curvature = curvature_of_limit(objective, self.recession, solution.theta, self.prepared)
+                curvature = curvature_of_limit(objective, self.separation, solution.theta, self.prepared)
             elif objective.predictors.size <= MOST_KEPT:
                 # The tiny prior moves the standard errors of the rest by about a millionth of them.
                 location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
-                receding = receding_changes(location, self.recession, self.prepared.columns, len(matrix))
-                curvature = curvature_left(objective, solution, self.outcome, identifications, below, receding)
+                diverging = divergent_changes(location, self.separation, self.prepared.columns, len(matrix))
+                curvature = curvature_left(objective, solution, self.outcome, identifications, below, diverging)
         return self._result(matrix, -nll, solution, curvature)
 
-    def _recedes(self, objective: PenalizedNLL, theta: Array) -> bool:
+    def _diverges(self, objective: PenalizedNLL, theta: Array) -> bool:
         """Return whether coefficients diverge, and say so; ``theta`` is where a fit ended."""
         location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
         end = location.predictors.theta(objective.predictors.matrix(theta)[:1])
-        self.recession, decided = find_zeros_recession(location, end)
-        if self.recession is None:
+        self.separation, decided = find_zeros_separation(location, end)
+        if self.separation is None:
             if not decided:
                 self.warnings.append(
                     undecided_warning(location.data, REMEDIES, "Returned is where the iterations ended.")
                 )
             return False
-        self.warnings.append(separation_warning(location, self.recession, self.prepared.name, None, REMEDIES))
+        self.warnings.append(separation_warning(location, self.separation, self.prepared.name, None, REMEDIES))
         return True
 
     def _under_tiny_prior(

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from sklearn_mle._existence import (
     CERTIFIED,
     MOST_VARIABLES,
-    Preferences,
-    Recession,
+    SeparatingDirection,
+    SeparationConstraints,
     UndecidedError,
     certificate,
-    find_recession,
-    find_zeros_recession,
+    find_separation,
+    find_zeros_separation,
     separation_in_words,
 )
 from sklearn_mle._hessian_factors import hessian_factor
@@ -51,10 +51,10 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
         at.likelihood, at.predictors, data.with_values(data.y, data.weight, None, data.n_predictors), NoPenalty()
     )
     theta = at.predictors.theta(at.prepared.columns.to_standardized(model.coefficients))
-    recession = None if _exists(at) else _recession(objective, theta)
-    if recession is None:
+    separation = None if _exists(at) else _separation(objective, theta)
+    if separation is None:
         return at
-    what = separation_in_words(objective, recession, at.prepared.name, model.classes)
+    what = separation_in_words(objective, separation, at.prepared.name, model.classes)
     warnings.warn(
         SeparationWarning(
             f"{what} {model.name} stopped where its tol or max_iter told it to, so what diverges is no estimate and "
@@ -62,11 +62,11 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
         ),
         stacklevel=3,
     )
-    preferences = Preferences(objective)
+    constraints = SeparationConstraints(objective)
     unseen = np.eye(objective.predictors.size)
-    if preferences.can_be_summed:
-        unseen = preferences.unseen(~recession.separated)
-    offset = data.offset + preferences.limiting_offset(recession.separated)
+    if constraints.can_be_summed:
+        unseen = constraints.unseen(~separation.separated)
+    offset = data.offset + constraints.limiting_offset(separation.separated)
     limit = data.with_values(data.y, data.weight, offset, data.n_predictors)
     # What is determined is orthogonal to what is not, so that this changes nothing of the inverse there.
     penalty = QuadraticForm(np.sqrt(data.weight_sum) * unseen.T)
@@ -85,13 +85,13 @@ def _exists(at: AtEstimate) -> bool:
     return certificate(at.objective, at.theta, factor, gap, at.prepared.columns.largest) < CERTIFIED
 
 
-def _recession(objective: PenalizedNLL, theta: Array) -> Recession | None:
-    """Return the direction of recession; None where there is none, or the problem is too large to tell."""
+def _separation(objective: PenalizedNLL, theta: Array) -> SeparatingDirection | None:
+    """Return the separating direction; None where there is none, or the problem is too large to tell."""
     if not objective.likelihood.holds_class_codes:
-        return find_zeros_recession(objective, theta)[0]
+        return find_zeros_separation(objective, theta)[0]
     if objective.predictors.size > MOST_VARIABLES:
         return None
     try:
-        return find_recession(objective, theta)
+        return find_separation(objective, theta)
     except UndecidedError:
         return None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mle._existence import MOST_DIAGONALIZED, RecessionSearch, UndecidedError
+from sklearn_mle._existence import MOST_DIAGONALIZED, SeparationSearch, UndecidedError
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.naming import naming
@@ -235,36 +235,36 @@ class _Detection:
     def run(self, n_rows: int) -> Separation:
         objective, columns = self.objective, self.prepared.columns
         predictors = objective.predictors
-        search = RecessionSearch(objective, self._start())
-        recession = search.run()
+        search = SeparationSearch(objective, self._start())
+        separation = search.run()
         width = predictors.n_columns + 1
-        if recession is None:
+        if separation is None:
             none = np.zeros((self.q, width))
             rows = np.zeros(n_rows, dtype=bool)
             return Separation("none", none[:, :-1], none[:, -1], none, rows, self.features, self.classes)
-        standardized = predictors.matrix(recession.direction)
+        standardized = predictors.matrix(separation.direction)
         if self.identification is not None:
             standardized = self.identification.minimum_norm(standardized, columns)
-        limits = self._limits(search, recession.direction, recession.separated)
+        limits = self._limits(search, separation.direction, separation.separated)
         return Separation(
-            "complete" if recession.complete else "quasi-complete",
+            "complete" if separation.complete else "quasi-complete",
             limits[:, :-1],
             limits[:, -1],
             columns.to_original(standardized),
-            self._rows(search, recession.separated, n_rows),
+            self._rows(search, separation.separated, n_rows),
             self.features,
             self.classes,
         )
 
-    def _moving(self, search: RecessionSearch, separated: Array, matrix: Array) -> NDArray[np.bool_]:
-        """Return which coefficients (in X's own units) any direction of recession moves.
+    def _moving(self, search: SeparationSearch, separated: Array, matrix: Array) -> NDArray[np.bool_]:
+        """Return which coefficients (in X's own units) any separating direction moves.
 
         Together the directions span what the rows left over do not see.
         """
         predictors, columns = self.objective.predictors, self.prepared.columns
         directions = [matrix]
-        if predictors.size <= MOST_DIAGONALIZED and search.preferences.can_be_summed:
-            directions = [predictors.matrix(vector) for vector in search.preferences.unseen(~separated).T]
+        if predictors.size <= MOST_DIAGONALIZED and search.constraints.can_be_summed:
+            directions = [predictors.matrix(vector) for vector in search.constraints.unseen(~separated).T]
         moving = np.zeros(matrix.shape, dtype=bool)
         for change in directions:
             own = change.copy()
@@ -279,17 +279,17 @@ class _Detection:
             return zero
         return -self.objective.value_and_gradient(zero)[1]
 
-    def _rows(self, search: RecessionSearch, separated: Array, n_rows: int) -> NDArray[np.bool_]:
-        """Return the caller's rows all of whose preferences are separated."""
+    def _rows(self, search: SeparationSearch, separated: Array, n_rows: int) -> NDArray[np.bool_]:
+        """Return the caller's rows all of whose constraints are separated."""
         present = np.ones(self.objective.data.n_rows, dtype=bool)
-        present[search.preferences.row[~separated]] = False
+        present[search.constraints.row[~separated]] = False
         if self.prepared.row_numbers is None:
             return present
         out = np.zeros(n_rows, dtype=bool)
         out[self.prepared.row_numbers[present]] = True
         return out
 
-    def _limits(self, search: RecessionSearch, direction: Array, separated: Array) -> Array:
+    def _limits(self, search: SeparationSearch, direction: Array, separated: Array) -> Array:
         """Return where each coefficient goes, by a linear program each for whether it could go the other way."""
         predictors, columns = self.objective.predictors, self.prepared.columns
         matrix = predictors.matrix(direction)

@@ -115,12 +115,12 @@ def test_a_factor_from_before_proves_existence_where_its_own_gap_does_not(n_clas
     doubtful = [k for k, point in enumerate(points) if certificate(objective, *point, largest(objective)) > CERTIFIED]
     solution = ended(objective, points[-1][0], points[max(doubtful)])
     monkeypatch.setattr(certificates, "hessian_factor", None)
-    monkeypatch.setattr(certify, "find_recession", None)
+    monkeypatch.setattr(certify, "find_separation", None)
     verdict = certify.certify(
         objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
     )
     assert verdict.solution is solution
-    assert verdict.recession is None
+    assert verdict.separation is None
 
 
 @pytest.mark.parametrize("kind", SEPARATED)
@@ -134,7 +134,7 @@ def test_a_factor_from_before_proves_nothing_on_separated_data(kind, n_classes):
             verdict = certify.certify(
                 objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
             )
-            assert verdict.recession is not None
+            assert verdict.separation is not None
 
 
 def test_weights_count_in_the_certificate():
@@ -245,7 +245,7 @@ def test_separated_data_never_pass_by_the_curvature_below(kind):
 def test_many_classes_are_certified_without_a_linear_program(monkeypatch):
     rng = np.random.default_rng(3)
     y = np.repeat(np.arange(110), 3)
-    monkeypatch.setattr(certify, "find_recession", lambda *args: pytest.fail("a linear program of 110 classes"))
+    monkeypatch.setattr(certify, "find_separation", lambda *args: pytest.fail("a linear program of 110 classes"))
     assert fit(Categorical(110), rng.standard_normal((len(y), 2)), y).warnings == ()
 
 

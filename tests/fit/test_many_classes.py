@@ -77,7 +77,7 @@ def test_many_classes_that_overlap_take_few_passes(C):
 
 
 def test_a_maximum_that_is_far_away_is_found(monkeypatch):
-    """Two classes that overlap by a millionth: no direction of recession, and coefficients of a hundred."""
+    """Two classes that overlap by a millionth: no separating direction, and coefficients of a hundred."""
     without_qr(monkeypatch)
     X, y = data(330, 1, 110)
     X = X.clip(-2.5, 2.5)

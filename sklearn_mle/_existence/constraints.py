@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
 
-__all__ = ["Preferences", "UndecidedError"]
+__all__ = ["SeparationConstraints", "UndecidedError"]
 
 Array = NDArray[Any]
 
@@ -23,8 +23,8 @@ class UndecidedError(RuntimeError):
     """The linear program did not end within its bound of steps. Never leaves the library."""
 
 
-class Preferences:
-    """The preferences of all rows: linear forms in theta, never stored.
+class SeparationConstraints:
+    """The constraints of all rows: linear forms in theta, never stored.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Preferences:
     ----------
     row : ndarray of int, shape (m,)
     winner, rival : ndarray of int, shape (m,)
-        The preference is for eta[winner] - eta[rival] not to fall; -1 stands for a predictor that is always zero.
+        The constraint is for eta[winner] - eta[rival] not to fall; -1 stands for a predictor that is always zero.
     equal : ndarray of bool, shape (m,)
         Whether it is not to rise either.
     """
@@ -69,7 +69,7 @@ class Preferences:
             self.rival, self.equal = self.rival[chosen], self.equal[chosen]
 
     def margins(self, theta: Array) -> Array:
-        """Return a'theta of every preference; one pass over the data."""
+        """Return a'theta of every constraint; one pass over the data."""
         predictors = self.objective.predictors
         matrix = predictors.matrix(theta)
         eta = np.concatenate(self.objective.data.map_rows(lambda b: predictors.eta(b.rows, matrix, None)), axis=1)
@@ -83,7 +83,7 @@ class Preferences:
         return self.objective.predictors.curvature_fits and fits(rivals, rivals, self.objective.data.n_rows)
 
     def gram(self, chosen: Array) -> Array:
-        """Return the sum of a a' over the chosen preferences, shape (size, size)."""
+        """Return the sum of a a' over the chosen constraints, shape (size, size)."""
         predictors, data = self.objective.predictors, self.objective.data
         q = len(predictors.matrix(np.zeros(predictors.size)))
         rowwise = np.zeros((q + 1, q + 1, data.n_rows))
@@ -97,7 +97,7 @@ class Preferences:
         return predictors.pull_back_curvature(summed)
 
     def unseen(self, chosen: Array) -> Array:
-        """Return an orthonormal basis of the theta that none of the chosen preferences sees, shape (size, k)."""
+        """Return an orthonormal basis of the theta that none of the chosen constraints sees, shape (size, k)."""
         gram = self.gram(chosen)
         squares = gram.diagonal()
         seen = squares > _FLAT**2 * max(float(squares.max(initial=0.0)), 1e-300)
