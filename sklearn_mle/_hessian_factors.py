@@ -52,8 +52,10 @@ _REFINE_ELEMENTS = 5_000_000
 _NEGLIGIBLE = 1e-25
 
 
-def hessian_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
-    """Return the factor of the Hessian of the objective at theta.
+def hessian_factor(
+    objective: PenalizedNLL, theta: Array, hessian: Array | None = None, *, of_rows: bool = True
+) -> Factor:
+    """Return the factor of the Hessian of the objective at theta, which is formed if it is not given.
 
     ``of_rows`` is as in ``curvature_factor``, for convex likelihoods.
 
@@ -62,11 +64,12 @@ def hessian_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = Tru
     NotPositiveDefiniteError
         If the Hessian has a direction of negative or no curvature.
     """
+    hessian = objective.hessian(theta) if hessian is None else hessian
     if objective.likelihood.convex:
-        return curvature_factor(objective, theta, objective.hessian(theta), of_rows=of_rows)
+        return curvature_factor(objective, theta, hessian, of_rows=of_rows)
     factor: Factor | None = None
     try:
-        factor = CholeskyFactor(objective.hessian(theta))
+        factor = CholeskyFactor(hessian)
         if _is_safe(factor):
             return factor
     except NotPositiveDefiniteError:

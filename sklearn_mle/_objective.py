@@ -26,48 +26,54 @@ __all__ = ["PenalizedNLL", "Point"]
 Array = NDArray[Any]
 
 
+@dataclass(eq=False)
 class Point:
     """The linear predictors at one theta, block by block: what every sum at that theta begins with.
 
     Those of data that are a single block are remembered, for Newton's method asks for the Hessian right after the
     gradient.
-
-    Parameters
-    ----------
-    predictors : LinearPredictors
-    theta : ndarray of shape (size,)
-    n_rows : int
-        Of all the data.
     """
 
-    def __init__(self, predictors: LinearPredictors, theta: Array, n_rows: int) -> None:
-        self.predictors, self.matrix = predictors, predictors.matrix(theta)
-        self._n_rows = n_rows
-        self._remembered: Array | None = None
+    predictors: LinearPredictors
+    matrix: Array
+    n_rows: int
+    _eta: Array | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_remembered": None}
+        return {**vars(self), "_eta": None}
 
     def eta(self, block: Block) -> Array:
         """Return the predictors of a block, shape (q, n)."""
-        if block.rows.n_rows < self._n_rows:
+        if block.rows.n_rows < self.n_rows:
             return self.predictors.eta(block.rows, self.matrix, block.offset)
-        if self._remembered is None:
-            self._remembered = self.predictors.eta(block.rows, self.matrix, block.offset)
-        return self._remembered
+        if self._eta is None:
+            self._eta = self.predictors.eta(block.rows, self.matrix, block.offset)
+        return self._eta
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of F at one theta."""
+
+    theta: Array
+    point: Point
+    value_and_gradient: tuple[float, Array] | None = None
+    # Of the NLL; it is taken, not kept.
+    hessian: Array | None = None
+    operators: Any = None
 
 
 class PenalizedNLL:
     """F(theta) = sum_i w_i nll(y_i, eta_i(theta)) + penalty(theta), in nats, and its derivatives, pass by pass.
 
+    ``value``, ``gradient``, ``hessian`` and ``hessian_product`` are what ``scipy.optimize.minimize`` calls fun, jac,
+    hess and hessp. Value and gradient are had in one pass and remembered at the last theta, and so is the rowwise
+    Hessian that products are taken with.
+
     Parameters
     ----------
-    likelihood : Likelihood
-    predictors : LinearPredictors
-    data : Data
-    penalty : Penalty
     at_zero : (float, ndarray, ndarray) or None
-        What an expansion at theta = 0 would sum up, where it is known already.
+        What ``value_gradient_hessian`` would sum up at theta = 0, where it is known already.
     """
 
     def __init__(
@@ -79,41 +85,56 @@ class PenalizedNLL:
         at_zero: tuple[float, Array, Array] | None = None,
     ) -> None:
         self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
-        self._recent: tuple[Array, Point] | None = None
         self._at_zero = at_zero
-        self._expanded: tuple[Array, Array] | None = None
+        self._last: _Known | None = None
+
+    def _known(self, theta: Array) -> _Known:
+        """Return what is known at theta; a copy of it is compared, for scipy's methods may write on theirs."""
+        last = self._last
+        if last is None or not (last.theta == theta).all():
+            point = Point(self.predictors, self.predictors.matrix(theta), self.data.n_rows)
+            self._last = last = _Known(theta.copy(), point)
+        return last
 
     def at(self, theta: Array) -> Point:
-        """Return the predictors at theta; the same object as long as theta is."""
-        if self._recent is None or self._recent[0] is not theta:
-            self._recent = (theta, Point(self.predictors, theta, self.data.n_rows))
-        return self._recent[1]
+        """Return the linear predictors at theta."""
+        return self._known(theta).point
+
+    def value(self, theta: Array) -> float:
+        """Return F."""
+        return self.value_and_gradient(theta)[0]
+
+    def gradient(self, theta: Array) -> Array:
+        """Return the gradient of F."""
+        return self.value_and_gradient(theta)[1]
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient, in one pass."""
-        return self._penalized(theta, NLLAndGradient(self.likelihood, self.at(theta)))[:2]
+        known = self._known(theta)
+        if known.value_and_gradient is None:
+            # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
+            with np.errstate(over="ignore", invalid="ignore"):
+                nll, gradient = self.data.reduce_rows(NLLAndGradient(self.likelihood, known.point))
+                penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
+            known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
+        return known.value_and_gradient
 
-    def expand(self, theta: Array) -> tuple[float, Array]:
-        """Return F and its gradient in a pass that forms the curvature, too, for ``hessian(theta)`` to take."""
+    def value_gradient_hessian(self, theta: Array) -> tuple[float, Array]:
+        """Return F and its gradient, in a pass that forms the Hessian, too, for ``hessian(theta)`` to take."""
         self.predictors.refuse_large_curvature()
-        if self._at_zero is not None and not theta.any():
-            value, gradient, (total,) = self._with_penalty(theta, *self._at_zero)
-            total = total.copy()  # the penalty is added in place
-        else:
-            value, gradient, (total,) = self._penalized(theta, Expansion(self.likelihood, self.at(theta)))
-        self._expanded = (theta, self.predictors.pull_back_curvature(total))
-        return value, gradient
-
-    def _penalized(self, theta: Array, sums: Callable[[Block], tuple[Any, ...]]) -> tuple[float, Array, list[Any]]:
-        # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
+        known = self._known(theta)
+        if known.value_and_gradient is not None and known.hessian is not None:
+            return known.value_and_gradient
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._with_penalty(theta, *self.data.reduce_rows(sums))
-
-    def _with_penalty(
-        self, theta: Array, value: float, gradient: Array, *others: Any
-    ) -> tuple[float, Array, list[Any]]:
-        penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
-        return value + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient, list(others)
+            if self._at_zero is not None and not theta.any():
+                nll, gradient, curvature = self._at_zero
+                curvature = curvature.copy()  # the penalty is added in place
+            else:
+                nll, gradient, curvature = self.data.reduce_rows(NLLGradientCurvature(self.likelihood, known.point))
+            penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
+        known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
+        known.hessian = self.predictors.pull_back_curvature(curvature)
+        return known.value_and_gradient
 
     def along(self, theta: Array, step: Array) -> Callable[[float], tuple[float, float]] | None:
         """Return t -> the first and second derivative of F(theta + t step) in t, for rows that are one block.
@@ -149,17 +170,18 @@ class PenalizedNLL:
 
         It, ``expected_hessian`` and ``triangle`` raise WorkingMemoryError where a table of this size is too large.
         """
-        expanded, self._expanded = self._expanded, None
-        if expanded is not None and expanded[0] is theta:
-            return self.penalty.add_hessian(expanded[1], theta)
-        self.predictors.refuse_large_curvature()
-        total = self.data.reduce_rows(HessianSum(self.likelihood, self.at(theta)))[0]
-        return self.penalty.add_hessian(self.predictors.pull_back_curvature(total), theta)
+        known = self._known(theta)
+        matrix, known.hessian = known.hessian, None
+        if matrix is None:
+            self.predictors.refuse_large_curvature()
+            curvature = self.data.reduce_rows(Curvature(self.likelihood, known.point))[0]
+            matrix = self.predictors.pull_back_curvature(curvature)
+        return self.penalty.add_hessian(matrix, theta)
 
     def expected_hessian(self, theta: Array) -> Array:
         """Return the expected information plus the penalty's positive curvature, shape (size, size)."""
         self.predictors.refuse_large_curvature()
-        total = self.data.reduce_rows(InformationSum(self.likelihood, self.at(theta)))[0]
+        total = self.data.reduce_rows(ExpectedCurvature(self.likelihood, self.at(theta)))[0]
         matrix = self.predictors.pull_back_curvature(total)
         if self.penalty.convex:
             return self.penalty.add_hessian(matrix, theta)
@@ -167,16 +189,14 @@ class PenalizedNLL:
         matrix += root.T @ root
         return matrix
 
-    def hessian_product(self, theta: Array) -> Callable[[Array], Array]:
-        """Return the map v -> Hessian(theta) v; the rowwise Hessian is computed once, each product is one pass."""
-        operators = self.data.keep(HessianOperator(self.likelihood, self.at(theta)))
-
-        def product(vector: Array) -> Array:
-            along = HessianProduct(self.predictors, self.predictors.matrix(vector))
-            out = self.predictors.pull_back_theta(self.data.reduce_rows(along, operators)[0])
-            return out + self.penalty.hessian_product(theta, vector)
-
-        return product
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        """Return Hessian(theta) vector, in a pass; the rowwise Hessian at theta is kept for more of them."""
+        known = self._known(theta)
+        if known.operators is None:
+            known.operators = self.data.keep(HessianOperator(self.likelihood, known.point))
+        along = HessianProduct(self.predictors, self.predictors.matrix(vector))
+        out = self.predictors.pull_back_theta(self.data.reduce_rows(along, known.operators)[0])
+        return out + self.penalty.hessian_product(theta, vector)
 
     def whitened_hessian(self, theta: Array, factor: Factor) -> Array:
         """Return R^-T H R^-1, H the Hessian and R the factor, from rows whitened one by one.
@@ -206,41 +226,42 @@ class PenalizedNLL:
 
 
 @dataclass(slots=True)
-class NLLAndGradient:
-    """A block's NLL and its gradient, in the layout of the likelihood's matrix."""
+class BlockTask:
+    """What is computed on a block at some linear predictors."""
 
     likelihood: Likelihood
     at: Point
+
+
+@dataclass(slots=True)
+class NLLAndGradient(BlockTask):
+    """A block's NLL and its gradient, in the layout of the likelihood's matrix."""
+
     task_name: ClassVar[str] = "mle-nll-gradient"
 
     def __call__(self, block: Block) -> tuple[float, Array]:
         value, gradient = self.likelihood.total_and_gradient(block.y, self.at.eta(block), block.weight)
-        return value, self.at.predictors.pull_back(block.rows, gradient)
+        return value, block.rows.transpose_matvec(gradient)
 
 
 @dataclass(slots=True)
-class Expansion:
+class NLLGradientCurvature(BlockTask):
     """A block's NLL, its gradient and its curvature."""
 
-    likelihood: Likelihood
-    at: Point
     task_name: ClassVar[str] = "mle-nll-gradient-curvature"
 
     def __call__(self, block: Block) -> tuple[float, Array, Array]:
-        eta, of = self.at.eta(block), self.likelihood.total_gradient_and_hessian
         if self.at.predictors.many_classes:
-            value, gradient = self.likelihood.total_and_gradient(block.y, eta, block.weight)
-            return value, self.at.predictors.pull_back(block.rows, gradient), _of_classes(self.at, block)
-        value, gradient, hessian = of(block.y, eta, block.weight)
-        return value, self.at.predictors.pull_back(block.rows, gradient), _curvature(self.at, block, hessian)
+            return *NLLAndGradient(self.likelihood, self.at)(block), _of_classes(self.at, block)
+        eta = self.at.eta(block)
+        value, gradient, hessian = self.likelihood.total_gradient_and_hessian(block.y, eta, block.weight)
+        return value, block.rows.transpose_matvec(gradient), _weighted_curvature(self.at, block, hessian)
 
 
 @dataclass(slots=True)
-class TotalNLL:
+class TotalNLL(BlockTask):
     """A block's NLL."""
 
-    likelihood: Likelihood
-    at: Point
     task_name: ClassVar[str] = "mle-nll"
 
     def __call__(self, block: Block) -> tuple[float]:
@@ -249,40 +270,35 @@ class TotalNLL:
 
 
 @dataclass(slots=True)
-class HessianSum:
+class Curvature(BlockTask):
     """A block's curvature."""
 
-    likelihood: Likelihood
-    at: Point
     task_name: ClassVar[str] = "mle-curvature"
 
     def __call__(self, block: Block) -> tuple[Array]:
         if self.at.predictors.many_classes:
             return (_of_classes(self.at, block),)
-        return (_curvature(self.at, block, self.likelihood.hessian(block.y, _eta(self.likelihood, self.at, block))),)
+        hessian = self.likelihood.hessian(block.y, _eta(self.likelihood, self.at, block))
+        return (_weighted_curvature(self.at, block, hessian),)
 
 
 @dataclass(slots=True)
-class InformationSum:
+class ExpectedCurvature(BlockTask):
     """A block's expected curvature."""
 
-    likelihood: Likelihood
-    at: Point
     task_name: ClassVar[str] = "mle-information"
 
     def __call__(self, block: Block) -> tuple[Array]:
         if self.at.predictors.many_classes:
             return (_of_classes(self.at, block),)
         information = self.likelihood.information(block.y, _eta(self.likelihood, self.at, block))
-        return (_curvature(self.at, block, information),)
+        return (_weighted_curvature(self.at, block, information),)
 
 
 @dataclass(slots=True)
-class HessianOperator:
+class HessianOperator(BlockTask):
     """The map of a change of a block's predictors to the rowwise Hessian times it."""
 
-    likelihood: Likelihood
-    at: Point
     task_name: ClassVar[str] = "mle-hessian-rows"
 
     def __call__(self, block: Block) -> Callable[[Array], Array]:
@@ -299,15 +315,13 @@ class HessianProduct:
 
     def __call__(self, block: Block, apply: Callable[[Array], Array]) -> tuple[Array]:
         change = self.predictors.eta(block.rows, self.direction, None)
-        return (self.predictors.pull_back(block.rows, apply(change)),)
+        return (block.rows.transpose_matvec(apply(change)),)
 
 
 @dataclass(slots=True)
-class WhitenedHessian:
+class WhitenedHessian(BlockTask):
     """A block's curvature in the variables that a factor makes."""
 
-    likelihood: Likelihood
-    at: Point
     factor: Factor
     task_name: ClassVar[str] = "mle-whitened-curvature"
 
@@ -324,11 +338,9 @@ class WhitenedHessian:
 
 
 @dataclass(slots=True)
-class CurvatureRows:
+class CurvatureRows(BlockTask):
     """Rows whose cross-product is a block's expected curvature."""
 
-    likelihood: Likelihood
-    at: Point
     task_name: ClassVar[str] = "mle-triangle"
 
     def __call__(self, block: Block) -> tuple[RowsUpToRotation]:
@@ -373,5 +385,5 @@ def _of_classes(at: Point, block: Block) -> Array:
     return at.predictors.curvature_of_classes(block.rows, softmax(at.eta(block), axis=0), block.weight)
 
 
-def _curvature(at: Point, block: Block, hessian: Array) -> Array:
+def _weighted_curvature(at: Point, block: Block, hessian: Array) -> Array:
     return at.predictors.curvature(block.rows, hessian if block.weight is None else hessian * block.weight)

@@ -9,6 +9,7 @@ import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -291,7 +292,7 @@ def _null_vector(objective: PenalizedNLL) -> Array | None:
     Paige and Saunders (1982), LSQR: an algorithm for sparse linear equations and sparse least squares, ACM
     Transactions on Mathematical Software 8 (the minimum-norm solution that the iteration from zero tends to).
     """
-    product = objective.hessian_product(np.zeros(objective.predictors.size))
+    product = partial(objective.hessian_product, np.zeros(objective.predictors.size))
     left = np.random.default_rng(0).standard_normal(objective.predictors.size)
     residual = product(left)
     direction = residual.copy()

@@ -209,10 +209,10 @@ def test_no_line_is_kept_of_rows_in_many_blocks():
 
 def test_hessian_product(case, objective):
     theta = theta_of(case)
-    product, hessian = objective.hessian_product(theta), objective.hessian(theta)
+    hessian = objective.hessian(theta)
     for seed in (3, 4):
         vector = np.random.default_rng(seed).standard_normal(len(theta))
-        np.testing.assert_allclose(product(vector), hessian @ vector, rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(objective.hessian_product(theta, vector), hessian @ vector, rtol=1e-11, atol=1e-11)
 
 
 def test_triangle_is_a_root_of_the_expected_hessian(case, objective):
@@ -283,10 +283,10 @@ def test_what_is_computed_on_a_block_can_be_sent_and_holds_no_data(case, objecti
 
     objective.data.reduce_rows = watched
     objective.value_and_gradient(theta)
-    objective.expand(theta)
+    objective.value_gradient_hessian(theta)
     objective.nll(theta)
     objective.expected_hessian(theta)
-    objective.hessian_product(theta)(theta)
+    objective.hessian_product(theta, theta)
     objective.exact_gradient(DoubleDouble.of(theta))
     assert len({function.task_name for function in sent}) == len(sent) == 6
     for function in sent[:4]:
@@ -294,3 +294,24 @@ def test_what_is_computed_on_a_block_can_be_sent_and_holds_no_data(case, objecti
         assert len(pickled) < 8 * N * P
         for mine, its in zip(original(pickle.loads(pickled)), original(function), strict=True):
             np.testing.assert_array_equal(mine, its)
+
+
+def test_value_and_gradient_are_had_in_one_pass_and_remembered(case, objective):
+    theta = theta_of(case)
+    before = objective.data.n_passes
+    value, gradient = objective.value(theta), objective.gradient(theta.copy())
+    assert objective.data.n_passes == before + 1
+    objective.value_gradient_hessian(theta)
+    hessian = objective.hessian(theta)
+    assert objective.data.n_passes == before + 2
+    np.testing.assert_array_equal(objective.hessian(theta), hessian)
+    assert objective.value(theta) == value
+    np.testing.assert_array_equal(objective.gradient(theta), gradient)
+
+
+def test_a_theta_that_its_owner_writes_on_is_another():
+    objective, theta = objective_of(MEMBERS["bernoulli"], "dense"), theta_of(MEMBERS["bernoulli"])
+    before = objective.value(theta)
+    theta += 1
+    assert objective.value(theta) != before
+    assert objective.value(theta) == objective_of(MEMBERS["bernoulli"], "dense").value(theta)

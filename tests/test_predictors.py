@@ -184,7 +184,7 @@ def test_many_classes_have_the_curvature_of_few(weighted, monkeypatch):
     tolerance = 400 * np.finfo(float).eps * np.abs(expected).max()
     for found in (objective.hessian(theta), objective.expected_hessian(theta)):
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
-    value, gradient = objective.expand(theta)
+    value, gradient = objective.value_gradient_hessian(theta)
     assert value == objective.value_and_gradient(theta)[0]
     np.testing.assert_array_equal(gradient, objective.value_and_gradient(theta)[1])
     np.testing.assert_allclose(objective.hessian(theta), expected, rtol=0, atol=tolerance)

@@ -14,7 +14,7 @@ models, Biometrika 108.
 """
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class ReducedPoint:
     ) -> None:
         # Not the function whose point it is, which remembers it: that would be a cycle, and keep the rows of a fit.
         self._likelihood, self._objective, self._share, self.theta = likelihood, objective, share, theta
-        self.nll, self.plain = objective.expand(theta)
+        self.nll, self.plain = objective.value_gradient_hessian(theta)
         self.information = objective.hessian(theta)
         self.factor: Factor | None = None
         try:
@@ -141,6 +141,14 @@ class BiasReducedNLL:
         point = self.at(theta)
         return point.value, point.gradient
 
+    def value(self, theta: Array) -> float:
+        """Return F."""
+        return self.at(theta).value
+
+    def gradient(self, theta: Array) -> Array:
+        """Return the gradient of F."""
+        return self.at(theta).gradient
+
     def factor(self, theta: Array) -> Factor:
         """Return the factor of the information at theta: the curvature of Fisher scoring, and the covariance's.
 
@@ -201,7 +209,7 @@ class BiasReducedNLL:
         """Return the map v -> Hessian(theta) v, exact: three passes a product."""
         factor = self.factor(theta)
         predictors, data = self.objective.predictors, self.objective.data
-        plain = self.objective.hessian_product(theta)
+        plain = partial(self.objective.hessian_product, theta)
 
         etas = data.map_rows(self.objective.at(theta).eta)
         states = list(zip(etas, self.at(theta).metrics, strict=True))

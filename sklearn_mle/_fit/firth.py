@@ -11,15 +11,17 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from sklearn_mle._fit.bias_reduction import BiasReducedNLL, ReducedPoint
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
-from sklearn_mle._solvers import Problem, Solution, Status, solve_newton_cg
+from sklearn_mle._solvers import Solution, Status, callback_of, newton_cg
 from sklearn_mle._solvers.line_search import search
 
 __all__ = ["solve_bias_reduced"]
@@ -29,7 +31,6 @@ Array = NDArray[Any]
 _EPS = float(np.finfo(np.float64).eps)
 # Where so many steps do not suffice Newton's method with exact Hessian products goes on.
 _STEPS = 10
-_ACCURACY = 1e-2
 # What is asked for is a score of zero, not a likelihood near its maximum.
 _TIGHTER = 1e-8
 # Nats from the optimum within which the prior's curvature is worth its pass, and the part of the gap that a step may
@@ -81,7 +82,7 @@ def solve_bias_reduced(
             break
         known = point.theta, point.value, model.gradient
         step = _bent_step(objective, point, prior, model)
-        found = search(objective.value_and_gradient, known, step, gap, factor.squared_norm, rounding)
+        found = search(objective.value, objective.gradient, known, step, gap, factor.squared_norm, rounding)
         if found is None:
             break
         before, last, point, n_iter = point, gap, objective.at(found[0]), n_iter + 1
@@ -195,24 +196,23 @@ def _finished(
     observer: Callable[[Array], bool] | None,
 ) -> Solution:
     """Return the solution that Newton's method with exact Hessian products finds from nearby."""
-    problem = Problem(
+    product_at = cache(lambda theta: objective.hessian_product(np.frombuffer(theta)))
+    result = minimize(
         objective.value_and_gradient,
-        objective.factor,
-        objective.factor,
-        objective.hessian_product,
-        rounding=_EPS * objective.objective.data.n_rows,
-        observer=observer or (lambda theta: False),
-    )
-    end = solve_newton_cg(
-        problem,
-        objective.factor(near.theta),
         near.theta,
-        tol=_TIGHTER * options.tol,
-        max_iter=options.max_iter - n_iter,
-        null_value=null_value,
-        known=(near.value, near.gradient),
-        accuracy=_ACCURACY,
+        jac=True,
+        hessp=lambda theta, vector: product_at(theta.tobytes())(vector),
+        method=newton_cg,
+        callback=None if observer is None else callback_of(observer),
+        options={
+            "preconditioner": objective.factor(near.theta),
+            "tol": _TIGHTER * options.tol,
+            "maxiter": options.max_iter - n_iter,
+            "reference": null_value,
+            "rounding": _EPS * objective.objective.data.n_rows,
+        },
     )
+    end = Solution.of(result)
     within = end.gap <= options.tol * min(1.0, null_value - end.value)
     return replace(
         end,

@@ -180,7 +180,7 @@ def _solved_by_products(objective: PenalizedNLL, outcome: Outcome, options: FitO
     prepared, null = outcome.prepared, np.zeros(objective.predictors.size)
     if prepared.products is None or not options.max_iter:
         return None
-    null_value, gradient = objective.expand(null)
+    null_value, gradient = objective.value_gradient_hessian(null)
     factor = hessian_factor(objective, null)
     theta = -factor.solve(gradient)
     gain = 0.5 * factor.squared_norm(gradient)

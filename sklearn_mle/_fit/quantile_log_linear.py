@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from sklearn_mle._existence import floor_of, is_saturated, saturation_warning, unbounded_warning
 from sklearn_mle._fit.outcome import Outcome
@@ -27,7 +28,7 @@ from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._quantile.least_norm import with_least_norm
 from sklearn_mle._quantile.minimize import CheckLoss, Optimum
 from sklearn_mle._rank import Identification, find_dependence
-from sklearn_mle._solvers import Problem, Solution, Status, solve_newton
+from sklearn_mle._solvers import Solution, Status, callback_of, newton
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._surrogates import ScaleFloor
 
@@ -177,9 +178,21 @@ class _Turns:
             return found
         # A row that is fitted exactly and has a column to itself is linear in the log scale, down to the floor: there
         # Newton's step has no length, and that of the expected information takes its place.
-        factor = partial(absolute_factor, objective)
-        problem = Problem(objective.value_and_gradient, factor, factor, objective.hessian_product, observer=observer)
-        near = solve_newton(problem, start, tol=_ROUGH, max_iter=self.options.max_iter, null_value=np.inf, polish=0)
+        result = minimize(
+            objective.value,
+            start,
+            jac=objective.gradient,
+            method=newton,
+            callback=callback_of(observer),
+            options={
+                "safe_factor": partial(absolute_factor, objective),
+                "tol": _ROUGH,
+                "maxiter": self.options.max_iter,
+                "reference": np.inf,
+                "polish": 0,
+            },
+        )
+        near = Solution.of(result)
         if near.status is Status.STOPPED:
             return near
         return solve(objective, near.theta, self.options, null_value=np.inf, observer=observer)

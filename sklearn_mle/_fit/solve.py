@@ -1,4 +1,9 @@
-"""Which solver for which objective; every fit ends with Newton steps on the full data and a certified gap."""
+"""Which solver for which objective: the stages of a minimization, each of which ends with a gap in nats.
+
+Every stage is a method of ``scipy.optimize.minimize``: one of ``sklearn_mle._solvers``, or scipy's L-BFGS-B in whitened
+variables. scipy's own (``trust-exact``, ``trust-krylov``, ``Newton-CG``, ``L-BFGS-B``) may take their place by name:
+then the gap judges where they ended.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle._fit.preconditioner import preconditioner
 from sklearn_mle._fit.result import FitOptions
@@ -18,7 +24,7 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
-from sklearn_mle._solvers import Problem, Solution, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
+from sklearn_mle._solvers import Callback, Solution, Status, newton, newton_cg, whitened_lbfgs
 from sklearn_mle.likelihoods._base import MANY_ROWS
 
 __all__ = ["affordable", "solve"]
@@ -56,6 +62,10 @@ _MOST_STRETCHED = 8.0
 _DEAR_CURVATURE = 150
 
 
+# What scipy's own methods are told to reach: a gradient, or a change of F, of this size.
+_TOLERANCE_OF_SCIPY = 1e-12
+
+
 def affordable(objective: PenalizedNLL) -> bool:
     """Return whether the full curvature is formed: its order is moderate, and few rows have many classes."""
     predictors = objective.predictors
@@ -77,9 +87,6 @@ def solve(
 
     Parameters
     ----------
-    objective : PenalizedNLL
-    start : ndarray of shape (size,)
-    options : FitOptions
     null_value : float or None
         F at the null model; None means that ``start`` is the null model.
     tol : float or None
@@ -87,94 +94,240 @@ def solve(
     observer : callable or None
         theta -> True to stop.
     settled : callable or None
-        As in ``Problem``, of a search that is to show whether there is a maximum; None where there is one.
+        (theta, F) -> whether a search that is to show whether there is a maximum has shown it; None where there is one.
+        Newton-CG asks once an iteration: its iterations are dear, and dearer the flatter F.
     """
-    tol = options.tol if tol is None else tol
-    problem = _problem(objective, observer)
-    if settled is not None:
-        problem = replace(problem, settled=settled)
-        if objective.predictors.many_classes:
-            # Curvatures that forming them leaves unresolved are those of separated classes, as a rule: a QR of as many
-            # rows as there are rows and classes waits until it is decided that a maximum exists.
-            problem = replace(
-                problem,
-                factor=partial(hessian_factor, objective, of_rows=False),
-                safe_factor=partial(expected_factor, objective, of_rows=False),
-            )
-    if options.solver == "auto" and (not affordable(objective) or _sparse_and_wide(objective)):
-        return _matrix_free(problem, objective, start, null_value, options, tol)
-    if options.solver == "auto" and objective.predictors.many_classes:
-        # As a rule these are enough, and cheaper than curvatures; where classes are separated, they are not.
-        first = replace(options, max_iter=min(_FIRST_OF_CLASSES, options.max_iter))
-        near = _matrix_free(problem, objective, start, null_value, first, tol)
-        if near.status is not Status.MAX_ITER or near.n_iter >= options.max_iter:
-            return near
-        left = replace(_what_is_left(options, near), solver="newton")
-        if null_value is None:
-            null_value = problem.value_and_gradient(start)[0]
-        end = solve(objective, near.theta, left, null_value=null_value, tol=tol, observer=observer, settled=settled)
-        return replace(end, n_iter=near.n_iter + end.n_iter)
-    if options.solver == "newton-cg":
-        return _finished(
-            problem,
-            objective,
-            _matrix_free(problem, objective, start, null_value, options, tol),
-            null_value,
-            options,
-            tol,
-        )
-    if options.solver == "lbfgs":
-        return _lbfgs(problem, objective, start, null_value, options, tol)
+    named = {"newton": _newton, "newton-cg": _newton_cg_to_rounding, "lbfgs": _lbfgs}
+    stages = _stages(objective) if options.solver == "auto" else named.get(options.solver)
     if options.solver == "newton":
         objective.predictors.refuse_large_curvature("solver='auto' and solver='newton-cg' need no such table")
-    if objective.likelihood.quadratic:
+    if stages is _newton and (objective.likelihood.quadratic or _is_elsewhere(objective)):
+        objective.value_gradient_hessian(start)  # what Newton's method asks for first, in one pass
+    search = _Search(objective, start, options.max_iter, options.tol if tol is None else tol, null_value)
+    search.observer, search.settled = observer, settled
+    return _by_scipy(search, options.solver) if stages is None else stages(search)
+
+
+def _stages(objective: PenalizedNLL) -> "Callable[[_Search], Solution]":
+    """Return the stages that suit an objective."""
+    if not affordable(objective) or _sparse_and_wide(objective):
+        return _newton_cg
+    if objective.predictors.many_classes:
+        return _newton_cg_then_newton
+    if objective.likelihood.quadratic or _work(objective) < _SAMPLE_WORK:
+        return _newton
+    # Too few rows to sample, yet a curvature costs many gradients: L-BFGS takes the steps in between.
+    return _sample_first if _worth_a_sample(objective) else _lbfgs
+
+
+class _Search:
+    """A minimization in stages: where it stands, who watches it, and how many iterations are left."""
+
+    def __init__(
+        self,
+        objective: PenalizedNLL,
+        start: Array,
+        max_iter: int,
+        tol: float,
+        reference: float | None,
+    ) -> None:
+        self.objective, self.start, self.max_iter, self.tol = objective, start, max_iter, tol
+        self.observer: Callable[[Array], bool] | None = None
+        self.settled: Callable[[Array, float], bool] | None = None
+        self.reference = objective.value(start) if reference is None else reference
+        self.theta, self.n_iter, self.ended = start, 0, Status.CONVERGED
+
+    @property
+    def left(self) -> int:
+        """How many iterations are left."""
+        return 0 if self.ended.early else max(self.max_iter - self.n_iter, 0)
+
+    def newton(self, *, eager: bool = False, polish: int = _POLISH, **how: Any) -> Solution:
+        """Take Newton steps; ``eager`` forms the curvature at every point, with value and gradient."""
+        objective = self.objective
+        # Curvatures that forming them leaves unresolved are those of separated classes, as a rule: a QR of as many rows
+        # as there are rows and classes waits until it is decided that a maximum exists.
+        of_rows = self.settled is None or not objective.predictors.many_classes
+        return self._minimize(
+            newton,
+            fun=(lambda theta: objective.value_gradient_hessian(theta)[0]) if eager else objective.value,
+            factor=partial(hessian_factor, objective, of_rows=of_rows),
+            safe_factor=partial(_safe_factor, objective, of_rows=of_rows),
+            constant_curvature=objective.likelihood.quadratic,
+            polish=0 if self.ended.early else polish,
+            **how,
+        )
+
+    def newton_cg(self, metric: Factor, most: int | None = None, **how: Any) -> Solution:
+        """Take Newton steps by conjugate gradients."""
+        how["maxiter"] = self.left if most is None else min(most, self.left)
+        return self._minimize(newton_cg, fun=self.objective.value, settled=self.settled, preconditioner=metric, **how)
+
+    def lbfgs(self, metric: Factor, gap: float, most: int, **how: Any) -> Solution:
+        """Take steps of L-BFGS in whitened variables."""
+        maxiter, callback = min(most, self.left), self._callback(None)
+        function = self.objective.value_and_gradient
+        found = whitened_lbfgs(function, self.theta, metric, gap=gap, maxiter=maxiter, callback=callback, **how)
+        return self._after(found)
+
+    def scipy(self, method: str) -> OptimizeResult:
+        """Let a method of scipy's own go as far as it comes."""
+        objective = self.objective
+        hessian = {"trust-exact": {"hess": objective.hessian}, "L-BFGS-B": {}}
+        result = minimize(
+            objective.value,
+            self.theta,
+            jac=objective.gradient,
+            method=method,
+            tol=_TOLERANCE_OF_SCIPY,
+            callback=self._callback(None),
+            options={"maxiter": self.left},
+            **hessian.get(method, {"hessp": objective.hessian_product}),
+        )
+        self.theta, self.n_iter = result.x, self.n_iter + result.nit
+        return result
+
+    def _minimize(self, method: Any, *, fun: Any, settled: Any = None, **options: Any) -> Solution:
+        objective, n_rows = self.objective, self.objective.data.n_rows
+        result = minimize(
+            fun,
+            self.theta,
+            jac=objective.gradient,
+            hess=objective.hessian,
+            hessp=objective.hessian_product,
+            method=method,
+            callback=self._callback(settled),
+            options={
+                "tol": self.tol,
+                "maxiter": self.left,
+                "reference": self.reference,
+                "rounding": np.finfo(np.float64).eps * n_rows if n_rows >= MANY_ROWS else 0.0,
+                **options,
+            },
+        )
+        return self._after(Solution.of(result))
+
+    def _callback(self, settled: Callable[[Array, float], bool] | None) -> Callback | None:
+        if self.observer is None and settled is None:
+            return None
+
+        def callback(intermediate_result: OptimizeResult) -> None:
+            theta, value = intermediate_result.x, intermediate_result.fun
+            if self.observer is not None and self.observer(theta):
+                self.ended = Status.STOPPED
+            elif settled is not None and settled(theta, value):
+                self.ended = Status.SETTLED
+            if self.ended.early:
+                raise StopIteration
+
+        return callback
+
+    def _after(self, found: Solution) -> Solution:
+        """Take a stage's end as the next one's start, and return it with the iterations of all stages so far."""
+        self.theta, self.n_iter = found.theta, self.n_iter + found.n_iter
+        return replace(found, status=self.ended if self.ended.early else found.status, n_iter=self.n_iter)
+
+
+def _newton(search: _Search) -> Solution:
+    """Newton's method from the start, to rounding."""
+    objective, likelihood = search.objective, search.objective.likelihood
+    if likelihood.quadratic:
         # One step is exact to rounding: only small problems can afford to win its last digits back.
-        return solve_newton(
-            problem,
-            start,
-            tol=tol,
-            max_iter=options.max_iter,
-            null_value=null_value,
-            known=objective.expand(start),
-            polish=_POLISH if _work(objective) < _SAMPLE_WORK else 0,
-        )
-    if options.solver == "newton" or _work(objective) < _SAMPLE_WORK:
-        if isinstance(objective.data, DistributedData):
-            # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
-            problem = replace(problem, value_and_gradient=objective.expand)
-        convex = objective.likelihood.convex
-        found = solve_newton(
-            replace(problem, length=partial(_length, objective)) if convex else problem,
-            start,
-            tol=tol,
-            max_iter=options.max_iter,
-            null_value=null_value,
-            polish=_POLISH,
-            enough=_ENOUGH if convex else _AT_ROUNDING,
-            chord=_LAST_CHORD if convex else 0.0,
-        )
-        if found.status is not Status.ROUNDING or found.gap <= _ROUGH:
-            return found
-        # Weights over many decades: a step that suits the heavy rows threw the light ones out of sight. L-BFGS, whose
-        # steps never trust one curvature far, is right there.
-        other = _lbfgs(problem, objective, start, null_value, _what_is_left(options, found), tol)
-        return replace(other if other.gap < found.gap else found, n_iter=found.n_iter + other.n_iter)
-    if not _worth_a_sample(objective):
-        # Too few rows to sample, yet a curvature costs many gradients: L-BFGS takes the steps in between.
-        return _lbfgs(problem, objective, start, null_value, options, tol)
-    return _from_a_sample(problem, objective, start, null_value, options, tol)
+        return search.newton(polish=_POLISH if _work(objective) < _SAMPLE_WORK else 0)
+    # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
+    eager = _is_elsewhere(objective)
+    if likelihood.convex:
+        found = search.newton(eager=eager, length=partial(_length, objective), enough=_ENOUGH, chord=_LAST_CHORD)
+    else:
+        found = search.newton(eager=eager, enough=_AT_ROUNDING)
+    if found.status is not Status.ROUNDING or found.gap <= _ROUGH:
+        return found
+    # Weights over many decades: a step that suits the heavy rows threw the light ones out of sight. L-BFGS, whose
+    # steps never trust one curvature far, is right there.
+    search.theta = search.start
+    other = _lbfgs(search)
+    return other if other.gap < found.gap else replace(found, n_iter=other.n_iter)
 
 
-def _problem(objective: PenalizedNLL, observer: Callable[[Array], bool] | None) -> Problem:
-    return Problem(
-        objective.value_and_gradient,
-        partial(hessian_factor, objective),
-        partial(expected_factor if objective.likelihood.convex else absolute_factor, objective),
-        objective.hessian_product,
-        constant_curvature=objective.likelihood.quadratic,
-        rounding=np.finfo(np.float64).eps * objective.data.n_rows if objective.data.n_rows >= MANY_ROWS else 0.0,
-        observer=observer or (lambda theta: False),
-    )
+def _newton_cg(search: _Search, most: int | None = None) -> Solution:
+    """Newton-CG, preconditioned by the curvature of a sample at its optimum where rows are many."""
+    objective = search.objective
+    if 2 * sample_size(objective.data) >= objective.data.n_rows:
+        first = preconditioner(objective, search.theta)
+        return search.newton_cg(first, most, refresh=partial(preconditioner, objective))
+    local, share = _sample_objective(objective)
+    rough = _Search(local, search.theta, search.max_iter if most is None else most, _ROUGH, np.inf)
+    search.theta = rough.newton_cg(preconditioner(local, rough.theta)).theta
+    return search.newton_cg(preconditioner(local, search.theta).times(1 / share), most)
+
+
+def _newton_cg_then_newton(search: _Search) -> Solution:
+    """A few iterations of Newton-CG, cheaper than curvatures and mostly enough, but not for separated classes."""
+    near = _newton_cg(search, _FIRST_OF_CLASSES)
+    if near.status is not Status.MAX_ITER or not search.left:
+        return near
+    search.start = search.theta
+    return _newton(search)
+
+
+def _newton_cg_to_rounding(search: _Search) -> Solution:
+    """Newton-CG; then steps with the true curvature, where it can be formed."""
+    near = _newton_cg(search)
+    return near if near.status.early or not affordable(search.objective) else search.newton()
+
+
+def _sample_first(search: _Search) -> Solution:
+    """Start from a sample's optimum, and let its curvature whiten L-BFGS on all rows; end with exact Newton steps.
+
+    A sample that misleads costs ten passes: Newton's method goes on from wherever they led.
+    """
+    objective, null_value = search.objective, search.reference
+    search.theta, metric = _sample_optimum(objective, search.start, search.max_iter)
+    near = search.lbfgs(metric, _NEAR, _SAMPLE_PASSES, at_the_end=objective.value_gradient_hessian)
+    if not near.value <= null_value:
+        search.theta = search.start
+    # A tolerance so loose is met where the curvature is formed; the pass that would tighten it was not asked for.
+    return search.newton(polish=int(search.tol < _NEAR), enough=1e-2 * search.tol, chord=_CHORD)
+
+
+def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tuple[Array, Factor]:
+    """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
+    local, share = _sample_objective(objective)
+    search = _Search(local, start, max_iter, _ROUGH, np.inf)
+    if _worth_a_sample(local):
+        search.theta, metric = _sample_optimum(local, start, max_iter)
+        search.lbfgs(metric, _ROUGH, _SAMPLE_PASSES)
+    elif objective.predictors.shape[1] > _DEAR_CURVATURE:
+        search.lbfgs(_safe_factor(local, start), _ROUGH, _SAMPLE_PASSES)
+    end = search.newton(polish=0, chord=_CHORD)
+    assert end.factor is not None
+    return end.theta, end.factor.times(1 / share)
+
+
+def _lbfgs(search: _Search) -> Solution:
+    """L-BFGS whitened by the curvature where it stands, anew every few passes; then the certificate and its step."""
+    objective, formed = search.objective, affordable(search.objective)
+    while True:
+        metric = _safe_factor(objective, search.theta) if formed else preconditioner(objective, search.theta)
+        near = search.lbfgs(metric, search.tol, _PASSES_A_FACTOR if formed else search.max_iter)
+        if near.status is not Status.MAX_ITER or not search.left:
+            break
+    return search.newton(enough=_AT_ROUNDING) if formed else search.newton_cg(metric)
+
+
+def _by_scipy(search: _Search, method: str) -> Solution:
+    """A method of scipy's own, by its name; our gap judges where it ended."""
+    result = search.scipy(method)
+    ended_by_itself, search.max_iter = result.nit < search.max_iter, search.n_iter
+    end = search.newton(polish=0)
+    return replace(end, status=Status.ROUNDING) if ended_by_itself and end.status is Status.MAX_ITER else end
+
+
+def _safe_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
+    """Return the factor of a positive definite matrix near the Hessian."""
+    if objective.likelihood.convex:
+        return expected_factor(objective, theta, of_rows=of_rows)
+    return absolute_factor(objective, theta)
 
 
 def _length(objective: PenalizedNLL, theta: Array, step: Array) -> float:
@@ -196,6 +349,10 @@ def _work(objective: PenalizedNLL) -> float:
     return float(objective.data.n_rows) * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
 
 
+def _is_elsewhere(objective: PenalizedNLL) -> bool:
+    return isinstance(objective.data, DistributedData)
+
+
 def _sparse_and_wide(objective: PenalizedNLL) -> bool:
     """Return whether one curvature costs thousands of passes, as it does where few entries of many are not zero."""
     data = objective.data
@@ -205,66 +362,6 @@ def _sparse_and_wide(objective: PenalizedNLL) -> bool:
 def _worth_a_sample(objective: PenalizedNLL) -> bool:
     """Return whether forming curvatures of all rows is so dear that a sample of them should go ahead."""
     return _work(objective) > _SAMPLE_WORK and sample_size(objective.data) < _MOST_SHARE * objective.data.n_rows
-
-
-def _matrix_free(
-    problem: Problem, objective: PenalizedNLL, start: Array, null_value: float | None, options: FitOptions, tol: float
-) -> Solution:
-    """Newton-CG, preconditioned by the curvature of a sample at its optimum where rows are many."""
-    if 2 * sample_size(objective.data) >= objective.data.n_rows:
-        return solve_newton_cg(
-            problem,
-            preconditioner(objective, start),
-            start,
-            tol=tol,
-            max_iter=options.max_iter,
-            null_value=null_value,
-            anew=partial(preconditioner, objective),
-        )
-    if null_value is None:
-        null_value = problem.value_and_gradient(start)[0]
-    local, share = _sample_objective(objective)
-    factor = preconditioner(local, start)
-    near = solve_newton_cg(
-        _problem(local, None), factor, start, tol=_ROUGH, max_iter=options.max_iter, null_value=np.inf
-    )
-    factor = preconditioner(local, near.theta).times(1 / share)
-    return solve_newton_cg(problem, factor, near.theta, tol=tol, max_iter=options.max_iter, null_value=null_value)
-
-
-def _from_a_sample(
-    problem: Problem, objective: PenalizedNLL, start: Array, null_value: float | None, options: FitOptions, tol: float
-) -> Solution:
-    """Start from a sample's optimum, and let its curvature whiten L-BFGS on all rows; end with exact Newton steps.
-
-    A sample that misleads costs ten passes: Newton's method goes on from wherever they led.
-    """
-    if null_value is None:
-        null_value = problem.value_and_gradient(start)[0]
-    theta, factor = _sample_optimum(objective, start, options)
-    allowed = min(_SAMPLE_PASSES, options.max_iter)
-    forming = replace(problem, expand=objective.expand)
-    near = solve_whitened_lbfgs(forming, factor, theta, gap=_NEAR, max_iter=allowed)
-    known: tuple[float, Array] | None = near.value, near.gradient
-    if not near.value <= null_value:
-        near, known = replace(near, theta=start), None
-    if near.status is Status.STOPPED:
-        end = solve_newton(problem, near.theta, tol=tol, max_iter=0, null_value=null_value, known=known, polish=0)
-        return replace(end, status=Status.STOPPED, n_iter=near.n_iter)
-    left = max(options.max_iter - near.n_iter, 0)
-    end = solve_newton(
-        problem,
-        near.theta,
-        tol=tol,
-        max_iter=left,
-        null_value=null_value,
-        known=known,
-        # A tolerance so loose is met where the curvature is formed; the pass that would tighten it was not asked for.
-        polish=int(tol < _NEAR),
-        enough=1e-2 * tol,
-        chord=_CHORD,
-    )
-    return replace(end, n_iter=near.n_iter + end.n_iter)
 
 
 def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
@@ -287,24 +384,6 @@ def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
     return PenalizedNLL(objective.likelihood, predictors, sample, penalty), share
 
 
-def _sample_optimum(objective: PenalizedNLL, start: Array, options: FitOptions) -> tuple[Array, Factor]:
-    """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
-    local, share = _sample_objective(objective)
-    predictors = objective.predictors
-    sub_problem = _problem(local, None)
-    if _worth_a_sample(local):
-        theta, factor = _sample_optimum(local, start, options)
-        start = solve_whitened_lbfgs(sub_problem, factor, theta, gap=_ROUGH, max_iter=_SAMPLE_PASSES).theta
-    elif predictors.shape[1] > _DEAR_CURVATURE:
-        factor = sub_problem.safe_factor(start)
-        start = solve_whitened_lbfgs(sub_problem, factor, start, gap=_ROUGH, max_iter=_SAMPLE_PASSES).theta
-    end = solve_newton(
-        sub_problem, start, tol=_ROUGH, max_iter=options.max_iter, null_value=np.inf, polish=0, chord=_CHORD
-    )
-    factor = end.factor if end.factor is not None else sub_problem.safe_factor(end.theta)
-    return end.theta, factor.times(1 / share)
-
-
 def _weighted_squares(block: Block) -> tuple[Array]:
     squares = np.square(block.rows.standardized)
     return (squares.sum(axis=0) if block.weight is None else block.weight @ squares,)
@@ -313,60 +392,3 @@ def _weighted_squares(block: Block) -> tuple[Array]:
 def _free_form(predictors: LinearPredictors, columns: Array, intercept: float) -> Array:
     """Return one number per column (and one for the intercepts) as one per parameter."""
     return np.tile(np.append(columns, intercept), (len(predictors.terms), 1))[predictors.used]
-
-
-def _finished(
-    problem: Problem,
-    objective: PenalizedNLL,
-    near: Solution,
-    null_value: float | None,
-    options: FitOptions,
-    tol: float,
-) -> Solution:
-    """Return an affordable fit ended by Newton steps with its true curvature; others are returned as they are."""
-    if not affordable(objective) or near.status.early:
-        return near
-    reference = np.inf if null_value is None else null_value
-    known = near.value, near.gradient
-    left = _what_is_left(options, near).max_iter
-    end = solve_newton(problem, near.theta, tol=tol, max_iter=left, null_value=reference, known=known)
-    return replace(end, n_iter=near.n_iter + end.n_iter)
-
-
-def _what_is_left(options: FitOptions, so_far: Solution) -> FitOptions:
-    """Return the options with as many iterations as another solver may still take."""
-    return replace(options, max_iter=max(options.max_iter - so_far.n_iter, 0))
-
-
-def _lbfgs(
-    problem: Problem, objective: PenalizedNLL, start: Array, null_value: float | None, options: FitOptions, tol: float
-) -> Solution:
-    """L-BFGS whitened by the curvature where it stands, anew every few passes; then the certificate and its step."""
-    if null_value is None:
-        null_value = problem.value_and_gradient(start)[0]
-    formed = affordable(objective)
-    theta, n_iter = start, 0
-    while True:
-        factor = problem.safe_factor(theta) if formed else preconditioner(objective, theta)
-        allowed = min(_PASSES_A_FACTOR, options.max_iter - n_iter) if formed else options.max_iter
-        near = solve_whitened_lbfgs(problem, factor, theta, gap=tol, max_iter=allowed)
-        theta, n_iter = near.theta, n_iter + near.n_iter
-        if near.status is not Status.MAX_ITER or n_iter >= options.max_iter:
-            break
-    left = 0 if near.status.early else options.max_iter - n_iter
-    known = near.value, near.gradient
-    if formed:
-        end = solve_newton(
-            problem,
-            theta,
-            tol=tol,
-            max_iter=left,
-            null_value=null_value,
-            known=known,
-            polish=0 if near.status is Status.STOPPED else _POLISH,
-            enough=_AT_ROUNDING,
-        )
-    else:
-        end = solve_newton_cg(problem, factor, theta, tol=tol, max_iter=left, null_value=null_value, known=known)
-    status = near.status if near.status is Status.STOPPED else end.status
-    return replace(end, status=status, n_iter=n_iter + end.n_iter)

@@ -1,8 +1,8 @@
-"""Floor 1: a Problem in, a Solution out. ``scipy.optimize.minimize`` does the minimizing."""
+"""Layer 1: functions of theta in, a Solution out. ``scipy.optimize.minimize`` is the door to every smooth solver."""
 
-from sklearn_mle._solvers.newton import solve_newton
-from sklearn_mle._solvers.newton_cg import solve_newton_cg
-from sklearn_mle._solvers.problem import Problem, Solution, Status
-from sklearn_mle._solvers.whitened_lbfgs import solve_whitened_lbfgs
+from sklearn_mle._solvers.newton import newton
+from sklearn_mle._solvers.newton_cg import newton_cg
+from sklearn_mle._solvers.problem import Callback, Solution, Status, callback_of
+from sklearn_mle._solvers.whitened_lbfgs import whitened_lbfgs
 
-__all__ = ["Problem", "Solution", "Status", "solve_newton", "solve_newton_cg", "solve_whitened_lbfgs"]
+__all__ = ["Callback", "Solution", "Status", "callback_of", "newton", "newton_cg", "whitened_lbfgs"]

@@ -23,7 +23,8 @@ Point = tuple[Array, float, Array]
 
 
 def search(
-    value_and_gradient: Callable[[Array], tuple[float, Array]],
+    fun: Callable[[Array], float],
+    jac: Callable[[Array], Array],
     start: Point,
     step: Array,
     gap: float,
@@ -38,10 +39,6 @@ def search(
 
     Parameters
     ----------
-    value_and_gradient : callable
-        theta -> (F, gradient).
-    start : (ndarray, float, ndarray)
-    step : ndarray
     gap : float
         The decrease that the quadratic model promises: half of minus the slope.
     squared_norm : callable
@@ -61,17 +58,17 @@ def search(
     length = first
     while length > _SHORTEST_STEP:
         candidate = theta + length * step
-        new_value, new_gradient = value_and_gradient(candidate)
+        new_value = fun(candidate)
         if not math.isfinite(new_value):
             length *= 0.1  # a step far too long
             continue
         if 2 * gap * length > noise:
             if new_value <= value - _ARMIJO * length * 2 * gap:
-                found = candidate, new_value, new_gradient
+                found = candidate, new_value, jac(candidate)
                 straight = length == first and value - new_value > _STRAIGHT * gap * length
-                return _farther(value_and_gradient, start, step, length, found) if straight else found
-        elif squared_norm(new_gradient) < squared_norm(gradient):
-            return candidate, new_value, new_gradient
+                return _farther(fun, jac, start, step, length, found) if straight else found
+        elif squared_norm(jac(candidate)) < squared_norm(gradient):
+            return candidate, new_value, jac(candidate)
         elif length == first and gap < noise:
             return None
         length *= 0.5
@@ -79,15 +76,20 @@ def search(
 
 
 def _farther(
-    value_and_gradient: Callable[[Array], tuple[float, Array]], start: Point, step: Array, length: float, found: Point
+    fun: Callable[[Array], float],
+    jac: Callable[[Array], Array],
+    start: Point,
+    step: Array,
+    length: float,
+    found: Point,
 ) -> Point:
     """Return the last of theta + t step, t = length, 2 length, ..., to fall half as far again as the one before."""
     theta, value, _ = start
     for _ in range(_MOST_DOUBLINGS):
         length *= 2
         candidate = theta + length * step
-        new_value, new_gradient = value_and_gradient(candidate)
+        new_value = fun(candidate)
         if not value - new_value > _STRAIGHT * (value - found[1]):
             break
-        found = candidate, new_value, new_gradient
+        found = candidate, new_value, jac(candidate)
     return found

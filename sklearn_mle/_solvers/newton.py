@@ -1,18 +1,24 @@
-"""Newton's method with a factored Hessian, as a custom method of ``scipy.optimize.minimize``."""
+"""Newton's method with a factored Hessian, a custom method of ``scipy.optimize.minimize``.
+
+scipy's own Newton methods stop by the size of the gradient, or of a step: numbers with the units of the columns. Here
+the factor that gives the step gives the gap to the minimum in nats, which is the stopping rule; and the last factor
+serves for more steps to rounding, each for a pass without a curvature.
+"""
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import OptimizeResult
 
-from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.factors import CholeskyFactor, DampedFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._solvers.line_search import search
-from sklearn_mle._solvers.problem import Problem, Solution, Status
+from sklearn_mle._solvers.problem import Callback, Status, stops
 
-__all__ = ["solve_newton"]
+__all__ = ["allowed_gap", "newton"]
 
 Array = NDArray[Any]
 
@@ -23,33 +29,49 @@ _FAR = 1e-3
 _TRUSTED = 1e-18
 # Farther than this no factor is good for a second step.
 _REMOTE = 0.1
+_LEAST_DAMPING = 1e-10
 
 
-def solve_newton(
-    problem: Problem,
-    start: Array,
+def newton(
+    fun: Callable[[Array], float],
+    x0: Array,
+    args: tuple[()] = (),
     *,
-    tol: float,
-    max_iter: int,
-    null_value: float | None,
-    known: tuple[float, Array] | None = None,
+    jac: Callable[[Array], Array],
+    hess: Callable[[Array], Array] | None,
+    callback: Callback | None = None,
+    tol: float = 1e-8,
+    maxiter: int = 100,
+    reference: float | None = None,
+    factor: Callable[[Array, Array], Factor] | None = None,
+    safe_factor: Callable[[Array], Factor] | None = None,
+    length: Callable[[Array, Array], float] | None = None,
+    constant_curvature: bool = False,
+    rounding: float = 0.0,
     polish: int = 6,
     enough: float = 0.0,
     chord: float = 0.0,
-) -> Solution:
+    **unused: Any,
+) -> OptimizeResult:
     """Minimize by damped Newton steps, then polish to rounding with the last factor.
 
     Parameters
     ----------
-    problem : Problem
-    start : ndarray of shape (size,)
-    tol : float
-        The gap to reach is ``tol * min(1, null_value - F)``, in nats.
-    max_iter : int
-    null_value : float or None
-        F at the null model; None means that ``start`` is the null model.
-    known : (float, ndarray) or None
-        Value and gradient at the start, where another solver has just been there: a pass less.
+    fun, x0, args, jac, hess, callback
+        From ``minimize``; the value at a point is asked for before its gradient, and its gradient before its Hessian.
+        Without ``hess`` every step is by ``safe_factor``.
+    tol, reference : float
+        The gap to reach is ``tol * min(1, reference - F)``, in nats; by default the reference is F at ``x0``.
+    factor : callable
+        (theta, Hessian) -> Factor; raises NotPositiveDefiniteError where it has none, and ``safe_factor``, theta ->
+        Factor of a positive definite matrix near the Hessian, takes its place. By default Cholesky factors, the second
+        of the Hessian damped until it has one.
+    length : callable
+        (theta, step) -> how much of a Newton step from theta to try first.
+    constant_curvature : bool
+        The Hessian is the same everywhere.
+    rounding : float
+        Absolute rounding error of F, beside its relative one.
     polish : int
         At most so many steps beyond ``tol``, towards rounding.
     enough : float
@@ -58,153 +80,152 @@ def solve_newton(
         A factor that has cut the gap to this part of itself serves another step before the next is formed: worth it
         where a factor costs several passes, for each step then gains fewer digits.
 
+    Returns
+    -------
+    OptimizeResult
+        With what ``Solution`` has; ``status`` is a Status.
+
     Notes
     -----
     Polishing reuses the factor of the point where the gap test was passed: it is exact to a relative error of the
     order of the decrement there, so each polishing step still gains several digits and costs one pass, not two.
     """
-    result = minimize(
-        problem.value_and_gradient,
-        start,
-        jac=True,
-        method=_newton,
-        options={
-            "problem": problem,
-            "tol": tol,
-            "max_iter": max_iter,
-            "null_value": null_value,
-            "known": known,
-            "polish": polish,
-            "enough": enough,
-            "chord": chord,
-        },
-    )
-    return Solution(
-        theta=result.x,
-        value=result.fun,
-        gradient=result.jac,
-        gap=result.gap,
-        factor=result.factor,
-        factor_gap=result.factor_gap,
-        factor_theta=result.factor_theta,
-        status=result.mle_status,
-        n_iter=max(min(1, max_iter), result.nit),
-    )
-
-
-def _newton(
-    function: Callable[[Array], float],
-    theta: Array,
-    args: tuple[()] = (),
-    *,
-    problem: Problem,
-    tol: float,
-    max_iter: int,
-    null_value: float | None,
-    known: tuple[float, Array] | None,
-    polish: int,
-    enough: float,
-    chord: float,
-    **unused: Any,
-) -> OptimizeResult:
-    value, gradient = known or problem.value_and_gradient(theta)
-    reference = value if null_value is None else null_value
-    factor: Factor | None = None
-    factor_theta = theta
-    status = Status.MAX_ITER
-    gap, factor_gap, last, n_iter = math.inf, math.inf, math.inf, 0
-    while True:
-        if factor is None:
-            factor, factor_theta = _factor(problem, theta), theta
-            factor_gap = math.inf
-        white = factor.whiten(gradient)
-        gap = 0.5 * float(white @ white)
-        factor_gap = gap if factor_gap == math.inf else factor_gap
-        if gap <= _target(tol, reference, value):
-            status = Status.CONVERGED
+    factors = _Factors(hess, factor or _cholesky, safe_factor)
+    value = fun(x0)
+    at = _Iterate(x0, value, jac(x0), factors(x0))
+    reference = value if reference is None else reference
+    status, last, nit = Status.CONVERGED, math.inf, 0
+    while not at.gap <= allowed_gap(tol, reference, at.value):
+        if nit == maxiter:
+            status = Status.MAX_ITER
             break
-        if n_iter == max_iter:
-            break
-        step = -factor.unwhiten(white)
-        first = problem.length(theta, step) if gap > _FAR else 1.0
-        point = theta, value, gradient
-        found = search(problem.value_and_gradient, point, step, gap, factor.squared_norm, problem.rounding, first)
+        step = -at.factor.unwhiten(at.white)
+        first = length(at.theta, step) if length is not None and at.gap > _FAR else 1.0
+        start = at.theta, at.value, at.gradient
+        found = search(fun, jac, start, step, at.gap, at.factor.squared_norm, rounding, first)
         if found is None:
             status = Status.ROUNDING
             break
-        theta, value, gradient = found
-        last, n_iter = gap, n_iter + 1
-        if problem.observer(theta):
+        last, nit = at.gap, nit + 1
+        at.move(*found)
+        stopped = stops(callback, at.theta, at.value)
+        worn_out = chord == 0 or last > _REMOTE or at.gap > chord * last
+        if not constant_curvature and (stopped or worn_out):
+            at.take(factors(at.theta))
+        if stopped:
             status = Status.STOPPED
-            factor, factor_theta = _factor(problem, theta), theta
-            gap = factor_gap = 0.5 * factor.squared_norm(gradient)
             break
-        if problem.constant_curvature:
-            continue
-        if chord == 0 or gap > _REMOTE or factor.squared_norm(gradient) > chord * 2 * gap:
-            factor = None
     if status is Status.CONVERGED:
-        state = (theta, value, gradient, gap, gap / last if last < math.inf else 1.0)
-        of_factor = factor, factor_theta, factor_gap
-        (theta, value, gradient, gap), of_factor = _polish(problem, state, of_factor, polish, enough)
-        factor, factor_theta, factor_gap = of_factor
+        cut = at.gap / last if last < math.inf else 1.0
+        _polish(fun, jac, at, None if constant_curvature else factors, cut, polish, enough)
     return OptimizeResult(
-        x=theta,
-        fun=value,
-        jac=gradient,
-        gap=gap,
-        factor=factor,
-        factor_gap=factor_gap,
-        factor_theta=factor_theta,
-        mle_status=status,
-        nit=n_iter,
+        x=at.theta,
+        fun=at.value,
+        jac=at.gradient,
+        gap=at.gap,
+        factor=at.factor,
+        factor_gap=at.factor_gap,
+        factor_theta=at.factor_theta,
+        status=status,
+        success=status is Status.CONVERGED,
+        message=status.message,
+        nit=nit,
+        maxiter=maxiter,
     )
 
 
-def _target(tol: float, reference: float, value: float) -> float:
-    # A gain over the null model below the rounding of F is none: the target is then that rounding's part.
+def allowed_gap(tol: float, reference: float, value: float) -> float:
+    """Return the gap to reach: ``tol``, or that part of a small gain over the null model's F."""
+    # A gain below the rounding of F is none: the target is then that rounding's part.
     return tol * min(1.0, max(reference - value, _EPS * abs(value)))
 
 
-def _factor(problem: Problem, theta: Array) -> Factor:
-    try:
-        return problem.factor(theta)
-    except NotPositiveDefiniteError:
-        return problem.safe_factor(theta)
+class _Iterate:
+    """A point and the factor in use; gaps are those that the factor tells of."""
+
+    def __init__(self, theta: Array, value: float, gradient: Array, factor: Factor) -> None:
+        self.theta, self.value, self.gradient = theta, value, gradient
+        self.take(factor)
+
+    def take(self, factor: Factor) -> None:
+        """Go on with a factor that was formed here."""
+        self.factor, self.factor_theta = factor, self.theta
+        self.move(self.theta, self.value, self.gradient)
+        self.factor_gap = self.gap
+
+    def move(self, theta: Array, value: float, gradient: Array) -> None:
+        """Go to another point with the same factor."""
+        self.theta, self.value, self.gradient = theta, value, gradient
+        self.white = self.factor.whiten(gradient)
+        self.gap = 0.5 * float(self.white @ self.white)
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """theta -> the factor of the Hessian there, or the safe one."""
+
+    hess: Callable[[Array], Array] | None
+    factor: Callable[[Array, Array], Factor]
+    safe_factor: Callable[[Array], Factor] | None
+
+    def __call__(self, theta: Array) -> Factor:
+        if self.hess is not None:
+            hessian = self.hess(theta)
+            try:
+                return self.factor(theta, hessian)
+            except NotPositiveDefiniteError:
+                if self.safe_factor is None:
+                    return _damped(hessian)
+        assert self.safe_factor is not None, "a Hessian or a safe factor is needed"
+        return self.safe_factor(theta)
+
+
+def _cholesky(theta: Array, hessian: Array) -> Factor:
+    return CholeskyFactor(hessian)
+
+
+def _damped(hessian: Array) -> Factor:
+    """Return the factor of a Hessian with as much added to its diagonal as it takes."""
+    size = np.abs(hessian.diagonal())
+    damping = _LEAST_DAMPING * (size + size.max(initial=0.0) + 1e-300)
+    while np.isfinite(damping).all():
+        try:
+            return DampedFactor(hessian + np.diag(damping))
+        except NotPositiveDefiniteError:
+            damping = 10 * damping
+    raise NotPositiveDefiniteError("the Hessian is not finite")
 
 
 def _polish(
-    problem: Problem,
-    state: tuple[Array, float, Array, float, float],
-    of_factor: tuple[Factor, Array, float],
+    fun: Callable[[Array], float],
+    jac: Callable[[Array], Array],
+    at: _Iterate,
+    factors: _Factors | None,
+    cut: float,
     steps: int,
     enough: float,
-) -> tuple[tuple[Array, float, Array, float], tuple[Factor, Array, float]]:
-    """Return the point after more Newton steps and its gap; and the last factor, with where and at what gap it is from.
+) -> None:
+    """Take more Newton steps; the last one cut the gap to ``cut`` of itself, and None is for a constant curvature.
 
     A factor serves as long as a step cuts the gap twentyfold; where that ends before rounding does, it is formed anew.
     One that has just cut it a thousandfold, and then no more, has met rounding. A last step that will leave ``enough``,
     if it only cuts the gap as the one before did, needs no pass to be trusted: the gap that is returned is then that
     before it, and so is the gradient.
     """
-    theta, value, gradient, gap, cut = state
-    factor, factor_theta, factor_gap = of_factor
-    trusted = gap == factor_gap
+    trusted = at.gap == at.factor_gap
     for _ in range(steps):
-        if gap <= max(enough, _TRUSTED) and gap * cut <= enough:
-            theta, value = theta - factor.solve(gradient), value - gap
+        candidate = at.theta - at.factor.solve(at.gradient)
+        if at.gap <= max(enough, _TRUSTED) and at.gap * cut <= enough:
+            at.theta, at.value = candidate, at.value - at.gap
             break
-        candidate = theta - factor.solve(gradient)
-        new_value, new_gradient = problem.value_and_gradient(candidate)
-        new_gap = 0.5 * factor.squared_norm(new_gradient)
-        better, stalled, swift = new_gap < gap, not new_gap < 0.05 * gap, new_gap < 1e-3 * gap
-        if better:
-            cut = new_gap / gap
-            theta, value, gradient, gap = candidate, new_value, new_gradient, new_gap
+        value, gradient = fun(candidate), jac(candidate)
+        gap = 0.5 * at.factor.squared_norm(gradient)
+        stalled, swift = not gap < 0.05 * at.gap, gap < 1e-3 * at.gap
+        if gap < at.gap:
+            cut = gap / at.gap
+            at.move(candidate, value, gradient)
         if stalled:
-            if trusted or problem.constant_curvature:
+            if trusted or factors is None:
                 break  # the factor is not to blame: rounding, or a likelihood without a maximum
-            factor, factor_theta = _factor(problem, theta), theta
-            gap = factor_gap = 0.5 * factor.squared_norm(gradient)
+            at.take(factors(at.theta))
         trusted = stalled or swift
-    return (theta, value, gradient, gap), (factor, factor_theta, factor_gap)

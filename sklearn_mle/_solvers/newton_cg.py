@@ -6,17 +6,19 @@ units of the gradient, which mean nothing when columns have different units.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import OptimizeResult
 
-from sklearn_mle._numerics.factors import Factor
+from sklearn_mle._numerics.factors import DiagonalFactor, Factor
 from sklearn_mle._solvers.line_search import search
-from sklearn_mle._solvers.problem import Problem, Solution, Status
+from sklearn_mle._solvers.newton import allowed_gap
+from sklearn_mle._solvers.problem import Callback, Status, stops
 
-__all__ = ["solve_newton_cg"]
+__all__ = ["newton_cg"]
 
 Array = NDArray[Any]
 
@@ -24,107 +26,97 @@ _EPS = float(np.finfo(np.float64).eps)
 _MOST_INNER = 500
 # Inner iterations from which another preconditioner pays, and the gap, in nats, below which it is of use.
 _MANY_INNER, _NEAR = 25, 1.0
+# The relative residual of the first steps, and of the last.
+_ROUGH, _ACCURATE = 0.1, 1e-2
 
 
-def solve_newton_cg(
-    problem: Problem,
-    preconditioner: Factor,
-    start: Array,
+def newton_cg(
+    fun: Callable[[Array], float],
+    x0: Array,
+    args: tuple[()] = (),
     *,
-    tol: float,
-    max_iter: int,
-    null_value: float | None,
-    known: tuple[float, Array] | None = None,
-    accuracy: float = 0.1,
-    anew: Callable[[Array], Factor] | None = None,
-) -> Solution:
+    jac: Callable[[Array], Array],
+    hessp: Callable[[Array, Array], Array],
+    callback: Callback | None = None,
+    tol: float = 1e-8,
+    maxiter: int = 100,
+    reference: float | None = None,
+    preconditioner: Factor | None = None,
+    refresh: Callable[[Array], Factor] | None = None,
+    rounding: float = 0.0,
+    **unused: Any,
+) -> OptimizeResult:
     """Minimize by truncated Newton steps in the preconditioner's variables.
-
-    ``accuracy`` is the relative residual that the first steps are solved to. ``anew``, theta -> Factor, forms the
-    preconditioner again near the optimum, where the first has come to need many inner iterations; far from it one of
-    the present point is no better.
 
     The gap is the decrease of the quadratic model that conjugate gradients found at the final point, enlarged by what
     its residual leaves open. Of a fit that is cut short it is that of the point before, for none but a few more passes
-    would tell. ``known`` is as in ``solve_newton``.
+    would tell.
+
+    Parameters
+    ----------
+    fun, x0, args, jac, hessp, callback
+        From ``minimize``; the value at a point is asked for before its gradient.
+    tol, reference, rounding
+        As in ``newton``.
+    preconditioner : Factor
+        Near that of the Hessian; by default the identity.
+    refresh : callable
+        theta -> Factor: forms the preconditioner again near the optimum, where the first has come to need many inner
+        iterations; far from it one of the present point is no better.
 
     References
     ----------
     Dembo, Eisenstat and Steihaug (1982), Truncated-Newton algorithms for large-scale unconstrained optimization.
     Hsia, Chiang and Lin (2018), Preconditioned conjugate gradient methods in truncated Newton frameworks.
     """
-    result = minimize(
-        problem.value_and_gradient,
-        start,
-        jac=True,
-        method=_newton_cg,
-        options={
-            "problem": problem,
-            "preconditioner": preconditioner,
-            "tol": tol,
-            "max_iter": max_iter,
-            "null_value": null_value,
-            "known": known,
-            "accuracy": accuracy,
-            "anew": anew,
-        },
-    )
-    n_iter = max(min(1, max_iter), result.nit)
-    return Solution(result.x, result.fun, result.jac, result.gap, None, result.gap, result.mle_status, n_iter)
-
-
-def _newton_cg(
-    function: Callable[[Array], float],
-    theta: Array,
-    args: tuple[()] = (),
-    *,
-    problem: Problem,
-    preconditioner: Factor,
-    tol: float,
-    max_iter: int,
-    null_value: float | None,
-    known: tuple[float, Array] | None,
-    accuracy: float,
-    anew: Callable[[Array], Factor] | None,
-    **unused: Any,
-) -> OptimizeResult:
-    value, gradient = known or problem.value_and_gradient(theta)
-    reference = value if null_value is None else null_value
-    white = preconditioner.whiten(gradient)
+    theta, value, gradient = x0, fun(x0), jac(x0)
+    reference = value if reference is None else reference
+    metric = preconditioner or DiagonalFactor(np.ones(len(x0)))
+    white = metric.whiten(gradient)
     first = math.sqrt(float(white @ white))
-    status, gap, n_iter = Status.MAX_ITER, 0.5 * first**2, 0
-    while n_iter < max_iter:
-        product = problem.hessian_product(theta)
-        step, gap, inner = _conjugate_gradients(product, preconditioner, white, accuracy)
-        target = tol * min(1.0, max(reference - value, _EPS * abs(value)))
-        if gap <= 10 * target and accuracy > 1e-2:
+    accuracy, status, gap, nit = _ROUGH, Status.MAX_ITER, 0.5 * first**2, 0
+    while nit < maxiter:
+        product = partial(hessp, theta)
+        step, gap, inner = _conjugate_gradients(product, metric, white, accuracy)
+        target = allowed_gap(tol, reference, value)
+        if gap <= 10 * target and accuracy > _ACCURATE:
             # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
-            accuracy = 1e-2
-            step, gap, inner = _conjugate_gradients(product, preconditioner, white, accuracy)
+            accuracy = _ACCURATE
+            step, gap, inner = _conjugate_gradients(product, metric, white, accuracy)
         if gap <= target:
             status = Status.CONVERGED
             break
-        point = theta, value, gradient
         # Where the curvature is nearly none, the gap is mostly what the residual leaves open: the slope promises less.
         promised = -0.5 * float(gradient @ step)
-        found = search(problem.value_and_gradient, point, step, promised, preconditioner.squared_norm, problem.rounding)
+        found = search(fun, jac, (theta, value, gradient), step, promised, metric.squared_norm, rounding)
         if found is None:
             status = Status.ROUNDING
             break
         theta, value, gradient = found
-        white = preconditioner.whiten(gradient)
-        n_iter += 1
-        accuracy = min(accuracy, max(1e-2, min(0.1, math.sqrt(float(white @ white)) / max(first, 1e-300))))
-        if anew is not None and inner > _MANY_INNER and gap < _NEAR:
-            preconditioner = anew(theta)
-            white = preconditioner.whiten(gradient)
-        if problem.observer(theta):
+        white = metric.whiten(gradient)
+        nit += 1
+        residual = math.sqrt(float(white @ white)) / max(first, 1e-300)
+        accuracy = min(accuracy, max(_ACCURATE, min(_ROUGH, residual)))
+        if refresh is not None and inner > _MANY_INNER and gap < _NEAR:
+            metric = refresh(theta)
+            white = metric.whiten(gradient)
+        if stops(callback, theta, value):
             status = Status.STOPPED
             break
-        if problem.settled(theta, value):
-            status = Status.SETTLED
-            break
-    return OptimizeResult(x=theta, fun=value, jac=gradient, gap=gap, mle_status=status, nit=n_iter)
+    return OptimizeResult(
+        x=theta,
+        fun=value,
+        jac=gradient,
+        gap=gap,
+        factor=None,
+        factor_gap=gap,
+        factor_theta=None,
+        status=status,
+        success=status is Status.CONVERGED,
+        message=status.message,
+        nit=nit,
+        maxiter=maxiter,
+    )
 
 
 def _conjugate_gradients(

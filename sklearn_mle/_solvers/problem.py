@@ -1,17 +1,20 @@
-"""A Problem in, a Solution out: what solvers see of a fit. No data, no intercepts, no likelihood."""
+"""What every minimization takes and returns: functions of theta in, a Solution out. No data, no likelihood."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult
 
 from sklearn_mle._numerics.factors import Factor
 
-__all__ = ["Problem", "Solution", "Status"]
+__all__ = ["Callback", "Solution", "Status", "callback_of", "stops"]
 
 Array = NDArray[Any]
+Callback = Callable[..., Any]
 
 
 class Status(Enum):
@@ -35,54 +38,11 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A smooth function of theta to be minimized, in nats.
-
-    Attributes
-    ----------
-    value_and_gradient : callable
-        theta -> (F, gradient).
-    factor : callable
-        theta -> Factor of the Hessian; may raise NotPositiveDefiniteError.
-    safe_factor : callable
-        theta -> Factor of a positive definite matrix near the Hessian (the expected information).
-    hessian_product : callable
-        theta -> (v -> Hessian v).
-    constant_curvature : bool
-        The Hessian is the same everywhere.
-    rounding : float
-        Absolute rounding error of F, beside its relative one.
-    length : callable
-        (theta, step) -> how much of a Newton step from theta to try first.
-    expand : callable or None
-        As value_and_gradient, in a pass that forms the curvature, too, which ``factor`` at the same theta then takes.
-    observer : callable
-        Called with theta once an iteration; True asks to stop.
-    settled : callable
-        (theta, F) -> whether the search has shown what it is for. Newton-CG asks once an iteration: its iterations are
-        dear, and dearer the flatter F.
-    """
-
-    value_and_gradient: Callable[[Array], tuple[float, Array]]
-    factor: Callable[[Array], Factor]
-    safe_factor: Callable[[Array], Factor]
-    hessian_product: Callable[[Array], Callable[[Array], Array]]
-    constant_curvature: bool = False
-    rounding: float = 0.0
-    length: Callable[[Array, Array], float] = lambda theta, step: 1.0
-    expand: Callable[[Array], tuple[float, Array]] | None = None
-    observer: Callable[[Array], bool] = lambda theta: False
-    settled: Callable[[Array, float], bool] = lambda theta, value: False
-
-
-@dataclass(frozen=True)
 class Solution:
     """Where a minimization ended.
 
     Attributes
     ----------
-    theta, value, gradient
-        The final point.
     gap : float
         Half the squared Newton decrement there: the shortfall from the minimum, in nats (to second order). Where a last
         step needed no pass, this and the gradient are of the point before it.
@@ -90,8 +50,6 @@ class Solution:
         The factor that the gap was computed with, if one was formed.
     factor_gap : float
         The gap at the point where that factor was formed, at most a few polishing steps before the final one.
-    status : Status
-    n_iter : int
     factor_theta : ndarray of shape (size,) or None
         That point; None where it is theta.
     """
@@ -105,3 +63,37 @@ class Solution:
     status: Status
     n_iter: int
     factor_theta: Array | None = None
+
+    @classmethod
+    def of(cls, result: OptimizeResult) -> "Solution":
+        """Return what a method of ours found; a minimization of no iteration at all counts as one of one."""
+        n_iter = max(min(1, result.maxiter), result.nit)
+        factor = result.factor, result.factor_gap, result.status, n_iter, result.factor_theta
+        return cls(result.x, result.fun, result.jac, result.gap, *factor)
+
+
+def stops(callback: Callback | None, theta: Array, value: float) -> bool:
+    """Call a callback as ``scipy.optimize.minimize`` does for its own methods; return whether it asked to stop.
+
+    One with a single parameter ``intermediate_result`` gets an OptimizeResult, others get theta; a StopIteration stops.
+    """
+    if callback is None:
+        return False
+    try:
+        if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
+            callback(intermediate_result=OptimizeResult(x=theta, fun=value))
+        else:
+            callback(theta.copy())
+    except StopIteration:
+        return True
+    return False
+
+
+def callback_of(observer: Callable[[Array], bool]) -> Callback:
+    """Return a callback that stops where an observer of theta says so."""
+
+    def callback(theta: Array) -> None:
+        if observer(theta):
+            raise StopIteration
+
+    return callback

@@ -1,9 +1,10 @@
-"""L-BFGS in the variables that make the curvature near the identity: z = R theta with R'R a curvature of the problem.
+"""scipy's L-BFGS-B in the variables that make the curvature near the identity: z = R theta with R'R a curvature.
 
 In these variables L-BFGS converges in a handful of passes whatever the units and correlations of the columns, and half
 the squared gradient estimates the gap to the optimum in nats: a stopping rule with a meaning.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sklearn_mle._numerics.factors import Factor
-from sklearn_mle._solvers.problem import Problem, Solution, Status
+from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
 
-__all__ = ["solve_whitened_lbfgs"]
+__all__ = ["whitened_lbfgs"]
 
 Array = NDArray[Any]
 
@@ -22,28 +23,35 @@ Array = NDArray[Any]
 _SPARED = 4.0
 
 
-def solve_whitened_lbfgs(
-    problem: Problem, preconditioner: Factor, start: Array, *, gap: float, max_iter: int
+def whitened_lbfgs(
+    value_and_gradient: Callable[[Array], tuple[float, Array]],
+    start: Array,
+    preconditioner: Factor,
+    *,
+    gap: float,
+    maxiter: int,
+    callback: Callback | None = None,
+    at_the_end: Callable[[Array], tuple[float, Array]] | None = None,
 ) -> Solution:
     """Minimize until half the squared whitened gradient is at most ``gap``.
 
-    The pass that is expected to be the last forms the curvature, too, where the problem has one to form: the caller
-    is about to ask for it there. That point is then near enough within four times ``gap``.
+    The pass that is expected to be the last is taken by ``at_the_end``, which may form the curvature as well: the
+    caller is about to ask for it there. That point is then near enough within four times ``gap``.
 
     The returned gap is the preconditioner's estimate, not a certificate: the caller checks it against the full
     curvature at the end.
     """
-    walk = _Walk(problem, preconditioner, start, gap)
-    if not walk.arrived and max_iter > 0:
+    walk = _Walk(value_and_gradient, start, preconditioner, gap, callback, at_the_end)
+    if not walk.arrived and maxiter > 0:
         minimize(
             walk.function,
             np.zeros_like(start),
             jac=True,
             method="L-BFGS-B",
             callback=walk.callback,
-            options={"gtol": 0.0, "ftol": 0.0, "maxcor": 20, "maxiter": max_iter, "maxfun": 3 * max_iter},
+            options={"gtol": 0.0, "ftol": 0.0, "maxcor": 20, "maxiter": maxiter, "maxfun": 3 * maxiter},
         )
-    return walk.solution(max_iter)
+    return walk.solution(maxiter)
 
 
 class _Walk:
@@ -53,21 +61,30 @@ class _Walk:
     units is the whitened Newton step. In z itself it would be far too short, and cost passes to grow.
     """
 
-    def __init__(self, problem: Problem, preconditioner: Factor, start: Array, gap: float) -> None:
-        self.problem, self.preconditioner, self.start, self.gap = problem, preconditioner, start, gap
+    def __init__(
+        self,
+        value_and_gradient: Callable[[Array], tuple[float, Array]],
+        start: Array,
+        preconditioner: Factor,
+        gap: float,
+        callback: Callback | None,
+        at_the_end: Callable[[Array], tuple[float, Array]] | None,
+    ) -> None:
+        self.value_and_gradient, self.at_the_end = value_and_gradient, at_the_end
+        self.start, self.preconditioner, self.gap, self.user_callback = start, preconditioner, gap, callback
         self.n_iter, self.stopped = 0, False
         self._gaps = (np.inf, np.inf)
-        self._expanded: Array | None = None
+        self._last: Array | None = None
         self.best, white = self._evaluate(start)
         self.length = float(np.sqrt(white @ white))
         self._first: tuple[float, Array] | None = (self.best.value, white * self.length)
 
     def _evaluate(self, theta: Array) -> tuple[Solution, Array]:
-        if self.problem.expand is not None and self._ends():
-            self._expanded = theta
-            value, gradient = self.problem.expand(theta)
+        if self.at_the_end is not None and self._ends():
+            self._last = theta
+            value, gradient = self.at_the_end(theta)
         else:
-            value, gradient = self.problem.value_and_gradient(theta)
+            value, gradient = self.value_and_gradient(theta)
         white = self.preconditioner.whiten(gradient)
         estimate = 0.5 * float(white @ white)
         self._gaps = self._gaps[1], estimate
@@ -81,7 +98,7 @@ class _Walk:
     @property
     def arrived(self) -> bool:
         """Whether the best point is near enough."""
-        return self.best.gap <= (_SPARED * self.gap if self.best.theta is self._expanded else self.gap)
+        return self.best.gap <= (_SPARED * self.gap if self.best.theta is self._last else self.gap)
 
     def function(self, u: Array) -> tuple[float, Array]:
         if self._first is not None:
@@ -98,17 +115,17 @@ class _Walk:
         self.n_iter += 1
         if self.arrived:
             raise StopIteration
-        if self.problem.observer(self.best.theta):
+        if stops(self.user_callback, self.best.theta, self.best.value):
             self.stopped = True
             raise StopIteration
 
-    def solution(self, max_iter: int) -> Solution:
+    def solution(self, maxiter: int) -> Solution:
         status = Status.ROUNDING
         if self.arrived:
             status = Status.CONVERGED
         elif self.stopped:
             status = Status.STOPPED
-        elif self.n_iter >= max_iter:
+        elif self.n_iter >= maxiter:
             status = Status.MAX_ITER
         best = self.best
         return Solution(best.theta, best.value, best.gradient, best.gap, None, best.gap, status, self.n_iter)

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._fit.bias_reduction import BiasReducedNLL
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle._solvers import Problem, Status, solve_newton
+from sklearn_mle._solvers import Solution, Status, newton
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
@@ -204,15 +205,16 @@ def _rise(reduced: BiasReducedNLL, forms: Array, distances: Array) -> tuple[floa
         value, gradient = reduced.value_and_gradient(start + free @ z)
         return value, gradient @ free
 
-    def factor(z: Array) -> Factor:
+    def hessian(z: Array) -> Array:
         theta = start + free @ z
-        return CholeskyFactor(free.T @ (reduced.at(theta).information + reduced.prior_curvature(theta)) @ free)
+        return free.T @ (reduced.at(theta).information + reduced.prior_curvature(theta)) @ free
 
     def safe_factor(z: Array) -> Factor:
         return CholeskyFactor(free.T @ reduced.at(start + free @ z).information @ free)
 
-    problem = Problem(value_and_gradient, factor, safe_factor, lambda z: lambda v: v)
-    end = solve_newton(problem, np.zeros(size - rank), tol=_ENOUGH, max_iter=_STEPS, null_value=np.inf, polish=0)
+    options = {"safe_factor": safe_factor, "tol": _ENOUGH, "maxiter": _STEPS, "reference": np.inf, "polish": 0}
+    result = minimize(value_and_gradient, np.zeros(size - rank), jac=True, hess=hessian, method=newton, options=options)
+    end = Solution.of(result)
     if end.status is Status.MAX_ITER:
         warnings.warn(
             ConvergenceWarning(

@@ -1,50 +1,79 @@
 """The contract of every solver, swept over all members, on problems whose solution is constructed."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
 
 from sklearn_mle._numerics.factors import CholeskyFactor, DiagonalFactor, NotPositiveDefiniteError
-from sklearn_mle._solvers import Problem, Status, solve_newton, solve_newton_cg, solve_whitened_lbfgs
+from sklearn_mle._solvers import Solution, Status, callback_of, newton, newton_cg, whitened_lbfgs
 
 rng = np.random.default_rng(0)
 
 
-def newton(problem, start, *, tol=1e-10, max_iter=100, null_value=None):
-    return solve_newton(problem, start, tol=tol, max_iter=max_iter, null_value=null_value)
+@dataclass(frozen=True)
+class Problem:
+    """A function of theta, with what its solvers may be told of it."""
+
+    value_and_gradient: Callable
+    hessian: Callable
+    near_hessian: Callable
+    observer: Callable | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def safe_factor(self, theta):
+        return CholeskyFactor(self.near_hessian(theta))
+
+    @property
+    def callback(self):
+        return None if self.observer is None else callback_of(self.observer)
 
 
-def newton_cg(problem, start, *, tol=1e-10, max_iter=100, null_value=None):
-    factor = DiagonalFactor(diagonal(problem.safe_factor(start)))
-    return solve_newton_cg(problem, factor, start, tol=tol, max_iter=max_iter, null_value=null_value)
+def solve_newton(problem, start, *, tol=1e-10, max_iter=100, null_value=None, **options):
+    options = {"safe_factor": problem.safe_factor, "tol": tol, "maxiter": max_iter, **problem.options, **options}
+    result = minimize(
+        problem.value_and_gradient,
+        start,
+        jac=True,
+        hess=problem.hessian,
+        method=newton,
+        callback=problem.callback,
+        options={**options, "reference": null_value},
+    )
+    return Solution.of(result)
 
 
-def whitened_lbfgs(problem, start, *, tol=1e-10, max_iter=100, null_value=None):
-    return solve_whitened_lbfgs(problem, problem.safe_factor(start), start, gap=tol, max_iter=max_iter)
+def solve_newton_cg(problem, start, *, tol=1e-10, max_iter=100, null_value=None, metric=None):
+    metric = DiagonalFactor(problem.near_hessian(start).diagonal()) if metric is None else metric
+    result = minimize(
+        problem.value_and_gradient,
+        start,
+        jac=True,
+        hessp=lambda theta, vector: problem.hessian(theta) @ vector,
+        method=newton_cg,
+        callback=problem.callback,
+        options={"preconditioner": metric, "tol": tol, "maxiter": max_iter, "reference": null_value},
+    )
+    return Solution.of(result)
 
 
-SOLVERS = {"newton": newton, "newton-cg": newton_cg, "lbfgs": whitened_lbfgs}
+def solve_lbfgs(problem, start, *, tol=1e-10, max_iter=100, null_value=None):
+    metric = problem.safe_factor(start)
+    return whitened_lbfgs(
+        problem.value_and_gradient, start, metric, gap=tol, maxiter=max_iter, callback=problem.callback
+    )
+
+
+SOLVERS = {"newton": solve_newton, "newton-cg": solve_newton_cg, "lbfgs": solve_lbfgs}
 
 
 @pytest.fixture(params=SOLVERS)
 def solver(request):
     return SOLVERS[request.param]
-
-
-def diagonal(factor):
-    """The diagonal of A from a factor of it, through A^-1 alone."""
-    return np.linalg.inv(factor.solve(np.eye(factor.size))).diagonal()
-
-
-def problem_of(value_and_gradient, hessian, near_hessian=None, **others):
-    near_hessian = hessian if near_hessian is None else near_hessian
-    return Problem(
-        value_and_gradient,
-        lambda theta: CholeskyFactor(hessian(theta)),
-        lambda theta: CholeskyFactor(near_hessian(theta)),
-        lambda theta: lambda vector: hessian(theta) @ vector,
-        **others,
-    )
 
 
 def quadratic(decades=3.0, size=9, **others):
@@ -55,7 +84,8 @@ def quadratic(decades=3.0, size=9, **others):
         pull = A @ (theta - solution)
         return 0.5 * float((theta - solution) @ pull) - 7.0, pull
 
-    return problem_of(value_and_gradient, lambda theta: A, constant_curvature=True, **others), solution, -7.0
+    problem = Problem(value_and_gradient, lambda theta: A, lambda theta: A, options={"constant_curvature": True})
+    return replace(problem, **others), solution, -7.0
 
 
 def logistic(scale=1.0, **others):
@@ -72,7 +102,7 @@ def logistic(scale=1.0, **others):
         p = expit(X @ theta)
         return X.T @ (X * (p * (1 - p))[:, None])
 
-    return problem_of(value_and_gradient, hessian, **others), solution, value_and_gradient(solution)[0]
+    return Problem(value_and_gradient, hessian, hessian, **others), solution, value_and_gradient(solution)[0]
 
 
 def rosenbrock(**others):
@@ -91,7 +121,7 @@ def rosenbrock(**others):
         jacobian = np.array([[-20 * theta[0], 10.0], [-1.0, 0.0]])
         return jacobian.T @ jacobian
 
-    return problem_of(value_and_gradient, hessian, gauss_newton, **others), np.ones(2), 0.0
+    return Problem(value_and_gradient, hessian, gauss_newton, **others), np.ones(2), 0.0
 
 
 PROBLEMS = {"quadratic": quadratic, "logistic": logistic}
@@ -107,16 +137,15 @@ def test_the_constructed_solution_is_reached(solver, name):
     assert found.value == value
     np.testing.assert_array_equal(found.gradient, gradient)
     error = found.theta - solution
-    curvature = problem.hessian_product(solution)
     # sqrt(2 gap) standard errors, whatever the units.
-    assert error @ curvature(error) <= 3e-10
+    assert error @ problem.hessian(solution) @ error <= 3e-10
     assert value - least <= 1.5e-10
 
 
 # L-BFGS's gap is its preconditioner's estimate: right where that is the curvature, which a logistic start's is not.
 @pytest.mark.parametrize(
     ("solver", "name"),
-    [*((solver, name) for solver in (newton, newton_cg) for name in PROBLEMS), (whitened_lbfgs, "quadratic")],
+    [*((solver, name) for solver in (solve_newton, solve_newton_cg) for name in PROBLEMS), (solve_lbfgs, "quadratic")],
 )
 def test_the_gap_is_the_shortfall(solver, name):
     """Stopped early, where there is something to measure."""
@@ -130,7 +159,7 @@ def test_the_gap_is_the_shortfall(solver, name):
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_newton_s_methods_end_at_rounding(name):
     problem, solution, _ = PROBLEMS[name]()
-    found = newton(problem, np.zeros(len(solution)), tol=1e-8)
+    found = solve_newton(problem, np.zeros(len(solution)), tol=1e-8)
     np.testing.assert_allclose(found.theta, solution, rtol=1e-12)
     assert found.gap <= 1e-20
     assert 0.5 * found.factor.squared_norm(found.gradient) == pytest.approx(found.gap, rel=1e-6, abs=1e-30)
@@ -151,7 +180,7 @@ def test_units_of_the_parameters_do_not_matter(solver):
             p = expit(X @ theta)
             return X.T @ (X * (p * (1 - p))[:, None])
 
-        found.append(solver(problem_of(value_and_gradient, hessian), np.zeros(4)).theta * units)
+        found.append(solver(Problem(value_and_gradient, hessian, hessian), np.zeros(4)).theta * units)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-6, atol=1e-8)
 
 
@@ -166,7 +195,7 @@ def test_a_start_at_the_solution_stays_there(solver):
 @pytest.mark.parametrize("start", [(-1.2, 1.0), (0.0, 0.0), (0.0, 2.0), (-3.0, -5.0), (5.0, 5.0)])
 def test_newton_goes_round_negative_curvature_by_the_safe_factor(start):
     problem, solution, _ = rosenbrock()
-    found = newton(problem, np.array(start))
+    found = solve_newton(problem, np.array(start))
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(found.theta, solution, rtol=1e-9)
 
@@ -174,12 +203,12 @@ def test_newton_goes_round_negative_curvature_by_the_safe_factor(start):
 def test_the_safe_factor_is_needed_there():
     problem, _, _ = rosenbrock()
     with pytest.raises(NotPositiveDefiniteError):
-        problem.factor(np.array([0.0, 2.0]))
+        CholeskyFactor(problem.hessian(np.array([0.0, 2.0])))
 
 
 def test_newton_cg_goes_round_negative_curvature():
     problem, solution, _ = rosenbrock()
-    found = newton_cg(problem, np.array([-1.2, 1.0]))
+    found = solve_newton_cg(problem, np.array([-1.2, 1.0]))
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(found.theta, solution, rtol=1e-4)
 
@@ -198,14 +227,7 @@ def test_newton_cg_leaves_a_point_where_curvatures_cancel():
     y = 0.5
     slope, bend = y - y**3 / 6, 1 - 0.5 * y**2
     start = np.array([slope * np.sqrt(bend) * (1 + 1e-6), y])
-    found = solve_newton_cg(
-        problem_of(value_and_gradient, hessian),
-        DiagonalFactor(np.ones(2)),
-        start,
-        tol=1e-10,
-        max_iter=100,
-        null_value=None,
-    )
+    found = solve_newton_cg(Problem(value_and_gradient, hessian, hessian), start, metric=DiagonalFactor(np.ones(2)))
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(np.abs(found.theta), [0, np.sqrt(6)], atol=1e-5)
 
@@ -265,11 +287,14 @@ def with_an_edge(beyond):
         x = float(theta[0])
         return (x - np.log(x), np.array([1 - 1 / x])) if x > 0 else (beyond, np.array([beyond]))
 
-    return problem_of(value_and_gradient, lambda theta: np.array([[theta[0] ** -2.0]]))
+    def hessian(theta):
+        return np.array([[theta[0] ** -2.0]])
+
+    return Problem(value_and_gradient, hessian, hessian)
 
 
 @pytest.mark.parametrize("beyond", [np.inf, np.nan])
-@pytest.mark.parametrize("solver", [newton, newton_cg])
+@pytest.mark.parametrize("solver", [solve_newton, solve_newton_cg])
 def test_a_step_too_far_is_shortened(solver, beyond):
     found = solver(with_an_edge(beyond), np.array([3.0]))
     assert found.status is Status.CONVERGED
@@ -279,7 +304,7 @@ def test_a_step_too_far_is_shortened(solver, beyond):
 @pytest.mark.parametrize("beyond", [np.inf, np.nan])
 def test_lbfgs_gives_up_honestly_after_a_step_too_far(beyond):
     """L-BFGS-B ends where F does; then the best point so far is returned, and is not called the minimum."""
-    found = whitened_lbfgs(with_an_edge(beyond), np.array([3.0]))
+    found = solve_lbfgs(with_an_edge(beyond), np.array([3.0]))
     assert found.value <= 3 - np.log(3)
     assert (found.status is Status.CONVERGED) is (found.gap <= 1e-10)
     assert found.gap > 0 or found.theta[0] == 1
@@ -293,8 +318,7 @@ def test_where_rounding_hides_the_decrease_the_gradient_decides():
         value, gradient = problem.value_and_gradient(theta)
         return value + 1e12, gradient
 
-    high = Problem(lifted, problem.factor, problem.safe_factor, problem.hessian_product)
-    found = newton(high, np.zeros(5), tol=1e-10, null_value=np.inf)
+    found = solve_newton(replace(problem, value_and_gradient=lifted), np.zeros(5), tol=1e-10, null_value=np.inf)
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(found.theta, solution, rtol=1e-9)
 
@@ -305,12 +329,10 @@ def test_a_constant_curvature_is_factored_once():
 
     def counted(theta):
         calls.append(theta)
-        return problem.factor(theta)
+        return problem.hessian(theta)
 
-    once = Problem(
-        problem.value_and_gradient, counted, problem.safe_factor, problem.hessian_product, constant_curvature=True
-    )
-    np.testing.assert_allclose(newton(once, np.zeros(9)).theta, solution, rtol=1e-9)
+    found = solve_newton(replace(problem, hessian=counted), np.zeros(9))
+    np.testing.assert_allclose(found.theta, solution, rtol=1e-9)
     assert len(calls) == 1
 
 
@@ -318,12 +340,9 @@ def test_a_step_is_tried_at_the_length_that_the_problem_knows():
     """A curvature twice too large makes steps half as long; taken twofold, one ends at the solution."""
     problem, solution, _ = quadratic(decades=0.0)
 
-    def solve(**others):
-        def doubled(theta):
-            return problem.factor(theta).times(2.0)
-
-        slow = Problem(problem.value_and_gradient, doubled, doubled, problem.hessian_product, **others)
-        return newton(slow, np.zeros(9), tol=1e-8)
+    def solve(**options):
+        slow = replace(problem, hessian=lambda theta: 2 * problem.hessian(theta), options={})
+        return solve_newton(slow, np.zeros(9), tol=1e-8, **options)
 
     found = solve(length=lambda theta, step: 2.0)
     np.testing.assert_allclose(found.theta, solution, rtol=1e-9)
@@ -332,8 +351,8 @@ def test_a_step_is_tried_at_the_length_that_the_problem_knows():
 
 
 def test_a_length_that_goes_too_far_is_halved():
-    problem, solution, _ = logistic(length=lambda theta, step: 64.0)
-    found = newton(problem, np.zeros(5))
+    problem, solution, _ = logistic()
+    found = solve_newton(problem, np.zeros(5), length=lambda theta, step: 64.0)
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(found.theta, solution, rtol=1e-7)
 
@@ -347,7 +366,8 @@ def test_where_the_curvature_says_nothing_of_how_far_steps_are_doubled():
         height = np.hypot(1, theta[0] - 1e6)
         return height, (theta - 1e6) / height
 
-    found = newton(problem_of(value_and_gradient, lambda theta: np.eye(1)), np.zeros(1))
+    flat = Problem(value_and_gradient, lambda theta: np.eye(1), lambda theta: np.eye(1))
+    found = solve_newton(flat, np.zeros(1))
     assert found.status is Status.CONVERGED and found.theta[0] == pytest.approx(1e6, abs=1e-4)
     assert len(passes) < 100
 
@@ -360,23 +380,25 @@ def test_a_step_that_ends_at_the_solution_is_not_tried_longer():
         passes.append(theta)
         return problem.value_and_gradient(theta)
 
-    once = Problem(counted, problem.factor, problem.safe_factor, problem.hessian_product, constant_curvature=True)
-    found = solve_newton(once, np.zeros(9), tol=1e-8, max_iter=9, null_value=None, polish=0)
+    once = replace(problem, value_and_gradient=counted)
+    found = solve_newton(once, np.zeros(9), tol=1e-8, max_iter=9, polish=0)
     np.testing.assert_allclose(found.theta, solution, rtol=1e-7)
     assert len(passes) == 1 + found.n_iter
 
 
 def test_preconditioned_by_the_curvature_at_the_solution_lbfgs_is_nearly_newton():
     problem, solution, _ = logistic(scale=3.0)
-    found = solve_whitened_lbfgs(problem, problem.factor(solution), solution * 0.9, gap=1e-10, max_iter=100)
+    metric = CholeskyFactor(problem.hessian(solution))
+    found = whitened_lbfgs(problem.value_and_gradient, solution * 0.9, metric, gap=1e-10, maxiter=100)
     assert found.status is Status.CONVERGED
     assert found.n_iter <= 8
 
 
 def test_a_poor_preconditioner_costs_iterations_not_accuracy():
     problem, solution, _ = logistic()
-    poor = CholeskyFactor(np.diag(problem.safe_factor(solution).solve(np.eye(5)).diagonal() ** -1 * [1, 30, 0.1, 5, 1]))
-    found = solve_newton_cg(problem, poor, np.zeros(5), tol=1e-10, max_iter=100, null_value=None)
+    diagonal = 1 / np.linalg.inv(problem.hessian(solution)).diagonal()
+    poor = DiagonalFactor(diagonal * [1, 30, 0.1, 5, 1])
+    found = solve_newton_cg(problem, np.zeros(5), metric=poor)
     assert found.status is Status.CONVERGED
     np.testing.assert_allclose(found.theta, solution, rtol=1e-4)
 
@@ -385,3 +407,57 @@ def test_every_status_says_what_happened():
     messages = [status.message for status in Status]
     assert len(set(messages)) == len(messages) == 5
     assert "increase max_iter" in Status.MAX_ITER.message
+
+
+@pytest.mark.parametrize("method", [newton, newton_cg])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_methods_need_nothing_but_the_arguments_of_minimize(method, name):
+    problem, solution, least = PROBLEMS[name]() if method is newton else logistic(scale=0.1)
+    result = minimize(
+        problem.value_and_gradient,
+        np.zeros(len(solution)),
+        jac=True,
+        hess=problem.hessian,
+        hessp=lambda theta, vector: problem.hessian(theta) @ vector,
+        method=method,
+        tol=1e-9,
+    )
+    assert isinstance(result, OptimizeResult)
+    assert result.success and result.status is Status.CONVERGED and result.message == Status.CONVERGED.message
+    assert result.fun - least <= 1e-8 and result.nit >= 1
+    np.testing.assert_array_equal(result.jac, problem.value_and_gradient(result.x)[1])
+
+
+def test_a_hessian_that_is_not_positive_is_damped_where_nothing_safer_is_known():
+    problem, solution, _ = rosenbrock()
+    start = np.array([-1.2, 1.0])
+    result = minimize(problem.value_and_gradient, start, jac=True, hess=problem.hessian, method=newton)
+    np.testing.assert_allclose(result.x, solution, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", [newton, newton_cg])
+def test_callbacks_are_those_of_minimize(method):
+    """Of one parameter: theta, or the intermediate result by its name; a StopIteration ends the search."""
+    problem, _, _ = logistic(scale=4.0)
+    seen, results = [], []
+
+    def by_name(intermediate_result):
+        results.append(intermediate_result)
+        if len(results) == 2:
+            raise StopIteration
+
+    for callback in (lambda theta: seen.append(theta), by_name):
+        result = minimize(
+            problem.value_and_gradient,
+            np.zeros(5),
+            jac=True,
+            hess=problem.hessian,
+            hessp=lambda theta, vector: problem.hessian(theta) @ vector,
+            method=method,
+            callback=callback,
+            options={"preconditioner": problem.safe_factor(np.zeros(5))},
+        )
+    assert not result.success and result.status is Status.STOPPED and result.nit == 2
+    np.testing.assert_array_equal(results[0].x, seen[0])
+    assert results[0].fun == problem.value_and_gradient(seen[0])[0]
+    np.testing.assert_array_equal(result.x, results[1].x)
