@@ -39,7 +39,9 @@ def test_a_site_without_pages_is_a_fault(tmp_path):
     assert check_links.faults_of(tmp_path) == [f"{tmp_path}: no pages"]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "benchmarks/NOTES.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "benchmarks/NOTES.md"]
+)
 def test_local_links_above_the_site_lead_somewhere(name):
     document = ROOT / name
     for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
