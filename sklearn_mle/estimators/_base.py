@@ -3,7 +3,7 @@
 import inspect
 import math
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cache
 from numbers import Integral, Real
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions, make_constraint
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -22,8 +23,6 @@ from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
-from sklearn_mle.estimators._fit_warnings import NOTICEABLE_GAP, warnings_of
-from sklearn_mle.estimators._inference import InformationCriteriaMixin
 from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._meaning_of_weights import MeaningOfWeights
 from sklearn_mle.estimators._scores import checked_score
@@ -34,7 +33,8 @@ from sklearn_mle.estimators._validation import (
     check_sample_weight,
     validate_features,
 )
-from sklearn_mle.exceptions import SeparationError, SeparationWarning
+from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, SeparationWarning
+from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import (
     WEIGHT_TYPES,
     Fitted,
@@ -53,11 +53,13 @@ __all__ = ["BaseMLE"]
 Array = NDArray[np.float64]
 
 _MOST_BITS = 1000
+# Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
+_NOTICEABLE_GAP = 1e-6
 # Sums of weights in another order differ by rounding.
 _OF_SUMS = 1e-9
 
 
-class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
+class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
     """Abstract base: the fit path, and what every fitted model can say of (X, y).
 
     A subclass declares its parameters, among them ``fit_intercept``, ``solver``, ``tol``, ``max_iter``, ``warm_start``
@@ -207,7 +209,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
         self._publish({**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:
             tasks.finish()
-        for warning in warnings_of(result, fitted.likelihood.smooth):
+        for warning in _warnings_of(result, fitted.likelihood.smooth):
             if isinstance(warning, SeparationWarning) and on_separation == "ignore":
                 continue
             # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
@@ -256,7 +258,7 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             result.n_obs,
             result.log_likelihood,
             result.gap,
-            result.status is Status.CONVERGED or result.gap <= NOTICEABLE_GAP,
+            result.status is Status.CONVERGED or result.gap <= _NOTICEABLE_GAP,
             result.exists,
         )
         # Degrees of freedom as R and scikit-learn's users count them: constant scales are none.
@@ -389,6 +391,85 @@ class BaseMLE(CallbackSupportMixin, InformationCriteriaMixin, BaseEstimator):
             # A row of weight zero is absent, even where its log-likelihood is infinite.
             total = float(nll.sum() if weight is None else weight[weight > 0] @ nll[weight > 0])
         return -checked_score(total)
+
+    def aic(self) -> float:
+        r"""Return Akaike's information criterion of the fit: smaller is better.
+
+        .. math:: \mathrm{AIC} = 2 k - 2 \log L
+
+        with k the number of estimated parameters, a constant scale included, and log L the maximum of the likelihood.
+
+        Returns
+        -------
+        float
+            In nats, times two.
+
+        Raises
+        ------
+        ValueError
+            If the fit was penalized or weighted by class: then log L is not a maximum.
+        """
+        return 2 * self._unpenalized("aic").n_parameters - 2 * self.log_likelihood_
+
+    def bic(self) -> float:
+        r"""Return the Bayesian information criterion of the fit: smaller is better.
+
+        .. math:: \mathrm{BIC} = k \log n - 2 \log L
+
+        with n the sum of the weights, k and log L as in ``aic``.
+
+        Returns
+        -------
+        float
+            In nats, times two.
+
+        Raises
+        ------
+        ValueError
+            If the fit was penalized or weighted by class: then log L is not a maximum.
+        """
+        return self._unpenalized("bic").n_parameters * math.log(self.n_obs_) - 2 * self.log_likelihood_
+
+    def _unpenalized(self, asked: str) -> WhatFitKept:
+        model = self._fitted_model()
+        assert model.kept is not None
+        refuse(asked, model)
+        return model.kept
+
+
+def _warnings_of(result: FitResult, smooth: bool) -> list[Warning]:
+    """Return what a finished fit has to say."""
+    found = list(result.warnings)
+    numbers = (result.log_likelihood, result.gap)
+    # A perfect fit has an infinite log-likelihood, and has said so.
+    if not (np.isfinite(numbers).all() or any(isinstance(warning, PerfectFitWarning) for warning in found)):
+        found.append(
+            ConvergenceWarning(
+                f"No maximum was found: where the fit stopped, the log-likelihood is {result.log_likelihood:g} and the "
+                f"estimate of what it lacks is {result.gap:g} nats, beyond the range of float64. The coefficients are "
+                "no estimates. Change the units of X and y, an offset that is far off, or a known scale far from the "
+                "spread of the residuals."
+            )
+        )
+    elif result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
+        found.append(
+            ConvergenceWarning(
+                f"Floating point left no further decrease {result.gap:.2g} nats above the minimum (estimated): the "
+                "data are so ill-conditioned that the coefficients are uncertain by about "
+                f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
+            )
+        )
+    elif result.status is Status.MAX_ITER:
+        of_what = "half the squared Newton decrement" if smooth else "the duality gap"
+        found.append(
+            ConvergenceWarning(
+                f"max_iter ended the fit early: the total penalized log-likelihood is about {result.gap:.2g} nats "
+                f"below its maximum; that is an estimate ({of_what} where the fit stopped), good near the maximum, "
+                "and no bound: far from it the true number may be several times as large. Raise max_iter, or let "
+                "solver='auto' choose."
+            )
+        )
+    return found
 
 
 def _in_double(scale: Any) -> Any:

@@ -17,7 +17,6 @@ from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
-from sklearn_mle.estimators._inference import RegressorInferenceMixin
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
 from sklearn_mle.estimators._scores import RegressorScoresMixin
@@ -38,7 +37,7 @@ from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 __all__ = ["BaseMLERegressor"]
 
 
-class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, RegressorInferenceMixin, BaseMLE):
+class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, BaseMLE):
     """Abstract base of the regressors: a subclass declares its parameters and names its likelihood.
 
     What is fitted are the coefficients of every linear predictor, ``_parameters`` of shape (q, p + 1), the intercepts

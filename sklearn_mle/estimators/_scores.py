@@ -5,22 +5,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import check_array, column_or_1d
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import best_constant
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.offsets import offset_of_present
-from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._numerics.stored import in_memory
-from sklearn_mle.estimators._labels import is_soft, plain_numbers, read_probabilities
-from sklearn_mle.estimators._lazy import mean_over_rows, r2_over_rows, sum_over_rows
+from sklearn_mle.estimators._lazy import r2_over_rows, sum_over_rows
 from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
+from sklearn_mle.inference import Summary, infer
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import Fitted, FittedModel
 
-__all__ = ["ClassifierScoreMixin", "RegressorScoresMixin", "checked_score"]
+__all__ = ["RegressorScoresMixin", "checked_score"]
 
 Array = NDArray[np.float64]
 
@@ -173,45 +171,84 @@ class RegressorScoresMixin:
         y, times = self._fitted.likelihood.in_units_of_mean(self._read_target(y).T)
         return y, times if sample_weight is None or times is None else times * np.asarray(sample_weight)
 
-
-class ClassifierScoreMixin:
-    """Accuracy of a classifier, of soft labels too."""
-
-    classes_: NDArray[Any]
-    decision_function: Callable[..., Array]
-
-    @mean_over_rows
-    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """Return the mean accuracy; for soft labels, its expectation under them.
+    def parameter_covariance(self, small_sample: bool = True) -> Array:
+        """Return the covariance of the estimated parameters, from the curvature at the optimum.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            True labels or class probabilities.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
-        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            As in fit; required if fit had one.
+        small_sample : bool, default=True
+            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
+            is the maximum likelihood scale and the normal distribution; other models know only these.
 
         Returns
         -------
-        float
-            Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
+        ndarray of shape (n_parameters, n_parameters)
+            In the order of ``summary``: predictor by predictor, the intercept first. nan for what the data do not
+            determine (dependent columns, separation).
+
+        Raises
+        ------
+        ValueError
+            After a penalized fit, or if the fit kept no curvature (more than 2,000 parameters): use
+            ``sklearn_mle.inference.infer(estimator, X, y)``.
         """
-        refuse_masked(y=y)
-        y = in_memory(y)
-        decision = self.decision_function(X, offset_of_present(offset, sample_weight))
-        chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
-        with naming("y"), np.errstate(invalid="ignore"):
-            if not is_soft(y):
-                labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-                labels = plain_numbers(labels)
-                check_consistent_length(decision, labels)
-                weight = check_sample_weight(sample_weight, len(labels))
-                return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))
-            probabilities = read_probabilities(y, self.classes_)
-        check_consistent_length(decision, probabilities)
-        hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
-        return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))
+        return infer(self, small_sample=small_sample).covariance
+
+    def standard_errors(self, small_sample: bool = True) -> Array:
+        """Return the standard errors of the estimated parameters, from the curvature at the optimum.
+
+        Parameters
+        ----------
+        small_sample : bool, default=True
+            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
+            is the maximum likelihood scale and the normal distribution; other models know only these.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,)
+            In the order of ``summary``; nan for what the data do not determine.
+
+        Raises
+        ------
+        ValueError
+            As ``parameter_covariance``.
+        """
+        return infer(self, small_sample=small_sample).standard_errors
+
+    def summary(
+        self,
+        confidence_level: float = 0.95,
+        small_sample: bool = True,
+        *,
+        odds_ratios: bool = False,
+        rate_ratios: bool = False,
+    ) -> Summary:
+        """Return the table of the parameters: estimates, standard errors, tests, intervals; and a header.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Of the Wald intervals, strictly between 0 and 1.
+        small_sample : bool, default=True
+            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
+            is the maximum likelihood scale and the normal distribution; other models know only these.
+        odds_ratios, rate_ratios : bool, default=False
+            Whether to exponentiate estimates and intervals: odds ratios of the binomial likelihood, ratios of means
+            where the location is the logarithm of the mean (poisson, negative_binomial, gamma, inverse_gaussian,
+            tweedie).
+
+        Returns
+        -------
+        Summary
+            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
+
+        Raises
+        ------
+        ValueError
+            As ``parameter_covariance``.
+
+        See Also
+        --------
+        sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
+        """
+        return infer(self, small_sample=small_sample).summary(confidence_level, odds_ratios, rate_ratios)

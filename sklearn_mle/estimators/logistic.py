@@ -7,40 +7,43 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import FitResult
 from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import LabelsOf, ProbabilitiesOf, Survey, features_of
-from sklearn_mle.estimators._inference import ClassifierInferenceMixin
 from sklearn_mle.estimators._labels import (
     codes_of,
     column_labels,
     encode_labels,
     is_soft,
+    plain_numbers,
     read_probabilities,
     read_soft_labels,
     weigh_classes,
     weighted_rows,
     weights_of_classes,
 )
-from sklearn_mle.estimators._lazy import lazy_rows
-from sklearn_mle.estimators._scores import ClassifierScoreMixin
+from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
+from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 
 __all__ = ["MLELogisticClassifier"]
 
 
-class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInferenceMixin, BaseMLE):
+class MLELogisticClassifier(ClassifierMixin, BaseMLE):
     r"""Logistic regression by maximum likelihood, binary and multinomial.
 
     Minimizes ``LogisticRegression``'s objective, the total negative log-likelihood with a Gaussian prior of precision
@@ -386,6 +389,121 @@ class MLELogisticClassifier(ClassifierScoreMixin, ClassifierMixin, ClassifierInf
         if decision.ndim == 1:
             return log_expit(np.column_stack([-decision, decision]))
         return log_softmax(decision)
+
+    @mean_over_rows
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Return the mean accuracy; for soft labels, its expectation under them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            True labels or class probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None is one a row.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in fit; required if fit had one.
+
+        Returns
+        -------
+        float
+            Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
+        """
+        refuse_masked(y=y)
+        y = in_memory(y)
+        decision = self.decision_function(X, offset_of_present(offset, sample_weight))
+        chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
+        with naming("y"), np.errstate(invalid="ignore"):
+            if not is_soft(y):
+                labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+                labels = plain_numbers(labels)
+                check_consistent_length(decision, labels)
+                weight = check_sample_weight(sample_weight, len(labels))
+                return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))
+            probabilities = read_probabilities(y, self.classes_)
+        check_consistent_length(decision, probabilities)
+        hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
+        return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))
+
+    def parameter_covariance(self, reference: Any = None) -> Array:
+        """Return the covariance of the estimated parameters, from the curvature at the optimum.
+
+        Parameters
+        ----------
+        reference : label, default=None
+            Of several classes: report differences from the coefficients of this one. None reports coefficients that
+            sum to zero over the classes, as ``coef_`` does.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters, n_parameters)
+            In the order of ``summary``: predictor by predictor, the intercept first. nan for what the data do not
+            determine (dependent columns, separation).
+
+        Raises
+        ------
+        ValueError
+            After a penalized fit or class weights, or if the fit kept no curvature (more than 2,000 parameters): use
+            ``sklearn_mle.inference.infer(estimator, X, y)``.
+        """
+        return self._inference(reference).covariance
+
+    def standard_errors(self, reference: Any = None) -> Array:
+        """Return the standard errors of the estimated parameters, from the curvature at the optimum.
+
+        Parameters
+        ----------
+        reference : label, default=None
+            Of several classes: report differences from the coefficients of this one. None reports coefficients that
+            sum to zero over the classes, as ``coef_`` does.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,)
+            In the order of ``summary``; nan for what the data do not determine.
+
+        Raises
+        ------
+        ValueError
+            As ``parameter_covariance``.
+        """
+        return self._inference(reference).standard_errors
+
+    def summary(self, confidence_level: float = 0.95, odds_ratios: bool = False, reference: Any = None) -> Summary:
+        """Return the table of the parameters: estimates, standard errors, tests, intervals; and a header.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Of the Wald intervals, strictly between 0 and 1.
+        odds_ratios : bool, default=False
+            Whether to exponentiate estimates and intervals.
+        reference : label, default=None
+            Of several classes: report differences from the coefficients of this one. None reports coefficients that
+            sum to zero over the classes, as ``coef_`` does.
+
+        Returns
+        -------
+        Summary
+            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
+
+        Raises
+        ------
+        ValueError
+            As ``parameter_covariance``.
+
+        See Also
+        --------
+        sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
+        """
+        with naming("odds_ratios"):
+            odds_ratios = bool(odds_ratios)
+        return self._inference(reference).summary(confidence_level, odds_ratios)
+
+    def _inference(self, reference: Any) -> Inference:
+        result = infer(self)
+        return result if reference is None else result.against(reference)
 
 
 def _likelihood(n_classes: int) -> Likelihood:
