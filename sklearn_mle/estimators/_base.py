@@ -1,11 +1,9 @@
 """The one fit path of every estimator: validate on the side, solve, publish once, then warn."""
 
-import inspect
 import math
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions, make_constraint
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import FitOptions, FitResult
@@ -22,7 +20,7 @@ from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
-from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks
+from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks, has_callbacks
 from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._meaning_of_weights import MeaningOfWeights
 from sklearn_mle.estimators._scores import checked_score
@@ -78,34 +76,6 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
     }
     _doc_link_module = "sklearn_mle"
     _doc_link_template = "https://sklearn-mle.readthedocs.io/en/stable/api/sklearn_mle.{estimator_name}.html"
-
-    @classmethod
-    @cache
-    def _get_param_names(cls) -> Any:
-        # Of a class they are always the same; every fit asks for them, and inspecting a signature takes 26 us.
-        return super()._get_param_names()
-
-    @classmethod
-    @cache
-    def _constraints(cls) -> dict[str, list[Any]]:
-        declared, names = cls._parameter_constraints, cls._get_param_names()
-        listed = {name: of for name, of in declared.items() if name in names and isinstance(of, list)}
-        return {name: [make_constraint(one) for one in of] for name, of in listed.items()}
-
-    @classmethod
-    @cache
-    def _defaults(cls) -> dict[str, Any]:
-        parameters = inspect.signature(cls.__init__).parameters
-        return {name: parameters[name].default for name in cls._get_param_names()}
-
-    def _validate_params(self) -> None:
-        # Scikit-learn makes its constraints anew for every fit; it is asked where one is not met, for its words.
-        given, defaults = self.get_params(deep=False), self._defaults()
-        for name, constraints in self._constraints().items():
-            value = given[name]
-            # A default needs no check, and most parameters are left at theirs.
-            if value is not defaults[name] and not any(one.is_satisfied_by(value) for one in constraints):
-                super()._validate_params()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -163,7 +133,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         offset: Any,
         observer: Observer | None = None,
     ) -> Self:
-        self._refuse_endless_integers()
+        self._refuse_beyond_float64()
         refuse_masked(X=X, y=y, sample_weight=sample_weight, offset=offset)
         # Tiny and huge numbers may overflow on their way through validation, too.
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
@@ -181,21 +151,11 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         )
         weights = MeaningOfWeights.of(type(self).__name__, fitted, data, sample_weight is not None)
         tasks = None
-        if getattr(self, "_skl_callbacks", None):
-            given = {"sample_weight": sample_weight, "offset": offset}
-            tasks = FitTasks(
-                self,
-                X,
-                y,
-                {name: value for name, value in given.items() if value is not None},
-                # A previous fit's names would be missed in X; None says that there are none.
-                lambda theta: {
-                    "feature_names_in_": None,
-                    **data.attributes,
-                    "_fitted": fitted,
-                    **self._attributes(fitted, theta, None),
-                },
-            )
+        if has_callbacks(self):
+            # A previous fit's names would be missed in X; None says that there are none.
+            known = {"feature_names_in_": None, **data.attributes, "_fitted": fitted}
+            metadata = {"sample_weight": sample_weight, "offset": offset}
+            tasks = FitTasks(self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, theta, None)})
         start = self._start((data.likelihood.n_predictors, data.attributes["n_features_in_"] + 1))
         if start is not None and self._fitted.kept is not None:
             options = replace(options, separated=not self._fitted.kept.exists)
@@ -228,9 +188,11 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             bias_reduction=getattr(self, "bias_reduction", None),
         )
 
-    def _refuse_endless_integers(self) -> None:
-        """Raise for a parameter that Python, or a longer floating-point type, holds and float64 does not."""
-        for name, value in self.get_params(deep=False).items():
+    def _refuse_beyond_float64(self) -> None:
+        """Raise for a parameter that Python's integers, or a longer floating-point type, hold and float64 does not."""
+        for name, value in vars(self).items():
+            if name.endswith("_") or name.startswith("_"):
+                continue
             if isinstance(value, int):
                 beyond = value.bit_length() > _MOST_BITS
             elif isinstance(value, Real) and not isinstance(value, float):

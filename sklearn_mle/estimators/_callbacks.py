@@ -1,8 +1,8 @@
 """Scikit-learn's callbacks, chosen once, by version: the mixin, and the tasks of one fit.
 
-Scikit-learn 1.9 runs callbacks over a tree of tasks. A fit here is a root task with one child task an iteration; at the
-end of each the callbacks receive an estimator that is ready to predict with the coefficients reached so far, and may
-ask the fit to stop.
+Scikit-learn 1.9 runs callbacks over a tree of tasks. A fit here is a root task with one child task per iteration; at
+the end of each the callbacks receive an estimator that is ready to predict with the coefficients reached so far, and
+may ask the fit to stop.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.utils.fixes import parse_version
 
-__all__ = ["CallbackSupportMixin", "FitTasks"]
+__all__ = ["CallbackSupportMixin", "FitTasks", "has_callbacks"]
 
 if parse_version(sklearn.__version__) >= parse_version("1.9"):
     from sklearn.callback import CallbackSupportMixin
@@ -41,19 +41,17 @@ else:
             )
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Tell whether the user has set callbacks on an estimator."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
 class FitTasks:
     """The callback tasks of one fit.
 
-    Parameters
-    ----------
-    estimator : estimator
-        The estimator that is fitted; it has callbacks.
-    X, y
-        The training data as the user gave it, so that a scorer reads names and labels as it would from outside.
-    metadata : dict
-        ``sample_weight`` and ``offset``, where they were given.
-    attributes : callable
-        Coefficients, an array of shape (q, p + 1) -> the attributes of an estimator fitted with them.
+    X, y and the metadata (``sample_weight`` and ``offset``) are those that the user gave, so that a scorer reads names
+    and labels as it would from outside. ``attributes`` turns coefficients (q, p + 1) into the attributes of an
+    estimator that is fitted with them.
     """
 
     def __init__(
@@ -66,7 +64,8 @@ class FitTasks:
     ) -> None:
         self._attributes = attributes
         self._stop = False
-        self._task_arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata or None}
+        given = {name: value for name, value in metadata.items() if value is not None}
+        self._task_arguments = {"estimator": estimator, "X": X, "y": y, "metadata": given or None}
         # The number of iterations is not known in advance: max_iter is a bound that good fits never come near.
         self._root = estimator._init_callback_context(max_subtasks=None)
         self._root.call_on_fit_task_begin(**self._task_arguments)
