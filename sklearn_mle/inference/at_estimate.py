@@ -24,7 +24,7 @@ from sklearn_mle._rows import Data
 from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["WORTH_A_WORD", "AtEstimate", "gap_of", "refuse_other_data", "with_dispersion", "with_scale"]
+__all__ = ["WORTH_A_WORD", "AtEstimate", "gap_of", "read_training", "refuse_other_data", "with_dispersion"]
 
 Array = NDArray[Any]
 
@@ -43,27 +43,20 @@ class AtEstimate:
     The fitted predictors are the data's offset and theta is the distance from the estimate, so that everything is
     evaluated at theta = 0: whatever the gauge of the coefficients, and however many columns depend on others.
 
-    Attributes
-    ----------
-    model : FittedModel
-    prepared : Prepared
-    objective : PenalizedNLL
-    identifications : tuple of (Identification or None), one per predictor of the likelihood
-        Dependences among its columns (and its intercept), where it has no prior.
-    fixed : tuple of int
-        Predictors that are held: constants on the boundary of their range, or all but the location.
-    copies : ndarray of shape (n,)
-        How many observations a row stands for: its weight, if that is a frequency, else one.
-    unseen : ndarray of shape (size, k) or None
-        Changes of theta along which no finite maximum exists, where that was found here (``limit``): orthonormal.
+    The objective has weights of mean one: its nats, gradients and curvatures are the caller's divided by
+    ``mean_weight``.
     """
 
     model: FittedModel
     prepared: Prepared
     objective: PenalizedNLL
+    # Of each predictor without a prior: dependences among its columns (and its intercept).
     identifications: tuple[Identification | None, ...]
+    # Predictors that are held: constants on the boundary of their range, or all but the location.
     fixed: tuple[int, ...]
+    # How many observations a row stands for, shape (n,): its weight, if that is a frequency, else one.
     copies: Array
+    # Changes of theta along which no finite maximum exists, where that was found here (``limit``): orthonormal columns.
     unseen: Array | None = None
 
     @classmethod
@@ -91,11 +84,11 @@ class AtEstimate:
         copies = own[rows] if model.weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
         identifications = _identifications(model, prepared)
-        predictors = model.predictors([None if each is None else each.active for each in identifications], fixed)
+        predictors = model.predictors(identifications, fixed)
         fitted = _at_fitted_predictors(model, prepared)
         if precise:
             assert fitted.offset is not None
-            fitted.offset[1] += precision_offset(model.likelihood, own[rows])
+            fitted.offset[model.dispersion_index] += precision_offset(model.likelihood, own[rows])
         objective = PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
         return cls(model, prepared, objective, identifications, fixed, copies)
 
@@ -109,16 +102,32 @@ class AtEstimate:
         """The model's likelihood."""
         return self.objective.likelihood
 
+    @property
+    def mean_weight(self) -> float:
+        """How many of the caller's nats one of the objective is."""
+        return self.prepared.unit
+
     @cached_property
     def theta(self) -> Array:
         """The estimate, theta = 0."""
         return np.zeros(self.predictors.size)
 
     @cached_property
+    def log_likelihood(self) -> float:
+        """The total log-likelihood at the estimate."""
+        return -self.objective.nll(self.theta) * self.mean_weight
+
+    @cached_property
     def weight(self) -> Array:
-        """Total weight of every row, in the caller's unit; ones where weights divide the dispersion."""
+        """Total weight of every row; ones where weights divide the dispersion."""
         weight = self.prepared.data.weight
-        return np.full(self.prepared.data.n_rows, self.prepared.unit) if weight is None else weight * self.prepared.unit
+        return np.full(self.prepared.data.n_rows, self.mean_weight) if weight is None else weight * self.mean_weight
+
+    @cached_property
+    def forms(self) -> Array:
+        """The changes of the coefficients with theta, shape (q (p + 1), size): a linear form for each coefficient."""
+        changes = [self.prepared.columns.to_original(self.predictors.matrix(e)) for e in np.eye(self.predictors.size)]
+        return np.stack([change.ravel() for change in changes], axis=1)
 
     @property
     def n_obs(self) -> float:
@@ -135,11 +144,6 @@ class AtEstimate:
         """Number of estimated parameters, constant scales, dispersions and shapes left out."""
         return self.n_parameters - self.model.n_constants
 
-    @cached_property
-    def per_observation(self) -> Array:
-        """By which number a row's gradient is multiplied to be one observation's, in units of the objective."""
-        return self.weight / self.copies / self.prepared.unit
-
     def reweighted(self, weight: Array) -> Data:
         """Return the data at the fitted predictors with other weights."""
         data = self.objective.data
@@ -147,13 +151,12 @@ class AtEstimate:
 
     def location_alone(self) -> PenalizedNLL:
         """Return the unpenalized objective in which everything but the first predictor is held."""
-        active = [None if each is None else each.active for each in self.identifications]
-        predictors = self.model.predictors(active, tuple(range(1, len(self.model.terms))))
+        predictors = self.model.predictors(self.identifications, tuple(range(1, len(self.model.terms))))
         penalty = NoPenalty() if self.unseen is None else self.objective.penalty
         return PenalizedNLL(self.likelihood, predictors, self.objective.data, penalty)
 
-    def curvature(self, factor: Factor, unit: float) -> Curvature:
-        """Return what maps a factor in theta to the covariance of the coefficients."""
+    def curvature(self, factor: Factor, mean_weight: float) -> Curvature:
+        """Return what maps the factor of a curvature in theta, divided by ``mean_weight``, to a covariance."""
         kept = self.model.kept
         divergent = None if kept is None or kept.curvature is None else kept.curvature.divergent
         if self.unseen is not None:
@@ -163,7 +166,7 @@ class AtEstimate:
             factor,
             self.predictors,
             self.prepared.columns,
-            unit,
+            mean_weight,
             self.identifications if any(each is not None for each in self.identifications) else None,
             divergent,
         )
@@ -214,31 +217,35 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     if not model.alpha:
         return NoPenalty()
     standardized = prepared.columns.to_standardized(model.coefficients)
-    form = np.zeros_like(standardized)
     precision = np.zeros_like(standardized)
-    likelihood = model.likelihood
+    likelihood, dispersion = model.likelihood, model.dispersion_index
     alpha = model.alpha / prepared.unit * (prepared.n_obs if model.alpha_per_observation else 1.0)
     penalized = slice(None) if model.is_classifier else slice(1)
     precision[penalized, :-1] = alpha / np.square(prepared.columns.scale)
     if predictors.contrast is not None:
         precision = precision[: len(predictors.terms)]
-    known = likelihood.noise_can_vanish and not model.terms[1].intercept
-    if known:
-        precision /= np.exp(likelihood.variance_power * standardized[1, -1])
+    relative = likelihood.noise_can_vanish and model.terms[dispersion].intercept
+    if likelihood.noise_can_vanish and not relative:
+        precision /= np.exp(likelihood.variance_power * standardized[dispersion, -1])
     flat = precision[predictors.used]
     origin = predictors.theta(standardized)
-    if not likelihood.noise_can_vanish or known:
+    if not relative:
         return ShiftedPenalty(GaussianPrior(flat), origin)
-    if model.terms[1].columns:
-        form[1, :-1] = 0.5 * likelihood.variance_power * prepared.data.column_means()
-    form[1, -1] = 0.5 * likelihood.variance_power
-    return ShiftedPenalty(NoiseRelativePrior(flat, predictors.theta(form)), origin)
+    mean_log_scale = np.zeros_like(standardized)
+    if model.terms[dispersion].columns:
+        mean_log_scale[dispersion, :-1] = 0.5 * likelihood.variance_power * prepared.data.column_means()
+    mean_log_scale[dispersion, -1] = 0.5 * likelihood.variance_power
+    return ShiftedPenalty(NoiseRelativePrior(flat, predictors.theta(mean_log_scale)), origin)
 
 
-def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
-    """Return a Gaussian model with the maximum likelihood estimate of its scale, where it had none."""
-    if not np.isnan(model.coefficients).any():
-        return model
+def read_training(model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, ReadData]:
+    """Return the model, with a scale estimated from the data where it had none; and the data as they are read."""
+    data = model.read(X, y, sample_weight, offset)
+    return (_with_scale(model, data) if np.isnan(model.coefficients).any() else model), data
+
+
+def _with_scale(model: FittedModel, data: ReadData) -> FittedModel:
+    """Return a Gaussian model with the maximum likelihood estimate of its scale."""
     location = model.coefficients[0]
     fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]
     residual = data.y - fitted
@@ -247,10 +254,8 @@ def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
     if (np.abs(residual) <= _ROUNDINGS * np.finfo(np.float64).eps * largest).all():
         residual = np.zeros_like(residual)
     variance = float(np.average(np.square(residual), weights=data.sample_weight))
-    coefficients = model.coefficients.copy()
     with np.errstate(divide="ignore"):
-        coefficients[1, -1] = 0.5 * np.log(variance)
-    return replace(model, coefficients=coefficients)
+        return model.with_log_dispersion(0.5 * float(np.log(variance)))
 
 
 def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> FittedModel:
@@ -258,41 +263,41 @@ def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> Fit
 
     That of the fit where the weights meant the same there, are none, or have no dispersion to divide.
     """
-    precise = weight_type == "precision"
-    if (
-        precise == (model.weight_type == "precision")
-        or data.sample_weight is None
-        or not divide_dispersion(model.likelihood)
-        or not model.terms[1].intercept
-        or model.terms[1].columns
-        or not np.isfinite(model.coefficients[1, -1])
-    ):
-        return replace(model, weight_type=weight_type)
+    likelihood, precise = model.likelihood, weight_type == "precision"
+    same = precise == (model.weight_type == "precision")
+    model = replace(model, weight_type=weight_type)
+    if same or data.sample_weight is None or not divide_dispersion(likelihood):
+        return model
+    if not model.has_constant_dispersion or not np.isfinite(model.log_dispersion):
+        return model
     # Of a Gaussian and an inverse Gaussian it is exact; of others the beginning.
     mean = float(data.sample_weight[data.sample_weight > 0].mean())
-    coefficients = model.coefficients.copy()
-    coefficients[1, -1] += (1 if precise else -1) / model.likelihood.variance_power * math.log(mean)
-    model = replace(model, coefficients=coefficients, weight_type=weight_type)
-    coefficients = coefficients.copy()
-    coefficients[1, -1] += _change(AtEstimate.of(model, data))
-    return replace(model, coefficients=coefficients)
+    first = (1 if precise else -1) / likelihood.variance_power * math.log(mean)
+    model = model.with_log_dispersion(model.log_dispersion + first)
+    return model.with_log_dispersion(model.log_dispersion + _change(AtEstimate.of(model, data)))
 
 
 def _change(at: AtEstimate) -> float:
     """Return by how much the constant of the dispersion is to be moved: Newton's method in one dimension."""
-    data, likelihood, power = at.objective.data, at.likelihood, at.likelihood.variance_power
+    data, likelihood, power, j = (
+        at.objective.data,
+        at.likelihood,
+        at.likelihood.variance_power,
+        at.model.dispersion_index,
+    )
     assert data.offset is not None
     weight = np.ones(data.n_rows) if data.weight is None else data.weight
     prior = at.objective.penalty.value_and_gradient(at.theta)[0]
     change = 0.0
     for _ in range(_STEPS):
-        eta = data.offset + np.array([[0.0], [change]])
+        eta = data.offset.copy()
+        eta[j] += change
         # The prior is relative to the noise.
         pull = prior * math.exp(-power * change)
-        slope = float(weight @ likelihood.gradient(data.y, eta)[1]) - power * pull
-        curvature = float(weight @ likelihood.hessian(data.y, eta)[1, 1])
+        slope = float(weight @ likelihood.gradient(data.y, eta)[j]) - power * pull
+        curvature = float(weight @ likelihood.hessian(data.y, eta)[j, j])
         if curvature <= 0:
-            curvature = float(weight @ likelihood.expected_information(eta)[1, 1])
+            curvature = float(weight @ likelihood.expected_information(eta)[j, j])
         step = -slope / (curvature + power**2 * pull)
         if not math.isfinite(step):
             break
@@ -318,7 +323,7 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
     if at.model.bias_reduced and at.model.kept is not None:
         return at.model.kept.gap  # of Firth's own objective, which has another gradient than the likelihood
     gradient = at.objective.value_and_gradient(at.theta)[1]
-    gap = 0.5 * bread.squared_norm(gradient) * at.prepared.unit
+    gap = 0.5 * bread.squared_norm(gradient) * at.mean_weight
     if np.isnan(gap):
         raise ValueError(
             "X, y, sample_weight or offset holds numbers so large that the likelihood leaves the range of float64."

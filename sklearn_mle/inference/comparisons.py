@@ -19,12 +19,12 @@ from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.at_estimate import AtEstimate, refuse_other_data, with_scale
+from sklearn_mle.inference.at_estimate import AtEstimate, read_training, refuse_other_data
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
-from sklearn_mle.inference.reading import open_up, own_columns, read_estimator
+from sklearn_mle.inference.reading import read_estimator
 
 __all__ = ["likelihood_ratio_test", "score_test"]
 
@@ -110,11 +110,7 @@ def likelihood_ratio_test(
     of_each = X if isinstance(X, tuple) else (X, X)
     if len(of_each) != 2:
         raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
-    with naming("smaller"):
-        both = _bias_reduced(smaller)
-    with naming("larger"):
-        both = both and _bias_reduced(larger)
-    if both:
+    if all(read_estimator(*each, None)[0].bias_reduced for each in (("smaller", smaller), ("larger", larger))):
         return penalized_ratio(smaller, larger, of_each, y, sample_weight, offset)
     with single_threaded_blas, np.errstate(all="ignore"):
         small, of_small = _at_estimate("smaller", smaller, of_each[0], y, sample_weight, offset)
@@ -125,7 +121,7 @@ def likelihood_ratio_test(
                 f"sample_weight: weights mean different things in the two fits, weight_type={meanings[0]!r} in smaller "
                 f"and {meanings[1]!r} in larger. Fit both with one weight_type."
             )
-        low, high = (-at.objective.nll(at.theta) * at.prepared.unit for at in (small, large))
+        low, high = small.log_likelihood, large.log_likelihood
     k_small, k_large = small.n_parameters, large.n_parameters
     df = k_large - k_small
     if df <= 0:
@@ -158,19 +154,14 @@ def likelihood_ratio_test(
     return HypothesisTest("Likelihood ratio test (on the boundary)", statistic, df, p)
 
 
-def _bias_reduced(estimator: Any) -> bool:
-    return read_estimator(open_up(estimator, None)[0]).bias_reduced
-
-
 def _at_estimate(
     name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
 ) -> tuple[AtEstimate, ReadData]:
+    model, X = read_estimator(name, estimator, X, select=True)
     with naming(name):
-        inside, X, names = open_up(estimator, own_columns(estimator, X))
-        model = read_estimator(inside, feature_names=names)
         refuse("likelihood_ratio_test", model, beside="maximum")
-    data = model.read(X, y, sample_weight, offset)
-    at = AtEstimate.of(with_scale(model, data), data)
+    model, data = read_training(model, X, y, sample_weight, offset)
+    at = AtEstimate.of(model, data)
     refuse_other_data(at)
     return at, data
 
@@ -222,17 +213,15 @@ def score_test(
     >>> score_test(model, X[["bmi"]], y > 140, extra=X["bp"])
     Score test: chi2(1) = 22.1271, p = 2.552e-06
     """
+    model, X = read_estimator("smaller", smaller, X)
     with naming("smaller"):
-        inside, X, names = open_up(smaller, X)
-        model = read_estimator(inside, feature_names=names)
         refuse("score_test", model)
-    data = model.read(X, y, sample_weight, offset)
+    model, data = read_training(model, X, y, sample_weight, offset)
     if isinstance(data.X, StoredArray):
         raise TypeError(
             "X: score_test sets the extra columns beside those of X in memory, but X is stored and large. Pass some of "
             "its rows in memory, or fit both models and use likelihood_ratio_test."
         )
-    model = with_scale(model, data)
     refuse_masked(extra=extra)
     with naming("extra"):
         extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")
@@ -268,7 +257,7 @@ def score_test(
                 "extra that depend on X, or numbers in X, y, sample_weight or offset that are beyond all scale."
             ) from None
         gradient = at.objective.value_and_gradient(at.theta)[1]
-    return chi_squared_test("Score test", factor.squared_norm(gradient) * at.prepared.unit, added)
+    return chi_squared_test("Score test", factor.squared_norm(gradient) * at.mean_weight, added)
 
 
 def refuse_unless_nested(

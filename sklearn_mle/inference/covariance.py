@@ -73,9 +73,8 @@ def covariance_of(
         If the curvature is not positive definite, or the kind is not defined for the likelihood.
     """
     factor = _bread(at, kind, bread)
-    unit = at.prepared.unit
     if kind in ("hessian", "expected"):
-        return at.curvature(factor, unit), factor
+        return at.curvature(factor, at.mean_weight), factor
     if kind == "opg":
         meat = _meat(at, None)
         if at.unseen is not None:
@@ -89,7 +88,7 @@ def covariance_of(
     else:
         meat = _meat(at, _leverage(at, kind))
     multiple = _multiple(at, kind, groups, small_sample)
-    return at.curvature(_sandwich(factor, meat / unit / unit).times(1 / multiple), 1.0), factor
+    return at.curvature(_sandwich(factor, meat / at.mean_weight / at.mean_weight).times(1 / multiple), 1.0), factor
 
 
 def _multiple(at: AtEstimate, kind: str, groups: NDArray[np.intp] | None, small_sample: bool) -> float:
@@ -104,7 +103,7 @@ def _multiple(at: AtEstimate, kind: str, groups: NDArray[np.intp] | None, small_
 
 
 def _bread(at: AtEstimate, kind: str, bread: str | None) -> Factor:
-    """Return the factor of the curvature in the objective's unit."""
+    """Return the factor of the curvature, for weights of mean one."""
     # Of a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR where it needs it.
     if "expected" in (kind, bread) or at.model.exact:
         return _checked(lambda: information_factor(at.objective, at.theta), kind)
@@ -146,7 +145,7 @@ def _gradient(at: AtEstimate, block: Block) -> Array:
 
 
 def _meat(at: AtEstimate, adjustment: list[Array] | None) -> Array:
-    """Return the sum over observations of s s', in the caller's unit; rows of it multiplied by the adjustments."""
+    """Return the sum over observations of s s', for the caller's weights; rows of it multiplied by the adjustments."""
     data = at.reweighted(np.square(at.weight) / at.copies)
 
     def block_sum(block: Block, factor: Array | None = None) -> tuple[Array]:
@@ -168,7 +167,8 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
     predictors = location.predictors
     factor = _checked(lambda: information_factor(location, np.zeros(predictors.size)), kind)
     power = 0.5 if kind == "HC2" else 1.0
-    scale = at.reweighted(at.per_observation)
+    # Of one observation, not of all that a row stands for.
+    data = at.reweighted(at.weight / at.copies / at.mean_weight)
 
     def block_factor(block: Block) -> Array:
         assert block.offset is not None and block.weight is not None
@@ -188,7 +188,7 @@ def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
             )
         return np.power(left, -power)
 
-    return scale.map_rows(block_factor)
+    return data.map_rows(block_factor)
 
 
 def _row_gradients(predictors: LinearPredictors, block: Block, gradient: Array) -> Any:
@@ -204,10 +204,10 @@ def _cluster_meat(at: AtEstimate, groups: NDArray[np.intp]) -> Array:
         n_groups,
         at.predictors.size,
         what=f"The gradient of {n_groups:,} groups",
-        remedy="groups: use fewer and larger ones, or covariance='HC1' where there is one a row",
+        remedy="groups: use fewer and larger ones, or covariance='HC1' where each row is one",
     )
     data = at.objective.data
-    # The codes ride with the rows as one more line of the offset.
+    # The codes go with the rows as one more line of the offset.
     offset = np.concatenate([data.offset, groups[None]])
     weighted = Data(data.rows, data.y, at.weight, offset, data.n_predictors)
 
@@ -261,7 +261,7 @@ def _kernel_curvature(at: AtEstimate) -> Array:
         assert eta is not None
         hessian = at.likelihood.expected_information(eta)
         density = stats.norm.pdf((block.y - eta[0]) / width) / width
-        hessian[0, 0] = (above - below) * np.exp(-eta[1]) * density
+        hessian[0, 0] = (above - below) * np.exp(-eta[at.model.dispersion_index]) * density
         hessian[0, 1:] = hessian[1:, 0] = 0
         if block.weight is not None:
             hessian *= block.weight

@@ -62,7 +62,7 @@ def small_sample_of(
     df = n - k if groups is None else float(groups.max())
     if not model_based:
         return SmallSample(df=df)
-    residual = math.sqrt(total_weight / (n - k)) * math.exp(at.model.coefficients[1, -1])
+    residual = math.sqrt(total_weight / (n - k)) * math.exp(at.model.log_dispersion)
     note = f"Residual standard error {residual:.6g} on {n - k:g} degrees of freedom."
     return SmallSample(total_weight / (n - k), df, (note,))
 
@@ -75,7 +75,7 @@ def _pearson(at: AtEstimate) -> float:
         squares = at.likelihood.squared_pearson_residual(block.y, block.offset)
         return (float(squares.sum() if block.weight is None else block.weight @ squares),)
 
-    return at.objective.data.reduce_rows(block_sum)[0] * at.prepared.unit
+    return at.objective.data.reduce_rows(block_sum)[0] * at.mean_weight
 
 
 def header_of(
@@ -147,7 +147,7 @@ def against_the_null(
     model = at.model
     known: str | float = "constant"
     if len(model.terms) > 1 and not model.is_classifier and (dispersion or not model.terms[1].intercept):
-        known = float(np.exp(model.coefficients[1, -1]))
+        known = float(np.exp(model.log_dispersion))
     null = fit(
         model.likelihood,
         np.empty((data.X.shape[0], 0)),
@@ -185,7 +185,7 @@ def _of_precisions(model: FittedModel, null: FitResult, data: ReadData, *, held:
     )
     data = replace(data, X=np.empty((len(data.y), 0)))
     at = AtEstimate.of(with_dispersion(constant, data, "precision"), data)
-    return -at.objective.nll(at.theta) * at.prepared.unit
+    return at.log_likelihood
 
 
 def _entries(test: HypothesisTest) -> dict[str, Any]:

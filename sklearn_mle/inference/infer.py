@@ -12,14 +12,14 @@ from sklearn_mle._curvature import MOST_KEPT
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, with_dispersion, with_scale
+from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.covariance import COVARIANCES, covariance_of, present_groups
 from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted, small_sample_of
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.limit import at_the_limit
 from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
-from sklearn_mle.inference.reading import open_up, read_estimator
+from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import Inference
 
 __all__ = ["infer", "wald_test"]
@@ -148,13 +148,8 @@ def infer(
     check_choices(covariance, weight_type, penalized, dispersion, bread)
     with naming("small_sample"):
         small_sample = bool(small_sample)
-    with naming("estimator"):
-        inside, X, names = open_up(estimator, X)
-        model = read_estimator(inside, feature_names=names)
+    model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
-    if inside is not estimator:
-        read_features = model.read_features
-        model = replace(model, read_features=lambda X, offset: read_features(open_up(estimator, X)[1], offset))
     if X is None:
         asked = (y, sample_weight, offset, groups, penalized, dispersion, bread)
         if (
@@ -166,8 +161,8 @@ def infer(
         return _without_data(model, small_sample)
     if y is None:
         raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")
-    data = model.read(X, y, sample_weight, offset)
-    model, weight_type = with_scale(model, data), weight_type or model.weight_type
+    model, data = read_training(model, X, y, sample_weight, offset)
+    weight_type = weight_type or model.weight_type
     kind = covariance_meant(model, covariance, weight_type, penalized, dispersion)
     check_bread(model, kind, bread)
     codes = group_codes(groups, kind, len(data.y))
@@ -182,7 +177,7 @@ def infer(
         gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
         size = small_sample_of(at, kind, small_sample, dispersion, codes)
         trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
-        log_likelihood = -at.objective.nll(at.theta) * at.prepared.unit
+        log_likelihood = at.log_likelihood
         kept = model.kept
         header = header_of(
             model,
@@ -267,7 +262,7 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     notes: tuple[str, ...] = ()
     if model.exact and small_sample and n > coefficients:
         multiple, df = n / (n - coefficients), n - coefficients
-        residual = math.sqrt(multiple) * math.exp(model.coefficients[1, -1])
+        residual = math.sqrt(multiple) * math.exp(model.log_dispersion)
         notes = (f"Residual standard error {residual:.6g} on {df:g} degrees of freedom.",)
     drift = kept.curvature.drift
     if drift > _WORTH_A_NOTE:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle._rank import Identification
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = [
@@ -215,6 +216,30 @@ class FittedModel:
         return n_intercepts(self.likelihood, self.terms)
 
     @property
+    def dispersion_index(self) -> int:
+        """Which predictor is that of the scale, dispersion or shape, of a likelihood that has one."""
+        index = self.likelihood.dispersion_index
+        assert index is not None
+        return index
+
+    @property
+    def has_constant_dispersion(self) -> bool:
+        """Whether one scale, dispersion or shape was estimated for all rows."""
+        term = self.terms[self.dispersion_index]
+        return term.intercept and not term.columns
+
+    @property
+    def log_dispersion(self) -> float:
+        """The intercept of its predictor: its logarithm, where it is the same for all rows."""
+        return float(self.coefficients[self.dispersion_index, -1])
+
+    def with_log_dispersion(self, value: float) -> "FittedModel":
+        """Return the model with another intercept there."""
+        coefficients = self.coefficients.copy()
+        coefficients[self.dispersion_index, -1] = value
+        return replace(self, coefficients=coefficients)
+
+    @property
     def at_boundary(self) -> tuple[int, ...]:
         """Which constants are on the boundary of their range, where no curvature measures their error."""
         if self.kept is None or self.kept.curvature is None or self.likelihood.shift_invariant:
@@ -232,13 +257,13 @@ class FittedModel:
             remedy="Fewer columns are needed; predictions and scores need no covariance",
         )
 
-    def predictors(self, active: Sequence[Array | None], fixed: tuple[int, ...]) -> LinearPredictors:
+    def predictors(self, identifications: Sequence[Identification | None], fixed: Sequence[int]) -> LinearPredictors:
         """Return the map from free parameters to predictors: of each one's active columns, of those not ``fixed``."""
         p = self.coefficients.shape[1] - 1
-        terms = [
-            Terms(False, False) if j in fixed else Terms(term.columns, term.intercept, columns)
-            for j, (term, columns) in enumerate(zip(self.terms, active, strict=True))
-        ]
+        terms = []
+        for j, (term, found) in enumerate(zip(self.terms, identifications, strict=True)):
+            active = None if found is None else found.active
+            terms.append(Terms(False, False) if j in fixed else Terms(term.columns, term.intercept, active))
         if self.likelihood.shift_invariant:
             basis = sum_to_zero_basis(len(self.terms))
             return LinearPredictors(p, terms[: basis.shape[1]], basis)

@@ -26,7 +26,7 @@ from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel, ReadData
-from sklearn_mle.inference.reading import open_up, own_columns, read_estimator
+from sklearn_mle.inference.reading import read_estimator
 
 __all__ = ["penalized_likelihood_ratio_test", "penalized_ratio"]
 
@@ -91,8 +91,7 @@ def penalized_likelihood_ratio_test(
     >>> penalized_likelihood_ratio_test(model, X, y, "x0")
     Penalized likelihood ratio test: chi2(1) = 6.10032, p = 0.01352
     """
-    inside, X, names = open_up(estimator, X)
-    model = read_estimator(inside, feature_names=names)
+    model, X = read_estimator("estimator", estimator, X)
     refuse("penalized_likelihood_ratio_test", model)
     return _ratio_of(model, model.read(X, y, sample_weight, offset), _tested(model, parameters))
 
@@ -127,10 +126,9 @@ def penalized_ratio(
     smaller: Any, larger: Any, X: tuple[Any, Any], y: Any, sample_weight: Any, offset: Any
 ) -> HypothesisTest:
     """Return the test of the larger of two bias-reduced fits with the columns that the smaller lacks held at zero."""
-    (small, low), (large, high) = (
-        _read(estimator, columns, y, sample_weight, offset)
-        for estimator, columns in zip((smaller, larger), X, strict=True)
-    )
+    small, X_small = read_estimator("smaller", smaller, X[0], select=True)
+    large, X_large = read_estimator("larger", larger, X[1], select=True)
+    low, high = (m.read(x, y, sample_weight, offset) for m, x in ((small, X_small), (large, X_large)))
     refuse("likelihood_ratio_test", small)
     refuse("likelihood_ratio_test", large)
     if small.classes != large.classes:
@@ -153,12 +151,6 @@ def penalized_ratio(
             "larger must have all columns of smaller and more: give the model with more restrictions first."
         )
     return _ratio_of(large, high, tested)
-
-
-def _read(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, ReadData]:
-    inside, X, names = open_up(estimator, own_columns(estimator, X))
-    model = read_estimator(inside, feature_names=names)
-    return model, model.read(X, y, sample_weight, offset)
 
 
 def _columns(X: Any) -> list[bytes]:

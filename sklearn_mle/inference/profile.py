@@ -16,10 +16,10 @@ from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDef
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import as_floats
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.inference.at_estimate import AtEstimate, refuse_other_data, with_scale
+from sklearn_mle.inference.at_estimate import AtEstimate, read_training, refuse_other_data
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
-from sklearn_mle.inference.reading import open_up, read_estimator
+from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import check_confidence_level
 
 __all__ = ["ProfileLikelihood", "profile_interval"]
@@ -186,9 +186,7 @@ def profile_interval(
         small_sample = bool(small_sample)
     if isinstance(n_points, bool) or not isinstance(n_points, Integral) or not 0 <= n_points <= _MOST_POINTS:
         raise ValueError(f"n_points must be a whole number from 0 to {_MOST_POINTS}; got {n_points!r}.")
-    with naming("estimator"):
-        estimator, X, names = open_up(estimator, X)
-        model = read_estimator(estimator, feature_names=names)
+    model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
     refuse("profile_interval", model)
     labels = list(model.labels)
@@ -196,10 +194,9 @@ def profile_interval(
     with naming("parameter"):
         wanted = range(len(labels)) if parameter is None else [parameter] if one else list(parameter)
     places = [_place(each, labels) for each in wanted]
-    data = model.read(X, y, sample_weight, offset)
+    model, data = read_training(model, X, y, sample_weight, offset)
     if not places:
         return []
-    model = with_scale(model, data)
     with single_threaded_blas, np.errstate(all="ignore"):
         at = AtEstimate.of(model, data)
         refuse_other_data(at)

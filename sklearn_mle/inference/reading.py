@@ -1,5 +1,6 @@
 """Estimators as fitted models: ours say what they are, scikit-learn's three are translated, pipelines are opened."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,27 +10,50 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._numerics.stored import StoredArray, as_stored
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
 
-__all__ = ["open_up", "own_columns", "read_estimator"]
+__all__ = ["read_estimator"]
 
 Array = NDArray[Any]
 
 
-def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
-    """Return the estimator inside pipelines and searches, X as that estimator sees it, and the names of its columns.
+def read_estimator(argument: str, estimator: Any, X: Any, *, select: bool = False) -> tuple[FittedModel, Any]:
+    """Return what an estimator has fitted, and X as that estimator sees it, inside pipelines and searches.
 
-    X may be None, and so may the names.
+    Parameters
+    ----------
+    argument : str
+        Its name, for errors.
+    estimator : estimator
+        Ours, or a fitted LogisticRegression, LinearRegression or PoissonRegressor of scikit-learn (or alike).
+    X : array-like or None
+    select : bool
+        Whether X may be a frame with further columns than those that it was fitted to.
 
     Raises
     ------
     TypeError
-        For a TransformedTargetRegressor, whose likelihood is not that of y.
+        If the estimator is none of these, or penalized in a way that has no curvature (l1); for a
+        TransformedTargetRegressor, whose likelihood is not that of y.
+    NotFittedError
+        If it is not fitted.
     """
+    with naming(argument):
+        inside, X, names = _open_up(estimator, _own_columns(estimator, X) if select else X)
+        model = _read(inside, names)
+    if inside is not estimator:
+        read_features = model.read_features
+        model = replace(model, read_features=lambda X, offset: read_features(_open_up(estimator, X)[1], offset))
+    return model, X
+
+
+def _open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
+    """Return the estimator inside, X as that estimator sees it, and the names of its columns (None: not known)."""
     refuse_masked(X=X)
     names = None
     while True:
@@ -52,7 +76,7 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
             return estimator, X, names
 
 
-def own_columns(estimator: Any, X: Any) -> Any:
+def _own_columns(estimator: Any, X: Any) -> Any:
     """Return the columns of a frame that an estimator was fitted to."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None or not hasattr(X, "columns") or list(names) == list(X.columns):
@@ -68,23 +92,7 @@ def _names_out(transformer: Any) -> Any:
         return None
 
 
-def read_estimator(estimator: Any, *, feature_names: Any = None) -> FittedModel:
-    """Return what an estimator has fitted.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Ours, or a fitted LogisticRegression, LinearRegression or PoissonRegressor of scikit-learn (or alike).
-    feature_names : sequence of str or None
-        For an estimator that has none.
-
-    Raises
-    ------
-    TypeError
-        If the estimator is none of these, or penalized in a way that has no curvature (l1).
-    NotFittedError
-        If it is not fitted.
-    """
+def _read(estimator: Any, feature_names: Any) -> FittedModel:
     check_is_fitted(estimator)
     if hasattr(estimator, "_fitted_model"):
         return estimator._fitted_model(feature_names)
