@@ -218,24 +218,24 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
         return NoPenalty()
     standardized = prepared.columns.to_standardized(model.coefficients)
     precision = np.zeros_like(standardized)
-    likelihood, dispersion = model.likelihood, model.dispersion_index
+    likelihood = model.likelihood
     alpha = model.alpha / prepared.unit * (prepared.n_obs if model.alpha_per_observation else 1.0)
     penalized = slice(None) if model.is_classifier else slice(1)
     precision[penalized, :-1] = alpha / np.square(prepared.columns.scale)
     if predictors.contrast is not None:
         precision = precision[: len(predictors.terms)]
-    relative = likelihood.noise_can_vanish and model.terms[dispersion].intercept
-    if likelihood.noise_can_vanish and not relative:
-        precision /= np.exp(likelihood.variance_power * standardized[dispersion, -1])
-    flat = precision[predictors.used]
     origin = predictors.theta(standardized)
-    if not relative:
-        return ShiftedPenalty(GaussianPrior(flat), origin)
-    mean_log_scale = np.zeros_like(standardized)
-    if model.terms[dispersion].columns:
-        mean_log_scale[dispersion, :-1] = 0.5 * likelihood.variance_power * prepared.data.column_means()
-    mean_log_scale[dispersion, -1] = 0.5 * likelihood.variance_power
-    return ShiftedPenalty(NoiseRelativePrior(flat, predictors.theta(mean_log_scale)), origin)
+    if likelihood.noise_can_vanish:
+        j, half_power = model.dispersion_index, 0.5 * likelihood.variance_power
+        if model.terms[j].intercept:
+            mean_log_scale = np.zeros_like(standardized)
+            if model.terms[j].columns:
+                mean_log_scale[j, :-1] = half_power * prepared.data.column_means()
+            mean_log_scale[j, -1] = half_power
+            relative = NoiseRelativePrior(precision[predictors.used], predictors.theta(mean_log_scale))
+            return ShiftedPenalty(relative, origin)
+        precision /= np.exp(likelihood.variance_power * standardized[j, -1])
+    return ShiftedPenalty(GaussianPrior(precision[predictors.used]), origin)
 
 
 def read_training(model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, ReadData]:
@@ -279,12 +279,8 @@ def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> Fit
 
 def _change(at: AtEstimate) -> float:
     """Return by how much the constant of the dispersion is to be moved: Newton's method in one dimension."""
-    data, likelihood, power, j = (
-        at.objective.data,
-        at.likelihood,
-        at.likelihood.variance_power,
-        at.model.dispersion_index,
-    )
+    data, likelihood, j = at.objective.data, at.likelihood, at.model.dispersion_index
+    power = likelihood.variance_power
     assert data.offset is not None
     weight = np.ones(data.n_rows) if data.weight is None else data.weight
     prior = at.objective.penalty.value_and_gradient(at.theta)[0]
