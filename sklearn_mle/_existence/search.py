@@ -1,4 +1,4 @@
-"""The search for a generic direction: programs of the rows that decide, until no other row objects."""
+"""The search for a generic separating direction: programs of the rows that decide, until no other row objects."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from sklearn_mle._existence.constraints import SeparationConstraints, UndecidedError
-from sklearn_mle._existence.program import Program
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import LinearPredictors
@@ -30,23 +29,18 @@ _FIRST = 2000
 _MOST_ADDED = 4000
 _ROUNDS = 60
 # A bound on the simplex's steps, so that no program hangs; beyond it existence is left open.
-_MOST_STEPS = 200_000
+_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10, "maxiter": 200_000}
 # A linear program in more variables takes minutes.
 MOST_VARIABLES = 20_000
 
 
 @dataclass(frozen=True)
 class SeparatingDirection:
-    """What runs away to infinity.
+    """A change of theta along which the likelihood rises for ever.
 
-    Attributes
-    ----------
-    direction : ndarray of shape (size,)
-        A generic separating direction in theta; its largest coefficient in standardized columns is about one.
-    separated : ndarray of bool, shape (m,)
-        Which constraints it separates; empty where all were seen to be separated without listing them.
-    complete : bool
-        Whether that is all of them.
+    The direction is generic; its largest coefficient in standardized columns is about one. ``separated`` tells which
+    constraints it separates (empty where all were seen to be separated without listing them), ``complete`` whether that
+    is all of them.
     """
 
     direction: Array
@@ -59,25 +53,29 @@ class SeparationSearch:
 
     def __init__(self, objective: PenalizedNLL, start: Array) -> None:
         self.constraints = constraints = SeparationConstraints(objective)
-        self.program = Program(constraints)
-        self.left = np.ones(len(constraints.row), dtype=bool)
+        self._left = np.ones(len(constraints.row), dtype=bool)
         self._start = start
         # The constraints that the start contradicts most, and some from everywhere.
-        self._margins = margins = constraints.margins(start)
-        nearest = np.argsort(np.where(constraints.equal, -np.abs(margins), margins), kind="stable")[:_FIRST]
-        spread = np.arange(0, len(margins), max(1, len(margins) // _FIRST))
-        self.working = np.union1d(nearest, spread)
-        self._refuse_more_than(len(self.working))
-        self._matrix = self.program.rows(self.working)
+        self._margins = constraints.margins(start)
+        nearest = np.argsort(self._slack(self._margins), kind="stable")[:_FIRST]
+        spread = np.arange(0, len(self._left), max(1, len(self._left) // _FIRST))
+        self._working = np.union1d(nearest, spread)
+        self._refuse_more_than(len(self._working))
+        self._matrix = constraints.program_rows(self._working)
+
+    def _slack(self, margins: Array) -> Array:
+        """Return by how much each constraint is met; negative where it is violated."""
+        return np.where(self.constraints.equal, -np.abs(margins), margins)
 
     def _refuse_more_than(self, n_constraints: int) -> None:
         """Raise UndecidedError where so many dense rows of the program could not be held."""
-        dense = not isinstance(self.constraints.objective.data.rows, SparseRows)
-        if dense and not fits(n_constraints, self.program.n_blocks * self.program.width):
-            raise UndecidedError(f"{n_constraints:,} rows of {self.program.width:,} columns are too many")
+        constraints = self.constraints
+        dense = not isinstance(constraints.objective.data.rows, SparseRows)
+        if dense and not fits(n_constraints, constraints.n_blocks * constraints.width):
+            raise UndecidedError(f"{n_constraints:,} rows of {constraints.width:,} columns are too many")
 
     def run(self) -> SeparatingDirection | None:
-        """Return a generic direction, set aside by set aside."""
+        """Return a generic direction: what a direction separates is set aside, and the program solved again."""
         constraints = self.constraints
         separable = ~constraints.equal
         if separable.all() and self._margins.min(initial=np.inf) > 0:
@@ -85,39 +83,42 @@ class SeparationSearch:
             largest = float(np.abs(self._start).max(initial=0.0))
             return SeparatingDirection(self._start / largest, separable, True) if largest else None
         direction: Array | None = None
-        while self.left.any():
-            found = self.direction(self.program.objective(constraints.weighed((self.left & separable).astype(float))))
+        while self._left.any():
+            weight = (self._left & separable).astype(float)
+            found = self._solve(constraints.program_objective(constraints.weighted_sum(weight)))
             if found is None:
                 break
             theta, change = found
-            fresh = self.left & separable & (change > _SEPARATED)
+            fresh = self._left & separable & (change > _SEPARATED)
             if not fresh.any():
                 break
             if direction is None:
                 direction, margins = theta, change
             else:
-                part = _room(margins[~self.left], change[~self.left])
+                # As much of the new direction as leaves half of every margin.
+                before, falling = margins[~self._left], -change[~self._left]
+                part = 0.5 * float((before[falling > 0] / falling[falling > 0]).min(initial=2.0))
                 direction, margins = direction + part * theta, margins + part * change
-            self.left &= ~fresh
-        return None if direction is None else SeparatingDirection(direction, ~self.left, not self.left.any())
+            self._left &= ~fresh
+        return None if direction is None else SeparatingDirection(direction, ~self._left, not self._left.any())
 
     def can_gain(self, matrix: Array) -> bool:
         """Return whether a linear form of the coefficients, in the likelihood's layout, rises along some direction.
 
         Every constraint counts, those that were set aside too.
         """
-        self.left[:] = True
-        return self.direction(self.program.objective(matrix)) is not None
+        self._left[:] = True
+        return self._solve(self.constraints.program_objective(matrix)) is not None
 
-    def direction(self, gain: Array) -> tuple[Array, Array] | None:
+    def _solve(self, gain: Array) -> tuple[Array, Array] | None:
         """Return the direction within the cone that gains most and its margins, or None when none gains anything."""
         largest = float(np.abs(gain).max(initial=0.0))
         if largest == 0:
             return None
         constraints = self.constraints
         for _ in range(_ROUNDS):
-            active = self.left[self.working]
-            equal = constraints.equal[self.working] & active
+            active = self._left[self._working]
+            equal = constraints.equal[self._working] & active
             above = active & ~equal
             solution = linprog(
                 -gain / largest,
@@ -127,29 +128,23 @@ class SeparationSearch:
                 b_eq=np.zeros(int(equal.sum())) if equal.any() else None,
                 bounds=(-1.0, 1.0),
                 method="highs",
-                options={
-                    "primal_feasibility_tolerance": 1e-10,
-                    "dual_feasibility_tolerance": 1e-10,
-                    "maxiter": _MOST_STEPS,
-                },
+                options=_OPTIONS,
             )
             if solution.x is None:
                 raise UndecidedError(solution.message)
             if -solution.fun * largest <= _LEAST_GAIN:
                 return None
-            variables = np.where(np.abs(solution.x) > _VIOLATED, solution.x, 0.0)
-            theta = self.program.theta(variables)
+            theta = constraints.theta(np.where(np.abs(solution.x) > _VIOLATED, solution.x, 0.0))
             margins = constraints.margins(theta)
-            short = np.where(constraints.equal, -np.abs(margins), margins)
-            violated = np.flatnonzero((short < -_VIOLATED) & self.left)
-            fresh = np.setdiff1d(violated, self.working)
+            slack = self._slack(margins)
+            fresh = np.setdiff1d(np.flatnonzero((slack < -_VIOLATED) & self._left), self._working)
             if not len(fresh):
                 return theta, margins
-            worst = fresh[np.argsort(short[fresh], kind="stable")[:_MOST_ADDED]]
-            self._refuse_more_than(len(self.working) + len(worst))
-            added = self.program.rows(worst)
-            self._matrix = _stacked(self._matrix, added)
-            self.working = np.concatenate([self.working, worst])
+            worst = fresh[np.argsort(slack[fresh], kind="stable")[:_MOST_ADDED]]
+            self._refuse_more_than(len(self._working) + len(worst))
+            parts = [self._matrix, constraints.program_rows(worst)]
+            self._matrix = sp.vstack(parts, format="csr") if sp.issparse(self._matrix) else np.concatenate(parts)
+            self._working = np.concatenate([self._working, worst])
         raise UndecidedError("the rows that object keep coming")
 
 
@@ -173,6 +168,8 @@ def find_separation(objective: PenalizedNLL, start: Array) -> SeparatingDirectio
         if separation is None:
             raise UndecidedError("the rows are not in one place")
         return separation
+    if objective.predictors.size > MOST_VARIABLES:
+        raise UndecidedError(f"{objective.predictors.size:,} coefficients are too many")
     return SeparationSearch(objective, start).run()
 
 
@@ -181,19 +178,19 @@ def complete_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDire
 
     One pass tells, wherever the rows are; whether another theta separates them takes a linear program.
     """
-    predictors = objective.predictors
     largest = float(np.abs(theta).max(initial=0.0))
     if not largest:
         return None
-    least = -objective.data.reduce_rows(NegativeMargin(objective.likelihood, predictors, predictors.matrix(theta)))[
-        0
-    ].value
-    return SeparatingDirection(theta / largest, np.ones(0, dtype=bool), True) if least > 0 else None
+    predictors = objective.predictors
+    margin = NegativeMargin(objective.likelihood, predictors, predictors.matrix(theta))
+    if objective.data.reduce_rows(margin)[0].value >= 0:
+        return None
+    return SeparatingDirection(theta / largest, np.ones(0, dtype=bool), True)
 
 
 @dataclass(frozen=True)
 class NegativeMargin:
-    """Minus the least margin of a block's labels, for reduce_rows; inf where a row is no label of one class."""
+    """Minus the least margin of a block's outcomes, for ``reduce_rows``; inf where a row has more than one of them."""
 
     likelihood: Likelihood
     predictors: LinearPredictors
@@ -202,9 +199,7 @@ class NegativeMargin:
 
     def __call__(self, block: Block) -> tuple[Largest]:
         eta, y = self.predictors.eta(block.rows, self.matrix, None), block.y
-        if self.likelihood.holds_class_codes and not self.likelihood.shift_invariant:
-            margin = np.where((y == 0) | (y == 1), (2 * y - 1) * eta[0], -np.inf)
-        elif self.likelihood.holds_class_codes:
+        if self.likelihood.shift_invariant:
             code = y if y.ndim == 1 else y.argmax(axis=0)
             rows = np.arange(eta.shape[1])
             own = eta[code, rows]
@@ -213,15 +208,7 @@ class NegativeMargin:
             if y.ndim == 2:
                 margin[y.max(axis=0) < 1] = -np.inf
         else:
-            margin = np.array([-np.inf])
+            opposes_fall, opposes_rise = self.likelihood.opposes(y)
+            margin = np.where(opposes_fall, eta[0], -eta[0])
+            margin[opposes_fall & opposes_rise] = -np.inf
         return (Largest(float(-margin.min(initial=np.inf))),)
-
-
-def _room(margins: Array, change: Array) -> float:
-    """Return how much of a change leaves half of every margin, at most one."""
-    falling = change < 0
-    return 0.5 * float((margins[falling] / -change[falling]).min(initial=2.0))
-
-
-def _stacked(above: Any, below: Any) -> Any:
-    return sp.vstack([above, below], format="csr") if sp.issparse(below) else np.concatenate([above, below])
