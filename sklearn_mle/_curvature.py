@@ -102,7 +102,7 @@ class Curvature:
         """Return the changes of the coefficients, in the units of X and y, that go with changes of theta (rows)."""
         matrices = np.empty((len(thetas), *self.parameters.shape))
         for matrix, theta in zip(matrices, thetas, strict=True):
-            matrix[:] = self.predictors.matrix(theta)
+            matrix[:] = self.predictors.direction(theta)
         if self.identification is not None:
             for j, identification in enumerate(self.identification):
                 if identification is not None:

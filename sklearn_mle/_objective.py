@@ -145,7 +145,7 @@ class PenalizedNLL:
         if block is None:
             return None
         start = self.at(theta).eta(block)
-        change = self.predictors.eta(block.rows, self.predictors.matrix(step), None)
+        change = self.predictors.eta(block.rows, self.predictors.direction(step), None)
         y, weight, penalty = block.y, block.weight, self.penalty
 
         def derivatives(t: float) -> tuple[float, float]:
@@ -194,7 +194,7 @@ class PenalizedNLL:
         known = self._known(theta)
         if known.operators is None:
             known.operators = self.data.keep(HessianOperator(self.likelihood, known.point))
-        along = HessianProduct(self.predictors, self.predictors.matrix(vector))
+        along = HessianProduct(self.predictors, self.predictors.direction(vector))
         out = self.predictors.pull_back_theta(self.data.reduce_rows(along, known.operators)[0])
         return out + self.penalty.hessian_product(theta, vector)
 

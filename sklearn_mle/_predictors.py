@@ -15,8 +15,8 @@ is an offset of the location alone. ``add_offset`` is the only place that adds o
 location's offset to the logarithm of the scale as well.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,19 +38,48 @@ Rows = DenseRows | SparseRows
 
 @dataclass(frozen=True)
 class Terms:
-    """What one linear predictor is made of besides its offset.
+    """The parts of one linear predictor besides its offset.
 
     Attributes
     ----------
-    columns : bool
-    intercept : bool
+    columns, intercept : bool
+        Which of the two it has as parameters.
     active : ndarray of int or None
-        The columns with a coefficient; None is all of them (the others were found to depend on these).
+        The columns with a coefficient; None is all of them.
+    known : float or None
+        The value of the distribution's parameter itself, in the user's units, where neither columns nor an intercept
+        are estimated.
     """
 
     columns: bool = True
     intercept: bool = True
     active: NDArray[np.intp] | None = None
+    known: float | None = None
+
+    @classmethod
+    def constant(cls) -> "Terms":
+        """Return those of a parameter that is one estimated number for all rows."""
+        return cls(False, True)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the parameter is one estimated number for all rows."""
+        return self.intercept and not self.columns
+
+    @property
+    def key(self) -> tuple[bool, bool, tuple[int, ...] | None]:
+        """Which parameters these are, to be compared and hashed."""
+        return self.columns, self.intercept, None if self.active is None else tuple(self.active.tolist())
+
+    def indices(self, n_columns: int) -> NDArray[np.intp]:
+        """Return the columns that enter."""
+        if not self.columns:
+            return np.zeros(0, dtype=np.intp)
+        return np.arange(n_columns) if self.active is None else self.active
+
+    def restricted(self, columns: NDArray[np.intp], n_columns: int) -> "Terms":
+        """Return the same with coefficients of these columns only, which must be among its own."""
+        return replace(self, active=None if len(columns) == n_columns else columns) if self.columns else self
 
 
 def add_offset(eta: Array, offset: Array | None) -> Array:
@@ -83,10 +112,19 @@ class LinearPredictors:
         One per free predictor.
     contrast : ndarray of shape (q, n_free) or None
         From free predictors to the likelihood's; None is the identity.
+    held : mapping from int to float or None
+        Predictors without parameters, and the values that they are held at; without a contrast.
     """
 
-    def __init__(self, n_columns: int, terms: Sequence[Terms], contrast: Array | None = None) -> None:
+    def __init__(
+        self,
+        n_columns: int,
+        terms: Sequence[Terms],
+        contrast: Array | None = None,
+        held: Mapping[int, float] | None = None,
+    ) -> None:
         self.n_columns, self.terms, self.contrast = n_columns, tuple(terms), contrast
+        self.held = dict(held or {})
         self.shape = (len(self.terms), n_columns + 1)
         used = np.zeros(self.shape, dtype=bool)
         for k, term in enumerate(self.terms):
@@ -131,14 +169,21 @@ class LinearPredictors:
 
     def matrix(self, theta: Array) -> Array:
         """Return the coefficients of the likelihood's predictors, shape (q, p + 1), intercepts last."""
-        free = self.free_matrix(theta)
+        matrix = self.direction(theta)
+        if self.held:
+            matrix[list(self.held), -1] = list(self.held.values())
+        return matrix
+
+    def direction(self, step: Array) -> Array:
+        """Return how ``matrix`` changes with a step of theta: what is held does not."""
+        free = self.free_matrix(step)
         return free if self.contrast is None else self.contrast @ free
 
     def exact_matrix(self, theta: DoubleDouble) -> DoubleDouble:
         """Return ``matrix`` of a theta of twice the precision."""
-        free = DoubleDouble(self.free_matrix(theta.high), self.free_matrix(theta.low))
         if self.contrast is None:
-            return free
+            return DoubleDouble(self.matrix(theta.high), self.direction(theta.low))
+        free = DoubleDouble(self.free_matrix(theta.high), self.free_matrix(theta.low))
         return (free[None] * self.contrast[:, :, None]).sum(axis=1)
 
     def theta(self, matrix: Array) -> Array:
@@ -171,7 +216,7 @@ class LinearPredictors:
         largest : ndarray of shape (p,)
             The largest absolute entry of each column.
         """
-        moved = np.abs(self.matrix(step)) @ np.append(largest, 1.0)
+        moved = np.abs(self.direction(step)) @ np.append(largest, 1.0)
         return float(moved[0] if len(moved) == 1 else 2 * moved.max())
 
     def pull_back(self, rows: Rows, gradient: Array) -> Array:

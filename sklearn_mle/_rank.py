@@ -101,17 +101,18 @@ class Identification:
         return np.concatenate([null, share[None]])
 
 
-def identify(data: Data, columns: Columns, *, intercept: bool) -> Identification:
-    """Return which columns are identified, by a pivoted QR of the (centred) standardized columns.
+def identify(data: Data, columns: Columns, term: Terms) -> Identification:
+    """Return which columns of a predictor are identified, by a pivoted QR of the (centred) standardized columns.
 
     A column counts as dependent when what is left of it beside the others is below the rounding of its own entries.
     """
     p = data.n_columns
-    candidates = np.flatnonzero(~columns.constant)
+    asked = term.indices(p)
+    candidates = asked[~columns.constant[asked]]
 
-    triangle = data.reduce_rows(DesignRows(candidates, intercept))[0].triangle
+    triangle = data.reduce_rows(DesignRows(candidates, term.intercept))[0].triangle
     mean = np.zeros(p)
-    if intercept:
+    if term.intercept:
         mean[candidates] = triangle[0, 1:] / triangle[0, 0]
         triangle = triangle[1:, 1:]
     R, order = np.zeros((0, 0)), np.zeros(0, dtype=int)
@@ -124,9 +125,10 @@ def identify(data: Data, columns: Columns, *, intercept: bool) -> Identification
     below = size <= np.maximum.accumulate(noise)
     rank = int(np.argmax(below)) if below.any() else len(size)
     active = np.sort(candidates[order[:rank]])
-    dependent = np.setdiff1d(np.arange(p), active)
-    if p - rank <= rank:
-        return Identification(active, dependent, _null_space(R, order, rank, candidates, columns), True, mean)
+    dependent = np.setdiff1d(asked, active)
+    if len(dependent) <= rank:
+        constant = asked[columns.constant[asked]]
+        return Identification(active, dependent, _null_space(R, order, rank, candidates, constant, columns), True, mean)
     rows = np.zeros((rank, p))
     rows[:, candidates[order]] = R[:rank]
     return Identification(active, dependent, _orthonormal((rows * columns.scale).T), False, mean)
@@ -152,9 +154,9 @@ class DesignRows:
         return (functools.reduce(operator.add, parts),)
 
 
-def _null_space(R: Array, order: Array, rank: int, candidates: Array, columns: Columns) -> Array:
+def _null_space(R: Array, order: Array, rank: int, candidates: Array, constant: Array, columns: Columns) -> Array:
     p, n_candidates = len(columns.scale), len(candidates)
-    basis = np.zeros((p, p - rank))
+    basis = np.zeros((p, n_candidates + len(constant) - rank))
     if n_candidates > rank:
         solved = (
             scipy.linalg.solve_triangular(R[:rank, :rank], R[:rank, rank:], check_finite=False)
@@ -167,7 +169,6 @@ def _null_space(R: Array, order: Array, rank: int, candidates: Array, columns: C
         basis /= columns.scale[:, None]
     else:
         free = 0
-    constant = np.flatnonzero(columns.constant)
     basis[constant, free + np.arange(len(constant))] = 1
     return _orthonormal(basis)
 
@@ -178,21 +179,25 @@ def _orthonormal(basis: Array) -> Array:
     return scipy.linalg.qr(basis / np.abs(basis).max(axis=0), mode="economic", check_finite=False)[0]
 
 
-def find_dependence(data: Data, columns: Columns, *, intercept: bool) -> Identification | None:
-    """Return the columns' dependences; None when there are none, or the design is too large to be examined."""
+def find_dependence(data: Data, columns: Columns, term: Terms) -> Identification | None:
+    """Return the dependences among the columns of a predictor.
+
+    None when there are none, or the design is too large to be examined.
+    """
     n, p = data.n_rows, data.n_columns
     if not _is_examined(data):
         return None
-    varying = np.flatnonzero(~columns.constant)
+    asked = term.indices(p)
+    varying = asked[~columns.constant[asked]]
     if n > len(varying) and p <= _LARGEST_ORDER:
         first = max(_FIRST_ROWS, 8 * p)
         samples = [data] if n < 4 * first else [data.sample_rows(first), data]
-        if any(clearly_independent(sample, varying, intercept) for sample in samples):
-            if len(varying) == p:
+        if any(clearly_independent(sample, varying, term.intercept) for sample in samples):
+            if len(varying) == len(asked):
                 return None
-            constant = np.flatnonzero(columns.constant)
+            constant = asked[columns.constant[asked]]
             return Identification(varying, constant, np.eye(p)[:, constant], True, np.zeros(p))
-    found = identify(data, columns, intercept=intercept)
+    found = identify(data, columns, term)
     return found if len(found.dependent) else None
 
 
@@ -242,12 +247,13 @@ def rank_warning(
     )
 
 
-def rank_doubts(data: Data, columns: Columns, names: Names, *, intercept: bool) -> list[Warning]:
+def rank_doubts(data: Data, columns: Columns, names: Names, term: Terms) -> list[Warning]:
     """Return the warning that columns depend on each other, or that it is not known, for designs not yet examined."""
     if _is_examined(data):
         return []
-    varying = np.flatnonzero(~columns.constant)
-    objective = _least_squares(data, varying, intercept)
+    asked = term.indices(data.n_columns)
+    varying = asked[~columns.constant[asked]]
+    objective = _least_squares(data, varying, term.intercept)
     size = objective.predictors.size
     if data.n_rows < size:
         finding = (

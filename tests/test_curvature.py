@@ -8,6 +8,7 @@ import pytest
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+from tests.fit.options import terms_of
 
 rng = np.random.default_rng(0)
 N, P = 200, 3
@@ -71,7 +72,7 @@ def test_gaussian_with_a_constant_scale(weight):
 
 
 def test_a_known_scale_is_no_parameter():
-    result = fit(Gaussian(), X, REAL, options=FitOptions(scale=2.5, fit_intercept=False))
+    result = fit(Gaussian(), X, REAL, options=FitOptions(terms=terms_of(2.5, False)))
     expected = 2.5 * np.sqrt(np.linalg.inv(X.T @ X).diagonal())
     np.testing.assert_allclose(standard_errors(result)[0, :3], expected, rtol=1e-9)
     assert result.curvature.parameters.tolist() == [[True] * 3 + [False], [False] * 4]
@@ -79,7 +80,7 @@ def test_a_known_scale_is_no_parameter():
 
 
 def test_gaussian_with_a_log_linear_scale():
-    result = fit(Gaussian(), X, REAL, options=FitOptions(scale="log_linear"))
+    result = fit(Gaussian(), X, REAL, options=FitOptions(terms=terms_of("log_linear")))
     A = augmented(X)
     location, log_scale = A @ result.coefficients.T[:, 0], A @ result.coefficients.T[:, 1]
     z = (REAL - location) / np.exp(log_scale)
@@ -110,13 +111,13 @@ def test_nan_exactly_where_a_coefficient_is_not_identified(model, name):
         "gaussian": (Gaussian(), REAL, "constant"),
         "log_linear": (Gaussian(), REAL, "log_linear"),
     }[model]
-    result = fit(likelihood, design, y, options=FitOptions(scale=scale))
+    result = fit(likelihood, design, y, options=FitOptions(terms=terms_of(scale)))
     assert any(isinstance(warning, RankDeficiencyWarning) for warning in result.warnings)
     found = standard_errors(result)
     rows = found[:1] if model == "gaussian" else found
     np.testing.assert_array_equal(np.isnan(rows), np.tile(lost, (len(rows), 1)))
     # The others are those of any full-rank design with the same columns.
-    full = standard_errors(fit(likelihood, X, y, options=FitOptions(scale=scale)))
+    full = standard_errors(fit(likelihood, X, y, options=FitOptions(terms=terms_of(scale))))
     kept = [j for j in range(P) if not lost[j]]
     if "sum" in name or "copy" in name or "unit" in name:
         np.testing.assert_allclose(rows[:, kept], full[: len(rows), kept], rtol=1e-6)
@@ -125,7 +126,7 @@ def test_nan_exactly_where_a_coefficient_is_not_identified(model, name):
 def test_more_columns_than_rows():
     wide = rng.standard_normal((10, 30))
     wide[:, 4] = 0
-    result = fit(Gaussian(), wide, REAL[:10], options=FitOptions(scale=1.0))
+    result = fit(Gaussian(), wide, REAL[:10], options=FitOptions(terms=terms_of(1.0)))
     assert np.isnan(standard_errors(result)[0]).all()
 
 
@@ -172,11 +173,11 @@ def test_a_class_without_weight_has_no_standard_errors_but_contrasts_have(n_pres
 
 def test_a_scale_at_its_floor_has_no_standard_error():
     dummy = (np.arange(N) == 7).astype(float)
-    result = fit(Gaussian(), np.column_stack([X, dummy]), REAL, options=FitOptions(scale="log_linear"))
+    result = fit(Gaussian(), np.column_stack([X, dummy]), REAL, options=FitOptions(terms=terms_of("log_linear")))
     assert any(isinstance(warning, UnboundedLikelihoodWarning) for warning in result.warnings)
     found = standard_errors(result)
     assert np.isnan(found).tolist() == [[False] * 3 + [True, False]] * 2
-    others = fit(Gaussian(), np.delete(X, 7, 0), np.delete(REAL, 7), options=FitOptions(scale="log_linear"))
+    others = fit(Gaussian(), np.delete(X, 7, 0), np.delete(REAL, 7), options=FitOptions(terms=terms_of("log_linear")))
     np.testing.assert_allclose(found[:, [0, 1, 2, 4]], standard_errors(others), rtol=1e-3)
 
 

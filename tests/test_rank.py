@@ -5,11 +5,13 @@ import pytest
 import scipy.sparse as sp
 
 from sklearn_mle._fit import FitOptions, fit
+from sklearn_mle._predictors import Terms
 from sklearn_mle._rank import identify
 from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+from tests.fit.options import terms_of
 
 rng = np.random.default_rng(0)
 N = 120
@@ -42,7 +44,7 @@ def identification(X, *, intercept=True, weight=None, sparse=False):
     raw = Data(rows, np.zeros(len(X)), weight)
     columns = Columns.of(raw, centre=intercept)
     data = raw.standardize(columns.shift if intercept else None, columns.scale)
-    return identify(data, columns, intercept=intercept), columns
+    return identify(data, columns, Terms(True, intercept)), columns
 
 
 @pytest.mark.parametrize("name", DEPENDENT)
@@ -110,7 +112,7 @@ def test_gaussian_coefficients_have_least_norm(name, weighted):
 def test_without_an_intercept_numpy_s_lstsq():
     X = np.column_stack([Z, Z[:, 0] - Z[:, 3], np.ones(N)])
     y = rng.standard_normal(N) + 3
-    result = fit(Gaussian(), X, y, options=FitOptions(fit_intercept=False))
+    result = fit(Gaussian(), X, y, options=FitOptions(terms=terms_of(fit_intercept=False)))
     np.testing.assert_allclose(result.coefficients[0, :-1], np.linalg.lstsq(X, y, rcond=None)[0], rtol=1e-10)
     assert result.coefficients[0, -1] == 0
 

@@ -149,7 +149,7 @@ def fit_distributed(
 
 
 def _is_least_squares(model: Likelihood, options: FitOptions) -> bool:
-    return model.least_squares and options.scale != "log_linear"
+    return model.least_squares and not options.terms_of(2)[1].columns
 
 
 def _log_target(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
@@ -200,7 +200,7 @@ def _fitted(
                 "it is fitted exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood "
                 "(huber, student_t, logistic)."
             )
-        fit_kinked = fit_check_loss_log_linear if options.scale == "log_linear" else fit_check_loss
+        fit_kinked = fit_check_loss_log_linear if options.terms_of(2)[1].columns else fit_check_loss
         return fit_kinked(model, prepared, options, start=start, observer=observer)
     if not model.smooth:
         raise ValueError(

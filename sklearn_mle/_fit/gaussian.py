@@ -48,18 +48,19 @@ def fit_gaussian(
     """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
     outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
     identification = None
-    if prepared.alpha == 0 and prepared.products is None:
-        identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
+    if prepared.alpha == 0 and prepared.products is None and options.terms[0].columns:
+        identification = find_dependence(outcome.data, prepared.columns, options.terms[0])
     objective, solution = _fit_location(outcome, options, identification, start, observer)
     theta = _refined(objective, solution, outcome)
     squares = 2 * _value(objective, solution, theta.rounded)
     location = objective.predictors.exact_matrix(theta)
     warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared.names)]
     if prepared.alpha == 0 and prepared.products is None:
-        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, intercept=options.fit_intercept)
+        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, options.terms[0])
     perfect = _is_perfect(squares, location.rounded, outcome)
     penalty = 2 * objective.penalty.value_and_gradient(theta.rounded)[0]
-    scale = _scale(options.scale, squares, perfect, outcome, warnings)
+    known = options.terms_of(2)[1].known
+    scale = _scale(known, squares, perfect, outcome, warnings)
     log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
     gap = 0.0 if scale == 0 else solution.gap / scale / scale
     curvature = _curvature(objective, solution, identification, scale, outcome, options)
@@ -79,7 +80,7 @@ def fit_gaussian(
         gap=float(gap) * prepared.unit,
         status=solution.status,
         warnings=tuple(warnings),
-        n_parameters=objective.predictors.size + int(isinstance(options.scale, str)),
+        n_parameters=objective.predictors.size + int(known is None),
         curvature=curvature,
     )
 
@@ -117,7 +118,7 @@ def _curvature(
     location, _ = final_factor(objective, solution)
     if location is None or outcome.prepared.alpha:
         return None
-    estimated = isinstance(options.scale, str)
+    estimated = options.terms_of(2)[1].known is None
     with np.errstate(divide="ignore", over="ignore"):
         factor = location.times(float(1 / np.square(np.float64(scale))))
     predictors = objective.predictors
@@ -140,7 +141,8 @@ def _fit_location(
 ) -> tuple[PenalizedNLL, Solution]:
     """Return the least-squares location, penalized by alpha."""
     prepared = outcome.prepared
-    active = np.flatnonzero(~prepared.columns.constant)
+    asked = options.terms[0].indices(outcome.data.n_columns)
+    active = asked[~prepared.columns.constant[asked]]
     if identification is not None:
         active = identification.active
     objective = _least_squares(outcome, options, active)
@@ -148,11 +150,12 @@ def _fit_location(
     options = replace(options, solver="auto") if options.solver == "lbfgs" else options
     null = np.zeros(objective.predictors.size)
     if observer is None and options.solver != "newton-cg":
-        known = _solved_by_products(objective, outcome, options)
-        if known is not None:
-            return objective, known
+        solved = _solved_by_products(objective, outcome, options)
+        if solved is not None:
+            return objective, solved
     watch = _watch(objective, outcome, observer)
     first, null_value = null, 0.5 * outcome.weight_sum
+    known = options.terms_of(2)[1].known
     if start is not None and (options.solver == "newton-cg" or not affordable(objective)):
         # Conjugate gradients go on from where an earlier fit ended; a direct solution has no use for a start.
         first = best_of(objective, [null, objective.predictors.theta(outcome.to_standardized(start)[:1])])
@@ -160,8 +163,8 @@ def _fit_location(
     for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
         # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
         variance = max(2 * solution.value / outcome.weight_sum, _EPS**2)
-        if not isinstance(options.scale, str):
-            variance = (float(options.scale) / outcome.unit) ** 2
+        if known is not None:
+            variance = (known / outcome.unit) ** 2
         tol = options.tol * min(1.0, variance)
         if solution.gap <= tol or solution.status is not Status.CONVERGED:
             break
@@ -193,8 +196,9 @@ def _solved_by_products(objective: PenalizedNLL, outcome: Outcome, options: FitO
     loss = prepared.products.design_error(prepared.columns) * inverse_norm**2
     gap = 0.5 * float(inverse_norm * np.linalg.norm(error)) ** 2 / max(1.0 - loss, _EPS)
     variance = 2 * value / outcome.weight_sum
-    if not isinstance(options.scale, str):
-        variance = (float(options.scale) / outcome.unit) ** 2
+    known = options.terms_of(2)[1].known
+    if known is not None:
+        variance = (known / outcome.unit) ** 2
     if not gap <= options.tol * min(1.0, variance, gain):
         return None
     return Solution(theta, value, np.zeros_like(theta), gap, factor, gap, Status.CONVERGED, 1)
@@ -202,7 +206,7 @@ def _solved_by_products(objective: PenalizedNLL, outcome: Outcome, options: FitO
 
 def _least_squares(outcome: Outcome, options: FitOptions, active: Array) -> PenalizedNLL:
     data, prepared = outcome.data, outcome.prepared
-    term = Terms(True, options.fit_intercept, None if len(active) == data.n_columns else active)
+    term = options.terms[0].restricted(active, data.n_columns)
     predictors = LinearPredictors(data.n_columns, [term])
     penalty: Penalty = NoPenalty()
     if prepared.alpha:
@@ -240,10 +244,10 @@ def _is_perfect(squares: float, matrix: Array, outcome: Outcome) -> bool:
     return bool(np.sqrt(squares / outcome.weight_sum) <= 8 * rounding)
 
 
-def _scale(scale: str | float, squares: float, perfect: bool, outcome: Outcome, warnings: list[Warning]) -> float:
+def _scale(known: float | None, squares: float, perfect: bool, outcome: Outcome, warnings: list[Warning]) -> float:
     """Return the known scale, or the minimizer of n log s + squares / (2 s^2), squares including the prior's part."""
-    if not isinstance(scale, str):
-        return float(scale) / outcome.unit
+    if known is not None:
+        return known / outcome.unit
     if not perfect:
         return float(np.sqrt(squares / outcome.weight_sum))
     warnings.append(perfect_warning("scale", "zero"))

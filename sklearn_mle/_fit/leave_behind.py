@@ -13,6 +13,7 @@ from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._hessian_factors import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._predictors import Terms
 from sklearn_mle._rank import Identification, identify
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle._solvers import Solution
@@ -62,29 +63,31 @@ def curvature_left(
     objective: PenalizedNLL,
     solution: Solution,
     outcome: Outcome,
+    asked: Sequence[Terms],
     identifications: Sequence[Identification | None],
     below: NDArray[np.intp] | None,
     diverging: Sequence[NDArray[np.float64]] = (),
 ) -> Curvature | None:
     """Return the curvature of a regression at its optimum; None where it has none to speak of.
 
-    What only rows below the floor of the noise (``below``) determine counts as undetermined, and so do ``diverging``
-    changes of the coefficients, each of shape (q, p + 1) in X's units.
+    ``asked`` are the terms of each predictor before dependent columns were left out. What only rows below the floor of
+    the noise (``below``) determine counts as undetermined, and so do ``diverging`` changes of the coefficients, each of
+    shape (q, p + 1) in X's units.
     """
     factor, drift = final_factor(objective, solution)
     if factor is None:
         return None
-    columns, terms = outcome.prepared.columns, objective.predictors.terms
+    columns = outcome.prepared.columns
     changes = list(diverging)
     if below is not None:
         above = np.setdiff1d(np.arange(outcome.data.n_rows), below)
         if not len(above):
             return None
-        for j, term in enumerate(terms):
+        for j, term in enumerate(asked):
             if term.columns:
-                left = identify(outcome.data.take(above), columns, intercept=term.intercept)
+                left = identify(outcome.data.take(above), columns, term)
                 null = left.null_space(columns, term.intercept)
-                changes += [np.outer(np.eye(len(terms))[j], vector) for vector in null.T]
+                changes += [np.outer(np.eye(len(asked))[j], vector) for vector in null.T]
         if not changes:
             return None
     return Curvature(
@@ -94,7 +97,7 @@ def curvature_left(
         outcome.prepared.unit,
         identifications,
         np.stack(changes) if changes else None,
-        response_scale=(outcome.factor, *(1.0,) * (len(terms) - 1)),
+        response_scale=(outcome.factor, *(1.0,) * (len(asked) - 1)),
         drift=drift,
     )
 

@@ -91,14 +91,15 @@ class _LogisticFit:
         # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
         if len(absent) and (self.options.fit_intercept or prepared.alpha == 0):
             return fit_without(absent, self.n_classes, prepared, self.class_names, self._among_the_present)
-        active = np.flatnonzero(~prepared.columns.constant)
+        active = self._varying()
         objective = self._objective(active, self._prior(active, prepared.alpha))
         starts = self._cold_starts(mass)
         null = objective.predictors.theta(starts[0])
         identification = None
-        if prepared.alpha == 0 and not self._clearly_independent(objective, null):
-            identification = find_dependence(data, prepared.columns, intercept=self.options.fit_intercept)
-            self.warnings += rank_doubts(data, prepared.columns, prepared.names, intercept=self.options.fit_intercept)
+        if prepared.alpha == 0 and self.options.terms[0].columns and not self._clearly_independent(objective, null):
+            term = self.options.terms[0]
+            identification = find_dependence(data, prepared.columns, term)
+            self.warnings += rank_doubts(data, prepared.columns, prepared.names, term)
             if identification is not None and len(identification.active) < len(active):
                 active = identification.active
                 objective = self._objective(active, NoPenalty())
@@ -136,7 +137,7 @@ class _LogisticFit:
             if not self.exists:
                 self._report_missing(objective, separation)
                 starts += [objective.predictors.matrix(theta) for theta in found]
-                active = np.flatnonzero(~prepared.columns.constant)
+                active = self._varying()
                 per_sd = SEPARATION_PRIOR * data.weight_sum * np.square(prepared.columns.spread[active])
                 objective = self._objective(active, self._prior(active, 0.0, per_sd))
                 theta = best_of(objective, [objective.predictors.theta(matrix) for matrix in starts])
@@ -182,9 +183,14 @@ class _LogisticFit:
     def _class_name(self, k: int) -> str:
         return f"class {k}" if self.class_names is None else f"class {self.class_names[k]!r}"
 
+    def _varying(self) -> Array:
+        """Return the columns that the model has, constant ones left out."""
+        own = self.options.terms[0].indices(self.prepared.data.n_columns)
+        return own[~self.prepared.columns.constant[own]]
+
     def _term(self, active: Array | None) -> Terms:
-        whole = active is None or len(active) == self.prepared.data.n_columns
-        return Terms(True, self.options.fit_intercept, None if whole else active)
+        asked = self.options.terms[0]
+        return asked if active is None else asked.restricted(active, self.prepared.data.n_columns)
 
     def _predictors(self, active: Array) -> LinearPredictors:
         p = self.prepared.data.n_columns

@@ -10,7 +10,7 @@ from sklearn_mle._fit.outcome import Outcome, power_of_largest, without_offset
 from sklearn_mle._fit.perfect import perfect_warning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._quantile.least_norm import with_least_norm
 from sklearn_mle._quantile.minimize import CheckLoss, Optimum
 from sklearn_mle._rank import find_dependence, rank_doubts, rank_warning
@@ -55,23 +55,17 @@ def fit_check_loss(
     """
     lower, upper = slopes(likelihood)
     outcome = robust_outcome(prepared, upper / (upper - lower), centre=options.fit_intercept)
-    identification = None
-    if prepared.alpha == 0:
-        identification = find_dependence(outcome.data, prepared.columns, intercept=options.fit_intercept)
+    identification, asked = None, options.terms[0]
+    if prepared.alpha == 0 and asked.columns:
+        identification = find_dependence(outcome.data, prepared.columns, asked)
     warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared.names)]
     if prepared.alpha == 0:
-        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, intercept=options.fit_intercept)
-    predictors = LinearPredictors(
-        prepared.data.n_columns,
-        [
-            Terms(
-                True,
-                options.fit_intercept,
-                _active(prepared, None if identification is None else identification.active),
-            )
-        ],
-    )
-    known = None if isinstance(options.scale, str) else float(options.scale) / outcome.unit
+        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, asked)
+    own = asked.indices(prepared.data.n_columns)
+    active = own[~prepared.columns.constant[own]] if identification is None else identification.active
+    predictors = LinearPredictors(prepared.data.n_columns, [asked.restricted(active, prepared.data.n_columns)])
+    known = options.terms_of(2)[1].known
+    known = None if known is None else known / outcome.unit
     prior = np.append(prepared.alpha / np.square(prepared.columns.scale), 0.0)[predictors.used[0]]
     silent = float(np.abs(outcome.data.y).max()) <= 8 * outcome.noise
     joint = bool(prior.any()) and known is None and not silent
@@ -170,12 +164,6 @@ def robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> Outcome
     middle = weighted_quantile(relative, data.weight, level) if centre else 0.0
     spread = float(np.average(np.abs(relative - middle), weights=data.weight))
     return Outcome.about(prepared, data, data.n_predictors, power, middle, spread)
-
-
-def _active(prepared: Prepared, independent: Array | None) -> Array | None:
-    if independent is not None:
-        return independent
-    return np.flatnonzero(~prepared.columns.constant) if prepared.columns.constant.any() else None
 
 
 def _nothing(problem: CheckLoss) -> Optimum:

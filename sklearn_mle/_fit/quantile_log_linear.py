@@ -56,10 +56,12 @@ def fit_check_loss_log_linear(
 
     The gap is the sum of what each of the two could gain alone.
     """
-    constant = fit_check_loss(likelihood, prepared, replace(options, scale="constant"), start=None, observer=observer)
+    constant_scale = replace(options, terms=options.terms[:1])
+    constant = fit_check_loss(likelihood, prepared, constant_scale, start=None, observer=observer)
     if constant.status is Status.STOPPED:
         return replace(constant, scale=None)
-    of_scale = find_dependence(prepared.data, prepared.columns, intercept=True)
+    asked = options.terms[1]
+    of_scale = find_dependence(prepared.data, prepared.columns, asked)
     saturated = of_scale is not None and is_saturated(prepared.data, of_scale)
     if saturated and constant.scale:
         return replace(constant, scale=None, warnings=(*constant.warnings, saturation_warning()))
@@ -85,13 +87,16 @@ class _Turns:
         self.slopes = slopes(likelihood)
         level = self.slopes[1] / (self.slopes[1] - self.slopes[0])
         self.outcome: Outcome = robust_outcome(prepared, level, centre=options.fit_intercept)
-        data, columns = self.outcome.data, prepared.columns
-        varying = np.flatnonzero(~columns.constant)
-        self.of_location = find_dependence(data, columns, intercept=options.fit_intercept)
+        data, columns, p = self.outcome.data, prepared.columns, self.outcome.data.n_columns
+        location, scale = options.terms
+        varying, scale_varying = (own[~columns.constant[own]] for own in (location.indices(p), scale.indices(p)))
+        self.of_location = None
+        if location.columns:
+            self.of_location = find_dependence(data, columns, location)
         self.of_scale = of_scale
         free = varying if self.of_location is None or prepared.alpha else self.of_location.active
-        self.location = LinearPredictors(data.n_columns, [Terms(True, options.fit_intercept, free)])
-        scale_terms = Terms(True, True, varying if of_scale is None else of_scale.active)
+        self.location = LinearPredictors(data.n_columns, [replace(location, active=free)])
+        scale_terms = Terms(True, True, scale_varying if of_scale is None else of_scale.active)
         self.scale = LinearPredictors(data.n_columns, [Terms(False, False), scale_terms])
         self.floor = floor_of(likelihood, data)
         form = np.zeros((1, data.n_columns + 1))

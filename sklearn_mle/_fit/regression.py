@@ -1,4 +1,4 @@
-"""Fitting any smooth likelihood: its location linear in X, its second parameter constant, log-linear or known.
+"""Fitting any smooth likelihood: each of its predictors linear in some columns, constant, or held at a known value.
 
 The order of events is here. Where a fit starts is in ``start``; what alpha means in ``prior``; saddles, bounds, floors,
 perfect fits and zeros that separate have files of their own (``saddle``, ``unbounded``, ``perfect``, ``zeros``).
@@ -30,7 +30,6 @@ from sklearn_mle._existence import (
     undecided_warning,
 )
 from sklearn_mle._fit.continuation import follow_noise, is_far_below
-from sklearn_mle._fit.fixed import Fixed, WithFixed
 from sklearn_mle._fit.leave_behind import curvature_left, curvature_of_limit, divergent_changes
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.perfect import perfect_location, perfect_warning
@@ -53,6 +52,8 @@ __all__ = ["fit_regression"]
 
 Array = NDArray[Any]
 Observer = Callable[[Array], bool]
+# Predictors that are no parameters, by their numbers, and the values that they are held at.
+Held = dict[int, float]
 
 # A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
 _LEAST_START, _NEAR_BOUND = 0.02, 0.02
@@ -83,7 +84,8 @@ class _Regression:
         self.likelihood, self.prepared, self.options, self.observer = likelihood, prepared, options, observer
         self.outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
         self.warnings: list[Warning] = []
-        self.linear = options.scale == "log_linear"
+        self.asked = list(options.terms_of(likelihood.n_predictors))
+        self.dispersion = likelihood.dispersion_index
         self.some = some_rows(self.outcome.data)
         self.floor = floor_of(likelihood, self.some)
         self.bounded = bool(likelihood.bounded_parameters)
@@ -94,44 +96,76 @@ class _Regression:
         prepared, options, data = self.prepared, self.options, self.outcome.data
         if self.likelihood.may_diverge and (options.fit_intercept or not prepared.alpha):
             refuse_nothing_but_zeros(data)
-        identification: Identification | None = None
-        of_second: Identification | None = None
-        if prepared.alpha == 0 or self.linear:
-            identification = of_second = find_dependence(data, prepared.columns, intercept=options.fit_intercept)
-            self.warnings += rank_doubts(data, prepared.columns, prepared.names, intercept=options.fit_intercept)
-        if self.linear and not options.fit_intercept:
-            # The second parameter always has an intercept, so a column of ones is one too many there.
-            of_second = find_dependence(data, prepared.columns, intercept=True)
-        varying = np.flatnonzero(~prepared.columns.constant)
-        self.active = identification.active if identification is not None and not prepared.alpha else varying
-        self.active_second = varying if of_second is None else of_second.active
-        if identification is not None:
-            self.warnings.append(rank_warning(identification, prepared.names))
-        fixed: Fixed = {}
-        if self.likelihood.dispersion_parameter is not None and not isinstance(options.scale, str):
-            fixed = {1: float(np.log(options.scale)) - self.outcome.shift[1]}
-        if self.linear and of_second is not None and is_saturated(data, of_second):
-            self.warnings.append(saturation_warning())
-            self.linear = False
-        self.identification, self.of_second, self.known = identification, of_second, fixed
+        self.identifications, self.active = self._identified()
+        held: Held = {
+            k: self.likelihood.predictor_of(k, term.known) - self.outcome.shift[k]
+            for k, term in enumerate(self.asked)
+            if term.known is not None
+        }
+        self.known = held
+        if self.modelled:
+            assert self.dispersion is not None
+            of_dispersion = self.identifications[self.dispersion]
+            if of_dispersion is not None and is_saturated(data, of_dispersion):
+                self.warnings.append(saturation_warning())
+                self.asked[self.dispersion] = Terms.constant()
         perfect = None
-        if self.likelihood.dispersion_parameter is not None and not self.likelihood.discrete and not fixed:
+        if self.dispersion is not None and not self.likelihood.discrete and self.dispersion not in held:
             precision = precision_of_columns(self.prepared) if self.likelihood.noise_can_vanish else None
             terms = self._terms({})[0]
             perfect, self.least_squares = perfect_location(self.likelihood, self.outcome, self.some, terms, precision)
             if precision is None and prepared.alpha:
                 self.least_squares = None  # guesses are penalized
-        return self._solved(fixed, start) if perfect is None else self._degenerate(perfect)
+        return self._solved(held, start) if perfect is None else self._degenerate(perfect)
+
+    @property
+    def modelled(self) -> bool:
+        """Whether the dispersion depends on columns."""
+        return self.dispersion is not None and self.asked[self.dispersion].columns
+
+    def _identified(self) -> tuple[list[Identification | None], list[Array]]:
+        """Return each predictor's dependences among its columns, and its columns that have a coefficient.
+
+        Under a prior all columns have one. The location's are looked at, too, where others' are.
+        """
+        prepared, data = self.prepared, self.outcome.data
+        p = data.n_columns
+        others = any(term.columns for term in self.asked[1:])
+        found: list[Identification | None] = []
+        active: list[Array] = []
+        seen: dict[Any, dict[bool, Identification | None]] = {}
+        named = set(np.flatnonzero(prepared.columns.constant))
+        for k, term in enumerate(self.asked):
+            own = term.indices(p)
+            varying = own[~prepared.columns.constant[own]]
+            identification = None
+            if term.columns and (k or others or not prepared.alpha):
+                key = term.key[2]
+                first = key not in seen
+                if first:
+                    self.warnings += rank_doubts(data, prepared.columns, prepared.names, term)
+                known = seen.setdefault(key, {})
+                if term.intercept not in known:
+                    known[term.intercept] = find_dependence(data, prepared.columns, term)
+                identification = known[term.intercept]
+                # Beside the location's, predictors always have an intercept: constant columns need no word there.
+                if identification is not None and first and (k == 0 or not named.issuperset(identification.dependent)):
+                    self.warnings.append(rank_warning(identification, prepared.names))
+                    named.update(identification.dependent)
+            penalized = k == 0 and bool(prepared.alpha)
+            found.append(identification)
+            active.append(varying if identification is None or penalized else identification.active)
+        return found, active
 
     def _result(
         self, matrix: Array, log_likelihood: float, solution: Solution, curvature: Curvature | None
     ) -> FitResult:
         """Return what is reported, from coefficients of the standardized problem and its total log-likelihood."""
         prepared = self.prepared
-        if self.identification is not None and not prepared.alpha:  # with a prior the location is unique
-            matrix[:1] = self.identification.minimum_norm(matrix[:1], prepared.columns)
-        if self.linear and self.of_second is not None:
-            matrix[1:2] = self.of_second.minimum_norm(matrix[1:2], prepared.columns)
+        for k, identification in enumerate(self.identifications):
+            # With a prior the location is unique.
+            if identification is not None and self.asked[k].columns and not (k == 0 and prepared.alpha):
+                matrix[k : k + 1] = identification.minimum_norm(matrix[k : k + 1], prepared.columns)
         coefficients = self.outcome.to_original(matrix)
         return FitResult(
             coefficients=coefficients,
@@ -149,51 +183,39 @@ class _Regression:
         )
 
     def _scale(self, coefficients: Array) -> float | None:
-        if self.likelihood.dispersion_parameter is None or self.options.scale == "log_linear":
+        if self.dispersion is None or self.options.terms_of(len(coefficients))[self.dispersion].columns:
             return None
-        return float(np.exp(coefficients[1, -1])) if isinstance(self.options.scale, str) else self.options.scale
+        known = self.asked[self.dispersion].known
+        return float(np.exp(coefficients[self.dispersion, -1])) if known is None else known
 
-    def _terms(self, fixed: Fixed) -> list[Terms]:
+    def _terms(self, held: Held) -> list[Terms]:
         p = self.outcome.data.n_columns
+        return [
+            Terms(False, False) if k in held else term.restricted(self.active[k], p)
+            for k, term in enumerate(self.asked)
+        ]
 
-        def some(active: Array) -> Array | None:
-            return None if len(active) == p else active
-
-        terms = [Terms(True, self.options.fit_intercept, some(self.active))]
-        for k in range(1, self.likelihood.n_predictors):
-            if k == 1 and self.linear:
-                terms.append(Terms(True, True, some(self.active_second)))
-            else:
-                terms.append(Terms(False, k not in fixed))
-        return terms
-
-    def _rows(self, fixed: Fixed, data: Data) -> Data:
-        """Return the data with the values of predictors that are no parameters as their offsets."""
-        q = self.likelihood.n_predictors
-        if not fixed:
-            return data
-        return data.with_target(WithFixed(q, fixed), q)
-
-    def _objective(self, fixed: Fixed, *, angular: bool = False, data: Data | None = None) -> PenalizedNLL:
-        predictors = LinearPredictors(self.outcome.data.n_columns, self._terms(fixed))
+    def _objective(self, held: Held, *, angular: bool = False, data: Data | None = None) -> PenalizedNLL:
+        predictors = LinearPredictors(self.outcome.data.n_columns, self._terms(held), held=held)
         likelihood = self.likelihood
-        if self.floor is not None and 1 not in fixed:
+        if self.floor is not None and self.dispersion not in held:
             likelihood = ScaleFloor(likelihood, self.floor)
         if angular:
             likelihood = Angular(likelihood)
-        rows = self._rows(fixed, self.outcome.data if data is None else data)
-        return PenalizedNLL(likelihood, predictors, rows, self._penalty(predictors, fixed))
+        rows = self.outcome.data if data is None else data
+        return PenalizedNLL(likelihood, predictors, rows, self._penalty(predictors, held))
 
-    def _penalty(self, predictors: LinearPredictors, fixed: Fixed) -> Penalty:
+    def _penalty(self, predictors: LinearPredictors, held: Held) -> Penalty:
         if self.separation is not None:
             return tiny_prior(self.outcome, predictors)
         if not self.prepared.alpha:
             return NoPenalty()
-        return prior_of(self.likelihood, self.outcome, predictors, fixed.get(1), of_columns=self.linear)
+        known = None if self.dispersion is None else held.get(self.dispersion)
+        return prior_of(self.likelihood, self.outcome, predictors, known, of_columns=self.modelled)
 
-    def _solved(self, fixed: Fixed, start: Array | None) -> FitResult:
-        objective = self._objective(fixed, angular=self.bounded)
-        null, theta = self._start(objective, fixed)
+    def _solved(self, held: Held, start: Array | None) -> FitResult:
+        objective = self._objective(held, angular=self.bounded)
+        null, theta = self._start(objective, held)
         null_value = value_of_constants(objective, null)
         if start is not None:
             warm = self._theta(objective, self.outcome.to_standardized(start))
@@ -201,24 +223,24 @@ class _Regression:
             theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
         may_diverge = self.likelihood.may_diverge and not self.prepared.alpha
         if may_diverge and start is not None and self.options.separated and self._diverges(objective, theta):
-            objective, solution = self._under_tiny_prior(objective, [theta], fixed, null_value, 0)
+            objective, solution = self._under_tiny_prior(objective, [theta], held, null_value, 0)
         else:
-            watch = self._watch(objective, fixed)
+            watch = self._watch(objective, held)
             solution = solve(objective, theta, self.options, null_value=null_value, observer=watch)
             for _ in range(_ESCAPES):
                 downhill = None if is_minimum(objective, solution) else beside_saddle(objective, solution)
                 if downhill is None:
                     break
-                solution = self._onward(objective, downhill, fixed, null_value, solution.n_iter)
+                solution = self._onward(objective, downhill, held, null_value, solution.n_iter)
             if may_diverge and solution.status is not Status.STOPPED and self._diverges(objective, solution.theta):
                 starts = [theta, solution.theta] if solution.status.early else [theta]
-                objective, solution = self._under_tiny_prior(objective, starts, fixed, null_value, solution.n_iter)
+                objective, solution = self._under_tiny_prior(objective, starts, held, null_value, solution.n_iter)
         if self.bounded:
-            objective, solution, fixed = self._straightened(objective, solution, fixed, null_value)
-        if self.likelihood.discrete and self.floor is not None and 1 not in fixed and not self.linear:
-            objective, solution, fixed = self._without_dispersion(objective, solution, fixed, null_value)
-        matrix = self._matrix(objective, solution.theta, fixed)
-        below = None if solution.status is Status.STOPPED else self._below_floor(objective, matrix, fixed)
+            objective, solution, held = self._straightened(objective, solution, held, null_value)
+        if self.likelihood.discrete and self.floor is not None and self.dispersion not in held and not self.modelled:
+            objective, solution, held = self._without_dispersion(objective, solution, held, null_value)
+        matrix = self._matrix(objective, solution.theta, held)
+        below = None if solution.status is Status.STOPPED else self._below_floor(objective, matrix, held)
         if below is not None:
             self.warnings.append(
                 unbounded_warning(self.likelihood, matrix, self.prepared.row_names(below), self.prepared.names)
@@ -237,18 +259,18 @@ class _Regression:
         curvature = None
         # The curvature in the angle of a bounded predictor is no one's to read.
         if not self.prepared.alpha and not isinstance(objective.likelihood, Angular):
-            identifications = [self.identification, *[None] * (len(matrix) - 1)]
-            if self.linear:
-                identifications[1] = self.of_second
+            identifications = [found if self.asked[k].columns else None for k, found in enumerate(self.identifications)]
             if self.separation is None:
-                curvature = curvature_left(objective, solution, self.outcome, identifications, below)
+                curvature = curvature_left(objective, solution, self.outcome, self.asked, identifications, below)
             elif len(matrix) == 1:
                 curvature = curvature_of_limit(objective, self.separation, solution.theta, self.prepared)
             elif objective.predictors.size <= MOST_KEPT:
                 # The tiny prior moves the standard errors of the rest by about a millionth of them.
                 location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
                 diverging = divergent_changes(location, self.separation, self.prepared.columns, len(matrix))
-                curvature = curvature_left(objective, solution, self.outcome, identifications, below, diverging)
+                curvature = curvature_left(
+                    objective, solution, self.outcome, self.asked, identifications, below, diverging
+                )
         return self._result(matrix, -nll, solution, curvature)
 
     def _diverges(self, objective: PenalizedNLL, theta: Array) -> bool:
@@ -266,68 +288,69 @@ class _Regression:
         return True
 
     def _under_tiny_prior(
-        self, objective: PenalizedNLL, starts: list[Array], fixed: Fixed, null_value: float, n_iter: int
+        self, objective: PenalizedNLL, starts: list[Array], held: Held, null_value: float, n_iter: int
     ) -> tuple[PenalizedNLL, Solution]:
         """Return the mode under a tiny prior, from the best of some starts, after ``n_iter`` iterations without it."""
         matrices = [objective.predictors.matrix(theta) for theta in starts]
         # Under the prior dependent columns have one answer, too.
-        self.active, self.identification = np.flatnonzero(~self.prepared.columns.constant), None
+        own = self.asked[0].indices(self.outcome.data.n_columns)
+        self.active[0], self.identifications[0] = own[~self.prepared.columns.constant[own]], None
         self.warnings = [warning for warning in self.warnings if not isinstance(warning, RankDeficiencyWarning)]
-        objective = self._objective(fixed)
+        objective = self._objective(held)
         theta = best_of(objective, [objective.predictors.theta(matrix) for matrix in matrices])
-        return objective, self._onward(objective, theta, fixed, null_value, n_iter)
+        return objective, self._onward(objective, theta, held, null_value, n_iter)
 
-    def _again(self, fixed: Fixed, matrix: Array, null_value: float, n_iter: int) -> tuple[PenalizedNLL, Solution]:
-        """Return an objective with these predictors fixed, and its optimum from a point near it."""
-        objective = self._objective(fixed)
-        return objective, self._onward(objective, objective.predictors.theta(matrix), fixed, null_value, n_iter)
+    def _again(self, held: Held, matrix: Array, null_value: float, n_iter: int) -> tuple[PenalizedNLL, Solution]:
+        """Return an objective with these predictors held, and its optimum from a point near it."""
+        objective = self._objective(held)
+        return objective, self._onward(objective, objective.predictors.theta(matrix), held, null_value, n_iter)
 
-    def _onward(self, objective: PenalizedNLL, theta: Array, fixed: Fixed, null_value: float, n_iter: int) -> Solution:
+    def _onward(self, objective: PenalizedNLL, theta: Array, held: Held, null_value: float, n_iter: int) -> Solution:
         """Return the optimum from a point that took ``n_iter`` iterations, near enough for Newton's method alone."""
         left = max(self.options.max_iter - n_iter, 0)
         options = replace(self.options, solver="newton" if affordable(objective) else "newton-cg", max_iter=left)
-        found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective, fixed))
+        found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective, held))
         # Where a solution counts an iteration at least, none may have been left.
         return replace(found, n_iter=min(n_iter + found.n_iter, self.options.max_iter))
 
     def _straightened(
-        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, null_value: float
-    ) -> tuple[PenalizedNLL, Solution, Fixed]:
-        """Return the fit in the bounded predictor itself: free inside its bounds, or fixed at one that is optimal."""
+        self, objective: PenalizedNLL, solution: Solution, held: Held, null_value: float
+    ) -> tuple[PenalizedNLL, Solution, Held]:
+        """Return the fit in the bounded predictor itself: free inside its bounds, or held at one that is optimal."""
         last = self.likelihood.n_predictors - 1
         if solution.status.early:
-            return objective, solution, fixed
-        matrix = self._matrix(objective, solution.theta, fixed)
+            return objective, solution, held
+        matrix = self._matrix(objective, solution.theta, held)
         share = float(matrix[last, -1])
         bound = float(np.rint(share))
         if abs(share - bound) < _NEAR_BOUND:
-            at_bound = {**fixed, last: bound}
+            at_bound = {**held, last: bound}
             edge, found = self._again(at_bound, matrix, null_value, solution.n_iter)
             if found.status is Status.STOPPED:
-                return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), fixed
+                return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), held
             at = self._matrix(edge, found.theta, at_bound)
-            free = self._objective(fixed)
+            free = self._objective(held)
             slope = free.value_and_gradient(free.predictors.theta(at))[1][-1]
             if slope * (1 - 2 * bound) >= 0 and found.value <= solution.value + self.options.tol:
                 return edge, found, at_bound
-        free, found = self._again(fixed, matrix, null_value, solution.n_iter)
-        return free, found, fixed
+        free, found = self._again(held, matrix, null_value, solution.n_iter)
+        return free, found, held
 
     def _without_dispersion(
-        self, objective: PenalizedNLL, solution: Solution, fixed: Fixed, null_value: float
-    ) -> tuple[PenalizedNLL, Solution, Fixed]:
+        self, objective: PenalizedNLL, solution: Solution, held: Held, null_value: float
+    ) -> tuple[PenalizedNLL, Solution, Held]:
         """Return the fit of the simpler model where the dispersion of counts vanishes: then it is no parameter."""
-        assert self.floor is not None
-        matrix = self._matrix(objective, solution.theta, fixed)
-        if solution.status.early or matrix[1, -1] > self.floor + _NEAR_FLOOR:
-            return objective, solution, fixed
-        without = {**fixed, 1: self.floor}
+        assert self.floor is not None and self.dispersion is not None
+        matrix = self._matrix(objective, solution.theta, held)
+        if solution.status.early or matrix[self.dispersion, -1] > self.floor + _NEAR_FLOOR:
+            return objective, solution, held
+        without = {**held, self.dispersion: self.floor}
         simpler, found = self._again(without, matrix, null_value, solution.n_iter)
         if found.status is Status.STOPPED:
-            return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), fixed
+            return objective, replace(solution, status=Status.STOPPED, n_iter=found.n_iter), held
         if found.value <= solution.value + self.options.tol:
             return simpler, found, without
-        return objective, solution, fixed
+        return objective, solution, held
 
     def _theta(self, objective: PenalizedNLL, matrix: Array) -> Array:
         if isinstance(objective.likelihood, Angular):
@@ -335,71 +358,68 @@ class _Regression:
             matrix[-1, -1] = angle_of(min(max(matrix[-1, -1], _LEAST_START), 1 - _LEAST_START))
         return objective.predictors.theta(matrix)
 
-    def _matrix(self, objective: PenalizedNLL, theta: Array, fixed: Fixed) -> Array:
+    def _matrix(self, objective: PenalizedNLL, theta: Array, held: Held) -> Array:
         matrix = objective.predictors.matrix(theta).copy()
         if isinstance(objective.likelihood, Angular):
             matrix[-1, -1] = share_of(matrix[-1, -1])
-        for k, value in fixed.items():
-            matrix[k, -1] = value
         return matrix
 
-    def _watch(self, objective: PenalizedNLL, fixed: Fixed) -> Observer | None:
+    def _watch(self, objective: PenalizedNLL, held: Held) -> Observer | None:
         if self.observer is None:
             return None
         observer, outcome = self.observer, self.outcome
-        return lambda theta: observer(outcome.to_original(self._matrix(objective, theta, fixed)))
+        return lambda theta: observer(outcome.to_original(self._matrix(objective, theta, held)))
 
-    def _start(self, objective: PenalizedNLL, fixed: Fixed) -> tuple[Array, Array]:
+    def _start(self, objective: PenalizedNLL, held: Held) -> tuple[Array, Array]:
         """Return the intercepts of the null model, shape (q, 1), and theta of the best guess."""
-        sample = self.some if objective.data is self.outcome.data else some_rows(objective.data)
-        judge = PenalizedNLL(objective.likelihood, objective.predictors, sample, objective.penalty)
+        judge = PenalizedNLL(objective.likelihood, objective.predictors, self.some, objective.penalty)
         terms = objective.predictors.terms
+        dispersion = None if self.dispersion is None else terms[self.dispersion]
         precision = precision_of_columns(self.prepared)
-        second = terms[min(1, len(terms) - 1)]
-        guess = Guess(self.likelihood, sample, terms[0], second, precision, self.least_squares)
+        guess = Guess(self.likelihood, self.some, terms[0], dispersion, precision, self.least_squares)
         matrices = list(guesses(guess))
         thetas = [self._theta(objective, matrix) for matrix in matrices]
-        own = float(matrices[-1][1, -1]) if 1 in fixed else 0.0
-        if 1 in fixed and is_far_below(self.likelihood, fixed[1], own):
-            angular = isinstance(objective.likelihood, Angular)
-            thetas.append(
-                follow_noise(
-                    lambda value: self._objective({**fixed, 1: value}, angular=angular, data=self.some),
-                    thetas[-1],
-                    own,
-                    fixed[1],
-                )
-            )
+        j = self.dispersion
+        if j is not None and j in held:
+            own = float(matrices[-1][j, -1])
+            if is_far_below(self.likelihood, held[j], own):
+                angular = isinstance(objective.likelihood, Angular)
+
+                def at(value: float) -> PenalizedNLL:
+                    return self._objective({**held, j: value}, angular=angular, data=self.some)
+
+                thetas.append(follow_noise(at, thetas[-1], own, held[j]))
         null = objective.predictors.matrix(thetas[0])[:, -1:]
         return null, best_of(judge, thetas)
 
-    def _below_floor(self, objective: PenalizedNLL, matrix: Array, fixed: Fixed) -> Array | None:
-        """Return the rows whose second parameter is beyond its floor; None where there are none."""
-        if self.floor is None or 1 in fixed:
+    def _below_floor(self, objective: PenalizedNLL, matrix: Array, held: Held) -> Array | None:
+        """Return the rows whose dispersion is beyond its floor; None where there are none."""
+        if self.floor is None or self.dispersion in held:
             return None
-        return rows_below(ScaleFloor(self.likelihood, self.floor), objective.data, matrix, of_columns=self.linear)
+        return rows_below(ScaleFloor(self.likelihood, self.floor), objective.data, matrix, of_columns=self.modelled)
 
     def _degenerate(self, location: Array) -> FitResult:
         """Return the perfect location without noise; log-linear noise is stopped at its floor."""
         likelihood, data = self.likelihood, self.outcome.data
+        assert self.dispersion is not None
         matrix = np.zeros((likelihood.n_predictors, location.shape[1]))
         matrix[0] = location[0]
         matrix[1:, -1] = likelihood.start(self.some.y, self.some.weight)[1:]
         vanishing = -float(np.sign(likelihood.variance_power))
         log_likelihood = np.inf
-        if self.linear:
+        if self.modelled:
             assert self.floor is not None
             # Every row fitted exactly: the soft floor balances one nat per unit of log scale here.
-            matrix[1, -1] = self.floor + vanishing
-            fixed = {k: float(matrix[k, -1]) for k in range(1, len(matrix))}
-            self.linear = False
-            objective = self._objective(fixed)
+            matrix[self.dispersion, -1] = self.floor + vanishing
+            held = {k: float(matrix[k, -1]) for k in range(1, len(matrix))}
+            self.asked[self.dispersion] = Terms.constant()
+            objective = self._objective(held)
             log_likelihood = -objective.nll(objective.predictors.theta(matrix))
             self.warnings.append(
                 unbounded_warning(likelihood, matrix, self.prepared.row_names(all_rows(data)), self.prepared.names)
             )
         else:
-            matrix[1, -1] = vanishing * np.inf
+            matrix[self.dispersion, -1] = vanishing * np.inf
             self.warnings.append(
                 perfect_warning(likelihood.dispersion_parameter, "zero" if vanishing < 0 else "infinite")
             )

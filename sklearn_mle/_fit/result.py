@@ -6,6 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
+from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 
 __all__ = ["FitOptions", "FitResult"]
@@ -22,10 +23,9 @@ class FitOptions:
     alpha : float
         Precision of the Gaussian prior on the location's coefficients, against the total NLL (relative to the noise
         where there is a scale). Zero is maximum likelihood.
-    fit_intercept : bool
-    scale : {"constant", "log_linear"} or float
-        How the likelihood's second parameter is modelled, where it has one: one for all rows, estimated; its logarithm
-        linear in the columns; or known.
+    terms : tuple of Terms
+        One per linear predictor of the likelihood (of a classifier one for all classes); the predictors after the last
+        one given are constants.
     solver : {"auto", "newton", "lbfgs", "newton-cg"}
     tol : float
         Bound on the shortfall of the total penalized log-likelihood from its maximum, in nats.
@@ -40,14 +40,22 @@ class FitOptions:
     """
 
     alpha: float = 0.0
-    fit_intercept: bool = True
-    scale: str | float = "constant"
+    terms: tuple[Terms, ...] = (Terms(),)
     solver: str = "auto"
     tol: float = 1e-8
     max_iter: int = 100
     verbose: int = 0
     bias_reduction: str | None = None
     separated: bool = False
+
+    @property
+    def fit_intercept(self) -> bool:
+        """Whether the location has an intercept."""
+        return self.terms[0].intercept
+
+    def terms_of(self, n_predictors: int) -> tuple[Terms, ...]:
+        """Return one for each linear predictor."""
+        return (*self.terms, *[Terms.constant()] * (n_predictors - len(self.terms)))
 
 
 @dataclass(frozen=True)

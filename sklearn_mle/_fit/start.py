@@ -42,8 +42,8 @@ class Guess:
     data : Data
         Some rows of the outcome.
     location : Terms
-    second : Terms
-        Of the second linear predictor.
+    dispersion : Terms or None
+        Of the dispersion's linear predictor, where there is one.
     precision : ndarray of shape (p,)
         The prior's, of the standardized columns.
     least_squares : ndarray of shape (1, p + 1) or None
@@ -53,7 +53,7 @@ class Guess:
     likelihood: Likelihood
     data: Data
     location: Terms
-    second: Terms
+    dispersion: Terms | None
     precision: Array
     least_squares: Array | None = None
 
@@ -96,7 +96,7 @@ def guesses(guess: Guess) -> Iterator[Array]:
     yield constant
     if likelihood.equivariance != "location_scale":
         return
-    if guess.second.columns:
+    if guess.dispersion is not None and guess.dispersion.columns:
         yield _with_log_residuals(guess, constant)
     if not likelihood.convex_in_location:
         # Not a convex loss: least squares may start in the basin of the outliers.
@@ -145,10 +145,11 @@ def _with_constants(guess: Guess, null: Array, location: Array) -> Array:
 def _with_log_residuals(guess: Guess, constant: Array) -> Array:
     """Return the log scale as a regression of the residuals' logarithms has it (Harvey 1976)."""
     data = guess.data
+    assert guess.dispersion is not None
     residual = np.abs(data.y - _fitted(data, constant[:1]))
     logarithms = np.log(residual + _LEAST_RESIDUAL * np.exp(constant[1, -1])) + _MEAN_LOG_NORMAL
     matrix = constant.copy()
-    matrix[1] = least_squares(data.with_values(logarithms, data.weight), guess.second)[0][0]
+    matrix[1] = least_squares(data.with_values(logarithms, data.weight), guess.dispersion)[0][0]
     return matrix
 
 

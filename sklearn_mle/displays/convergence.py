@@ -1,5 +1,6 @@
 """The distance of a fit from its optimum in nats, iteration by iteration."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from sklearn_mle._numerics.stored import dot_rows
-from sklearn_mle._predictors import add_offset
+from sklearn_mle._predictors import Terms, add_offset
 from sklearn_mle.displays._base import COLOURS, MARKERS, REFERENCE, Display, Unit, check_name
 from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._training_data import TrainingData
@@ -136,9 +137,9 @@ class ConvergenceDisplay(Display):
                 "y: the fit was perfect (with these X, sample_weight and offset), so that its likelihood has no "
                 "maximum to converge to."
             )
-        scale = getattr(watched, "scale", "constant")
         with np.errstate(all="ignore"):  # trial points may be beyond float64; the end is not
-            values = [_objective(data, matrix, watched._prior_precision(), scale) for matrix in [*seen, final]]
+            alpha, terms = watched._prior_precision(), watched._fitted.terms
+            values = [_objective(data, matrix, alpha, terms) for matrix in [*seen, final]]
             # Below the rounding of the sum nothing is seen; what is certified of the end, is.
             excess = np.maximum(np.array(values) - values[-1], 0) + watched.gap_
         if not np.isfinite(excess[-1]):
@@ -174,7 +175,7 @@ class ConvergenceDisplay(Display):
         self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False)
 
 
-def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any) -> float:
+def _objective(data: TrainingData, coefficients: Array, alpha: float, terms: Sequence[Terms]) -> float:
     """Return the total penalized NLL, in nats, at coefficients (q, p + 1).
 
     Stated anew, in the units of X and y: the objective that a fit minimizes knows standardized columns, without those
@@ -182,8 +183,9 @@ def _objective(data: TrainingData, coefficients: Array, alpha: float, scale: Any
     """
     likelihood = data.likelihood
     matrix = coefficients.copy()
-    if likelihood.dispersion_parameter is not None and not isinstance(scale, str):
-        matrix[1, :-1], matrix[1, -1] = 0, np.log(scale)
+    for k, term in enumerate(terms):
+        if term.known is not None:
+            matrix[k, :-1], matrix[k, -1] = 0, likelihood.predictor_of(k, term.known)
     eta = dot_rows(matrix[:, :-1], data.X) + matrix[:, -1:]
     add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
     weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight

@@ -139,10 +139,10 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
             data = prepare(X, y, sample_weight, offset_of_present(offset, sample_weight))
-        options = self._options()
+        options = self._options(data.likelihood)
         fitted = Fitted(
             likelihood=data.likelihood,
-            terms=_terms(data.likelihood, options),
+            terms=options.terms,
             alpha=float(options.alpha),
             class_weights=data.class_weights,
             bias_reduction=options.bias_reduction,
@@ -176,11 +176,14 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             warnings.warn(warning, stacklevel=4)
         return self
 
-    def _options(self) -> FitOptions:
+    def _terms(self, likelihood: Likelihood) -> tuple[Terms, ...]:
+        """Return which columns, intercept or known value each of the likelihood's predictors has."""
+        return (Terms(True, bool(self.fit_intercept)),) * likelihood.n_predictors
+
+    def _options(self, likelihood: Likelihood) -> FitOptions:
         return FitOptions(
             alpha=float(self._prior_precision()),
-            fit_intercept=bool(self.fit_intercept),
-            scale=_in_double(getattr(self, "scale", "constant")),
+            terms=self._terms(likelihood),
             solver=self.solver,
             tol=float(self.tol),
             max_iter=self.max_iter,
@@ -434,11 +437,6 @@ def _warnings_of(result: FitResult, smooth: bool) -> list[Warning]:
     return found
 
 
-def _in_double(scale: Any) -> Any:
-    """Return a known scale in double precision, whatever type it came in."""
-    return float(scale) if isinstance(scale, Real) else scale
-
-
 def _leaves_float64(value: Any) -> bool:
     try:
         with np.errstate(all="ignore"):
@@ -446,14 +444,3 @@ def _leaves_float64(value: Any) -> bool:
     except OverflowError:
         return True
     return bool((np.isinf(number) and number != value) or (number == 0 and value != 0))
-
-
-def _terms(likelihood: Likelihood, options: FitOptions) -> tuple[Terms, ...]:
-    """Return which columns and intercepts each of the likelihood's predictors has as estimated parameters."""
-    location = Terms(True, options.fit_intercept)
-    if likelihood.shift_invariant:
-        return (location,) * likelihood.n_predictors
-    terms = [location] + [Terms(False, True)] * (likelihood.n_predictors - 1)
-    if likelihood.dispersion_parameter is not None:
-        terms[1] = Terms(options.scale == "log_linear", isinstance(options.scale, str))
-    return tuple(terms)

@@ -62,7 +62,7 @@ class MeaningOfWeights:
 
     def options(self, options: FitOptions) -> FitOptions:
         """Return the options of the fit with copies: its nats are others where the dispersion is estimated."""
-        if not (self.dispersed and isinstance(options.scale, str)):
+        if not (self.dispersed and self.fitted.terms[1].intercept):
             return options
         weight = self.data.sample_weight
         return replace(options, tol=options.tol * float(weight[weight > 0].mean()))

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import dot_rows, in_memory
-from sklearn_mle._predictors import add_offset
+from sklearn_mle._predictors import Terms, add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
 from sklearn_mle.estimators._lazy import lazy_rows
@@ -140,6 +140,15 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, BaseMLE):
 
     def _prior_precision(self) -> float:
         return self.alpha
+
+    def _terms(self, likelihood: Likelihood) -> tuple[Terms, ...]:
+        location, *others = super()._terms(likelihood)
+        others = [Terms.constant()] * len(others)
+        if likelihood.dispersion_index is not None and self.scale != "constant":
+            linear = self.scale == "log_linear"
+            terms = Terms() if linear else Terms(False, False, known=float(self.scale))
+            others[likelihood.dispersion_index - 1] = terms
+        return location, *others
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         likelihood = fitted.likelihood

@@ -77,7 +77,7 @@ class AtEstimate:
             None if plain else total,
             offset,
             model.likelihood.n_predictors,
-            FitOptions(fit_intercept=intercept),
+            FitOptions(terms=(Terms(True, intercept),)),
             model.features,
         )
         rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
@@ -174,16 +174,16 @@ class AtEstimate:
 
 def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identification | None, ...]:
     """Return the dependences among the columns of each predictor; a constant column depends on an intercept alone."""
-    found: dict[bool, Identification | None] = {}
+    found: dict[Any, Identification | None] = {}
     out: list[Identification | None] = []
     for j, term in enumerate(model.terms):
         penalized = model.alpha > 0 and (j == 0 or model.is_classifier)
         if penalized or not term.columns:
             out.append(None)
             continue
-        if term.intercept not in found:
-            found[term.intercept] = find_dependence(prepared.data, prepared.columns, intercept=term.intercept)
-        out.append(found[term.intercept])
+        if term.key not in found:
+            found[term.key] = find_dependence(prepared.data, prepared.columns, term)
+        out.append(found[term.key])
     return tuple(out)
 
 

@@ -145,16 +145,19 @@ def against_the_null(
     Pearson's dispersion the analysis of deviance, in which the null model has the full one's second parameter.
     """
     model = at.model
-    known: str | float = "constant"
-    if len(model.terms) > 1 and not model.is_classifier and (dispersion or not model.terms[1].intercept):
-        known = float(np.exp(model.log_dispersion))
+    terms = [Terms(True, model.terms[0].intercept)]
+    if not model.is_classifier:
+        terms += [Terms.constant() if term.columns else term for term in model.terms[1:]]
+        j = model.likelihood.dispersion_index
+        if j is not None and (dispersion or not terms[j].intercept):
+            terms[j] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
     null = fit(
         model.likelihood,
         np.empty((data.X.shape[0], 0)),
         data.y,
         sample_weight=data.sample_weight,
         offset=data.offset,
-        options=FitOptions(fit_intercept=model.terms[0].intercept, scale=known),
+        options=FitOptions(terms=tuple(terms)),
     )
     slopes = at.n_coefficients - model.n_intercepts
     value = null.log_likelihood

@@ -167,7 +167,7 @@ def detect_separation(
     with naming("y"):
         model, target, classes = _read(y, likelihood, weight)
     features = tuple(f"x{j}" for j in range(X.shape[1])) if names is None else tuple(str(name) for name in names)
-    options = FitOptions(fit_intercept=fit_intercept)
+    options = FitOptions(terms=(Terms(True, fit_intercept),))
     with single_threaded_blas, np.errstate(all="ignore"):
         prepared = prepare(X, target, None if weight is None else (weight > 0).astype(float), None, 1, options, names)
         try:
@@ -222,7 +222,7 @@ class _Detection:
         self.prepared, self.features, self.classes = prepared, features, classes
         data, intercept = prepared.data, options.fit_intercept
         active = np.flatnonzero(~prepared.columns.constant)
-        self.identification: Identification | None = find_dependence(data, prepared.columns, intercept=intercept)
+        self.identification: Identification | None = find_dependence(data, prepared.columns, options.terms[0])
         if self.identification is not None:
             active = self.identification.active
         contrast = None if classes is None else sum_to_zero_basis(len(classes))

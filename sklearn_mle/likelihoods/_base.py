@@ -221,6 +221,10 @@ class Likelihood(BaseEstimator, ABC):
         with np.errstate(over="ignore", under="ignore", divide="ignore"):
             return np.stack([LINKS[link].inverse(row) for link, row in zip(self.links, eta, strict=True)])
 
+    def predictor_of(self, k: int, value: float) -> float:
+        """Return the value of linear predictor k at which its parameter has this value."""
+        return float(LINKS[self.links[k]].predictor(np.asarray(value)))
+
     def link(self, y: Array) -> Array | None:
         """Return the location's linear predictor that fits each y best, shape (n,); None where it is not known."""
         return None

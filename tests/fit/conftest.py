@@ -20,6 +20,7 @@ from sklearn_mle.likelihoods import (
     StudentT,
     Weibull,
 )
+from tests.fit.options import terms_of
 
 N, P = 150, 4
 
@@ -36,6 +37,7 @@ class Model:
     scale: str | float = "constant"
 
     def fit(self, X=None, y=None, *, sample_weight=None, offset=None, start=None, observer=None, **options):
+        terms = terms_of(self.scale, options.pop("fit_intercept", True))
         return fit(
             self.likelihood,
             self.X if X is None else X,
@@ -44,7 +46,7 @@ class Model:
             offset=offset,
             start=start,
             observer=observer,
-            options=FitOptions(**{"alpha": self.alpha, "scale": self.scale, **options}),
+            options=FitOptions(**{"alpha": self.alpha, "terms": terms, **options}),
         )
 
     def with_data(self, **data):

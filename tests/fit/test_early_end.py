@@ -11,6 +11,7 @@ from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.likelihoods import get_likelihood
+from tests.fit.options import terms_of
 
 rng = np.random.default_rng(0)
 FEW, MANY, P = 400, 60_000, 25
@@ -39,8 +40,8 @@ PATHS = {
     "firth": ("bernoulli", FEW, {"bias_reduction": "firth"}),
     "firth of many rows": ("bernoulli", MANY, {"bias_reduction": "firth"}),
     "least squares, matrix-free": ("gaussian", FEW, {"solver": "newton-cg"}),
-    "log-linear scale": ("gaussian", FEW, {"scale": "log_linear"}),
-    "log-linear scale of many rows": ("gaussian", MANY, {"scale": "log_linear"}),
+    "log-linear scale": ("gaussian", FEW, {"terms": terms_of("log_linear")}),
+    "log-linear scale of many rows": ("gaussian", MANY, {"terms": terms_of("log_linear")}),
     "bounded degrees of freedom": ("student_t", FEW, {}),
     "huber": ("huber", FEW, {}),
     "counts": ("poisson", FEW, {}),
@@ -48,7 +49,7 @@ PATHS = {
     "amounts": ("gamma", FEW, {}),
     "check loss": ("laplace", FEW, {}),
     "check loss of many rows": ("laplace", MANY, {}),
-    "check loss, log-linear scale": ("laplace", FEW, {"scale": "log_linear"}),
+    "check loss, log-linear scale": ("laplace", FEW, {"terms": terms_of("log_linear")}),
 }
 # Passes after the stop, where there may be more than one: a product with the rows and one with their transpose prove
 # the gap of a check loss, and its log-linear scale has to be judged, too.

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+from tests.fit.options import terms_of
 
 rng = np.random.default_rng(0)
 
@@ -127,7 +128,7 @@ def test_large_sparse_data_stay_sparse_and_are_dense(likelihood, scale):
     else:
         y = eta + generator.standard_normal(16_000)
     weight = generator.random(16_000)
-    options = FitOptions(scale=scale)
+    options = FitOptions(terms=terms_of(scale))
     sparse = fit(likelihood, X, y, sample_weight=weight, options=options)
     dense = fit(likelihood, X.toarray(), y, sample_weight=weight, options=options)
     assert_same_fit(sparse, dense, rtol=1e-8, atol=1e-9)
@@ -214,7 +215,7 @@ def test_an_offset_of_a_real_outcome_is_taken_off_it():
     X, y = rng.standard_normal((100, 3)), rng.standard_normal(100)
     offset = rng.standard_normal(100) * 5
     for scale in ("constant", 0.5, "log_linear"):
-        options = FitOptions(alpha=0.7, scale=scale)
+        options = FitOptions(alpha=0.7, terms=terms_of(scale))
         found = fit(Gaussian(), X, y, offset=offset, options=options)
         assert_same_fit(found, fit(Gaussian(), X, y - offset, options=options))
 

@@ -11,6 +11,7 @@ from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._rows import data as data_module
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Gumbel
+from tests.fit.options import terms_of
 
 NAMES = ["bernoulli", "categorical", "gaussian", "gaussian, log linear"]
 
@@ -66,8 +67,8 @@ def binary(n, p, seed=0, *, rare=False):
 def assert_exact(likelihood, X, y, **others):
     """The default solver against Newton's method on all rows from the null model."""
     scale = others.pop("scale", "constant")
-    found = fit(likelihood, X, y, options=FitOptions(scale=scale), **others)
-    exact = fit(likelihood, X, y, options=FitOptions(scale=scale, solver="newton"), **others)
+    found = fit(likelihood, X, y, options=FitOptions(terms=terms_of(scale)), **others)
+    exact = fit(likelihood, X, y, options=FitOptions(terms=terms_of(scale), solver="newton"), **others)
     assert found.status is exact.status is Status.CONVERGED
     assert found.gap <= 1e-8 and exact.gap <= 1e-8
     assert found.log_likelihood == pytest.approx(exact.log_likelihood, rel=1e-12)

@@ -8,11 +8,13 @@ from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Gaussian
+from tests.fit.options import terms_of
 
 
 def log_linear(X, y, *, start=None, **others):
     weight = others.pop("sample_weight", None)
-    options = FitOptions(scale="log_linear", **others)
+    terms = terms_of("log_linear", others.pop("fit_intercept", True))
+    options = FitOptions(terms=terms, **others)
     return fit(Gaussian(), X, y, sample_weight=weight, start=start, options=options)
 
 
@@ -157,7 +159,7 @@ def unbounded():
 
 def test_an_unbounded_likelihood_warns_and_names_rows_and_columns():
     X, y = unbounded()
-    result = fit(Gaussian(), X, y, options=FitOptions(scale="log_linear"), feature_names=["x", "dummy"])
+    result = fit(Gaussian(), X, y, options=FitOptions(terms=terms_of("log_linear")), feature_names=["x", "dummy"])
     (warning,) = result.warnings
     assert isinstance(warning, UnboundedLikelihoodWarning)
     assert "rows 17 " in str(warning) and "'dummy'" in str(warning) and "'x'" not in str(warning)

@@ -7,6 +7,7 @@ from sklearn_mle._fit import FitOptions, fit, products
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.likelihoods import Gaussian
+from tests.fit.options import terms_of
 
 rng = np.random.default_rng(0)
 N, P = 30_000, 9
@@ -54,8 +55,8 @@ CASES = {
     "weights of zero": {"sample_weight": rng.integers(0, 3, N).astype(float)},
     "offset": {"offset": rng.standard_normal(N)},
     "prior": {"options": FitOptions(alpha=50.0)},
-    "known scale": {"options": FitOptions(scale=2.0)},
-    "no intercept": {"options": FitOptions(fit_intercept=False)},
+    "known scale": {"options": FitOptions(terms=terms_of(2.0))},
+    "no intercept": {"options": FitOptions(terms=terms_of(fit_intercept=False))},
 }
 
 

@@ -17,12 +17,25 @@ from sklearn_mle._fit.quantile import judged
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import AsymmetricLaplace, Laplace, UserLikelihood
+from tests.fit.options import terms_of
 
 GLM = Path(__file__).parents[1] / "data" / "glm"
 REFERENCE = json.loads((GLM / "reference.json").read_text())
 
 
-def quantile_fit(X, y, level=0.5, *, sample_weight=None, offset=None, observer=None, start=None, **options):
+def quantile_fit(
+    X,
+    y,
+    level=0.5,
+    *,
+    sample_weight=None,
+    offset=None,
+    observer=None,
+    start=None,
+    scale="constant",
+    fit_intercept=True,
+    **options,
+):
     return fit(
         AsymmetricLaplace(level),
         X,
@@ -31,7 +44,7 @@ def quantile_fit(X, y, level=0.5, *, sample_weight=None, offset=None, observer=N
         offset=offset,
         observer=observer,
         start=start,
-        options=FitOptions(**options),
+        options=FitOptions(terms=terms_of(scale, fit_intercept), **options),
     )
 
 
@@ -135,7 +148,7 @@ def test_of_several_intercepts_the_middle(level, middle):
 @pytest.mark.parametrize("likelihood", [Laplace(), AsymmetricLaplace(0.3)])
 class TestEveryModel:
     def fit(self, likelihood, alpha, scale, X, y, **others):
-        return fit(likelihood, X, y, options=FitOptions(alpha=alpha, scale=scale), **others)
+        return fit(likelihood, X, y, options=FitOptions(alpha=alpha, terms=terms_of(scale)), **others)
 
     def test_weights_are_copies_and_zero_is_absence(self, likelihood, alpha, scale):
         X, y = make(1)
@@ -431,7 +444,7 @@ def test_a_log_linear_scale_recovers_the_truth():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20_000, 3))
     y = X @ [1.0, 2, 0] + 1 + np.exp(-0.5 + X @ [0.5, 0, -0.3]) * rng.laplace(size=len(X))
-    result = fit(Laplace(), X, y, options=FitOptions(scale="log_linear"))
+    result = fit(Laplace(), X, y, options=FitOptions(terms=terms_of("log_linear")))
     np.testing.assert_allclose(result.coefficients[0], [1, 2, 0, 1], atol=0.03)
     np.testing.assert_allclose(result.coefficients[1], [0.5, 0, -0.3, -0.5], atol=0.03)
     assert result.scale is None
@@ -443,15 +456,15 @@ def test_unbounded_log_linear_scales_are_stopped_and_named():
     X, y = make(16)
     alone = np.zeros(len(y))
     alone[7] = 1
-    result = fit(Laplace(), np.column_stack([X, alone]), y, options=FitOptions(scale="log_linear"))
+    result = fit(Laplace(), np.column_stack([X, alone]), y, options=FitOptions(terms=terms_of("log_linear")))
     (warning,) = result.warnings
     assert isinstance(warning, UnboundedLikelihoodWarning)
     assert "rows 7 can be fitted exactly" in str(warning)
     assert np.isfinite(result.log_likelihood)
-    perfect = fit(Laplace(), X, X.sum(axis=1), options=FitOptions(scale="log_linear"))
+    perfect = fit(Laplace(), X, X.sum(axis=1), options=FitOptions(terms=terms_of("log_linear")))
     assert [type(w) for w in perfect.warnings] == [UnboundedLikelihoodWarning]
     assert np.isfinite(perfect.log_likelihood)
-    saturated = fit(Laplace(), X[:4], y[:4], options=FitOptions(scale="log_linear", alpha=1.0))
+    saturated = fit(Laplace(), X[:4], y[:4], options=FitOptions(terms=terms_of("log_linear"), alpha=1.0))
     assert [type(w) for w in saturated.warnings] == [UnboundedLikelihoodWarning]
     np.testing.assert_array_equal(saturated.coefficients[1, :-1], 0)
 
@@ -459,8 +472,8 @@ def test_unbounded_log_linear_scales_are_stopped_and_named():
 def test_a_log_linear_scale_without_an_intercept_of_the_location_and_max_iter():
     X, y = make(17)
     y = y * np.exp(0.3 * X[:, 0])
-    free = fit(Laplace(), X, y, options=FitOptions(scale="log_linear", fit_intercept=False))
+    free = fit(Laplace(), X, y, options=FitOptions(terms=terms_of("log_linear", False)))
     assert free.coefficients[0, -1] == 0
     assert free.coefficients[1, -1] != 0
-    one = fit(Laplace(), X, y, options=FitOptions(scale="log_linear", max_iter=1))
+    one = fit(Laplace(), X, y, options=FitOptions(terms=terms_of("log_linear"), max_iter=1))
     assert one.n_iter == 1

@@ -23,6 +23,7 @@ from sklearn_mle.likelihoods import (
     Tweedie,
     Weibull,
 )
+from tests.fit.options import terms_of
 
 DATA = Path(__file__).parents[1] / "data" / "glm"
 REFERENCE = json.loads((DATA / "reference.json").read_text())
@@ -81,7 +82,7 @@ NOT_CONVEX = [
 @pytest.mark.parametrize(("likelihood", "linear"), NOT_CONVEX, ids=str)
 def test_the_truth_is_within_four_standard_errors(likelihood, linear):
     """Fifty seeds: each a stationary point of positive curvature, near the truth (1 / df: interior solutions)."""
-    options = FitOptions(scale="log_linear" if linear else "constant")
+    options = FitOptions(terms=terms_of("log_linear" if linear else "constant"))
     for seed in range(50):
         X, y, truth = simulated(likelihood, seed, 200, linear)
         result = fit(likelihood, X, y, options=options)
@@ -97,7 +98,7 @@ def test_the_truth_is_within_four_standard_errors(likelihood, linear):
 def test_scipy_finds_nothing_better(likelihood, linear):
     """From the answer and from elsewhere, a general minimizer does not go below it (within what it can resolve)."""
     X, y, truth = simulated(likelihood, 0, 150, linear)
-    result = fit(likelihood, X, y, options=FitOptions(scale="log_linear" if linear else "constant"))
+    result = fit(likelihood, X, y, options=FitOptions(terms=terms_of("log_linear" if linear else "constant")))
     free = result.curvature.parameters
 
     def nll(flat):
@@ -129,7 +130,7 @@ def test_a_saddle_is_left():
     """On data symmetric in the columns' signs Newton's method comes to rest where the scales do not yet differ."""
     X = np.repeat([[1.0, 3], [2, 1], [3, 3], [4, 1]], 4, axis=0)
     y = np.repeat([1.0, 2, 1, 2], 4)
-    result = fit(Gaussian(), X, y, options=FitOptions(scale="log_linear", alpha=1.0))
+    result = fit(Gaussian(), X, y, options=FitOptions(terms=terms_of("log_linear"), alpha=1.0))
     assert [type(warning) for warning in result.warnings] == [UnboundedLikelihoodWarning]
     assert result.log_likelihood > 100
 
@@ -171,7 +172,7 @@ def test_a_dispersion_that_vanishes_for_some_rows_is_named():
     rng = np.random.default_rng(4)
     group = np.repeat([0.0, 1.0], 100)
     y = np.where(group == 1, 3.0, rng.negative_binomial(1, 0.3, 200))
-    result = fit(NegativeBinomial(), group[:, None], y, options=FitOptions(scale="log_linear"))
+    result = fit(NegativeBinomial(), group[:, None], y, options=FitOptions(terms=terms_of("log_linear")))
     assert [type(warning) for warning in result.warnings] == [SeparationWarning]
     assert "dispersion of rows 100" in str(result.warnings[0]) and "column 0" in str(result.warnings[0])
     alone = fit(NegativeBinomial(), np.zeros((100, 0)), y[:100])
@@ -241,7 +242,9 @@ def test_whole_numbers_are_no_classes():
     """Real outcomes that happen to be whole, and counts in the millions, sampled as what they are."""
     rng = np.random.default_rng(7)
     X = rng.standard_normal((60_000, 15))
-    signs = fit(Gaussian(), X, np.where(rng.random(60_000) < 0.5, -1.0, 1.0), options=FitOptions(scale="log_linear"))
+    signs = fit(
+        Gaussian(), X, np.where(rng.random(60_000) < 0.5, -1.0, 1.0), options=FitOptions(terms=terms_of("log_linear"))
+    )
     many = fit(Poisson(), X, rng.poisson(1e8, 60_000).astype(float))
     assert signs.status is many.status is Status.CONVERGED
     assert many.coefficients[0, -1] == pytest.approx(np.log(1e8), rel=1e-6)
@@ -252,7 +255,7 @@ def test_a_prior_relative_to_the_dispersion_leaves_the_location_free_of_it(likel
     X, y, _ = simulated(likelihood, 8, 200, False)
     estimated = fit(likelihood, X, y, options=FitOptions(alpha=3.0))
     for scale in (0.3, 5.0):
-        known = fit(likelihood, X, y, options=FitOptions(alpha=3.0, scale=scale))
+        known = fit(likelihood, X, y, options=FitOptions(alpha=3.0, terms=terms_of(scale)))
         np.testing.assert_allclose(known.coefficients[0], estimated.coefficients[0], rtol=1e-9)
 
 
@@ -271,7 +274,7 @@ def test_more_columns_than_rows_are_bounded_by_a_prior():
 def test_a_perfect_location_of_known_noise_is_found(likelihood, n):
     # A robust first guess would have no scale to end at: its residuals can be made as small as one likes.
     X, y = np.arange(3.0 * n).reshape(n, 3) ** 2, np.arange(n) + 0.3
-    result = fit(likelihood, X, y, options=FitOptions(scale=2.0))
+    result = fit(likelihood, X, y, options=FitOptions(terms=terms_of(2.0)))
     at_zero = likelihood.nll(np.zeros(1), np.array([[0.0], [np.log(2.0)]]))[0]
     assert result.log_likelihood == pytest.approx(-n * at_zero, rel=1e-12)
     fitted = X @ result.coefficients[0, :-1] + result.coefficients[0, -1]

@@ -7,6 +7,7 @@ from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
+from tests.fit.options import terms_of
 
 rng = np.random.default_rng(0)
 
@@ -51,7 +52,7 @@ def test_shapes_and_status(penalized):
 
 def test_a_known_scale_is_returned_as_it_came():
     X = rng.standard_normal((60, 2))
-    result = fit(Gaussian(), X, X[:, 0] + rng.standard_normal(60), options=FitOptions(scale=0.37))
+    result = fit(Gaussian(), X, X[:, 0] + rng.standard_normal(60), options=FitOptions(terms=terms_of(0.37)))
     assert result.scale == 0.37
 
 
