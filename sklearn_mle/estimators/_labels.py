@@ -1,4 +1,4 @@
-"""What a classifier reads as y: class labels, or rows of class probabilities (soft labels); and class weights."""
+"""Read the y of a classifier, class labels or rows of class probabilities (soft labels), and class weights."""
 
 from numbers import Real
 from typing import Any
@@ -24,7 +24,6 @@ __all__ = [
     "read_soft_labels",
     "weigh_classes",
     "weighted_rows",
-    "weights_of_classes",
 ]
 
 # Integer labels within a range of this size (or of n) are coded by a table in O(n); others are sorted.
@@ -45,13 +44,7 @@ def column_labels(y: Any) -> NDArray[Any] | None:
 
 
 def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Return the sorted classes of (n,) labels, and the code of each row.
-
-    Raises
-    ------
-    ValueError
-        If y is continuous, or anything else that scikit-learn does not take for labels.
-    """
+    """Return the sorted classes of (n,) labels, and the code of each row."""
     y = plain_numbers(y)
     if y.dtype.kind in "mM" and np.isnat(y).any():
         raise ValueError("y must not hold missing labels, but it holds NaT; drop or repair such rows.")
@@ -66,13 +59,13 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
                 return np.arange(low, low + span).astype(y.dtype.newbyteorder("=")), shifted
             classes = (np.flatnonzero(present) + low).astype(y.dtype.newbyteorder("="))
             return classes, (np.cumsum(present) - 1)[shifted]
-    # Strings are labels whatever they are; scikit-learn's check would sort them all to find that out.
+    # Any strings are labels; scikit-learn's check would sort them all to find that out.
     encoder = LabelEncoder()
     try:
         if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
             raise TypeError
         if y.dtype.kind not in "UTO":
-            with np.errstate(invalid="ignore"):  # it tries whether they are whole numbers by a cast
+            with np.errstate(invalid="ignore"):  # a cast tells whether they are whole numbers
                 check_classification_targets(y)
         codes = encoder.fit_transform(y)
     except TypeError:
@@ -108,13 +101,7 @@ def _as_integers(y: NDArray[Any]) -> NDArray[np.int64] | None:
 
 
 def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the code of each label among the classes of a fit.
-
-    Raises
-    ------
-    ValueError
-        If a label is not among the classes.
-    """
+    """Return the code of each label among the classes of a fit; raise ValueError for a label that is none of them."""
     y = plain_numbers(y)
     order = np.argsort(classes)
     try:
@@ -131,23 +118,15 @@ def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (n, K) class probabilities whose rows sum to one.
-
-    Raises
-    ------
-    TypeError
-        If the matrix is sparse.
-    ValueError
-        If an entry is not a number >= 0, or a row does not sum to one within 1e-6.
-    """
+    """Return (n, K) class probabilities whose rows sum to one; refuse those that miss it by more than rounding."""
     if issparse(y):
         raise TypeError("y of class probabilities must be dense, but it is sparse; pass y.toarray().")
     try:
         probabilities = y.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise ValueError(
-            f"y of shape {y.shape} is read as class probabilities, one column a class, but it holds {y.dtype} entries "
-            "that are no numbers. Labels go in a 1-D y."
+            f"y of shape {y.shape} is read as class probabilities, one column per class, but its {y.dtype} entries are "
+            "not numbers. Labels go in a 1-D y."
         ) from None
     if probabilities.min() < 0:
         row = int(np.argmax(probabilities.min(axis=1) < 0))
@@ -159,27 +138,21 @@ def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
         raise ValueError(
             f"y of shape {y.shape} is read as class probabilities, whose rows must sum to 1 within {_SUM_TOLERANCE:g}, "
             f"but row {row} sums to {totals[row]:.9g}. Normalize the rows, y / y.sum(axis=1, keepdims=True); where the "
-            "sums are counts or weights, pass them as sample_weight too. (Multilabel targets are not supported.)"
+            "sums are counts or weights, also pass them as sample_weight. (Multilabel targets are not supported.)"
         )
     return probabilities if (totals == 1).all() else probabilities / totals[:, None]
 
 
 def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return soft labels outside a fit, a column for each class of the fit; those of a frame are found by name.
-
-    Raises
-    ------
-    ValueError
-        If there is not one column a class, or a frame's columns are named otherwise.
-    """
+    """Return soft labels outside a fit, one column per class of the fit; the columns of a frame are found by name."""
     fitted = classes.tolist()
     order = column_order(y, fitted, "y")
     rows = check_array(y, dtype=None, input_name="y")
     probabilities = read_soft_labels(rows if order is None else rows[:, order])
     if probabilities.shape[1] != len(fitted):
         raise ValueError(
-            f"y of class probabilities must have one column a class, {fitted}, but it has {probabilities.shape[1]} "
-            "columns."
+            f"y of class probabilities must have one column per class, {fitted}, but it has "
+            f"{probabilities.shape[1]} columns."
         )
     return probabilities
 
@@ -187,47 +160,53 @@ def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
 def weigh_classes(
     class_weight: Any, classes: NDArray[Any], target: NDArray[Any], weight: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[Any], NDArray[np.float64] | None]:
-    """Return the weights of classes, and codes or class probabilities and row weights to which they are applied.
-
-    Raises
-    ------
-    ValueError
-        If there is one class only, or none has any weight left.
-    """
+    """Return the weights of classes, and codes or class probabilities and row weights to which they are applied."""
     if target.ndim == 2:
         mass = target.sum(axis=0) if weight is None else weight @ target
     elif weight is None and class_weight is None:
         mass = np.ones(len(classes))
     else:
         mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64, copy=False)
-    per_class = weights_of_classes(class_weight, classes, mass)
+    per_class = class_weights(class_weight, classes, mass)
     return per_class, *weighted_rows(per_class, target, weight)
 
 
-def weights_of_classes(
-    class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """Return one weight a class, or None where classes are not weighted; there must be two, and some weight left.
+def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return one weight per class, or None where classes are not weighted; ``mass`` is the total weight of their rows.
 
-    ``mass`` is the total weight of each class's rows.
+    ``"balanced"`` gives every class the same total: W / (K w_k), with w_k the mass of class k, W their sum and K the
+    number of classes with any mass (those of weight zero are absent).
 
     Raises
     ------
     ValueError
-        If there is one class only, or none has any weight left.
+        If there is one class only, or none has any weight left; if a dict names a class that y does not have, or holds
+        a negative or non-finite weight.
     """
     if len(classes) < 2:
         raise ValueError(
             f"y must have at least 2 classes, but it has one class only: {classes.tolist()[0]!r}. A class may have "
             "rows of weight zero alone; then it keeps a probability near zero."
         )
-    per_class = class_weights(class_weight, classes, mass)
-    if not ((mass if per_class is None else mass * per_class) > 0).any():
+    weights = None
+    if class_weight == "balanced":
+        weights = np.ones(len(classes))
+        seen = mass > 0
+        weights[seen] = mass.sum() / (np.count_nonzero(seen) * mass[seen])
+    elif class_weight is not None:
+        weights = compute_class_weight(class_weight, classes=classes, y=classes).astype(np.float64)
+        bad = ~((weights >= 0) & (weights < np.inf))
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise ValueError(
+                f"class_weight must be finite and >= 0, but class {classes.tolist()[k]!r} has {weights[k]:g}."
+            )
+    if not ((mass if weights is None else mass * weights) > 0).any():
         raise ValueError(
-            "class_weight leaves no row any weight: no class has any of those that sample_weight and y have left "
-            f"(the classes of y: {classes.tolist()})."
+            "class_weight leaves no row with a positive weight: it is zero for every class that sample_weight and y "
+            f"leave with one (the classes of y: {classes.tolist()})."
         )
-    return per_class
+    return weights
 
 
 def weighted_rows(
@@ -239,36 +218,10 @@ def weighted_rows(
     if target.ndim == 1:
         of_row = per_class[target]
     else:
-        # A soft row stands for K weighted rows, one a class: p_k cw_k is a row weight and a distribution again.
+        # A soft row stands for K weighted rows, one per class: p_k cw_k is a row weight and a distribution again.
         target = target * per_class
         of_row = target.sum(axis=1)
         empty = of_row == 0
         target[empty] = 1 / len(per_class)
         target /= np.where(empty, 1, of_row)[:, None]
     return target, of_row if weight is None else weight * of_row
-
-
-def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return one weight a class, or None where classes are not weighted.
-
-    ``"balanced"`` gives every class the same total: W / (K w_k), with w_k the weighted mass of class k, W their sum and
-    K the number of classes with any mass (those of weight zero are absent).
-
-    Raises
-    ------
-    ValueError
-        If a dict names a class that y does not have, or holds a negative or non-finite weight.
-    """
-    if class_weight is None:
-        return None
-    if class_weight == "balanced":
-        weights = np.ones(len(classes))
-        seen = mass > 0
-        weights[seen] = mass.sum() / (np.count_nonzero(seen) * mass[seen])
-        return weights
-    weights = compute_class_weight(class_weight, classes=classes, y=classes).astype(np.float64)
-    bad = ~((weights >= 0) & (weights < np.inf))
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise ValueError(f"class_weight must be finite and >= 0, but class {classes.tolist()[k]!r} has {weights[k]:g}.")
-    return weights

@@ -22,6 +22,7 @@ from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import LabelsOf, ProbabilitiesOf, Survey, features_of
 from sklearn_mle.estimators._labels import (
+    class_weights,
     codes_of,
     column_labels,
     encode_labels,
@@ -31,7 +32,6 @@ from sklearn_mle.estimators._labels import (
     read_soft_labels,
     weigh_classes,
     weighted_rows,
-    weights_of_classes,
 )
 from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
@@ -259,14 +259,14 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         if soft:
             survey = Survey(ProbabilitiesOf(), X, y, sample_weight, offset)
             classes = np.arange(y.shape[1]) if columns is None else columns
-            per_class = weights_of_classes(self.class_weight, classes, survey.mass)
+            per_class = class_weights(self.class_weight, classes, survey.mass)
             target = ProbabilitiesOf(per_class)
             survey = survey if per_class is None else survey.again(target)
         else:
             survey = Survey(LabelsOf(), X, y, sample_weight, offset)
             classes = survey.labels
             mass = survey.per_label("weights", classes).sum(axis=0)
-            per_class = weights_of_classes(self.class_weight, classes, mass)
+            per_class = class_weights(self.class_weight, classes, mass)
             target = LabelsOf(classes, per_class)
         likelihood = _likelihood(len(classes))
         rows = survey.rows(target, likelihood.n_predictors, None if soft else classes)
