@@ -58,7 +58,7 @@ _OF_SUMS = 1e-9
 
 
 class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
-    """Abstract base: the fit path, and what every fitted model can say of (X, y).
+    """Base of all estimators: the fit, and what every fitted model reports.
 
     A subclass declares its parameters, among them ``fit_intercept``, ``solver``, ``tol``, ``max_iter``, ``warm_start``
     and ``verbose``, and translates: user input to TrainingData, coefficients to attributes and back, X to linear
@@ -83,7 +83,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        # Written as its name: of enumerations skops reads none, and a pickle need not know where ours lives.
+        # Written as its name: skops reads no enumerations, and a pickle need not know where ours is defined.
         state = super().__getstate__()
         return {**state, "status_": state["status_"].name} if "status_" in state else state
 
@@ -92,18 +92,18 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
 
     @property
     def condition_number_(self) -> float:
-        """Condition number of the standardized design, its columns of unit length; computed when it is asked for."""
+        """Condition number of the standardized design, its columns of unit length; computed on request."""
         check_is_fitted(self)
         kept = self._fitted.kept
         return math.nan if kept is None or kept.curvature is None else kept.curvature.condition
 
     @abstractmethod
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
-        """Validate what fit was given; write nothing on the estimator."""
+        """Validate the arguments of fit; write nothing on the estimator."""
 
     @abstractmethod
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
-        """Validate what fit was given where some of it is Dask's; write nothing on the estimator."""
+        """Validate the arguments of fit, some of which are Dask's; write nothing on the estimator."""
 
     @abstractmethod
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
     ) -> Self:
         self._refuse_beyond_float64()
         refuse_masked(X=X, y=y, sample_weight=sample_weight, offset=offset)
-        # Tiny and huge numbers may overflow on their way through validation, too.
+        # Validation may already overflow on tiny and huge numbers.
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
             data = prepare(X, y, sample_weight, offset_of_present(offset, sample_weight))
@@ -172,7 +172,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         for warning in _warnings_of(result, fitted.likelihood.smooth):
             if isinstance(warning, SeparationWarning) and on_separation == "ignore":
                 continue
-            # Past this method, fit and scikit-learn's wrapper of fit: the line that called fit.
+            # The line that called fit, past this method, fit and scikit-learn's wrapper of it.
             warnings.warn(warning, stacklevel=4)
         return self
 
@@ -248,14 +248,14 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         self.__dict__ = {**kept, **state, "_published": tuple(state)}
 
     def _validate_predict(self, X: Any, offset: Any) -> tuple[Any, Array | None]:
-        """Validate what a predict method was given; an offset in fit must be answered by one here."""
+        """Validate the arguments of a predict method; a model fitted with an offset requires one here."""
         check_is_fitted(self)
         X = validate_features(self, X)
         if offset is None:
             if self._fitted.has_offset:
                 raise ValueError(
                     f"This {type(self).__name__} was fitted with an offset, so it predicts only with one: pass "
-                    "offset=, one entry a row of X (offset=0.0 predicts without any)."
+                    "offset=, one entry per row of X (offset=0.0 adds nothing)."
                 )
             return X, None
         return X, check_offset(offset, self._offset_shape(X.shape[0]))
@@ -264,7 +264,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         return (n_samples,)
 
     def _fitted_model(self, feature_names: Any = None) -> FittedModel:
-        """Return what ``sklearn_mle.inference`` reads of a fitted estimator."""
+        """Return the view of a fitted estimator that ``sklearn_mle.inference`` works with."""
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", feature_names)
         if names is None:
@@ -288,13 +288,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         )
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
-        """Return the data of the fit, read once more.
-
-        Raises
-        ------
-        ValueError
-            If the number of observations is not that of the fit.
-        """
+        """Read the data of the fit once more; refuse another number of observations."""
         X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
         y, of_class = self._read_training_target(y)
         check_consistent_length(X, y)
@@ -311,15 +305,15 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         return data
 
     def _read_training_target(self, y: Any) -> tuple[NDArray[Any], Array | None]:
-        """Return y as the likelihood reads it, and what class weights multiply the rows' weights by."""
+        """Return y as the likelihood reads it, and the class weight of each row, if there are class weights."""
         return self._read_target(y), None
 
     @sum_over_rows
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total log-likelihood of y given X under the fitted model.
 
-        The sum over rows of w_i log p(y_i | x_i), constants included, without the prior. Precisions (``weight_type``)
-        divide the dispersion of each row instead, where the likelihood has one.
+        The sum over rows of w_i log p(y_i | x_i), constants included, without the prior. With
+        ``weight_type="precision"`` the weights divide the dispersion of each row instead, where the likelihood has one.
 
         Parameters
         ----------
@@ -328,14 +322,14 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Targets, as in fit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row. Class weights are not applied.
+            Non-negative weights; if None, every row has weight 1. Class weights are not applied.
         offset : array-like, default=None
             As in fit; a scalar holds for every row.
 
         Returns
         -------
         float
-            Nats.
+            In nats.
 
         Raises
         ------
@@ -367,7 +361,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         Returns
         -------
         float
-            In nats, times two.
+            AIC, on the deviance scale (twice the log-likelihood in nats).
 
         Raises
         ------
@@ -386,7 +380,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         Returns
         -------
         float
-            In nats, times two.
+            BIC, on the deviance scale (twice the log-likelihood in nats).
 
         Raises
         ------
@@ -403,23 +397,23 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
 
 
 def _warnings_of(result: FitResult, smooth: bool) -> list[Warning]:
-    """Return what a finished fit has to say."""
+    """Return the warnings of a finished fit: its own, and one where it did not converge."""
     found = list(result.warnings)
     numbers = (result.log_likelihood, result.gap)
-    # A perfect fit has an infinite log-likelihood, and has said so.
+    # A perfect fit has an infinite log-likelihood, and its own warning.
     if not (np.isfinite(numbers).all() or any(isinstance(warning, PerfectFitWarning) for warning in found)):
         found.append(
             ConvergenceWarning(
-                f"No maximum was found: where the fit stopped, the log-likelihood is {result.log_likelihood:g} and the "
-                f"estimate of what it lacks is {result.gap:g} nats, beyond the range of float64. The coefficients are "
-                "no estimates. Change the units of X and y, an offset that is far off, or a known scale far from the "
+                f"No maximum was found: where the fit stopped, the log-likelihood is {result.log_likelihood:g} and its "
+                f"estimated shortfall is {result.gap:g} nats, beyond the range of float64. The coefficients are not "
+                "estimates. Change the units of X and y, an offset that is far off, or a known scale far from the "
                 "spread of the residuals."
             )
         )
     elif result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
         found.append(
             ConvergenceWarning(
-                f"Floating point left no further decrease {result.gap:.2g} nats above the minimum (estimated): the "
+                f"Rounding ended the fit an estimated {result.gap:.2g} nats short of the maximum: the "
                 "data are so ill-conditioned that the coefficients are uncertain by about "
                 f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
             )

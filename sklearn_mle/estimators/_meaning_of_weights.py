@@ -1,4 +1,4 @@
-"""A fit whose weights are no copies of rows: its dispersion, number of observations and log-likelihood."""
+"""Fits whose weights do not count copies of rows: their dispersion, number of observations and log-likelihood."""
 
 import math
 from dataclasses import dataclass, replace

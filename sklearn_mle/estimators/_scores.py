@@ -1,4 +1,4 @@
-"""How well a fitted model does on rows, in one number: R^2, deviance and D^2 of regressors, accuracy of classifiers."""
+"""What fitted regressors report: R^2, deviance and D^2 of rows, and the standard errors of their parameters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,14 +28,14 @@ _BEYOND = (
 
 
 def checked_score(score: float) -> float:
-    """Return a score; raise ValueError where overflow on the way made it no number."""
+    """Return a score; raise ValueError where overflow made it nan."""
     if np.isnan(score):
         raise ValueError(_BEYOND)
     return score
 
 
 class RegressorScoresMixin:
-    """R^2, deviance and D^2 of a regressor; they read y as its likelihood does."""
+    """Scores of a regressor, for which y is read as its likelihood reads it, and its standard errors."""
 
     _fitted: Fitted
     _parameters: Array
@@ -56,7 +56,7 @@ class RegressorScoresMixin:
         y : array-like of shape (n_samples,)
             True values.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
+            Non-negative weights; if None, every row has weight 1.
         offset : array-like of shape (n_samples,), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
@@ -88,7 +88,7 @@ class RegressorScoresMixin:
 
     @sum_over_rows
     def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """Return the total deviance of y given X: twice what its log-likelihood lacks to that of a perfect location.
+        """Return the total deviance of y given X: twice its log-likelihood's shortfall from that of a perfect location.
 
         The sum over rows of w_i d(y_i, location_i). Likelihoods of generalized linear models (gaussian, lognormal,
         poisson, negative_binomial, gamma, inverse_gaussian, tweedie, binomial) leave out the dispersion, as R does: the
@@ -101,7 +101,7 @@ class RegressorScoresMixin:
         y : array-like of shape (n_samples,)
             Targets, as in fit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
+            Non-negative weights; if None, every row has weight 1.
         offset : array-like of shape (n_samples,), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
@@ -137,7 +137,7 @@ class RegressorScoresMixin:
         y : array-like of shape (n_samples,)
             Targets, as in fit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
+            Non-negative weights; if None, every row has weight 1.
         offset : array-like of shape (n_samples,), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 

@@ -1,4 +1,4 @@
-"""What may enter an estimator: X, sample_weight, offset and a numeric y. Labels have a file of their own.
+"""Validate X, sample_weight, offset and a numeric y, the arguments of all estimators; labels have their own file.
 
 Nothing is written to the estimator here, and nothing valid is copied.
 """
@@ -39,7 +39,7 @@ MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 def validate_training(
     estimator: Any, X: Any, y: Any, *, offset: Any = None, least_samples: int = 1, **target_params: Any
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Validate X and y together; ``target_params`` say what scikit-learn's ``check_X_y`` should make of y.
+    """Validate X and y together; ``target_params`` are scikit-learn's, for y.
 
     With an offset, X may be without columns: a null model. Without one this is more likely a mistake, and an error,
     as scikit-learn's checks ask for.
@@ -64,11 +64,11 @@ def validate_training(
         X, attributes = _learn(estimator, _plain_without_columns(X), least_samples)
         refuse_no_columns(estimator, X, offset)
     y = in_memory(y)
-    # Of a vector of integers only the length can be wrong; the general check would be a quarter of a small fit's time
-    # in this room.
+    # Only the length of a vector of integers can be wrong; the general check would take a quarter of the time that a
+    # small fit spends on validation.
     if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"):
         with naming("y"):
-            # Of another draft: without X, validate_data forgets the features' names.
+            # On another draft: without X, validate_data forgets the features' names.
             y = validate_data(copy.copy(estimator), y=y, **target_params)
     if X.shape[0] != y.shape[0]:
         check_consistent_length(X, y)  # raises, in scikit-learn's words
@@ -76,7 +76,7 @@ def validate_training(
 
 
 def _is_plain(X: Any) -> bool:
-    """Return whether X is a small matrix in which nothing can be wrong: the general check is a tenth of its fit."""
+    """Tell whether X is a small, finite matrix, which needs no general check: that would take a tenth of its fit."""
     return (
         type(X) is np.ndarray
         and X.ndim == 2
@@ -87,10 +87,10 @@ def _is_plain(X: Any) -> bool:
 
 
 def _learn(estimator: Any, X: Any, least_samples: int) -> tuple[Any, dict[str, Any]]:
-    """Return X, validated, and the attributes that say what its columns are."""
+    """Return X, validated, and the attributes that describe its columns."""
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
-    # The fit's first pass sees every entry: it finds what is not finite in a large X, which is not read twice for that.
+    # The fit's first pass finds entries that are not finite in a large X, which is not read twice for that.
     with naming("X"):
         refuse_times(X, "X")
         X = as_stored(X)
@@ -110,12 +110,12 @@ def refuse_no_columns(estimator: Any, X: Any, offset: Any) -> None:
 
 
 def _plain_without_columns(X: Any) -> Any:
-    """Return a frame without columns, which has no dtype either, as an array; anything else as it is."""
+    """Return a frame without columns, which has no dtype, as an array; anything else unchanged."""
     return np.empty(X.shape) if hasattr(X, "columns") and np.shape(X)[1:] == (0,) else X
 
 
 def _read(estimator: Any, X: Any, **params: Any) -> Any:
-    """Validate X as scikit-learn does; of rows in storage the first few stand for all."""
+    """Validate X as scikit-learn does; rows in storage are represented by the first few."""
     if not isinstance(X, StoredArray):
         return validate_data(estimator, X, **MATRIX, **params)
     validate_data(estimator, X[: params.get("ensure_min_samples", 1)], **MATRIX, **params)
@@ -139,7 +139,7 @@ def validate_features(estimator: Any, X: Any) -> Any:
     Returns
     -------
     ndarray, CSR or StoredArray
-        The entries of one in storage are yet to be read: whoever reads them refuses those that are not finite.
+        The entries of a stored array are not read here; whoever reads them refuses those that are not finite.
     """
     refuse_dask(X)
     refuse_masked(X=X)
@@ -158,7 +158,7 @@ def canonical(X: Any) -> Any:
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
-    """Validate weights: one number >= 0 a row, not all zero. A scalar is the weight of every row; None stays None."""
+    """Validate weights: non-negative numbers, one per row or one for all, not all of them zero; None stays None."""
     if sample_weight is None:
         return None
     weight = _rowwise(sample_weight, (n_samples,), "sample_weight")
@@ -204,7 +204,7 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = T
             ensure_all_finite=finite,
         )
     if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, one entry a row of X, or be a scalar; got {array.shape}.")
+        raise ValueError(f"{name} must have shape {shape}, one entry per row of X, or be a scalar; got {array.shape}.")
     return array
 
 

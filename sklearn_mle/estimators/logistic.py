@@ -64,7 +64,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         Whether the linear predictors have an intercept.
     class_weight : dict or "balanced", default=None
         Weight of each class, multiplied into ``sample_weight``; ``"balanced"`` gives each class the same weighted
-        total. A soft label is one weighted row a class, so each class's weight multiplies its probability.
+        total. A soft label counts as one weighted row per class, so each class's weight multiplies its probability.
     solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
         How to minimize; ``"auto"`` chooses by the size of the problem.
     tol : float, default=1e-8
@@ -77,14 +77,13 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
     verbose : int, default=0
         Above zero, progress is printed.
     bias_reduction : {"firth"} or None, default=None
-        ``"firth"`` maximizes the log-likelihood plus half the logarithm of the determinant of its information
-        (Jeffreys' prior). The estimate is finite for separated classes, too, and free of the MLE's bias of first
-        order. It is for ``C=inf``.
+        ``"firth"`` maximizes the log-likelihood plus half the log-determinant of its information (Jeffreys' prior).
+        The estimate is finite even for separated classes, and free of the MLE's first-order bias. Requires ``C=inf``.
     on_separation : {"warn", "raise", "ignore"}, default="warn"
-        What to do where no finite maximum likelihood estimate exists: issue a ``SeparationWarning``, raise a
-        ``SeparationError``, or return the same estimate without a word.
+        How to report that no finite maximum likelihood estimate exists: issue a ``SeparationWarning``, raise a
+        ``SeparationError``, or return the same estimate silently.
     weight_type : {"frequency", "precision", "sampling"}, default="frequency"
-        What ``sample_weight`` means for standard errors and criteria: see ``sklearn_mle.inference.infer``.
+        The meaning of ``sample_weight`` for standard errors and criteria: see ``sklearn_mle.inference.infer``.
 
     Attributes
     ----------
@@ -196,7 +195,8 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Class labels; or class probabilities, whose rows sum to 1 within 1e-6 (soft labels).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
+            Non-negative weights: a row with weight k counts as k identical rows, and rows with weight 0 are ignored. If
+            None, every row has weight 1.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Added to the linear predictors: (n_samples,) for two classes, (n_samples, n_classes) for more. A scalar
             holds for every row. A model fitted with an offset predicts only with one. With an offset, X may have no
@@ -217,7 +217,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         """
         if self.bias_reduction is not None and np.inf > self.C:
             raise ValueError(
-                f"bias_reduction={self.bias_reduction!r} is a prior of its own, so C must be inf; got C={self.C!r}. "
+                f"bias_reduction={self.bias_reduction!r} is itself a prior, so C must be inf; got C={self.C!r}. "
                 "Leave C at its default, or set bias_reduction=None."
             )
         return self._fit(X, y, sample_weight, offset)
@@ -323,7 +323,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Log-odds of the second class; or, of several classes, log-probabilities up to a constant a row.
+            Log-odds of the second class; for several classes, log-probabilities up to a constant per row.
         """
         X, offset = self._validate_predict(X, offset)
         predictors = self._linear_predictors(X, offset)
@@ -401,7 +401,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             True labels or class probabilities.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None is one a row.
+            Non-negative weights; if None, every row has weight 1.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             As in fit; required if fit had one.
 
