@@ -280,7 +280,7 @@ class FittedModel:
             places.append(j * width + order[present])
         return np.concatenate(places).astype(np.intp)
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """The parameters' names, in the order of ``entries``."""
         width = self.coefficients.shape[1]
@@ -292,6 +292,21 @@ class FittedModel:
             constant = k == width - 1 and not self.terms[j].columns and j > 0
             out.append(prefixes[j] if constant else f"{prefixes[j]}: {names[k]}" if prefixes[j] else names[k])
         return _unique(out, set(), "parameter")
+
+    def place(self, argument: str, name: Any) -> int:
+        """Return the position of a parameter among ``labels``, by its name or a position there.
+
+        Raises
+        ------
+        ValueError
+            Naming the argument, if there is no such parameter.
+        """
+        labels = self.labels
+        if isinstance(name, int | np.integer) and -len(labels) <= name < len(labels):
+            return int(name) % len(labels)
+        if isinstance(name, str) and name in labels:
+            return labels.index(name)
+        raise ValueError(f"{argument}: {name!r} is none of {list(labels)}, nor a position in that list.")
 
     def _prefixes(self) -> tuple[str, ...]:
         if self.likelihood.shift_invariant:

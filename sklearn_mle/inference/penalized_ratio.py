@@ -98,25 +98,14 @@ def penalized_likelihood_ratio_test(
 
 def _tested(model: FittedModel, parameters: Any) -> list[int]:
     """Return the places of the tested parameters in the flattened coefficients."""
-    width, labels = model.coefficients.shape[1], list(model.labels)
+    width, named = model.coefficients.shape[1], [*model.features, "intercept"]
     if parameters is None:
         return [int(place) for place in model.entries if place % width != width - 1]
-    one = isinstance(parameters, str | int | np.integer)
     found: list[int] = []
-    for name in [parameters] if one else list(parameters):
-        named = [*model.features, "intercept"]
-        if isinstance(name, str) and name in named:
-            column = named.index(name) % width
-            places = [int(place) for place in model.entries if place % width == column]
-        elif isinstance(name, str) and name in labels:
-            places = [int(model.entries[labels.index(name)])]
-        elif isinstance(name, int | np.integer) and -len(labels) <= name < len(labels):
-            places = [int(model.entries[int(name)])]
-        else:
-            places = []
-        if not places:
-            raise ValueError(f"parameters: {name!r} is none of {labels}, nor a position in that list.")
-        found += places
+    for name in [parameters] if isinstance(parameters, str | int | np.integer) else list(parameters):
+        column = named.index(name) if isinstance(name, str) and name in named else None
+        places = [] if column is None else [int(place) for place in model.entries if place % width == column]
+        found += places or [int(model.entries[model.place("parameters", name)])]
     if not found:
         raise ValueError("parameters: at least one is needed for a test; got none.")
     return found
@@ -167,11 +156,9 @@ def _ratio_of(model: FittedModel, data: ReadData, tested: list[int]) -> Hypothes
         if identification is not None:
             names = at.prepared.names(identification.dependent)
             raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
-        changes = [at.prepared.columns.to_original(at.predictors.matrix(e)) for e in np.eye(at.predictors.size)]
-        forms = np.stack([change.ravel()[tested] for change in changes], axis=1)
-        reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / at.prepared.unit)
-        rise, rank = _rise(reduced, forms, -model.coefficients.ravel()[tested])
-    return chi_squared_test("Penalized likelihood ratio test", 2 * max(rise, 0.0) * at.prepared.unit, rank)
+        reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / at.mean_weight)
+        rise, rank = _rise(reduced, at.forms[tested], -model.coefficients.ravel()[tested])
+    return chi_squared_test("Penalized likelihood ratio test", 2 * max(rise, 0.0) * at.mean_weight, rank)
 
 
 def _rise(reduced: BiasReducedNLL, forms: Array, distances: Array) -> tuple[float, int]:

@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
-from sklearn_mle._fit.bias_reduction import BiasReducedNLL
-from sklearn_mle._hessian_factors import expected_factor, hessian_factor
-from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import as_floats
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate, read_training, refuse_other_data
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.profile_path import ProfilePath, ProfilePoint
+from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import check_confidence_level
 
@@ -26,9 +23,6 @@ __all__ = ["ProfileLikelihood", "profile_interval"]
 
 Array = NDArray[np.float64]
 
-# Newton steps from the estimate to the optimum's last digits; under separation each of them gains a nat's e-th.
-_SETTLING = 60
-_SETTLED = 1e-12
 _MOST_POINTS = 100_000
 # Logarithms of the ratio of an interval's ends (of a variance) between which that of any confidence level lies.
 _LEAST_APART, _MOST_APART = 1e-14, 700.0
@@ -189,144 +183,71 @@ def profile_interval(
     model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
     refuse("profile_interval", model)
-    labels = list(model.labels)
     one = isinstance(parameter, str | int | np.integer)
     with naming("parameter"):
-        wanted = range(len(labels)) if parameter is None else [parameter] if one else list(parameter)
-    places = [_place(each, labels) for each in wanted]
+        wanted = range(len(model.labels)) if parameter is None else [parameter] if one else list(parameter)
+    places = [model.place("parameter", each) for each in wanted]
     model, data = read_training(model, X, y, sample_weight, offset)
     if not places:
         return []
     with single_threaded_blas, np.errstate(all="ignore"):
         at = AtEstimate.of(model, data)
         refuse_other_data(at)
-        profiler = _Profiler(at)
+        nll = ProfiledNLL(at)
+        optimum = nll.optimum(at.theta)
         found = []
         for place in places:
-            of_scale = int(model.entries[place]) == model.coefficients.size - 1
-            drop = profile_drop(at, of_scale, confidence_level, small_sample)
-            found.append(profiler.profile(place, labels[place], confidence_level, drop, n_points))
+            of_dispersion = int(model.entries[place]) == model.coefficients.size - 1
+            drop = profile_drop(at, of_dispersion, confidence_level, small_sample)
+            found.append(_profile(nll, optimum, at, place, confidence_level, drop, n_points))
     return found[0] if one else found
 
 
-def _place(parameter: Any, labels: list[str]) -> int:
-    if isinstance(parameter, int | np.integer) and -len(labels) <= parameter < len(labels):
-        return int(parameter) % len(labels)
-    if isinstance(parameter, str) and parameter in labels:
-        return labels.index(parameter)
-    raise ValueError(f"parameter: {parameter!r} is none of {labels}, nor a position in that list.")
-
-
-class _Profiler:
-    """A fitted model whose parameters are profiled; theta is the distance from the estimate."""
-
-    def __init__(self, at: AtEstimate) -> None:
-        self.at, self.unit, self.objective = at, at.prepared.unit, at.objective
-        self.reduced: BiasReducedNLL | None = None
-        if at.model.bias_reduced:
-            self.reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / self.unit)
-        changes = [at.prepared.columns.to_original(at.predictors.matrix(e)) for e in np.eye(at.predictors.size)]
-        self.forms = np.stack([change.ravel() for change in changes], axis=1)
-        self.optimum, self.minimum = self._settle()
-
-    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        """Return F and its gradient, in nats."""
-        value, gradient = (self.objective if self.reduced is None else self.reduced).value_and_gradient(theta)
-        return value * self.unit, gradient * self.unit
-
-    def factor(self, theta: Array) -> Factor:
-        """Return the factor of F's Hessian, or of the information where that is not positive definite."""
-        try:
-            if self.reduced is None:
-                return hessian_factor(self.objective, theta).times(self.unit)
-            product = self.reduced.hessian_product(theta)
-            return CholeskyFactor(np.stack([product(e) for e in np.eye(len(theta))])).times(self.unit)
-        except NotPositiveDefiniteError:
-            return expected_factor(self.objective, theta).times(self.unit)
-
-    def _settle(self) -> tuple[Array, float]:
-        """Return the optimum, and F there: the fit's own to rounding; under separation as far out as F still falls."""
-        theta = np.zeros(self.at.predictors.size)
-        value, gradient = self.value_and_gradient(theta)
-        for _ in range(_SETTLING):
-            step = -self.factor(theta).solve(gradient)
-            if -0.5 * float(gradient @ step) <= _SETTLED:
-                break
-            candidate = theta + step
-            found, slope = self.value_and_gradient(candidate)
-            if not found < value:
-                break
-            theta, value, gradient = candidate, found, slope
-        return theta, value
-
-    def profile(self, place: int, label: str, confidence_level: float, drop: float, n_points: int) -> ProfileLikelihood:
-        """Return the profile of one parameter, and where it is ``drop`` nats below its maximum."""
-        at = self.at
-        entry = int(at.model.entries[place])
-        form, fitted = self.forms[entry], float(at.model.coefficients.ravel()[entry])
-        kept = at.curvature(self.factor(self.optimum), 1.0)
-        lost = bool(kept.lost()[entry])
-        if not form.any() or (lost and kept.divergent is None):
-            # Dependent columns: the likelihood does not depend on it.
-            flat = np.array([fitted])
-            return ProfileLikelihood(
-                label,
-                fitted,
-                np.nan,
-                flat,
-                np.array([-self.minimum]),
-                -self.minimum,
-                confidence_level,
-                -np.inf,
-                np.inf,
-                drop,
-            )
-        path = ProfilePath(self.value_and_gradient, self.factor, form)
+def _profile(
+    nll: ProfiledNLL, optimum: tuple[Array, float], at: AtEstimate, place: int, level: float, drop: float, n_points: int
+) -> ProfileLikelihood:
+    """Return the profile of one parameter, and where it is ``drop`` nats below its maximum."""
+    entry = int(at.model.entries[place])
+    form, fitted = at.forms[entry], float(at.model.coefficients.ravel()[entry])
+    start, minimum = optimum
+    factor = nll.factor(start)
+    curvature = at.curvature(factor, 1.0)
+    lost = bool(curvature.lost()[entry])
+    estimate, standard_error, lower, upper = fitted, np.nan, -np.inf, np.inf
+    grid, values = np.array([fitted]), [minimum]
+    # With dependent columns the likelihood may not depend on it: a flat profile.
+    if form.any() and (not lost or curvature.divergent is not None):
+        path = ProfilePath(nll, form)
         if lost:
             # The curvature tells nothing of the distance to go, a column's unit does; and from where the fit has
             # ended, for the optimum is at infinity.
-            start, unit = np.zeros_like(self.optimum), float(np.abs(form).max())
+            start, near = np.zeros_like(start), float(np.abs(form).max())
         else:
-            start, unit = self.optimum, float(np.sqrt(form @ self.factor(self.optimum).solve(form)))
-        below, left = path.crossing(-1, drop, start, self.minimum, unit)
-        above, right = path.crossing(1, drop, start, self.minimum, unit)
-        points = self._curve(path, start, below, above, unit, n_points)
-        points += [visited[-1] for reach, visited in ((below, left), (above, right)) if np.isfinite(reach)]
+            near = standard_error = float(np.sqrt(form @ factor.solve(form)))
+        (below, left), (above, right) = (path.crossing(sign, drop, start, minimum, near) for sign in (-1, 1))
+        finite = [reach for reach in (below, above) if np.isfinite(reach)]
+        # Where an end is infinite: as far as the other side, or as ten standard errors.
+        reaches = [reach if np.isfinite(reach) else max(finite, default=10 * near) for reach in (below, above)]
+        points = path.curve(start, reaches, n_points)
+        points += [last for reach, last in ((below, left), (above, right)) if np.isfinite(reach)]
         points.sort(key=lambda point: float(form @ point.theta))
+        grid, values = np.array([fitted + float(form @ point.theta) for point in points]), [p.value for p in points]
         estimate = fitted + float(form @ start)
         lower, upper = estimate - below, estimate + above
         if lost:
             estimate = np.nan if np.isinf(below) == np.isinf(above) else np.inf if np.isinf(above) else -np.inf
-        return ProfileLikelihood(
-            label,
-            estimate,
-            np.nan if lost else unit,
-            np.array([fitted + float(form @ point.theta) for point in points]),
-            np.array([-point.value for point in points]),
-            -self.minimum,
-            confidence_level,
-            lower,
-            upper,
-            drop,
-        )
-
-    def _curve(
-        self, path: ProfilePath, start: Array, below: float, above: float, unit: float, n_points: int
-    ) -> list[ProfilePoint]:
-        """Return points from a little beyond one end to a little beyond the other, each found from its neighbour.
-
-        Where an end is infinite as far as the other side, or as ten units.
-        """
-        origin = float(path.form @ start)
-        finite = [reach for reach in (below, above) if np.isfinite(reach)]
-        default = max(finite, default=10 * unit)
-        points = [path.at(origin, start)]
-        for sign, reach in ((-1, below), (1, above)):
-            near = start
-            for share in np.linspace(0, 1.3, n_points // 2 + 1)[1:]:
-                points.append(path.at(origin + sign * share * (reach if np.isfinite(reach) else default), near))
-                near = points[-1].theta
-        return points
+    return ProfileLikelihood(
+        at.model.labels[place],
+        estimate,
+        standard_error,
+        grid,
+        np.array([-value for value in values]),
+        -minimum,
+        level,
+        lower,
+        upper,
+        drop,
+    )
 
 
 def profile_drop(at: AtEstimate, of_scale: bool, confidence_level: float, small_sample: bool) -> float:
@@ -340,13 +261,7 @@ def profile_drop(at: AtEstimate, of_scale: bool, confidence_level: float, small_
     of the scale itself it is that of :math:`r = \mathrm{RSS} / (n \sigma^2)`, n r being chi-squared with n - k degrees
     of freedom, and the drop :math:`\tfrac{n}{2} (r - 1 - \log r)` is the one that r exceeds with the probability left.
 
-    Parameters
-    ----------
-    at : AtEstimate
-    of_scale : bool
-        Whether the parameter is the Gaussian's scale.
-    confidence_level : float
-    small_sample : bool
+    ``of_scale`` tells whether the parameter is the Gaussian's scale.
     """
     n, df = at.n_obs, at.n_obs - at.n_coefficients
     if not (at.model.exact and small_sample and df > 0):

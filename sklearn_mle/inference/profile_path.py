@@ -1,15 +1,18 @@
 """The path of constrained optima along one parameter, each found from its neighbour by Newton's method."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.factors import Factor
+from sklearn_mle._fit.bias_reduction import BiasReducedNLL
+from sklearn_mle._hessian_factors import expected_factor, hessian_factor
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle.inference.at_estimate import AtEstimate
 
-__all__ = ["ProfilePath", "ProfilePoint"]
+__all__ = ["ProfilePath", "ProfilePoint", "ProfiledNLL"]
 
 Array = NDArray[Any]
 
@@ -25,43 +28,64 @@ _ROOT_TOLERANCE = 1e-10
 _FLAT, _FLAT_STEPS = 1e-6, 4
 _FARTHEST = 1e6
 _HALVINGS = 30
+# Newton steps from the estimate to the optimum's last digits; under separation each of them gains a nat's e-th.
+_SETTLING = 60
+_SETTLED = 1e-12
 
 
 @dataclass(frozen=True)
 class ProfilePoint:
-    """A constrained optimum.
-
-    Attributes
-    ----------
-    theta : ndarray of shape (size,)
-    value : float
-        F there, in nats.
-    slope : float
-        Derivative of the profile by the parameter.
-    """
+    """A constrained optimum: theta, F there in nats, and the derivative of the profile by the parameter."""
 
     theta: Array
     value: float
     slope: float
 
 
+class ProfiledNLL:
+    """F, the NLL of a fitted model in nats (penalized by Jeffreys' prior if the fit was); theta = 0 is the estimate."""
+
+    def __init__(self, at: AtEstimate) -> None:
+        self._objective, self._mean_weight = at.objective, at.mean_weight
+        self._reduced = None
+        if at.model.bias_reduced:
+            self._reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / at.mean_weight)
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return F and its gradient."""
+        value, gradient = (self._reduced or self._objective).value_and_gradient(theta)
+        return value * self._mean_weight, gradient * self._mean_weight
+
+    def factor(self, theta: Array) -> Factor:
+        """Return the factor of F's Hessian, or of the information where that is not positive definite."""
+        try:
+            if self._reduced is None:
+                return hessian_factor(self._objective, theta).times(self._mean_weight)
+            product = self._reduced.hessian_product(theta)
+            return CholeskyFactor(np.stack([product(e) for e in np.eye(len(theta))])).times(self._mean_weight)
+        except NotPositiveDefiniteError:
+            return expected_factor(self._objective, theta).times(self._mean_weight)
+
+    def optimum(self, theta: Array) -> tuple[Array, float]:
+        """Return the optimum, from the estimate of a fit, and F there; under separation as far out as F still falls."""
+        value, gradient = self.value_and_gradient(theta)
+        for _ in range(_SETTLING):
+            step = -self.factor(theta).solve(gradient)
+            if -0.5 * float(gradient @ step) <= _SETTLED:
+                break
+            candidate = theta + step
+            found, slope = self.value_and_gradient(candidate)
+            if not found < value:
+                break
+            theta, value, gradient = candidate, found, slope
+        return theta, value
+
+
 class ProfilePath:
-    """Minimize F(theta) subject to form'theta = c, for one c after the other.
+    """Minimize F(theta) subject to form'theta = c, for one c after the other."""
 
-    Parameters
-    ----------
-    value_and_gradient : callable
-        theta -> (F, gradient), in nats.
-    factor : callable
-        theta -> Factor of a positive definite curvature: the Hessian, where it is one.
-    form : ndarray of shape (size,)
-        The parameter, as a linear form.
-    """
-
-    def __init__(
-        self, value_and_gradient: Callable[[Array], tuple[float, Array]], factor: Callable[[Array], Factor], form: Array
-    ) -> None:
-        self._value_and_gradient, self._factor, self.form = value_and_gradient, factor, form
+    def __init__(self, nll: ProfiledNLL, form: Array) -> None:
+        self._value_and_gradient, self._factor, self.form = nll.value_and_gradient, nll.factor, form
 
     def at(self, c: float, near: Array) -> ProfilePoint:
         """Return the optimum with form'theta = c, looked for from a theta nearby.
@@ -119,36 +143,20 @@ class ProfilePath:
         return None
 
     def crossing(
-        self, sign: int, rise: float, start: Array, minimum: float, unit: float
-    ) -> tuple[float, list[ProfilePoint]]:
-        """Return how far from the start, in the direction of sign, the profile is ``rise`` nats above the minimum.
+        self, sign: int, rise: float, start: Array, minimum: float, standard_error: float
+    ) -> tuple[float, ProfilePoint]:
+        """Return how far from the start, in the direction of ``sign``, the profile is ``rise`` nats above the minimum.
 
-        Newton's method on the root of the rise, which is nearly linear in the parameter, inside a bracket.
-
-        Parameters
-        ----------
-        sign : {-1, 1}
-        rise, minimum : float
-        start : ndarray of shape (size,)
-            Where the profile is near its minimum.
-        unit : float
-            A standard error, or what comes near.
-
-        Returns
-        -------
-        float
-            inf where the profile never rises so far.
-        list of ProfilePoint
-            The points visited.
+        Newton's method on the root of the rise, which is nearly linear in the parameter, inside a bracket. The distance
+        is inf where the profile never rises so far. The last point visited comes with it. ``start`` is near the
+        minimum, and ``standard_error`` a distance that is near one.
         """
         target = np.sqrt(2 * rise)
-        visited: list[ProfilePoint] = []
         low, high, flat = 0.0, np.inf, 0
-        distance = target * unit
+        distance = target * standard_error
         near, origin = start, float(self.form @ start)
         for _ in range(_ROOT_STEPS):
             point = self.at(origin + sign * distance, near)
-            visited.append(point)
             near = point.theta
             risen, slope = point.value - minimum, sign * point.slope
             root = np.sqrt(max(2 * risen, 0.0))
@@ -158,18 +166,29 @@ class ProfilePath:
                 high = distance
             # Where the profile is flat or still falling it gives no distance to go.
             change = (target - root) * root / slope if slope > 0 and root > 0 else np.inf
-            if abs(change) <= _ROOT_TOLERANCE * max(distance, unit):
-                return distance + change, visited
+            if abs(change) <= _ROOT_TOLERANCE * max(distance, standard_error):
+                return distance + change, point
             following = distance + change
             if np.isinf(high):
                 # Steps that quadruple, and yet nothing rises.
                 flat = flat + 1 if slope * distance < _FLAT * rise else 0
-                if flat > _FLAT_STEPS or distance > _FARTHEST * unit:
-                    return np.inf, visited
+                if flat > _FLAT_STEPS or distance > _FARTHEST * standard_error:
+                    return np.inf, point
                 following = min(following, 4 * distance)
             elif not low < following < high:
                 following = 0.5 * (low + high)
             if np.isfinite(high) and high - low <= 4 * _EPS * high:
-                return distance, visited
+                break
             distance = following
-        return distance, visited
+        return distance, point
+
+    def curve(self, start: Array, reaches: Sequence[float], n_points: int) -> list[ProfilePoint]:
+        """Return points from a little beyond one end to a little beyond the other, each found from its neighbour."""
+        origin = float(self.form @ start)
+        points = [self.at(origin, start)]
+        for sign, reach in zip((-1, 1), reaches, strict=True):
+            near = start
+            for share in np.linspace(0, 1.3, n_points // 2 + 1)[1:]:
+                points.append(self.at(origin + sign * share * reach, near))
+                near = points[-1].theta
+        return points
