@@ -20,33 +20,18 @@ __all__ = ["MeaningOfWeights"]
 
 @dataclass(frozen=True)
 class MeaningOfWeights:
-    """What the weights of a fit mean, and what that makes of a result in which they counted copies.
+    """The meaning of a fit's weights, which turns a result in which they counted copies into the one that was asked."""
 
-    Attributes
-    ----------
-    name : str
-        Of the estimator's class.
-    fitted : Fitted
-    data : TrainingData or DistributedTrainingData
-    dispersed : bool
-        Whether they divide the dispersion of a row.
-    """
-
-    name: str
+    name: str  # of the estimator's class
     fitted: Fitted
-    data: Any
-    dispersed: bool
+    data: Any  # TrainingData or DistributedTrainingData
+    dispersed: bool  # whether they divide the dispersion of a row
 
     @classmethod
     def of(
         cls, name: str, fitted: Fitted, data: TrainingData | DistributedTrainingData, weighted: bool
     ) -> "MeaningOfWeights":
-        """Return what the weights mean, or say that the likelihood knows no such weights.
-
-        Raises
-        ------
-        NotSupportedError
-        """
+        """Return the meaning of the weights; raise NotSupportedError where the likelihood knows no such weights."""
         if fitted.weight_type == "precision":
             words = {"fit", "weight_type='precision'"}
             if not know_precisions(fitted.likelihood, fitted.terms):
@@ -61,7 +46,7 @@ class MeaningOfWeights:
         return cls(name, fitted, data, dispersed)
 
     def options(self, options: FitOptions) -> FitOptions:
-        """Return the options of the fit with copies: its nats are others where the dispersion is estimated."""
+        """Return the options of the fit with copies; its nats have another scale where the dispersion is estimated."""
         if not (self.dispersed and self.fitted.terms[1].intercept):
             return options
         weight = self.data.sample_weight
@@ -92,7 +77,7 @@ class MeaningOfWeights:
         with single_threaded_blas, np.errstate(all="ignore"):
             model = with_dispersion(model, read, "precision")
             at = AtEstimate.of(model, read)
-            log_likelihood = -at.objective.nll(at.theta) * at.prepared.unit
+            log_likelihood = at.log_likelihood
             curvature = None
             if result.curvature is not None:
                 curvature = covariance_of(at, "hessian", groups=None, bread=None, small_sample=False)[0]
