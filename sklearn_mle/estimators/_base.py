@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import FitOptions, FitResult
@@ -20,9 +19,9 @@ from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
-from sklearn_mle.estimators._callbacks import CallbackSupportMixin, FitTasks, has_callbacks
 from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._meaning_of_weights import MeaningOfWeights
+from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, FitTasks, Interval, StrOptions, has_callbacks
 from sklearn_mle.estimators._scores import checked_score
 from sklearn_mle.estimators._training_data import DistributedTrainingData, Observer, TrainingData
 from sklearn_mle.estimators._validation import (

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
+from sklearn_mle.estimators._scikit_learn import CALLBACKS
 from sklearn_mle.estimators._validation import check_sample_weight
 
 __all__ = ["lazy_rows", "light", "mean_over_rows", "nameless", "r2_over_rows", "sum_over_rows", "where_dask"]
@@ -88,7 +89,7 @@ def _as_columns(answer: Any) -> Array:
 def light(estimator: Any, *, keep_curvature: bool = False) -> Any:
     """Return the fitted estimator as it travels to the workers: without names, which were checked, and callbacks."""
     light = copy.copy(estimator)
-    for attribute in ("feature_names_in_", "_skl_callbacks"):
+    for attribute in ("feature_names_in_", CALLBACKS):
         vars(light).pop(attribute, None)
     # The curvature, p^2 numbers, serves nothing but intervals that count the parameters' uncertainty.
     if not keep_curvature:

@@ -7,9 +7,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
@@ -19,6 +18,7 @@ from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
+from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
 from sklearn_mle.estimators._scores import RegressorScoresMixin
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import (
@@ -54,7 +54,7 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, BaseMLE):
     def _chosen_likelihood(self) -> Likelihood:
         """Return the likelihood that the parameters name; raise where they name none."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
         """Fit the model.
 

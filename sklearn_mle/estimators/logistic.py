@@ -6,10 +6,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, softmax
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import FitResult
@@ -34,6 +33,7 @@ from sklearn_mle.estimators._labels import (
     weighted_rows,
 )
 from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
+from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.inference import Inference, Summary, infer
@@ -182,7 +182,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         self.on_separation = on_separation
         self.weight_type = weight_type
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
         """Fit the model.
 

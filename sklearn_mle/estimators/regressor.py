@@ -4,9 +4,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils._param_validation import StrOptions
 
 from sklearn_mle.estimators._regressor import BaseMLERegressor
+from sklearn_mle.estimators._scikit_learn import StrOptions
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
 
 __all__ = ["MLERegressor"]

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import is_classifier
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_array, column_or_1d, indexable
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _num_samples
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.offsets import refuse_infinite_offset
@@ -82,8 +82,8 @@ def read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
     return scorer
 
 
-def read_rows(X: Any, y: Any) -> tuple[Any, Any]:
-    """Return X and y as containers of which rows can be taken; the estimators judge what is in them."""
+def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
+    """Return X and y as containers whose rows can be taken, and their number; the estimators judge what is in them."""
     refuse_masked(X=X, y=y)
     for name, values in (("X", X), ("y", y)):
         if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
@@ -93,10 +93,10 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any]:
             )
     with naming("X"):
         (X,) = indexable(X)
-        n = _num_samples(X)
+        n = X.shape[0] if issparse(X) else len(X)
     with naming("y"):
         (y,) = indexable(y)
-        of_y = _num_samples(y)
+        of_y = y.shape[0] if issparse(y) else len(y)
     if n != of_y:
         raise ValueError(f"X has {n} rows and y {of_y}: inconsistent numbers of samples.")
     if n == 0:
@@ -105,7 +105,7 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any]:
         values = np.asarray(y)
         if values.dtype.kind == "f":
             assert_all_finite(values, input_name="y")
-    return X, y
+    return X, y, n
 
 
 def read_groups(groups: Any, n: int) -> NDArray[np.intp] | None:
@@ -141,9 +141,8 @@ def read_offset(offset: Any, n: int) -> NDArray[Any] | None:
     return values
 
 
-def read_folds(cv: Any, X: Any, y: Any, groups: Any, classifying: bool) -> list[Fold]:
+def read_folds(cv: Any, X: Any, y: Any, groups: Any, n: int, classifying: bool) -> list[Fold]:
     """Return the rows to fit and the rows to judge of every fold."""
-    n = _num_samples(y)
     if classifying:
         with naming("y"), np.errstate(invalid="ignore"):  # whether labels are whole numbers is tried by a cast
             kind = type_of_target(y, input_name="y", raise_unknown=True)

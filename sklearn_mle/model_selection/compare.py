@@ -12,7 +12,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.offsets import offset_of_present
@@ -150,15 +149,14 @@ def compare(
     named = read_estimators(estimators)
     classifying = all(is_classifier(estimator) for _, estimator in named)
     scorer = read_scoring(scoring, classifying)
-    X, y = read_rows(X, y)
+    X, y, n = read_rows(X, y)
     refuse_what_cannot_be_ranked(named, scorer, y)
-    n = _num_samples(y)
     groups = read_groups(groups, n)
     weight = check_weight(sample_weight, n)
     given = {"sample_weight": weight, "offset": read_offset(offset_of_present(offset, weight), n)}
     given = {argument: values for argument, values in given.items() if values is not None}
     keywords = [fit_keywords(name, estimator, tuple(given)) for name, estimator in named]
-    folds = read_folds(cv, X, y, groups, classifying)
+    folds = read_folds(cv, X, y, groups, n, classifying)
     with naming("verbose"):
         verbose = int(verbose)
     judged = Parallel(n_jobs=read_n_jobs(n_jobs, len(named) * len(folds)), verbose=verbose)(

@@ -1,4 +1,4 @@
-"""Scikit-learn's callbacks, chosen once, by version: the mixin, and the tasks of one fit.
+"""Scikit-learn's private API that the estimators use, in one file: parameters, the context of a fit, and callbacks.
 
 Scikit-learn 1.9 runs callbacks over a tree of tasks. A fit here is a root task with one child task per iteration; at
 the end of each the callbacks receive an estimator that is ready to predict with the coefficients reached so far, and
@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.fixes import parse_version
 
-__all__ = ["CallbackSupportMixin", "FitTasks", "has_callbacks"]
+__all__ = ["CALLBACKS", "CallbackSupportMixin", "FitTasks", "Interval", "StrOptions", "fit_context", "has_callbacks"]
+
+CALLBACKS = "_skl_callbacks"  # the attribute in which scikit-learn keeps them
 
 if parse_version(sklearn.__version__) >= parse_version("1.9"):
     from sklearn.callback import CallbackSupportMixin
@@ -43,7 +47,7 @@ else:
 
 def has_callbacks(estimator: Any) -> bool:
     """Tell whether the user has set callbacks on an estimator."""
-    return bool(getattr(estimator, "_skl_callbacks", None))
+    return bool(getattr(estimator, CALLBACKS, None))
 
 
 class FitTasks:
