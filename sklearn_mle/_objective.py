@@ -193,7 +193,7 @@ class PenalizedNLL:
         """Return Hessian(theta) vector, in a pass; the rowwise Hessian at theta is kept for more of them."""
         known = self._known(theta)
         if known.operators is None:
-            known.operators = self.data.keep(HessianOperator(self.likelihood, known.point))
+            known.operators = self.data.map_rows(HessianOperator(self.likelihood, known.point))
         along = HessianProduct(self.predictors, self.predictors.direction(vector))
         out = self.predictors.pull_back_theta(self.data.reduce_rows(along, known.operators)[0])
         return out + self.penalty.hessian_product(theta, vector)

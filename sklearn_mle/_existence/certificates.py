@@ -22,10 +22,10 @@ from scipy.special import softmax
 
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import BlockDiagonalFactor, CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL, Point
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
-from sklearn_mle._rows.sums import Largest
 from sklearn_mle._solvers import Solution
 
 __all__ = ["CERTIFIED", "certificate", "certified", "curvature_below"]

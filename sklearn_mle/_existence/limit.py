@@ -14,7 +14,6 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._rows import Data
 from sklearn_mle._rows.columns import Columns
-from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle.exceptions import SeparationWarning
 
 __all__ = [
@@ -162,7 +161,7 @@ def separation_in_words(
 def undecided_warning(data: Data, remedies: str, returned: str = _REMEDY) -> SeparationWarning:
     """Return the warning of a problem too large for either proof, or of rows that are not in one place for it."""
     why = "the problem is too large for the proof that a finite maximum likelihood estimate exists."
-    if isinstance(data, DistributedData):
+    if not data.in_one_place:
         why = (
             "the proof that a finite maximum likelihood estimate exists needs all rows in one place, and X comes from "
             "Dask (detect_separation decides it in memory)."

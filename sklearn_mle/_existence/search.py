@@ -10,11 +10,10 @@ from scipy.optimize import linprog
 
 from sklearn_mle._existence.constraints import SeparationConstraints, UndecidedError
 from sklearn_mle._numerics.memory import fits
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, SparseRows
-from sklearn_mle._rows.distributed import DistributedData
-from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["MOST_VARIABLES", "SeparatingDirection", "SeparationSearch", "complete_separation", "find_separation"]
@@ -163,7 +162,7 @@ def find_separation(objective: PenalizedNLL, start: Array) -> SeparatingDirectio
     UndecidedError
         If the linear program is too large to be solved.
     """
-    if isinstance(objective.data, DistributedData):
+    if not objective.data.in_one_place:
         separation = complete_separation(objective, start)
         if separation is None:
             raise UndecidedError("the rows are not in one place")

@@ -11,7 +11,6 @@ from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification
 from sklearn_mle._rows import Block, Data
-from sklearn_mle._rows.distributed import refuse_elsewhere
 from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._surrogates import ScaleFloor
@@ -60,30 +59,31 @@ def rows_below(floored: ScaleFloor, data: Data, matrix: Array, *, of_columns: bo
     if not of_columns:
         return all_rows(data) if (floored.depth(matrix[:, -1:]) != 0).any() else None
     predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
-    rows = np.concatenate(data.map_rows(RowsBelow(floored, predictors, matrix)))
+    rows = np.concatenate(data.reduce_rows(RowsBelow(floored, predictors, matrix))[0])
     if not len(rows):
         return None
-    refuse_elsewhere(data, _UNBOUNDED)
+    data.require_one_place(_UNBOUNDED)
     return rows
 
 
 def all_rows(data: Data) -> NDArray[np.intp]:
     """Return the numbers of all rows, to be named."""
-    refuse_elsewhere(data, _UNBOUNDED)
+    data.require_one_place(_UNBOUNDED)
     return np.arange(data.n_rows)
 
 
 @dataclass(frozen=True)
 class RowsBelow:
-    """Which rows of a block have their second parameter beyond its floor."""
+    """The rows of a block whose second parameter is beyond its floor, in a list: sums join them."""
 
     floored: ScaleFloor
     predictors: LinearPredictors
     matrix: Array
     task_name: ClassVar[str] = "mle-floor"
 
-    def __call__(self, block: Block) -> NDArray[np.intp]:
-        return block.start + np.flatnonzero(self.floored.depth(self.predictors.eta(block.rows, self.matrix, None)))
+    def __call__(self, block: Block) -> tuple[list[NDArray[np.intp]]]:
+        eta = self.predictors.eta(block.rows, self.matrix, None)
+        return ([block.start + np.flatnonzero(self.floored.depth(eta))],)
 
 
 def saturation_warning() -> UnboundedLikelihoodWarning:

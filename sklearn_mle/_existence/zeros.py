@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from sklearn_mle._existence.constraints import UndecidedError
 from sklearn_mle._existence.search import MOST_VARIABLES, SeparatingDirection, find_separation
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import clearly_independent, independent_columns
 from sklearn_mle._rows import Block, Data
-from sklearn_mle._rows.distributed import DistributedData
-from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["REMEDIES", "find_zeros_separation", "location_of", "refuse_nothing_but_zeros"]
@@ -50,7 +49,7 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[Separa
     """
     data, term = objective.data, objective.predictors.terms[0]
     active = np.arange(data.n_columns) if term.active is None else term.active
-    if isinstance(data, DistributedData):
+    if not data.in_one_place:
         some = data.sample_rows(max(_FIRST_ROWS, 8 * data.n_columns))
         positive = np.flatnonzero(some.y > 0)
         if len(positive) > len(active) and clearly_independent(some.take(positive), active, term.intercept):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitResult
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
 from sklearn_mle._solvers import Status
@@ -55,7 +56,7 @@ def fit_without(
     # predictors is nowhere below the mean of their intercepts (and of their offsets).
     least = matrix[:, -1].mean()
     if prepared.data.has_offset:
-        least -= max(prepared.data.map_rows(OffsetRise(present, absent)))
+        least -= prepared.data.reduce_rows(OffsetRise(present, absent))[0].value
     shortfall = len(absent) * _LITTLE
     full[absent, -1] = least + math.log(_LITTLE / prepared.n_obs)
     full -= full.mean(axis=0)
@@ -119,12 +120,12 @@ class OffsetRise:
     absent: Array
     task_name: ClassVar[str] = "mle-offset-rise"
 
-    def __call__(self, block: Block) -> float:
+    def __call__(self, block: Block) -> tuple[Largest]:
         assert block.offset is not None
         offset = block.offset
         if len(offset) == 1:  # of two classes: the second's against the first
             offset = np.concatenate([np.zeros_like(offset), offset])
-        return float((offset[self.absent] - offset[self.present].mean(axis=0)).max())
+        return (Largest(float((offset[self.absent] - offset[self.present].mean(axis=0)).max())),)
 
 
 @dataclass(frozen=True)

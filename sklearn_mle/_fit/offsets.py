@@ -10,10 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitResult
 from sklearn_mle._fit.start import least_squares, some_rows
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Block, Data
-from sklearn_mle._rows.distributed import DistributedData
-from sklearn_mle._rows.sums import Largest
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods._start import weighted_quantile
 
@@ -76,7 +75,7 @@ def far_offsets(prepared: Prepared) -> str | None:
     data = prepared.data
     if not data.has_offset:
         return None
-    known = some_rows(data) if isinstance(data, DistributedData) else data
+    known = data if data.in_one_place else some_rows(data)
     assert known.offset is not None
     relative = _relative(known.offset)
     median = np.array([weighted_quantile(one, known.weight, 0.5) for one in relative])

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.start import some_rows
 from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._rows import Data
-from sklearn_mle._rows.sums import Largest
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["Outcome", "power_of_largest", "without_offset"]

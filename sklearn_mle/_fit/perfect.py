@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.start import least_squares
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data
-from sklearn_mle._rows.sums import Largest
 from sklearn_mle.exceptions import PerfectFitWarning
 from sklearn_mle.likelihoods import Likelihood
 

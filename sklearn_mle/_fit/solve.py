@@ -22,7 +22,6 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
-from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
 from sklearn_mle._solvers import Callback, Solution, Status, newton, newton_cg, whitened_lbfgs
 from sklearn_mle.likelihoods._base import MANY_ROWS
@@ -350,7 +349,7 @@ def _work(objective: PenalizedNLL) -> float:
 
 
 def _is_elsewhere(objective: PenalizedNLL) -> bool:
-    return isinstance(objective.data, DistributedData)
+    return not objective.data.in_one_place
 
 
 def _sparse_and_wide(objective: PenalizedNLL) -> bool:

@@ -13,7 +13,6 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior
 from sklearn_mle._predictors import LinearPredictors, Terms, add_offset
 from sklearn_mle._rows import Block, Data
-from sklearn_mle._rows.distributed import DistributedData
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._start import weighted_quantile
@@ -61,8 +60,8 @@ class Guess:
 def some_rows(data: Data) -> Data:
     """Return all rows, or a sample where they are many."""
     size = max(_FEW_ROWS, 8 * data.n_columns)
-    if isinstance(data, DistributedData):
-        return weighted_sample(data, min(size, max(int(data.most_taken), 8 * data.n_columns)))
+    if not data.in_one_place:
+        return weighted_sample(data, min(size, max(int(data.largest_sample), 8 * data.n_columns)))
     return data if data.n_rows < 2 * size else weighted_sample(data, size)
 
 

@@ -1,23 +1,31 @@
-"""Rows that Dask keeps: arguments with an entry a row, cut into the same partitions, and what is computed of each.
+"""Rows that Dask keeps, in partitions, and the two things that are done with them: ``map_rows`` and ``reduce_rows``.
 
-Dask is imported where one of its collections has come in, and nowhere else: whoever made it has paid for the import.
-The blocks of a Dask array reach a function as they are (dense or sparse), those of a Dask dataframe as pandas objects.
+A map is lazy, a reduction is computed. Dask is the engine: the client that is active, or else its threads. It is
+imported where one of its collections has come in, and nowhere else: whoever made it has paid for the import. The blocks
+of a Dask array reach a function as they are (dense or sparse), those of a Dask dataframe as pandas objects.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from sklearn_mle._numerics.sums import tree_sum
 from sklearn_mle._numerics.threads import single_threaded_blas
 
 __all__ = ["Partitions", "is_dask", "one_row_like", "refuse_dask"]
+
+# Sums of so many neighbours are one task: an aligned part of the tree that sums them all.
+_GROUP = 8
 
 
 def is_dask(*values: Any) -> bool:
@@ -47,9 +55,9 @@ def one_row_like(value: Any) -> Any:
     return np.zeros((1, *value.shape[1:]), dtype=value.dtype) if is_dask(value) else np.asarray(value)[:1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Partitions:
-    """Arguments with an entry a row in the same partitions, and those that are the same for every row.
+    """Arguments with one entry per row, cut into the same partitions, and those that are the same for every row.
 
     Attributes
     ----------
@@ -57,10 +65,17 @@ class Partitions:
         By name; of shape (n,) or (n, k), with as many blocks of rows each, and one of columns. Lengths may be unknown.
     same : dict of str to object
         Scalars and None.
+    places : ndarray of int, shape (n_partitions, 3)
+        What errors say of a partition, and what it is held to: its number and its first row among the caller's, and its
+        number of rows; -1 where these are not known.
+    n_all : int
+        The number of partitions that the caller's collections have.
     """
 
     rows: dict[str, Any]
     same: dict[str, Any]
+    places: NDArray[np.int64]
+    n_all: int
 
     @classmethod
     def of(cls, **arguments: Any) -> Partitions:
@@ -102,15 +117,33 @@ class Partitions:
                     f"{name} has {array.numblocks[0]} partition(s) and {first or in_dask[0]} {n_blocks}; where lengths "
                     "are unknown, both must be cut alike: repartition one of them."
                 )
-        return cls(read, same)
+        places = np.full((n_blocks, 3), -1)
+        places[:, 0] = np.arange(n_blocks)
+        if first is not None:
+            places[:, 1] = np.cumsum([0, *read[first].chunks[0]])[:-1]
+        return cls(read, same, places, n_blocks)
 
-    def map(self, function: Callable[..., Any], like: NDArray[Any], name: str) -> Any:
-        """Return the Dask array of ``function(**arguments)`` over the blocks, uncomputed.
+    @cached_property
+    def without_X(self) -> Partitions:  # noqa: N802
+        """The same partitions of all arguments but X."""
+        return replace(self, rows={name: array for name, array in self.rows.items() if name != "X"})
+
+    def known(self, lengths: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Partitions:
+        """Return the wanted partitions, all of whose numbers of rows are known now, and may not change any more."""
+        firsts = np.cumsum([0, *lengths])[:-1]
+        places = np.column_stack([self.places[:, 0], firsts, lengths])[wanted]
+        numbers = np.flatnonzero(wanted).tolist()
+        everything = len(numbers) == len(wanted)
+        rows = self.rows if everything else {name: array.blocks[numbers] for name, array in self.rows.items()}
+        return replace(self, rows=rows, places=places)
+
+    def map_rows(self, function: Callable[..., Any], like: NDArray[Any], name: str) -> Any:
+        """Return the Dask array of ``function(**arguments)`` over the partitions, uncomputed.
 
         Parameters
         ----------
         function : callable
-            Gives an array of shape (n_rows of the block, k). It travels to the workers, once each.
+            Gives an array of shape (n_rows of the partition, k). It is sent to the workers once each.
         like : ndarray of shape (any, k)
             The dtype and the columns of the results.
         name : str
@@ -121,73 +154,112 @@ class Partitions:
         dask.array.Array of shape (n, k)
             In the partitions of the first argument.
         """
-        chunks = next(iter(self.rows.values())).chunks[0]
-        return self._blockwise(function, like[:0], chunks, name)
-
-    def gather(self, function: Callable[..., Any], name: str) -> list[Any]:
-        """Compute ``function(**arguments)`` of every block that has rows, and return the results in order.
-
-        They come to this process: they must be small.
-        """
-        empty = np.array([[None]], dtype=object)
-        results = self._blockwise(_Boxed(function), empty, (1,) * self._n_blocks, name).compute()
-        return [result for result in results.ravel().tolist() if result is not None]
-
-    @property
-    def _n_blocks(self) -> int:
-        return int(next(iter(self.rows.values())).numblocks[0])
-
-    def _blockwise(self, function: Callable[..., Any], empty: NDArray[Any], chunks: Any, name: str) -> Any:
         import dask
-        import dask.array as da
 
-        lengths = next((known for array in self.rows.values() if (known := _lengths(array)) is not None), None)
-        starts = [-1] * self._n_blocks if lengths is None else [0, *np.cumsum(lengths)[:-1].tolist()]
-        places = da.from_array(np.column_stack([np.arange(self._n_blocks), starts]), chunks=(1, 2))
-        task = _OnBlock(function, tuple(self.rows), self.same, self._n_blocks, empty)
-        arrays = [part for array in self.rows.values() for part in (array, "ij"[: array.ndim])]
-        return da.blockwise(
-            _call,
-            "ij",
-            # A node of the graph by itself: a fitted model goes to each worker once, not with every block.
+        empty = like[:0]
+        task = _OnPartition(function, tuple(self.rows), self.same, self.n_all, empty)
+        return self._blockwise(
+            _run,
+            # A node of the graph by itself: a fitted model goes to each worker once, not with every partition.
             dask.delayed(task, pure=True, traverse=False),
-            None,
-            places,
-            "ij",
-            *arrays,
-            adjust_chunks={"i": tuple(chunks), "j": (empty.shape[1],)},
-            align_arrays=False,
+            adjust_chunks={"i": tuple(next(iter(self.rows.values())).chunks[0]), "j": (empty.shape[1],)},
             dtype=empty.dtype,
-            meta=empty[:0],
+            meta=empty,
             token=name,
         )
 
+    def reduce_rows(
+        self, function: Callable[..., tuple[Any, ...]], name: str, own: Sequence[Any] | None = None
+    ) -> tuple[Any, ...] | None:
+        """Compute the entrywise sum of what ``function(**arguments)`` returns of every partition that has rows.
+
+        None where none has. The sum is a tree of tasks, in the order of the partitions and eight at a time: its bits
+        are those of ``tree_sum``. If it is interrupted, or a task fails, no task is left behind.
+
+        Parameters
+        ----------
+        function : callable
+            Gives a tuple of numbers, arrays or lists (which are joined). It is sent to the workers once each.
+        name : str
+            What Dask's dashboard calls the tasks.
+        own : sequence or None
+            What the function is given, before its arguments, of each partition alone.
+        """
+        import dask
+
+        # Unlike a content hash, the token costs nothing, and no result of another pass can be taken for this one's.
+        token = uuid4().hex
+        task = _OnPartition(function, tuple(self.rows), self.same, self.n_all, None)
+        sent = dask.delayed(task, name=f"{name}-work-{token}", traverse=False)
+        run, add = dask.delayed(_run_on_bundle, pure=False), dask.delayed(_sum, pure=False)
+        owns = [()] * len(self.places) if own is None else [(one,) for one in own]
+        level = [
+            run(sent, bundle, *one, dask_key_name=f"{name}-{token}-{k}")
+            for k, (bundle, one) in enumerate(zip(self._bundles, owns, strict=True))
+        ]
+        while len(level) > 1:
+            groups = [level[first : first + _GROUP] for first in range(0, len(level), _GROUP)]
+            depth = len(level)
+            level = [add(group, dask_key_name=f"mle-sum-{token}-{depth}-{k}") for k, group in enumerate(groups)]
+        total: tuple[Any, ...] | None = dask.compute(*level, traverse=False)[0]
+        return total
+
+    def collect(self, function: Callable[..., Any], name: str, own: Sequence[Any] | None = None) -> list[Any]:
+        """Return what ``reduce_rows`` would sum as a list, in the order of the partitions: for small results."""
+        total = self.reduce_rows(_Listed(function), name, own)
+        return [] if total is None else list(total[0])
+
+    def _blockwise(self, function: Callable[..., Any], *first: Any, **options: Any) -> Any:
+        """Return the Dask array of ``function(*first, place, *blocks)`` over the partitions."""
+        import dask.array as da
+
+        places = da.from_array(self.places, chunks=(1, 3))
+        blocks = [part for array in self.rows.values() for part in (array, "ij"[: array.ndim])]
+        given = [part for one in first for part in (one, None)]
+        return da.blockwise(function, "ij", *given, places, "ij", *blocks, align_arrays=False, **options)
+
+    @cached_property
+    def _bundles(self) -> list[Any]:
+        """The place and the blocks of each partition, delayed: what they have in common is computed once."""
+        nothing = np.empty((0, 1))
+        bundles = self._blockwise(_bundle, dtype=nothing.dtype, meta=nothing, token="mle-rows")
+        # What is persisted has nothing to optimize, and Dask 2025.1 would lose it by trying.
+        persisted = all(len(array.__dask_graph__()) == array.npartitions for array in self.rows.values())
+        delayed: list[Any] = bundles.to_delayed(optimize_graph=not persisted).ravel().tolist()
+        return delayed
+
 
 @dataclass(frozen=True)
-class _OnBlock:
-    """The function on one block: rows that have gone astray, no rows at all, and where an error happened."""
+class _OnPartition:
+    """The function on one partition: rows that have gone astray, no rows at all, and where an error happened."""
 
     function: Callable[..., Any]
     names: tuple[str, ...]
     same: dict[str, Any]
-    n_blocks: int
-    empty: NDArray[Any]
+    n_all: int
+    empty: Any
 
-    def __call__(self, place: NDArray[np.int64], *blocks: Any) -> Any:
-        number, first = place[0].tolist()
+    def __call__(self, place: NDArray[np.int64], blocks: Sequence[Any], *own: Any) -> Any:
+        number, first, length = place.ravel().tolist()
         n = blocks[0].shape[0]
         try:
             for name, block in zip(self.names, blocks, strict=True):
+                if length not in (-1, block.shape[0]):
+                    raise ValueError(
+                        f"{name} has {block.shape[0]} rows now, and had {length} when it was first read. Every pass "
+                        "must see the same rows: persist the data, or read them from where they do not change."
+                    )
                 if block.shape[0] != n:
                     raise ValueError(f"{name} has {block.shape[0]} rows and {self.names[0]} {n}")
             if n == 0:
                 return self.empty
-            # Dask has its threads on the blocks; those of BLAS would come on top of them.
+            # Dask has its threads on the partitions; those of BLAS would come on top of them.
             with single_threaded_blas:
-                return self.function(**dict(zip(self.names, blocks, strict=True)), **self.same)
+                return self.function(*own, **dict(zip(self.names, blocks, strict=True)), **self.same)
         except Exception as error:
+            n = n if length < 0 else length
             rows = f"rows {first} to {first + n - 1}" if first >= 0 else f"{n} rows"
-            where = f"In block {number} of {self.n_blocks} ({rows}, counted from 0 in this message)"
+            where = f"In block {number} of {self.n_all} ({rows}, counted from 0 in this message)"
             if type(error) not in (ValueError, TypeError):
                 error.add_note(where)
                 raise
@@ -195,19 +267,32 @@ class _OnBlock:
 
 
 @dataclass(frozen=True)
-class _Boxed:
-    """The function with its result in an array of one object, as Dask gathers them."""
+class _Listed:
+    """The function with its result in a list, so that sums join them."""
 
     function: Callable[..., Any]
 
-    def __call__(self, **arguments: Any) -> NDArray[Any]:
-        box = np.empty((1, 1), dtype=object)
-        box[0, 0] = self.function(**arguments)
-        return box
+    def __call__(self, *own: Any, **arguments: Any) -> tuple[list[Any]]:
+        return ([self.function(*own, **arguments)],)
 
 
-def _call(task: _OnBlock, place: NDArray[np.int64], *blocks: Any) -> Any:
-    return task(place, *blocks)
+def _run(task: _OnPartition, place: NDArray[np.int64], *blocks: Any) -> Any:
+    return task(place, blocks)
+
+
+def _run_on_bundle(task: _OnPartition, bundle: tuple[Any, ...], *own: Any) -> Any:
+    place, *blocks = bundle
+    return task(place, blocks, *own)
+
+
+def _bundle(*place_and_blocks: Any) -> tuple[Any, ...]:
+    return place_and_blocks
+
+
+def _sum(parts: list[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
+    # What a task returned stays as it is: it may be asked for again, should a worker be lost.
+    present = [[copy.copy(entry) for entry in part] for part in parts if part is not None]
+    return tree_sum(present) if present else None
 
 
 def _read(name: str, value: Any) -> Any:

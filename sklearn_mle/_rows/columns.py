@@ -1,5 +1,7 @@
 """The standardization of X's columns: where each is centred and in which unit it is measured, without copying X."""
 
+import functools
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.double_double import DoubleDouble
-from sklearn_mle._rows.data import Data
-from sklearn_mle._rows.moments import MomentsAbout, RawMoments
+from sklearn_mle._numerics.finite import NotFiniteError
+from sklearn_mle._rows.data import Block, Data
 
 __all__ = ["Columns"]
 
@@ -64,18 +66,9 @@ class Columns:
     def of(cls, data: Data, *, centre: bool, least_scale: float = 0.0) -> "Columns":
         """Return the standardization of rows that are as the caller gave them.
 
-        Parameters
-        ----------
-        data : Data
-        centre : bool
-            Whether there is an intercept to take the shift.
-        least_scale : float
-            Lower bound of the scales: a column far below it is governed by the prior, not by its spread.
-
-        Raises
-        ------
-        NotFiniteError
-            If an entry is NaN or infinite.
+        ``centre`` says whether there is an intercept to take the shift. ``least_scale`` bounds the scales from below: a
+        column far below it is governed by the prior, not by its spread. NotFiniteError is raised if an entry is NaN or
+        infinite.
         """
         return cls.about(*_measure(data), centre=centre, least_scale=least_scale)
 
@@ -152,3 +145,81 @@ def _measure(data: Data) -> tuple[Array, Array, Array]:
         spread[lost] = np.where(constant, 0.0, spread[lost])
         lost = lost[~constant & (variance <= _CANCELS * second)]
     return mean, spread, largest
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted moments of columns, which add up over rows: ``a + b`` are the moments of the rows of both.
+
+    ``weight`` is the sum of the weights; the arrays have one entry per column: weighted sums of the entries over
+    ``unit`` (a power of two) and of their squares, and the largest absolute entry.
+    """
+
+    weight: float
+    first: Array
+    second: Array
+    largest: Array
+    unit: Array
+
+    def __add__(self, other: "Moments") -> "Moments":
+        unit = np.maximum(self.unit, other.unit)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            mine, others = self.unit / unit, other.unit / unit
+            return Moments(
+                self.weight + other.weight,
+                self.first * mine + other.first * others,
+                self.second * np.square(mine) + other.second * np.square(others),
+                np.maximum(self.largest, other.largest),
+                unit,
+            )
+
+
+@dataclass(frozen=True)
+class RawMoments:
+    """The moments of every column about zero, for ``Data.reduce_rows``; their squares may overflow, or cancel later."""
+
+    task_name = "mle-moments"
+
+    def __call__(self, block: Block) -> tuple[Moments]:
+        """Return the block's moments, in the unit of X itself; NotFiniteError if an entry is NaN or infinite."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            first, second, largest = block.rows.moments(block.weight)
+        if not np.isfinite(first).all():  # a NaN, an infinity, or the overflow of a sum of finite entries
+            row = block.rows.first_not_finite()
+            if row is not None:
+                raise NotFiniteError(block.start + row)
+        weight = float(block.rows.n_rows if block.weight is None else block.weight.sum())
+        return (Moments(weight, first, second, largest, np.ones(len(first))),)
+
+
+@dataclass(frozen=True)
+class MomentsAbout:
+    """The moments of some columns about a centre near their means, for ``Data.reduce_rows``."""
+
+    columns: Array
+    centre: Array
+
+    task_name = "mle-moments"
+
+    def __call__(self, block: Block) -> tuple[Moments]:
+        """Return the block's moments, in units in which no square overflows or vanishes.
+
+        The largest entries are X's own, not their distances from the centre, of rows of positive weight.
+        """
+        parts = [
+            self._of(x, np.ones(len(x)) if block.weight is None else block.weight[start : start + len(x)])
+            for start, x in block.rows.raw_pieces(self.columns)
+        ]
+        return (functools.reduce(operator.add, parts),)
+
+    def _of(self, x: Array, weight: Array) -> Moments:
+        total = float(weight.sum())
+        if weight.min(initial=1.0) <= 0:
+            x, weight = x[weight > 0], weight[weight > 0]
+        largest = np.abs(x).max(axis=0, initial=0.0)
+        with np.errstate(divide="ignore", over="ignore", under="ignore"):
+            unit = np.exp2(np.floor(np.log2(np.maximum(largest, np.abs(self.centre)))))
+            unit[unit == 0] = 1.0
+            # Divided first: the difference of two entries near the largest float64 may overflow.
+            deviation = x / unit - self.centre / unit
+            return Moments(total, weight @ deviation, weight @ np.square(deviation), largest, unit)

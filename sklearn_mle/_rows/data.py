@@ -1,7 +1,7 @@
-"""The rows of a fit, and who walks them: every pass is one map over row blocks and one ordered sum."""
+"""The rows of a fit: blocks of them, and the passes over them, each one map over blocks and one ordered sum."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, starmap
@@ -10,16 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.sums import sum_in_order, tree_sum
 from sklearn_mle._numerics.threads import iterate_in_threads, map_in_threads, n_threads
-from sklearn_mle._rows.dense import DenseRows
-from sklearn_mle._rows.members import choose_members
-from sklearn_mle._rows.moments import ColumnSums
-from sklearn_mle._rows.passes import Passes
+from sklearn_mle._rows.dense import DenseRows, StoredRows
 from sklearn_mle._rows.sparse import SparseRows
-from sklearn_mle._rows.stored import StoredRows
-from sklearn_mle._rows.sums import tree_sum
 
-__all__ = ["Block", "ClassWeights", "Data", "TargetMap", "TargetSum", "rows_of_block"]
+__all__ = ["Block", "ClassWeights", "Data", "Drawn", "PassCounter", "TargetMap", "TargetSum", "choose_members"]
 
 Array = NDArray[Any]
 # (y, offset) of some rows, rows last -> (y, offset): what a fit makes of them. It can be pickled.
@@ -44,22 +40,15 @@ _SPARSE_ENTRIES, _ENTRIES_A_COLUMN = 1 << 18, 16
 _LITTLE = 1e-3
 # Sums are kept per segment and added in a fixed tree: a fixed number, so that the bits do not depend on the threads.
 _SEGMENTS = 8
+_SEED = 20583
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows: X (behind its verbs), y, sample_weight and offset.
+    """Some rows: X behind its verbs, and y, sample_weight and offset.
 
-    Attributes
-    ----------
-    rows : DenseRows or SparseRows
-    y : ndarray of shape (n,) or (K, n)
-    weight : ndarray of shape (n,) or None
-        None means that every weight is one.
-    offset : ndarray of shape (k, n) or None
-        Of the first k linear predictors; the others have none.
-    start : int
-        The number of its first row.
+    y has shape (n,) or (K, n), the weights (n,), or None where each is one; the offset has shape (k, n), of the first k
+    linear predictors, or is None. ``start`` is the number of the first row.
     """
 
     rows: DenseRows | SparseRows
@@ -67,6 +56,18 @@ class Block:
     weight: Array | None
     offset: Array | None
     start: int = 0
+
+
+class PassCounter:
+    """The number of passes over the rows of a fit: all views of its ``Data`` share one.
+
+    It is raised when a reduction over X starts, by whoever starts it; what is sent to the rows knows nothing of it.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,39 @@ class ClassWeights:
         return np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64)
 
 
+class _ColumnSums:
+    """The weighted sums of the standardized columns of a block, and of the weights."""
+
+    task_name = "mle-column-sums"
+
+    def __call__(self, block: Block) -> tuple[Array, float]:
+        weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
+        sums = block.rows.transpose_matvec(weight[None])[0]
+        return sums[:-1], float(sums[-1])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows drawn at random.
+
+    Attributes
+    ----------
+    pool : Data
+        In memory; it holds these rows at least.
+    rows : ndarray of int
+        Their numbers in the pool, in rising order, repeated where they were drawn repeatedly.
+    members : callable
+        The code of a class of hard labels -> a seeded choice of its rows, by their numbers in the pool, and the total
+        weight of the class.
+    """
+
+    pool: "Data"
+    rows: Array
+    members: Callable[[int], tuple[Array, float]]
+
+
 class Data:
-    """All rows of a fit, cut into fixed blocks that depend on the shape alone.
+    """All rows of a fit, cut into fixed blocks that depend on the shape alone. It is not changed, once it is made.
 
     Parameters
     ----------
@@ -104,15 +136,17 @@ class Data:
     y, weight, offset
         As in Block, for all rows.
     n_predictors : int
-        How many linear predictors the fit has: it bounds the blocks' size.
+        How many linear predictors the fit has: it bounds the size of the blocks.
     block_rows : int or None
         How many dense rows a block has, where these are a part of more and are to be cut as they are.
-    passes : Passes or None
+    passes : PassCounter or None
         The counter of all views of the same rows; None starts one.
     """
 
-    # How many rows ``take`` may be asked for.
-    most_taken: float = math.inf
+    # Whether all rows are here, so that they can be compared with one another.
+    in_one_place = True
+    # The largest sample that may be drawn.
+    largest_sample: float = math.inf
 
     def __init__(
         self,
@@ -122,23 +156,23 @@ class Data:
         offset: Array | None = None,
         n_predictors: int = 1,
         block_rows: int | None = None,
-        passes: Passes | None = None,
+        passes: PassCounter | None = None,
     ) -> None:
         self.rows = rows
         self.y, self.weight, self.offset = y, weight, offset
-        self.n_predictors, self._block_rows = n_predictors, block_rows
+        self.n_predictors = n_predictors
         self.n_rows, self.n_columns = rows.n_rows, rows.n_columns
-        self.passes = Passes() if passes is None else passes
-        self._segments = self._cut()
+        self.passes = PassCounter() if passes is None else passes
+        self._segments = self._cut(block_rows)
 
-    def _cut(self) -> list[list[tuple[int, int]]]:
+    def _cut(self, block_rows: int | None) -> list[list[tuple[int, int]]]:
         n = self.n_rows
         if isinstance(self.rows, SparseRows):
             entries = max(_SPARSE_ENTRIES, _ENTRIES_A_COLUMN * self.n_columns)
             n_blocks = min(_SEGMENTS, max(2, int(n * self.rows.entries_per_row) // entries))
             step = max(_LEAST_ROWS, -(-n // n_blocks)) if n * 8 > 4096 else n
         else:
-            step = self._block_rows or rows_of_block(n, self.n_columns, self.n_predictors)
+            step = block_rows or rows_of_block(n, self.n_columns, self.n_predictors)
         blocks = [(start, min(start + step, n)) for start in range(0, n, step)]
         per_segment = max(1, -(-len(blocks) // _SEGMENTS))
         return [blocks[first : first + per_segment] for first in range(0, len(blocks), per_segment)]
@@ -173,6 +207,25 @@ class Data:
         """How many entries a row holds: fewer than there are columns where rows are sparse."""
         return self.rows.entries_per_row
 
+    @property
+    def longest_sum(self) -> int:
+        """How many terms a sum over rows adds one after the other, at most."""
+        blocks = self.blocks
+        return max(stop - start for start, stop in blocks) + len(blocks)
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """The first row of each block and the row after its last."""
+        return [bounds for segment in self._segments for bounds in segment]
+
+    @cached_property
+    def whole(self) -> Block | None:
+        """All rows, where they are so few that they are one block."""
+        return self.block(0, self.n_rows) if len(self.blocks) == 1 else None
+
+    def require_one_place(self, why: str) -> None:
+        """Raise NotSupportedError, its text beginning with ``why``, where the rows are not in one place."""
+
     def block(self, start: int, stop: int) -> Block:
         """Return the rows from start to stop."""
         return Block(
@@ -188,23 +241,10 @@ class Data:
         rows = self.rows.standardize(shift, scale)
         return Data(rows, self.y, self.weight, self.offset, self.n_predictors, passes=self.passes)
 
-    @property
-    def longest_sum(self) -> int:
-        """How many terms a sum over rows adds one after the other, at most."""
-        blocks = self._blocks()
-        return max(stop - start for start, stop in blocks) + len(blocks)
-
-    @cached_property
-    def whole(self) -> Block | None:
-        """All rows, where they are so few that they are one block."""
-        one = len(self._segments) == 1 and len(self._segments[0]) == 1
-        return self.block(0, self.n_rows) if one else None
-
     def with_target(self, target: TargetMap, n_predictors: int | None = None) -> "Data":
         """Return the same rows with another y and offset: what ``target`` makes of them."""
         y, offset = target(self.y, self.offset)
-        n_predictors = self.n_predictors if n_predictors is None else n_predictors
-        return self.with_values(y, self.weight, offset, n_predictors)
+        return self.with_values(y, self.weight, offset, self.n_predictors if n_predictors is None else n_predictors)
 
     def with_values(self, y: Array, weight: Array | None, offset: Array | None = None, n_predictors: int = 1) -> "Data":
         """Return the same rows with another y, weight and offset."""
@@ -228,98 +268,81 @@ class Data:
         """Return at least so many rows from everywhere, as data of their own."""
         return self.take(np.arange(0, self.n_rows, self.n_rows // least))
 
-    def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
-        """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
-        return function(self.y, self.weight, self.offset)
+    def draw(self, share: Array, least_per_class: int = 0) -> Drawn:
+        """Return the rows at which these shares of the total weight, in rising order, are reached.
 
-    def targets(self, indices: Array) -> Array:
-        """Return y of the given rows."""
-        return self.y[..., indices]
-
-    def at_shares(self, share: Array, least_per_class: int = 0) -> Array:
-        """Return the rows at which these shares of the total weight are reached, in rising order.
-
-        ``least_per_class`` says how many rows of each class ``members`` may be asked for afterwards.
+        ``least_per_class`` says how many rows of each class of hard labels may be asked for as well.
         """
         if self.weight is None:
-            return np.minimum((share * self.n_rows).astype(np.intp), self.n_rows - 1)
-        cumulative = np.cumsum(self.weight)
-        return np.minimum(np.searchsorted(cumulative, share * cumulative[-1], side="right"), self.n_rows - 1)
+            rows = (share * self.n_rows).astype(np.intp)
+        else:
+            cumulative = np.cumsum(self.weight)
+            rows = np.searchsorted(cumulative, share * cumulative[-1], side="right")
+
+        def members(code: int) -> tuple[Array, float]:
+            every = np.flatnonzero(self.y == code)
+            total = float(len(every) if self.weight is None else self.weight[every].sum())
+            return every[choose_members(code, len(every), least_per_class)], total
+
+        return Drawn(self, np.minimum(rows, self.n_rows - 1), members)
 
     def class_weights(self, n_classes: int) -> Array:
         """Return the total weight of every class, from hard or soft labels; of two classes y is that of the second."""
         return ClassWeights(n_classes).of(self.y, self.weight)
 
-    def members(self, code: int, least: int) -> tuple[Array, Array, float]:
-        """Return at most so many rows of a class of hard labels, their weights, and the total weight of the class."""
-        every = np.flatnonzero(self.y == code)
-        some = every[choose_members(code, len(every), least)]
-        if self.weight is None:
-            return some, np.ones(len(some)), float(len(every))
-        return some, self.weight[some], float(self.weight[every].sum())
+    def column_means(self) -> Array:
+        """Return the weighted means of the standardized columns, shape (p,): one pass over the data."""
+        sums, weight = self.reduce_rows(_ColumnSums())
+        return sums / weight
 
-    def reduce_rows(self, function: Callable[..., tuple[Any, ...]], extras: Any = None) -> tuple[Any, ...]:
+    def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
+        """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
+        return function(self.y, self.weight, self.offset)
+
+    def reduce_rows(self, function: Callable[..., tuple[Any, ...]], mapped: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.
 
-        With ``extras``, what ``keep`` returned (or a list of one entry a block), it is ``function(block, extra)``.
+        With ``mapped``, what ``map_rows`` returned (or a list of one entry per block), it is that of
+        ``function(block, entry)``.
         """
         self.passes.count += 1
         whole = self.whole
         if whole is not None:
-            return function(whole, *(extras or ()))
+            return function(whole, *(mapped or ()))
         arguments: dict[int, tuple[Any, ...]] = {}
-        if extras is not None:
-            arguments = {start: (extra,) for (start, _), extra in zip(self._blocks(), extras, strict=True)}
+        if mapped is not None:
+            arguments = {start: (entry,) for (start, _), entry in zip(self.blocks, mapped, strict=True)}
 
         def work(blocks: list[tuple[int, int]]) -> Iterator[tuple[Any, ...]]:
             return ((self.block(*bounds), *arguments.get(bounds[0], ())) for bounds in blocks)
 
         if isinstance(self.rows, StoredRows):
             # This thread reads storage from its beginning to its end, and the others compute; the sums are the same.
-            parts = iterate_in_threads(lambda given: function(*given), work(self._blocks()), n_threads())
-            return tree_sum(_added(islice(parts, len(segment))) for segment in self._segments)
-        sums = iterate_in_threads(lambda some: _added(starmap(function, work(some))), self._segments, n_threads())
+            parts = iterate_in_threads(lambda given: function(*given), work(self.blocks), n_threads())
+            return tree_sum(sum_in_order(islice(parts, len(segment))) for segment in self._segments)
+        sums = iterate_in_threads(
+            lambda blocks: sum_in_order(starmap(function, work(blocks))), self._segments, n_threads()
+        )
         return tree_sum(sums)
 
-    def column_means(self) -> Array:
-        """Return the weighted means of the standardized columns, shape (p,): one pass over the data."""
-        sums, weight = self.reduce_rows(ColumnSums())
-        return sums / weight
+    def map_rows(self, function: Callable[[Block], Any]) -> Any:
+        """Return ``function(block)`` of every block, in the order of the rows: one pass over the data.
 
-    def sum_in_order(self, function: Callable[[Block], tuple[Any, ...]]) -> list[Any]:
-        """Return the sum block by block, as that of a single segment, by this thread alone."""
-        return _added(function(self.block(*bounds)) for bounds in self._blocks())
-
-    def each(self, function: Callable[[Block], Any]) -> list[Any]:
-        """Return ``function(block)`` of every block, by this thread alone."""
-        return [function(self.block(*bounds)) for bounds in self._blocks()]
-
-    def keep(self, function: Callable[[Block], Any]) -> Any:
-        """Return ``function(block)`` of every block, for ``reduce_rows`` to hand to a function of its own."""
-        return self.map_rows(function)
-
-    def _blocks(self) -> list[tuple[int, int]]:
-        return [bounds for segment in self._segments for bounds in segment]
-
-    def map_rows(self, function: Callable[[Block], Any]) -> list[Any]:
-        """Return ``function(block)`` of every block, in the order of the rows: one pass over the data."""
+        Of rows that are elsewhere it is not computed but when ``reduce_rows`` needs it.
+        """
         self.passes.count += 1
         whole = self.whole
         if whole is not None:
             return [function(whole)]
-        return map_in_threads(function, (self.block(*bounds) for bounds in self._blocks()), n_threads())
+        return map_in_threads(function, (self.block(*bounds) for bounds in self.blocks), n_threads())
 
 
-def _added(parts: Iterable[tuple[Any, ...]]) -> list[Any]:
-    """Return the entrywise sum, one part after the other."""
-    totals: list[Any] = []
-    for part in parts:
-        if not totals:
-            totals = list(part)
-            continue
-        for k, entry in enumerate(part):
-            totals[k] += entry
-    return totals
+def choose_members(code: int, count: int, least: int) -> Array:
+    """Return at most ``least`` of a class's rows, by their numbers among its ``count`` rows, in rising order.
+
+    Each class has a generator of its own, so that its choice does not depend on what other classes need.
+    """
+    return np.sort(np.random.default_rng([_SEED, code]).choice(count, min(least, count), replace=False))
 
 
 def rows_of_block(n_rows: int, n_columns: int, n_predictors: int) -> int:

@@ -1,4 +1,4 @@
-"""Rows in memory, dense: three verbs on the standardized columns (X - shift) / scale and one of ones; X is not copied.
+"""Dense rows, in memory or in storage: three verbs on the standardized columns (X - shift) / scale and one of ones.
 
 Products of blocks are written ``np.dot``, not ``@``: numpy's matmul keeps the interpreter's lock through products of
 few columns, so that two threads take as long as one (p = 20: 690 us a pair of blocks against 330).
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.finite import first_not_finite
+from sklearn_mle._numerics.stored import StoredArray
 
-__all__ = ["COPY_ELEMENTS", "DenseRows", "few_copied", "standardize_sandwich", "standardized_exactly"]
+__all__ = ["COPY_ELEMENTS", "DenseRows", "StoredRows", "standardize_sandwich", "standardized_exactly"]
 
 Array = NDArray[Any]
 
@@ -39,7 +40,7 @@ _TURNED = 1 << 18
 
 
 class DenseRows:
-    """A slice of a dense X, seen as the standardized columns (X - shift) / scale in float64.
+    """A slice of a dense X, seen as the standardized columns (X - shift) / scale in float64; X is not copied.
 
     Blocks whose columns are not far from zero are used as they are (BLAS reads the view, or its float64 copy, and the
     shift and scale are applied to the small results); any other is standardized into a buffer of its own, once a pass.
@@ -114,11 +115,11 @@ class DenseRows:
 
     def take(self, indices: Array) -> "DenseRows":
         """Return the given rows, copied; few are kept standardized."""
-        return few_copied(DenseRows(self._X[indices], self._shift, self._scale, far=self._far))
+        return _few_copied(DenseRows(self._X[indices], self._shift, self._scale, far=self._far))
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "DenseRows":
         """Return the same rows, of X as it is, seen as (X - shift) / scale; few are copied."""
-        return few_copied(DenseRows(self._X, shift, scale))
+        return _few_copied(DenseRows(self._X, shift, scale))
 
     def moments(self, weight: Array | None) -> tuple[Array, Array, Array]:
         """Return weighted sums of X's entries and of their squares, and the largest absolute ones, a column each."""
@@ -238,7 +239,40 @@ class DenseRows:
         return np.einsum("np,np->n", product, X) + matrix[-1, -1]
 
 
-def few_copied(rows: DenseRows) -> DenseRows:
+class StoredRows:
+    """The rows of an array in storage, seen as the standardized columns (X - shift) / scale in float64.
+
+    Blocks of them are dense rows, read when asked for; nothing is asked of all of them at once.
+    """
+
+    def __init__(self, X: StoredArray, shift: Array | None = None, scale: Array | None = None) -> None:
+        self._X, self._shift, self._scale = X, shift, scale
+        self.n_rows, self.n_columns = X.shape
+        self.entries_per_row = float(self.n_columns)
+
+    def standardize(self, shift: Array | None, scale: Array | None) -> "StoredRows":
+        """Return the same rows, of X as it is, seen as (X - shift) / scale."""
+        return StoredRows(self._X, shift, scale)
+
+    def block(self, start: int, stop: int) -> DenseRows:
+        """Return the rows from start to stop, read."""
+        return DenseRows(self._X[start:stop], self._shift, self._scale)
+
+    def take(self, indices: Array) -> DenseRows:
+        """Return the given rows, read; few are kept standardized."""
+        return _few_copied(DenseRows(self._X[indices], self._shift, self._scale))
+
+    @property
+    def n_read(self) -> int:
+        """How many rows of chunks were read so far."""
+        return self._X.n_read
+
+    def uncentred(self, indices: Array) -> tuple[Array, Array]:
+        """Return (rows, centre) of the given rows, whose difference is their standardized columns."""
+        return self.take(indices).standardized, np.zeros(self.n_columns)
+
+
+def _few_copied(rows: DenseRows) -> DenseRows:
     """Return the rows, with a standardized copy where they are few."""
     return rows.copied() if rows.n_rows * rows.n_columns <= COPY_ELEMENTS else rows
 

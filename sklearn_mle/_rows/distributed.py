@@ -1,56 +1,258 @@
 """Rows in the partitions of Dask collections: a pass is a task on each partition, and its sums are a tree of tasks.
 
-Partitions stay where Dask keeps them, persisted or read anew at every pass, as the user chose. What travels to them is
-what is computed on a block (parameters, no data); what comes back are sums, and a sample of bounded size. Dask is the
-engine: the client that is active, or else its threads.
+Partitions stay where Dask keeps them, persisted or read anew at every pass, as the user chose. What is sent to them is
+what is computed on a block (parameters, no data); what comes back are sums, and a sample of bounded size.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import chain, pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sklearn_mle._rows.data import Block, ClassWeights, Data, TargetMap, TargetSum, rows_of_block
-from sklearn_mle._rows.fetched import Fetch, FetchedRows, Wanted
-from sklearn_mle._rows.members import choose_members
-from sklearn_mle._rows.partition import (
-    Along,
-    BlockResults,
-    BlockSums,
-    Partition,
-    Reading,
-    Standardization,
-    TargetSums,
+from sklearn_mle._numerics.finite import NotFiniteError
+from sklearn_mle._numerics.partitions import Partitions
+from sklearn_mle._numerics.sums import sum_in_order
+from sklearn_mle._rows.data import (
+    Block,
+    ClassWeights,
+    Data,
+    Drawn,
+    PassCounter,
+    TargetMap,
+    TargetSum,
+    choose_members,
+    rows_of_block,
 )
-from sklearn_mle._rows.passes import Passes
+from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
-from sklearn_mle._rows.tasks import compute, tasks_of, tree_of
+from sklearn_mle._rows.sparse import SparseRows
 from sklearn_mle.exceptions import NotSupportedError
 
-__all__ = ["DistributedData", "RowsElsewhereError", "refuse_elsewhere"]
+__all__ = ["Census", "DistributedData", "Reading", "RowsElsewhereError"]
 
 Array = NDArray[Any]
+# X, y, weight and offset of some rows; the last two may be absent, and but for X rows are the last dimension.
+Arrays = tuple[Any, Array, Array | None, Array | None]
 
-# What may travel to the client as a sample of the rows.
+# The most that comes to the client as a sample of the rows.
 _MOST_BYTES = 64e6
 # Classes are fetched beforehand where their share of a sample is below so many times what it must hold of them.
 _MAY_BE_RARE = 4
+# So many rows are not copied.
+_NEVER_COPIED = 1 << 62
 _REMEDY = "Pass arrays in memory (X.compute(), y.compute()), or fit a sample of the rows."
+_NOT_FINITE = "X contains NaN or infinity. Remove or repair such rows."
 # What rows in memory have as a whole.
 _WHOLE = frozenset({"rows", "y", "weight", "offset", "_segments"})
 
 
-def refuse_elsewhere(data: Data, why: str) -> None:
-    """Raise RowsElsewhereError, its text beginning with ``why``, where the rows are not in one place."""
-    if isinstance(data, DistributedData):
-        raise RowsElsewhereError(f"{why} they must be in one place, but X comes from Dask. {_REMEDY}")
-
-
 class RowsElsewhereError(NotSupportedError):
     """What was asked for needs all rows in one place, and they are in the partitions of a Dask collection."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """What the client knows of the rows of positive weight, partition by partition.
+
+    Attributes
+    ----------
+    counts : ndarray of int, shape (n_partitions,)
+    weights : ndarray of shape (n_partitions,)
+        The sums of their weights, which have a mean of one.
+    least_weight : float
+    class_counts, class_weights : ndarray of shape (n_partitions, K) or None
+        The same of each class, where y holds classes.
+    entries_per_row : float or None
+        Of sparse rows.
+    """
+
+    counts: Array
+    weights: Array
+    least_weight: float = 1.0
+    class_counts: Array | None = None
+    class_weights: Array | None = None
+    entries_per_row: float | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a partition becomes the data of a fit; it is sent along with every pass.
+
+    Attributes
+    ----------
+    read : callable
+        What a partition holds, by name (X may be missing) -> X, y, weight and offset as arrays, rows of the last three
+        last.
+    largest, mean : float
+        The largest weight, and the mean of the weights over it: they bring the weights to a mean of one.
+    weighted : bool
+        Whether weights differ.
+    block_rows : int
+        How many rows a block has: as many as if all rows were in memory.
+    shift, scale : ndarray of shape (p,) or None
+        Columns become (X - shift) / scale.
+    of_rows : int
+        How many rows there are in all: few are copied.
+    targets : tuple of TargetMap
+        What becomes of y and offset, one after the other.
+    """
+
+    read: Callable[..., Arrays]
+    largest: float
+    mean: float
+    weighted: bool
+    n_predictors: int
+    block_rows: int | None
+    shift: Array | None = None
+    scale: Array | None = None
+    of_rows: int = _NEVER_COPIED
+    targets: tuple[TargetMap, ...] = ()
+
+    def arrays(self, **given: Any) -> Arrays:
+        """Return X, y, weight and offset of the partition's rows of positive weight, weights of mean one."""
+        X, y, weight, offset = self.read(**given)
+        if weight is None:
+            return X, y, None, offset
+        present = weight > 0
+        if not present.all():
+            if X is not None:
+                refuse_not_finite(X[~present])
+                X = X[present]
+            y, weight = y[..., present], weight[present]
+            offset = None if offset is None else offset[..., present]
+        return X, y, weight / self.largest / self.mean if self.weighted else None, offset
+
+    def target(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+        """Return y and offset as the fit sees them."""
+        for target in self.targets:
+            y, offset = target(y, offset)
+        return y, offset
+
+    def data(self, X: Any, y: Array, weight: Array | None, offset: Array | None) -> Data:
+        """Return arrays as data in memory, as the fit sees them."""
+        y, offset = self.target(y, offset)
+        rows: DenseRows | SparseRows
+        if sp.issparse(X):
+            rows = SparseRows(X, self.shift, self.scale)
+        else:
+            rows = DenseRows(X, self.shift, self.scale)
+            rows = rows.copied(self.of_rows) if self.of_rows * rows.n_columns <= COPY_ELEMENTS else rows
+        return Data(rows, y, weight, offset, self.n_predictors, self.block_rows)
+
+
+def refuse_not_finite(X: Any) -> None:
+    """Raise ValueError where X has an entry that is NaN or infinite."""
+    if not np.isfinite(X.data if sp.issparse(X) else X).all():
+        raise ValueError(_NOT_FINITE)
+
+
+@dataclass(frozen=True)
+class _BlockSums:
+    """The sum over a partition's blocks of what a function returns of each, or of it and what another makes of it."""
+
+    reading: Reading
+    function: Callable[..., tuple[Any, ...]]
+    mapped: Callable[[Block], Any] | None
+
+    def __call__(self, **given: Any) -> tuple[Any, ...]:
+        # Numbers may overflow on their way, as in memory; the outcome is judged.
+        with np.errstate(all="ignore"):
+            data = self.reading.data(*self.reading.arrays(**given))
+            try:
+                return tuple(sum_in_order(self._of(data.block(*bounds)) for bounds in data.blocks))
+            except NotFiniteError as error:
+                raise ValueError(_NOT_FINITE) from error
+
+    def _of(self, block: Block) -> tuple[Any, ...]:
+        return self.function(block) if self.mapped is None else self.function(block, self.mapped(block))
+
+
+@dataclass(frozen=True)
+class _TargetSums:
+    """A partition's part of a sum over y, weight and offset."""
+
+    reading: Reading
+    function: TargetSum
+
+    def __call__(self, **given: Any) -> tuple[Any, ...]:
+        with np.errstate(all="ignore"):
+            _, y, weight, offset = self.reading.arrays(**given)
+            y, offset = self.reading.target(y, offset)
+            return self.function(y, weight, offset)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The rows of a partition that are fetched.
+
+    Attributes
+    ----------
+    rows : ndarray of int or None
+        By their number among the partition's rows of positive weight.
+    reached : ndarray or None
+        In place of that: where the weights, summed row by row, reach these numbers.
+    of_class : dict
+        Class code -> the numbers, among the rows of the class, of those that are wanted as well.
+    """
+
+    rows: Array | None
+    reached: Array | None
+    of_class: dict[int, Array]
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """Fetches rows of a partition: lists of one entry each, which are joined."""
+
+    reading: Reading
+
+    def __call__(self, wanted: _Wanted, **given: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """Return the rows that are drawn (repeated where they are), those of each class, and all of them in order."""
+        arrays = _, y, weight, _ = self.reading.arrays(**given)
+        if wanted.reached is None or weight is None:
+            drawn = np.zeros(0, dtype=np.intp) if wanted.rows is None else wanted.rows
+        else:
+            drawn = np.minimum(np.searchsorted(np.cumsum(weight), wanted.reached, side="right"), len(weight) - 1)
+        of_class = {code: np.flatnonzero(y == code)[ranks] for code, ranks in wanted.of_class.items()}
+        every = np.unique(np.concatenate([drawn, *of_class.values()]))
+        return [drawn], [of_class], [every], [_some(arrays, every)]
+
+
+def _some(arrays: Arrays, rows: Array) -> Arrays:
+    X, y, weight, offset = arrays
+    return (
+        X[rows],
+        y[..., rows],
+        None if weight is None else weight[rows],
+        None if offset is None else offset[..., rows],
+    )
+
+
+def _joined(pieces: Sequence[Arrays]) -> Arrays:
+    X, y, weight, offset = zip(*pieces, strict=True)
+    return (
+        sp.vstack(X, format="csr") if sp.issparse(X[0]) else np.concatenate(X),
+        np.concatenate(y, axis=-1),
+        None if weight[0] is None else np.concatenate(weight),
+        None if offset[0] is None else np.concatenate(offset, axis=-1),
+    )
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """Rows that have come from the partitions, as these hold them, in order and each once; and which they are.
+
+    ``numbers`` are the rows' own among those of positive weight; ``drawn`` and ``of_class`` are numbers of that kind.
+    """
+
+    numbers: Array
+    arrays: Arrays
+    drawn: Array
+    of_class: dict[int, Array]
 
 
 class DistributedData(Data):
@@ -60,229 +262,210 @@ class DistributedData(Data):
 
     Parameters
     ----------
-    partitions : sequence of Partition
-        Those with rows of positive weight, in the order of the rows.
+    partitions : Partitions
+        Of X, y, sample_weight and offset: those with rows of positive weight, in the order of the rows.
     reading : Reading
+    census : Census
     n_columns : int
-    nothing : tuple of ndarray
+    no_rows : tuple of ndarray
         y and offset (or None) of no rows: their shapes.
-    entries_per_row : float or None
-        Of sparse rows.
-    passes : Passes or None
+    passes : PassCounter or None
         As in Data.
+    fetched : dict or None
+        The rows that were drawn, which all views share; None starts with none.
     """
+
+    in_one_place = False
+    whole = None
 
     def __init__(
         self,
-        partitions: Sequence[Partition],
+        partitions: Partitions,
         reading: Reading,
+        census: Census,
         n_columns: int,
         *,
-        nothing: tuple[Array, Array | None],
-        entries_per_row: float | None = None,
-        passes: Passes | None = None,
+        no_rows: tuple[Array, Array | None],
+        passes: PassCounter | None = None,
+        fetched: dict[tuple[bytes, int], _Fetched] | None = None,
     ) -> None:
-        self.partitions, self.reading = tuple(partitions), reading
+        self.partitions, self.reading, self.census = partitions, reading, census
         self.n_columns, self.n_predictors = n_columns, reading.n_predictors
-        self._nothing, self._entries_per_row = nothing, entries_per_row
-        self._starts = np.cumsum([0, *(part.n_present for part in partitions)])
+        self._starts = np.cumsum([0, *census.counts])
         self.n_rows = int(self._starts[-1])
-        self.passes = Passes() if passes is None else passes
-        self._pool = FetchedRows()
+        self.passes = PassCounter() if passes is None else passes
+        self._no_rows = no_rows
+        self._fetched = {} if fetched is None else fetched
+        # How many rows may come to the client.
+        self.largest_sample = _MOST_BYTES / (8 * (n_columns + 1))
 
     def __getattr__(self, name: str) -> Any:
         if name in _WHOLE:
-            refuse_elsewhere(self, "For this fit of all rows")
+            self.require_one_place("For this fit of all rows")
         raise AttributeError(name)
+
+    def require_one_place(self, why: str) -> None:
+        """Raise RowsElsewhereError, its text beginning with ``why``."""
+        raise RowsElsewhereError(f"{why} they must be in one place, but X comes from Dask. {_REMEDY}")
 
     @property
     def has_offset(self) -> bool:
         """Whether there is an offset."""
-        return self._nothing[1] is not None
+        return self._no_rows[1] is not None
 
     @property
     def is_sparse(self) -> bool:
         """Whether only the entries of X that are not zero are held."""
-        return self._entries_per_row is not None
+        return self.census.entries_per_row is not None
 
     @property
     def least_weight(self) -> float:
         """The least weight."""
-        return self.reading.least / self.reading.mean if self.reading.weighted else 1.0
+        return self.census.least_weight
 
     @property
     def longest_sum(self) -> int:
         """How many terms a sum over rows adds one after the other, at most."""
         step = rows_of_block(self.n_rows, self.n_columns, self.n_predictors)
-        most = max(part.n_present for part in self.partitions)
-        return min(step, most) + -(-most // step) + len(self.partitions).bit_length()
+        most = int(self.census.counts.max())
+        return min(step, most) + -(-most // step) + len(self.census.counts).bit_length()
 
     @property
     def weight_sum(self) -> float:
-        """The sum of the weights: their number, for they have a mean of one."""
+        """The sum of the weights: the number of rows, for they have a mean of one."""
         return float(self.n_rows)
 
     @property
     def entries_per_row(self) -> float:
         """How many entries a row holds: fewer than there are columns where rows are sparse."""
-        return float(self.n_columns) if self._entries_per_row is None else self._entries_per_row
-
-    @property
-    def most_taken(self) -> float:  # type: ignore[override]
-        """How many rows may travel to the client."""
-        return _MOST_BYTES / (8 * (self.n_columns + 1))
-
-    @property
-    def whole(self) -> None:
-        """None: the rows are elsewhere."""
-        return None
+        return float(self.n_columns) if self.census.entries_per_row is None else self.census.entries_per_row
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "DistributedData":
         """Return the same data with columns (X - shift) / scale of X as it is."""
-        return self._with(replace(self.reading, standardization=Standardization(shift, scale, self.n_rows)))
+        reading = replace(self.reading, shift=shift, scale=scale, of_rows=self.n_rows)
+        return self._view(reading, self.census, self._no_rows)
 
     def with_target(self, target: TargetMap, n_predictors: int | None = None) -> "DistributedData":
         """Return the same rows with another y and offset: what ``target`` makes of them, in every partition."""
         n_predictors = self.n_predictors if n_predictors is None else n_predictors
-        targets = (*self.reading.targets, target)
         block_rows = rows_of_block(self.n_rows, self.n_columns, n_predictors)
-        data = self._with(replace(self.reading, targets=targets, n_predictors=n_predictors, block_rows=block_rows))
-        data._nothing = target(*self._nothing)
-        # What was learned of y is of another y now.
-        data.partitions = tuple(replace(part, class_counts=None, class_weights=None) for part in self.partitions)
-        return data
+        targets = (*self.reading.targets, target)
+        reading = replace(self.reading, targets=targets, n_predictors=n_predictors, block_rows=block_rows)
+        # What is known of y is of another y now.
+        census = replace(self.census, class_counts=None, class_weights=None)
+        return self._view(reading, census, target(*self._no_rows))
 
-    def _with(self, reading: Reading) -> "DistributedData":
-        data = DistributedData(
+    def _view(self, reading: Reading, census: Census, no_rows: tuple[Array, Array | None]) -> "DistributedData":
+        return DistributedData(
             self.partitions,
             reading,
+            census,
             self.n_columns,
-            nothing=self._nothing,
-            entries_per_row=self._entries_per_row,
+            no_rows=no_rows,
             passes=self.passes,
+            fetched=self._fetched,
         )
-        data._pool = self._pool
-        return data
 
-    def reduce_rows(self, function: Callable[..., tuple[Any, ...]], extras: Any = None) -> tuple[Any, ...]:
+    def reduce_rows(self, function: Callable[..., tuple[Any, ...]], mapped: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.
 
-        With ``extras``, what ``keep`` returned, it is ``function(block, extra)``.
+        With ``mapped``, what ``map_rows`` returned, it is that of ``function(block, entry)``.
         """
-        work = BlockSums(self.reading, function if extras is None else Along(function, extras))
-        return compute([tree_of(self._tasks(work, function))])[0]
+        return self._pass(_BlockSums(self.reading, function, mapped), getattr(function, "task_name", "mle-pass"))
 
-    def map_rows(self, function: Callable[[Block], Any]) -> list[Any]:
-        """Return ``function(block)`` of every block, in the order of the rows: one pass; for results that are small."""
-        return list(chain.from_iterable(compute(self._tasks(BlockResults(self.reading, function), function))))
-
-    def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
-        """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
-        arguments = [(part.place, *part.pieces[1:]) for part in self.partitions]
-        return compute([tree_of(tasks_of("mle-targets", TargetSums(self.reading, function), arguments))])[0]
-
-    def keep(self, function: Callable[[Block], Any]) -> Any:
+    def map_rows(self, function: Callable[[Block], Any]) -> Any:
         """Return ``function``: ``reduce_rows`` calls it anew each time, for the workers' memory is not ours."""
         return function
 
-    def _tasks(self, work: Any, function: Any) -> list[Any]:
+    def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
+        """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
+        total = self.partitions.without_X.reduce_rows(_TargetSums(self.reading, function), "mle-targets")
+        assert total is not None
+        return total
+
+    def _pass(self, work: Callable[..., tuple[Any, ...]], name: str, own: Any = None) -> tuple[Any, ...]:
         self.passes.count += 1
-        name = getattr(function, "task_name", "mle-pass")
-        return tasks_of(name, work, [(part.place, *part.pieces) for part in self.partitions])
+        total = self.partitions.reduce_rows(work, name, own)
+        assert total is not None  # every partition has rows of positive weight
+        return total
+
+    def class_weights(self, n_classes: int) -> Array:
+        """Return the total weight of every class: known since the labels were read, or else in a pass."""
+        known = self.census.class_weights
+        return np.asarray(self.reduce_rows(ClassWeights(n_classes))[0]) if known is None else known.sum(axis=0)
 
     def take(self, indices: Array) -> Data:
-        """Return the given rows as data of their own, in memory: a pass, unless they have all been fetched before."""
-        if not self._pool.holds(indices):
-            self._fetch([Wanted(own, None, {}) for own in self._split(indices)])
-        # Copied, as rows taken in memory are.
-        standardization = replace(self.reading.standardization, of_rows=0)
-        reading = replace(self.reading, standardization=standardization, block_rows=None)
-        return reading.assembled(*self._pool.take(indices))
+        """Return the given rows as data of their own, in memory: a pass."""
+        fetched = self._fetch([_Wanted(own, None, {}) for own in self._split(np.unique(indices))])
+        return self._in_memory(fetched).take(np.searchsorted(fetched.numbers, indices))
 
     def sample_rows(self, least: int) -> Data:
         """Return about so many rows from everywhere: the sample that the fit will ask for, if it has half as many."""
         size = sample_size(self)
         return weighted_sample(self, size if size >= least // 2 else least, least_per_class=LEAST_PER_CLASS)
 
-    def targets(self, indices: Array) -> Array:
-        """Return y of the given rows."""
-        return self.take(indices).y
+    def draw(self, share: Array, least_per_class: int = 0) -> Drawn:
+        """Return the rows at which these shares of the total weight, in rising order, are reached; they are fetched.
 
-    def at_shares(self, share: Array, least_per_class: int = 0) -> Array:
-        """Return the rows at which these shares of the total weight are reached, in rising order; they are fetched.
-
-        ``least_per_class`` says how many rows of each class ``members`` may be asked for afterwards: those of classes
-        that may be rare among the drawn are fetched in the same pass.
+        So are, in the same pass, ``least_per_class`` rows of each class that may be rare among them.
         """
-        asked = (share.tobytes(), least_per_class if self._has_classes else 0)
-        if asked not in self._pool.drawn:
-            self._pool.drawn[asked] = self._draw(share, self._of_rare_classes(len(share), least_per_class))
-        return self._pool.drawn[asked]
+        asked = (share.tobytes(), 0 if self.census.class_counts is None else least_per_class)
+        if asked not in self._fetched:
+            of_class = self._of_rare_classes(len(share), least_per_class)
+            self._fetched[asked] = self._fetch(
+                [_Wanted(rows, reached, of) for (rows, reached), of in zip(self._reached(share), of_class, strict=True)]
+            )
+        fetched = self._fetched[asked]
 
-    def _draw(self, share: Array, of_class: list[dict[int, Array]]) -> Array:
+        def members(code: int) -> tuple[Array, float]:
+            rows = fetched.of_class.get(code, np.zeros(0, dtype=np.intp))
+            known = self.census.class_weights
+            return np.searchsorted(fetched.numbers, rows), 0.0 if known is None else float(known.sum(axis=0)[code])
+
+        return Drawn(self._in_memory(fetched), np.searchsorted(fetched.numbers, fetched.drawn), members)
+
+    def _in_memory(self, fetched: _Fetched) -> Data:
+        return replace(self.reading, of_rows=_NEVER_COPIED, block_rows=None).data(*fetched.arrays)
+
+    def _reached(self, share: Array) -> list[tuple[Array | None, Array | None]]:
+        """Return, for each partition, the rows at which these shares of the total weight are reached."""
         if not self.reading.weighted:
             drawn = np.minimum((share * self.n_rows).astype(np.intp), self.n_rows - 1)
-            return self._fetch([Wanted(own, None, of) for own, of in zip(self._split(drawn), of_class, strict=True)])
-        mass = np.cumsum([0.0, *(part.weight for part in self.partitions)])
+            return [(own, None) for own in self._split(drawn)]
+        mass = np.cumsum([0.0, *self.census.weights])
         position = share * mass[-1]
         bounds = np.searchsorted(position, mass)
         bounds[-1] = len(position)
-        reached = [position[a:b] - before for (a, b), before in zip(pairwise(bounds), mass, strict=False)]
-        return self._fetch([Wanted(None, own, of) for own, of in zip(reached, of_class, strict=True)])
+        return [(None, position[a:b] - before) for (a, b), before in zip(pairwise(bounds), mass, strict=False)]
 
-    @property
-    def _has_classes(self) -> bool:
-        return self.partitions[0].class_counts is not None
+    def _split(self, rows: Array) -> list[Array]:
+        """Return, for each partition, the numbers of the given rows, in rising order, within it."""
+        bounds = np.searchsorted(rows, self._starts)
+        return [rows[a:b] - start for (a, b), start in zip(pairwise(bounds), self._starts, strict=False)]
 
     def _of_rare_classes(self, size: int, least: int) -> list[dict[int, Array]]:
-        """Return, a partition each, which members of classes to fetch along with a sample of this size."""
-        wanted: list[dict[int, Array]] = [{} for _ in self.partitions]
-        if not least or not self._has_classes:
+        """Return, for each partition, the members of classes to fetch along with a sample of this size."""
+        counts, weights = self.census.class_counts, self.census.class_weights
+        wanted: list[dict[int, Array]] = [{} for _ in self.census.counts]
+        if not least or counts is None or weights is None:
             return wanted
-        counts = np.stack([part.class_counts for part in self.partitions if part.class_counts is not None])
-        weights = self._class_weights()
-        for code in np.flatnonzero(size * weights < _MAY_BE_RARE * least * weights.sum()):
+        of_class = weights.sum(axis=0)
+        for code in np.flatnonzero(size * of_class < _MAY_BE_RARE * least * of_class.sum()).tolist():
             before = np.cumsum([0, *counts[:, code]])
             if before[-1]:
-                chosen = choose_members(int(code), int(before[-1]), least)
+                chosen = choose_members(code, int(before[-1]), least)
                 bounds = np.searchsorted(chosen, before)
                 for own, (a, b), first in zip(wanted, pairwise(bounds), before, strict=False):
-                    own[int(code)] = chosen[a:b] - first
+                    own[code] = chosen[a:b] - first
         return wanted
 
-    def _class_weights(self) -> Array:
-        return np.sum([part.class_weights for part in self.partitions if part.class_weights is not None], axis=0)
-
-    def class_weights(self, n_classes: int) -> Array:
-        """Return the total weight of every class: known since the labels were read, or else in a pass."""
-        if self.partitions[0].class_weights is None:
-            return np.asarray(self.reduce_rows(ClassWeights(n_classes))[0])
-        return self._class_weights()
-
-    def members(self, code: int, least: int) -> tuple[Array, Array, float]:
-        """Return at most so many rows of a class of hard labels, their weights, and the total weight of the class.
-
-        Of the classes that ``at_shares`` fetched; of others, none.
-        """
-        numbers = self._pool.of_class.get(code, np.zeros(0, dtype=np.intp))
-        if not len(numbers):
-            return numbers, np.ones(0), 0.0
-        own = self._pool.take(numbers)[2]
-        return numbers, np.ones(len(numbers)) if own is None else own, float(self._class_weights()[code])
-
-    def _split(self, indices: Array) -> list[Array]:
-        """Return, a partition each, the numbers of the given rows within it."""
-        order = np.sort(indices, kind="stable")
-        bounds = np.searchsorted(order, self._starts)
-        return [order[a:b] - start for (a, b), start in zip(pairwise(bounds), self._starts, strict=False)]
-
-    def _fetch(self, wanted: Sequence[Wanted]) -> Array:
-        """Fetch rows into the pool, in one pass; return those drawn."""
-        self.passes.count += 1
-        asked = zip(self.partitions, wanted, strict=True)
-        tasks = tasks_of("mle-sample", Fetch(self.reading), [(part.place, own, *part.pieces) for part, own in asked])
-        drawn, members, arrays = zip(*compute(tasks), strict=True)
-        for code in members[0]:
-            self._pool.of_class[code] = np.concatenate([own[code] for own in members])
-        self._pool.add(np.concatenate([numbers for numbers, *_ in arrays]), [rows for _, *rows in arrays])
-        return np.concatenate(drawn)
+    def _fetch(self, wanted: Sequence[_Wanted]) -> _Fetched:
+        drawn, members, every, arrays = self._pass(_Fetch(self.reading), "mle-sample", wanted)
+        starts = self._starts[:-1]
+        of_class = {
+            code: np.concatenate([own[code] + start for own, start in zip(members, starts, strict=True)])
+            for code in members[0]
+        }
+        numbers = np.concatenate([rows + start for rows, start in zip(every, starts, strict=True)])
+        chosen = np.concatenate([rows + start for rows, start in zip(drawn, starts, strict=True)])
+        return _Fetched(numbers, _joined(arrays), chosen, of_class)

@@ -75,7 +75,7 @@ def _lazily(estimator: Any, name: str, arguments: dict[str, Any]) -> Any:
         answer = getattr(estimator, name)(**{key: one_row_like(value) for key, value in rows.items()}, **others)
     like = _as_columns(answer)
     task = _Rows(light(estimator, keep_curvature=bool(others.get("include_parameter_uncertainty"))), name, others)
-    columns = partitions.map(task, like, f"mle-{name}")
+    columns = partitions.map_rows(task, like, f"mle-{name}")
     if isinstance(answer, tuple):
         return tuple(columns[:, k] for k in range(len(answer)))
     return columns if answer.ndim == 2 else columns[:, 0]
@@ -119,7 +119,7 @@ def _judged(task: Any, estimator: Any, name: str, arguments: dict[str, Any]) -> 
     partitions = Partitions.of(**arguments)
     with np.errstate(all="ignore"):
         estimator._validate_predict(one_row_like(arguments["X"]), one_row_like(arguments.get("offset")))
-    table = np.array(partitions.gather(task, f"mle-{name}"), dtype=np.float64)
+    table = np.array(partitions.collect(task, f"mle-{name}"), dtype=np.float64)
     if not len(table):
         raise ValueError("X has 0 sample(s), while a minimum of 1 is required: all of its partitions are empty.")
     check_sample_weight(table[:, -1], len(table))

@@ -74,7 +74,8 @@ class LazyDistribution:
 
     def _ask(self, question: Callable[..., NDArray[Any]], name: str, n_columns: int, **point: Any) -> Any:
         task = _OfBlock(self._estimator, question)
-        return Partitions.of(**self._given, **point).map(task, np.empty((0, n_columns)), f"mle-distribution-{name}")
+        partitions = Partitions.of(**self._given, **point)
+        return partitions.map_rows(task, np.empty((0, n_columns)), f"mle-distribution-{name}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import Terms, add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._distributed import RealOf, Survey, features_of
+from sklearn_mle.estimators._distributed import RealReader, Survey, features_of
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
@@ -133,8 +133,8 @@ class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, BaseMLE):
                 "numbers of trials as sample_weight."
             )
         attributes = features_of(self, X, offset)
-        survey = Survey(RealOf(likelihood), X, y, sample_weight, offset)
-        rows = survey.rows(RealOf(likelihood), likelihood.n_predictors)
+        survey = Survey(RealReader(likelihood), X, y, sample_weight, offset)
+        rows = survey.rows(RealReader(likelihood), likelihood.n_predictors)
         _refuse_fewer(rows.data.n_rows, least)
         return DistributedTrainingData(likelihood, rows, attributes)
 

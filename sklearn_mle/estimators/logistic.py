@@ -19,7 +19,7 @@ from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._distributed import LabelsOf, ProbabilitiesOf, Survey, features_of
+from sklearn_mle.estimators._distributed import LabelReader, ProbabilityReader, Survey, features_of
 from sklearn_mle.estimators._labels import (
     class_weights,
     codes_of,
@@ -255,19 +255,19 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         attributes = features_of(self, X, offset)
         with naming("y"):
             soft, columns = is_soft(y), column_labels(y)
-        target: LabelsOf | ProbabilitiesOf
+        target: LabelReader | ProbabilityReader
         if soft:
-            survey = Survey(ProbabilitiesOf(), X, y, sample_weight, offset)
+            survey = Survey(ProbabilityReader(), X, y, sample_weight, offset)
             classes = np.arange(y.shape[1]) if columns is None else columns
             per_class = class_weights(self.class_weight, classes, survey.mass)
-            target = ProbabilitiesOf(per_class)
+            target = ProbabilityReader(per_class)
             survey = survey if per_class is None else survey.again(target)
         else:
-            survey = Survey(LabelsOf(), X, y, sample_weight, offset)
+            survey = Survey(LabelReader(), X, y, sample_weight, offset)
             classes = survey.labels
             mass = survey.per_label("weights", classes).sum(axis=0)
             per_class = class_weights(self.class_weight, classes, mass)
-            target = LabelsOf(classes, per_class)
+            target = LabelReader(classes, per_class)
         likelihood = _likelihood(len(classes))
         rows = survey.rows(target, likelihood.n_predictors, None if soft else classes)
         attributes["classes_"] = classes

@@ -34,7 +34,7 @@ def mean_over_partitions(name: str, rows: Rows, *, sample_weight: Any, **argumen
     """
     judge = _WeightedRows(rows)
     if is_dask(*arguments.values(), sample_weight):
-        parts = Partitions.of(**arguments, sample_weight=sample_weight).gather(judge, f"mle-{name}")
+        parts = Partitions.of(**arguments, sample_weight=sample_weight).collect(judge, f"mle-{name}")
     else:
         parts = [_judged(judge, *block) for block in blocks_of_rows(**arguments, sample_weight=sample_weight)]
     if not parts:
@@ -78,7 +78,7 @@ def labels_over_partitions(labels: Any, y_true: Any, y_pred: Any) -> Any:
     if np.ndim(y_true) == 2 and y_true.shape[1] > 1:
         return None
     n_classes = 2 if np.ndim(y_pred) == 1 else np.shape(y_pred)[1]
-    found = Partitions.of(y_true=y_true).gather(_distinct, "mle-labels") if is_dask(y_true) else [_distinct(y_true)]
+    found = Partitions.of(y_true=y_true).collect(_distinct, "mle-labels") if is_dask(y_true) else [_distinct(y_true)]
     if not found:
         raise ValueError("y_true is empty: at least one row is needed.")
     known = distinct(np.concatenate(found))

@@ -239,7 +239,7 @@ class LogLikelihoodScorer(ProbabilisticScorer):
         dtype = getattr(y_true, "dtype", None)
         if getattr(dtype, "kind", "") != "f" or not is_dask(y_true):
             return {}
-        return {"whole": all(Partitions.of(y_true=y_true).gather(_are_whole, "mle-whole-numbers"))}
+        return {"whole": all(Partitions.of(y_true=y_true).collect(_are_whole, "mle-whole-numbers"))}
 
     def _row_scores_opened(
         self, estimator: Any, X: Any, y_true: Any, offset: Any, whole: bool | None = None

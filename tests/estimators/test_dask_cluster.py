@@ -136,7 +136,7 @@ def test_a_worker_killed_during_a_pass(client, expected, tmp_path):
 def test_a_nan_names_its_block_and_rows(client):
     bad = X.copy()
     bad[1743, 1] = np.nan
-    with pytest.raises(ValueError, match=r"X contains NaN or infinity in block 17 \(rows 1700 to 1799\)"):
+    with pytest.raises(ValueError, match=r"In block 17 of 40 \(rows 1700 to 1799, .*X contains NaN or infinity"):
         MLELogisticClassifier().fit(blocks(bad), blocks(Y))
     assert_nothing_is_left(client)
 

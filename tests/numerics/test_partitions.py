@@ -36,18 +36,18 @@ def test_arguments_follow_the_partitions_of_the_first():
     parts = Partitions.of(X=da.from_array(X, chunks=(4, 1)), y=da.arange(10, chunks=3), w=np.ones(10), c=2.0, d=None)
     assert {name: array.chunks[0] for name, array in parts.rows.items()} == dict.fromkeys("Xyw", (4, 4, 2))
     assert parts.rows["X"].chunks[1] == (2,) and parts.same == {"c": 2.0, "d": None}
-    seen = parts.gather(lambda c, d, **blocks: rows_and_sums(**blocks), "t")
+    seen = parts.collect(lambda c, d, **blocks: rows_and_sums(**blocks), "t")
     assert seen[2] == [("X", "ndarray", (2, 2)), ("y", "ndarray", (2,)), ("w", "ndarray", (2,))]
 
 
 def test_blocks_of_a_dataframe_are_pandas_and_sparse_blocks_stay_sparse():
     frame = dd.from_pandas(FRAME, npartitions=2)
     assert (
-        Partitions.of(X=frame, y=frame.a).gather(rows_and_sums, "t")
+        Partitions.of(X=frame, y=frame.a).collect(rows_and_sums, "t")
         == [[("X", "DataFrame", (5, 2)), ("y", "Series", (5,))]] * 2
     )
     sparse = da.from_array(X, chunks=(5, 2)).map_blocks(sp.csr_matrix)
-    assert Partitions.of(X=sparse).gather(rows_and_sums, "t") == [[("X", "csr_matrix", (5, 2))]] * 2
+    assert Partitions.of(X=sparse).collect(rows_and_sums, "t") == [[("X", "csr_matrix", (5, 2))]] * 2
 
 
 def test_mapped_rows_keep_order_and_partitions_and_empty_blocks_are_not_asked():
@@ -58,10 +58,10 @@ def test_mapped_rows_keep_order_and_partitions_and_empty_blocks_are_not_asked():
         return 2 * X
 
     for parts, chunks in ((Partitions.of(X=array), (4, 0, 6)), (Partitions.of(X=unknown(array)), (np.nan,) * 3)):
-        result = parts.map(double, np.zeros((1, 2)), "t")
+        result = parts.map_rows(double, np.zeros((1, 2)), "t")
         np.testing.assert_equal(result.chunks, (chunks, (2,)))
         np.testing.assert_array_equal(result.compute(), 2 * X)
-        assert parts.gather(lambda X: X.shape[0], "t") == [4, 6]
+        assert parts.collect(lambda X: X.shape[0], "t") == [4, 6]
 
 
 def test_a_function_travels_once_and_not_with_every_block():
@@ -75,7 +75,7 @@ def test_a_function_travels_once_and_not_with_every_block():
             Heavy.pickled += 1
             return (tuple, ())
 
-    result = Partitions.of(X=da.zeros((100, 1), chunks=(1, 1))).map(Heavy(), np.zeros((0, 1)), "t")
+    result = Partitions.of(X=da.zeros((100, 1), chunks=(1, 1))).map_rows(Heavy(), np.zeros((0, 1)), "t")
     graph = dict(result.__dask_graph__())
     Heavy.pickled = 0
     for task in graph.values():
@@ -93,15 +93,15 @@ def test_an_error_names_block_and_rows():
     with pytest.raises(
         ValueError, match=r"^In block 1 of 3 \(rows 4 to 7, counted from 0 in this message\): X is bad$"
     ):
-        Partitions.of(X=known).map(refuse, like, "t").compute()
+        Partitions.of(X=known).map_rows(refuse, like, "t").compute()
     with pytest.raises(ValueError, match=r"^In block 1 of 3 \(4 rows, counted .*: X is bad$"):
-        Partitions.of(X=unknown(known)).map(refuse, like, "t").compute()
+        Partitions.of(X=unknown(known)).map_rows(refuse, like, "t").compute()
 
     def fail(X):
         raise ZeroDivisionError("by zero")
 
     with pytest.raises(ZeroDivisionError, match="by zero") as caught:
-        Partitions.of(X=known).gather(fail, "t")
+        Partitions.of(X=known).collect(fail, "t")
     assert any("In block" in note for note in caught.value.__notes__)
 
 
@@ -117,7 +117,7 @@ def test_rows_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match=r"y has 1 partition\(s\) and X 3"):
         Partitions.of(X=unknown(known), y=unknown(da.zeros(4, chunks=4)))
     with pytest.raises(ValueError, match=r"In block 1 of 3 .*: y has 5 rows and X 4"):
-        Partitions.of(X=unknown(known), y=da.zeros(11, chunks=((4, 5, 2),))).gather(rows_and_sums, "t")
+        Partitions.of(X=unknown(known), y=da.zeros(11, chunks=((4, 5, 2),))).collect(rows_and_sums, "t")
 
 
 def test_other_objects_are_refused_by_name():

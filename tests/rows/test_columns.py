@@ -11,8 +11,7 @@ import scipy.sparse as sp
 from sklearn_mle._numerics.finite import NotFiniteError
 from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle._rows import data as data_module
-from sklearn_mle._rows.columns import Columns
-from sklearn_mle._rows.moments import MomentsAbout, RawMoments
+from sklearn_mle._rows.columns import Columns, MomentsAbout, RawMoments
 
 rng = np.random.default_rng(0)
 N = 500

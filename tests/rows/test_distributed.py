@@ -1,16 +1,19 @@
 """Rows in partitions answer each verb as rows in memory do; what needs them all in one place says so."""
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sklearn_mle._numerics.partitions import Partitions
+from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.data import rows_of_block
-from sklearn_mle._rows.distributed import DistributedData, RowsElsewhereError
-from sklearn_mle._rows.partition import Partition, Place, Reading
+from sklearn_mle._rows.distributed import Census, DistributedData, Reading, RowsElsewhereError
 from sklearn_mle._rows.sample import weighted_sample
-from sklearn_mle._rows.sums import Largest
 
-delayed = pytest.importorskip("dask").delayed
+da = pytest.importorskip("dask.array")
 
 rng = np.random.default_rng(5)
 LENGTHS = (900, 50, 1500, 1550)
@@ -23,44 +26,37 @@ WEIGHT[1::3] = 0
 OFFSET = rng.standard_normal((3, N))
 
 
-def as_they_are(n_rows, X, y, weight, offset):
-    return X, y, weight, offset
+def as_they_are(y, X=None, sample_weight=None, offset=None):
+    return X, y, sample_weight, offset.T
 
 
-def partition(number, weight, scaled):
-    start = sum(LENGTHS[:number])
-    own = slice(start, start + LENGTHS[number])
-    here = np.ones(LENGTHS[number]) if scaled is None else scaled[own]
-    y = Y[own]
-    pieces = (X[own], y, None if weight is None else weight[own], OFFSET[:, own])
-    before = int((np.ones(start) if scaled is None else scaled[:start] > 0).sum())
-    return Partition(
-        tuple(None if piece is None else delayed(piece) for piece in pieces),
-        Place(number, start, LENGTHS[number], before),
-        int((here > 0).sum()),
-        float(here.sum()),
-        np.bincount(y[here > 0], minlength=3),
-        np.bincount(y, here, minlength=3),
-    )
+def in_parts(array):
+    return da.from_array(array, chunks=(LENGTHS, *array.shape[1:]))
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "weighted"])
 def pair(request):
     """The rows of positive weight, in memory and in partitions."""
-    weight, scaled, largest, mean, least = None, None, 1.0, 1.0, 1.0
-    present = np.ones(N, dtype=bool)
+    present, own, largest, mean, least = np.ones(N, dtype=bool), None, 1.0, 1.0, 1.0
+    scaled = np.ones(N)
     if request.param:
-        present = WEIGHT > 0
-        weight, largest = WEIGHT, WEIGHT.max()
-        mean, least = (weight[present] / largest).mean(), (weight[present] / largest).min()
-        scaled = weight / largest / mean
-    own = None if scaled is None else scaled[present]
+        present, largest = WEIGHT > 0, WEIGHT.max()
+        mean = (WEIGHT[present] / largest).mean()
+        scaled = WEIGHT / largest / mean
+        own, least = scaled[present], scaled[present].min()
     memory = Data(DenseRows(X[present]), Y[present], own, OFFSET[:, present], 3)
     block_rows = rows_of_block(memory.n_rows, P, 3)
-    reading = Reading(as_they_are, largest, mean, least, request.param, 3, block_rows)
-    parts = [partition(k, weight, scaled) for k in range(len(LENGTHS))]
-    nothing = (np.zeros(0, dtype=int), np.zeros((3, 0)))
-    return memory, DistributedData(parts, reading, P, nothing=nothing)
+    reading = Reading(as_they_are, largest, mean, request.param, 3, block_rows)
+    edges = np.cumsum([0, *LENGTHS])
+    of_parts = [(Y[a:b], scaled[a:b]) for a, b in itertools.pairwise(edges)]
+    counts = np.array([np.bincount(y[own > 0], minlength=3) for y, own in of_parts])
+    weights = np.array([np.bincount(y, own, minlength=3) for y, own in of_parts])
+    census = Census(counts.sum(axis=1), weights.sum(axis=1), least, counts, weights)
+    given = {"X": in_parts(X), "y": in_parts(Y), "offset": in_parts(OFFSET.T)}
+    if request.param:
+        given["sample_weight"] = in_parts(WEIGHT)
+    partitions = Partitions.of(**given).known(np.array(LENGTHS), np.ones(len(LENGTHS), dtype=bool))
+    return memory, DistributedData(partitions, reading, census, P, no_rows=(np.zeros(0, dtype=int), np.zeros((3, 0))))
 
 
 def sums(block):
@@ -77,7 +73,7 @@ def test_sums_and_totals(pair):
     np.testing.assert_allclose(
         total, memory.reduce_target(lambda y, weight, offset: (offset.sum(axis=1),))[0], rtol=1e-10
     )
-    kept = elsewhere.keep(lambda block: block.y * 2.0)
+    kept = elsewhere.map_rows(lambda block: block.y * 2.0)
     assert elsewhere.reduce_rows(lambda block, twice: (float(twice.sum()),), kept)[0] == pytest.approx(
         2 * memory.y.sum()
     )
@@ -93,9 +89,9 @@ def test_what_is_known_of_all_rows(pair):
     assert elsewhere.longest_sum >= memory.n_rows // 8
 
 
-def test_results_of_blocks_come_in_the_order_of_the_rows(pair):
-    memory, elsewhere = pair
-    np.testing.assert_array_equal(np.concatenate(elsewhere.map_rows(lambda block: block.y)), memory.y)
+def test_lists_are_joined_in_the_order_of_the_rows(pair):
+    for data in pair:
+        np.testing.assert_array_equal(np.concatenate(data.reduce_rows(lambda block: ([block.y],))[0]), pair[0].y)
 
 
 def assert_equal(some, same):
@@ -107,7 +103,7 @@ def assert_equal(some, same):
         np.testing.assert_allclose(some.weight, same.weight, rtol=1e-12)
 
 
-def test_rows_are_taken_standardized_and_travel_once(pair):
+def test_rows_are_taken_standardized_in_a_pass(pair):
     memory, elsewhere = pair
     shift, scale = X.mean(axis=0), np.array([1.0, 2.0, 0.5])
     memory, elsewhere = memory.standardize(shift, scale), elsewhere.standardize(shift, scale)
@@ -115,11 +111,9 @@ def test_rows_are_taken_standardized_and_travel_once(pair):
     assert_equal(elsewhere.take(rows), memory.take(rows))
     assert elsewhere.n_passes == 1
     assert_equal(elsewhere.take(rows[::-2]), memory.take(rows[::-2]))
-    assert elsewhere.n_passes == 1
     halved = elsewhere.with_target(half, 2)
     np.testing.assert_array_equal(halved.take(rows).y, memory.y[rows] / 2)
-    # It is the same rows that were read once.
-    assert (halved.has_offset, halved.n_predictors, halved.n_passes) == (False, 2, 1)
+    assert (halved.has_offset, halved.n_predictors, halved.n_passes) == (False, 2, elsewhere.n_passes) == (False, 2, 3)
 
 
 def half(y, offset):
@@ -143,13 +137,9 @@ def test_what_needs_all_rows_in_one_place_says_so(pair, name):
 
 
 def test_rows_that_are_not_there_any_more_are_named(pair):
-    parts = pair[1].partitions
-    pieces = (delayed(X[:10]), *parts[1].pieces[1:])
-    broken = DistributedData(
-        [parts[0], Partition(pieces, parts[1].place, parts[1].n_present, parts[1].weight)],
-        pair[1].reading,
-        P,
-        nothing=(np.zeros(0, dtype=int), None),
-    )
-    with pytest.raises(ValueError, match=r"X: block 1 \(rows 900 to 949\) has 10 rows now, and had 50 when"):
-        broken.reduce_rows(sums)
+    elsewhere = pair[1]
+    rows = elsewhere.partitions.rows
+    fewer = da.concatenate([rows["X"][:900], rows["X"][:10], rows["X"][950:]])
+    elsewhere.partitions = replace(elsewhere.partitions, rows={**rows, "X": fewer})
+    with pytest.raises(ValueError, match=r"block 1 of 4 \(rows 900 to 949, .*X has 10 rows now, and had 50 when"):
+        elsewhere.reduce_rows(sums)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Largest", "tree_sum"]
+__all__ = ["Largest", "sum_in_order", "tree_sum"]
 
 Parts = tuple[Any, ...] | list[Any]
 
@@ -36,17 +36,22 @@ def tree_sum(parts: Iterable[Parts]) -> tuple[Any, ...]:
     for part in parts:
         total, size = part, 1
         while sizes and sizes[-1] == size:
-            total, size = _added(sums.pop(), total), 2 * sizes.pop()
+            total, size = sum_in_order((sums.pop(), total)), 2 * sizes.pop()
         sums.append(total)
         sizes.append(size)
     total = sums.pop()
     while sums:
-        total = _added(sums.pop(), total)
+        total = sum_in_order((sums.pop(), total))
     return tuple(total)
 
 
-def _added(left: Parts, right: Parts) -> list[Any]:
-    total = list(left)
-    for k, part in enumerate(right):
-        total[k] += part
-    return total
+def sum_in_order(parts: Iterable[Parts]) -> list[Any]:
+    """Return the entrywise sum, one part after the other. Arrays of the first part are added to in place."""
+    totals: list[Any] = []
+    for part in parts:
+        if not totals:
+            totals = list(part)
+            continue
+        for k, entry in enumerate(part):
+            totals[k] += entry
+    return totals

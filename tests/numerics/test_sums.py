@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mle._rows.sums import tree_sum
+from sklearn_mle._numerics.sums import tree_sum
 
 
 def parts(count, seed=0):
