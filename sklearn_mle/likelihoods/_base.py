@@ -19,6 +19,27 @@ MANY_ROWS = 4096
 
 Array = NDArray[Any]
 
+# Methods of likelihoods that compute without floating-point warnings. Those that sum over rows, and take no time to
+# spare, see to that themselves.
+_FORMULAS = {
+    "crps",
+    "deviance",
+    "distribution",
+    "expected_information",
+    "gradient",
+    "hessian",
+    "link",
+    "mean",
+    "nll",
+    "nll_and_gradient",
+    "parameters",
+    "squared_pearson_residual",
+    "standard_deviation",
+    "start",
+    "tail",
+    "tail_quantile",
+}
+
 
 class Link(NamedTuple):
     """How a parameter and its linear predictor are computed from each other, and what the latter's name begins with."""
@@ -65,6 +86,12 @@ class Likelihood(BaseEstimator, ABC):
     >>> poisson.nll(y, eta).round(4), poisson.gradient(y, eta), poisson.expected_information(eta)
     (array([1.    , 1.3069]), array([[1., 0.]]), array([[[1., 2.]]]))
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let formulas meet the limits of floating-point numbers in silence: exp(eta) may overflow, log(0) is -inf."""
+        super().__init_subclass__(**kwargs)
+        for name in _FORMULAS & vars(cls).keys():
+            setattr(cls, name, np.errstate(all="ignore")(vars(cls)[name]))
 
     # True where the NLL is jointly convex in eta, so that Newton's method needs no guard against negative curvature.
     convex: ClassVar[bool] = True
@@ -218,7 +245,7 @@ class Likelihood(BaseEstimator, ABC):
 
     def parameters(self, eta: Array) -> Array:
         """Return the parameters of the distribution, shape (q, n): the inverse links of the linear predictors."""
-        with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        with np.errstate(all="ignore"):
             return np.stack([LINKS[link].inverse(row) for link, row in zip(self.links, eta, strict=True)])
 
     def predictor_of(self, k: int, value: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._frozen import frozen
 
-__all__ = ["LocationScale", "Positive", "standardize"]
+__all__ = ["LocationScale", "LogMean", "NLLWithGradient", "Positive", "standardize"]
 
 
 _LARGEST = 1e300
@@ -55,23 +55,19 @@ class LocationScale(Likelihood):
     def standard_distribution(self) -> Any:
         """The frozen distribution at location zero and scale one."""
 
-    @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
         return eta[1] + self.standard_nll(standardize(y, eta)[0])
 
-    @np.errstate(over="ignore", under="ignore")
     def gradient(self, y: Array, eta: Array) -> Array:
         z, inverse_scale = standardize(y, eta)
         slope = self.standard_derivatives(z)[0]
         return np.stack([-slope * inverse_scale, 1 - z * slope])
 
-    @np.errstate(over="ignore", under="ignore")
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)
         slope = self.standard_derivatives(z)[0]
         return eta[1] + self.standard_nll(z), np.stack([-slope * inverse_scale, 1 - z * slope])
 
-    @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         z, inverse_scale = standardize(y, eta)
         slope, curvature = self.standard_derivatives(z)
@@ -81,7 +77,6 @@ class LocationScale(Likelihood):
             curvature * inverse_scale * inverse_scale, (slope + weighted) * inverse_scale, z * slope + weighted * z
         )
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         location, scale, cross = self.unit_information
         inverse_scale = np.exp(-eta[1])
@@ -89,12 +84,10 @@ class LocationScale(Likelihood):
             location * inverse_scale * inverse_scale, cross * inverse_scale, np.full_like(inverse_scale, scale)
         )
 
-    @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         least = self.standard_nll(np.zeros(1))[0]
         return 2 * np.maximum(self.standard_nll(standardize(y, eta)[0]) - least, 0)
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         standard = self.standard_distribution
         shapes = standard.dist.shapes
@@ -109,16 +102,13 @@ class LocationScale(Likelihood):
         standard = self.standard_distribution
         return eta[0] + np.exp(eta[1]) * (standard.isf(level) if upper else standard.ppf(level))
 
-    @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:
         return eta[0] + np.exp(eta[1]) * self.standard_distribution.mean()
 
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(eta[1]) * self.standard_distribution.std()
 
 
-@np.errstate(over="ignore", under="ignore")
 def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     """Return z, bounded by what can still be multiplied without a nan, and 1 / s."""
     # Finite, so that an outcome at the location is there for any scale.
@@ -126,8 +116,38 @@ def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale
 
 
+class NLLWithGradient(Likelihood):
+    """A likelihood whose NLL and gradient share so much that they are computed together."""
+
+    @abstractmethod
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """Return the rowwise NLL, shape (n,), and its gradient, shape (q, n)."""
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[1]
+
+
+class LogMean(Likelihood):
+    """An exponential dispersion family whose location is the logarithm of its mean."""
+
+    exponential_dispersion = True
+
+    def link(self, y: Array) -> Array:
+        return np.log(y)
+
+    def mean(self, eta: Array) -> Array:
+        return np.exp(eta[0])
+
+    def opposes(self, y: Array) -> tuple[Array, Array]:
+        # A zero is fitted the better the lower its mean, without end; an outcome above zero bounds it from below.
+        return y > 0, np.ones(y.shape, dtype=bool)
+
+
 class Positive(Likelihood):
-    """A likelihood of y > 0 whose second parameter is the noise relative to y, so that the unit of y is no matter."""
+    """A likelihood of y > 0 whose dispersion is relative to y, so that the unit of y does not matter."""
 
     convex = False
     convex_in_location = False
@@ -137,6 +157,5 @@ class Positive(Likelihood):
     domain = "positive, finite numbers"
     remedy = "Remove such rows, or choose a likelihood that takes zeros ('tweedie') or all real numbers ('gaussian')."
 
-    @np.errstate(divide="ignore")
     def link(self, y: Array) -> Array:
         return np.log(y)

@@ -8,7 +8,8 @@ from scipy import stats
 from scipy.special import expit, log_expit
 
 from sklearn_mle._numerics.tails import beta_quantile, beta_tail
-from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._families import NLLWithGradient
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, bernoulli_divergence, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
@@ -18,7 +19,7 @@ __all__ = ["Beta"]
 _STEPS = 64
 
 
-class Beta(Likelihood):
+class Beta(NLLWithGradient):
     r"""Beta likelihood of rates, logit link; its loss is the KL divergence from the mean to y, scaled, and terms in y.
 
     .. math:: -\log p(y \mid \operatorname{logit}\mu, \log\phi) = \log B(\mu\phi, (1 - \mu)\phi) - (\mu\phi - 1) \log y
@@ -56,13 +57,6 @@ class Beta(Likelihood):
     def link(self, y: Array) -> Array:
         return _logit(y)
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[1]
-
-    @np.errstate(over="ignore", under="ignore")
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         rows = _Rows(eta)
         divergence = rows.precision * rows.divergence(y)
@@ -72,7 +66,6 @@ class Beta(Likelihood):
         precision = divergence - 0.5 - rows.low[1] - rows.high[1] + rows.whole[1]
         return divergence - logarithms + remainders + jacobian, np.stack([rows.slope(y), precision])
 
-    @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         rows = _Rows(eta)
         mean, rest, spread = rows.mean, rows.rest, rows.mean * rows.rest
@@ -84,7 +77,6 @@ class Beta(Likelihood):
         precision = rows.precision * rows.divergence(y) + low + low2 + high + high2 - whole - whole2
         return symmetric(location, cross, precision)
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         rows = _Rows(eta)
         # p^2 trigamma(p) - p, which is one half for a large p.
@@ -100,7 +92,6 @@ class Beta(Likelihood):
         precision = max(mean * (1 - mean) / deviation**2 - 1, 0.1)
         return best_second(self, [centre, math.log(precision)], y, weight)
 
-    @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         best = eta.copy()
         best[0] = self._best_logit(y, eta)
@@ -117,7 +108,6 @@ class Beta(Likelihood):
             low, high = np.where(above, low, trial[0]), np.where(above, trial[0], high)
         return 0.5 * (low + high)
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         rows = _Rows(eta)
         return frozen(self, eta, stats.beta, a=rows.precision * rows.mean, b=rows.precision * rows.rest)
@@ -135,7 +125,6 @@ class Beta(Likelihood):
     def mean(self, eta: Array) -> Array:
         return expit(eta[0])
 
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(0.5 * (log_expit(eta[0]) + log_expit(-eta[0]) + log_expit(-eta[1])))
 

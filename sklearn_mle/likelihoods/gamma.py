@@ -8,7 +8,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import gamma_tail_of_log, log_gamma_quantile
 from sklearn_mle.likelihoods._base import Array, symmetric
-from sklearn_mle.likelihoods._families import Positive
+from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient, Positive
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
@@ -19,7 +19,7 @@ __all__ = ["Gamma"]
 _LARGEST_LOG_SHAPE = 600.0
 
 
-class Gamma(Positive):
+class Gamma(Positive, LogMean, NLLWithGradient):
     r"""Gamma likelihood, log link; at a fixed shape its negative logarithm is half the gamma deviance times the shape.
 
     .. math:: -\log p(y \mid \log\mu, \log k) = \frac{k}{2} d + \log y + \log\Gamma(k) + k - k \log k ,\qquad
@@ -44,18 +44,10 @@ class Gamma(Positive):
     parameter_names = ("mean", "shape")
     links = ("log", "log")
     convex_in_location = True
-    exponential_dispersion = True
     dispersion_parameter = "shape"
     variance_power = -1.0
     location_free_of_dispersion = True
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[1]
-
-    @np.errstate(over="ignore", under="ignore")
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         remainder, first, _ = stirling_remainder(np.exp(-eta[1]))
         log_y = np.log(y)
@@ -64,14 +56,12 @@ class Gamma(Positive):
         nll = deviance - 0.5 * eta[1] + HALF_LOG_TWO_PI + remainder + log_y
         return nll, np.stack([-less_one, deviance - 0.5 - first])
 
-    @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         _, first, second = stirling_remainder(np.exp(-eta[1]))
         delta = np.log(y) - eta[0]
         ratio, less_one = exp_times(eta[1], delta)
         return symmetric(ratio, -less_one, less_one - np.exp(eta[1]) * delta + first + second)
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         shape = np.exp(eta[1])
         _, first, second = stirling_remainder(1 / shape)
@@ -82,12 +72,10 @@ class Gamma(Positive):
         mean, deviation = mean_and_deviation(y, weight)
         return best_second(self, [math.log(mean), 2 * math.log(mean / deviation)], y, weight)
 
-    @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         delta = np.log(y) - eta[0]
         return 2 * (np.expm1(delta) - delta)
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.gamma, a=np.exp(eta[1]), scale=np.exp(eta[0] - eta[1]))
 
@@ -99,10 +87,5 @@ class Gamma(Positive):
         shape = np.exp(np.minimum(eta[1], _LARGEST_LOG_SHAPE))
         return np.exp(eta[0] + log_gamma_quantile(shape, level, upper=upper))
 
-    @np.errstate(over="ignore", under="ignore")
-    def mean(self, eta: Array) -> Array:
-        return np.exp(eta[0])
-
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(eta[0] - 0.5 * eta[1])

@@ -8,7 +8,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import inverse_gaussian_tail, log_inverse_gaussian_quantile
 from sklearn_mle.likelihoods._base import Array, symmetric
-from sklearn_mle.likelihoods._families import Positive
+from sklearn_mle.likelihoods._families import LogMean, Positive
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times
 
@@ -17,7 +17,7 @@ __all__ = ["InverseGaussian"]
 _WIDEST_DRAWN = 10.0
 
 
-class InverseGaussian(Positive):
+class InverseGaussian(Positive, LogMean):
     r"""Inverse Gaussian likelihood, log link; at a fixed shape its negative logarithm is half its deviance, scaled.
 
     .. math:: -\log p(y \mid \log\mu, \log\lambda) = \frac{\lambda}{2} d + \tfrac12 \log \frac{2\pi y^3}{\lambda}
@@ -41,7 +41,6 @@ class InverseGaussian(Positive):
 
     parameter_names = ("mean", "shape")
     links = ("log", "log")
-    exponential_dispersion = True
     dispersion_parameter = "shape"
     variance_power = -1.0
     location_free_of_dispersion = True
@@ -50,16 +49,13 @@ class InverseGaussian(Positive):
     def unit_powers(self) -> tuple[float, ...]:
         return (1.0, 1.0)
 
-    @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
         return _half_deviance(y, eta) + HALF_LOG_TWO_PI + 1.5 * np.log(y) - 0.5 * eta[1]
 
-    @np.errstate(over="ignore", under="ignore")
     def gradient(self, y: Array, eta: Array) -> Array:
         slope = exp_times(eta[1] - eta[0], np.log(y) - eta[0])[1]
         return np.stack([-slope, _half_deviance(y, eta) - 0.5])
 
-    @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         delta = np.log(y) - eta[0]
         whole, less_one = exp_times(eta[1] - eta[0], delta)
@@ -67,7 +63,6 @@ class InverseGaussian(Positive):
         below = np.exp(eta[1] - eta[0]) * (2 * np.exp(np.minimum(delta, 0)) - 1)
         return symmetric(np.where(delta < 0, below, whole + np.maximum(less_one, 0)), -less_one, _half_deviance(y, eta))
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         location = np.exp(eta[1] - eta[0])
         return symmetric(location, np.zeros_like(location), np.full_like(location, 0.5))
@@ -78,11 +73,9 @@ class InverseGaussian(Positive):
         dispersion = float(np.average(np.square(np.expm1(np.log(y) - log_mean)) / y, weights=weight))
         return np.array([log_mean, -math.log(max(dispersion, 1e-16 * math.exp(-log_mean)))])
 
-    @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         return np.square(np.expm1(np.log(y) - eta[0])) / y
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.invgauss, mu=np.exp(eta[0] - eta[1]), scale=np.exp(eta[1]))
 
@@ -96,11 +89,6 @@ class InverseGaussian(Positive):
         # numpy takes the difference of two numbers of the size of (mu / lambda)^2.
         return eta[0] - eta[1] < _WIDEST_DRAWN
 
-    @np.errstate(over="ignore", under="ignore")
-    def mean(self, eta: Array) -> Array:
-        return np.exp(eta[0])
-
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(1.5 * eta[0] - 0.5 * eta[1])
 

@@ -113,7 +113,6 @@ class AsymmetricLaplace(LocationScale):
         t = self.quantile
         return stats.laplace_asymmetric(kappa=math.sqrt(t / (1 - t)), scale=1 / math.sqrt(t * (1 - t)))
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         standard = self.standard_distribution
         scale = standard.kwds["scale"] * np.exp(eta[1])

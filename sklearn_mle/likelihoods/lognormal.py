@@ -63,7 +63,6 @@ class LogNormal(Positive):
     def of_logarithm(self) -> Likelihood:
         return Gaussian()
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.lognorm, s=np.exp(eta[1]), scale=np.exp(eta[0]))
 
@@ -73,10 +72,8 @@ class LogNormal(Positive):
     def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
         return np.exp(Gaussian().tail_quantile(level, eta, upper=upper))
 
-    @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:
         return np.exp(eta[0] + 0.5 * np.exp(2 * eta[1]))
 
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return self.mean(eta) * np.sqrt(np.expm1(np.exp(2 * eta[1])))

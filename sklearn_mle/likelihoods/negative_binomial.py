@@ -11,7 +11,8 @@ from scipy.special import expit
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle._numerics.spreads import lattice_spread
 from sklearn_mle._numerics.tails import negative_binomial_tail
-from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, softplus, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
@@ -31,7 +32,7 @@ _MANY = 1e4
 _LEAST_LOG_DISPERSION = -660.0
 
 
-class NegativeBinomial(Likelihood):
+class NegativeBinomial(LogMean, NLLWithGradient):
     r"""Negative binomial likelihood of over-dispersed counts (NB2), log link.
 
     .. math:: -\log p(y \mid \log\mu, \log a) = \log\Gamma(y + 1) - \log\frac{\Gamma(y + 1/a)}{\Gamma(1/a)}
@@ -63,7 +64,6 @@ class NegativeBinomial(Likelihood):
     parameter_names = ("mean", "dispersion")
     links = ("log", "log")
     convex = False
-    exponential_dispersion = True
     dispersion_parameter = "dispersion"
     variance_power = 1.0
     discrete = True
@@ -74,27 +74,11 @@ class NegativeBinomial(Likelihood):
     def _outside(self, y: Array) -> Array:
         return y < 0
 
-    def opposes(self, y: Array) -> tuple[Array, Array]:
-        # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
-        return y > 0, np.ones(y.shape, dtype=bool)
-
-    @np.errstate(divide="ignore")
-    def link(self, y: Array) -> Array:
-        return np.log(y)
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[1]
-
-    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         deviance, (value, slope, _) = _Deviance(y, eta), _saturated(y, eta[1])
         nll = poisson_saturated(y) + value + deviance.value
         return nll, np.stack([deviance.slope, slope + deviance.dispersion_slope])
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         deviance = _Deviance(y, eta)
         share, scaled_mean = deviance.share, deviance.scaled_mean
@@ -104,7 +88,6 @@ class NegativeBinomial(Likelihood):
             _saturated(y, eta[1])[2] + deviance.dispersion_curvature,
         )
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def expected_information(self, eta: Array) -> Array:
         mean = _scaled_mean(eta)
         return symmetric(mean, np.zeros_like(mean), dispersion_information(eta[0], eta[1]))
@@ -116,11 +99,9 @@ class NegativeBinomial(Likelihood):
         dispersion = max((deviation**2 - mean) / mean**2, _LEAST_DISPERSION)
         return best_second(self, [math.log(mean), math.log(dispersion)], y, weight)
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         return 2 * np.maximum(_Deviance(y, eta).value, 0)
 
-    @np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     def distribution(self, eta: Array) -> Any:
         product = np.maximum(np.exp(eta[0] + eta[1]), _LEAST_PRODUCT)
         return frozen(self, eta, stats.nbinom, n=np.exp(eta[0]) / product, p=1 / (1 + product))
@@ -149,11 +130,6 @@ class NegativeBinomial(Likelihood):
         # Also the mean of the Poisson draw, ten times the mean of its own distribution.
         return (eta[0] + np.maximum(eta[1], 0) < LARGEST_LOG_MEAN_DRAWN - 3) & (eta[0] + eta[1] > -10)
 
-    @np.errstate(over="ignore", under="ignore")
-    def mean(self, eta: Array) -> Array:
-        return np.exp(eta[0])
-
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(0.5 * (eta[0] + softplus(eta[0] + eta[1])))
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import poisson_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._families import LogMean
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import log_factorial, poisson_saturated
 
@@ -17,7 +18,7 @@ __all__ = ["Poisson"]
 _MANY = 16
 
 
-class Poisson(Likelihood):
+class Poisson(LogMean):
     r"""Poisson likelihood, log link; its negative logarithm is half the Poisson deviance plus a term in y alone.
 
     .. math:: -\log p(y \mid \eta) = e^\eta - y\,\eta + \log\Gamma(y + 1)
@@ -40,7 +41,6 @@ class Poisson(Likelihood):
 
     parameter_names = ("mean",)
     links = ("log",)
-    exponential_dispersion = True
     discrete = True
     may_diverge = True
     domain = "counts: finite numbers >= 0"
@@ -53,26 +53,15 @@ class Poisson(Likelihood):
         # As the dispersion of a negative binomial vanishes.
         return True if larger.discrete and larger.dispersion_parameter is not None else super().boundary_of(larger)
 
-    def opposes(self, y: Array) -> tuple[Array, Array]:
-        # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
-        return y > 0, np.ones(y.shape, dtype=bool)
-
-    @np.errstate(divide="ignore")
-    def link(self, y: Array) -> Array:
-        return np.log(y)
-
-    @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
         return _nll(y, eta[0], np.exp(eta[0]))
 
-    @np.errstate(over="ignore", under="ignore")
     def gradient(self, y: Array, eta: Array) -> Array:
         return np.exp(eta) - y
 
     def hessian(self, y: Array, eta: Array) -> Array:
         return self.expected_information(eta)
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         return np.exp(eta)[None]
 
@@ -90,13 +79,11 @@ class Poisson(Likelihood):
         mean = float(np.average(y, weights=weight))
         return np.array([math.log(mean if mean > 0 else 1e-3)])
 
-    @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         log_y = np.log(np.where(y > 0, y, 1))
         few = np.exp(eta[0]) - y - y * (eta[0] - log_y)
         return 2 * np.maximum(np.where(y > 1, y * _less_its_tangent(eta[0] - log_y), few), 0)
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.poisson, mu=np.exp(eta[0]))
 
@@ -110,11 +97,6 @@ class Poisson(Likelihood):
         # Beyond, numpy's draws spread too far (its issue 31986), and end at 9.2e18.
         return eta[0] < LARGEST_LOG_MEAN_DRAWN
 
-    @np.errstate(over="ignore", under="ignore")
-    def mean(self, eta: Array) -> Array:
-        return np.exp(eta[0])
-
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(0.5 * eta[0])
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import student_t_quantile, student_t_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._families import standardize
+from sklearn_mle.likelihoods._families import NLLWithGradient, standardize
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, stirling_remainder
 from sklearn_mle.likelihoods._start import median_and_spread
@@ -24,7 +24,7 @@ _FARTHEST = 1e50
 _TINY = 1e-100
 
 
-class StudentT(Likelihood):
+class StudentT(NLLWithGradient):
     r"""Student-t likelihood: squared error near zero, logarithmic far out, so that outliers lose their say.
 
     .. math:: -\log p(y \mid \mu, \log s, d) = \log s + c(d) + \frac{1 + d}{2}\, \frac{\log(1 + d z^2)}{d}
@@ -112,13 +112,6 @@ class StudentT(Likelihood):
     def link(self, y: Array) -> Array:
         return y
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[1]
-
-    @np.errstate(over="ignore", under="ignore", divide="ignore")
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)
         if not self.estimates_df and self.df != math.inf and z.size:
@@ -144,7 +137,6 @@ class StudentT(Likelihood):
             nll = np.where(eta[2] < 0, np.inf, nll)
         return nll, np.stack(gradient)
 
-    @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         d = self._reciprocal(eta)
         z, inverse_scale = standardize(y, eta)
@@ -164,7 +156,6 @@ class StudentT(Likelihood):
         hessian[1, 0] = hessian[0, 1]
         return hessian
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         d = self._reciprocal(eta)
         inverse_scale = np.exp(-eta[1])
@@ -194,17 +185,14 @@ class StudentT(Likelihood):
         losses = [np.average(self.nll(y, np.repeat(s[:, None], len(y), axis=1)), weights=weight) for s in starts]
         return starts[int(np.argmin(losses))]
 
-    @np.errstate(over="ignore", under="ignore", divide="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         best = eta.copy()
         best[0] = y
         return 2 * np.maximum(self.nll(y, eta) - self.nll(y, best), 0)
 
     def _degrees(self, eta: Array) -> Array:
-        with np.errstate(divide="ignore"):
-            return 1 / self._reciprocal(eta)
+        return 1 / self._reciprocal(eta)
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.t, df=self._degrees(eta), loc=eta[0], scale=np.exp(eta[1]))
 

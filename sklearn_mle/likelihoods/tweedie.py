@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
+from sklearn_mle.likelihoods._base import Array, symmetric
+from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, frozen
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import best_second
@@ -17,7 +18,7 @@ __all__ = ["Tweedie"]
 _LEAST, _MOST = 1.01, 1.99
 
 
-class Tweedie(Likelihood):
+class Tweedie(LogMean, NLLWithGradient):
     r"""Tweedie likelihood, log link: a Poisson number of gamma amounts; its loss is half the Tweedie deviance, scaled.
 
     .. math:: -\log p(y \mid \log\mu, \log\phi) = \frac{d}{2\phi} + \log y + R(\phi\, y^{p-2}) ,\quad y > 0 ;\qquad
@@ -52,7 +53,6 @@ class Tweedie(Likelihood):
     parameter_names = ("mean", "dispersion")
     links = ("log", "log")
     convex = False
-    exponential_dispersion = True
     dispersion_parameter = "dispersion"
     variance_power = 1.0
     noise_can_vanish = True
@@ -79,21 +79,6 @@ class Tweedie(Likelihood):
     def _outside(self, y: Array) -> Array:
         return y < 0
 
-    def opposes(self, y: Array) -> tuple[Array, Array]:
-        # A zero is fitted the better the lower its mean, without end; an outcome above zero pins its mean down.
-        return y > 0, np.ones(y.shape, dtype=bool)
-
-    @np.errstate(divide="ignore")
-    def link(self, y: Array) -> Array:
-        return np.log(y)
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[1]
-
-    @np.errstate(over="ignore", under="ignore", divide="ignore")
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         nll = self._half_deviance(y, eta[0], eta[1])
         dispersion = -nll
@@ -103,7 +88,6 @@ class Tweedie(Likelihood):
         dispersion[positive] += slope
         return nll, np.stack([self._slope(y, eta), dispersion])
 
-    @np.errstate(over="ignore", under="ignore", divide="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         dispersion = self._half_deviance(y, eta[0], eta[1])
         positive = np.flatnonzero(y > 0)
@@ -113,7 +97,6 @@ class Tweedie(Likelihood):
         location += (p - 1) * np.exp(np.log(y) + (1 - p) * eta[0] - eta[1])
         return symmetric(location, -self._slope(y, eta), dispersion)
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         location = np.exp((2 - self.power) * eta[0] - eta[1])
         dispersion = dispersion_information(eta[1] + (self.power - 2) * eta[0], self.power)
@@ -127,11 +110,9 @@ class Tweedie(Likelihood):
         dispersion = max(pearson, 1e-8 * mean ** (2 - self.power))
         return best_second(self, [math.log(mean), math.log(dispersion)], y, weight)
 
-    @np.errstate(over="ignore", under="ignore", divide="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         return 2 * np.maximum(self._half_deviance(y, eta[0], np.zeros_like(eta[0])), 0)
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, tweedie_distribution, mean=np.exp(eta[0]), dispersion=np.exp(eta[1]), power=self.power)
 
@@ -152,11 +133,6 @@ class Tweedie(Likelihood):
         # The number of events is a Poisson draw.
         return (2 - self.power) * eta[0] - eta[1] - math.log(2 - self.power) < LARGEST_LOG_MEAN_DRAWN
 
-    @np.errstate(over="ignore", under="ignore")
-    def mean(self, eta: Array) -> Array:
-        return np.exp(eta[0])
-
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(0.5 * (eta[1] + self.power * eta[0]))
 
@@ -174,8 +150,7 @@ class Tweedie(Likelihood):
         below = np.exp(fall * down) * np.expm1(rise * down) / rise - np.expm1(fall * down) / fall
         bounded = np.where(distance > 0, above, below)
         exponent = np.where(distance > 0, rise * log_mean, log_y - fall * log_mean) - log_dispersion
-        with np.errstate(invalid="ignore"):
-            positive = np.where(bounded == 0, 0, np.exp(exponent) * bounded)
+        positive = np.where(bounded == 0, 0, np.exp(exponent) * bounded)
         return np.where(y > 0, positive, np.exp(rise * log_mean - log_dispersion) / rise)
 
     def _slope(self, y: Array, eta: Array) -> Array:

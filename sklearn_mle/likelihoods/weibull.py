@@ -46,24 +46,20 @@ class Weibull(Positive):
     dispersion_parameter = "shape"
     variance_power = -2.0
 
-    @np.errstate(over="ignore", under="ignore")
     def nll(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
         return np.log(y) - eta[1] - z + np.exp(z)
 
-    @np.errstate(over="ignore", under="ignore")
     def gradient(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
         return np.stack([-exp_times(eta[1], z)[1], z * np.expm1(z) - 1])
 
-    @np.errstate(over="ignore", under="ignore")
     def hessian(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
         whole, less_one = exp_times(eta[1], z)
         weighted = z * np.exp(z)
         return symmetric(exp_times(2 * eta[1], z)[0], -less_one - z * whole, z * np.expm1(z) + z * weighted)
 
-    @np.errstate(over="ignore", under="ignore")
     def expected_information(self, eta: Array) -> Array:
         shape = np.exp(eta[1])
         return symmetric(np.square(shape), -_ONE_LESS_EULER * shape, np.full_like(shape, _INFORMATION))
@@ -73,12 +69,10 @@ class Weibull(Positive):
         scale = deviation * math.sqrt(6) / math.pi
         return np.array([mean + np.euler_gamma * scale, -math.log(scale)])
 
-    @np.errstate(over="ignore", under="ignore")
     def deviance(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
         return 2 * (np.expm1(z) - z)
 
-    @np.errstate(over="ignore", under="ignore")
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.weibull_min, c=np.exp(eta[1]), scale=np.exp(eta[0]))
 
@@ -90,11 +84,9 @@ class Weibull(Positive):
         log_hazard = np.log(-np.log(level)) if upper else np.log(-np.log1p(-level))
         return np.exp(eta[0] + np.where(log_hazard == 0, 0, np.exp(-eta[1]) * log_hazard))
 
-    @np.errstate(over="ignore", under="ignore")
     def mean(self, eta: Array) -> Array:
         return np.exp(eta[0] + gammaln(1 + np.exp(-eta[1]).astype(np.float64)))
 
-    @np.errstate(over="ignore", under="ignore")
     def standard_deviation(self, eta: Array) -> Array:
         x = np.exp(-eta[1]).astype(np.float64)
         ratio = np.expm1(gammaln(1 + 2 * x) - 2 * gammaln(1 + x))
