@@ -18,9 +18,9 @@ ROOT = Path(sklearn_mle.__file__).parent
 
 # Each name, and the files that import it.
 PRIVATE = {
-    "scipy.stats._distn_infrastructure.rv_continuous_frozen": {"likelihoods/_frozen.py", "metrics/_distributions.py"},
-    "scipy.stats._distn_infrastructure.rv_discrete_frozen": {"likelihoods/_frozen.py", "metrics/_distributions.py"},
-    "scipy.stats._distn_infrastructure.rv_frozen": {"metrics/_distributions.py"},
+    "scipy.stats._distn_infrastructure.rv_continuous_frozen": {"_numerics/scipy_frozen.py"},
+    "scipy.stats._distn_infrastructure.rv_discrete_frozen": {"_numerics/scipy_frozen.py"},
+    "scipy.stats._distn_infrastructure.rv_frozen": {"_numerics/scipy_frozen.py"},
     "sklearn.base._fit_context": {"estimators/_scikit_learn.py"},
     "sklearn.metrics._scorer._BaseScorer": {"metrics/probabilistic_scorers.py"},
     "sklearn.utils._param_validation.Interval": {"estimators/_scikit_learn.py"},

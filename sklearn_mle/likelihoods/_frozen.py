@@ -1,19 +1,19 @@
-"""Predictive distributions: frozen as ``scipy.stats`` freezes them, and answered from the linear predictors.
+"""Predictive distributions: frozen as ``scipy.stats`` freezes them, but answered from the linear predictors.
 
 scipy computes with parameters, which over- and underflow where their logarithms do not, and takes logarithms of
 densities that are zero. Ours answer with the likelihood's own formulas: ``logpdf`` is minus the NLL, tails and
-quantiles are the likelihood's ``tail`` and ``tail_quantile``. The parameters keep scipy's names, for those who read
+quantiles are the likelihood's ``tail`` and ``tail_quantile``. The parameters keep scipy's names for those who read
 them.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats._distn_infrastructure import rv_continuous_frozen, rv_discrete_frozen
 from sklearn.utils import check_random_state
 
 from sklearn_mle._numerics.quantiles import count_quantile
+from sklearn_mle._numerics.scipy_frozen import rv_continuous_frozen, rv_discrete_frozen
 from sklearn_mle.likelihoods._base import Array
 
 __all__ = ["LARGEST_LOG_MEAN_DRAWN", "count_quantile_of", "frozen"]
@@ -23,41 +23,10 @@ __all__ = ["LARGEST_LOG_MEAN_DRAWN", "count_quantile_of", "frozen"]
 _LEAST, _MOST = 1e-200, 1e200
 
 
-class Law(Protocol):
-    """What a predictive distribution asks its likelihood; all of it rowwise, y (n,) and eta (q, n)."""
-
-    discrete: Any
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The least and the largest y."""
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        """Return minus the log density, or mass."""
-
-    def _outside(self, y: Array) -> Array:
-        """Return where there is no density."""
-
-    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
-        """Return P(Y <= y), or P(Y > y) with ``upper``, of a y in the support (whole, where discrete)."""
-
-    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
-        """Return y whose tail is a level in (0, 1); the least y with at most (at least) it where there is none."""
-
-    def drawn_well(self, eta: Array) -> Array:
-        """Return which rows numpy draws from without loss."""
-
-    def mean(self, eta: Array) -> Array:
-        """Return the mean."""
-
-    def standard_deviation(self, eta: Array) -> Array:
-        """Return the standard deviation."""
-
-
 class _Rows:
     """The answers, for both kinds of frozen distributions."""
 
-    _law: Law
+    _law: Any
     _eta: Array
     dist: Any
     kwds: dict[str, Any]
@@ -105,7 +74,7 @@ class _Rows:
 
     @np.errstate(over="ignore", under="ignore")
     def rvs(self, size: Any = None, random_state: Any = None) -> Array:
-        generator = self.dist._random_state if random_state is None else random_state
+        generator = self.dist.random_state if random_state is None else random_state
         if not isinstance(generator, np.random.Generator):
             generator = check_random_state(generator)
         shape = self._eta.shape[1:]
@@ -214,8 +183,6 @@ class _Discrete(_Rows, rv_discrete_frozen):
 
 
 class _Scored(_Discrete):
-    _law: Any
-
     def crps(self, y: Any) -> Array:
         """Return the continuous ranked probability score of outcomes, nan where it is not known."""
         y, eta, shape = self._spread(y)

@@ -42,25 +42,11 @@ class LeastSquares(Likelihood):
         return 0.5 * float(gradient[0] @ residual[0]), gradient
 
 
-class ScaleFloor(Likelihood):
-    r"""A likelihood plus :math:`\tfrac12 (\text{floor} - \log s)^2` in the rows whose second parameter is below it.
-
-    Above the floor nothing changes. Below it a row that is fitted exactly gains one nat per unit of log s and pays the
-    quadratic, so its scale stops one unit below the floor: a unique, finite optimum in place of minus infinity. Where
-    the noise vanishes as the second parameter grows (a shape, a precision), the floor is a ceiling.
-
-    Parameters
-    ----------
-    likelihood : Likelihood
-        Whose second linear predictor is the logarithm of a scale, dispersion, shape or precision.
-    floor : float
-    """
+class _Changed(Likelihood):
+    """A likelihood whose predictors mean what they mean in another one."""
 
     convex = False
-
-    def __init__(self, likelihood: Likelihood, floor: float) -> None:
-        self.likelihood = likelihood
-        self.floor = floor
+    likelihood: Likelihood
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -70,11 +56,23 @@ class ScaleFloor(Likelihood):
     def links(self) -> tuple[str, ...]:
         return self.likelihood.links
 
+
+class ScaleFloor(_Changed):
+    r"""A likelihood plus :math:`\tfrac12 (\text{floor} - \log s)^2` where the dispersion parameter s is below it.
+
+    Above the floor nothing changes. Below it a row that is fitted exactly gains one nat per unit of log s and pays the
+    quadratic, so its scale stops one unit below the floor: a unique, finite optimum in place of minus infinity. Where
+    the noise vanishes as the parameter grows (a shape, a precision), the floor is a ceiling.
+    """
+
+    def __init__(self, likelihood: Likelihood, floor: float) -> None:
+        self.likelihood = likelihood
+        self.floor = floor
+
     def depth(self, eta: Array) -> Array:
         """Return how far below the floor (beyond the ceiling) each row is; signed as the gradient is."""
-        if self.likelihood.variance_power > 0:
-            return np.minimum(eta[1] - self.floor, 0)
-        return np.maximum(eta[1] - self.floor, 0)
+        beyond = np.minimum if self.likelihood.variance_power > 0 else np.maximum
+        return beyond(eta[1] - self.floor, 0)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.likelihood.nll(y, eta) + 0.5 * np.square(self.depth(eta))
@@ -103,31 +101,17 @@ class ScaleFloor(Likelihood):
         return information
 
 
-class Angular(Likelihood):
+class Angular(_Changed):
     r"""A likelihood whose last predictor d, in [0, 1], is :math:`d = \sin^2(\phi / 2)` of a free :math:`\phi`.
 
     An optimum at a bound is an ordinary one here: where d = 0 is best with slope :math:`\partial F / \partial d > 0`,
     the curvature in :math:`\phi` is half that slope, positive. (A line search kept inside the bounds jams beside them;
     an active set would need a solver that knows of it.) An angle of zero, though, is always stationary: never start
     there.
-
-    Parameters
-    ----------
-    likelihood : Likelihood
     """
-
-    convex = False
 
     def __init__(self, likelihood: Likelihood) -> None:
         self.likelihood = likelihood
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        return self.likelihood.parameter_names
-
-    @property
-    def links(self) -> tuple[str, ...]:
-        return self.likelihood.links
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.likelihood.nll(y, _inner(eta))

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
-from scipy.stats._distn_infrastructure import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
 from sklearn.utils import column_or_1d
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.scipy_frozen import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
 
 Array = NDArray[np.float64]
 
