@@ -130,6 +130,8 @@ class Likelihood(BaseEstimator, ABC):
     estimable: ClassVar[tuple[str, ...]] = ()
     # Numbers of columns that y may have; y of several is (columns, n) here.
     y_columns: ClassVar[tuple[int, ...]] = (1,)
+    # True where an infinite y is one: a bound of an interval that is not there.
+    open_ended: ClassVar[bool] = False
     # True where y holds codes 0, 1, ... of classes (or their probabilities), not numbers.
     holds_class_codes: ClassVar[bool] = False
     # True where y must be above zero (scikit-learn's target tag of that name).
@@ -260,29 +262,29 @@ class Likelihood(BaseEstimator, ABC):
         """Raise ValueError if a constructor parameter is out of its range; scikit-learn's constructors do not check."""
 
     def check_target(self, y: Any) -> Array:
-        """Return y as float64 after checking that it is in the likelihood's domain.
+        """Return y as float64, shape (n,) or (columns, n), after checking that it is in the likelihood's domain.
 
         Raises
         ------
         ValueError
             Naming the domain, the first row outside it, and the remedy.
         """
-        y = np.asarray(y, dtype=np.float64)
-        if y.ndim != 1:
-            raise ValueError(f"y: the {type(self).__name__} likelihood takes an (n,) array; got shape {y.shape}.")
-        outside = ~np.isfinite(y) | self._outside(y)
+        y, name = np.asarray(y, dtype=np.float64), type(self).__name__
+        if not (y.ndim == 1 in self.y_columns or (y.ndim == 2 and 1 < len(y) in self.y_columns)):
+            shapes = " or ".join("(n,)" if k == 1 else f"({k}, n)" for k in self.y_columns)
+            raise ValueError(f"y: the {name} likelihood takes an array of shape {shapes}; got shape {y.shape}.")
+        columns = np.atleast_2d(y)
+        outside = (np.isnan(columns) if self.open_ended else ~np.isfinite(columns)).any(axis=0) | self._outside(y)
         if outside.any():
             row = int(np.argmax(outside))
-            raise self._refusal(row, f"{y[row]:.10g}")
+            values = [f"{value:.10g}" for value in columns[:, row]]
+            got = values[0] if len(values) == 1 else f"({', '.join(values)})"
+            raise ValueError(f"y: the {name} likelihood takes {self.domain}; row {row} is {got}. {self.remedy}")
         return y
 
     def _outside(self, y: Array) -> Array:
-        """Return which finite y are outside the domain."""
-        return y <= 0 if self.positive_only else np.zeros(len(y), dtype=bool)
-
-    def _refusal(self, row: int, value: str) -> ValueError:
-        name = type(self).__name__
-        return ValueError(f"y: the {name} likelihood takes {self.domain}; row {row} is {value}. {self.remedy}")
+        """Return which rows of y are outside the domain, though their numbers may be finite, shape (n,)."""
+        return y <= 0 if self.positive_only else np.zeros(y.shape[-1], dtype=bool)
 
     def start(self, y: Array, weight: Array | None) -> Array:
         """Return robust intercepts of the linear predictors, shape (q,), for data without features; always finite."""

@@ -60,27 +60,8 @@ class Binomial(Likelihood):
     domain = "counts (successes, failures), finite numbers >= 0, or fractions in [0, 1]"
     remedy = "Give successes and failures as two columns, or divide the successes by the trials."
 
-    def check_target(self, y: Any) -> Array:
-        """Return y as float64, (2, n) counts or (n,) fractions, after checking its domain.
-
-        Raises
-        ------
-        ValueError
-            Naming the domain, the first row outside it, and the remedy.
-        """
-        y = np.asarray(y, dtype=np.float64)
-        if y.ndim == 1:
-            return super().check_target(y)
-        if y.ndim != 2 or len(y) != 2:
-            raise ValueError(f"y: Binomial takes (2, n) counts or (n,) fractions; got shape {y.shape}.")
-        outside = (~np.isfinite(y) | (y < 0)).any(axis=0)
-        if outside.any():
-            row = int(np.argmax(outside))
-            raise self._refusal(row, f"({y[0, row]:.10g}, {y[1, row]:.10g})")
-        return y
-
     def _outside(self, y: Array) -> Array:
-        return (y < 0) | (y > 1)
+        return (y < 0) | (y > 1) if y.ndim == 1 else (y[0] < 0) | (y[1] < 0)
 
     def opposes(self, y: Array) -> tuple[Array, Array]:
         return (y > 0, y < 1) if y.ndim == 1 else (y[0] > 0, y[1] > 0)
