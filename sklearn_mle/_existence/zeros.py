@@ -37,8 +37,8 @@ def _of_location(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
 def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[SeparatingDirection | None, bool]:
     """Return a separating direction of the location's coefficients, or None; and whether that is certain.
 
-    Outcomes above zero pin their log mean down: where their rows alone determine every coefficient, none runs away. A
-    few thousand such rows prove that for most data; only where they do not, a linear program is asked.
+    Outcomes above zero bound their log mean on both sides: where their rows alone determine every coefficient, none
+    diverges. A few thousand such rows prove that for most data; only where they do not, a linear program is solved.
 
     Parameters
     ----------
@@ -51,13 +51,13 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[Separa
     active = np.arange(data.n_columns) if term.active is None else term.active
     if not data.in_one_place:
         some = data.sample_rows(max(_FIRST_ROWS, 8 * data.n_columns))
-        positive = np.flatnonzero(some.y > 0)
-        if len(positive) > len(active) and clearly_independent(some.take(positive), active, term.intercept):
+        bounded = _bounded(objective.likelihood, some.y)
+        if len(bounded) > len(active) and clearly_independent(some.take(bounded), active, term.intercept):
             return None, True
         return None, _determined(objective)
-    positive = np.flatnonzero(data.y > 0)
+    bounded = _bounded(objective.likelihood, data.y)
     first = max(_FIRST_ROWS, 8 * data.n_columns)
-    samples = [positive] if len(positive) < 4 * first else [positive[:: len(positive) // first], positive]
+    samples = [bounded] if len(bounded) < 4 * first else [bounded[:: len(bounded) // first], bounded]
     for rows in samples:
         if len(rows) > len(active) and clearly_independent(data.take(rows), active, term.intercept):
             return None, True
@@ -67,6 +67,12 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[Separa
         return find_separation(objective, theta), True
     except UndecidedError:
         return None, False
+
+
+def _bounded(likelihood: Likelihood, y: Array) -> NDArray[np.intp]:
+    """Return the rows that bound their predictor on both sides."""
+    falls, rises = likelihood.opposes(y)
+    return np.flatnonzero(falls & rises)
 
 
 def _determined(objective: PenalizedNLL) -> bool:
