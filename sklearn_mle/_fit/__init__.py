@@ -13,8 +13,7 @@ from sklearn_mle._fit.gaussian import fit_gaussian
 from sklearn_mle._fit.logistic import fit_logistic
 from sklearn_mle._fit.offsets import far_offsets, with_far_offsets_named
 from sklearn_mle._fit.prepare import Prepared, RawRows, prepare, standardize
-from sklearn_mle._fit.quantile import fit_check_loss
-from sklearn_mle._fit.quantile_log_linear import fit_check_loss_log_linear
+from sklearn_mle._fit.quantile import fit_quantile
 from sklearn_mle._fit.regression import fit_regression
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
@@ -200,8 +199,7 @@ def _fitted(
                 "it is fitted exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood "
                 "(huber, student_t, logistic)."
             )
-        fit_kinked = fit_check_loss_log_linear if options.terms_of(2)[1].columns else fit_check_loss
-        return fit_kinked(model, prepared, options, start=start, observer=observer)
+        return fit_quantile(model, prepared, options, start=start, observer=observer)
     if not model.smooth:
         raise ValueError(
             f"likelihood: {type(model).__name__} says that it has a kink (smooth = False); of those, only laplace "

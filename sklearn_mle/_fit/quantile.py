@@ -1,34 +1,60 @@
-"""Fitting likelihoods with a kink (laplace, asymmetric_laplace): the check loss exactly, then the scale."""
+"""Fitting likelihoods with a kink (laplace, asymmetric_laplace): location and scale in turn, each exactly.
+
+Given the scales the location minimizes a weighted check loss. Given the location a constant scale has a closed form,
+and the coefficients of a log-linear one minimize a smooth convex function. Where neither block can gain, no direction
+descends, for the kinks do not involve the scale. Without a prior the location does not depend on a constant scale, so
+one turn is enough. Elsewhere the two are nearly uncorrelated, so few turns are needed; and the location moves from
+vertex to vertex, so that the last turn mostly confirms the one before.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
+from sklearn_mle._existence import floor_of, is_saturated, saturation_warning, unbounded_warning
 from sklearn_mle._fit.outcome import Outcome, power_of_largest, without_offset
 from sklearn_mle._fit.perfect import perfect_warning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._quantile.least_norm import with_least_norm
-from sklearn_mle._quantile.minimize import CheckLoss, Optimum
-from sklearn_mle._rank import find_dependence, rank_doubts, rank_warning
-from sklearn_mle._solvers import Status
+from sklearn_mle._fit.solve import solve
+from sklearn_mle._hessian_factors import absolute_factor
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle._quantile import (
+    CheckLoss,
+    Optimum,
+    least_squares,
+    minimize_check_loss,
+    with_least_norm,
+    with_same_zeros,
+)
+from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
+from sklearn_mle._solvers import Solution, Status, callback_of, newton
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import weighted_quantile
+from sklearn_mle.likelihoods._surrogates import ScaleFloor
 
-__all__ = ["fit_check_loss"]
+__all__ = ["fit_quantile"]
 
 Array = NDArray[Any]
 Observer = Callable[[Array], bool]
 
 _EPS = float(np.finfo(np.float64).eps)
-# A gap of so many nats a row is within what rounding does to the sum over them.
+# A gap of so many nats per row is within what rounding does to the sum over them.
 _RELATIVE_ROUNDING = 1e-12
+# A location that moves by no more, in standardized units, has arrived; without a prior it stays at a vertex.
+_STILL = 1e-11
+# Turns that gain less than tol: under a prior they gain digits, up to the rounding of ill-conditioned columns.
+_IDLE_TURNS = 10
+_ROUGH = 1e-2
 
 
-def fit_check_loss(
+def fit_quantile(
     likelihood: LocationScale,
     prepared: Prepared,
     options: FitOptions,
@@ -38,109 +64,279 @@ def fit_check_loss(
 ) -> FitResult:
     """Fit a likelihood whose standard NLL is a check loss: a multiple of z above zero, another of -z below.
 
-    A constant scale without a prior is the mean loss at the location that minimizes it, whatever the scale. With a
-    prior, which is relative to the noise, the two are estimated together.
-
-    Parameters
-    ----------
-    likelihood : LocationScale
-        Not smooth: ``Laplace`` or ``AsymmetricLaplace``.
-    prepared : Prepared
-    options : FitOptions
-        ``tol`` is of no concern: the optimum is exact, at rounding.
-    start : ndarray of shape (2, p + 1) or None
-        Of no concern either: the optimum does not depend on it.
-    observer : callable or None
-        Sees coefficients in the units of X and y.
+    ``start`` and what the observer sees are coefficients (2, p + 1) in the units of X and y. The gap is a bound for a
+    constant scale; for a log-linear one it is the sum of what the location and the scale could gain alone.
     """
-    lower, upper = slopes(likelihood)
-    outcome = robust_outcome(prepared, upper / (upper - lower), centre=options.fit_intercept)
-    identification, asked = None, options.terms[0]
-    if prepared.alpha == 0 and asked.columns:
-        identification = find_dependence(outcome.data, prepared.columns, asked)
-    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared.names)]
-    if prepared.alpha == 0:
-        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, asked)
-    own = asked.indices(prepared.data.n_columns)
-    active = own[~prepared.columns.constant[own]] if identification is None else identification.active
-    predictors = LinearPredictors(prepared.data.n_columns, [asked.restricted(active, prepared.data.n_columns)])
-    known = options.terms_of(2)[1].known
-    known = None if known is None else known / outcome.unit
-    prior = np.append(prepared.alpha / np.square(prepared.columns.scale), 0.0)[predictors.used[0]]
-    silent = float(np.abs(outcome.data.y).max()) <= 8 * outcome.noise
-    joint = bool(prior.any()) and known is None and not silent
-    problem = CheckLoss(
-        outcome.data,
-        predictors,
-        lower,
-        upper,
-        prior if known is None else prior / known,
-        8 * outcome.noise,
-        joint,
-    )
+    return _QuantileFit(likelihood, prepared, options, observer).run(start)
 
-    def full(theta: Array, scale: float | None = None) -> Array:
-        """Return (location, log scale) coefficients."""
-        if joint:
-            theta, scale = theta[:-1] / theta[-1], 1 / theta[-1]
-        matrix = np.zeros((2, predictors.n_columns + 1))
-        matrix[:1] = predictors.matrix(theta)
-        with np.errstate(divide="ignore"):
-            matrix[1, -1] = np.log(1.0 if scale is None else scale)
-        return matrix
 
-    def watch(theta: Array) -> bool:
-        if observer is None:
+class _LogLinearScale:
+    """The scale's logarithm linear in the columns: its parameters, and the location's problem at any value of them."""
+
+    def __init__(self, unit: CheckLoss, likelihood: LocationScale, prepared: Prepared, options: FitOptions) -> None:
+        self.unit, self.options = unit, options
+        asked, p = options.terms[1], unit.data.n_columns
+        self.dependence = find_dependence(prepared.data, prepared.columns, asked)
+        terms = Terms(True, True, _active(asked, prepared, self.dependence))
+        self.predictors = LinearPredictors(p, [Terms(False, False), terms])
+        floor = floor_of(likelihood, unit.data)
+        assert floor is not None
+        self.floor, self.floored = floor, ScaleFloor(likelihood, floor)
+        # The mean log scale over rows, as a linear form of the parameters.
+        self.means = self.predictors.theta(np.stack([np.append(unit.data.column_means(), 1.0)] * 2))
+
+    def eta(self, scale: Array) -> Array:
+        """Return the log scale of each row."""
+        matrix = self.predictors.matrix(scale)
+        return np.concatenate(self.unit.data.map_rows(lambda block: self.predictors.eta(block.rows, matrix, None)[1]))
+
+    def problem(self, scale: Array) -> CheckLoss:
+        """Return the location's problem, in nats."""
+        data = self.unit.data.with_values(self.unit.data.y, self.unit.weight * np.exp(-self.eta(scale)))
+        precision = self.unit.precision * np.exp(-2 * float(self.means @ scale))
+        return replace(self.unit, data=data, precision=precision, rounding=0.0)
+
+    def objective(self, theta: Array) -> PenalizedNLL:
+        """Return the objective in the scale's parameters, the location as given."""
+        data = self.unit.data
+        offset = np.stack([self.unit.matvec(theta), np.zeros(data.n_rows)])
+        penalty = _PriorOfScale(0.5 * float(self.unit.precision @ np.square(theta)), self.means)
+        return PenalizedNLL(self.floored, self.predictors, data.with_values(data.y, data.weight, offset, 2), penalty)
+
+    def row(self, scale: Array) -> Array:
+        """Return the coefficients (p + 1,) of the log scale."""
+        return self.predictors.matrix(scale)[1]
+
+    def best(self, theta: Array, start: Array, observer: Observer) -> Solution:
+        """Return the optimum at a location."""
+        objective = self.objective(theta)
+        found = solve(objective, start, self.options, null_value=np.inf, observer=observer)
+        if found.status in (Status.CONVERGED, Status.STOPPED):
+            return found
+        # A row that is fitted exactly and has a column to itself is linear in the log scale, down to the floor: there
+        # Newton's step has no length, and that of the expected information takes its place.
+        options = {
+            "safe_factor": partial(absolute_factor, objective),
+            "tol": _ROUGH,
+            "maxiter": self.options.max_iter,
+            "reference": np.inf,
+            "polish": 0,
+        }
+        callback, value, gradient = callback_of(observer), objective.value, objective.gradient
+        near = Solution.of(minimize(value, start, jac=gradient, method=newton, callback=callback, options=options))
+        if near.status is Status.STOPPED:
+            return near
+        return solve(objective, near.theta, self.options, null_value=np.inf, observer=observer)
+
+
+class _QuantileFit:
+    """One fit; built, run once, thrown away."""
+
+    def __init__(
+        self, likelihood: LocationScale, prepared: Prepared, options: FitOptions, observer: Observer | None
+    ) -> None:
+        self.likelihood, self.prepared, self.options, self.observer = likelihood, prepared, options, observer
+        above, below = map(float, likelihood.standard_derivatives(np.array([1.0, -1.0]))[0])
+        self.outcome = _robust_outcome(prepared, above / (above - below), centre=options.fit_intercept)
+        asked, scale = options.terms_of(2)
+        self.known = None if scale.known is None else scale.known / self.outcome.unit
+        data, columns = self.outcome.data, prepared.columns
+        self.dependence: Identification | None = None
+        self.warnings: tuple[Warning, ...] = ()
+        if prepared.alpha == 0:
+            self.dependence = find_dependence(data, columns, asked) if asked.columns else None
+            if self.dependence is not None:
+                self.warnings = (rank_warning(self.dependence, prepared.names),)
+            self.warnings = (*self.warnings, *rank_doubts(data, columns, prepared.names, asked))
+        terms = asked.restricted(_active(asked, prepared, self.dependence), data.n_columns)
+        location = LinearPredictors(data.n_columns, [terms])
+        precision = np.append(prepared.alpha / np.square(columns.scale), 0.0)[location.used[0]]
+        # The location's problem where the scale is one.
+        self.unit = CheckLoss(data, location, below, above, precision, rounding=8 * self.outcome.noise)
+
+    def run(self, start: Array | None) -> FitResult:
+        constant = self.with_constant_scale()
+        if not self.options.terms_of(2)[1].columns:
+            return constant
+        constant = replace(constant, scale=None)
+        if constant.status is Status.STOPPED:
+            return constant
+        prepared, perfect = self.prepared, constant.log_likelihood == np.inf
+        model = _LogLinearScale(self.unit, self.likelihood, prepared, self.options)
+        if not perfect and model.dependence is not None and is_saturated(prepared.data, model.dependence):
+            return replace(constant, warnings=(*constant.warnings, saturation_warning()))
+        return self.at_floor(model, constant) if perfect else self.with_log_linear_scale(model, constant, start)
+
+    def with_constant_scale(self) -> FitResult:
+        """Return the fit at a scale that is constant, estimated or known."""
+        unit, outcome, max_iter = self.unit, self.outcome, self.options.max_iter
+
+        def observer(theta: Array) -> bool:
+            return self.observer is not None and self.watch(theta, self.constant_row(self.scale_at(theta)))
+
+        # A prior is relative to the noise; without one the location does not depend on the scale.
+        coupled = self.known is None and bool(unit.precision.any())
+        scale = self.scale_at(least_squares(unit)) if coupled else self.known or 1.0
+        optimum = minimize_check_loss(self.at_scale(scale), max_iter, observer)
+        while True:
+            solved, scale = scale, self.scale_given(scale * optimum.loss, optimum.theta)
+            arrived = not coupled or abs(scale - solved) <= _STILL * scale
+            if arrived or optimum.status.early or optimum.n_iter >= max_iter:
+                break
+            again = self.best_location(self.at_scale(scale), optimum, lambda theta: False)
+            moved = not np.array_equal(again.at_zero, optimum.at_zero)
+            optimum = replace(again, n_iter=optimum.n_iter + 1)
+            if moved and observer(optimum.theta):
+                optimum = replace(optimum, status=Status.STOPPED)
+        if not unit.precision.any() and not optimum.status.early:
+            optimum = with_least_norm(self.at_scale(solved), optimum, self.coefficients)
+        if self.known is None and scale <= 8 * (outcome.noise + _EPS * float(np.abs(optimum.theta).sum())):
+            warnings = (*self.warnings, perfect_warning("scale", "zero"))
+            return self.result(replace(optimum, loss=0.0, gap=0.0), self.constant_row(0.0), -np.inf, warnings, 0.0)
+        # Losses and dual values are in inverse proportion to the scale.
+        change = solved / scale
+        optimum = replace(optimum, loss=change * optimum.loss, dual=change * optimum.dual, gap=change * optimum.gap)
+        if coupled and optimum.status.early:
+            at, point = self.at_scale(scale), optimum
+            optimum = at.judge(point.theta, point.dual, point.at_zero, point.status, point.n_iter)
+        if self.known is None:
+            # The inverse scale's part of the duality gap in (location / scale, 1 / scale), where the problem is convex.
+            excess = float(outcome.data.y @ optimum.dual) / outcome.weight_sum - 1
+            gap = outcome.weight_sum * (excess - float(np.log1p(excess))) if excess > -1 else np.inf
+            optimum = replace(optimum, gap=optimum.gap + gap)
+        return self.result(optimum, self.constant_row(scale), float(np.log(scale)), self.warnings, scale)
+
+    def at_scale(self, scale: float) -> CheckLoss:
+        """Return the location's problem at a constant scale, in nats."""
+        unit = self.unit
+        lower, upper, precision = unit.lower / scale, unit.upper / scale, unit.precision / scale**2
+        return replace(unit, lower=lower, upper=upper, precision=precision, rounding=unit.rounding / scale)
+
+    def scale_at(self, theta: Array) -> float:
+        """Return the constant scale for a location, the best one unless it is known."""
+        return self.scale_given(self.unit.loss(self.unit.residual(theta)), theta)
+
+    def scale_given(self, loss: float, theta: Array) -> float:
+        """Return ``scale_at`` of a location whose loss is known: n log s + loss / s + squares / (2 s^2) is least."""
+        if self.known is not None:
+            return self.known
+        half, squares = 0.5 * loss / self.outcome.weight_sum, float(self.unit.precision @ np.square(theta))
+        return max(half + float(np.sqrt(half**2 + squares / self.outcome.weight_sum)), self.unit.rounding)
+
+    def constant_row(self, scale: float) -> Array:
+        """Return the coefficients (p + 1,) of the log of a constant scale."""
+        row = np.zeros(self.unit.data.n_columns + 1)
+        row[-1] = np.log(scale) if scale else -np.inf
+        return row
+
+    def with_log_linear_scale(self, model: _LogLinearScale, constant: FitResult, start: Array | None) -> FitResult:
+        """Return the fit to which turns of scale and location lead, from the better of two starts."""
+        known = [constant.coefficients] if start is None else [constant.coefficients, start]
+        matrices = [self.outcome.to_standardized(coefficients) for coefficients in known]
+        starts = [(self.unit.predictors.theta(matrix[:1]), model.predictors.theta(matrix)) for matrix in matrices]
+        values = [model.objective(theta).value_and_gradient(scale)[0] for theta, scale in starts]
+        theta, scale = starts[-1] if values[-1] < values[0] else starts[0]
+
+        def shown(theta: Array, scale: Array) -> bool:
+            return self.watch(theta, model.row(scale))
+
+        optimum: Optimum | None = None
+        n_iter, idle, status = 0, 0, Status.CONVERGED
+        while True:
+            found = model.best(theta, scale, partial(shown, theta))
+            scale, problem = found.theta, model.problem(found.theta)
+            if found.status is Status.STOPPED:
+                # How much the location alone could gain is not known, and would cost passes.
+                return self.of_log_linear(model, scale, _unsolved(problem, theta, np.inf, found.status, n_iter + 1))
+            optimum = self.best_location(problem, optimum, partial(shown, scale=scale))
+            gain = problem.value(theta) - problem.value(optimum.theta)
+            n_iter = min(n_iter + 1, self.options.max_iter)
+            if optimum.status.early:
+                status = optimum.status
+                if gain < 0:
+                    optimum = replace(optimum, theta=theta, loss=problem.loss(problem.residual(theta)))
+                break  # an inexact location has no vertex to stay at, so more turns would not end
+            change = float(np.abs(optimum.theta - theta).max(initial=0.0))
+            still = change <= _STILL * (1 + float(np.abs(theta).max(initial=0.0)))
+            idle = idle + 1 if gain <= 0.1 * self.options.tol else 0
+            theta = optimum.theta
+            if idle and (still or idle == _IDLE_TURNS):
+                break
+            if shown(theta, scale):
+                status = Status.STOPPED
+                break
+            if n_iter >= self.options.max_iter:
+                status = Status.MAX_ITER
+                break
+        if not status.early and not self.unit.precision.any():
+            optimum = with_least_norm(problem, optimum, self.coefficients)
+        gap = optimum.gap + found.gap + max(gain, 0.0)
+        return self.of_log_linear(model, scale, replace(optimum, gap=gap, status=status, n_iter=n_iter))
+
+    def at_floor(self, model: _LogLinearScale, constant: FitResult) -> FitResult:
+        """Return the fit of a location that fits every row, its scale stopped at the floor."""
+        coefficients, matrix = constant.coefficients.copy(), np.zeros_like(constant.coefficients)
+        coefficients[1] = 0
+        # The soft floor balances one nat per unit of log scale there.
+        matrix[1, -1] = model.floor - 1
+        scale = model.predictors.theta(matrix)
+        theta = self.unit.predictors.theta(self.outcome.to_standardized(coefficients)[:1])
+        return self.of_log_linear(model, scale, _unsolved(model.problem(scale), theta, 0.0, Status.CONVERGED, 1))
+
+    def of_log_linear(self, model: _LogLinearScale, scale: Array, optimum: Optimum) -> FitResult:
+        row, warnings = model.row(scale), self.warnings
+        below = np.flatnonzero(model.eta(scale) < model.floor)
+        if len(below):
+            matrix, rows = np.stack([np.zeros_like(row), row]), self.prepared.row_names(below)
+            warnings = (*warnings, unbounded_warning(self.likelihood, matrix, rows, self.prepared.names))
+        if model.dependence is not None:
+            row = model.dependence.minimum_norm(row[None], self.prepared.columns)[0]
+        result = self.result(optimum, row, float(model.means @ scale), warnings, None)
+        return replace(result, n_parameters=self.unit.predictors.size + model.predictors.size)
+
+    def best_location(self, problem: CheckLoss, previous: Optimum | None, observer: Observer) -> Optimum:
+        """Return the location's optimum: its rows at zero mostly stay as the scale changes, and need only a proof."""
+        if previous is not None:
+            still = with_same_zeros(problem, previous)
+            if still.gap <= 0.01 * self.options.tol:
+                return still
+        return minimize_check_loss(problem, self.options.max_iter, observer)
+
+    def watch(self, theta: Array, row: Array) -> bool:
+        """Show the observer a point, and return whether it asks to stop."""
+        if self.observer is None:
             return False
-        scale = known
-        if known is None and not joint:
-            # The scale that goes with this location: without it an observer would see the last iteration jump.
-            scale = max(problem.value(theta) / outcome.weight_sum, float(np.finfo(np.float64).tiny))
-        return observer(outcome.to_original(full(theta, scale)))
+        return self.observer(self.outcome.to_original(np.stack([self.unit.predictors.matrix(theta)[0], row])))
 
-    optimum = _nothing(problem) if silent and prior.any() else problem.minimize(options.max_iter, watch)
-    if not prior.any() and not optimum.status.early:
+    def location(self, theta: Array) -> Array:
+        """Return the location's coefficients (1, p + 1) in standardized columns, of least norm where these depend."""
+        matrix = self.unit.predictors.matrix(theta)
+        return matrix if self.dependence is None else self.dependence.minimum_norm(matrix, self.prepared.columns)
 
-        def coefficients(theta: Array) -> Array:
-            matrix = predictors.matrix(theta)
-            if identification is not None:
-                matrix = identification.minimum_norm(matrix, prepared.columns)
-            return matrix[0, :-1] / prepared.columns.scale
+    def coefficients(self, theta: Array) -> Array:
+        """Return the location's coefficients (p,) in the units of X."""
+        return self.location(theta)[0, :-1] / self.prepared.columns.scale
 
-        optimum = with_least_norm(problem, optimum, coefficients)
-    loss = optimum.loss / optimum.theta[-1] if joint else optimum.loss
-    total = outcome.weight_sum
-    if known is not None:
-        scale = known
-    elif joint:
-        scale = 1 / float(optimum.theta[-1])
-    else:
-        rounding = outcome.noise + _EPS * float(np.abs(optimum.theta).sum())
-        perfect = loss <= 8 * rounding * total
-        scale = 0.0 if perfect else loss / total
-        if perfect:
-            warnings.append(perfect_warning("scale", "zero"))
-    matrix = full(optimum.theta, scale)
-    if identification is not None:
-        matrix[:1] = identification.minimum_norm(matrix[:1], prepared.columns)
-    if scale == 0:
-        log_likelihood, gap = np.inf, 0.0
-    else:
-        constant = float(likelihood.standard_nll(np.zeros(1))[0]) + np.log(scale) + np.log(outcome.unit)
-        log_likelihood = -total * constant - loss / scale
-        gap = optimum.gap if joint else optimum.gap / scale
-    return FitResult(
-        coefficients=outcome.to_original(matrix),
-        scale=scale * outcome.unit,
-        log_likelihood=float(log_likelihood) * prepared.unit,
-        n_obs=prepared.n_obs,
-        n_iter=max(min(1, options.max_iter), optimum.n_iter),
-        n_passes=outcome.n_passes,
-        gap=float(gap) * prepared.unit,
-        status=judged(optimum.status, float(gap) * prepared.unit, options, prepared.n_obs),
-        warnings=tuple(warnings),
-        n_parameters=predictors.size + int(known is None),
-    )
+    def result(
+        self, optimum: Optimum, row: Array, mean_log: float, warnings: tuple[Warning, ...], scale: float | None
+    ) -> FitResult:
+        """Return the fit, from the coefficients (p + 1,) of the log scale, its mean over rows, and a constant scale."""
+        outcome, mean_weight, n_obs = self.outcome, self.prepared.unit, self.prepared.n_obs
+        constant = float(self.likelihood.standard_nll(np.zeros(1))[0]) + mean_log
+        log_likelihood = -(outcome.weight_sum * constant + outcome.log_jacobian + optimum.loss)
+        gap = optimum.gap * mean_weight
+        return FitResult(
+            coefficients=outcome.to_original(np.concatenate([self.location(optimum.theta), row[None]])),
+            scale=None if scale is None else scale * outcome.unit,
+            log_likelihood=log_likelihood * mean_weight,
+            n_obs=n_obs,
+            n_iter=max(min(1, self.options.max_iter), optimum.n_iter),
+            n_passes=outcome.n_passes,
+            gap=gap,
+            status=judged(optimum.status, gap, self.options, n_obs),
+            warnings=warnings,
+            n_parameters=self.unit.predictors.size + int(self.known is None),
+        )
 
 
 def judged(status: Status, gap: float, options: FitOptions, n_obs: float) -> Status:
@@ -150,13 +346,7 @@ def judged(status: Status, gap: float, options: FitOptions, n_obs: float) -> Sta
     return Status.CONVERGED if gap <= max(options.tol, _RELATIVE_ROUNDING * n_obs) else Status.ROUNDING
 
 
-def slopes(likelihood: LocationScale) -> tuple[float, float]:
-    """Return the slopes of the standard NLL below and above zero."""
-    above, below = likelihood.standard_derivatives(np.array([1.0, -1.0]))[0]
-    return float(below), float(above)
-
-
-def robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> Outcome:
+def _robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> Outcome:
     """Return y centred at its quantile and scaled by its mean distance from it: outliers cost the others no digits."""
     data = without_offset(prepared.data)
     power = power_of_largest(data)
@@ -166,7 +356,38 @@ def robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> Outcome
     return Outcome.about(prepared, data, data.n_predictors, power, middle, spread)
 
 
-def _nothing(problem: CheckLoss) -> Optimum:
-    """Return the fit of an outcome without any variation, under a prior: no coefficients, no noise."""
-    theta = np.zeros(problem.size)
-    return Optimum(theta, 0.0, np.zeros(problem.data.n_rows), np.arange(problem.data.n_rows), 0.0, Status.CONVERGED, 1)
+def _active(asked: Terms, prepared: Prepared, dependence: Identification | None) -> NDArray[np.intp]:
+    """Return the columns of a predictor that have a coefficient: neither constant nor found to depend on others."""
+    own = asked.indices(prepared.data.n_columns)
+    return own[~prepared.columns.constant[own]] if dependence is None else dependence.active
+
+
+def _unsolved(problem: CheckLoss, theta: Array, gap: float, status: Status, n_iter: int) -> Optimum:
+    loss = problem.loss(problem.residual(theta))
+    return Optimum(theta, loss, np.zeros(0), np.arange(0), gap, status, n_iter)
+
+
+@dataclass(frozen=True)
+class _PriorOfScale:
+    r"""A prior relative to the noise as the log scale sees it: :math:`c\, e^{-2 m^\top \theta}`, convex."""
+
+    size: float
+    mean_log_scale: Array
+    convex = True
+
+    def _value(self, theta: Array) -> float:
+        return self.size * float(np.exp(-2 * (self.mean_log_scale @ theta)))
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        value = self._value(theta)
+        return value, -2 * value * self.mean_log_scale
+
+    def add_hessian(self, matrix: Array, theta: Array) -> Array:
+        matrix += 4 * self._value(theta) * np.multiply.outer(self.mean_log_scale, self.mean_log_scale)
+        return matrix
+
+    def hessian_product(self, theta: Array, vector: Array) -> Array:
+        return 4 * self._value(theta) * float(self.mean_log_scale @ vector) * self.mean_log_scale
+
+    def root(self, theta: Array) -> Array:
+        return 2 * np.sqrt(self._value(theta)) * self.mean_log_scale[None]

@@ -1,5 +1,6 @@
-"""From an interior point to the optimal face of a check-loss problem: the rows at zero are solved for, exactly."""
+"""Rows that are fitted exactly, and the parameters at which they are: a vertex, or a face where they are too few."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,26 +9,22 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from sklearn_mle._numerics.factors import triangle_of
-from sklearn_mle._quantile.interior_point import SmoothPart
+from sklearn_mle._quantile.check_loss import CheckLoss, Optimum
 
-__all__ = ["Face", "nearest_to_zero"]
+__all__ = ["ActiveSet", "nearest_to_zero", "with_least_norm"]
 
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
+# A second solve takes back what the first left to rounding.
 _ROUNDS = 2
-_NEWTON_ROUNDS = 20
+_FIRST_ROWS, _MOST_ROUNDS = 1000, 50
+# Coefficients count for so much more than the intercept, which is left to be moved last.
+_OF_INTERCEPT = 1e-5
 
 
-class Face:
-    """The parameters at which given rows are fitted exactly: one point (a vertex), or more where rows are too few.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (k, size)
-        A of the rows at zero.
-    y : ndarray of shape (k,)
-    """
+class ActiveSet:
+    """The parameters at which rows (k, size) of A fit their y (k,) exactly."""
 
     def __init__(self, rows: Array, y: Array) -> None:
         self.rows, self.y = rows, y
@@ -39,41 +36,82 @@ class Face:
         _, values, directions = scipy.linalg.svd(triangle, check_finite=False)
         self._cutoff = 64 * _EPS * max(rows.shape)
         rank = int(np.sum(values > self._cutoff * max(values[0], 1e-300))) if size else 0
-        # The directions in which the face extends: orthonormal columns.
+        # The directions in which the parameters may move: orthonormal columns.
         self.directions = directions[rank:].T
 
     def nearest(self, theta: Array) -> Array:
-        """Return the point of the face nearest to theta."""
-        for _ in range(_ROUNDS):  # once more takes back what the first solve left to rounding
-            theta = theta + _least_squares(self.rows, self.y - self.rows @ theta, self._cutoff)
+        """Return the parameters nearest to theta."""
+        for _ in range(_ROUNDS):
+            theta = theta + self._least_squares(self.rows, self.y - self.rows @ theta)
         return theta
 
-    def least(self, smooth: SmoothPart, theta: Array) -> Array | None:
-        """Return the minimizer of a curved phi in the face, by Newton's method from near it; None if it gets lost."""
+    def minimizer(self, precision: Array, pull: Array, theta: Array) -> Array:
+        """Return the minimizer of a prior less a pull among the parameters, from one of them."""
         along = self.directions
-        for _ in range(_NEWTON_ROUNDS if along.shape[1] else 0):
-            curvature = along.T @ (along * smooth.curvature(theta)[:, None])
-            move = _least_squares(curvature, -(along.T @ smooth.gradient(theta)), self._cutoff)
-            theta = theta + along @ move
-            if smooth.log_weight and not theta[-1] > 0:
-                return None
-            if np.all(np.abs(move) <= 4 * _EPS * np.abs(theta).max()):
-                break
+        curvature = along.T @ (along * precision[:, None])
+        for _ in range(_ROUNDS if precision.any() else 0):
+            theta = theta + along @ self._least_squares(curvature, along.T @ (pull - precision * theta))
         return theta
 
-    def dual(self, smooth: SmoothPart, theta: Array, dual: Array, room: Array) -> Array:
-        """Return the subgradients near ``dual`` that balance phi at theta, moved where there is most room."""
+    def dual(self, gradient: Array, dual: Array, room: Array) -> Array:
+        """Return the dual values near ``dual`` that balance a gradient, moved where there is most room."""
         weighted = self.rows * room[:, None]
         for _ in range(_ROUNDS):
-            missing = smooth.gradient(theta) - self.rows.T @ dual
-            dual = dual + room * _least_squares(weighted.T, missing, self._cutoff)
+            dual = dual + room * self._least_squares(weighted.T, gradient - self.rows.T @ dual)
         return dual
 
+    def _least_squares(self, matrix: Array, right: Array) -> Array:
+        if not matrix.size:
+            return np.zeros(matrix.shape[1])
+        return np.linalg.lstsq(matrix, right, rcond=self._cutoff)[0]
 
-def _least_squares(matrix: Array, right: Array, cutoff: float) -> Array:
-    if not matrix.size:
-        return np.zeros(matrix.shape[1])
-    return np.linalg.lstsq(matrix, right, rcond=cutoff)[0]
+
+def with_least_norm(problem: CheckLoss, optimum: Optimum, coefficients: Callable[[Array], Array]) -> Optimum:
+    """Return the minimizer of the shortest coefficients; of those, the intercept in the middle of its interval.
+
+    It is the limit of vanishing priors. A vertex, which other programs return, depends on the order of the rows.
+    ``coefficients`` maps theta to the coefficients in the units of X, linearly.
+    """
+    along = ActiveSet(problem.rows(optimum.at_zero), problem.data.y[optimum.at_zero]).directions
+    if not along.shape[1]:
+        return optimum
+    side = np.where(optimum.dual > 0.5 * (problem.lower + problem.upper) * problem.weight, 1.0, -1.0)
+    side[optimum.at_zero] = 0
+    # No row may change its side on the way: rows c <= bound.
+    rows = side[:, None] * np.stack([problem.matvec(direction) for direction in along.T], axis=1)
+    bound = np.maximum(side * problem.residual(optimum.theta), 0.0)
+    norm = np.stack([coefficients(direction) for direction in along.T], axis=1)
+    change = _shortest(norm, coefficients(optimum.theta), rows, bound)
+    if change is None:
+        return optimum
+    change = change + _middle(norm, rows, np.maximum(bound - rows @ change, 0.0))
+    moved = problem.judge(optimum.theta + along @ change, optimum.dual, optimum.at_zero, optimum.status, optimum.n_iter)
+    return moved if moved.gap <= optimum.gap + 1e-13 * optimum.loss else optimum
+
+
+def _shortest(norm: Array, shift: Array, rows: Array, bound: Array) -> Array | None:
+    """Return the change of least norm, by constraint generation."""
+    k = norm.shape[1]
+    size = float(np.abs(norm).max(initial=0.0))
+    if size == 0:
+        return np.zeros(k)  # nothing but the intercept is open
+    norm = np.vstack([norm, _OF_INTERCEPT * size * np.eye(k)])
+    shift = np.append(shift, np.zeros(k))
+    length = np.sqrt(np.square(rows).sum(axis=1))
+    # Rows that the change does not concern, but for rounding, would spoil the scale of the others.
+    concerned = np.flatnonzero(length > 1e-12 * length.max(initial=0.0))
+    rows, bound = rows[concerned], bound[concerned]
+    working = np.argsort(bound / length[concerned], kind="stable")[:_FIRST_ROWS]
+    slack = 64 * _EPS * (1 + float(np.abs(bound).max(initial=0.0)))
+    for _ in range(_MOST_ROUNDS):
+        change = nearest_to_zero(norm, shift, rows[working], bound[working])
+        if change is None:
+            return None
+        crossed = np.setdiff1d(np.flatnonzero(rows @ change > bound + slack), working)
+        if not len(crossed):
+            return change
+        working = np.concatenate([working, crossed])
+    return None
 
 
 def nearest_to_zero(norm: Array, shift: Array, rows: Array, bound: Array) -> Array | None:
@@ -104,3 +142,17 @@ def nearest_to_zero(norm: Array, shift: Array, rows: Array, bound: Array) -> Arr
         return None
     z = -residual[:-1] / residual[-1] * reach
     return scipy.linalg.solve_triangular(R, z - pulled, check_finite=False)
+
+
+def _middle(norm: Array, rows: Array, bound: Array) -> Array:
+    """Return the change, in the direction that no coefficient takes part in, to the middle of what the rows allow."""
+    _, values, directions = scipy.linalg.svd(np.vstack([norm, np.zeros_like(norm[:1])]), full_matrices=True)
+    rank = int(np.sum(values > 1e-9 * max(values.max(initial=0.0), 1e-300)))
+    if rank == len(directions):
+        return np.zeros(len(directions))
+    direction = directions[rank]
+    slope = rows @ direction
+    small = 1e-9 * float(np.abs(slope).max(initial=0.0))
+    up = np.min(bound[slope > small] / slope[slope > small], initial=np.inf)
+    down = np.min(bound[slope < -small] / -slope[slope < -small], initial=np.inf)
+    return 0.5 * (up - down) * direction if np.isfinite(up) and np.isfinite(down) else np.zeros(len(direction))

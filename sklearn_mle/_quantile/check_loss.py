@@ -1,0 +1,150 @@
+"""The check loss over rows, whose minimizers are quantiles, and the duality gap that bounds how far a point is off."""
+
+import functools
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._numerics.factors import RowsUpToRotation
+from sklearn_mle._predictors import LinearPredictors
+from sklearn_mle._rows import Block, Data
+from sklearn_mle._solvers import Status
+
+__all__ = ["CheckLoss", "Optimum"]
+
+Array = NDArray[Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """A minimizer and its certificate: the dual values of all rows, and the gap that they prove."""
+
+    theta: Array
+    # The total check loss, without the prior.
+    loss: float
+    # A subgradient for each row, weights included.
+    dual: Array
+    # The rows that are fitted exactly.
+    at_zero: NDArray[np.intp]
+    gap: float
+    status: Status
+    n_iter: int
+
+
+@dataclass(frozen=True)
+class CheckLoss:
+    r"""The problem :math:`\min_\theta \sum_i w_i \rho(y_i - a_i^\top \theta) + \phi(\theta)`.
+
+    .. math:: \rho(r) = \max(u r, l r) ,\quad l < 0 < u ,\qquad
+        \phi(\theta) = -g^\top \theta + \tfrac12 \sum_j \lambda_j \theta_j^2
+
+    The rows of A are the columns and the intercept of one linear predictor; the matrix is never formed as a whole. The
+    dual of the problem has a variable between :math:`w_i l` and :math:`w_i u` for each row, and any dual value proves
+    how far a theta is from the optimum.
+    """
+
+    data: Data
+    predictors: LinearPredictors
+    lower: float
+    upper: float
+    # lambda: a prior's precision.
+    precision: Array
+    # g: the sum of the gradients of rows that are left out because they stay on their side of the fit.
+    pull: Array | float = 0.0
+    # Residuals no larger than this on average are zeros.
+    rounding: float = 0.0
+
+    @property
+    def weight(self) -> Array:
+        """The weight of each row."""
+        return np.broadcast_to(1.0, self.data.n_rows) if self.data.weight is None else self.data.weight
+
+    def rows(self, indices: Array) -> Array:
+        """Return the given rows of A, dense."""
+        columns = self.data.rows.take(indices).standardized
+        return self.predictors.root_rows(columns, np.ones((1, 1, len(columns))))
+
+    def matvec(self, theta: Array) -> Array:
+        """Return A theta."""
+        matrix = self.predictors.matrix(theta)
+        return np.concatenate(self.data.map_rows(lambda block: self.predictors.eta(block.rows, matrix, None)[0]))
+
+    def transpose_matvec(self, values: Array) -> Array:
+        """Return A' values."""
+
+        def of_block(block: Block) -> tuple[Array]:
+            return (self.predictors.pull_back(block.rows, block.y[None]),)
+
+        return self.predictors.pull_back_theta(self.data.with_values(values, None).reduce_rows(of_block)[0])
+
+    def sandwich(self, values: Array) -> Array:
+        """Return A' diag(values) A; WorkingMemoryError where that is too large to be formed."""
+        self.predictors.refuse_large_curvature(
+            "Likelihoods with a kink need it at every step: use fewer columns, or a smooth one (huber, student_t)"
+        )
+
+        def of_block(block: Block) -> tuple[Array]:
+            return (self.predictors.curvature(block.rows, block.y[None, None]),)
+
+        return self.data.with_values(values, None).reduce_rows(of_block)[0]
+
+    def triangle(self, values: Array) -> Array:
+        """Return R with R'R = A' diag(values) A, without forming it: values may be over many decades."""
+
+        def of_block(block: Block) -> tuple[RowsUpToRotation]:
+            pieces = (
+                self.predictors.root_rows(rows, block.y[None, None, start : start + len(rows)])
+                for start, rows in block.rows.pieces()
+            )
+            return (functools.reduce(operator.add, map(RowsUpToRotation, pieces)),)
+
+        return self.data.with_values(values, None).reduce_rows(of_block)[0].triangle
+
+    def residual(self, theta: Array) -> Array:
+        """Return y - A theta."""
+        return self.data.y - self.matvec(theta)
+
+    def slopes(self, residual: Array) -> Array:
+        """Return each row's slope on its side of the fit, weights included."""
+        return np.where(residual > 0, self.upper, self.lower) * self.weight
+
+    def loss(self, residual: Array) -> float:
+        """Return the total check loss."""
+        return float(self.slopes(residual) @ residual)
+
+    def value(self, theta: Array) -> float:
+        """Return the objective."""
+        return self.loss(self.residual(theta)) + self.smooth_value(theta)
+
+    def smooth_value(self, theta: Array) -> float:
+        """Return phi."""
+        return float(0.5 * (self.precision @ np.square(theta)) - np.sum(self.pull * theta))
+
+    def smooth_gradient(self, theta: Array) -> Array:
+        """Return the gradient of phi."""
+        return self.precision * theta - self.pull
+
+    def excess(self, residual: Array, dual: Array) -> Array:
+        """Return by how much each row's loss exceeds its bound by the dual; zero where they differ by rounding."""
+        slopes = self.slopes(residual)
+        missing = slopes - dual
+        missing[np.abs(missing) <= 4 * _EPS * np.abs(slopes)] = 0
+        return missing * residual
+
+    def judge(self, theta: Array, dual: Array, at_zero: NDArray[np.intp], status: Status, n_iter: int) -> Optimum:
+        """Return a point with its duality gap over all rows."""
+        residual = self.residual(theta)
+        loss, gap = self.loss(residual), float(self.excess(residual, dual).sum())
+        defect = self.smooth_gradient(theta) - self.transpose_matvec(dual)
+        quadratic = self.precision > 0
+        gap += 0.5 * float(np.sum(np.square(defect[quadratic]) / self.precision[quadratic]))
+        # The optimum loses no more, so on average its fitted values are no farther from these. That is a proof only
+        # where the defect is one of rounding.
+        radius = 2 * loss / (min(self.upper, -self.lower) * self.data.weight_sum)
+        gap += radius * float(np.abs(defect[~quadratic]).sum())
+        return Optimum(theta, loss, dual, at_zero, gap, status, n_iter)
