@@ -4,7 +4,7 @@ It holds no data: a factor that the solver had formed already, and how its varia
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,37 +32,23 @@ _NEGLIGIBLE = 1e-7
 
 @dataclass(frozen=True)
 class Curvature:
-    """Curvature of the total NLL at the estimate.
+    """Curvature of the total NLL at the estimate: ``mean_weight`` times that of the factor."""
 
-    Attributes
-    ----------
-    factor : Factor
-        Of the Hessian in the solver's theta, with weights of mean one.
-    predictors : LinearPredictors
-        theta to coefficients of the standardized columns.
-    columns : Columns
-        Standardized columns to X's own.
-    unit : float
-        The mean weight: the Hessian in nats is ``unit`` times that of the factor.
-    identification : sequence of (Identification or None), one per predictor of the likelihood, or None
-        Which columns depend on others; None where none do.
-    divergent : ndarray of shape (k, q, p + 1) or None
-        Changes of the coefficients, in the units of X, along which no finite maximum exists: they span, together with
-        what the columns leave open, all such directions. What they touch has no standard error.
-    response_scale : sequence of float or None
-        What each predictor's coefficients are multiplied by to be in y's units; None is one.
-    drift : float
-        How far from the estimate the curvature was formed, in standard errors: its relative error is at most of this
-        order (and smaller, the more rows there are).
-    """
-
+    # Of the Hessian in the solver's theta, with weights of mean one.
     factor: Factor
+    # From theta to coefficients of the standardized columns, and from these to X's own.
     predictors: LinearPredictors
     columns: Columns
-    unit: float = 1.0
+    mean_weight: float = 1.0
+    # Which columns depend on others, predictor by predictor; None where none do.
     identification: "Sequence[Identification | None] | None" = None
+    # Changes of the coefficients, shape (k, q, p + 1), in the units of X, along which no finite maximum exists: they
+    # span, together with what the columns leave open, all such directions. What they touch has no standard error.
     divergent: Array | None = None
+    # What each predictor's coefficients are multiplied by to be in y's units; None is one.
     response_scale: Sequence[float] | None = None
+    # How far from the estimate the curvature was formed, in standard errors: its relative error is at most of this
+    # order (and smaller, the more rows there are).
     drift: float = 0.0
 
     @property
@@ -73,11 +59,6 @@ class Curvature:
             row[:-1], row[-1] = term.columns, term.intercept
         contrast = self.predictors.contrast
         return out if contrast is None else np.tile(out[:1], (len(contrast), 1))
-
-    @property
-    def n_estimated(self) -> int:
-        """The number of parameters that were estimated: dependent columns and redundant classes do not count."""
-        return self.predictors.size
 
     @property
     def condition(self) -> float:
@@ -96,7 +77,11 @@ class Curvature:
             remedy="Fewer columns are needed",
         )
         with single_threaded_blas:  # threads that wait for each other cost more than a small matrix's inverse
-            return self._coefficients(self.factor.unwhiten(np.eye(self.factor.size)).T).T / np.sqrt(self.unit)
+            return self._coefficients(self.factor.unwhiten(np.eye(self.factor.size)).T).T / np.sqrt(self.mean_weight)
+
+    def inflated(self, multiple: float) -> "Curvature":
+        """Return the curvature whose covariance is ``multiple`` times this one's."""
+        return replace(self, mean_weight=self.mean_weight / multiple)
 
     def _coefficients(self, thetas: Array) -> Array:
         """Return the changes of the coefficients, in the units of X and y, that go with changes of theta (rows)."""
@@ -134,10 +119,7 @@ class Curvature:
     def covariance(self, combinations: Array | None = None) -> Array:
         """Return the covariance of linear combinations of the coefficients; nan in the rows of the undetermined ones.
 
-        Parameters
-        ----------
-        combinations : ndarray of shape (r, q (p + 1)) or None
-            None is every coefficient by itself, row by row of the coefficients.
+        ``combinations`` has shape (r, q (p + 1)); None is every coefficient by itself, row by row of the coefficients.
         """
         root = self.root()
         with single_threaded_blas:
@@ -161,15 +143,15 @@ class Curvature:
     def lost(self, combinations: Array | None = None) -> NDArray[np.bool_]:
         """Return which linear combinations of the coefficients (as in ``covariance``) are undetermined."""
         # In units of a standardized column, so that X's units decide nothing.
-        unit = np.tile(np.append(np.hypot(self.columns.scale, self.columns.shift), 1.0), len(self.parameters))
-        open_directions = self.undetermined() * unit[:, None]
+        length = np.tile(np.append(np.hypot(self.columns.scale, self.columns.shift), 1.0), len(self.parameters))
+        open_directions = self.undetermined() * length[:, None]
         if not open_directions.shape[1]:
-            return np.zeros(len(unit) if combinations is None else len(combinations), dtype=bool)
+            return np.zeros(len(length) if combinations is None else len(combinations), dtype=bool)
         with single_threaded_blas:
             basis = _orthonormal(open_directions)
             if combinations is None:
                 return np.linalg.norm(basis, axis=1) > _NEGLIGIBLE
-            scaled = combinations / unit
+            scaled = combinations / length
             return np.linalg.norm(scaled @ basis, axis=1) > _NEGLIGIBLE * np.linalg.norm(scaled, axis=1)
 
 

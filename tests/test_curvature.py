@@ -42,7 +42,7 @@ def test_bernoulli(weight):
     expected = np.linalg.inv(logit_information(X, result.coefficients[0], 1.0 if weight is None else weight))
     np.testing.assert_allclose(result.curvature.covariance(), expected, rtol=1e-7, atol=1e-12 * expected.max())
     np.testing.assert_allclose(standard_errors(result)[0], np.sqrt(expected.diagonal()), rtol=1e-9)
-    assert result.curvature.n_estimated == P + 1
+    assert result.curvature.predictors.size == P + 1
 
 
 def test_categorical_in_the_gauge_that_sums_to_zero():
@@ -56,7 +56,7 @@ def test_categorical_in_the_gauge_that_sums_to_zero():
     covariance = np.linalg.pinv(hessian.reshape(12, 12), rcond=1e-12).reshape(3, 4, 3, 4)
     expected = np.sqrt(np.einsum("kiki->ki", covariance)[:, :3]) / X.std(axis=0)
     np.testing.assert_allclose(standard_errors(result)[:, :3], expected, rtol=1e-8)
-    assert result.curvature.n_estimated == 8
+    assert result.curvature.predictors.size == 8
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["none", "copies"])
@@ -68,7 +68,7 @@ def test_gaussian_with_a_constant_scale(weight):
     np.testing.assert_allclose(found[0], expected, rtol=1e-9)
     np.testing.assert_allclose(found[1], [0, 0, 0, 1 / np.sqrt(2 * w.sum())], rtol=1e-12)
     assert result.curvature.parameters.tolist() == [[True] * 4, [False] * 3 + [True]]
-    assert result.curvature.n_estimated == P + 2
+    assert result.curvature.predictors.size == P + 2
 
 
 def test_a_known_scale_is_no_parameter():
@@ -76,7 +76,7 @@ def test_a_known_scale_is_no_parameter():
     expected = 2.5 * np.sqrt(np.linalg.inv(X.T @ X).diagonal())
     np.testing.assert_allclose(standard_errors(result)[0, :3], expected, rtol=1e-9)
     assert result.curvature.parameters.tolist() == [[True] * 3 + [False], [False] * 4]
-    assert result.curvature.n_estimated == P
+    assert result.curvature.predictors.size == P
 
 
 def test_gaussian_with_a_log_linear_scale():

@@ -15,17 +15,10 @@ __all__ = ["REFUSALS", "Refusal", "refuse", "refuse_words", "traits", "why_not"]
 
 @dataclass(frozen=True)
 class Refusal:
-    """What cannot be answered, and why.
-
-    Attributes
-    ----------
-    words : frozenset of str
-        Refused is every request that has all of them.
-    reason : str
-        With places for ``{call}``, ``{model}`` (its class) and ``{likelihood}``.
-    """
+    """A request that cannot be answered (every one that has all the words), and why."""
 
     words: frozenset[str]
+    # With places for the call, the model (its class), its likelihood, how it was fitted and the options.
     reason: str
 
 
@@ -38,20 +31,11 @@ def _refusals(reason: str, *each: Iterable[str]) -> list[Refusal]:
 
 
 _PENALIZED = ("prior", "class_weight")
-_OF_LIKELIHOODS = (
-    "aic",
-    "bic",
-    "infer without data",
-    "likelihood_ratio_test",
-    "penalized_likelihood_ratio_test",
-    "score_test",
-    "profile_interval",
-)
-_SANDWICHED = ("covariance='hessian'", "covariance='expected'", "covariance='opg'")
-_WITHOUT = "Fit without; infer(estimator, X, y, penalized=...) gives the standard errors of such fits."
+_OF_LIKELIHOODS = ("aic", "bic", "infer without data", "likelihood_ratio_test", "score_test", "profile_interval")
+_MODEL_BASED = ("covariance='hessian'", "covariance='expected'", "covariance='opg'")
+_SANDWICHES = tuple(f"covariance={kind!r}" for kind in ("HC0", "HC1", "HC2", "HC3", "cluster", "kernel"))
 
 REFUSALS: tuple[Refusal, ...] = (
-    # Fits.
     *_refusals(
         "weight_type='precision' divides the variance by the weight, which maximizes another likelihood than the "
         "weighted one that {model} fits with {likelihood}. It is defined for gaussian, lognormal, gamma, "
@@ -62,25 +46,14 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     # Estimates that maximize something else than the likelihood.
     *_refusals(
-        "{call}() needs the maximum of the likelihood, but this {model} was fitted with {how}. " + _WITHOUT,
-        ("aic", "bic"),
+        "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without; "
+        "infer(estimator, X, y, penalized=...) gives the standard errors of penalized fits.",
+        _OF_LIKELIHOODS,
         _PENALIZED,
     ),
     *_refusals(
-        "Model-based inference needs a maximum likelihood fit, but {model} was fitted with {how}. Use "
-        "infer(estimator, X, y, penalized='laplace') or penalized='sandwich', or fit without.",
-        ("infer without data",),
-        _PENALIZED,
-    ),
-    *_refusals(
-        "{model} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, so its "
-        "ratio has no known distribution. Fit without.",
-        ("likelihood_ratio_test", "score_test"),
-        _PENALIZED,
-    ),
-    *_refusals(
-        "{model} was fitted with a penalty, class_weight or bias reduction: its likelihood is not maximal, so the test "
-        "has no known distribution. Fit without, or see penalized_likelihood_ratio_test.",
+        "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without, or use "
+        "penalized_likelihood_ratio_test.",
         ("score_test, firth",),
     ),
     *_refusals(
@@ -89,15 +62,9 @@ REFUSALS: tuple[Refusal, ...] = (
         ("likelihood_ratio_test, beside='maximum', firth",),
     ),
     *_refusals(
-        "The {model} was fitted with a prior or class weights: the profile of its objective is no profile likelihood. "
-        "Fit without them, or see infer(..., penalized=).",
-        ("profile_interval",),
-        _PENALIZED,
-    ),
-    *_refusals(
-        "{model} was fitted with {how}, so its estimate is not the maximum likelihood estimate and the usual standard "
-        "errors are not its own. Say how it is meant: penalized='laplace' (curvature of the posterior) or "
-        "penalized='sandwich' (sampling variance of the shrunken estimate); or fit without.",
+        "{model} was fitted with {how}, so its estimate is not the maximum likelihood estimate and has other standard "
+        "errors. Choose penalized='laplace' (curvature of the posterior) or penalized='sandwich' (sampling variance of "
+        "the shrunken estimate); or fit without.",
         ("infer, penalized=None",),
         _PENALIZED,
     ),
@@ -114,10 +81,7 @@ REFUSALS: tuple[Refusal, ...] = (
     *_refusals(
         "penalized='laplace' is the inverse of the posterior's curvature: leave covariance alone.",
         ("infer, penalized='laplace'",),
-        (
-            *(f"covariance={kind!r}" for kind in ("opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")),
-            "dispersion='pearson'",
-        ),
+        ("covariance='opg'", *_SANDWICHES, "dispersion='pearson'"),
     ),
     *_refusals(
         "{model} was not fitted with bias_reduction='firth'. Test maximum likelihood fits by likelihood_ratio_test.",
@@ -128,7 +92,7 @@ REFUSALS: tuple[Refusal, ...] = (
         "weight_type='sampling': rows drawn with unequal probabilities have no likelihood, so neither AIC nor "
         "likelihood ratios, score tests and profiles. Use infer(estimator, X, y, sample_weight=...), whose sandwich is "
         "valid, and its wald_test.",
-        _OF_LIKELIHOODS,
+        (*_OF_LIKELIHOODS, "penalized_likelihood_ratio_test"),
         ("weight_type='sampling'",),
     ),
     # Kinds of covariance.
@@ -141,11 +105,7 @@ REFUSALS: tuple[Refusal, ...] = (
     *_refusals(
         "dispersion='pearson' scales the expected information: it goes with no other covariance.",
         ("infer, dispersion='pearson'",),
-        (
-            *(f"covariance={kind!r}" for kind in ("hessian", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")),
-            "penalized='sandwich'",
-            "weight_type='sampling'",
-        ),
+        ("covariance='hessian'", "covariance='opg'", *_SANDWICHES, "penalized='sandwich'", "weight_type='sampling'"),
     ),
     *_refusals(
         "dispersion='pearson' is not defined for {likelihood} as it was fitted here.",
@@ -156,29 +116,16 @@ REFUSALS: tuple[Refusal, ...] = (
         ("infer, covariance='kernel', smooth",),
     ),
     *_refusals(
-        "The Hessian of {likelihood} is zero almost everywhere, so it measures nothing; use infer(estimator, X, y) "
-        "with covariance='kernel' (the default), 'HC0', or 'expected'.",
-        ("infer without data, kink",),
+        "The Hessian of {likelihood} is zero almost everywhere, so it carries no information; use infer(estimator, X, "
+        "y) with covariance='kernel' (the default), 'HC0' (bread=None or 'expected') or 'expected'.",
+        ("infer without data", "infer, covariance='hessian'", "infer, bread='observed'"),
+        ("kink",),
     ),
     *_refusals(
-        "covariance='hessian': the Hessian of {likelihood} is zero almost everywhere, so it measures nothing; use "
-        "'kernel' (the default), 'HC0', or 'expected'.",
-        ("infer, covariance='hessian', kink",),
-    ),
-    *_refusals(
-        "bread='observed': the Hessian of {likelihood} is zero almost everywhere, so it measures nothing; use "
-        "'expected', or None for a kernel estimate.",
-        ("infer, bread='observed', kink",),
-    ),
-    *_refusals(
-        "penalized='sandwich' calls for a sandwich: covariance='HC0', 'HC1', 'cluster'; got {covariance!r}.",
-        ("infer, penalized='sandwich'",),
-        _SANDWICHED,
-    ),
-    *_refusals(
-        "weight_type='sampling' calls for a sandwich: covariance='HC0', 'HC1', 'cluster'; got {covariance!r}.",
-        ("infer, weight_type='sampling'",),
-        _SANDWICHED,
+        "penalized='sandwich' and weight_type='sampling' call for a sandwich: covariance='HC0', 'HC1' or 'cluster'; "
+        "got {covariance!r}.",
+        ("infer, penalized='sandwich'", "infer, weight_type='sampling'"),
+        _MODEL_BASED,
     ),
     *_refusals(
         "covariance={covariance!r} is defined for models of one linear predictor (and constants beside it), which "
@@ -245,7 +192,7 @@ def refuse(call: str, model: FittedModel, **options: str | None) -> None:
     """Raise NotSupportedError where a model has no answer to a call with these options."""
     words = {name: f"{name}={value!r}" for name, value in options.items()}
     fitted = {word for word in traits(model) if word.partition("=")[0] not in words}
-    how = "class_weight" if model.class_weighted else "a penalty"
+    how = "class_weight" if model.class_weighted else "bias reduction" if model.bias_reduced else "a penalty"
     asked = {call, *words.values(), *fitted}
     refuse_words(asked, model.name, repr(model.likelihood), call=call, how=how, **options)
 

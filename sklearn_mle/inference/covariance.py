@@ -14,16 +14,19 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy import stats
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
+from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.inference.at_estimate import AtEstimate
 
-__all__ = ["COVARIANCES", "MODEL_BASED", "covariance_of", "present_groups"]
+__all__ = ["COVARIANCES", "MODEL_BASED", "cluster_codes", "covariance_of"]
 
 Array = NDArray[Any]
 
@@ -35,16 +38,21 @@ _CHUNK = 4096
 _LEAST_LEFT = 1e-10
 
 
-def present_groups(at: AtEstimate, groups: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the clusters of the rows of positive weight as codes 0, ..., G - 1; the others are not there.
+def cluster_codes(at: AtEstimate, groups: Any, n: int) -> NDArray[np.intp]:
+    """Return the clusters of the rows of positive weight (of n) as codes 0, ..., G - 1; the others are not there.
 
     Raises
     ------
     ValueError
         If there are fewer than two.
     """
-    rows = at.prepared.row_numbers
-    codes: NDArray[np.intp] = np.unique(groups if rows is None else groups[rows], return_inverse=True)[1]
+    refuse_masked(groups=groups)
+    with naming("groups"):
+        groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
+        codes: NDArray[np.intp] = np.unique(groups, return_inverse=True)[1]
+    check_consistent_length(groups, np.empty(n))
+    if at.prepared.row_numbers is not None:
+        codes = np.unique(codes[at.prepared.row_numbers], return_inverse=True)[1]
     if not codes.any():
         raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
     return codes
@@ -55,17 +63,7 @@ def covariance_of(
 ) -> tuple[Curvature, Factor]:
     """Return the covariance of the given kind, and the factor of the curvature that the estimate is judged with.
 
-    Parameters
-    ----------
-    at : AtEstimate
-    kind : str
-        One of ``COVARIANCES``.
-    groups : ndarray of int or None
-        As ``present_groups`` returned them, for ``"cluster"``.
-    bread : {"observed", "expected"} or None
-        Which information stands on both sides of a sandwich; None is the observed one, where the likelihood is smooth.
-    small_sample : bool
-        Whether ``"cluster"`` has its factors; ``"HC1"`` without is ``"HC0"``.
+    ``groups`` are ``cluster_codes``; ``small_sample`` tells whether ``"cluster"`` has its factors.
 
     Raises
     ------
@@ -139,17 +137,13 @@ def _sandwich(bread: Factor, meat: Array) -> Factor:
         return RotatedFactor(bread, vectors, 1 / np.sqrt(np.maximum(values, 0)))
 
 
-def _gradient(at: AtEstimate, block: Block) -> Array:
-    assert block.offset is not None
-    return at.likelihood.gradient(block.y, block.offset)
-
-
 def _meat(at: AtEstimate, adjustment: list[Array] | None) -> Array:
     """Return the sum over observations of s s', for the caller's weights; rows of it multiplied by the adjustments."""
     data = at.reweighted(np.square(at.weight) / at.copies)
 
     def block_sum(block: Block, factor: Array | None = None) -> tuple[Array]:
-        gradient = _gradient(at, block)
+        assert block.offset is not None
+        gradient = at.likelihood.gradient(block.y, block.offset)
         if factor is not None:
             gradient = gradient.copy()
             gradient[0] *= factor

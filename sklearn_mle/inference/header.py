@@ -15,30 +15,36 @@ from sklearn_mle.inference.covariance import MODEL_BASED
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion
 
-__all__ = ["SmallSample", "against_the_null", "header_of", "likelihood_is_trusted", "small_sample_of"]
+__all__ = [
+    "SmallSample",
+    "against_the_null",
+    "exact_sample",
+    "header_of",
+    "likelihood_is_trusted",
+    "small_sample_of",
+]
 
 
 @dataclass(frozen=True)
 class SmallSample:
-    """What a covariance is multiplied by, and how its estimates are distributed.
-
-    Attributes
-    ----------
-    multiple : float
-    df : float
-        Degrees of freedom of Student's t; inf is the normal distribution.
-    notes : tuple of str
-    """
+    """What a covariance is multiplied by, and the degrees of freedom of Student's t (inf: the normal distribution)."""
 
     multiple: float = 1.0
     df: float = math.inf
     notes: tuple[str, ...] = ()
 
 
+def exact_sample(model: FittedModel, total_weight: float, df: float) -> SmallSample:
+    """Return what makes Gaussian inference exact: s^2 = RSS / df and Student's t."""
+    residual = math.sqrt(total_weight / df) * math.exp(model.log_dispersion)
+    note = f"Residual standard error {residual:.6g} on {df:g} degrees of freedom."
+    return SmallSample(total_weight / df, df, (note,))
+
+
 def small_sample_of(
     at: AtEstimate, kind: str, small_sample: bool, dispersion: str | None, groups: NDArray[np.intp] | None
 ) -> SmallSample:
-    """Return what is known of the size of the sample.
+    """Return what the number of observations does to a covariance.
 
     Raises
     ------
@@ -59,12 +65,9 @@ def small_sample_of(
     total_weight = float(at.weight.sum())
     if not (at.model.exact and small_sample and n > k):
         return SmallSample(total_weight / n if model_based and at.model.exact else 1.0)
-    df = n - k if groups is None else float(groups.max())
-    if not model_based:
-        return SmallSample(df=df)
-    residual = math.sqrt(total_weight / (n - k)) * math.exp(at.model.log_dispersion)
-    note = f"Residual standard error {residual:.6g} on {n - k:g} degrees of freedom."
-    return SmallSample(total_weight / (n - k), df, (note,))
+    if model_based:
+        return exact_sample(at.model, total_weight, n - k)
+    return SmallSample(df=n - k if groups is None else float(groups.max()))
 
 
 def _pearson(at: AtEstimate) -> float:
@@ -133,7 +136,6 @@ def against_the_null(
     at: AtEstimate,
     data: ReadData,
     weight_type: str,
-    log_likelihood: float,
     size: SmallSample,
     *,
     dispersion: str | None,
@@ -163,7 +165,7 @@ def against_the_null(
     value = null.log_likelihood
     if weight_type == "precision" and data.sample_weight is not None and divide_dispersion(model.likelihood):
         value = _of_precisions(model, null, data, held=dispersion is not None)
-    statistic = max(2 * (log_likelihood - value), 0.0)
+    statistic = max(2 * (at.log_likelihood - value), 0.0)
     if dispersion is not None:
         return _entries(chi_squared_test("F", statistic / size.multiple, slopes, size.df)) if slopes else {}
     out: dict[str, Any] = {"null log-likelihood": value}
@@ -172,7 +174,7 @@ def against_the_null(
     if model.exact:
         return {**out, "R2": -math.expm1(-statistic / at.n_obs)}
     if model.likelihood.discrete:
-        return {**out, "pseudo-R2 (McFadden)": 1 - log_likelihood / value}
+        return {**out, "pseudo-R2 (McFadden)": 1 - at.log_likelihood / value}
     return out
 
 

@@ -1,21 +1,25 @@
 """Inference on a fitted estimator: without the data, from what fit left behind; with them, of every kind."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mle._curvature import MOST_KEPT
 from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import refuse_masked
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.covariance import COVARIANCES, covariance_of, present_groups
-from sklearn_mle.inference.header import against_the_null, header_of, likelihood_is_trusted, small_sample_of
+from sklearn_mle.inference.covariance import COVARIANCES, cluster_codes, covariance_of
+from sklearn_mle.inference.header import (
+    SmallSample,
+    against_the_null,
+    exact_sample,
+    header_of,
+    likelihood_is_trusted,
+    small_sample_of,
+)
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.limit import at_the_limit
 from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
@@ -145,7 +149,15 @@ def infer(
     >>> result.wald_test(["bmi", "bp"])
     Wald test: F(2, 439) = 211.062, p = 5.944e-65
     """
-    check_choices(covariance, weight_type, penalized, dispersion, bread)
+    for name, value, choices in (
+        ("covariance", covariance, ("auto", *COVARIANCES)),
+        ("weight_type", weight_type, (None, *WEIGHT_TYPES)),
+        ("penalized", penalized, (None, "laplace", "sandwich")),
+        ("dispersion", dispersion, (None, "pearson")),
+        ("bread", bread, (None, "observed", "expected")),
+    ):
+        if not (value is None or isinstance(value, str)) or value not in choices:
+            raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
     with naming("small_sample"):
         small_sample = bool(small_sample)
     model, X = read_estimator("estimator", estimator, X)
@@ -163,39 +175,35 @@ def infer(
         raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")
     model, data = read_training(model, X, y, sample_weight, offset)
     weight_type = weight_type or model.weight_type
-    kind = covariance_meant(model, covariance, weight_type, penalized, dispersion)
-    check_bread(model, kind, bread)
-    codes = group_codes(groups, kind, len(data.y))
+    kind = _covariance_meant(model, covariance, weight_type, penalized, dispersion, bread)
+    if (groups is None) == (kind == "cluster"):
+        raise ValueError("groups and covariance='cluster' go together: give both or neither.")
     if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
     with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
         model = with_dispersion(model, data, weight_type)
         at = AtEstimate.of(model, data, location_only=dispersion is not None)
-        codes = None if codes is None else present_groups(at, codes)
+        codes = None if groups is None else cluster_codes(at, groups, len(data.y))
         limit = at_the_limit(at)
         curvature, judge = covariance_of(limit, kind, groups=codes, bread=bread, small_sample=small_sample)
         gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
         size = small_sample_of(at, kind, small_sample, dispersion, codes)
         trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
-        log_likelihood = at.log_likelihood
         kept = model.kept
         header = header_of(
             model,
             n_obs=at.n_obs,
             n_parameters=at.n_parameters,
             covariance=f"{kind} (posterior)" if penalized == "laplace" else kind,
-            log_likelihood=log_likelihood,
+            log_likelihood=at.log_likelihood,
             gap=gap,
             converged=gap <= WORTH_A_WORD and limit.unseen is None if kept is None else kept.converged,
             weight_type=weight_type,
             criteria=trusted,
         )
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
-            header |= against_the_null(
-                at, data, weight_type, log_likelihood, size, dispersion=dispersion, tested=trusted
-            )
-    curvature = replace(curvature, unit=curvature.unit / size.multiple)
-    return Inference.of(model, curvature, size.df, header, (*size.notes, *word))
+            header |= against_the_null(at, data, weight_type, size, dispersion=dispersion, tested=trusted)
+    return Inference.of(model, curvature.inflated(size.multiple), size.df, header, (*size.notes, *word))
 
 
 def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
@@ -257,13 +265,9 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
             f"{MOST_KEPT} parameters, or the curvature was never formed or is not positive. Use infer(estimator, X, y)."
         )
     n, k = kept.n_obs, kept.n_parameters
-    coefficients = k - model.n_constants
-    multiple, df = 1.0, math.inf
-    notes: tuple[str, ...] = ()
-    if model.exact and small_sample and n > coefficients:
-        multiple, df = n / (n - coefficients), n - coefficients
-        residual = math.sqrt(multiple) * math.exp(model.log_dispersion)
-        notes = (f"Residual standard error {residual:.6g} on {df:g} degrees of freedom.",)
+    df = n - (k - model.n_constants)
+    size = exact_sample(model, n, df) if model.exact and small_sample and df > 0 else SmallSample()
+    notes = size.notes
     drift = kept.curvature.drift
     if drift > _WORTH_A_NOTE:
         notes = (
@@ -281,60 +285,32 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
         converged=kept.converged,
         weight_type=model.weight_type,
     )
-    curvature = replace(kept.curvature, unit=kept.curvature.unit / multiple)
-    return Inference.of(model, curvature, df, header, notes)
+    return Inference.of(model, kept.curvature.inflated(size.multiple), size.df, header, notes)
 
 
-def check_choices(
-    covariance: str, weight_type: str | None, penalized: str | None, dispersion: str | None, bread: str | None
-) -> None:
-    """Raise ValueError if an argument is none of its choices."""
-    for name, value, choices in (
-        ("covariance", covariance, ("auto", *COVARIANCES)),
-        ("weight_type", weight_type, (None, *WEIGHT_TYPES)),
-        ("penalized", penalized, (None, "laplace", "sandwich")),
-        ("dispersion", dispersion, (None, "pearson")),
-        ("bread", bread, (None, "observed", "expected")),
-    ):
-        if not (value is None or isinstance(value, str)) or value not in choices:
-            raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
-
-
-def covariance_meant(
-    model: FittedModel, covariance: str, weight_type: str, penalized: str | None, dispersion: str | None
+def _covariance_meant(
+    model: FittedModel,
+    covariance: str,
+    weight_type: str,
+    penalized: str | None,
+    dispersion: str | None,
+    bread: str | None,
 ) -> str:
     """Return the covariance that is meant, or say why what was asked for is not defined."""
-    refuse("infer", model, covariance=covariance, weight_type=weight_type, penalized=penalized, dispersion=dispersion)
+    options = {"covariance": covariance, "weight_type": weight_type, "penalized": penalized, "dispersion": dispersion}
+    refuse("infer", model, **options)
     if dispersion is not None:
-        return "expected"
-    if covariance != "auto":
-        return covariance
-    if not model.likelihood.smooth:
-        return "kernel"
-    return "HC0" if penalized == "sandwich" or weight_type == "sampling" else "hessian"
-
-
-def check_bread(model: FittedModel, kind: str, bread: str | None) -> None:
-    """Raise ValueError where a covariance has no bread to choose."""
-    if bread is None:
-        return
-    if kind not in _WITH_BREAD:
+        kind = "expected"
+    elif covariance != "auto":
+        kind = covariance
+    elif not model.likelihood.smooth:
+        kind = "kernel"
+    else:
+        kind = "HC0" if penalized == "sandwich" or weight_type == "sampling" else "hessian"
+    if bread is not None and kind not in _WITH_BREAD:
         raise ValueError(
             f"bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3' or 'cluster'; "
             f"got covariance={kind!r}."
         )
     refuse("infer", model, bread=bread)
-
-
-def group_codes(groups: Any, kind: str, n: int) -> Array | None:
-    """Return the clusters as codes 0, 1, ..., or None."""
-    if (groups is None) == (kind == "cluster"):
-        raise ValueError("groups and covariance='cluster' go together: give both or neither.")
-    if groups is None:
-        return None
-    refuse_masked(groups=groups)
-    with naming("groups"):
-        groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
-        codes = np.unique(groups, return_inverse=True)[1]
-    check_consistent_length(groups, np.empty(n))
-    return codes
+    return kind

@@ -151,9 +151,9 @@ def test_at_a_bound_there_is_no_standard_error():
     X = rng.standard_normal((200, 1))
     result = fit(StudentT(df=None), X, X[:, 0] + rng.uniform(-1, 1, 200))
     assert result.coefficients[2, -1] == 0
-    assert not result.curvature.parameters[2].any() and result.curvature.n_estimated == 3
+    assert not result.curvature.parameters[2].any() and result.curvature.predictors.size == 3
     gaussian = fit(Gaussian(), X, X[:, 0] + np.random.default_rng(2).uniform(-1, 1, 200))
-    assert gaussian.curvature.n_estimated == 3
+    assert gaussian.curvature.predictors.size == 3
 
 
 @pytest.mark.parametrize("df", [4, 1.5])

@@ -30,9 +30,9 @@ def test_what_is_asked_for_in_vain_is_one_error():
     firth = MLELogisticClassifier(bias_reduction="firth").fit(X, LABELS)
     weighted = MLELogisticClassifier(class_weight="balanced").fit(X, LABELS)
     for ask, words in (
-        (lambda: laplace.summary(), "Laplace.*measures nothing"),
+        (lambda: laplace.summary(), "Laplace.*carries no information"),
         (lambda: ridge.summary(), "GaussianMLERegressor was fitted with a penalty"),
-        (lambda: weighted.bic(), r"bic\(\) needs the maximum.*class_weight"),
+        (lambda: weighted.bic(), r"bic needs the maximum.*class_weight"),
         (lambda: ridge.predict_interval(X, include_parameter_uncertainty=True), "a penalty"),
         (lambda: profile_interval(laplace, X, Y), "kinks"),
         (lambda: infer(gaussian, X, Y, penalized="laplace"), "penalized='laplace', but this GaussianMLERegressor"),

@@ -210,7 +210,7 @@ def test_sampling_weights_are_for_sandwiches():
     # A common factor of the weights says nothing.
     twice = infer(model.fit(X, BINARY, 7 * PRECISIONS), X, BINARY, sample_weight=7 * PRECISIONS, weight_type="sampling")
     assert_same(twice.covariance, ours.covariance)
-    with pytest.raises(ValueError, match="weight_type='sampling' calls for a sandwich"):
+    with pytest.raises(ValueError, match="weight_type='sampling' call for a sandwich"):
         infer(model, X, BINARY, sample_weight=7 * PRECISIONS, weight_type="sampling", covariance="hessian")
 
 
@@ -255,9 +255,9 @@ def test_quantile_regression_by_a_kernel(quantile):
     expected = quantile * (1 - quantile) * inverse @ (A.T @ A) @ inverse
     np.testing.assert_allclose(ours.standard_errors[: P + 1], np.sqrt(np.diag(expected)), rtol=1e-8)
     assert ours.header["covariance"] == "kernel"
-    with pytest.raises(ValueError, match="'hessian'.*zero almost everywhere"):
+    with pytest.raises(ValueError, match="Hessian.*zero almost everywhere.*covariance='kernel'"):
         infer(model, X, REAL, covariance="hessian")
-    with pytest.raises(ValueError, match="measures nothing|kept no curvature"):
+    with pytest.raises(ValueError, match="carries no information|kept no curvature"):
         infer(model)
 
 
@@ -504,7 +504,7 @@ def test_more_errors(gaussian):
         infer(MLELogisticClassifier().fit(X, CLASSES), X, CLASSES, covariance="HC2")
     with pytest.raises(ValueError, match="'HC3' is not defined under a penalty"):
         infer(MLELogisticClassifier(C=1.0).fit(Z, BINARY), Z, BINARY, covariance="HC3", penalized="sandwich")
-    with pytest.raises(ValueError, match="calls for a sandwich"):
+    with pytest.raises(ValueError, match="call for a sandwich"):
         infer(MLELogisticClassifier(C=1.0).fit(Z, BINARY), Z, BINARY, covariance="opg", penalized="sandwich")
     with pytest.raises(ValueError, match="leave covariance alone"):
         infer(MLELogisticClassifier(C=1.0).fit(Z, BINARY), Z, BINARY, covariance="HC0", penalized="laplace")

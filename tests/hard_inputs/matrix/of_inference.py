@@ -241,7 +241,9 @@ CASES = [
         Warns(RankDeficiencyWarning, "column 0", poisson_profile, 1e-8),
     ),
     Case(
-        "the profile of a prior", lambda: profile_interval(logistic(Z, C=1.0), Z, Y), Refuses("prior or class weights")
+        "the profile of a prior",
+        lambda: profile_interval(logistic(Z, C=1.0), Z, Y),
+        Refuses("maximum of the likelihood"),
     ),
     Case(
         "the profile of a kink",
