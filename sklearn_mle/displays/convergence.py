@@ -1,18 +1,16 @@
 """The distance of a fit from its optimum in nats, iteration by iteration."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from sklearn_mle._numerics.stored import dot_rows
-from sklearn_mle._predictors import Terms, add_offset
+from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.displays._base import COLOURS, MARKERS, REFERENCE, Display, Unit, check_name
 from sklearn_mle.estimators._base import BaseMLE
-from sklearn_mle.estimators._training_data import TrainingData
-from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.inference.at_estimate import AtEstimate, read_training, with_dispersion
+from sklearn_mle.inference.profile_path import ProfiledNLL
 
 __all__ = ["ConvergenceDisplay"]
 
@@ -93,7 +91,7 @@ class ConvergenceDisplay(Display):
     ) -> Self:
         """Fit a clone, record its iterations, and draw.
 
-        The objective is evaluated once more at every iteration, so the fit takes about twice as long.
+        The objective is evaluated once more at every iteration, so this takes two to three times as long as the fit.
 
         Parameters
         ----------
@@ -130,16 +128,17 @@ class ConvergenceDisplay(Display):
         watched._validate_params()
         seen: list[Array] = []
         watched._fit(X, y, sample_weight, offset, observer=lambda iteration, matrix: seen.append(matrix.copy()))
-        data = watched._prepare(X, y, sample_weight, offset)
         final = watched._coefficients()
-        if final is None or not np.isfinite(final).all():
+        if not np.isfinite(final).all():
             raise ValueError(
                 "y: the fit was perfect (with these X, sample_weight and offset), so that its likelihood has no "
                 "maximum to converge to."
             )
-        with np.errstate(all="ignore"):  # trial points may be beyond float64; the end is not
-            alpha, terms = watched._prior_precision(), watched._fitted.terms
-            values = [_objective(data, matrix, alpha, terms) for matrix in [*seen, final]]
+        with single_threaded_blas, np.errstate(all="ignore"):  # trial points may be beyond float64; the end is not
+            model, data = read_training(watched._fitted_model(), X, y, sample_weight, offset)
+            # What is minimized counts weights as copies; where they are precisions the dispersion follows at the end.
+            end = AtEstimate.of(with_dispersion(model, data, "frequency"), data)
+            values = [_objective(end, coefficients) for coefficients in [*seen, end.model.coefficients]]
             # Below the rounding of the sum nothing is seen; what is certified of the end, is.
             excess = np.maximum(np.array(values) - values[-1], 0) + watched.gap_
         if not np.isfinite(excess[-1]):
@@ -175,32 +174,8 @@ class ConvergenceDisplay(Display):
         self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False)
 
 
-def _objective(data: TrainingData, coefficients: Array, alpha: float, terms: Sequence[Terms]) -> float:
-    """Return the total penalized NLL, in nats, at coefficients (q, p + 1).
-
-    Stated anew, in the units of X and y: the objective that a fit minimizes knows standardized columns, without those
-    that depend on others, and need not outlive it. A test holds both equal.
-    """
-    likelihood = data.likelihood
-    matrix = coefficients.copy()
-    for k, term in enumerate(terms):
-        if term.known is not None:
-            matrix[k, :-1], matrix[k, -1] = 0, likelihood.predictor_of(k, term.known)
-    eta = dot_rows(matrix[:, :-1], data.X) + matrix[:, -1:]
-    add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
-    weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight
-    used = weight > 0
-    nll = likelihood.nll(data.y.T[..., used], eta[:, used])
-    return float((weight[used] * nll).sum()) + _penalty(likelihood, matrix, eta, weight, alpha)
-
-
-def _penalty(likelihood: Likelihood, matrix: Array, eta: Array, weight: Array, alpha: float) -> float:
-    if alpha == 0:
-        return 0.0
-    location = matrix if likelihood.dispersion_parameter is None else matrix[:1]
-    size = 0.5 * alpha * float(np.square(location[:, :-1]).sum())
-    if likelihood.dispersion_parameter is None or not likelihood.noise_can_vanish:
-        return size
-    # Relative to the noise: the geometric mean of the scales.
-    mean = float((weight * eta[1]).sum() / weight.sum())
-    return size * float(np.exp(-likelihood.variance_power * mean))
+def _objective(end: AtEstimate, coefficients: Array) -> float:
+    """Return the total penalized NLL in nats at coefficients (q, p + 1), of which known constants are not a part."""
+    known = [term.known is not None for term in end.model.terms]
+    at = end.at(np.where(np.array(known)[:, None], end.model.coefficients, coefficients))
+    return ProfiledNLL(at).value_and_gradient(at.theta)[0]

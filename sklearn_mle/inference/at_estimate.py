@@ -92,6 +92,16 @@ class AtEstimate:
         objective = PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
         return cls(model, prepared, objective, identifications, fixed, copies)
 
+    def at(self, coefficients: Array) -> "AtEstimate":
+        """Return the same model on the same data at other coefficients; its weights must not be precisions."""
+        assert self.model.weight_type != "precision"
+        model = replace(self.model, coefficients=coefficients)
+        fitted = _at_fitted_predictors(model, self.prepared)
+        objective = PenalizedNLL(
+            self.likelihood, self.predictors, fitted, _prior(model, self.prepared, self.predictors)
+        )
+        return replace(self, model=model, objective=objective)
+
     @property
     def predictors(self) -> LinearPredictors:
         """The map from theta to changes of the predictors."""

@@ -1,17 +1,14 @@
 """The convergence display evaluates the objective that the fit minimizes."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.displays import ConvergenceDisplay
-from sklearn_mle.displays.convergence import _objective
-from sklearn_mle.inference.at_estimate import AtEstimate
 
 X_TWO, Y_TWO = load_breast_cancer(return_X_y=True)
 X_THREE, Y_THREE = load_iris(return_X_y=True)
@@ -44,40 +41,69 @@ def test_the_curve_falls_to_the_certified_gap(name):
         assert display.excess[0] > display.excess[-1]
 
 
+def objective(fitted, data, coefficients):
+    """Return the total penalized NLL, in nats, at coefficients (q, p + 1): stated anew, in the units of X and y."""
+    likelihood, matrix = data.likelihood, coefficients.copy()
+    for k, term in enumerate(fitted._fitted.terms):
+        if term.known is not None:
+            matrix[k, :-1], matrix[k, -1] = 0, likelihood.predictor_of(k, term.known)
+    eta = matrix[:, :-1] @ data.X.T + matrix[:, -1:]
+    weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight
+    nll = float(weight @ likelihood.nll(data.y.T, eta))
+    location = matrix if likelihood.dispersion_parameter is None else matrix[:1]
+    size = 0.5 * fitted._prior_precision() * float(np.square(location[:, :-1]).sum())
+    if likelihood.dispersion_parameter is None or not likelihood.noise_can_vanish:
+        return nll + size
+    # Relative to the noise: the geometric mean of the scales.
+    return nll + size * float(np.exp(-likelihood.variance_power * (weight @ eta[1]) / weight.sum()))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_objective_is_stationary_where_the_fit_ended(name):
     model, X, y = CASES[name]
     weight = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
-    fitted = type(model)(**model.get_params()).fit(X, y, sample_weight=weight)
-    data = fitted._prepare(X, y, weight, None)
-    scale = getattr(model, "scale", "constant")
-    matrix = fitted._coefficients()
-    least = _objective(data, matrix, fitted._prior_precision(), scale)
+    fitted = clone(model).fit(X, y, sample_weight=weight)
+    data, matrix = fitted._prepare(X, y, weight, None), fitted._coefficients()
+    least = objective(fitted, data, matrix)
     rng = np.random.default_rng(1)
     movable = np.abs(matrix) > 0  # what is zero by the model's shape stays so
     for _ in range(5):
         step = 1e-3 * rng.normal(size=matrix.shape) * np.abs(matrix) * movable
-        there, back = (_objective(data, matrix + s, fitted._prior_precision(), scale) for s in (step, -step))
+        there, back = (objective(fitted, data, matrix + s) for s in (step, -step))
         assert min(there, back) > least - 1e-7
         assert abs(there - back) < 0.05 * (there + back - 2 * least) + 1e-6
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_objective_is_that_of_standardized_columns(name):
-    """At the estimate and beside it: what the library sums up elsewhere, in other units, is the same number."""
+def test_the_curve_is_the_objective_below_its_end(name):
     model, X, y = CASES[name]
     weight = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
-    fitted = type(model)(**model.get_params()).fit(X, y, sample_weight=weight)
-    data, read = fitted._prepare(X, y, weight, None), fitted._read_training(X, y, weight, None)
-    matrix = fitted._coefficients()
-    for factor in (1.0, 1.01):
-        there = replace(fitted._fitted_model(), coefficients=factor * matrix)
-        at = AtEstimate.of(there, read)
-        expected = at.objective.value_and_gradient(at.theta)[0] * at.prepared.unit
-        # The logarithm of a known scale is among the coefficients of a fitted model, and not among those of a fit.
-        scale = np.exp(factor * np.log(model.scale)) if name == "known scale" else getattr(model, "scale", "constant")
-        found = _objective(data, factor * matrix, fitted._prior_precision(), scale)
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    seen = []
+    fitted = clone(model)
+    fitted._fit(X, y, weight, None, observer=lambda iteration, matrix: seen.append(matrix.copy()))
+    data = fitted._prepare(X, y, weight, None)
+    values = np.array([objective(fitted, data, matrix) for matrix in [*seen, fitted._coefficients()]])
+    found = ConvergenceDisplay.from_estimator(model, X, y, sample_weight=weight).excess
+    expected = np.maximum(values - values[-1], 0) + fitted.gap_
+    np.testing.assert_allclose(found, expected[: len(found)], rtol=1e-6, atol=1e-12 * abs(values[-1]))
+
+
+def test_the_curve_of_a_firth_fit_has_jeffreys_prior_in_it():
+    excess = ConvergenceDisplay.from_estimator(
+        MLELogisticClassifier(bias_reduction="firth"), X_TWO[:, :4], Y_TWO
+    ).excess
+    assert len(excess) > 3 and (np.diff(excess) < 0).all()
+
+
+def test_weights_that_are_precisions_are_copies_for_the_solver():
+    weight = np.resize([0.5, 1.0, 2.0], len(Y_REAL))
+    curves = [
+        ConvergenceDisplay.from_estimator(
+            MLERegressor("gamma", weight_type=weight_type), X_REAL, Y_REAL, sample_weight=weight
+        ).excess
+        for weight_type in ("precision", "frequency")
+    ]
+    np.testing.assert_allclose(curves[0][:-1], curves[1][:-1], rtol=1e-3)
 
 
 @pytest.mark.parametrize("model", [MLERegressor("laplace"), MLERegressor("laplace", alpha=1.0)], ids=["free", "prior"])
