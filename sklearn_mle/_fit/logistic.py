@@ -23,7 +23,6 @@ from sklearn_mle._existence import (
     undecided_warning,
 )
 from sklearn_mle._fit.absent_classes import fit_without
-from sklearn_mle._fit.bias_reduction import BiasReducedNLL
 from sklearn_mle._fit.certify import certify
 from sklearn_mle._fit.firth import solve_bias_reduced
 from sklearn_mle._fit.leave_behind import final_factor
@@ -33,6 +32,7 @@ from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._fit.start import best_of
 from sklearn_mle._hessian_factors import refine, worth_refining
+from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty, Penalty
@@ -76,7 +76,7 @@ class _LogisticFit:
         # Changes of the coefficients, in X's units, along which there is no finite maximum.
         self.divergent: list[Array] = []
         self.limit: LimitingModel | None = None
-        self.reduced: BiasReducedNLL | None = None
+        self.reduced: JeffreysNLL | None = None
         self.unit = prepared.unit
 
     def run(self, start: Array | None) -> FitResult:
@@ -173,7 +173,7 @@ class _LogisticFit:
         """
         if self.options.bias_reduction != "firth":
             return False
-        self.reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
+        self.reduced = JeffreysNLL(self.likelihood, objective, 1 / self.unit)
         factor = self.reduced.at(null).factor
         return factor is not None and bool(objective.predictors.used.all()) and independent_columns(factor)
 
@@ -258,7 +258,7 @@ class _LogisticFit:
         """Return the mode under Jeffreys' prior; its value is the NLL alone."""
         reduced = self.reduced
         if reduced is None or reduced.objective is not objective:
-            reduced = BiasReducedNLL(self.likelihood, objective, 1 / self.unit)
+            reduced = JeffreysNLL(self.likelihood, objective, 1 / self.unit)
         observer, options = self._watch(objective), self.options
         reference, n_iter = reduced.at(null).value, 0
         if theta is null and objective.data.n_rows * float(objective.predictors.size) ** 2 > _LARGE_WORK:

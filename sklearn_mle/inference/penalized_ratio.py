@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mle._fit.bias_reduction import BiasReducedNLL
-from sklearn_mle._numerics.factors import CholeskyFactor, Factor
+from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._solvers import Solution, Status, newton
 from sklearn_mle.inference.at_estimate import AtEstimate
@@ -156,12 +155,12 @@ def _ratio_of(model: FittedModel, data: ReadData, tested: list[int]) -> Hypothes
         if identification is not None:
             names = at.prepared.names(identification.dependent)
             raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
-        reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / at.mean_weight)
+        reduced = JeffreysNLL(at.likelihood, at.objective, 1 / at.mean_weight)
         rise, rank = _rise(reduced, at.forms[tested], -model.coefficients.ravel()[tested])
     return chi_squared_test("Penalized likelihood ratio test", 2 * max(rise, 0.0) * at.mean_weight, rank)
 
 
-def _rise(reduced: BiasReducedNLL, forms: Array, distances: Array) -> tuple[float, int]:
+def _rise(reduced: JeffreysNLL, forms: Array, distances: Array) -> tuple[float, int]:
     """Return by how much F's least value under forms @ theta = distances exceeds F(0), and the number of restrictions.
 
     The search is in the variables that whiten the information at theta = 0: there the restrictions' own independence
@@ -180,19 +179,14 @@ def _rise(reduced: BiasReducedNLL, forms: Array, distances: Array) -> tuple[floa
     if rank == size:
         return reduced.at(start).value - minimum, rank
 
-    def value_and_gradient(z: Array) -> tuple[float, Array]:
-        value, gradient = reduced.value_and_gradient(start + free @ z)
-        return value, gradient @ free
-
-    def hessian(z: Array) -> Array:
-        theta = start + free @ z
-        return free.T @ (reduced.at(theta).information + reduced.prior_curvature(theta)) @ free
-
-    def safe_factor(z: Array) -> Factor:
-        return CholeskyFactor(free.T @ reduced.at(start + free @ z).information @ free)
-
-    options = {"safe_factor": safe_factor, "tol": _ENOUGH, "maxiter": _STEPS, "reference": np.inf, "polish": 0}
-    result = minimize(value_and_gradient, np.zeros(size - rank), jac=True, hess=hessian, method=newton, options=options)
+    result = minimize(
+        lambda z: reduced.value(start + free @ z),
+        np.zeros(size - rank),
+        jac=lambda z: reduced.gradient(start + free @ z) @ free,
+        hess=lambda z: free.T @ reduced.information(start + free @ z) @ free,
+        method=newton,
+        options={"tol": _ENOUGH, "maxiter": _STEPS, "reference": np.inf, "polish": 0},
+    )
     end = Solution.of(result)
     if end.status is Status.MAX_ITER:
         warnings.warn(

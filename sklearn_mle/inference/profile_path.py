@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.bias_reduction import BiasReducedNLL
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
+from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.inference.at_estimate import AtEstimate
 
@@ -49,20 +49,19 @@ class ProfiledNLL:
         self._objective, self._mean_weight = at.objective, at.mean_weight
         self._reduced = None
         if at.model.bias_reduced:
-            self._reduced = BiasReducedNLL(at.likelihood, at.objective, 1 / at.mean_weight)
+            self._reduced = JeffreysNLL(at.likelihood, at.objective, 1 / at.mean_weight)
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient."""
-        value, gradient = (self._reduced or self._objective).value_and_gradient(theta)
-        return value * self._mean_weight, gradient * self._mean_weight
+        function = self._reduced or self._objective
+        return function.value(theta) * self._mean_weight, function.gradient(theta) * self._mean_weight
 
     def factor(self, theta: Array) -> Factor:
         """Return the factor of F's Hessian, or of the information where that is not positive definite."""
         try:
             if self._reduced is None:
                 return hessian_factor(self._objective, theta).times(self._mean_weight)
-            product = self._reduced.hessian_product(theta)
-            return CholeskyFactor(np.stack([product(e) for e in np.eye(len(theta))])).times(self._mean_weight)
+            return CholeskyFactor(self._reduced.hessian(theta)).times(self._mean_weight)
         except NotPositiveDefiniteError:
             return expected_factor(self._objective, theta).times(self._mean_weight)
 

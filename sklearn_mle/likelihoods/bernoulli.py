@@ -73,22 +73,6 @@ class Bernoulli(Likelihood):
         information *= np.tanh(-0.5 * eta)  # 1 - 2p
         return information
 
-    def adjusted_gradient(self, y: Array, eta: Array, metric: Array, share: float) -> Array:
-        """Return the gradient of the NLL less share / 2 times what ``information_slope`` is the slope of, (1, n).
-
-        To the rounding of its largest entries: for steps, not for where they end.
-        """
-        odd = np.tanh(0.5 * eta)  # 2p - 1, so that p (1 - p) is (1 - odd^2) / 4
-        adjusted = np.square(odd)
-        np.subtract(1.0, adjusted, out=adjusted)
-        adjusted *= metric[0]
-        adjusted *= 0.125 * share
-        adjusted += 0.5
-        adjusted *= odd
-        adjusted += 0.5
-        adjusted -= y
-        return adjusted
-
     def information_slope_change(self, eta: Array, metric: Array, change: Array) -> Array:
         """Return the derivative of ``information_slope`` along a change of eta, shape (1, n)."""
         information = self.expected_information(eta)[0]

@@ -100,10 +100,6 @@ class Categorical(Likelihood):
         probability = _softmax(eta)
         return probability * _excess(probability, metric)
 
-    def adjusted_gradient(self, y: Array, eta: Array, metric: Array, share: float) -> Array:
-        """Return the gradient of the NLL less share / 2 times what ``information_slope`` is the slope of, (K, n)."""
-        return self.gradient(y, eta) - 0.5 * share * self.information_slope(eta, metric)
-
     def information_slope_change(self, eta: Array, metric: Array, change: Array) -> Array:
         """Return the derivative of ``information_slope`` along a change of eta, shape (K, n)."""
         probability = _softmax(eta)
