@@ -205,6 +205,9 @@ def test_wald_errors():
     ]:
         with pytest.raises(ValueError, match=message):
             result.wald_test(R)
+    for r in (np.nan, np.inf, [0.0, 0.0]):
+        with pytest.raises(ValueError, match="r must be a finite number, or one for each of the 1 rows of R"):
+            result.wald_test(["a"], r)
     double = X.assign(e=X["a"])
     with pytest.warns(UserWarning, match="rank deficient"):
         lost = infer(GaussianMLERegressor().fit(double, REAL))

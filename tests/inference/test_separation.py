@@ -381,3 +381,13 @@ def test_iterations_of_all_rounds_are_counted(capsys):
         model = MLELogisticClassifier(max_iter=most, verbose=1).fit(x[:, None], y)
         shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("iteration ")]
         assert model.n_iter_ == len(shown) > 9
+
+
+def test_a_column_of_labels_is_read_as_a_row_of_them_and_masks_are_refused():
+    X, y = dummy_case()
+    column, row = detect_separation(X, y[:, None]), detect_separation(X, y)
+    assert column.kind == row.kind == "quasi-complete"
+    np.testing.assert_array_equal(column.coef_limits, row.coef_limits)
+    weight = np.ma.masked_array(np.ones(len(y)), y == 0)
+    with pytest.raises(ValueError, match="sample_weight is a masked array, and masks are not read"):
+        detect_separation(X, y, sample_weight=weight)

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Binomial,
+    Huber,
     NegativeBinomial,
     Poisson,
     StudentT,
@@ -300,3 +301,29 @@ def test_binomial_counts_carry_their_coefficient_and_fractions_do_not():
     assert likelihood.start(counts, None)[0] == pytest.approx(np.log(counts[0].sum() / counts[1].sum()))
     with pytest.raises(ValueError, match=r"row 1 is \(-1, 2\)"):
         likelihood.check_target([[1, -1], [2, 2]])
+
+
+def test_the_information_of_many_rows_is_that_of_few_where_it_is_interpolated():
+    # Few rows are integrated each; of many the integral is interpolated to a relative 1e-8.
+    means, dispersions = np.linspace(-3, 4, 4000), np.linspace(-3, 2, 4000)
+    some = np.arange(0, 4000, 97)
+    for eta in ([means, np.full(4000, 0.3)], [np.full(4000, 1.3), dispersions], [means, dispersions[::-1]]):
+        eta = np.stack(eta)
+        few = np.concatenate([NegativeBinomial().expected_information(eta[:, [row]]) for row in some], axis=-1)
+        np.testing.assert_allclose(NegativeBinomial().expected_information(eta)[..., some], few, rtol=1e-8)
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.35, 3.0])
+def test_the_standard_deviation_of_huber_s_distribution_is_its_density_s(epsilon):
+    distribution = Huber(epsilon).distribution(np.array([[2.0], [np.log(3.0)]]))
+    parts = [
+        integrate.quad(lambda z: z * z * distribution.pdf(2 + 3 * z)[0], *ends)[0]
+        for ends in ((0, epsilon), (epsilon, 60))
+    ]
+    assert distribution.std() == pytest.approx(3 * np.sqrt(3 * 2 * sum(parts)), rel=1e-9)
+    assert distribution.stats("m") == distribution.mean() == pytest.approx([2.0])
+    np.testing.assert_array_equal(distribution.stats("mv"), [distribution.mean(), distribution.var()])
+
+
+def test_a_binomial_without_a_trial_starts_in_the_middle():
+    assert Binomial().start(np.zeros((2, 3)), None) == [0.0]

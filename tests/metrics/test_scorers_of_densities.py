@@ -288,3 +288,14 @@ def test_two_columns_of_outcomes_are_for_binomial_counts_alone():
         log_likelihood_scorer(model, X, np.where(np.arange(2) == 0, -1.0, np.zeros((120, 2))))
     with pytest.raises(ValueError, match=r"y_true\[0\] is .*to score single rows, counts must be whole"):
         neg_crps_scorer(model, X, y + 0.5)
+
+
+def test_cells_that_are_narrow_beside_the_distribution_are_integrated():
+    # Within such a cell the log density is y u / s^2 - u^2 / 2 s^2 beyond its middle, u in (-1/2, 1/2): to second order
+    # the mean of its exponential is 1 + (y^2 / s^4 - 1 / s^2) / 24.
+    scale, y = 40_000.0, np.array([0.0, 4e5, 1.2e6, -1.2e6])
+    exact = scipy.stats.norm.logpdf(y, scale=scale) + np.log1p((y**2 / scale**4 - scale**-2) / 24)
+    model = Gaussian(scale).fit(None, np.zeros(1))
+    for one, expected in zip(y, exact, strict=True):
+        # 500 nats in float64 are known to 1e-13, and the third order is 1e-15.
+        assert log_likelihood_scorer(model, np.zeros((1, 1)), [one]) == pytest.approx(expected, abs=1e-12)
