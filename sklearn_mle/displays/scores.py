@@ -201,10 +201,9 @@ class CrossEntropyDecompositionDisplay(Display):
         unit, factor = Unit(self.base), confidence_factor(self.confidence_level)
         names, parts = list(self.decompositions), list(self.decompositions.values())
         rows = np.arange(len(names))
-        uncertainty = np.array([one.uncertainty for one in parts])
-        discrimination = np.array([one.discrimination for one in parts])
-        miscalibration = np.array([one.miscalibration for one in parts])
-        total = np.array([one.total for one in parts])
+        uncertainty, discrimination, miscalibration, total = np.array(
+            [(one.uncertainty, one.discrimination, one.miscalibration, one.total) for one in parts]
+        ).T
         drawn = np.where(np.isfinite(miscalibration), miscalibration, 0.0)
         self.discrimination_bars_ = self.ax_.barh(
             rows - _LANE / 2, -discrimination, _LANE, left=uncertainty, color=GREEN, label="− discrimination"
@@ -213,7 +212,7 @@ class CrossEntropyDecompositionDisplay(Display):
             rows + _LANE / 2, drawn, _LANE, left=uncertainty - discrimination, color=VERMILION, label="+ miscalibration"
         )
         (self.totals_,) = self.ax_.plot(total, rows + _LANE / 2, "D", color="black", label="= cross-entropy", zorder=3)
-        self.ax_.vlines(
+        uncertainty_lines = self.ax_.vlines(
             uncertainty, rows - 0.5, rows + 0.5, color="black", linestyle=":", linewidth=1.5, label="uncertainty"
         )
         for row, one in enumerate(parts):
@@ -229,14 +228,9 @@ class CrossEntropyDecompositionDisplay(Display):
         left, right = self.ax_.get_xlim()
         self.ax_.set_xlim(min(0.0, left), max(right, 1.03 * uncertainty.max()))
         self.ax_.set_xlabel(f"cross-entropy, {unit.name} per row")
-        handles, labels = self.ax_.get_legend_handles_labels()
-        order = [
-            labels.index(label) for label in ("uncertainty", "− discrimination", "+ miscalibration", "= cross-entropy")
-        ]
         # Above the bars: they may end anywhere.
         self.ax_.legend(
-            [handles[i] for i in order],
-            [labels[i] for i in order],
+            handles=[uncertainty_lines, self.discrimination_bars_, self.miscalibration_bars_, self.totals_],
             loc="lower right",
             bbox_to_anchor=(1, 1),
             ncols=4,

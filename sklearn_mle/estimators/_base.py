@@ -49,7 +49,6 @@ __all__ = ["BaseMLE"]
 
 Array = NDArray[np.float64]
 
-_MOST_BITS = 1000
 # Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
 _NOTICEABLE_GAP = 1e-6
 # Sums of weights in another order differ by rounding.
@@ -193,15 +192,8 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
     def _refuse_beyond_float64(self) -> None:
         """Raise for a parameter that Python's integers, or a longer floating-point type, hold and float64 does not."""
         for name, value in vars(self).items():
-            if name.endswith("_") or name.startswith("_"):
-                continue
-            if isinstance(value, int):
-                beyond = value.bit_length() > _MOST_BITS
-            elif isinstance(value, Real) and not isinstance(value, float):
-                beyond = _leaves_float64(value)
-            else:
-                continue
-            if beyond:
+            is_parameter = not (name.startswith("_") or name.endswith("_"))
+            if is_parameter and isinstance(value, Real) and not isinstance(value, float) and _leaves_float64(value):
                 raise ValueError(
                     f"{name} must be a number within the range of float64, about 1e-308 to 1e308; got one beyond it."
                 )
