@@ -59,7 +59,7 @@ assert display.divergence > 10 * display.chance_divergence
 plt.show()
 
 # %%
-# What do the models know, and what does their dishonesty cost?
+# What do the models know, and what does their miscalibration cost?
 parts = {
     name: cross_entropy_decomposition(y[test], model.fit(X[train], y[train]).predict_proba(X[test]), n_resamples=100)
     for name, model in models.items()

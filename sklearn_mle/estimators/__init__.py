@@ -1,4 +1,4 @@
-"""Floor 7: scikit-learn's manners. Validation and delegation to the fit; nothing numeric."""
+"""The estimators: validation, scikit-learn's conventions, and calls of the fit; nothing numeric."""
 
 from sklearn_mle.estimators.gaussian import GaussianMLERegressor
 from sklearn_mle.estimators.logistic import MLELogisticClassifier

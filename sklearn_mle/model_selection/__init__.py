@@ -1,4 +1,4 @@
-"""Is one model better than another, or is it luck? Estimators judged on the same folds, row by row.
+"""Comparison of estimators on the same folds, row by row, with the standard errors of their differences.
 
 >>> from sklearn.datasets import load_iris
 >>> from sklearn.dummy import DummyClassifier

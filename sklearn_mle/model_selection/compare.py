@@ -79,8 +79,8 @@ def compare(
         One of :func:`sklearn_mle.metrics.get_scorer_names` that is a mean over rows, or such a scorer. ``"auto"`` is
         ``"neg_cross_entropy"`` if all estimators are classifiers, ``"log_likelihood"`` otherwise.
     sample_weight : array-like of shape (n,), default=None
-        Weights, for fits and scores alike: k counts a row k times. For weights that are not counts (of a survey, say)
-        pass ``groups=range(n)`` too: then every row counts as one observation, whatever its weight.
+        Weights, for fits and scores alike: a row of weight k counts k times. For weights that are not counts (of a
+        survey, say) also pass ``groups=range(n)``: then every row counts as one observation, whatever its weight.
     offset : array-like of n rows, default=None
         Offsets, for fits and predictions alike; a scalar holds for every row.
     groups : array-like of shape (n,), default=None

@@ -1,4 +1,4 @@
-"""Data for every likelihood of regression: what its tests in this room have in common."""
+"""Data for every likelihood of regression: shared by the tests of estimators."""
 
 import numpy as np
 
