@@ -22,12 +22,12 @@ from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._lazy import sum_over_rows
 from sklearn_mle.estimators._meaning_of_weights import MeaningOfWeights
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, FitTasks, Interval, StrOptions, has_callbacks
-from sklearn_mle.estimators._scores import checked_score
 from sklearn_mle.estimators._training_data import DistributedTrainingData, Observer, TrainingData
 from sklearn_mle.estimators._validation import (
     canonical,
     check_offset,
     check_sample_weight,
+    checked_score,
     validate_features,
 )
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, SeparationWarning

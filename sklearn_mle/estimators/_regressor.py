@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, check_random_state, column_or_1d
 
 from sklearn_mle._numerics.naming import naming
@@ -19,7 +18,7 @@ from sklearn_mle.estimators._distributed import RealReader, Survey, features_of
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
-from sklearn_mle.estimators._scores import RegressorScoresMixin
+from sklearn_mle.estimators._scores import ScoredRegressor
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import (
     check_offset,
@@ -37,7 +36,7 @@ from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 __all__ = ["BaseMLERegressor"]
 
 
-class BaseMLERegressor(RegressorScoresMixin, RegressorMixin, BaseMLE):
+class BaseMLERegressor(ScoredRegressor):
     """Abstract base of the regressors: a subclass declares its parameters and names its likelihood.
 
     What is fitted are the coefficients of every linear predictor, ``_parameters`` of shape (q, p + 1), the intercepts

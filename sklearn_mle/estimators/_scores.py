@@ -1,10 +1,10 @@
 """What fitted regressors report: R^2, deviance and D^2 of rows, and the standard errors of their parameters."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length
 
@@ -12,38 +12,19 @@ from sklearn_mle._fit import best_constant
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.stored import in_memory
+from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._lazy import r2_over_rows, sum_over_rows
-from sklearn_mle.estimators._validation import check_real_target, check_sample_weight
+from sklearn_mle.estimators._validation import BEYOND_FLOAT64, check_real_target, check_sample_weight, checked_score
 from sklearn_mle.inference import Summary, infer
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.model import Fitted, FittedModel
 
-__all__ = ["RegressorScoresMixin", "checked_score"]
+__all__ = ["ScoredRegressor"]
 
 Array = NDArray[np.float64]
 
-_BEYOND = (
-    "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
-)
 
-
-def checked_score(score: float) -> float:
-    """Return a score; raise ValueError where overflow made it nan."""
-    if np.isnan(score):
-        raise ValueError(_BEYOND)
-    return score
-
-
-class RegressorScoresMixin:
+class ScoredRegressor(RegressorMixin, BaseMLE):
     """Scores of a regressor, for which y is read as its likelihood reads it, and its standard errors."""
-
-    _fitted: Fitted
-    _parameters: Array
-    predict: Callable[..., Any]
-    _fitted_model: Callable[..., FittedModel]
-    _validate_predict: Callable[..., Any]
-    _linear_predictors: Callable[..., Array]
-    _read_target: Callable[..., NDArray[Any]]
 
     @r2_over_rows
     def score(self, X: Any, y: NDArray[Any], sample_weight: Any = None, offset: Any = None) -> float:
@@ -83,7 +64,7 @@ class RegressorScoresMixin:
             present = weight > 0
             y, prediction, weight = y[present], prediction[present], weight[present]
         if not np.isfinite(prediction).all():
-            raise ValueError(_BEYOND)
+            raise ValueError(BEYOND_FLOAT64)
         return y, prediction, weight
 
     @sum_over_rows
@@ -159,7 +140,7 @@ class RegressorScoresMixin:
         with np.errstate(all="ignore"):
             eta = self._linear_predictors(X, offset)
             null = best_constant(
-                self._fitted.likelihood, self._parameters[:, -1], y.T, sample_weight=weight, offset=offset
+                self._fitted.likelihood, self._coefficients()[:, -1], y.T, sample_weight=weight, offset=offset
             )
             of_model, of_null = self._total_deviance(y, eta, weight), self._total_deviance(y, null, weight)
             return checked_score(float(1 - np.float64(of_model) / of_null))

@@ -19,17 +19,23 @@ from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
+    "BEYOND_FLOAT64",
     "MATRIX",
     "canonical",
     "check_offset",
     "check_probability_levels",
     "check_real_target",
     "check_sample_weight",
+    "checked_score",
     "refuse_no_columns",
     "refuse_not_finite",
     "validate_features",
     "validate_training",
 ]
+
+BEYOND_FLOAT64 = (
+    "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
+)
 
 _LARGE = 1_000_000  # entries
 # float32 stays float32 up to the fit, which upcasts it block by block.
@@ -224,3 +230,10 @@ def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
     if levels.ndim > 1 or not levels.size or not ((levels > 0) & (levels < 1)).all():
         raise ValueError(f"{name} must lie strictly between 0 and 1 (a number, or a 1-D sequence); got {q!r}.")
     return levels
+
+
+def checked_score(score: float) -> float:
+    """Return a score; raise ValueError where overflow made it nan."""
+    if np.isnan(score):
+        raise ValueError(BEYOND_FLOAT64)
+    return score
