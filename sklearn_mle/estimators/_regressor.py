@@ -106,7 +106,14 @@ class BaseMLERegressor(ScoredRegressor):
         likelihood, least = self._checked_likelihood()
         refuse_times(y, "y")
         X, y, attributes = validate_training(
-            self, X, y, offset=offset, y_numeric=True, least_samples=least, multi_output=max(likelihood.y_columns) > 1
+            self,
+            X,
+            y,
+            offset=offset,
+            y_numeric=True,
+            least_samples=least,
+            multi_output=max(likelihood.y_columns) > 1,
+            open_ended=likelihood.open_ended,
         )
         if issparse(y):
             raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
@@ -175,8 +182,15 @@ class BaseMLERegressor(ScoredRegressor):
         refuse_masked(y=y)
         with naming("y"):
             refuse_times(y, "y")
-            y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
-            return _checked(self._fitted.likelihood, y)
+            likelihood = self._fitted.likelihood
+            y = check_array(
+                in_memory(y),
+                ensure_2d=False,
+                ensure_all_finite=not likelihood.open_ended,
+                dtype=np.float64,
+                input_name="y",
+            )
+            return _checked(likelihood, y)
 
     def _eta(self, X: Any, offset: Array | None) -> Array:
         """Return the linear predictors of validated X, shape (q, n), a degenerate scale (minus) infinity."""

@@ -43,9 +43,18 @@ MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 def validate_training(
-    estimator: Any, X: Any, y: Any, *, offset: Any = None, least_samples: int = 1, **target_params: Any
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    offset: Any = None,
+    least_samples: int = 1,
+    open_ended: bool = False,
+    **target_params: Any,
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Validate X and y together; ``target_params`` are scikit-learn's, for y.
+
+    Infinite entries of an ``open_ended`` y are bounds that are not there; nan is then left to its likelihood.
 
     With an offset, X may be without columns: a null model. Without one this is more likely a mistake, and an error,
     as scikit-learn's checks ask for.
@@ -72,7 +81,10 @@ def validate_training(
     y = in_memory(y)
     # Only the length of a vector of integers can be wrong; the general check would take a quarter of the time that a
     # small fit spends on validation.
-    if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"):
+    if open_ended:
+        with naming("y"):
+            y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
+    elif not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"):
         with naming("y"):
             # On another draft: without X, validate_data forgets the features' names.
             y = validate_data(copy.copy(estimator), y=y, **target_params)

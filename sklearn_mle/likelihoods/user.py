@@ -155,7 +155,8 @@ class UserLikelihood(Likelihood):
             tried = self._differences(y[..., rows], eta[:, rows])
             if np.allclose(step, tried, rtol=_TRIED_AGREEMENT, atol=_TRIED_AGREEMENT, equal_nan=True):
                 whole = self._complex_step(y, eta)
-                if whole is not None:
+                # Infinity times a complex number is nan.
+                if whole is not None and not np.isnan(whole).any():
                     return whole.astype(eta.dtype)
         return self._differences(y, eta).astype(eta.dtype)
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import gammaln
 from scipy.stats import norm
 
+from sklearn_mle import MLERegressor
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Gamma,
@@ -228,3 +229,43 @@ def test_parameters_out_of_range_are_named(name, parameter, value):
     likelihood = get_likelihood(name).set_params(**{parameter: value})
     with pytest.raises(ValueError, match=rf"^{parameter} must be .* got {value!r}"):
         get_likelihood(likelihood)
+
+
+class Interval(UserLikelihood):
+    """Exponential durations known to lie in an interval: y is (lower, upper), inf where it is open."""
+
+    parameter_names = ("mean",)
+    links = ("log",)
+    y_columns = (2,)
+    open_ended = True
+    domain = "pairs (lower, upper), 0 <= lower < upper"
+
+    def _outside(self, y):
+        return (y[0] < 0) | (y[1] <= y[0])
+
+    def nll(self, y, eta):
+        rate = np.exp(-eta[0])
+        return rate * y[0] - np.log(-np.expm1(-rate * (y[1] - y[0])))
+
+    def expected_information(self, eta):
+        return np.ones((1, 1, eta.shape[1]))
+
+    def start(self, y, weight):
+        return np.array([np.log(np.average(y[0], weights=weight) + 1)])
+
+
+def test_a_likelihood_of_intervals_takes_two_columns_and_open_ends():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((500, 2))
+    durations = rng.exponential(np.exp(0.5 + X @ [0.4, -0.3]))
+    grid = np.array([0.0, 0.5, 1.0, 2.0, 4.0, np.inf])
+    k = np.searchsorted(grid, durations) - 1
+    y = np.stack([grid[k], grid[k + 1]], axis=1)
+    check_likelihood(Interval(), y.T)
+    model = MLERegressor(Interval()).fit(X, y)
+    np.testing.assert_allclose([*model.coef_, model.intercept_], [0.4, -0.3, 0.5], atol=0.2)
+    assert model.log_likelihood(X, y) == pytest.approx(model.log_likelihood_, rel=1e-12)
+    with pytest.raises(ValueError, match=r"y: the Interval likelihood takes pairs .*; row 3 is \(2, 1\)"):
+        MLERegressor(Interval()).fit(X[:5], [[0, 1], [1, 2], [0, np.inf], [2, 1], [0, 1]])
+    with pytest.raises(ValueError, match=r"row 1 is \(nan, 2\)"):
+        MLERegressor(Interval()).fit(X[:3], [[0, 1], [np.nan, 2], [0, np.inf]])
