@@ -11,11 +11,19 @@ from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification
 from sklearn_mle._rows import Block, Data
-from sklearn_mle.exceptions import SeparationWarning, UnboundedLikelihoodWarning
+from sklearn_mle.exceptions import PerfectFitWarning, SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._surrogates import ScaleFloor
 
-__all__ = ["all_rows", "floor_of", "is_saturated", "rows_below", "saturation_warning", "unbounded_warning"]
+__all__ = [
+    "all_rows",
+    "floor_of",
+    "is_saturated",
+    "perfect_warning",
+    "rows_below",
+    "saturation_warning",
+    "unbounded_warning",
+]
 
 Array = NDArray[np.float64]
 
@@ -112,4 +120,13 @@ def unbounded_warning(
         f"The likelihood is unbounded: {rows} can be fitted exactly{through} while the noise there goes to zero. "
         f"The log {likelihood.dispersion_parameter} was stopped at its floor, where the noise is a millionth of that "
         "of a model without columns. Use scale='constant', fewer columns, or more rows."
+    )
+
+
+def perfect_warning(dispersion: str | None, limit: str) -> PerfectFitWarning:
+    """Return what is said of a location that fits every row: the dispersion is at its limit then."""
+    return PerfectFitWarning(
+        f"The location fits every row exactly, so the estimated {dispersion} is {limit} and the log-likelihood "
+        "infinite. Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give "
+        "a known scale."
     )

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.best_constant import best_constant
-from sklearn_mle._fit.gaussian import fit_gaussian
+from sklearn_mle._fit.least_squares import fit_least_squares
 from sklearn_mle._fit.logistic import fit_logistic
 from sklearn_mle._fit.offsets import far_offsets, with_far_offsets_named
 from sklearn_mle._fit.prepare import Prepared, RawRows, prepare, standardize
 from sklearn_mle._fit.quantile import fit_quantile
 from sklearn_mle._fit.regression import fit_regression
 from sklearn_mle._fit.result import FitOptions, FitResult
+from sklearn_mle._fit.start import best_constant
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.finite import BeyondFloatError, NotFiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -191,7 +191,7 @@ def _fitted(
     if model.holds_class_codes:
         return fit_logistic(model, prepared, options, start=start, observer=observer, class_names=class_names)
     if _is_least_squares(model, options):
-        return fit_gaussian(model, prepared, options, start=start, observer=observer)
+        return fit_least_squares(model, prepared, options, start=start, observer=observer)
     if isinstance(model, LocationScale) and model.quantile_level is not None:
         if options.solver != "auto":
             raise NotSupportedError(

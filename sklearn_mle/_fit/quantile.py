@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from sklearn_mle._existence import floor_of, is_saturated, saturation_warning, unbounded_warning
+from sklearn_mle._existence import floor_of, is_saturated, perfect_warning, saturation_warning, unbounded_warning
 from sklearn_mle._fit.outcome import Outcome, power_of_largest, without_offset
-from sklearn_mle._fit.perfect import perfect_warning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve

@@ -1,7 +1,7 @@
 """Fitting any smooth likelihood: each of its predictors linear in some columns, constant, or held at a known value.
 
-The order of events is here. Where a fit starts is in ``start``; what alpha means in ``prior``; saddles, bounds, floors,
-perfect fits and zeros that separate have files of their own (``saddle``, ``unbounded``, ``perfect``, ``zeros``).
+The order of events is here. Where a fit starts is in ``start``; what alpha means in ``prior``; what may keep
+a maximum from being finite, saddles too, in ``_existence``.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from sklearn_mle._existence import (
     is_minimum,
     is_saturated,
     location_of,
+    perfect_warning,
     refuse_nothing_but_zeros,
     rows_below,
     saturation_warning,
@@ -32,12 +33,11 @@ from sklearn_mle._existence import (
 from sklearn_mle._fit.continuation import follow_noise, is_far_below
 from sklearn_mle._fit.leave_behind import curvature_left, curvature_of_limit, divergent_changes
 from sklearn_mle._fit.outcome import Outcome
-from sklearn_mle._fit.perfect import perfect_location, perfect_warning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.prior import precision_of_columns, prior_of, tiny_prior
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import affordable, solve
-from sklearn_mle._fit.start import Guess, best_of, guesses, some_rows, value_of_constants
+from sklearn_mle._fit.start import Guess, best_of, guesses, perfect_location, some_rows, value_of_constants
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -113,7 +113,9 @@ class _Regression:
         if self.dispersion is not None and not self.likelihood.discrete and self.dispersion not in held:
             precision = precision_of_columns(self.prepared) if self.likelihood.noise_can_vanish else None
             terms = self._terms({})[0]
-            perfect, self.least_squares = perfect_location(self.likelihood, self.outcome, self.some, terms, precision)
+            samples = [data] if self.some is data else [self.some, data]
+            noise = self.outcome.noise
+            perfect, self.least_squares = perfect_location(self.likelihood, samples, terms, precision, noise)
             if precision is None and prepared.alpha:
                 self.least_squares = None  # guesses are penalized
         return self._solved(held, start) if perfect is None else self._degenerate(perfect)

@@ -1,4 +1,4 @@
-"""Where a regression starts: the best of a few cheap guesses, judged by the objective on some of the rows."""
+"""Fits that precede a regression: where it starts, a location without noise, and models without columns."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,19 +9,31 @@ from numpy.typing import NDArray
 
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import affordable, solve
+from sklearn_mle._numerics.sums import Largest
+from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import GaussianPrior
+from sklearn_mle._penalties import GaussianPrior, NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, add_offset
-from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows import Block, Data, DenseRows
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-__all__ = ["Guess", "best_of", "guesses", "least_squares", "some_rows", "value_of_constants"]
+__all__ = [
+    "Guess",
+    "best_constant",
+    "best_of",
+    "guesses",
+    "least_squares",
+    "perfect_location",
+    "some_rows",
+    "value_of_constants",
+]
 
 Array = NDArray[Any]
 
+_EPS = float(np.finfo(np.float64).eps)
 _FEW_ROWS = 20_000
 # E[log |z|] of a standard Gaussian z is -0.635: what the mean log residual must be raised by (Harvey 1976).
 _MEAN_LOG_NORMAL = 0.6351814227307391
@@ -74,6 +86,50 @@ def least_squares(data: Data, terms: Terms, precision: Array | None = None) -> t
     objective = PenalizedNLL(LeastSquares(), predictors, data, GaussianPrior(predictors.theta(prior)))
     found = solve(objective, np.zeros(predictors.size), FitOptions())
     return predictors.matrix(found.theta), 2 * found.value
+
+
+def perfect_location(
+    likelihood: Likelihood, samples: Sequence[Data], terms: Terms, precision: Array | None, noise: float
+) -> tuple[Array | None, Array | None]:
+    """Return the coefficients (1, p + 1) that fit every outcome to rounding, and the least squares of the first sample.
+
+    Least squares on what the location would have to be (``Likelihood.link``) finds such a location where there is one:
+    the noise then vanishes, and no maximum is finite. All rows are the last of the samples, for a small one mostly
+    tells that the fit is not perfect. A prior's precision is one that a perfect fit has to overcome, and ``noise`` the
+    rounding of y.
+    """
+    matrix: Array | None = None
+    first: Array | None = None
+    if likelihood.link(samples[0].y) is None:
+        return None, None
+    for rows in samples:
+        linked = rows.with_target(Linked(likelihood), 1)
+        largest = linked.reduce_target(_largest)[0].value
+        if not np.isfinite(largest):
+            return None, first
+        matrix, squares = least_squares(linked, terms, precision)
+        first = matrix if first is None else first
+        of_y = noise if likelihood.equivariance == "location_scale" else _EPS
+        rounding = of_y * (1 + largest) + _EPS * float(np.abs(matrix).sum())
+        if not np.sqrt(squares / rows.weight_sum) <= 8 * rounding:
+            return None, first
+    return matrix, first
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What the location would have to be, for each outcome by itself."""
+
+    likelihood: Likelihood
+
+    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, None]:
+        linked = self.likelihood.link(y)
+        assert linked is not None
+        return linked if offset is None else linked - offset[0], None
+
+
+def _largest(y: Array, weight: Array | None, offset: Array | None) -> tuple[Largest]:
+    return (Largest(float(np.abs(y).max(initial=0.0))),)
 
 
 def guesses(guess: Guess) -> Iterator[Array]:
@@ -194,3 +250,37 @@ class NLLOfConstants:
         with np.errstate(over="ignore", invalid="ignore"):
             nll = self.likelihood.nll(block.y, eta)
         return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+
+
+def best_constant(
+    likelihood: Likelihood,
+    intercepts: Array,
+    y: Array,
+    *,
+    sample_weight: Array | None = None,
+    offset: Array | None = None,
+) -> Array:
+    """Return the linear predictors, shape (q, n), of the best model without columns.
+
+    A share of explained deviance is measured from it. The intercepts (q,) of the predictors beside the location are
+    kept; an offset (n,) is the location's.
+    """
+    n = y.shape[-1]
+    eta = np.repeat(intercepts[:, None], n, axis=1)
+    eta[0] = 0 if offset is None else offset
+    if not likelihood.smooth:
+        # A quantile of what the offset leaves.
+        eta[0] += likelihood.start(y - eta[0], sample_weight)[0]
+        return eta
+    weight = sample_weight
+    y, times = likelihood.in_units_of_mean(y)
+    if times is not None:
+        weight = times if weight is None else times * weight
+    predictors = LinearPredictors(0, [Terms(), *[Terms(False, False)] * (len(eta) - 1)])
+    rows = DenseRows(np.zeros((n, 0)), np.zeros(0), np.ones(0))
+    objective = PenalizedNLL(likelihood, predictors, Data(rows, y, weight, eta, len(eta)), NoPenalty())
+    start = likelihood.start(y, weight)[:1] - weighted_quantile(eta[0], weight, 0.5)
+    with single_threaded_blas:
+        found = solve(objective, start, FitOptions(), null_value=np.inf)
+    eta[0] += found.theta[0]
+    return eta

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
+from sklearn_mle._existence import perfect_warning
 from sklearn_mle._fit.leave_behind import final_factor
 from sklearn_mle._fit.outcome import Outcome
-from sklearn_mle._fit.perfect import perfect_warning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import affordable, solve
@@ -26,7 +26,7 @@ from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-__all__ = ["fit_gaussian"]
+__all__ = ["fit_least_squares"]
 
 Array = NDArray[Any]
 Observer = Callable[[Array], bool]
@@ -37,7 +37,7 @@ _ROUNDS = 6
 _UNEXPLAINED = 1e-2
 
 
-def fit_gaussian(
+def fit_least_squares(
     likelihood: Gaussian,
     prepared: Prepared,
     options: FitOptions,
