@@ -13,9 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.finite import NotFiniteError
 from sklearn_mle._numerics.partitions import Partitions
-from sklearn_mle._numerics.sums import sum_in_order
 from sklearn_mle._rows.data import (
     Block,
     ClassWeights,
@@ -27,25 +25,19 @@ from sklearn_mle._rows.data import (
     choose_members,
     rows_of_block,
 )
-from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows
+from sklearn_mle._rows.partition import NEVER_COPIED, Arrays, BlockSums, Fetch, Reading, TargetSums, Wanted
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
-from sklearn_mle._rows.sparse import SparseRows
 from sklearn_mle.exceptions import NotSupportedError
 
-__all__ = ["Census", "DistributedData", "Reading", "RowsElsewhereError"]
+__all__ = ["Census", "DistributedData", "RowsElsewhereError"]
 
 Array = NDArray[Any]
-# X, y, weight and offset of some rows; the last two may be absent, and but for X rows are the last dimension.
-Arrays = tuple[Any, Array, Array | None, Array | None]
 
 # The most that comes to the client as a sample of the rows.
 _MOST_BYTES = 64e6
 # Classes are fetched beforehand where their share of a sample is below so many times what it must hold of them.
 _MAY_BE_RARE = 4
-# So many rows are not copied.
-_NEVER_COPIED = 1 << 62
 _REMEDY = "Pass arrays in memory (X.compute(), y.compute()), or fit a sample of the rows."
-_NOT_FINITE = "X contains NaN or infinity. Remove or repair such rows."
 # What rows in memory have as a whole.
 _WHOLE = frozenset({"rows", "y", "weight", "offset", "_segments"})
 
@@ -76,160 +68,6 @@ class Census:
     class_counts: Array | None = None
     class_weights: Array | None = None
     entries_per_row: float | None = None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a partition becomes the data of a fit; it is sent along with every pass.
-
-    Attributes
-    ----------
-    read : callable
-        What a partition holds, by name (X may be missing) -> X, y, weight and offset as arrays, rows of the last three
-        last.
-    largest, mean : float
-        The largest weight, and the mean of the weights over it: they bring the weights to a mean of one.
-    weighted : bool
-        Whether weights differ.
-    block_rows : int
-        How many rows a block has: as many as if all rows were in memory.
-    shift, scale : ndarray of shape (p,) or None
-        Columns become (X - shift) / scale.
-    of_rows : int
-        How many rows there are in all: few are copied.
-    targets : tuple of TargetMap
-        What becomes of y and offset, one after the other.
-    """
-
-    read: Callable[..., Arrays]
-    largest: float
-    mean: float
-    weighted: bool
-    n_predictors: int
-    block_rows: int | None
-    shift: Array | None = None
-    scale: Array | None = None
-    of_rows: int = _NEVER_COPIED
-    targets: tuple[TargetMap, ...] = ()
-
-    def arrays(self, **given: Any) -> Arrays:
-        """Return X, y, weight and offset of the partition's rows of positive weight, weights of mean one."""
-        X, y, weight, offset = self.read(**given)
-        if weight is None:
-            return X, y, None, offset
-        present = weight > 0
-        if not present.all():
-            if X is not None:
-                refuse_not_finite(X[~present])
-                X = X[present]
-            y, weight = y[..., present], weight[present]
-            offset = None if offset is None else offset[..., present]
-        return X, y, weight / self.largest / self.mean if self.weighted else None, offset
-
-    def target(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
-        """Return y and offset as the fit sees them."""
-        for target in self.targets:
-            y, offset = target(y, offset)
-        return y, offset
-
-    def data(self, X: Any, y: Array, weight: Array | None, offset: Array | None) -> Data:
-        """Return arrays as data in memory, as the fit sees them."""
-        y, offset = self.target(y, offset)
-        rows: DenseRows | SparseRows
-        if sp.issparse(X):
-            rows = SparseRows(X, self.shift, self.scale)
-        else:
-            rows = DenseRows(X, self.shift, self.scale)
-            rows = rows.copied(self.of_rows) if self.of_rows * rows.n_columns <= COPY_ELEMENTS else rows
-        return Data(rows, y, weight, offset, self.n_predictors, self.block_rows)
-
-
-def refuse_not_finite(X: Any) -> None:
-    """Raise ValueError where X has an entry that is NaN or infinite."""
-    if not np.isfinite(X.data if sp.issparse(X) else X).all():
-        raise ValueError(_NOT_FINITE)
-
-
-@dataclass(frozen=True)
-class _BlockSums:
-    """The sum over a partition's blocks of what a function returns of each, or of it and what another makes of it."""
-
-    reading: Reading
-    function: Callable[..., tuple[Any, ...]]
-    mapped: Callable[[Block], Any] | None
-
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
-        # Numbers may overflow on their way, as in memory; the outcome is judged.
-        with np.errstate(all="ignore"):
-            data = self.reading.data(*self.reading.arrays(**given))
-            try:
-                return tuple(sum_in_order(self._of(data.block(*bounds)) for bounds in data.blocks))
-            except NotFiniteError as error:
-                raise ValueError(_NOT_FINITE) from error
-
-    def _of(self, block: Block) -> tuple[Any, ...]:
-        return self.function(block) if self.mapped is None else self.function(block, self.mapped(block))
-
-
-@dataclass(frozen=True)
-class _TargetSums:
-    """A partition's part of a sum over y, weight and offset."""
-
-    reading: Reading
-    function: TargetSum
-
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
-        with np.errstate(all="ignore"):
-            _, y, weight, offset = self.reading.arrays(**given)
-            y, offset = self.reading.target(y, offset)
-            return self.function(y, weight, offset)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The rows of a partition that are fetched.
-
-    Attributes
-    ----------
-    rows : ndarray of int or None
-        By their number among the partition's rows of positive weight.
-    reached : ndarray or None
-        In place of that: where the weights, summed row by row, reach these numbers.
-    of_class : dict
-        Class code -> the numbers, among the rows of the class, of those that are wanted as well.
-    """
-
-    rows: Array | None
-    reached: Array | None
-    of_class: dict[int, Array]
-
-
-@dataclass(frozen=True)
-class _Fetch:
-    """Fetches rows of a partition: lists of one entry each, which are joined."""
-
-    reading: Reading
-
-    def __call__(self, wanted: _Wanted, **given: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-        """Return the rows that are drawn (repeated where they are), those of each class, and all of them in order."""
-        arrays = _, y, weight, _ = self.reading.arrays(**given)
-        if wanted.reached is None or weight is None:
-            drawn = np.zeros(0, dtype=np.intp) if wanted.rows is None else wanted.rows
-        else:
-            drawn = np.minimum(np.searchsorted(np.cumsum(weight), wanted.reached, side="right"), len(weight) - 1)
-        of_class = {code: np.flatnonzero(y == code)[ranks] for code, ranks in wanted.of_class.items()}
-        every = np.unique(np.concatenate([drawn, *of_class.values()]))
-        return [drawn], [of_class], [every], [_some(arrays, every)]
-
-
-def _some(arrays: Arrays, rows: Array) -> Arrays:
-    X, y, weight, offset = arrays
-    return (
-        X[rows],
-        y[..., rows],
-        None if weight is None else weight[rows],
-        None if offset is None else offset[..., rows],
-    )
 
 
 def _joined(pieces: Sequence[Arrays]) -> Arrays:
@@ -371,7 +209,7 @@ class DistributedData(Data):
 
         With ``mapped``, what ``map_rows`` returned, it is that of ``function(block, entry)``.
         """
-        return self._pass(_BlockSums(self.reading, function, mapped), getattr(function, "task_name", "mle-pass"))
+        return self._pass(BlockSums(self.reading, function, mapped), getattr(function, "task_name", "mle-pass"))
 
     def map_rows(self, function: Callable[[Block], Any]) -> Any:
         """Return ``function``: ``reduce_rows`` calls it anew each time, for the workers' memory is not ours."""
@@ -379,7 +217,7 @@ class DistributedData(Data):
 
     def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
         """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
-        total = self.partitions.without_X.reduce_rows(_TargetSums(self.reading, function), "mle-targets")
+        total = self.partitions.without_X.reduce_rows(TargetSums(self.reading, function), "mle-targets")
         assert total is not None
         return total
 
@@ -396,7 +234,7 @@ class DistributedData(Data):
 
     def take(self, indices: Array) -> Data:
         """Return the given rows as data of their own, in memory: a pass."""
-        fetched = self._fetch([_Wanted(own, None, {}) for own in self._split(np.unique(indices))])
+        fetched = self._fetch([Wanted(own, None, {}) for own in self._split(np.unique(indices))])
         return self._in_memory(fetched).take(np.searchsorted(fetched.numbers, indices))
 
     def sample_rows(self, least: int) -> Data:
@@ -413,7 +251,7 @@ class DistributedData(Data):
         if asked not in self._fetched:
             of_class = self._of_rare_classes(len(share), least_per_class)
             self._fetched[asked] = self._fetch(
-                [_Wanted(rows, reached, of) for (rows, reached), of in zip(self._reached(share), of_class, strict=True)]
+                [Wanted(rows, reached, of) for (rows, reached), of in zip(self._reached(share), of_class, strict=True)]
             )
         fetched = self._fetched[asked]
 
@@ -425,7 +263,7 @@ class DistributedData(Data):
         return Drawn(self._in_memory(fetched), np.searchsorted(fetched.numbers, fetched.drawn), members)
 
     def _in_memory(self, fetched: _Fetched) -> Data:
-        return replace(self.reading, of_rows=_NEVER_COPIED, block_rows=None).data(*fetched.arrays)
+        return replace(self.reading, of_rows=NEVER_COPIED, block_rows=None).data(*fetched.arrays)
 
     def _reached(self, share: Array) -> list[tuple[Array | None, Array | None]]:
         """Return, for each partition, the rows at which these shares of the total weight are reached."""
@@ -459,8 +297,8 @@ class DistributedData(Data):
                     own[code] = chosen[a:b] - first
         return wanted
 
-    def _fetch(self, wanted: Sequence[_Wanted]) -> _Fetched:
-        drawn, members, every, arrays = self._pass(_Fetch(self.reading), "mle-sample", wanted)
+    def _fetch(self, wanted: Sequence[Wanted]) -> _Fetched:
+        drawn, members, every, arrays = self._pass(Fetch(self.reading), "mle-sample", wanted)
         starts = self._starts[:-1]
         of_class = {
             code: np.concatenate([own[code] + start for own, start in zip(members, starts, strict=True)])

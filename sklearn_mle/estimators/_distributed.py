@@ -20,7 +20,8 @@ from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, one_row_like
 from sklearn_mle._rows.data import PassCounter, rows_of_block
-from sklearn_mle._rows.distributed import Census, DistributedData, Reading
+from sklearn_mle._rows.distributed import Census, DistributedData
+from sklearn_mle._rows.partition import Reading
 from sklearn_mle.estimators._labels import codes_of, encode_labels, read_soft_labels, weighted_rows
 from sklearn_mle.estimators._validation import MATRIX, check_offset, refuse_no_columns
 from sklearn_mle.likelihoods import Likelihood

@@ -10,7 +10,8 @@ from sklearn_mle._numerics.partitions import Partitions
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.data import rows_of_block
-from sklearn_mle._rows.distributed import Census, DistributedData, Reading, RowsElsewhereError
+from sklearn_mle._rows.distributed import Census, DistributedData, RowsElsewhereError
+from sklearn_mle._rows.partition import Reading
 from sklearn_mle._rows.sample import weighted_sample
 
 da = pytest.importorskip("dask.array")

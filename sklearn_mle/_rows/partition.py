@@ -1,0 +1,179 @@
+"""What is computed on a partition of a fit's rows: small objects that can be pickled, and are sent to where it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sklearn_mle._numerics.finite import NotFiniteError
+from sklearn_mle._numerics.sums import sum_in_order
+from sklearn_mle._rows.data import Block, Data, TargetMap, TargetSum
+from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows
+from sklearn_mle._rows.sparse import SparseRows
+
+__all__ = ["NEVER_COPIED", "Arrays", "BlockSums", "Fetch", "Reading", "TargetSums", "Wanted"]
+
+Array = NDArray[Any]
+# X, y, weight and offset of some rows; the last two may be absent, and but for X rows are the last dimension.
+Arrays = tuple[Any, Array, Array | None, Array | None]
+
+# So many rows are not copied.
+NEVER_COPIED = 1 << 62
+_NOT_FINITE = "X contains NaN or infinity. Remove or repair such rows."
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a partition becomes the data of a fit; it is sent along with every pass.
+
+    Attributes
+    ----------
+    read : callable
+        What a partition holds, by name (X may be missing) -> X, y, weight and offset as arrays, rows of the last three
+        last.
+    largest, mean : float
+        The largest weight, and the mean of the weights over it: they bring the weights to a mean of one.
+    weighted : bool
+        Whether weights differ.
+    block_rows : int
+        How many rows a block has: as many as if all rows were in memory.
+    shift, scale : ndarray of shape (p,) or None
+        Columns become (X - shift) / scale.
+    of_rows : int
+        How many rows there are in all: few are copied.
+    targets : tuple of TargetMap
+        What becomes of y and offset, one after the other.
+    """
+
+    read: Callable[..., Arrays]
+    largest: float
+    mean: float
+    weighted: bool
+    n_predictors: int
+    block_rows: int | None
+    shift: Array | None = None
+    scale: Array | None = None
+    of_rows: int = NEVER_COPIED
+    targets: tuple[TargetMap, ...] = ()
+
+    def arrays(self, **given: Any) -> Arrays:
+        """Return X, y, weight and offset of the partition's rows of positive weight, weights of mean one."""
+        X, y, weight, offset = self.read(**given)
+        if weight is None:
+            return X, y, None, offset
+        present = weight > 0
+        if not present.all():
+            if X is not None:
+                _refuse_not_finite(X[~present])
+                X = X[present]
+            y, weight = y[..., present], weight[present]
+            offset = None if offset is None else offset[..., present]
+        return X, y, weight / self.largest / self.mean if self.weighted else None, offset
+
+    def target(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+        """Return y and offset as the fit sees them."""
+        for target in self.targets:
+            y, offset = target(y, offset)
+        return y, offset
+
+    def data(self, X: Any, y: Array, weight: Array | None, offset: Array | None) -> Data:
+        """Return arrays as data in memory, as the fit sees them."""
+        y, offset = self.target(y, offset)
+        rows: DenseRows | SparseRows
+        if sp.issparse(X):
+            rows = SparseRows(X, self.shift, self.scale)
+        else:
+            rows = DenseRows(X, self.shift, self.scale)
+            rows = rows.copied(self.of_rows) if self.of_rows * rows.n_columns <= COPY_ELEMENTS else rows
+        return Data(rows, y, weight, offset, self.n_predictors, self.block_rows)
+
+
+def _refuse_not_finite(X: Any) -> None:
+    """Raise ValueError where X has an entry that is NaN or infinite."""
+    if not np.isfinite(X.data if sp.issparse(X) else X).all():
+        raise ValueError(_NOT_FINITE)
+
+
+@dataclass(frozen=True)
+class BlockSums:
+    """The sum over a partition's blocks of what a function returns of each, or of it and what another makes of it."""
+
+    reading: Reading
+    function: Callable[..., tuple[Any, ...]]
+    mapped: Callable[[Block], Any] | None
+
+    def __call__(self, **given: Any) -> tuple[Any, ...]:
+        # Numbers may overflow on their way, as in memory; the outcome is judged.
+        with np.errstate(all="ignore"):
+            data = self.reading.data(*self.reading.arrays(**given))
+            try:
+                return tuple(sum_in_order(self._of(data.block(*bounds)) for bounds in data.blocks))
+            except NotFiniteError as error:
+                raise ValueError(_NOT_FINITE) from error
+
+    def _of(self, block: Block) -> tuple[Any, ...]:
+        return self.function(block) if self.mapped is None else self.function(block, self.mapped(block))
+
+
+@dataclass(frozen=True)
+class TargetSums:
+    """A partition's part of a sum over y, weight and offset."""
+
+    reading: Reading
+    function: TargetSum
+
+    def __call__(self, **given: Any) -> tuple[Any, ...]:
+        with np.errstate(all="ignore"):
+            _, y, weight, offset = self.reading.arrays(**given)
+            y, offset = self.reading.target(y, offset)
+            return self.function(y, weight, offset)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The rows of a partition that are fetched.
+
+    Attributes
+    ----------
+    rows : ndarray of int or None
+        By their number among the partition's rows of positive weight.
+    reached : ndarray or None
+        In place of that: where the weights, summed row by row, reach these numbers.
+    of_class : dict
+        Class code -> the numbers, among the rows of the class, of those that are wanted as well.
+    """
+
+    rows: Array | None
+    reached: Array | None
+    of_class: dict[int, Array]
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Fetches rows of a partition: lists of one entry each, which are joined."""
+
+    reading: Reading
+
+    def __call__(self, wanted: Wanted, **given: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """Return the rows that are drawn (repeated where they are), those of each class, and all of them in order."""
+        arrays = _, y, weight, _ = self.reading.arrays(**given)
+        if wanted.reached is None or weight is None:
+            drawn = np.zeros(0, dtype=np.intp) if wanted.rows is None else wanted.rows
+        else:
+            drawn = np.minimum(np.searchsorted(np.cumsum(weight), wanted.reached, side="right"), len(weight) - 1)
+        of_class = {code: np.flatnonzero(y == code)[ranks] for code, ranks in wanted.of_class.items()}
+        every = np.unique(np.concatenate([drawn, *of_class.values()]))
+        return [drawn], [of_class], [every], [_some(arrays, every)]
+
+
+def _some(arrays: Arrays, rows: Array) -> Arrays:
+    X, y, weight, offset = arrays
+    return (
+        X[rows],
+        y[..., rows],
+        None if weight is None else weight[rows],
+        None if offset is None else offset[..., rows],
+    )
