@@ -5,10 +5,8 @@ cancels more than that. These numbers need nothing but IEEE double arithmetic, s
 same everywhere.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,10 +19,6 @@ Array = NDArray[Any]
 # 2^27 + 1 cuts a double in two halves of 26 bits, whose products are exact (Veltkamp's splitting).
 _SPLITTER = 134217729.0
 _BITS = 53
-
-
-# Terms up to which exact sums of Python's floats take a fraction of the time of numpy's calls for them.
-_FEW_TERMS = 64
 
 
 @dataclass(frozen=True)
@@ -114,41 +108,23 @@ class DoubleDouble:
         product, error = _two_product(self.high, other.high)
         return DoubleDouble(*_normalized(product, error + (self.high * other.low + self.low * other.high)))
 
-    def dot(self, vector: Array) -> "DoubleDouble":
-        """Return the products with a vector summed along the last axis."""
-        if self.high.size > _FEW_TERMS:
-            return (self * vector).sum()
-        shape, factors = self.high.shape[:-1], vector.tolist()
-        flat = math.prod(shape), len(factors)
-        rows = zip(self.high.reshape(flat).tolist(), (self.low * vector).reshape(flat).tolist(), strict=True)
-        try:
-            sums = [_summed([*chain(*map(_two_product, row, factors)), *low]) for row, low in rows]
-        except (OverflowError, ValueError):  # of what is not finite, numpy says what it is
-            return (self * vector).sum()
-        return DoubleDouble(*np.array(sums).T.reshape(2, *shape))
-
     def sum(self, axis: int = -1) -> "DoubleDouble":
         """Return the sum along an axis, in no matter what order.
 
         The leading bits of all terms are cut at one place, twice: sums of such pieces are exact (Rump, Ogita, Oishi).
         """
         rest = self.high
-        room = int(rest.shape[axis] + 2).bit_length()
+        spare = int(rest.shape[axis] + 2).bit_length()
         largest = np.abs(rest).max(axis=axis, keepdims=True, initial=0.0)
-        unit = np.ldexp(1.0, np.frexp(largest)[1] + room)
+        unit = np.ldexp(1.0, np.frexp(largest)[1] + spare)
         pieces = []
         for _ in range(2):
             piece = (unit + rest) - unit
             rest = rest - piece
             pieces.append(piece.sum(axis=axis))
-            unit = np.ldexp(unit, room - _BITS)
+            unit = np.ldexp(unit, spare - _BITS)
         high, low = _normalized(*pieces)
         return DoubleDouble(*_normalized(high, low + (rest + self.low).sum(axis=axis)))
-
-
-def _summed(terms: list[float]) -> tuple[float, float]:
-    total = math.fsum(terms)
-    return total, math.fsum([*terms, -total])
 
 
 def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
@@ -165,7 +141,7 @@ def _normalized(high: Array, low: Array) -> tuple[Array, Array]:
 
 
 def _two_product(a: Any, b: Any) -> tuple[Any, Any]:
-    """Return a b rounded, and what the rounding left out (Dekker, Veltkamp); of arrays, or of floats."""
+    """Return a b rounded, and what the rounding left out (Dekker, Veltkamp)."""
     product = a * b
     a_high, a_low = _halves(a)
     b_high, b_low = _halves(b)

@@ -107,7 +107,7 @@ class Columns:
             return matrix[:, -1]
         weights = np.ones(len(self.scale) + 1)
         np.negative(self.ratio, out=weights[:-1])
-        return matrix.dot(weights)
+        return (matrix * weights).sum()
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients (q, p + 1) of X's own columns as those of the standardized ones."""

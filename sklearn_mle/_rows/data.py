@@ -61,7 +61,7 @@ class Block:
 class PassCounter:
     """The number of passes over the rows of a fit: all views of its ``Data`` share one.
 
-    It is raised when a reduction over X starts, by whoever starts it; what is sent to the rows knows nothing of it.
+    It is raised when a reduction over X starts, where that is started; what is sent to the rows knows nothing of it.
     """
 
     __slots__ = ("count",)
@@ -136,9 +136,9 @@ class Data:
     y, weight, offset
         As in Block, for all rows.
     n_predictors : int
-        How many linear predictors the fit has: it bounds the size of the blocks.
+        The number of linear predictors of the fit: it bounds the size of the blocks.
     block_rows : int or None
-        How many dense rows a block has, where these are a part of more and are to be cut as they are.
+        The number of dense rows of a block, where these are a part of more rows and are cut as all of them would be.
     passes : PassCounter or None
         The counter of all views of the same rows; None starts one.
     """
@@ -162,6 +162,9 @@ class Data:
         self.y, self.weight, self.offset = y, weight, offset
         self.n_predictors = n_predictors
         self.n_rows, self.n_columns = rows.n_rows, rows.n_columns
+        self.has_offset = offset is not None
+        # Of sparse rows only the entries that are not zero are held: fewer than there are columns.
+        self.is_sparse, self.entries_per_row = isinstance(rows, SparseRows), rows.entries_per_row
         self.passes = PassCounter() if passes is None else passes
         self._segments = self._cut(block_rows)
 
@@ -179,18 +182,8 @@ class Data:
 
     @property
     def n_passes(self) -> int:
-        """How many passes over the rows there were so far, through any view of them."""
+        """The number of passes over the rows so far, through any view of them."""
         return self.passes.count
-
-    @property
-    def has_offset(self) -> bool:
-        """Whether there is an offset."""
-        return self.offset is not None
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether only the entries of X that are not zero are held."""
-        return isinstance(self.rows, SparseRows)
 
     @property
     def least_weight(self) -> float:
@@ -203,13 +196,8 @@ class Data:
         return float(self.n_rows if self.weight is None else self.weight.sum())
 
     @property
-    def entries_per_row(self) -> float:
-        """How many entries a row holds: fewer than there are columns where rows are sparse."""
-        return self.rows.entries_per_row
-
-    @property
     def longest_sum(self) -> int:
-        """How many terms a sum over rows adds one after the other, at most."""
+        """The largest number of terms that a sum over rows adds one after the other."""
         blocks = self.blocks
         return max(stop - start for start, stop in blocks) + len(blocks)
 
@@ -251,7 +239,7 @@ class Data:
         return Data(self.rows, y, weight, offset, n_predictors, passes=self.passes)
 
     def take(self, indices: Array) -> "Data":
-        """Return the given rows as data of their own: a pass where they come in chunks of which most had to be read."""
+        """Return the given rows as data of their own: a pass, if they are stored in chunks and most had to be read."""
         before = self.rows.n_read if isinstance(self.rows, StoredRows) else 0
         rows = self.rows.take(indices)
         if isinstance(self.rows, StoredRows) and self.rows.n_read - before > self.n_rows // 2:
@@ -328,7 +316,7 @@ class Data:
     def map_rows(self, function: Callable[[Block], Any]) -> Any:
         """Return ``function(block)`` of every block, in the order of the rows: one pass over the data.
 
-        Of rows that are elsewhere it is not computed but when ``reduce_rows`` needs it.
+        If the rows are elsewhere, it is computed only when ``reduce_rows`` needs it.
         """
         self.passes.count += 1
         whole = self.whole
@@ -346,8 +334,8 @@ def choose_members(code: int, count: int, least: int) -> Array:
 
 
 def rows_of_block(n_rows: int, n_columns: int, n_predictors: int) -> int:
-    """Return how many rows a block has, all but the last one, where so many are dense."""
-    # What a block computes has as many entries a row as a Hessian in the predictors, q^2.
+    """Return the number of rows of every block but the last one, where so many are dense."""
+    # What a block computes has as many entries per row as a Hessian in the predictors, q^2.
     width, square = max(n_columns, 1), n_predictors**2
     step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(width, square))
     longest = max(_LONG_ELEMENTS // width, _WIDE_ROWS, min(2 * width, _WIDE_ELEMENTS // width))

@@ -70,16 +70,6 @@ class Census:
     entries_per_row: float | None = None
 
 
-def _joined(pieces: Sequence[Arrays]) -> Arrays:
-    X, y, weight, offset = zip(*pieces, strict=True)
-    return (
-        sp.vstack(X, format="csr") if sp.issparse(X[0]) else np.concatenate(X),
-        np.concatenate(y, axis=-1),
-        None if weight[0] is None else np.concatenate(weight),
-        None if offset[0] is None else np.concatenate(offset, axis=-1),
-    )
-
-
 @dataclass(frozen=True)
 class _Fetched:
     """Rows that have come from the partitions, as these hold them, in order and each once; and which they are.
@@ -134,7 +124,9 @@ class DistributedData(Data):
         self.passes = PassCounter() if passes is None else passes
         self._no_rows = no_rows
         self._fetched = {} if fetched is None else fetched
-        # How many rows may come to the client.
+        self.has_offset = no_rows[1] is not None
+        self.is_sparse = census.entries_per_row is not None
+        self.entries_per_row = float(n_columns) if census.entries_per_row is None else census.entries_per_row
         self.largest_sample = _MOST_BYTES / (8 * (n_columns + 1))
 
     def __getattr__(self, name: str) -> Any:
@@ -147,23 +139,13 @@ class DistributedData(Data):
         raise RowsElsewhereError(f"{why} they must be in one place, but X comes from Dask. {_REMEDY}")
 
     @property
-    def has_offset(self) -> bool:
-        """Whether there is an offset."""
-        return self._no_rows[1] is not None
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether only the entries of X that are not zero are held."""
-        return self.census.entries_per_row is not None
-
-    @property
     def least_weight(self) -> float:
         """The least weight."""
         return self.census.least_weight
 
     @property
     def longest_sum(self) -> int:
-        """How many terms a sum over rows adds one after the other, at most."""
+        """The largest number of terms that a sum over rows adds one after the other."""
         step = rows_of_block(self.n_rows, self.n_columns, self.n_predictors)
         most = int(self.census.counts.max())
         return min(step, most) + -(-most // step) + len(self.census.counts).bit_length()
@@ -172,11 +154,6 @@ class DistributedData(Data):
     def weight_sum(self) -> float:
         """The sum of the weights: the number of rows, for they have a mean of one."""
         return float(self.n_rows)
-
-    @property
-    def entries_per_row(self) -> float:
-        """How many entries a row holds: fewer than there are columns where rows are sparse."""
-        return float(self.n_columns) if self.census.entries_per_row is None else self.census.entries_per_row
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "DistributedData":
         """Return the same data with columns (X - shift) / scale of X as it is."""
@@ -238,7 +215,7 @@ class DistributedData(Data):
         return self._in_memory(fetched).take(np.searchsorted(fetched.numbers, indices))
 
     def sample_rows(self, least: int) -> Data:
-        """Return about so many rows from everywhere: the sample that the fit will ask for, if it has half as many."""
+        """Return about so many rows: the sample that the fit will ask for, if it has at least half as many."""
         size = sample_size(self)
         return weighted_sample(self, size if size >= least // 2 else least, least_per_class=LEAST_PER_CLASS)
 
@@ -306,4 +283,11 @@ class DistributedData(Data):
         }
         numbers = np.concatenate([rows + start for rows, start in zip(every, starts, strict=True)])
         chosen = np.concatenate([rows + start for rows, start in zip(drawn, starts, strict=True)])
-        return _Fetched(numbers, _joined(arrays), chosen, of_class)
+        X, y, weight, offset = zip(*arrays, strict=True)
+        joined = (
+            sp.vstack(X, format="csr") if sp.issparse(X[0]) else np.concatenate(X),
+            np.concatenate(y, axis=-1),
+            None if weight[0] is None else np.concatenate(weight),
+            None if offset[0] is None else np.concatenate(offset, axis=-1),
+        )
+        return _Fetched(numbers, joined, chosen, of_class)

@@ -37,13 +37,13 @@ class Reading:
     largest, mean : float
         The largest weight, and the mean of the weights over it: they bring the weights to a mean of one.
     weighted : bool
-        Whether weights differ.
+        Whether the weights differ.
     block_rows : int
-        How many rows a block has: as many as if all rows were in memory.
+        The number of rows of a block: as if all rows were in memory.
     shift, scale : ndarray of shape (p,) or None
         Columns become (X - shift) / scale.
     of_rows : int
-        How many rows there are in all: few are copied.
+        The number of rows in all: few are copied.
     targets : tuple of TargetMap
         What becomes of y and offset, one after the other.
     """
@@ -159,21 +159,17 @@ class Fetch:
 
     def __call__(self, wanted: Wanted, **given: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
         """Return the rows that are drawn (repeated where they are), those of each class, and all of them in order."""
-        arrays = _, y, weight, _ = self.reading.arrays(**given)
+        X, y, weight, offset = self.reading.arrays(**given)
         if wanted.reached is None or weight is None:
             drawn = np.zeros(0, dtype=np.intp) if wanted.rows is None else wanted.rows
         else:
             drawn = np.minimum(np.searchsorted(np.cumsum(weight), wanted.reached, side="right"), len(weight) - 1)
         of_class = {code: np.flatnonzero(y == code)[ranks] for code, ranks in wanted.of_class.items()}
         every = np.unique(np.concatenate([drawn, *of_class.values()]))
-        return [drawn], [of_class], [every], [_some(arrays, every)]
-
-
-def _some(arrays: Arrays, rows: Array) -> Arrays:
-    X, y, weight, offset = arrays
-    return (
-        X[rows],
-        y[..., rows],
-        None if weight is None else weight[rows],
-        None if offset is None else offset[..., rows],
-    )
+        arrays = (
+            X[every],
+            y[..., every],
+            None if weight is None else weight[every],
+            None if offset is None else offset[..., every],
+        )
+        return [drawn], [of_class], [every], [arrays]

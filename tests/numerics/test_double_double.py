@@ -56,7 +56,7 @@ def test_a_sum_along_an_axis(n, axis):
 @pytest.mark.parametrize("shape", [(), (3,), (1, 2)])
 def test_a_product_with_a_vector(n, shape):
     terms, vector = double_double(*shape, n), wide(n)
-    found = terms.dot(vector)
+    found = (terms * vector).sum()
     assert found.high.shape == found.low.shape == shape
     for k in np.ndindex(shape):
         products = [x * Fraction(float(y)) for x, y in zip(exact(terms[k]), vector, strict=True)]
@@ -64,14 +64,10 @@ def test_a_product_with_a_vector(n, shape):
 
 
 @pytest.mark.parametrize("terms", [[1e300, 1e300, 1.0], [np.inf, 1.0, 1.0], [np.inf, -np.inf, 1.0], [np.nan, 1.0, 1.0]])
-def test_a_product_beyond_float64_is_what_numpy_says(terms):
+def test_a_product_beyond_float64_is_no_number(terms):
     with np.errstate(all="ignore"):
-        found, plain = (
-            DoubleDouble.of(np.array(terms)).dot(np.array([1e10, 1e10, 1.0])),
-            np.array(terms) @ [1e10, 1e10, 1],
-        )
+        found = (DoubleDouble.of(np.array(terms)) * np.array([1e10, 1e10, 1.0])).sum()
     assert not np.isfinite(found.rounded)
-    assert not np.isfinite(plain)
 
 
 def test_a_sum_does_not_depend_on_the_order():
