@@ -116,8 +116,9 @@ REFUSALS: tuple[Refusal, ...] = (
         ("infer, covariance='kernel', smooth",),
     ),
     *_refusals(
-        "The Hessian of {likelihood} is zero almost everywhere, so it carries no information; use infer(estimator, X, "
-        "y) with covariance='kernel' (the default), 'HC0' (bread=None or 'expected') or 'expected'.",
+        "covariance='hessian' and bread='observed' are of the Hessian of {likelihood}, which is zero almost everywhere "
+        "and carries no information; use infer(estimator, X, y) with covariance='kernel' (the default), 'HC0' "
+        "(bread=None or 'expected') or 'expected'.",
         ("infer without data", "infer, covariance='hessian'", "infer, bread='observed'"),
         ("kink",),
     ),

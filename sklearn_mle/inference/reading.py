@@ -131,21 +131,19 @@ def _rowwise(values: Any, n: int, name: str) -> Array | None:
     return column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name=name))
 
 
-def _features_of(estimator: Any) -> Any:
-    def read(X: Any, offset: Any) -> tuple[Any, None]:
+def _model(
+    estimator: Any, names: tuple[str, ...], likelihood: Likelihood, coefficients: Array, read_target: Any, **more: Any
+) -> FittedModel:
+    """Return a model of scikit-learn's; ``read_target`` turns y into itself and a map of weights to class weights."""
+
+    def read_features(X: Any, offset: Any) -> tuple[Any, None]:
         if offset is not None:
             raise ValueError(f"offset: {type(estimator).__name__} was not fitted with one.")
         return _features(estimator, X), None
 
-    return read
-
-
-def _reader(estimator: Any, read_target: Any) -> Any:
     def read(X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
-        if offset is not None:
-            raise ValueError(f"offset: {type(estimator).__name__} was not fitted with one.")
         refuse_masked(y=y, sample_weight=sample_weight)
-        X = _features(estimator, X)
+        X = read_features(X, offset)[0]
         target, of_class = read_target(y)
         check_consistent_length(X, target)
         weight = _rowwise(sample_weight, len(target), "sample_weight")
@@ -153,7 +151,18 @@ def _reader(estimator: Any, read_target: Any) -> Any:
             raise ValueError("sample_weight must be numbers >= 0, not all of them zero.")
         return ReadData(X, target, weight, of_class(weight), None)
 
-    return read
+    settings = {"classes": None, "alpha": 0.0, "class_weighted": False, **more}
+    terms = settings.pop("terms", (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients))
+    return FittedModel(
+        name=type(estimator).__name__,
+        likelihood=likelihood,
+        coefficients=coefficients.astype(np.float64),
+        terms=terms,
+        features=names,
+        read=read,
+        read_features=read_features,
+        **settings,
+    )
 
 
 def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
@@ -190,19 +199,15 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
 
         return codes.astype(np.float64) if binary else codes, of_class
 
-    likelihood: Likelihood = Bernoulli() if binary else Categorical(len(classes))
-    terms = (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients)
-    return FittedModel(
-        type(estimator).__name__,
-        likelihood,
-        coefficients.astype(np.float64),
-        terms,
+    return _model(
+        estimator,
         names,
-        tuple(classes.tolist()),
-        alpha,
-        estimator.class_weight is not None,
-        _reader(estimator, read_target),
-        _features_of(estimator),
+        Bernoulli() if binary else Categorical(len(classes)),
+        coefficients,
+        read_target,
+        classes=tuple(classes.tolist()),
+        alpha=alpha,
+        class_weighted=estimator.class_weight is not None,
     )
 
 
@@ -214,20 +219,10 @@ def _real_target(y: Any) -> tuple[Array, Any]:
 
 
 def _poisson(estimator: Any, names: tuple[str, ...]) -> FittedModel:
-    return FittedModel(
-        type(estimator).__name__,
-        Poisson(),
-        np.append(estimator.coef_, estimator.intercept_)[None].astype(np.float64),
-        (Terms(True, bool(estimator.fit_intercept)),),
-        names,
-        None,
-        # Its prior is per mean half-deviance: alpha times the sum of the weights, which only the data tell.
-        float(estimator.alpha),
-        False,
-        _reader(estimator, _real_target),
-        _features_of(estimator),
-        alpha_per_observation=True,
-    )
+    coefficients = np.append(estimator.coef_, estimator.intercept_)[None]
+    # Its prior is per mean half-deviance: alpha times the sum of the weights, which only the data tell.
+    alpha = float(estimator.alpha)
+    return _model(estimator, names, Poisson(), coefficients, _real_target, alpha=alpha, alpha_per_observation=True)
 
 
 def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:
@@ -238,15 +233,5 @@ def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     location = np.append(np.ravel(estimator.coef_), estimator.intercept_).astype(np.float64)
     # The scale is no attribute of LinearRegression: it is estimated from the data, once they are there.
     coefficients = np.stack([location, np.append(np.zeros(len(location) - 1), np.nan)])
-    return FittedModel(
-        type(estimator).__name__,
-        Gaussian(),
-        coefficients,
-        (Terms(True, bool(estimator.fit_intercept)), Terms(False, True)),
-        names,
-        None,
-        0.0,
-        False,
-        _reader(estimator, _real_target),
-        _features_of(estimator),
-    )
+    terms = (Terms(True, bool(estimator.fit_intercept)), Terms(False, True))
+    return _model(estimator, names, Gaussian(), coefficients, _real_target, terms=terms)

@@ -255,7 +255,7 @@ def test_quantile_regression_by_a_kernel(quantile):
     expected = quantile * (1 - quantile) * inverse @ (A.T @ A) @ inverse
     np.testing.assert_allclose(ours.standard_errors[: P + 1], np.sqrt(np.diag(expected)), rtol=1e-8)
     assert ours.header["covariance"] == "kernel"
-    with pytest.raises(ValueError, match="Hessian.*zero almost everywhere.*covariance='kernel'"):
+    with pytest.raises(ValueError, match="'hessian'.*zero almost everywhere"):
         infer(model, X, REAL, covariance="hessian")
     with pytest.raises(ValueError, match="carries no information|kept no curvature"):
         infer(model)
