@@ -34,10 +34,10 @@ from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, Separatio
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import (
     WEIGHT_TYPES,
+    FitSummary,
     Fitted,
     FittedModel,
     ReadData,
-    WhatFitKept,
     divide_dispersion,
     n_constants,
     n_intercepts,
@@ -92,7 +92,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
     def condition_number_(self) -> float:
         """Condition number of the standardized design, its columns of unit length; computed on request."""
         check_is_fitted(self)
-        kept = self._fitted.kept
+        kept = self._fitted.retained
         return math.nan if kept is None or kept.curvature is None else kept.curvature.condition
 
     @abstractmethod
@@ -155,8 +155,8 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             metadata = {"sample_weight": sample_weight, "offset": offset}
             tasks = FitTasks(self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, theta, None)})
         start = self._start((data.likelihood.n_predictors, data.attributes["n_features_in_"] + 1))
-        if start is not None and self._fitted.kept is not None:
-            options = replace(options, separated=not self._fitted.kept.exists)
+        if start is not None and self._fitted.retained is not None:
+            options = replace(options, separated=not self._fitted.retained.exists)
         result = data.fit(self, weights.options(options), start, observer if tasks is None else tasks.observe)
         result = weights.apply(result)
         on_separation = getattr(self, "on_separation", "warn")
@@ -208,7 +208,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         return start
 
     def _report(self, fitted: Fitted, result: FitResult) -> dict[str, Any]:
-        kept = WhatFitKept(
+        kept = FitSummary(
             result.curvature,
             result.n_parameters,
             result.n_obs,
@@ -220,7 +220,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         # Degrees of freedom as R and scikit-learn's users count them: constant scales are none.
         n_coefficients = result.n_parameters - n_constants(fitted.likelihood, fitted.terms)
         return {
-            "_fitted": replace(fitted, kept=kept),
+            "_fitted": replace(fitted, retained=kept),
             "n_iter_": result.n_iter,
             "n_passes_": result.n_passes,
             "gap_": result.gap,
@@ -273,7 +273,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             class_weighted=fitted.class_weights is not None,
             read=self._read_training,
             read_features=self._validate_predict,
-            kept=fitted.kept,
+            retained=fitted.retained,
             bias_reduced=fitted.bias_reduction is not None,
             weight_type=fitted.weight_type,
         )
@@ -284,7 +284,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         y, of_class = self._read_training_target(y)
         check_consistent_length(X, y)
         data = ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
-        kept, n_obs = self._fitted.kept, data.n_obs(self._fitted.weight_type)
+        kept, n_obs = self._fitted.retained, data.n_obs(self._fitted.weight_type)
         if kept is not None and not math.isclose(kept.n_obs, n_obs, rel_tol=_OF_SUMS):
             remedy = "pass the X and y of the fit, all of their rows and no others"
             if data.sample_weight is None:
@@ -380,11 +380,11 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         """
         return self._unpenalized("bic").n_parameters * math.log(self.n_obs_) - 2 * self.log_likelihood_
 
-    def _unpenalized(self, asked: str) -> WhatFitKept:
+    def _unpenalized(self, asked: str) -> FitSummary:
         model = self._fitted_model()
-        assert model.kept is not None
+        assert model.retained is not None
         refuse(asked, model)
-        return model.kept
+        return model.retained
 
 
 def _warnings_of(result: FitResult, smooth: bool) -> list[Warning]:

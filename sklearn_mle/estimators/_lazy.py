@@ -93,7 +93,7 @@ def light(estimator: Any, *, keep_curvature: bool = False) -> Any:
         vars(light).pop(attribute, None)
     # The curvature, p^2 numbers, serves nothing but intervals that count the parameters' uncertainty.
     if not keep_curvature:
-        light._fitted = replace(light._fitted, kept=None)
+        light._fitted = replace(light._fitted, retained=None)
     return light
 
 

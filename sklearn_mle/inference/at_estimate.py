@@ -167,8 +167,8 @@ class AtEstimate:
 
     def curvature(self, factor: Factor, mean_weight: float) -> Curvature:
         """Return what maps the factor of a curvature in theta, divided by ``mean_weight``, to a covariance."""
-        kept = self.model.kept
-        divergent = None if kept is None or kept.curvature is None else kept.curvature.divergent
+        retained = self.model.retained_curvature
+        divergent = None if retained is None else retained.divergent
         if self.unseen is not None:
             matrices = [self.predictors.matrix(vector) for vector in self.unseen.T]
             divergent = np.stack([self.prepared.columns.to_original(matrix) for matrix in matrices])
@@ -326,8 +326,8 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
     """
     if not at.likelihood.smooth:
         return math.nan
-    if at.model.bias_reduced and at.model.kept is not None:
-        return at.model.kept.gap  # of Firth's own objective, which has another gradient than the likelihood
+    if at.model.bias_reduced and at.model.retained is not None:
+        return at.model.retained.gap  # of Firth's own objective, which has another gradient than the likelihood
     gradient = at.objective.value_and_gradient(at.theta)[1]
     gap = 0.5 * bread.squared_norm(gradient) * at.mean_weight
     if np.isnan(gap):
@@ -353,8 +353,8 @@ def refuse_other_data(at: AtEstimate) -> None:
 
     Where the information has no factor nothing is known, and what is asked of the model says why.
     """
-    kept = at.model.kept
-    divergent = kept is not None and kept.curvature is not None and kept.curvature.divergent is not None
+    retained = at.model.retained_curvature
+    divergent = retained is not None and retained.divergent is not None
     try:
         gap_of(at, information_factor(at.objective, at.theta), divergent)
     except NotPositiveDefiniteError:

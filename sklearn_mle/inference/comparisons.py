@@ -235,9 +235,9 @@ def score_test(
     wider = stack([data.X, extra])
     coefficients = np.insert(model.coefficients, [model.coefficients.shape[1] - 1] * d, 0.0, axis=1)
     # Its own curvature has other columns.
-    kept = None if model.kept is None else replace(model.kept, curvature=None)
+    retained = None if model.retained is None else replace(model.retained, curvature=None)
     features = (*model.features, *(f"extra {k}" for k in range(d)))
-    larger = replace(model, coefficients=coefficients, features=features, kept=kept)
+    larger = replace(model, coefficients=coefficients, features=features, retained=retained)
     with single_threaded_blas, np.errstate(all="ignore"):
         before = AtEstimate.of(model, data)
         refuse_other_data(before)

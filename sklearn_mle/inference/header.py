@@ -103,14 +103,14 @@ def header_of(
     if weight_type != "frequency":
         header["weights"] = weight_type
     criteria = criteria and not model.penalized
-    kept = model.kept
+    retained = model.retained_curvature
     return header | {
         "log-likelihood": log_likelihood,
         "AIC": 2 * n_parameters - 2 * log_likelihood if criteria else math.nan,
         "BIC": n_parameters * math.log(n_obs) - 2 * log_likelihood if criteria else math.nan,
         "converged": converged,
         "gap in nats": gap,
-        "condition number": math.nan if kept is None or kept.curvature is None else kept.curvature.condition,
+        "condition number": math.nan if retained is None else retained.condition,
     }
 
 
@@ -185,7 +185,7 @@ def _of_precisions(model: FittedModel, null: FitResult, data: ReadData, *, held:
         coefficients=null.coefficients,
         terms=(Terms(False, model.terms[0].intercept), *model.terms[1:]),
         features=(),
-        kept=None,
+        retained=None,
         weight_type="precision" if held else "frequency",
     )
     data = replace(data, X=np.empty((len(data.y), 0)))

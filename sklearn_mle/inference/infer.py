@@ -189,7 +189,7 @@ def infer(
         gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
         size = small_sample_of(at, kind, small_sample, dispersion, codes)
         trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
-        kept = model.kept
+        retained = model.retained
         header = header_of(
             model,
             n_obs=at.n_obs,
@@ -197,7 +197,7 @@ def infer(
             covariance=f"{kind} (posterior)" if penalized == "laplace" else kind,
             log_likelihood=at.log_likelihood,
             gap=gap,
-            converged=gap <= WORTH_A_WORD and limit.unseen is None if kept is None else kept.converged,
+            converged=gap <= WORTH_A_WORD and limit.unseen is None if retained is None else retained.converged,
             weight_type=weight_type,
             criteria=trusted,
         )
@@ -255,20 +255,20 @@ def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: A
 
 
 def _without_data(model: FittedModel, small_sample: bool) -> Inference:
-    kept = model.kept
-    if kept is None:
+    retained = model.retained
+    if retained is None:
         raise ValueError(f"{model.name} keeps nothing for inference: use infer(estimator, X, y).")
     refuse("infer without data", model)
-    if kept.curvature is None:
+    if retained.curvature is None:
         raise ValueError(
             "The fit kept no curvature: it has more than "
             f"{MOST_KEPT} parameters, or the curvature was never formed or is not positive. Use infer(estimator, X, y)."
         )
-    n, k = kept.n_obs, kept.n_parameters
+    n, k = retained.n_obs, retained.n_parameters
     df = n - (k - model.n_constants)
     size = exact_sample(model, n, df) if model.exact and small_sample and df > 0 else SmallSample()
     notes = size.notes
-    drift = kept.curvature.drift
+    drift = retained.curvature.drift
     if drift > _WORTH_A_NOTE:
         notes = (
             *notes,
@@ -280,12 +280,12 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
         n_obs=n,
         n_parameters=k,
         covariance="hessian",
-        log_likelihood=kept.log_likelihood,
-        gap=kept.gap,
-        converged=kept.converged,
+        log_likelihood=retained.log_likelihood,
+        gap=retained.gap,
+        converged=retained.converged,
         weight_type=model.weight_type,
     )
-    return Inference.of(model, kept.curvature.inflated(size.multiple), size.df, header, notes)
+    return Inference.of(model, retained.curvature.inflated(size.multiple), size.df, header, notes)
 
 
 def _covariance_meant(

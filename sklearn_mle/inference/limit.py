@@ -44,7 +44,7 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
         If no finite maximum exists.
     """
     model = at.model
-    if model.kept is not None or model.alpha or not at.likelihood.may_diverge or at.fixed:
+    if model.retained is not None or model.alpha or not at.likelihood.may_diverge or at.fixed:
         return at
     data = at.objective.data
     objective = PenalizedNLL(

@@ -17,10 +17,10 @@ from sklearn_mle.likelihoods import Likelihood
 
 __all__ = [
     "WEIGHT_TYPES",
+    "FitSummary",
     "Fitted",
     "FittedModel",
     "ReadData",
-    "WhatFitKept",
     "divide_dispersion",
     "know_precisions",
     "n_constants",
@@ -47,22 +47,12 @@ def n_intercepts(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
 
 @dataclass(frozen=True)
 class ReadData:
-    """Validated data, as ``sklearn_mle._fit.fit`` takes them.
-
-    Attributes
-    ----------
-    X : ndarray or CSR matrix of shape (n, p)
-    y : ndarray
-        As the likelihood reads it, rows first.
-    sample_weight : ndarray of shape (n,) or None
-        The caller's weights, without class weights.
-    class_weight : ndarray of shape (n,) or None
-        What class weights multiply them by, row by row.
-    offset : ndarray or None
-    """
+    """Validated data, as ``sklearn_mle._fit.fit`` takes them: X (dense, CSR or stored), and the others rows first."""
 
     X: Any
+    # As the likelihood reads it.
     y: Array
+    # The caller's weights, and what class weights multiply them by, row by row.
     sample_weight: Array | None
     class_weight: Array | None
     offset: Array | None
@@ -75,26 +65,17 @@ class ReadData:
 
 
 @dataclass(frozen=True)
-class WhatFitKept:
-    """What one of our estimators remembers of its fit, for inference without the data.
-
-    Attributes
-    ----------
-    curvature : Curvature or None
-    n_parameters : int
-        All that were estimated, a constant scale included.
-    n_obs, log_likelihood, gap : float
-    converged : bool
-    exists : bool
-        False where no finite maximum exists, or that could not be excluded, so that a tiny prior took its place.
-    """
+class FitSummary:
+    """What one of our estimators retains of its fit, for inference without the data."""
 
     curvature: Curvature | None
+    # All that were estimated, a constant scale included.
     n_parameters: int
     n_obs: float
     log_likelihood: float
     gap: float
     converged: bool
+    # False where no finite maximum exists, or that could not be excluded, so that a tiny prior took its place.
     exists: bool = True
 
 
@@ -103,32 +84,21 @@ class Fitted:
     """What was fitted, stated once: after fit nothing reads a parameter of the constructor.
 
     Coefficients are not among it: those are the estimator's attributes.
-
-    Attributes
-    ----------
-    likelihood : Likelihood
-        A copy of what the user gave.
-    terms : tuple of Terms
-        One per predictor of the likelihood: whether it has columns and an intercept that were estimated.
-    alpha : float
-        Precision of the Gaussian prior on the location's coefficients against the total NLL; zero is none.
-    class_weights : ndarray of shape (n_classes,) or None
-        Resolved: "balanced" is the numbers that it stood for.
-    bias_reduction : {"firth"} or None
-    weight_type : {"frequency", "precision", "sampling"}
-    has_offset : bool
-    kept : WhatFitKept or None
-        None while the fit runs, and where the estimator was sent to a worker.
     """
 
+    # A copy of what the user gave.
     likelihood: Likelihood
+    # Of each predictor of the likelihood: whether it has columns and an intercept that were estimated.
     terms: tuple[Terms, ...]
+    # Precision of the Gaussian prior on the location's coefficients against the total NLL; zero is none.
     alpha: float
+    # One per class, resolved: "balanced" is the numbers that it stood for.
     class_weights: Array | None
     bias_reduction: str | None
     weight_type: str
     has_offset: bool
-    kept: WhatFitKept | None = None
+    # None while the fit runs, and where the estimator was sent to a worker.
+    retained: FitSummary | None = None
 
 
 def _unique(names: Sequence[str], taken: set[str], what: str = "column") -> tuple[str, ...]:
@@ -137,54 +107,33 @@ def _unique(names: Sequence[str], taken: set[str], what: str = "column") -> tupl
     return tuple(f"{name} ({what} {k})" if name in taken or times[name] > 1 else name for k, name in enumerate(names))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FittedModel:
-    """Likelihood, linear predictors and coefficients of a fitted estimator.
+    """Likelihood, linear predictors and coefficients of a fitted estimator, ours or scikit-learn's."""
 
-    Attributes
-    ----------
-    name : str
-        Of the estimator's class.
-    likelihood : Likelihood
-    coefficients : ndarray of shape (q, p + 1)
-        One row per predictor of the likelihood, intercepts last, in the units of X and y.
-    terms : tuple of Terms
-        One per predictor of the likelihood: whether it has columns and an intercept that were estimated.
-    features : tuple of str
-        Names of the columns. One that another parameter has too ("intercept", "log_scale"), or another column, has its
-        position added: "intercept (column 2)".
-    classes : tuple or None
-        Labels, of a classifier.
-    alpha : float
-        Precision of the Gaussian prior on the location's coefficients against the total NLL; zero is none.
-    class_weighted : bool
-    read : callable
-        (X, y, sample_weight, offset) -> ReadData.
-    read_features : callable
-        (X, offset) -> the two, validated, as a predict method takes them.
-    kept : WhatFitKept or None
-    alpha_per_observation : bool
-        Whether alpha is to be multiplied by the sum of the weights.
-    bias_reduced : bool
-        Whether the estimate is Firth's: first-order inference is that of a maximum likelihood estimate, at this point.
-    weight_type : {"frequency", "precision", "sampling"}
-        What the weights of the fit mean; the dispersion is that of this meaning.
-    """
-
+    # Of the estimator's class.
     name: str
     likelihood: Likelihood
+    # One row per predictor of the likelihood, intercepts last, in the units of X and y: (q, p + 1).
     coefficients: Array
     terms: tuple[Terms, ...]
+    # Names of the columns. One that another parameter has too ("intercept", "log_scale"), or another column, has its
+    # position added: "intercept (column 2)".
     features: tuple[str, ...]
-    classes: tuple[Any, ...] | None
-    alpha: float
-    class_weighted: bool
+    # (X, y, sample_weight, offset) -> ReadData; and (X, offset) -> the two, validated, as a predict method takes them.
     read: Callable[[Any, Any, Any, Any], ReadData]
     read_features: Callable[[Any, Any], tuple[Any, Array | None]]
-    kept: WhatFitKept | None = None
+    # Labels, of a classifier.
+    classes: tuple[Any, ...] | None = None
+    # As of ``Fitted``; to be multiplied by the sum of the weights, where it is per observation.
+    alpha: float = 0.0
     alpha_per_observation: bool = False
+    class_weighted: bool = False
+    # Whether the estimate is Firth's: first-order inference is that of a maximum likelihood estimate, at this point.
     bias_reduced: bool = False
+    # What the weights of the fit mean; the dispersion is that of this meaning.
     weight_type: str = "frequency"
+    retained: FitSummary | None = None
 
     def __post_init__(self) -> None:
         # Frozen: the names are made unique here, once, for everybody who looks a parameter up.
@@ -240,11 +189,16 @@ class FittedModel:
         return replace(self, coefficients=coefficients)
 
     @property
+    def retained_curvature(self) -> Curvature | None:
+        """The curvature that the fit retained, if it did."""
+        return None if self.retained is None else self.retained.curvature
+
+    @property
     def at_boundary(self) -> tuple[int, ...]:
         """Which constants are on the boundary of their range, where no curvature measures their error."""
-        if self.kept is None or self.kept.curvature is None or self.likelihood.shift_invariant:
+        if self.retained_curvature is None or self.likelihood.shift_invariant:
             return ()
-        free = self.kept.curvature.predictors.terms
+        free = self.retained_curvature.predictors.terms
         return tuple(j for j, term in enumerate(self.terms) if term.intercept and not free[j].intercept)
 
     def refuse_too_many_parameters(self) -> None:

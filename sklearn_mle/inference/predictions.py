@@ -179,8 +179,8 @@ def predictive_interval(
     one[0] = 1
     if model.exact:
         multiple = 1.0
-        if np.isfinite(inference.df) and model.kept is not None:
-            multiple = model.kept.n_obs / inference.df
+        if np.isfinite(inference.df) and model.retained is not None:
+            multiple = model.retained.n_obs / inference.df
         variance = np.exp(2 * eta[1]) * multiple + np.square(_standard_errors(inference, X, one))
         half = critical_value(coverage, inference.df) * np.sqrt(variance)
         return np.stack([eta[0] - half, eta[0] + half], axis=1)

@@ -151,17 +151,15 @@ def _model(
             raise ValueError("sample_weight must be numbers >= 0, not all of them zero.")
         return ReadData(X, target, weight, of_class(weight), None)
 
-    settings = {"classes": None, "alpha": 0.0, "class_weighted": False, **more}
-    terms = settings.pop("terms", (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients))
+    more.setdefault("terms", (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients))
     return FittedModel(
         name=type(estimator).__name__,
         likelihood=likelihood,
         coefficients=coefficients.astype(np.float64),
-        terms=terms,
         features=names,
         read=read,
         read_features=read_features,
-        **settings,
+        **more,
     )
 
 

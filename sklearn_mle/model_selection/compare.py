@@ -289,7 +289,7 @@ def parameter_count(estimator: Any) -> float:
         estimator = estimator.best_estimator_ if hasattr(estimator, "best_estimator_") else estimator.steps[-1][1]
     fitted = getattr(estimator, "_fitted", None)
     if fitted is not None:
-        return float(fitted.kept.n_parameters)
+        return float(fitted.retained.n_parameters)
     if not (type(estimator).__module__.startswith("sklearn.linear_model.") and is_classifier(estimator)):
         return float("nan")
     rows = np.atleast_2d(estimator.coef_)

@@ -43,9 +43,9 @@ def state(estimator):
 
 
 def fitted_state(fitted):
-    curvature = fitted.kept.curvature
+    curvature = fitted.retained.curvature
     covariance = np.zeros(0) if curvature is None else np.nan_to_num(curvature.covariance())
-    return f"{replace(fitted, kept=None)} {covariance.tobytes().hex()}"
+    return f"{replace(fitted, retained=None)} {covariance.tobytes().hex()}"
 
 
 def assert_same_state(estimator, before):

@@ -182,7 +182,7 @@ def test_only_what_predicts_travels():
     lazy = MLELogisticClassifier(C=2.0).fit(frame, TWO).predict_proba(dd.from_pandas(frame, npartitions=2))
     again = pickle.loads(pickle.dumps(lazy))
     np.testing.assert_array_equal(again.compute(scheduler="sync"), lazy.compute())
-    assert b"FactoredCurvature" not in pickle.dumps(lazy) and b"WhatFitKept" not in pickle.dumps(lazy)
+    assert b"FactoredCurvature" not in pickle.dumps(lazy) and b"FitSummary" not in pickle.dumps(lazy)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -20,7 +20,7 @@ def said(name, model):
     """What a fitted estimator says that needs no data of the fit."""
     answers = {"predict": np.asarray(model.predict(X), dtype=float), "status": model.status_.name}
     answers["log_likelihood"] = model.log_likelihood(X, target(name))
-    if model._fitted.kept.curvature is not None:
+    if model._fitted.retained.curvature is not None:
         answers["standard_errors"] = model.standard_errors()
     return answers
 

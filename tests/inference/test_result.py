@@ -183,7 +183,7 @@ def test_a_large_fit_says_how_good_its_standard_errors_are():
     kept, anew = infer(model), infer(model, tall, y)
     np.testing.assert_allclose(kept.standard_errors, anew.standard_errors, rtol=2e-3)
     off = np.abs(kept.standard_errors / anew.standard_errors - 1).max()
-    drift = model._fitted.kept.curvature.drift
+    drift = model._fitted.retained.curvature.drift
     assert off <= max(drift * np.sqrt(31 / 40_000), 1e-9)
     assert (drift > 1e-4) == any("right to about" in note for note in kept.notes)
 
