@@ -19,7 +19,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import GridSearchCV, KFold
 
 from sklearn_mle import MLERegressor
-from sklearn_mle.likelihoods import AsymmetricLaplace, Huber, StudentT
+from sklearn_mle.likelihoods import AsymmetricLaplace, Huber
 from sklearn_mle.metrics import log_likelihood_scorer, pit_values
 
 matplotlib.use("Agg")
@@ -34,7 +34,7 @@ LIKELIHOODS = {
     "laplace": "absolute error",
     AsymmetricLaplace(quantile=0.3): "quantile loss",
     Huber(): "Huber's loss",
-    StudentT(df=None): "heavy tails, estimated",
+    "student_t": "heavy tails",
     "logistic": "log cosh, nearly",
     "gumbel": "largest values",
     "gamma": "gamma deviance",
@@ -50,8 +50,8 @@ def name_of(likelihood) -> str:
 
 
 def search(X, y) -> GridSearchCV:
-    """Search all likelihoods, with one scale for all rows and with a scale that is log-linear in X."""
-    grid = {"likelihood": list(LIKELIHOODS), "scale": ["constant", "log_linear"]}
+    """Search all likelihoods, with one scale for all rows and with a scale whose logarithm is linear in X."""
+    grid = {"likelihood": list(LIKELIHOODS), "predictors": [None, "linear"]}
     return GridSearchCV(MLERegressor(), grid, scoring=log_likelihood_scorer, cv=FOLDS).fit(X, y)
 
 
@@ -59,13 +59,13 @@ def print_ranking(title: str, found: GridSearchCV) -> list[tuple[dict, float]]:
     """Print the models from the best to the worst, and return the better of each likelihood's two."""
     scores, spread = found.cv_results_["mean_test_score"], found.cv_results_["std_test_score"]
     print(f"\n{title}\n{'-' * len(title)}")
-    print(f"{'NLL a row':>10} {'+-':>7}  {'scale':11} likelihood")
+    print(f"{'NLL a row':>10} {'+-':>7}  {'scale':8} likelihood")
     best: list[tuple[dict, float]] = []
     for index in np.argsort(-scores, kind="stable"):
         params = found.cv_results_["params"][index]
         loss = LIKELIHOODS[params["likelihood"]]
         name = name_of(params["likelihood"])
-        print(f"{-scores[index]:10.4f} {spread[index]:7.4f}  {params['scale']:11} {name} ({loss})")
+        print(f"{-scores[index]:10.4f} {spread[index]:7.4f}  {params['predictors'] or 'constant':8} {name} ({loss})")
         if all(other["likelihood"] is not params["likelihood"] for other, _ in best):
             best.append((params, -scores[index]))
     print("NLL in nats, constants included, on the rows left out; +- is the standard deviation over five folds.")
@@ -93,7 +93,7 @@ def draw(title: str, ranked: list[tuple[dict, float]], X, y, path: Path) -> None
         panel.axhspan(1 - noise, 1 + noise, color="0.85", linewidth=0)
         panel.stairs(heights, edges, fill=True, color=orange if params is ranked[0][0] else blue, alpha=0.65)
         panel.axhline(1, color="0.4", linewidth=1)
-        scale = ", log-linear scale" if params["scale"] == "log_linear" else ""
+        scale = ", log-linear scale" if params["predictors"] else ""
         panel.set_title(f"{name_of(params['likelihood'])}\n{nll:.4f} nats a row{scale}", fontsize=9)
         panel.spines[["top", "right"]].set_visible(False)
     for panel in axes.flat[len(ranked) :]:

@@ -75,7 +75,7 @@ def test_huber_regressor_at_its_scale(epsilon, alpha):
         warnings.simplefilter("ignore")
         peer = HuberRegressor(epsilon=epsilon, alpha=alpha, max_iter=100_000, tol=1e-12).fit(X, HEAVY)
     s = peer.scale_
-    model = MLERegressor(Huber(epsilon), scale=s, alpha=alpha * s).fit(X, HEAVY)
+    model = MLERegressor(Huber(epsilon), predictors={"scale": s}, alpha=alpha * s).fit(X, HEAVY)
     # The peer stops at about 1e-5 of its coefficients. What can be asked is that ours is better, and near.
     assert_same(model, peer.coef_, peer.intercept_, rtol=2e-3)
 
@@ -118,7 +118,7 @@ def test_negative_binomial_of_statsmodels():
     other = sm.NegativeBinomial(OVERDISPERSED, Z, offset=OFFSET).fit(disp=0, method="newton", maxiter=200, tol=1e-14)
     model = MLERegressor("negative_binomial").fit(X, OVERDISPERSED, offset=OFFSET)
     assert_same(model, other.params[1:4], other.params[0])
-    assert model.scale_ == pytest.approx(other.params[4], rel=1e-6)
+    assert model.dispersion_ == pytest.approx(other.params[4], rel=1e-6)
     assert abs(model.log_likelihood_ - other.llf) <= 1e-10 * N
 
 
@@ -127,7 +127,7 @@ def test_student_t_of_statsmodels():
         warnings.simplefilter("ignore")
         other = TLinearModel(HEAVY, Z).fit(disp=0, method="bfgs", maxiter=1000, gtol=1e-9)
         fixed = TLinearModel(HEAVY, Z, fix_df=4.0).fit(disp=0, method="bfgs", maxiter=1000, gtol=1e-9)
-    model = MLERegressor(StudentT(df=None)).fit(X, HEAVY)
+    model = MLERegressor("student_t", predictors={"df": "constant"}).fit(X, HEAVY)
     assert_same(model, other.params[1:4], other.params[0], rtol=1e-5)
     np.testing.assert_allclose([model.df_, model.scale_], np.abs(other.params[4:6]), rtol=1e-5)
     assert -1e-9 * N <= model.log_likelihood_ - other.llf <= 1e-6
@@ -146,8 +146,8 @@ def test_beta_of_statsmodels(linear):
             start = np.append(other.params, [0, 0, 0])
             peer = BetaModel(RATE, Z, exog_precision=Z)
             other = peer.fit(start_params=start, disp=0, method="newton", maxiter=500, tol=1e-13)
-    model = MLERegressor("beta", scale="log_linear" if linear else "constant").fit(X, RATE)
+    model = MLERegressor("beta", predictors="linear" if linear else None).fit(X, RATE)
     assert_same(model, other.params[1:4], other.params[0])
-    second = [model.scale_intercept_, *model.scale_coef_] if linear else [np.log(model.scale_)]
+    second = [model.precision_intercept_, *model.precision_coef_] if linear else [np.log(model.precision_)]
     np.testing.assert_allclose(second, other.params[4:], rtol=1e-5)
     assert abs(model.log_likelihood_ - other.llf) <= 1e-10 * N

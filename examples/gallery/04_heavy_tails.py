@@ -15,9 +15,10 @@ All three are models of the same data, in the same unit, so their likelihoods ca
 import matplotlib.pyplot as plt
 import numpy as np
 import statsmodels.api as sm
+from sklearn.base import clone
 
 from sklearn_mle import MLERegressor
-from sklearn_mle.likelihoods import Huber, StudentT
+from sklearn_mle.likelihoods import Huber
 
 states = sm.datasets.statecrime.load_pandas().data
 X, y = states[["single"]].to_numpy(), states["murder"].to_numpy()
@@ -26,12 +27,12 @@ names = states.index.to_numpy()
 models = {
     "Gaussian": MLERegressor("gaussian"),
     "Huber": MLERegressor(Huber()),
-    "Student-t, df estimated": MLERegressor(StudentT(df=None)),
+    "Student-t, df estimated": MLERegressor("student_t", predictors={"df": "constant"}),
 }
 elsewhere = names != "District of Columbia"
 for name, model in models.items():
     model.fit(X, y)
-    without = MLERegressor(model.likelihood).fit(X[elsewhere], y[elsewhere])
+    without = clone(model).fit(X[elsewhere], y[elsewhere])
     print(
         f"{name:24} slope {model.coef_[0]:.3f}, without the District {without.coef_[0]:.3f}; "
         f"log-likelihood {model.log_likelihood_:8.2f} nats"

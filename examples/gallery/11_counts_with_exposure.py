@@ -32,7 +32,7 @@ for name, model in (("Poisson", poisson), ("negative binomial", negative_binomia
         f"exponent of size {1 + model.coef_[0]:.3f}, log-likelihood {model.log_likelihood_:.2f} nats"
     )
 gain = negative_binomial.log_likelihood_ - poisson.log_likelihood_
-print(f"one parameter more gains {gain:.1f} nats; its estimate {negative_binomial.scale_:.4f} (0 is Poisson)")
+print(f"one parameter more gains {gain:.1f} nats; its estimate {negative_binomial.dispersion_:.4f} (0 is Poisson)")
 
 # %%
 # A model fitted with an exposure forecasts only with one. For a county of 10,000:

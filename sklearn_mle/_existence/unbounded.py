@@ -94,12 +94,13 @@ class RowsBelow:
         return ([block.start + np.flatnonzero(self.floored.depth(eta))],)
 
 
-def saturation_warning() -> UnboundedLikelihoodWarning:
-    """Return what is said of as many scales as rows."""
+def saturation_warning(likelihood: Likelihood) -> UnboundedLikelihoodWarning:
+    """Return the warning of a dispersion with as many parameters as there are rows."""
+    name = likelihood.dispersion_parameter
     return UnboundedLikelihoodWarning(
-        "The likelihood is unbounded: the log scale has as many parameters as X has distinct rows, so any row's scale "
-        "can shrink on its own. The best constant scale is returned (scale_coef_ is zero). Use scale='constant', fewer "
-        "columns, or more rows."
+        f"The likelihood is unbounded: the log {name} has as many parameters as X has distinct rows, so that the noise "
+        f"of any row can vanish on its own. The best constant {name} is returned ({name}_coef_ is zero). Model the "
+        f"{name} as a constant or with fewer columns, or give more rows."
     )
 
 
@@ -107,19 +108,20 @@ def unbounded_warning(
     likelihood: Likelihood, matrix: Array, rows: str, names: Callable[[NDArray[np.intp]], str]
 ) -> Warning:
     """Return the warning that names the rows beyond the floor (in words) and the columns that took them there."""
-    coef = np.abs(matrix[1, :-1])
+    index, name = likelihood.dispersion_index, likelihood.dispersion_parameter
+    coef = np.abs(matrix[index, :-1])
     columns = np.flatnonzero(coef > 0.1 * coef.max(initial=0.0)) if coef.any() else np.zeros(0, dtype=int)
     through = f" through {names(columns)}" if len(columns) else ""
     if likelihood.discrete:
         return SeparationWarning(
-            f"The {likelihood.dispersion_parameter} of {rows} goes to zero{through}, where the likelihood still rises, "
-            "so no finite maximum likelihood estimate exists. It was stopped at 1e-8 of what a model without columns "
-            "starts from. Use scale='constant' or fewer columns."
+            f"The {name} of {rows} goes to zero{through}, where the likelihood still rises, so no finite maximum "
+            "likelihood estimate exists. It was stopped at 1e-8 of what a model without columns starts from. Model the "
+            f"{name} as a constant or with fewer columns."
         )
     return UnboundedLikelihoodWarning(
         f"The likelihood is unbounded: {rows} can be fitted exactly{through} while the noise there goes to zero. "
-        f"The log {likelihood.dispersion_parameter} was stopped at its floor, where the noise is a millionth of that "
-        "of a model without columns. Use scale='constant', fewer columns, or more rows."
+        f"The log {name} was stopped at its floor, where the noise is a millionth of that of a model without columns. "
+        f"Model the {name} as a constant or with fewer columns, or give more rows."
     )
 
 
@@ -128,5 +130,5 @@ def perfect_warning(dispersion: str | None, limit: str) -> PerfectFitWarning:
     return PerfectFitWarning(
         f"The location fits every row exactly, so the estimated {dispersion} is {limit} and the log-likelihood "
         "infinite. Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give "
-        "a known scale."
+        f"a known {dispersion}."
     )

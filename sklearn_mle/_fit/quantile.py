@@ -163,7 +163,7 @@ class _QuantileFit:
         prepared, perfect = self.prepared, constant.log_likelihood == np.inf
         model = _LogLinearScale(self.unit, self.likelihood, prepared, self.options)
         if not perfect and model.dependence is not None and is_saturated(prepared.data, model.dependence):
-            return replace(constant, warnings=(*constant.warnings, saturation_warning()))
+            return replace(constant, warnings=(*constant.warnings, saturation_warning(self.likelihood)))
         return self.at_floor(model, constant) if perfect else self.with_log_linear_scale(model, constant, start)
 
     def with_constant_scale(self) -> FitResult:

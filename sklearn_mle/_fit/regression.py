@@ -107,7 +107,7 @@ class _Regression:
             assert self.dispersion is not None
             of_dispersion = self.identifications[self.dispersion]
             if of_dispersion is not None and is_saturated(data, of_dispersion):
-                self.warnings.append(saturation_warning())
+                self.warnings.append(saturation_warning(self.likelihood))
                 self.asked[self.dispersion] = Terms.constant()
         perfect = None
         if self.dispersion is not None and not self.likelihood.discrete and self.dispersion not in held:
@@ -251,8 +251,8 @@ class _Regression:
             self.warnings.append(
                 ConvergenceWarning(
                     "The fit ended where the likelihood is not curved upwards in every direction, so this may be no "
-                    "maximum: some parameters are not determined by the data. Use fewer columns, scale='constant', or "
-                    "penalize with alpha."
+                    "maximum: some parameters are not determined by the data. Use fewer columns, or constants for the "
+                    "parameters beside the location, or penalize with alpha."
                 )
             )
         nll = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]

@@ -43,7 +43,6 @@ from sklearn_mle.inference.model import (
     n_intercepts,
     precision_offset,
 )
-from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["BaseMLE"]
 
@@ -137,7 +136,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
             data = prepare(X, y, sample_weight, offset_of_present(offset, sample_weight))
-        options = self._options(data.likelihood)
+        options = self._options(data)
         fitted = Fitted(
             likelihood=data.likelihood,
             terms=options.terms,
@@ -174,14 +173,14 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             warnings.warn(warning, stacklevel=4)
         return self
 
-    def _terms(self, likelihood: Likelihood) -> tuple[Terms, ...]:
+    def _terms(self, data: TrainingData | DistributedTrainingData) -> tuple[Terms, ...]:
         """Return which columns, intercept or known value each of the likelihood's predictors has."""
-        return (Terms(True, bool(self.fit_intercept)),) * likelihood.n_predictors
+        return (Terms(True, bool(self.fit_intercept)),) * data.likelihood.n_predictors
 
-    def _options(self, likelihood: Likelihood) -> FitOptions:
+    def _options(self, data: TrainingData | DistributedTrainingData) -> FitOptions:
         return FitOptions(
             alpha=float(self._prior_precision()),
-            terms=self._terms(likelihood),
+            terms=self._terms(data),
             solver=self.solver,
             tol=float(self.tol),
             max_iter=self.max_iter,

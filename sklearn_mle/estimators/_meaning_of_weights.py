@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_mle._fit import FitOptions, FitResult
 from sklearn_mle._numerics.threads import single_threaded_blas
+from sklearn_mle._predictors import Terms
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
@@ -47,10 +48,17 @@ class MeaningOfWeights:
 
     def options(self, options: FitOptions) -> FitOptions:
         """Return the options of the fit with copies; its nats have another scale where the dispersion is estimated."""
-        if not (self.dispersed and self.fitted.terms[1].intercept):
+        if not (self.dispersed and self._term.intercept):
             return options
         weight = self.data.sample_weight
         return replace(options, tol=options.tol * float(weight[weight > 0].mean()))
+
+    @property
+    def _term(self) -> Terms:
+        """Those of the dispersion."""
+        index = self.fitted.likelihood.dispersion_index
+        assert index is not None
+        return self.fitted.terms[index]
 
     def apply(self, result: FitResult) -> FitResult:
         """Return the result that goes with the meaning of the weights."""
@@ -81,12 +89,11 @@ class MeaningOfWeights:
             curvature = None
             if result.curvature is not None:
                 curvature = covariance_of(at, "hessian", groups=None, bread=None, small_sample=False)[0]
-        change = model.coefficients[1, -1] - result.coefficients[1, -1]
-        estimated = fitted.terms[1].intercept
+        change = model.log_dispersion - float(result.coefficients[model.dispersion_index, -1])
         return replace(
             result,
             coefficients=model.coefficients,
-            scale=math.exp(model.coefficients[1, -1]) if estimated else result.scale,
+            scale=math.exp(model.log_dispersion) if self._term.intercept else result.scale,
             log_likelihood=log_likelihood,
             # What the location lacks is proportional to the reciprocal of the dispersion.
             gap=result.gap * math.exp(-fitted.likelihood.variance_power * change),

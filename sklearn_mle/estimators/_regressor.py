@@ -1,6 +1,7 @@
 """What every regressor offers, whatever the likelihood: from fitted linear predictors to the public methods."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mle._numerics.naming import naming
 from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
@@ -17,7 +19,8 @@ from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealReader, Survey, features_of
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
-from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
+from sklearn_mle.estimators._modelled_parameters import likelihood_with, terms_of
+from sklearn_mle.estimators._scikit_learn import Interval, fit_context
 from sklearn_mle.estimators._scores import ScoredRegressor
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
 from sklearn_mle.estimators._validation import (
@@ -46,7 +49,6 @@ class BaseMLERegressor(ScoredRegressor):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLE._parameter_constraints,
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
-        "scale": [StrOptions({"constant", "log_linear"}), Interval(Real, 0, np.inf, closed="neither")],
     }
 
     @abstractmethod
@@ -81,26 +83,23 @@ class BaseMLERegressor(ScoredRegressor):
         Raises
         ------
         ValueError
-            If the input is not valid, the scale is to be estimated from 1 sample, or the fit would need all of Dask's
-            rows in one place.
+            If the input is not valid, a scale (dispersion, shape, precision) is to be estimated from 1 sample, or the
+            fit would need all of Dask's rows in one place.
         """
         return self._fit(X, y, sample_weight, offset)
 
+    @abstractmethod
+    def _chosen_predictors(self) -> Any:
+        """Return what the parameters of the likelihood depend on, as ``predictors`` of MLERegressor says it."""
+
     def _checked_likelihood(self) -> tuple[Likelihood, int]:
         """Return the likelihood, and how many rows its fit needs at least."""
-        likelihood, scale = self._chosen_likelihood(), self.scale
-        if isinstance(scale, bool | np.bool_):
-            raise ValueError(
-                f"scale must be 'constant', 'log_linear' or a positive number, the known scale; got {scale!r}. "
-                "A scale of 1 is written 1.0; one that is to be estimated, 'constant'."
-            )
-        if likelihood.dispersion_parameter is None and scale != "constant":
-            raise NotSupportedError(
-                f"scale={scale!r}: the {type(likelihood).__name__} likelihood has no second parameter (scale, "
-                "dispersion, shape or precision) to be modelled; leave scale='constant'."
-            )
-        # One row says nothing of the scale; of a location it does.
-        return likelihood, 2 if likelihood.dispersion_parameter is not None and isinstance(scale, str) else 1
+        predictors = self._chosen_predictors()
+        likelihood = likelihood_with(self._chosen_likelihood(), predictors)
+        dispersion = likelihood.dispersion_parameter
+        known = isinstance(predictors, Mapping) and isinstance(predictors.get(dispersion), Real)
+        # One row says nothing of the dispersion; of a location it does.
+        return likelihood, 1 if dispersion is None or known else 2
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         likelihood, least = self._checked_likelihood()
@@ -119,7 +118,7 @@ class BaseMLERegressor(ScoredRegressor):
             raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
         weight = check_sample_weight(sample_weight, len(y))
         if weight is not None:
-            _refuse_fewer(int(np.count_nonzero(weight)), least)
+            _refuse_fewer(int(np.count_nonzero(weight)), least, likelihood)
         y = _checked(likelihood, y)
         refuse_wrong_answers(likelihood, y.T)
         return TrainingData(
@@ -141,39 +140,87 @@ class BaseMLERegressor(ScoredRegressor):
         attributes = features_of(self, X, offset)
         survey = Survey(RealReader(likelihood), X, y, sample_weight, offset)
         rows = survey.rows(RealReader(likelihood), likelihood.n_predictors)
-        _refuse_fewer(rows.data.n_rows, least)
+        _refuse_fewer(rows.data.n_rows, least, likelihood)
         return DistributedTrainingData(likelihood, rows, attributes)
 
     def _prior_precision(self) -> float:
         return self.alpha
 
-    def _terms(self, likelihood: Likelihood) -> tuple[Terms, ...]:
-        location, *others = super()._terms(likelihood)
-        others = [Terms.constant()] * len(others)
-        if likelihood.dispersion_index is not None and self.scale != "constant":
-            linear = self.scale == "log_linear"
-            terms = Terms() if linear else Terms(False, False, known=float(self.scale))
-            others[likelihood.dispersion_index - 1] = terms
-        return location, *others
+    def _terms(self, data: TrainingData | DistributedTrainingData) -> tuple[Terms, ...]:
+        return terms_of(
+            data.likelihood,
+            self._chosen_predictors(),
+            fit_intercept=bool(self.fit_intercept),
+            n_columns=data.attributes["n_features_in_"],
+            column_names=data.attributes.get("feature_names_in_"),
+        )
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         likelihood = fitted.likelihood
-        location = coefficients[0]
         state: dict[str, Any] = {
-            "coef_": location[:-1].copy(),
-            "intercept_": float(location[-1]),
+            "coef_": coefficients[0, :-1].copy(),
+            "intercept_": float(coefficients[0, -1]),
             "_parameters": coefficients,
         }
-        for name, row in zip(likelihood.predictor_names[1:], coefficients[1:], strict=True):
-            if name != likelihood.predictor_names[1] or likelihood.dispersion_parameter is None:
-                state[f"{name}_"] = float(row[-1])
-            elif fitted.terms[1].columns:
-                state |= {"scale_coef_": row[:-1].copy(), "scale_intercept_": float(row[-1])}
-            else:
-                state["scale_"] = float(np.exp(row[-1]) if scale is None else scale)
-        if "inverse_df_" in state:
-            state["df_"] = 1 / state["inverse_df_"] if state["inverse_df_"] > 0 else np.inf
+        constants = likelihood.parameters(coefficients[:, -1:])[:, 0]
+        for k, (name, term) in enumerate(zip(likelihood.parameter_names, fitted.terms, strict=True)):
+            if k and term.columns:
+                state |= {
+                    f"{name}_coef_": coefficients[k, :-1].copy(),
+                    f"{name}_intercept_": float(coefficients[k, -1]),
+                }
+            elif k:
+                # The dispersion has digits of its own where it is not estimated by its logarithm.
+                value = scale if k == likelihood.dispersion_index else None
+                value = term.known if term.known is not None else value
+                state[f"{name}_"] = float(constants[k] if value is None else value)
         return state
+
+    @property
+    def parameters_(self) -> dict[str, Any]:
+        """The estimates by the names of the likelihood's parameters, whatever the likelihood.
+
+        A parameter that is one number for all rows, estimated or known, is that number. One that depends on columns
+        (the location always) is a tuple (coef, intercept) of its linear predictor, of the parameter itself, its
+        logarithm or its log-odds, as the likelihood's ``links`` say.
+        """
+        check_is_fitted(self)
+        found: dict[str, Any] = {}
+        for k, (name, term) in enumerate(zip(self._fitted.likelihood.parameter_names, self._fitted.terms, strict=True)):
+            if k and not term.columns:
+                found[name] = getattr(self, f"{name}_")
+            else:
+                found[name] = self._parameters[k, :-1].copy(), float(self._parameters[k, -1])
+        return found
+
+    @lazy_rows
+    def _predicted_parameters(self, X: Any, offset: Any = None) -> Array:
+        """Return the parameters of each row, shape (n, q)."""
+        X, offset = self._validate_predict(X, offset)
+        values = self._fitted.likelihood.parameters(self._eta(X, offset))
+        for k, term in enumerate(self._fitted.terms):
+            if k and not term.columns:
+                values[k] = getattr(self, f"{self._fitted.likelihood.parameter_names[k]}_")
+        return values.T
+
+    def predict_parameters(self, X: Any, offset: Any = None) -> dict[str, Any]:
+        """Return the parameters of the distribution of y given X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+        offset : array-like of shape (n_samples,), default=None
+            As in fit; required if fit had one. A scalar holds for every row.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+            By the names of the likelihood's parameters (its ``parameter_names``), each on its own scale: a scale, not
+            its logarithm.
+        """
+        table = self._predicted_parameters(X, offset=offset)
+        return {name: table[:, k] for k, name in enumerate(self._fitted.likelihood.parameter_names)}
 
     def _coefficients(self) -> Array:
         return self._parameters
@@ -214,8 +261,9 @@ class BaseMLERegressor(ScoredRegressor):
         return self._eta(X, offset)
 
     def _vanished(self) -> str:
-        """Return which attribute says that there is no noise; a log-linear fit of as many rows has no constant one."""
-        name = "scale_" if hasattr(self, "scale_") else "scale_intercept_"
+        """Return which attribute says that there is no noise; of a modelled dispersion its intercept."""
+        dispersion = self._fitted.likelihood.dispersion_parameter
+        name = f"{dispersion}_" if hasattr(self, f"{dispersion}_") else f"{dispersion}_intercept_"
         return f"{name} is {getattr(self, name):g}"
 
     def _mean(self, eta: Array) -> Array:
@@ -229,7 +277,7 @@ class BaseMLERegressor(ScoredRegressor):
     def _quantiles(self, X: Any, offset: Array | None, levels: Array, precisions: Array | None = None) -> Array:
         eta = self._eta(X, offset)
         if precisions is not None:
-            eta[1] += precisions
+            eta[self._fitted.likelihood.dispersion_index] += precisions
         if self._degenerate:
             return np.repeat(self._mean(eta)[:, None], len(levels), axis=1)
         return np.stack([self._fitted.likelihood.quantile_at(eta, level) for level in levels], axis=1)
@@ -413,11 +461,12 @@ class BaseMLERegressor(ScoredRegressor):
         return quantiles if levels.ndim else quantiles[:, 0]
 
 
-def _refuse_fewer(n_rows: int, least: int) -> None:
+def _refuse_fewer(n_rows: int, least: int, likelihood: Likelihood) -> None:
     if n_rows < least:
+        dispersion = likelihood.dispersion_parameter
         raise ValueError(
             f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
-            "scale; give more rows, or a known scale."
+            f"{dispersion}; give more rows, or a known {dispersion}."
         )
 
 

@@ -1,6 +1,12 @@
 """Gaussian regression by maximum likelihood, with a constant, a log-linear or a known scale."""
 
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+
 from sklearn_mle.estimators._regressor import BaseMLERegressor
+from sklearn_mle.estimators._scikit_learn import Interval, StrOptions
 from sklearn_mle.likelihoods import Gaussian
 
 __all__ = ["GaussianMLERegressor"]
@@ -107,6 +113,11 @@ class GaussianMLERegressor(BaseMLERegressor):
     array([[2.764, 4.236]])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLERegressor._parameter_constraints,
+        "scale": [StrOptions({"constant", "log_linear"}), Interval(Real, 0, np.inf, closed="neither")],
+    }
+
     def __init__(
         self,
         *,
@@ -132,3 +143,11 @@ class GaussianMLERegressor(BaseMLERegressor):
 
     def _chosen_likelihood(self) -> Gaussian:
         return Gaussian()
+
+    def _chosen_predictors(self) -> dict[str, Any]:
+        if isinstance(self.scale, bool | np.bool_):
+            raise ValueError(
+                f"scale must be 'constant', 'log_linear' or a positive number, the known scale; got {self.scale!r}. "
+                "A scale of 1 is written 1.0; one that is to be estimated, 'constant'."
+            )
+        return {"scale": "linear" if isinstance(self.scale, str) and self.scale == "log_linear" else self.scale}

@@ -1,5 +1,6 @@
 """Regression by maximum likelihood under any likelihood: choosing a loss is choosing a noise model."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,14 +18,15 @@ class MLERegressor(BaseMLERegressor):
 
     .. math:: y_i \sim p(\,\cdot \mid \eta_i, \theta) ,\qquad \eta_i = b + x_i^\top \beta + o_i
 
-    The location's linear predictor :math:`\eta` is linear in X; each likelihood says what it is (the mean, the log
-    mean, the log-odds, a quantile, ...). Its second parameter (scale, dispersion, shape or precision, as the likelihood
-    declares) is one number for all rows, log-linear in X, or known. The objective is the total negative
-    log-likelihood, constants included, plus a Gaussian prior:
+    Each parameter of the distribution has a linear predictor: the first, the location, is linear in X (it is the mean,
+    the log mean, the log-odds, a quantile, ... as each likelihood says); the others (scale, shape, dispersion,
+    precision, degrees of freedom, ...) are one number for all rows, depend on columns through their logarithm, or are
+    known, as ``predictors`` says. The objective is the total negative log-likelihood, constants included, plus a
+    Gaussian prior:
 
     .. math:: \sum_i w_i \left[ -\log p(y_i \mid \eta_i, \theta_i) \right] + \frac{\alpha}{2} \lVert \beta \rVert^2
 
-    Where the noise can vanish (all likelihoods with a second parameter but the negative binomial) the prior is
+    Where the noise can vanish (all likelihoods with a dispersion parameter but the negative binomial) the prior is
     relative to it: :math:`\frac{\alpha}{2} \lVert \beta \rVert^2 / s^2`, with s the (geometric mean) scale,
     :math:`s^2` the dispersion, :math:`1 / s^2` the shape or precision, :math:`1 / s` Weibull's shape. So the Gaussian's
     ``coef_`` are ``Ridge(alpha)``'s, and a perfect fit, infinitely likely, does not outweigh the prior.
@@ -34,14 +36,23 @@ class MLERegressor(BaseMLERegressor):
     likelihood : str or Likelihood, default="gaussian"
         A name of ``sklearn_mle.likelihoods.likelihood_names()``, or an instance of a likelihood, such as
         ``StudentT(df=3)`` or your own (``UserLikelihood``). Its parameters can be searched, as ``likelihood__df``.
+    predictors : None, "linear" or dict, default=None
+        What the parameters of the distribution depend on. None: the location on all columns, the others on nothing.
+        ``"linear"``: every parameter on all columns (degrees of freedom stay constant); a likelihood without parameters
+        beside the location is as by None, so that one grid serves all. A dict maps names of parameters (the
+        likelihood's ``parameter_names``; others are as by None) to
+
+        - ``"linear"``: all columns, and an intercept;
+        - ``"constant"``: one estimated number, of Student's ``"df"``, too;
+        - a number: the known value of the parameter itself (not its logarithm); not for the location;
+        - a list of columns: their names (of a DataFrame), their positions, or a mask. A name by itself is no list.
+
+        For example ``{"scale": ["age", "bmi"]}``, ``{"shape": 2.0}``, ``{"mean": [0, 1], "dispersion": "linear"}``.
     alpha : float, default=0.0
-        Precision of the prior on ``coef_``. Intercepts and second parameters have no prior.
-    scale : {"constant", "log_linear"} or float, default="constant"
-        How the likelihood's second parameter is modelled: one estimated number; its logarithm linear in X; or known, a
-        positive number. Likelihoods that have none (poisson, binomial) refuse anything but the default.
+        Precision of the prior on ``coef_``. Intercepts and the parameters beside the location have no prior.
     fit_intercept : bool, default=True
-        Whether the location has an intercept. The second parameter always has one; where it is log-linear, a constant
-        column of X adds nothing to it: its coefficient there is 0, with a standard error of nan.
+        Whether the location has an intercept. The other parameters always have one; where they depend on columns, a
+        constant column of X adds nothing: its coefficient there is 0, with a standard error of nan.
     solver : {"auto", "newton", "lbfgs", "newton-cg"}, default="auto"
         How to minimize; ``"auto"`` chooses by the size of the problem. ``"laplace"`` and ``"asymmetric_laplace"`` are
         not smooth: an exact interior-point method fits them, and any other value is refused.
@@ -70,15 +81,17 @@ class MLERegressor(BaseMLERegressor):
         Coefficients of the location's linear predictor.
     intercept_ : float
         Its intercept; 0.0 where ``fit_intercept=False``.
-    scale_ : float
-        The likelihood's second parameter: its maximum likelihood estimate, or the known one. Only where it is constant.
-    scale_coef_ : ndarray of shape (n_features,)
-        Coefficients of its logarithm; only for ``scale="log_linear"``.
-    scale_intercept_ : float
-        Intercept of its logarithm; only for ``scale="log_linear"``.
-    df_ : float
-        Degrees of freedom of ``StudentT(df=None)``, at least one; inf where the Gaussian is the best of all. What is
-        estimated is ``inverse_df_``, their reciprocal.
+    scale_, shape_, dispersion_, precision_, df_ : float
+        The parameters beside the location under their own names, as the likelihood has them: the maximum likelihood
+        estimate, or the known value, where it is one number for all rows. ``df_`` is at least one; inf where the
+        Gaussian is the best of all.
+    scale_coef_, shape_coef_, ... : ndarray of shape (n_features,)
+        Coefficients of the logarithm of a parameter that depends on columns; 0 for columns that do not enter.
+    scale_intercept_, shape_intercept_, ... : float
+        Intercept of its logarithm.
+    parameters_ : dict
+        All estimates by the names of the parameters, whatever the likelihood: a number, or a tuple (coef, intercept)
+        where a parameter depends on columns.
     n_iter_ : int
         Number of iterations.
     n_passes_ : int
@@ -123,11 +136,20 @@ class MLERegressor(BaseMLERegressor):
     (array([0.7406]), -1.1203, -8.3648)
     >>> model.predict([[6.0]]).round(2)
     array([27.76])
+
+    The logarithm of the dispersion depends on the first column of two:
+
+    >>> Z = np.column_stack([X, np.cos(X)])
+    >>> model = MLERegressor("negative_binomial", predictors={"dispersion": [0]}).fit(Z, y)
+    >>> model.dispersion_coef_.shape, sorted(model.predict_parameters(Z))
+    ((2,), ['dispersion', 'mean'])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLERegressor._parameter_constraints,
-        "likelihood": "no_validation",  # type: ignore[dict-item] # get_likelihood says more of what is wrong
+        # get_likelihood and likelihood_with say more of what is wrong.
+        "likelihood": "no_validation",  # type: ignore[dict-item]
+        "predictors": "no_validation",  # type: ignore[dict-item]
         "on_separation": [StrOptions({"warn", "raise", "ignore"})],
     }
 
@@ -135,8 +157,8 @@ class MLERegressor(BaseMLERegressor):
         self,
         likelihood: str | Likelihood = "gaussian",
         *,
+        predictors: str | Mapping[str, Any] | None = None,
         alpha: float = 0.0,
-        scale: str | float = "constant",
         fit_intercept: bool = True,
         solver: str = "auto",
         tol: float = 1e-8,
@@ -147,8 +169,8 @@ class MLERegressor(BaseMLERegressor):
         weight_type: str = "frequency",
     ) -> None:
         self.likelihood = likelihood
+        self.predictors = predictors
         self.alpha = alpha
-        self.scale = scale
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.tol = tol
@@ -202,3 +224,6 @@ class MLERegressor(BaseMLERegressor):
     def _chosen_likelihood(self) -> Likelihood:
         # A copy: parameters that are set after fit must not change the fitted model.
         return clone(get_likelihood(self.likelihood))
+
+    def _chosen_predictors(self) -> Any:
+        return self.predictors

@@ -152,8 +152,8 @@ REFUSALS: tuple[Refusal, ...] = (
         ("regressor", "two classes"),
     ),
     *_refusals(
-        "d2_score is not defined for scale='log_linear': no constant model has the same scales. Compare log_likelihood "
-        "with that of another model.",
+        "d2_score is not defined where parameters beside the location depend on columns, for no constant model has the "
+        "same. Compare log_likelihood with that of another model.",
         ("d2_score, modelled scale",),
     ),
 )

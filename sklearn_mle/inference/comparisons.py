@@ -237,16 +237,22 @@ def score_test(
     # Its own curvature has other columns.
     retained = None if model.retained is None else replace(model.retained, curvature=None)
     features = (*model.features, *(f"extra {k}" for k in range(d)))
-    larger = replace(model, coefficients=coefficients, features=features, retained=retained)
+    p = model.coefficients.shape[1] - 1
+    # Every predictor with columns gets them, the location even if it has none.
+    terms = tuple(
+        replace(term, columns=True, active=np.append(term.indices(p), p + np.arange(d)))
+        if (term.columns and term.active is not None) or (j == 0 and not term.columns)
+        else term
+        for j, term in enumerate(model.terms)
+    )
+    larger = replace(model, coefficients=coefficients, features=features, retained=retained, terms=terms)
     with single_threaded_blas, np.errstate(all="ignore"):
         before = AtEstimate.of(model, data)
         refuse_other_data(before)
         data = replace(data, X=wider.tocsr() if sp.issparse(wider) else wider)
         at = AtEstimate.of(larger, data)
         added = at.n_parameters - before.n_parameters
-        expected = d * (len(model.terms) - 1 if model.is_classifier and len(model.terms) > 1 else 1)
-        if any(term.columns for term in model.terms[1:]) and not model.is_classifier:
-            expected = 2 * d
+        expected = d * (len(terms) - 1 if model.is_classifier and len(terms) > 1 else sum(t.columns for t in terms))
         if added < expected:
             raise ValueError("extra: some of its columns depend on the others and on those of X; leave them out.")
         try:
@@ -277,7 +283,7 @@ def refuse_unless_nested(
     weight : ndarray of shape (n,) or None
         Rows of weight zero are absent.
     """
-    looked_at: set[tuple[Terms, Terms]] = set()
+    looked_at: set[Any] = set()
     for j, (inner, outer) in enumerate(zip(small.terms, large.terms, strict=False)):
         name = small.likelihood.predictor_names[j] if small.classes is None else "the linear predictor"
         known = [not (term.columns or term.intercept) for term in (inner, outer)]
@@ -287,11 +293,10 @@ def refuse_unless_nested(
             raise ValueError(
                 f"smaller estimates {name}, which larger holds at a known value: they are not nested. {_OTHERWISE}"
             )
-        pair = (Terms(inner.columns, inner.intercept), Terms(outer.columns, outer.intercept))
-        if known[0] or pair in looked_at:
+        if known[0] or (inner.key, outer.key) in looked_at:
             continue
-        looked_at.add(pair)
-        outside = _outside(pair[0], pair[1], X_small, X_large, weight, small.features)
+        looked_at.add((inner.key, outer.key))
+        outside = _outside(inner, outer, X_small, X_large, weight, small.features)
         if outside:
             several = f"{', '.join(map(repr, outside[:5]))}{', ...' if len(outside) > 5 else ''}"
             raise ValueError(
@@ -304,18 +309,17 @@ def _outside(
     inner: Terms, outer: Terms, X_small: Any, X_large: Any, weight: Array | None, features: tuple[str, ...]
 ) -> list[str]:
     """Return the names of what one predictor has and the other cannot have."""
-    if inner.columns and outer.columns and X_small is X_large and inner.intercept <= outer.intercept:
+    of_small, of_large = inner.indices(X_small.shape[1]), outer.indices(X_large.shape[1])
+    if X_small is X_large and np.isin(of_small, of_large).all() and inner.intercept <= outer.intercept:
         return []
     n = X_large.shape[0]
     present = np.arange(n) if weight is None else np.flatnonzero(weight > 0)
-    p_large = X_large.shape[1] if outer.columns else 0
-    p_small = X_small.shape[1] if inner.columns else 0
-    if len(present) * (p_large + p_small + 2) > _ENTRIES:
-        enough = min(len(present), 4 * p_large + _ENOUGH)
+    if len(present) * (len(of_large) + len(of_small) + 2) > _ENTRIES:
+        enough = min(len(present), 4 * len(of_large) + _ENOUGH)
         present = np.sort(np.random.default_rng(0).choice(present, enough, replace=False))
     ones = np.ones((len(present), 1))
-    target = np.hstack([_dense(X_small, present) if inner.columns else ones[:, :0], ones[:, : inner.intercept]])
-    basis = np.hstack([_dense(X_large, present) if outer.columns else ones[:, :0], ones[:, : outer.intercept]])
+    target = np.hstack([_dense(X_small, present)[:, of_small], ones[:, : inner.intercept]])
+    basis = np.hstack([_dense(X_large, present)[:, of_large], ones[:, : outer.intercept]])
     size = np.linalg.norm(target, axis=0)
     if outer.intercept:
         # Against the intercept's rounding: what varies is compared with what varies.
@@ -328,7 +332,7 @@ def _outside(
     single = any(np.dtype(X.dtype).itemsize < 8 for X in (X_small, X_large))
     # A column that hardly varies has digits for as much of it as varies.
     allowed = _OUTSIDE[single] * length + 64 * np.finfo(np.float32 if single else np.float64).eps * size
-    names = [*(features if inner.columns else ()), *(["intercept"] if inner.intercept else [])]
+    names = [*(features[k] for k in of_small), *(["intercept"] if inner.intercept else [])]
     return [name for name, wrong in zip(names, np.linalg.norm(rest, axis=0) > allowed, strict=True) if wrong]
 
 

@@ -203,7 +203,7 @@ class FittedModel:
 
     def refuse_too_many_parameters(self) -> None:
         """Raise WorkingMemoryError where the covariance of all parameters is too large to be formed."""
-        m = sum(term.intercept + term.columns * (self.coefficients.shape[1] - 1) for term in self.terms)
+        m = sum(term.intercept + len(term.indices(self.coefficients.shape[1] - 1)) for term in self.terms)
         refuse_unless_it_fits(
             m,
             m,
@@ -216,7 +216,7 @@ class FittedModel:
         p = self.coefficients.shape[1] - 1
         terms = []
         for j, (term, found) in enumerate(zip(self.terms, identifications, strict=True)):
-            active = None if found is None else found.active
+            active = term.active if found is None else found.active
             terms.append(Terms(False, False) if j in fixed else Terms(term.columns, term.intercept, active))
         if self.likelihood.shift_invariant:
             basis = sum_to_zero_basis(len(self.terms))
@@ -227,11 +227,10 @@ class FittedModel:
     def entries(self) -> NDArray[np.intp]:
         """The parameters' places in the flattened coefficients: predictor by predictor, the intercept first."""
         width = self.coefficients.shape[1]
-        order = np.append(width - 1, np.arange(width - 1))
         places = []
         for j, term in enumerate(self.terms):
-            present = np.append(term.intercept, np.full(width - 1, term.columns))
-            places.append(j * width + order[present])
+            intercept = [width - 1] * term.intercept
+            places.append(j * width + np.append(intercept, term.indices(width - 1)))
         return np.concatenate(places).astype(np.intp)
 
     @cached_property
@@ -298,6 +297,7 @@ def precision_offset(likelihood: Likelihood, weight: Array) -> Array:
 def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
     """Return whether dividing variances by weights gives the estimate that weighting rows gives."""
     if divide_dispersion(likelihood):
-        return not terms[1].columns
+        return likelihood.dispersion_index is None or not terms[likelihood.dispersion_index].columns
     # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
-    return likelihood.dispersion_parameter is None or (likelihood.discrete and not terms[1].intercept)
+    index = likelihood.dispersion_index
+    return index is None or (likelihood.discrete and not terms[index].intercept)

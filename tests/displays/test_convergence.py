@@ -22,7 +22,7 @@ CASES = {
     "known scale": (GaussianMLERegressor(alpha=3.0, scale=40.0), X_REAL, Y_REAL),
     "log-linear": (GaussianMLERegressor(alpha=3.0, scale="log_linear"), X_REAL, Y_REAL),
     "poisson": (MLERegressor("poisson", alpha=2.0), X_REAL, Y_REAL),
-    "gamma": (MLERegressor("gamma", scale="log_linear"), X_REAL, Y_REAL),
+    "gamma": (MLERegressor("gamma", predictors="linear"), X_REAL, Y_REAL),
     "student": (MLERegressor("student_t", alpha=1.0), X_REAL, Y_REAL),
 }
 

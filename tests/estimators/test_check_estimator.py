@@ -4,7 +4,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.likelihoods import AsymmetricLaplace, StudentT, Tweedie, likelihood_names
+from sklearn_mle.likelihoods import AsymmetricLaplace, Tweedie, likelihood_names
 from tests.estimators.regressions import Squashing
 
 # Rates in (0, 1) are not what the checks send: these two see them squashed.
@@ -25,17 +25,18 @@ ESTIMATORS = [
     GaussianMLERegressor(scale="log_linear"),
     GaussianMLERegressor(scale="log_linear", alpha=1.0),
     *(Squashing(name) if name in RATES else MLERegressor(name) for name in likelihood_names()),
-    MLERegressor(StudentT(df=None)),
+    MLERegressor("student_t", predictors={"df": "constant"}),
     MLERegressor(AsymmetricLaplace(quantile=0.3)),
-    MLERegressor("huber", scale="log_linear"),
-    MLERegressor("student_t", scale=2.0, alpha=1.0),
-    MLERegressor("gamma", scale="log_linear", alpha=1.0),
+    MLERegressor("huber", predictors="linear"),
+    MLERegressor("student_t", predictors={"scale": 2.0}, alpha=1.0),
+    MLERegressor("gamma", predictors="linear", alpha=1.0),
     MLERegressor("inverse_gaussian", alpha=1.0, warm_start=True),
-    MLERegressor("weibull", scale="log_linear"),
-    MLERegressor(Tweedie(power=1.8), scale=1.5),
-    MLERegressor("negative_binomial", scale="log_linear"),
+    MLERegressor("weibull", predictors="linear"),
+    MLERegressor(Tweedie(power=1.8), predictors={"dispersion": 1.5}),
+    MLERegressor("gamma", predictors={"shape": [0]}),
+    MLERegressor("negative_binomial", predictors="linear"),
     MLERegressor("gumbel", solver="lbfgs"),
-    Squashing("beta", scale="log_linear", alpha=1.0),
+    Squashing("beta", predictors="linear", alpha=1.0),
     MLERegressor("logistic", fit_intercept=False, solver="newton-cg"),
 ]
 

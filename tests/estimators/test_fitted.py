@@ -37,7 +37,9 @@ MODELS = {
     "gamma, precisions": (MLERegressor("gamma", weight_type="precision"), "positive"),
     "poisson, sampling": (MLERegressor("poisson", weight_type="sampling"), "count"),
     "gamma, prior": (MLERegressor("gamma", alpha=3.0), "positive"),
-    "gamma, log-linear": (MLERegressor("gamma", scale="log_linear"), "positive"),
+    "gamma, log-linear": (MLERegressor("gamma", predictors="linear"), "positive"),
+    "gamma, one column each": (MLERegressor("gamma", predictors={"shape": [0], "mean": [-1]}), "positive"),
+    "student_t, df": (MLERegressor("student_t", predictors={"df": "constant", "scale": 0.9}), "real"),
     "student_t": (MLERegressor(StudentT(df=4.0)), "real"),
     "negative_binomial": (MLERegressor(NegativeBinomial(), fit_intercept=False), "count"),
 }
@@ -52,6 +54,7 @@ OTHERS = {
     "likelihood__df": [30.0],
     "max_iter": [1],
     "on_separation": ["raise", "ignore"],
+    "predictors": [None, "linear", {"shape": 2.5}, {"scale": [1]}],
     "scale": ["constant", "log_linear", 2.5],
     "solver": ["newton-cg"],
     "tol": [1e-2],
@@ -78,6 +81,11 @@ def answers(model, smaller, y):
     """Everything that a fitted model says, by the name of the question."""
     calls = {name: (lambda name=name: getattr(model, name)) for name in vars(model) if name.endswith("_")}
     calls["condition_number_"] = lambda: model.condition_number_
+    if hasattr(model, "predict_parameters"):
+        calls |= {
+            "parameters_": lambda: model.parameters_,
+            "predict_parameters": lambda: np.stack(list(model.predict_parameters(X).values())),
+        }
     for name in ("predict", "decision_function", "predict_proba", "predict_log_proba", "predict_interval", "sample"):
         if hasattr(model, name):
             arguments = {"random_state": 0} if name == "sample" else {}

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.inference import infer, likelihood_ratio_test, mean_interval, profile_interval, score_test
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
+from tests.modelled import dispersion_as
 
 EMPTY = np.empty((N, 0))
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]
@@ -21,7 +22,9 @@ def test_the_null_model_is_the_one_that_inference_compares_with(name, scale, fit
     """As ``infer`` fits it for its header, or with columns whose coefficients are zero; LAPACK has nothing to say."""
     X, y = DATA[name]
     offset = 0.3 * X[:, 0]
-    model = MLERegressor(LIKELIHOODS[name], scale=scale, fit_intercept=fit_intercept)
+    model = MLERegressor(
+        LIKELIHOODS[name], predictors=dispersion_as(LIKELIHOODS[name], scale), fit_intercept=fit_intercept
+    )
     null = model.fit(EMPTY, y, offset=offset)
     assert null.n_features_in_ == 0
     assert null.coef_.shape == (0,)

@@ -28,6 +28,7 @@ from sklearn_mle.likelihoods import (
 )
 from sklearn_mle.metrics import log_likelihood_scorer
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
+from tests.modelled import dispersion, dispersion_as
 
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]
 POSITIVE = ["gamma", "inverse_gaussian", "lognormal", "weibull"]
@@ -41,12 +42,12 @@ def fitted(name, **parameters):
 def predictors(model, X):
     """The linear predictors from the public attributes."""
     eta = [X @ model.coef_ + model.intercept_]
-    if hasattr(model, "scale_coef_"):
-        eta.append(X @ model.scale_coef_ + model.scale_intercept_)
-    elif hasattr(model, "scale_"):
-        eta.append(np.full(len(X), np.log(model.scale_)))
-    if hasattr(model, "df_"):
-        eta.append(np.full(len(X), 1 / model.df_))
+    for name in model._fitted.likelihood.parameter_names[1:]:
+        if hasattr(model, f"{name}_coef_"):
+            eta.append(X @ getattr(model, f"{name}_coef_") + getattr(model, f"{name}_intercept_"))
+        else:
+            value = getattr(model, f"{name}_")
+            eta.append(np.full(len(X), 1 / value if name == "df" else np.log(value)))
     return np.stack(eta)
 
 
@@ -56,14 +57,16 @@ def test_what_a_fit_says(name, scale):
     likelihood, (X, y) = LIKELIHOODS[name], DATA[name]
     if scale != "constant" and (likelihood.dispersion_parameter is None or not (likelihood.smooth or scale == 0.7)):
         pytest.skip("no such model")
-    model = fitted(name, scale=scale)
+    model = fitted(name, predictors=dispersion_as(likelihood, scale))
     assert model.coef_.shape == (2,) and isinstance(model.intercept_, float)
     assert model.status_ is Status.CONVERGED and 0 <= model.gap_ <= 1e-8
     assert model.n_iter_ >= 1 and model.n_passes_ >= model.n_iter_ and model.n_obs_ == N
-    assert hasattr(model, "scale_") == (likelihood.dispersion_parameter is not None and scale != "log_linear")
-    assert hasattr(model, "scale_coef_") == (scale == "log_linear")
+    dispersion = likelihood.dispersion_parameter
+    assert hasattr(model, f"{dispersion}_") == (dispersion is not None and scale != "log_linear")
+    assert hasattr(model, f"{dispersion}_coef_") == (scale == "log_linear")
+    assert hasattr(model, "scale_") == (dispersion == "scale" and scale != "log_linear")
     if scale == 0.7:
-        assert model.scale_ == 0.7
+        assert getattr(model, f"{dispersion}_") == 0.7
     eta = predictors(model, X)
     assert model.log_likelihood(X, y) == pytest.approx(-likelihood.nll(y, eta).sum(), rel=1e-12)
     assert model.log_likelihood_ == pytest.approx(model.log_likelihood(X, y), rel=1e-11, abs=1e-10 * N)
@@ -113,8 +116,8 @@ def test_d2_of_a_glm_is_measured_from_the_mean(name):
 
 def test_d2_is_not_defined_for_linear_scales():
     X, y = DATA["gamma"]
-    with pytest.raises(ValueError, match="d2_score is not defined for scale='log_linear'.*log_likelihood"):
-        fitted("gamma", scale="log_linear").d2_score(X, y)
+    with pytest.raises(ValueError, match="d2_score is not defined where parameters.*log_likelihood"):
+        fitted("gamma", predictors="linear").d2_score(X, y)
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -169,7 +172,7 @@ def test_the_unit_of_y_does_not_matter(name, unit):
     per_row = np.count_nonzero(y) if name == "tweedie" else N
     assert scaled.log_likelihood_ == pytest.approx(plain.log_likelihood_ - per_row * np.log(unit), rel=1e-10)
     powers = (1.0, 1.0) if likelihood.equivariance == "location_scale" else likelihood.unit_powers
-    assert np.log(scaled.scale_) == pytest.approx(np.log(plain.scale_) + powers[1] * np.log(unit), abs=1e-8)
+    assert np.log(dispersion(scaled)) == pytest.approx(np.log(dispersion(plain)) + powers[1] * np.log(unit), abs=1e-8)
     if likelihood.equivariance == "location_scale":
         np.testing.assert_allclose(scaled.coef_ / unit, plain.coef_, rtol=1e-8)
         np.testing.assert_allclose(scaled.intercept_ / unit, plain.intercept_, rtol=1e-8)
@@ -179,10 +182,16 @@ def test_the_unit_of_y_does_not_matter(name, unit):
     np.testing.assert_allclose(scaled.predict(X) / unit, plain.predict(X), rtol=1e-7)
 
 
+def as_predictors(parameters):
+    """The sibling's parameters as those of MLERegressor."""
+    others = {key: value for key, value in parameters.items() if key != "scale"}
+    return others | {"predictors": dispersion_as("gaussian", parameters.get("scale", "constant"))}
+
+
 def test_gaussian_is_its_sibling():
     X, y = DATA["gaussian"]
     for parameters in ({}, {"alpha": 2.0}, {"scale": "log_linear"}, {"scale": 1.5, "fit_intercept": False}):
-        ours = MLERegressor(**parameters).fit(X, y, sample_weight=WEIGHT)
+        ours = MLERegressor(**as_predictors(parameters)).fit(X, y, sample_weight=WEIGHT)
         sibling = GaussianMLERegressor(**parameters).fit(X, y, sample_weight=WEIGHT)
         np.testing.assert_array_equal(ours.coef_, sibling.coef_)
         assert ours.log_likelihood_ == sibling.log_likelihood_
@@ -191,7 +200,7 @@ def test_gaussian_is_its_sibling():
 def test_lognormal_is_a_gaussian_of_the_logarithm():
     X, y = DATA["lognormal"]
     for parameters in ({}, {"alpha": 2.0}, {"scale": "log_linear"}, {"scale": 0.4}):
-        model = MLERegressor("lognormal", **parameters).fit(X, y, sample_weight=WEIGHT)
+        model = MLERegressor("lognormal", **as_predictors(parameters)).fit(X, y, sample_weight=WEIGHT)
         gaussian = GaussianMLERegressor(**parameters).fit(X, np.log(y), sample_weight=WEIGHT)
         np.testing.assert_array_equal(model.coef_, gaussian.coef_)
         assert model.log_likelihood_ == pytest.approx(gaussian.log_likelihood_ - WEIGHT @ np.log(y), rel=1e-13)
@@ -326,7 +335,10 @@ class TwoNumbers(Normal):
 @pytest.mark.parametrize("scale", ["constant", "log_linear", 0.8])
 def test_a_likelihood_of_one_s_own(scale):
     X, y = DATA["gaussian"]
-    model, gaussian = MLERegressor(Normal(), scale=scale).fit(X, y), GaussianMLERegressor(scale=scale).fit(X, y)
+    model, gaussian = (
+        MLERegressor(Normal(), predictors=dispersion_as(Normal(), scale)).fit(X, y),
+        GaussianMLERegressor(scale=scale).fit(X, y),
+    )
     np.testing.assert_allclose(model.coef_, gaussian.coef_, rtol=1e-6, atol=1e-8)
     assert model.log_likelihood_ == pytest.approx(gaussian.log_likelihood_, rel=1e-10)
     np.testing.assert_allclose(model.predict(X), X @ model.coef_ + model.intercept_)
@@ -338,21 +350,23 @@ def test_a_likelihood_of_one_s_own_with_one_predictor_and_with_undeclared_ones()
     X, y = DATA["weibull"]
     model = MLERegressor(Rayleigh()).fit(X, y)
     # The Weibull likelihood of shape two has the scale sqrt(2).
-    weibull = MLERegressor("weibull", scale=2.0).fit(X, y)
+    weibull = MLERegressor("weibull", predictors={"shape": 2.0}).fit(X, y)
     np.testing.assert_allclose(model.coef_, weibull.coef_, rtol=1e-6)
     assert model.log_likelihood_ == pytest.approx(weibull.log_likelihood_, rel=1e-9)
     X, y = DATA["gaussian"]
     other = MLERegressor(TwoNumbers()).fit(X, y)
-    assert np.exp(other.log_scale_) == pytest.approx(GaussianMLERegressor().fit(X, y).scale_, rel=1e-7)
-    with pytest.raises(ValueError, match="TwoNumbers likelihood has no second parameter"):
-        MLERegressor(TwoNumbers(), scale="log_linear").fit(X, y)
+    assert other.parameters_["scale"] == pytest.approx(GaussianMLERegressor().fit(X, y).scale_, rel=1e-7)
+    linear = MLERegressor(TwoNumbers(), predictors="linear").fit(X, y)
+    gaussian = GaussianMLERegressor(scale="log_linear").fit(X, y)
+    np.testing.assert_allclose(linear.parameters_["scale"][0], gaussian.scale_coef_, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["poisson", "binomial"])
-@pytest.mark.parametrize("scale", ["log_linear", 2.0])
-def test_a_scale_that_a_likelihood_does_not_have(name, scale):
-    with pytest.raises(ValueError, match="likelihood has no second parameter .*leave scale='constant'"):
-        fitted(name, scale=scale)
+def test_a_scale_that_a_likelihood_does_not_have(name):
+    with pytest.raises(ValueError, match="likelihood has no parameter 'scale'; its only parameter is '(mean|prob)"):
+        fitted(name, predictors={"scale": 2.0})
+    # One grid serves all likelihoods: of those without further parameters "linear" is None.
+    np.testing.assert_array_equal(fitted(name, predictors="linear").coef_, fitted(name).coef_)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +397,7 @@ def test_errors_of_the_parameters():
         MLERegressor(StudentT(df=-1)).fit(X, y)
     with pytest.raises(ValueError, match=r"power must be in \[1.01, 1.99\]"):
         MLERegressor(Tweedie(power=2)).fit(X, np.abs(y))
-    for parameters in ({"alpha": -1.0}, {"scale": -1.0}, {"scale": "linear"}, {"solver": "sgd"}, {"max_iter": -1}):
+    for parameters in ({"alpha": -1.0}, {"solver": "sgd"}, {"max_iter": -1}):
         with pytest.raises(ValueError, match=f"The '{next(iter(parameters))}' parameter of MLERegressor"):
             MLERegressor(**parameters).fit(X, y)
     with pytest.raises(ValueError, match="1 sample"):
@@ -415,16 +429,17 @@ def test_a_perfect_fit(name):
         model = MLERegressor(likelihood).fit(X, y)
     np.testing.assert_allclose(model.coef_, [0.5, -0.3], rtol=1e-9)
     assert model.log_likelihood_ == np.inf and model.gap_ == 0
-    assert model.scale_ == (0 if likelihood.variance_power > 0 else np.inf)
+    assert dispersion(model) == (0 if likelihood.variance_power > 0 else np.inf)
+    assert (model.predict_parameters(X)[likelihood.dispersion_parameter] == dispersion(model)).all()
     np.testing.assert_allclose(model.predict(X), y, rtol=1e-9)
     assert (model.predict(X, return_std=True)[1] == 0).all()
     np.testing.assert_array_equal(*model.predict_interval(X).T)
     for call in (model.predict_distribution, model.sample, lambda X: model.log_likelihood(X, y)):
-        with pytest.raises(ValueError, match=f"scale_ is {model.scale_:g}, so y given X has no density"):
+        with pytest.raises(ValueError, match=f"_ is {dispersion(model):g}, so y given X has no density"):
             call(X)
-    assert np.isfinite(MLERegressor(likelihood, scale=1.3).fit(X, y).log_likelihood_)
+    assert np.isfinite(MLERegressor(likelihood, predictors=dispersion_as(likelihood, 1.3)).fit(X, y).log_likelihood_)
     with pytest.warns(UnboundedLikelihoodWarning, match="every row can be fitted exactly"):
-        linear = MLERegressor(likelihood, scale="log_linear").fit(X, y)
+        linear = MLERegressor(likelihood, predictors="linear").fit(X, y)
     assert np.isfinite(linear.log_likelihood_)
     assert linear.log_likelihood_ == pytest.approx(linear.log_likelihood(X, y), rel=1e-9)
 
@@ -434,7 +449,7 @@ def test_one_row_with_a_scale_of_its_own(name):
     X, y = DATA[name]
     X = np.column_stack([X[:, 0], np.arange(N) == 11])
     with pytest.warns(UnboundedLikelihoodWarning, match="rows 11 can be fitted exactly through .*column 1"):
-        MLERegressor(LIKELIHOODS[name], scale="log_linear").fit(X, y)
+        MLERegressor(LIKELIHOODS[name], predictors="linear").fit(X, y)
 
 
 def test_under_dispersed_counts_are_poisson():
@@ -445,7 +460,7 @@ def test_under_dispersed_counts_are_poisson():
         warnings.simplefilter("error")
         model, poisson = MLERegressor("negative_binomial").fit(X, y), MLERegressor("poisson").fit(X, y)
     np.testing.assert_allclose(model.coef_, poisson.coef_, rtol=1e-9)
-    assert model.scale_ < 1e-8
+    assert model.dispersion_ < 1e-8
     assert model.log_likelihood_ == pytest.approx(poisson.log_likelihood_, rel=1e-9)
 
 
@@ -453,7 +468,7 @@ def test_gaussian_data_have_infinitely_many_degrees_of_freedom():
     X, y = DATA["gaussian"]
     y = X @ [1.0, 2] + np.tile([-1.0, 1.0], N // 2) * np.abs(np.sin(np.arange(N)))  # lighter tails than a Gaussian's
     model, gaussian = MLERegressor(StudentT(df=None)).fit(X, y), GaussianMLERegressor().fit(X, y)
-    assert model.df_ == np.inf and model.inverse_df_ == 0
+    assert model.df_ == np.inf and not hasattr(model, "inverse_df_")
     np.testing.assert_allclose(model.coef_, gaussian.coef_, rtol=1e-9)
     assert model.log_likelihood_ == pytest.approx(gaussian.log_likelihood_, rel=1e-12)
 
@@ -488,8 +503,8 @@ def test_lognormal_quantiles_are_those_of_the_logarithm():
 def test_a_known_scale_is_no_truth_value():
     X, y = DATA["gaussian"]
     for value in (True, False, np.True_):
-        for model in (GaussianMLERegressor(scale=value), MLERegressor(scale=value)):
-            with pytest.raises(ValueError, match=r"(?i)scale.*(must be|float).* got .*(True|False)"):
+        for model in (GaussianMLERegressor(scale=value), MLERegressor(predictors={"scale": value})):
+            with pytest.raises(ValueError, match=r"(?i)scale.*(must be|float).*got .*(True|False)"):
                 model.fit(X, y)
 
 
@@ -498,8 +513,8 @@ def test_known_scales_and_priors_are_computed_in_double_precision(kind):
     """log(3) in half precision is 3e-4 off, times every row."""
     X, y = DATA["gaussian"]
     value = kind(3)
-    model = MLERegressor("gaussian", scale=value, alpha=value).fit(X, y)
-    same = MLERegressor("gaussian", scale=3.0, alpha=3.0).fit(X, y)
+    model = MLERegressor("gaussian", predictors={"scale": value}, alpha=value).fit(X, y)
+    same = MLERegressor("gaussian", predictors={"scale": 3.0}, alpha=3.0).fit(X, y)
     assert model.log_likelihood_ == same.log_likelihood_ and model.scale_ == 3.0 and type(model.scale_) is float
     assert (model.coef_ == same.coef_).all()
     assert model.log_likelihood_ == pytest.approx(norm(model.predict(X), 3.0).logpdf(y).sum(), rel=1e-13)
@@ -542,9 +557,10 @@ def test_a_perfect_log_linear_fit_of_as_many_columns_as_rows(name):
     y = {"gamma": np.exp(location), "beta": 1 / (1 + np.exp(-location))}.get(name, location)
     X = np.array([[1.0, 0.0], [0.0, 1.0]])
     with pytest.warns(UserWarning):
-        model = MLERegressor(name, scale="log_linear").fit(X, y)
-    assert not hasattr(model, "scale_")
-    told = f"scale_intercept_ is {model.scale_intercept_:g}, so y given X has no density"
+        model = MLERegressor(name, predictors="linear").fit(X, y)
+    attribute = f"{model._fitted.likelihood.dispersion_parameter}_intercept_"
+    assert not hasattr(model, attribute.replace("_intercept", ""))
+    told = f"{attribute} is {getattr(model, attribute):g}, so y given X has no density"
     with pytest.raises(ValueError, match=told):
         model.log_likelihood(X, y)
     for call in (model.predict_distribution, model.sample):

@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from sklearn_mle import MLERegressor
 from sklearn_mle.likelihoods import Huber, StudentT, get_likelihood
+from tests.modelled import dispersion_as
 
 rng = np.random.default_rng(0)
 N = 60
@@ -38,7 +39,7 @@ SLOPES = {"gumbel": slopes_of_gumbel, "huber": slopes_of_huber, "logistic": slop
 @pytest.mark.parametrize("name", SLOPES)
 def test_the_score_equations_hold_at_any_known_scale(name, power):
     scale = 10.0**power
-    model = MLERegressor(name, scale=scale).fit(X, LINE)
+    model = MLERegressor(name, predictors=dispersion_as(name, scale)).fit(X, LINE)
     slopes = SLOPES[name]((LINE - model.predict_quantile(X, 0.5) if name != "gumbel" else LINE - at(model)) / scale)
     # Rounding of z is eps / scale, and so is that of a slope whose derivative is about one.
     rounding = 1e-14 * (1 + np.abs(LINE).max() / scale) * max(1.0, np.abs(slopes).max())
@@ -49,7 +50,7 @@ def test_the_score_equations_hold_at_any_known_scale(name, power):
 @pytest.mark.parametrize("power", POWERS)
 def test_weibull_at_any_known_shape(power):
     shape = 10.0**power
-    model = MLERegressor("weibull", scale=shape).fit(X, np.exp(LINE))
+    model = MLERegressor("weibull", predictors={"shape": shape}).fit(X, np.exp(LINE))
     # The score of a Weibull's log scale eta is k (1 - (y / exp(eta))^k).
     slopes = np.expm1(shape * (LINE - at(model)))
     rounding = 1e-14 * (1 + shape) * max(1.0, np.abs(slopes).max())
@@ -66,7 +67,7 @@ def at(model):
 def test_student_t_finds_the_best_of_many_maxima(power):
     """Far below the residuals every three rows that a plane goes through have a maximum near it."""
     scale = 10.0**power
-    model = MLERegressor("student_t", scale=scale).fit(X, LINE)
+    model = MLERegressor("student_t", predictors=dispersion_as("student_t", scale)).fit(X, LINE)
     triples = np.array(list(itertools.combinations(range(N), 3)))
     planes = np.linalg.solve(DESIGN[triples], LINE[triples][..., None])[..., 0]
     locations = planes @ DESIGN.T
@@ -87,7 +88,7 @@ def test_every_other_likelihood_converges_at_any_known_parameter(name, power):
         "gaussian": LINE,
         "laplace": LINE,
     }.get(name, np.exp(LINE))
-    model = MLERegressor(name, scale=10.0**power).fit(X, y)
+    model = MLERegressor(name, predictors=dispersion_as(name, 10.0**power)).fit(X, y)
     assert np.isfinite(model.log_likelihood_)
     # Nothing near is better, by more than the rounding of so large a sum.
     eta = np.stack([at(model), np.full(N, power * np.log(10.0))])
@@ -105,7 +106,7 @@ def test_every_other_likelihood_converges_at_any_known_parameter(name, power):
     ("options", "power"), [({"alpha": 3.0}, -3), ({"alpha": 3.0}, 3), ({"fit_intercept": False}, -1)]
 )
 def test_with_a_prior_or_without_an_intercept(options, power):
-    model = MLERegressor("gumbel", scale=10.0**power, **options).fit(X, LINE)
+    model = MLERegressor("gumbel", predictors={"scale": 10.0**power}, **options).fit(X, LINE)
     z = (LINE - at(model)) / 10.0**power
     score = X.T @ slopes_of_gumbel(z) / 10.0**power
     # alpha is relative to the noise.
@@ -116,4 +117,4 @@ def test_with_a_prior_or_without_an_intercept(options, power):
 def test_a_likelihood_beyond_float64_is_said():
     """Without an intercept no line lies below all of y, so that some row's exp(-z) overflows, whatever the fit."""
     with pytest.raises(ValueError, match="a parameter holds numbers so large .* leave the range of float64"):
-        MLERegressor("gumbel", scale=1e-6, fit_intercept=False).fit(X, LINE)
+        MLERegressor("gumbel", predictors={"scale": 1e-6}, fit_intercept=False).fit(X, LINE)

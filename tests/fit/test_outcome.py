@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_mle import MLERegressor
 from tests.estimators.regressions import DATA, LIKELIHOODS
+from tests.modelled import dispersion_as
 
 X = np.column_stack(
     [[0.2, 0.5, 0.9, 1.1, 1.4, 1.7, 2.0, 2.3, 2.6, 3.1], [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0]]
@@ -32,7 +33,7 @@ def test_amounts_without_an_intercept(name, multiple, coefficients):
     np.testing.assert_allclose(model.coef_, coefficients, rtol=3e-7)
     if name == "weibull":
         scale, log_likelihood = {1: (0.647568070555, -33.0656101653), 4: (1.34522105477, -54.223370864)}[multiple]
-        assert 1 / model.scale_ == pytest.approx(scale, rel=1e-7)
+        assert 1 / model.shape_ == pytest.approx(scale, rel=1e-7)
         assert model.log_likelihood_ == pytest.approx(log_likelihood, abs=1e-8)
 
 
@@ -46,8 +47,12 @@ def test_a_unit_without_an_intercept_is_an_offset(name, alpha, multiple, scale):
     likelihood = LIKELIHOODS[name]
     # The prior is relative to the noise, in y's own unit where that has one.
     own = multiple ** (likelihood.unit_powers[1] * likelihood.variance_power)
-    plain = MLERegressor(likelihood, alpha=alpha, fit_intercept=False, scale=scale).fit(features, y)
-    model = MLERegressor(likelihood, alpha=alpha * own, fit_intercept=False, scale=scale)
+    plain = MLERegressor(likelihood, alpha=alpha, fit_intercept=False, predictors=dispersion_as(likelihood, scale)).fit(
+        features, y
+    )
+    model = MLERegressor(
+        likelihood, alpha=alpha * own, fit_intercept=False, predictors=dispersion_as(likelihood, scale)
+    )
     moved = model.fit(features, multiple * y, offset=np.log(multiple))
     assert moved.intercept_ == 0
     np.testing.assert_allclose(moved.coef_, plain.coef_, atol=1e-7)
@@ -71,7 +76,9 @@ def test_a_warm_start_without_an_intercept_is_the_estimate_itself(name):
 def test_a_unit_of_real_numbers_multiplies_coefficients(name, multiple, scale):
     features, y = DATA[name]
     for fit_intercept in (True, False):
-        model = MLERegressor(LIKELIHOODS[name], fit_intercept=fit_intercept, scale=scale)
+        model = MLERegressor(
+            LIKELIHOODS[name], fit_intercept=fit_intercept, predictors=dispersion_as(LIKELIHOODS[name], scale)
+        )
         plain = model.fit(features, y)
         expected = multiple * np.append(plain.coef_, plain.intercept_)
         log_likelihood = plain.log_likelihood_ - len(y) * np.log(multiple)

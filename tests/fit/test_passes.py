@@ -35,12 +35,12 @@ FITS = {
     if name not in ("bernoulli", "categorical")
 }
 FITS |= {
-    f"{name}, log-linear": (MLERegressor(name, scale="log_linear"), Y.get(name, REAL))
+    f"{name}, log-linear": (MLERegressor(name, predictors="linear"), Y.get(name, REAL))
     for name in ("gaussian", "laplace", "student_t", "gamma", "negative_binomial")
 }
 FITS |= {
     "student_t, estimated df": (MLERegressor(StudentT(df=None)), REAL),
-    "gumbel, known scale": (MLERegressor("gumbel", scale=0.01), REAL),
+    "gumbel, known scale": (MLERegressor("gumbel", predictors={"scale": 0.01}), REAL),
     "ridge": (MLERegressor("huber", alpha=3.0), REAL),
     "two classes": (MLELogisticClassifier(), (REAL > 0).astype(int)),
     "classes": (MLELogisticClassifier(), np.digitize(REAL, [-1, 1])),

@@ -31,7 +31,7 @@ ESTIMATORS = {
     "firth": (MLELogisticClassifier(bias_reduction="firth"), "binary"),
     "least squares": (GaussianMLERegressor(), "real"),
     "log-linear scale": (GaussianMLERegressor(scale="log_linear"), "real"),
-    "check loss, log-linear scale": (MLERegressor("laplace", scale="log_linear"), "real"),
+    "check loss, log-linear scale": (MLERegressor("laplace", predictors="linear"), "real"),
     **{
         name: (MLERegressor(name), "real")
         for name in ["laplace", "asymmetric_laplace", "student_t", "huber", "logistic", "gumbel"]

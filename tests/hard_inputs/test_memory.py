@@ -103,7 +103,7 @@ def test_what_has_no_other_route_is_refused():
         for model, y, remedy in (
             (MLELogisticClassifier(bias_reduction="firth"), labels, "bias_reduction='firth'"),
             (MODELS["laplace"], OUTCOMES["laplace"], "a smooth one"),
-            (MLERegressor("laplace", scale="log_linear"), OUTCOMES["laplace"], "a smooth one"),
+            (MLERegressor("laplace", predictors="linear"), OUTCOMES["laplace"], "a smooth one"),
         ):
             message, peak = refused(lambda model=model, y=y: sklearn.clone(model).fit(X, y), "The curvature of")
             assert remedy in message and peak < 6

@@ -41,7 +41,6 @@ def test_what_is_asked_for_in_vain_is_one_error():
         (lambda: probability_interval(infer(gaussian), X), "mean_interval"),
         (lambda: infer(logistic).against(0), "three or more classes"),
         (lambda: likelihood_ratio_test(logistic, firth, X, LABELS), "bias reduction, and the other was not"),
-        (lambda: MLERegressor("poisson", scale=2.0).fit(X, Y), "no second parameter"),
     ):
         with pytest.raises(NotSupportedError, match=words):
             ask()

@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_mle import MLERegressor
 from sklearn_mle.inference import infer, score_test
+from tests.modelled import dispersion_as
 
 rng = np.random.default_rng(0)
 X = np.round(64 * rng.standard_normal((40, 2))) / 64
@@ -22,7 +23,7 @@ def meat_by_hand(model, level):
 
 
 def test_opg_is_that_of_the_rows_beside_the_kink():
-    model = MLERegressor("asymmetric_laplace", scale=1.0).fit(X, Y)
+    model = MLERegressor("asymmetric_laplace", predictors={"scale": 1.0}).fit(X, Y)
     found = infer(model, X, Y, covariance="opg").covariance
     np.testing.assert_allclose(found, np.linalg.inv(meat_by_hand(model, 0.5)), rtol=1e-10)
 
@@ -48,7 +49,7 @@ def test_score_test_knows_no_order_of_rows():
 
 @pytest.mark.parametrize("scale", ["constant", 0.7, "log_linear"])
 def test_the_null_model_without_an_intercept_is_y_itself(scale):
-    model = MLERegressor("laplace", fit_intercept=False, scale=scale).fit(X, Y)
+    model = MLERegressor("laplace", fit_intercept=False, predictors=dispersion_as("laplace", scale)).fit(X, Y)
     known = scale if scale == 0.7 else np.abs(Y).mean()
     expected = -40 * np.log(2 * known) - np.abs(Y).sum() / known
     assert infer(model, X, Y).header["null log-likelihood"] == pytest.approx(expected, rel=1e-12)

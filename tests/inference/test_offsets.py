@@ -7,6 +7,7 @@ from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegresso
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.inference import infer, likelihood_ratio_test, mean_interval, profile_interval, score_test
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
+from tests.modelled import dispersion_as
 
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]
 WITH_SECOND = [name for name in SMOOTH if LIKELIHOODS[name].dispersion_parameter is not None]
@@ -37,7 +38,7 @@ DISTRICTS = np.repeat(np.eye(4)[:, 1:], 16, axis=0)
 def test_a_location_offset_is_not_one_of_the_scale():
     """R: sqrt(diag(solve(crossprod(cbind(1, 0:11))))), and summary(lm(y ~ x + offset(o)))."""
     X, y, offset = np.arange(12.0)[:, None], [1, 3, 2, 5, 4, 6, 5, 8, 7, 9, 8, 11], np.linspace(0, 1, 12)
-    known = MLERegressor("gaussian", scale=1.0).fit(X, y, offset=offset)
+    known = MLERegressor("gaussian", predictors={"scale": 1.0}).fit(X, y, offset=offset)
     expected = [0.5430209893474, 0.0836242010007]
     np.testing.assert_allclose(infer(known, X, y, offset=offset).standard_errors, expected, rtol=1e-12)
     gaussian = GaussianMLERegressor().fit(X, y, offset=offset)
@@ -58,7 +59,7 @@ def test_negative_binomial_rates_of_insurance_claims():
     # glm.nb alternates until its own tolerance of 1e-8.
     np.testing.assert_allclose(result.estimates[:4], estimates, rtol=1e-6)
     np.testing.assert_allclose(result.standard_errors[:4], errors, rtol=1e-6)
-    assert 1 / model.scale_ == pytest.approx(17.4315967156, rel=1e-6)
+    assert 1 / model.dispersion_ == pytest.approx(17.4315967156, rel=1e-6)
     assert model.log_likelihood_ == pytest.approx(-224.02879248988, abs=1e-8)
     fitted, error = np.array([3.41555133712, 3.70829671153, 3.63767914432]), 0.0718500194175
     ends = np.exp(fitted[:, None] + 1.959963984540054 * error * np.array([-1, 1]))
@@ -84,8 +85,10 @@ CASES += [(name, kind) for name in WITH_SECOND for kind in ("known", "log_linear
 def test_an_offset_in_the_columns_span_moves_the_coefficients_alone(name, kind):
     X, y = DATA[name]
     offset = moved_offset(X)
-    plain = MLERegressor(LIKELIHOODS[name], scale=scale_of(name, kind)).fit(X, y)
-    moved = MLERegressor(LIKELIHOODS[name], scale=scale_of(name, kind)).fit(X, y, offset=offset)
+    plain = MLERegressor(LIKELIHOODS[name], predictors=dispersion_as(LIKELIHOODS[name], scale_of(name, kind))).fit(X, y)
+    moved = MLERegressor(LIKELIHOODS[name], predictors=dispersion_as(LIKELIHOODS[name], scale_of(name, kind))).fit(
+        X, y, offset=offset
+    )
     shift = np.zeros(len(infer(plain).estimates))
     shift[:3] = CONSTANT, *D
     for covariance in ("hessian", "expected", "HC0", "opg"):
@@ -110,7 +113,7 @@ def test_an_offset_in_the_columns_span_moves_the_coefficients_alone(name, kind):
 def test_tests_and_profiles_of_a_model_with_an_offset(name, kind):
     X, y = DATA[name]
     offset, wider = moved_offset(X), np.column_stack([X, EXTRA])
-    model = MLERegressor(LIKELIHOODS[name], scale=scale_of(name, kind))
+    model = MLERegressor(LIKELIHOODS[name], predictors=dispersion_as(LIKELIHOODS[name], scale_of(name, kind)))
     plain, moved = model.fit(X, y), MLERegressor(**model.get_params(deep=False)).fit(X, y, offset=offset)
     ours, theirs = score_test(moved, X, y, EXTRA, offset=offset), score_test(plain, X, y, EXTRA)
     assert ours.statistic == pytest.approx(theirs.statistic, rel=1e-4, abs=1e-7)
@@ -157,8 +160,10 @@ def test_a_constant_column_is_an_intercept(name, kind):
     X, y = DATA[name]
     wider = np.column_stack([X, np.ones(N)])
     scale = scale_of(name, kind)
-    ours = MLERegressor(LIKELIHOODS[name], scale=scale, fit_intercept=False).fit(wider, y)
-    theirs = MLERegressor(LIKELIHOODS[name], scale=scale).fit(X, y)
+    ours = MLERegressor(LIKELIHOODS[name], predictors=dispersion_as(LIKELIHOODS[name], scale), fit_intercept=False).fit(
+        wider, y
+    )
+    theirs = MLERegressor(LIKELIHOODS[name], predictors=dispersion_as(LIKELIHOODS[name], scale)).fit(X, y)
     found, expected = infer(ours, wider, y), infer(theirs, X, y)
     assert ours.intercept_ == 0
     assert ours.log_likelihood_ == pytest.approx(theirs.log_likelihood_, rel=1e-12)

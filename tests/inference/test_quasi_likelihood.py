@@ -64,7 +64,7 @@ R = {
         (7.54161601464316e01, 3.22989665121688e-12),
     ),
     "negative binomial": (
-        (MLERegressor("negative_binomial", scale=0.25), WOOL_TENSION, BREAKS, None),
+        (MLERegressor("negative_binomial", predictors={"dispersion": 0.25}), WOOL_TENSION, BREAKS, None),
         "fit(breaks ~ wool + tension, family = MASS::negative.binomial(4), data = warpbreaks)",
         [0.102773321306025, 0.104284500319816, 0.126729394994493, 0.127735110013984],
         (6.73061936045126341, 0.00066646616408612),
@@ -106,7 +106,7 @@ R = {
         (6.33084922076743e01, 2.62993211978014e-11),
     ),
     "negative binomial, weighted": (
-        (MLERegressor("negative_binomial", scale=0.25), WOOL_TENSION, BREAKS, THIRDS),
+        (MLERegressor("negative_binomial", predictors={"dispersion": 0.25}), WOOL_TENSION, BREAKS, THIRDS),
         "fit(breaks ~ wool + tension, family = MASS::negative.binomial(4), data = warpbreaks, weights = rep(1:3, 18))",
         [0.0982758407683920, 0.0998062414644106, 0.1213173637382727, 0.1221649814896132],
         (8.71366863459056e00, 9.43366967457935e-05),
@@ -165,9 +165,7 @@ def test_an_estimated_dispersion_of_the_negative_binomial_is_not_pearsons():
     """Pearson's comes on top of it: another likelihood, or none, as for a known one."""
     model = MLERegressor("negative_binomial").fit(WOOL_TENSION, BREAKS)
     found = infer(model, WOOL_TENSION, BREAKS, dispersion="pearson")
-    known = MLERegressor(
-        "negative_binomial", scale=model.dispersion_ if hasattr(model, "dispersion_") else model.scale_
-    )
+    known = MLERegressor("negative_binomial", predictors={"dispersion": model.dispersion_})
     same = infer(known.fit(WOOL_TENSION, BREAKS), WOOL_TENSION, BREAKS, dispersion="pearson")
     np.testing.assert_allclose(found.standard_errors[:4], same.standard_errors, rtol=1e-6)
     assert np.isnan(found.header["AIC"])

@@ -45,7 +45,7 @@ R = {
     # m <- glm(breaks ~ wool + tension, family = MASS::negative.binomial(4), data = warpbreaks, control = ctl)
     # HC(m); CL(m, rep(1:9, 6))
     "negative binomial": (
-        (MLERegressor("negative_binomial", scale=0.25), WOOL_TENSION, BREAKS, NINTHS),
+        (MLERegressor("negative_binomial", predictors={"dispersion": 0.25}), WOOL_TENSION, BREAKS, NINTHS),
         [
             [0.114539764412913, 0.100413898837632, 0.127411207401042, 0.122377656577553],
             [0.119033214870081, 0.104353184743716, 0.132409610803381, 0.127178591342122],
@@ -213,7 +213,7 @@ def test_the_expected_information_of_a_row_is_that_of_all_its_trials():
 @pytest.mark.parametrize("kind", ["HC0", "HC2", "cluster"])
 def test_the_default_has_the_observed_information(kind):
     """Of a gamma with known shape k: that of a row is k y / mu, its expectation k, its gradient k (y / mu - 1)."""
-    model = MLERegressor("gamma", scale=60.0).fit(HP_WT, MPG)
+    model = MLERegressor("gamma", predictors={"shape": 60.0}).fit(HP_WT, MPG)
     A = np.column_stack([np.ones(32), HP_WT])
     ratio = MPG / model.predict(HP_WT)
     scores = 60 * A * (ratio - 1)[:, None]

@@ -16,6 +16,7 @@ from sklearn_mle.inference import (
     score_test,
     wald_test,
 )
+from tests.modelled import dispersion
 
 # R's cars.
 SPEED = np.repeat(
@@ -180,7 +181,7 @@ def log_densities(name, location, constant, weight):
 @pytest.mark.parametrize("name", ["gaussian", "lognormal", "gamma", "inverse_gaussian"])
 def test_the_estimate_is_the_maximum_of_the_likelihood_with_divided_variances(name):
     model = MLERegressor(name, weight_type="precision").fit(X, DIST, WEIGHT)
-    coefficients = [model.intercept_, model.coef_[0], np.log(model.scale_)]
+    coefficients = [model.intercept_, model.coef_[0], np.log(dispersion(model))]
 
     def loss(theta):
         return -log_densities(name, theta[0] + SPEED * theta[1], theta[2], WEIGHT).sum()
@@ -224,7 +225,7 @@ def test_under_a_prior_the_dispersion_is_that_of_the_mode(name):
         prior = 0.5 * 2.0 * theta[1] ** 2 * np.exp(-2 * theta[2] / power)
         return prior - log_densities(name, theta[0] + SPEED * theta[1], theta[2], WEIGHT).sum()
 
-    found = [model.intercept_, model.coef_[0], np.log(model.scale_)]
+    found = [model.intercept_, model.coef_[0], np.log(dispersion(model))]
     best = minimize(loss, found, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000})
     assert loss(found) <= best.fun + 1e-9
     assert infer(model, X, DIST, penalized="laplace", **DATA).header["gap in nats"] < 1e-8
@@ -265,7 +266,7 @@ def test_precisions_of_models_without_a_scale_count_rows():
     "model",
     [
         MLERegressor("student_t", weight_type="precision"),
-        MLERegressor("student_t", scale=3.0, weight_type="precision"),
+        MLERegressor("student_t", predictors={"scale": 3.0}, weight_type="precision"),
         MLERegressor("laplace", weight_type="precision"),
         MLERegressor("weibull", weight_type="precision"),
         MLERegressor("negative_binomial", weight_type="precision"),

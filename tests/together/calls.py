@@ -21,7 +21,7 @@ from sklearn_mle.metrics import get_scorer, get_scorer_names
 from sklearn_mle.model_selection import compare
 from tests.together.cases import Case, halves, rows_given, target_given
 from tests.together.coordinates import Key, linear_part
-from tests.together.levels import has_second, words_of
+from tests.together.levels import has_dispersion, is_modelled, words_of
 
 TESTED = "b"
 
@@ -75,7 +75,7 @@ class Fit:
 
     def copies(self) -> np.ndarray:
         """Return how often the log-likelihood has each row: once, where weights divide a variance."""
-        once = self.case.cell["weight"] == "precision" and has_second(self.case.cell)
+        once = self.case.cell["weight"] == "precision" and has_dispersion(self.case.cell)
         return (self.weights() > 0).astype(float) if once else self.weights()
 
     def nats(self, found: float, copies: np.ndarray) -> float:
@@ -112,7 +112,7 @@ class Fit:
             assert case.labels is not None
             return case.labels.index(prefix), name
         if name != "intercept" and name not in case.names:
-            return 1, "intercept"  # a constant: log_scale and alike
+            return case.predictor_names.index(label), "intercept"  # a constant: log_scale and alike
         return (case.predictor_names.index(prefix) if prefix else 0), name
 
     @property
@@ -140,11 +140,12 @@ class Fit:
         if self.case.n_predictors > 1:
             assert self.case.labels is not None
             return [f"{label}: {here}" for label in self.case.labels[1:]]
-        return [f"{self.case.predictor_names[0]}: {here}" if self.case.second == "log_linear" else here]
+        return [f"{self.case.predictor_names[0]}: {here}" if is_modelled(self.case.cell) else here]
 
     def smaller(self) -> Any:
         """Return the fit without the tested column."""
-        return self.case.estimator().fit(self.without(), self.y, **self.rows)
+        left = tuple(name for name in self.case.names if name != TESTED)
+        return self.case.estimator(left).fit(self.without(), self.y, **self.rows)
 
     def without(self) -> Any:
         """Return X without the tested column."""

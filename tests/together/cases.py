@@ -13,7 +13,7 @@ from sklearn_mle import MLELogisticClassifier, MLERegressor
 from sklearn_mle.likelihoods import get_likelihood
 from tests.together.coordinates import Coordinates
 from tests.together.covering import Cell
-from tests.together.levels import CLASSIFIERS, weight_type
+from tests.together.levels import CLASSIFIERS, is_modelled, weight_type
 
 N, NAMES = 36, ("a", "b")
 # Near what generated the data.
@@ -48,7 +48,7 @@ class Case:
     extra: np.ndarray
     new_rows: np.ndarray
     new_offset: np.ndarray | None
-    second: str | float
+    known: float
     intercept: bool
     storage: str
     alpha: float = ALPHA
@@ -64,7 +64,8 @@ class Case:
     @property
     def predictor_names(self) -> tuple[str, ...]:
         """Of a regressor's likelihood."""
-        return get_likelihood(self.model).predictor_names
+        names = get_likelihood(self.model).predictor_names
+        return (*names, "inverse_df") if self.cell["predictors"] == "constant df" else names
 
     @property
     def model(self) -> str:
@@ -86,8 +87,20 @@ class Case:
         """Whether y are fractions of binomial counts."""
         return self.model == "binomial" and self.y.ndim == 1 and bool((self.y % 1).any())
 
-    def estimator(self, **other: Any) -> Any:
-        """Return the unfitted estimator."""
+    def predictors(self, names: tuple[str, ...]) -> Any:
+        """Return what the parameters depend on, of an X with these columns."""
+        location, *others = get_likelihood(self.model).parameter_names
+        how = self.cell["predictors"]
+        if how == "some columns":
+            chosen = "a" if others else "b"
+            columns: list[Any] = [
+                name if self.storage == "frame" else k for k, name in enumerate(names) if name == chosen
+            ]
+            return {others[0] if others else location: columns}
+        return {"known": {"".join(others): self.known}, "linear": "linear", "constant df": {"df": "constant"}}.get(how)
+
+    def estimator(self, names: tuple[str, ...] | None = None, **other: Any) -> Any:
+        """Return the unfitted estimator, of an X with these columns (None: all)."""
         prior = self.cell["prior"]
         other = {"fit_intercept": self.intercept, "weight_type": weight_type(self.cell), **other}
         if self.is_classifier:
@@ -99,7 +112,7 @@ class Case:
                 options = {"class_weight": share}
             return MLELogisticClassifier(**options, **other)
         alpha = self.alpha if prior == "gaussian" else 0.0
-        return MLERegressor(self.model, alpha=alpha, scale=self.second, **other)
+        return MLERegressor(self.model, alpha=alpha, predictors=self.predictors(names or self.names), **other)
 
     def take(self, rows: np.ndarray) -> "Case":
         """Return the problem of some rows, some of them more than once."""
@@ -148,7 +161,7 @@ def case_of(cell: Cell) -> Case:
         extra=_binary_fractions(rng.standard_normal(n)),
         new_rows=new_rows,
         new_offset=new_offset,
-        second={"constant": "constant", "modelled": "log_linear", "known": KNOWN.get(model, 1.0)}[cell["second"]],
+        known=KNOWN.get(model, 1.0),
         intercept=cell["intercept"],
         storage=cell["storage"],
         labels=labels,
@@ -171,7 +184,7 @@ def _outcomes(cell: Cell, X: np.ndarray, offset: np.ndarray | float) -> np.ndarr
         return (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
     eta = line + offset
     probability = special.expit(eta)
-    spread = np.exp(0.3 * X[:, 0]) if cell["second"] == "modelled" else 1.0
+    spread = np.exp(0.3 * X[:, 0]) if is_modelled(cell) else 1.0
     if model in ("binary", "binomial"):
         if cell["target"] == "counts":
             trials = rng.integers(1, 9, len(X))
@@ -191,6 +204,8 @@ def _outcomes(cell: Cell, X: np.ndarray, offset: np.ndarray | float) -> np.ndarr
         return np.array([rng.gamma(1.5, 0.5, k).sum() for k in rng.poisson(1.5 * mean)])
     if model in ("gamma", "inverse_gaussian", "lognormal", "weibull"):
         return mean * rng.gamma(3 / spread, spread / 3)
+    if cell["predictors"] == "constant df":
+        return eta + 0.6 * rng.standard_t(3, size=len(X))
     return eta + spread * rng.logistic(size=len(X)) * 0.6
 
 

@@ -21,7 +21,7 @@ class Coordinates:
     affine : bool
         Whether the location is in the unit of y; otherwise it is a logarithm.
     second_power : float
-        To which power of ``unit`` the second parameter goes.
+        To which power of ``unit`` the second parameter, the dispersion, goes.
     deviance_power : float
         To which power of ``unit`` the deviance goes.
     moved_intercept : bool
@@ -55,9 +55,9 @@ class Coordinates:
             of_unit = self.unit if self.affine and location else 1.0
             name = "intercept" if name == ONE else name
             if name == "intercept":
-                if not location:
+                if j == 1 and not classes:
                     value -= self.second_power * np.log(self.unit)
-                elif not self.affine and self.moved_intercept:
+                elif location and not self.affine and self.moved_intercept:
                     value -= np.log(self.unit)
                 moved = sum(theta[j, column] * by for column, by in self.origin.items() if (j, column) in theta)
                 value = (value + moved) / of_unit

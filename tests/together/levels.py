@@ -8,7 +8,7 @@ KINKED = ("laplace", "asymmetric_laplace")
 
 LEVELS = {
     "model": (*likelihood_names(), *CLASSIFIERS),
-    "second": ("constant", "known", "modelled"),
+    "predictors": ("constant", "known", "linear", "some columns", "constant df"),
     "intercept": (True, False),
     "prior": ("none", "gaussian", "firth", "class weight"),
     "offset": ("none", "rows"),
@@ -18,8 +18,8 @@ LEVELS = {
 }
 
 
-def has_second(cell: Cell) -> bool:
-    """Return whether the model has a second parameter."""
+def has_dispersion(cell: Cell) -> bool:
+    """Return whether the model has a dispersion."""
     return cell["model"] not in CLASSIFIERS and get_likelihood(cell["model"]).dispersion_parameter is not None
 
 
@@ -30,17 +30,22 @@ WITHOUT_PEARSON = ("beta", "huber", "student_t", "logistic", "gumbel", "weibull"
 
 def know_precisions(cell: Cell) -> bool:
     """Return whether weights can be precisions."""
-    if not has_second(cell):
+    if not has_dispersion(cell):
         return True
     if cell["model"] == "negative_binomial":
-        return cell["second"] == "known"
-    return cell["model"] in OF_PRECISIONS and cell["second"] != "modelled"
+        return cell["predictors"] == "known"
+    return cell["model"] in OF_PRECISIONS and not is_modelled(cell)
+
+
+def is_modelled(cell: Cell) -> bool:
+    """Return whether the dispersion depends on columns."""
+    return has_dispersion(cell) and cell["predictors"] in ("linear", "some columns")
 
 
 def words_of(cell: Cell) -> set[str]:
     """Return what a fitted cell is, in the words of the table of capabilities, by its levels alone."""
     classes = CLASSIFIERS.get(cell["model"])
-    modelled = cell["second"] == "modelled"
+    modelled = is_modelled(cell)
     return {
         "regressor" if classes is None else "classifier",
         "two classes" if classes == 2 else "",
@@ -62,7 +67,12 @@ def weight_type(cell: Cell) -> str:
 
 # Combinations that cannot be asked for.
 MEANINGLESS = {
-    "classes have no second parameter": lambda c: c["second"] != "constant" and c["model"] in CLASSIFIERS,
+    "classes have no other parameters": lambda c: c["predictors"] != "constant" and c["model"] in CLASSIFIERS,
+    "a known value is of a dispersion": lambda c: c["predictors"] == "known" and not has_dispersion(c),
+    "without its only column and an intercept a location is nothing": lambda c: (
+        c["predictors"] == "some columns" and not has_dispersion(c) and not c["intercept"]
+    ),
+    "degrees of freedom are Student's": lambda c: c["predictors"] == "constant df" and c["model"] != "student_t",
     "Firth's prior and class weights are of classifiers": lambda c: (
         c["prior"] in ("firth", "class weight") and c["model"] not in CLASSIFIERS
     ),
@@ -73,9 +83,6 @@ MEANINGLESS = {
 }
 # Combinations that fit refuses.
 REFUSED = {
-    "a second parameter that the model lacks": lambda c: (
-        c["second"] != "constant" and not has_second(c) and c["model"] not in CLASSIFIERS
-    ),
     "precisions that would move the location": lambda c: c["weight"] == "precision" and not know_precisions(c),
     "the scale of precisions needs the rows in memory": lambda c: (
         c["weight"] == "precision" and c["storage"] == "dask" and c["model"] in OF_PRECISIONS

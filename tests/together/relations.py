@@ -97,10 +97,9 @@ _DEVIANCE_POWERS = {"gaussian": 2.0, "inverse_gaussian": -1.0, "tweedie": 0.5}
 def _unit_of_y(case: Case) -> Case:
     affine = get_likelihood(case.model).equivariance == "location_scale"
     power = 1.0 if affine else _SECOND_POWERS.get(case.model, 0.0)
-    second = case.second * _UNIT**power if isinstance(case.second, float) else case.second
     # The prior is relative to the noise; where that has a unit though the location is a logarithm, so has alpha.
     alpha = case.alpha * _UNIT ** _ALPHA_POWERS.get(case.model, 0.0)
-    changed = replace(case, y=case.y * _UNIT, second=second, alpha=alpha)
+    changed = replace(case, y=case.y * _UNIT, known=case.known * _UNIT**power, alpha=alpha)
     if affine and case.offset is not None:
         changed = replace(changed, offset=case.offset * _UNIT, new_offset=case.new_offset * _UNIT)
     if not affine and not case.intercept:
@@ -188,7 +187,9 @@ RELATIONS: dict[str, Relation] = {
     ),
     "a constant column is an intercept": Relation(
         _constant_column,
-        lambda cell: cell["intercept"] and _no_gaussian_prior(cell) and cell["second"] != "modelled",
+        lambda cell: (
+            cell["intercept"] and _no_gaussian_prior(cell) and cell["predictors"] not in ("linear", "some columns")
+        ),
         judges=lambda call, cell: not call.of_null,
     ),
     "trials are rows one by one": Relation(

@@ -56,7 +56,7 @@ def test_trials_with_an_offset_and_weights():
 
 def test_a_modelled_scale_with_an_offset():
     """gls(y - o ~ x, weights=varExp(form=~x), method="ML"): the logarithm of the scale is linear in x."""
-    model = MLERegressor("gaussian", scale="log_linear").fit(X, Y, offset=OFFSET)
+    model = MLERegressor("gaussian", predictors="linear").fit(X, Y, offset=OFFSET)
     np.testing.assert_allclose(coefficients(model), [1.126980408396, 0.713474906695], rtol=1e-5)
     assert model.scale_coef_[0] == pytest.approx(0.291006762751, rel=1e-5)
     assert np.exp(model.scale_intercept_) == pytest.approx(0.259096103374, rel=1e-5)
@@ -67,7 +67,7 @@ def test_a_shape_with_an_offset_and_copies():
     """survreg(Surv(y) ~ x + offset(o), weights=w): its scale is the reciprocal of the shape."""
     model = MLERegressor("weibull").fit(X, Y, WEIGHT, OFFSET)
     np.testing.assert_allclose(coefficients(model), [0.349060856730, 0.241023354878], **NEAR)
-    assert model.scale_ == pytest.approx(1 / 0.178439889143, rel=2e-6)
+    assert model.shape_ == pytest.approx(1 / 0.178439889143, rel=2e-6)
     found = infer(model, X, Y, sample_weight=WEIGHT, offset=OFFSET)
     np.testing.assert_allclose(found.standard_errors, [0.1151608337007, 0.0298693843975, 0.2331301288826], **NEAR)
     assert model.log_likelihood_ == pytest.approx(-15.3938555303, rel=1e-8)
@@ -83,7 +83,7 @@ def test_a_dispersion_of_counts_with_an_offset_and_copies():
     """m <- glm.nb(n ~ x + offset(o), weights=w); coef, vcov (at the estimated theta), theta, logLik."""
     model = MLERegressor("negative_binomial").fit(X, COUNTS, WEIGHT, OFFSET)
     np.testing.assert_allclose(coefficients(model), [0.787246152641, 0.245657104916], rtol=2e-5)
-    assert model.scale_ == pytest.approx(1 / 1.53929243735, rel=2e-5)
+    assert model.dispersion_ == pytest.approx(1 / 1.53929243735, rel=2e-5)
     assert model.log_likelihood_ == pytest.approx(-37.9538848634, rel=1e-8)
     found = infer(model, X, COUNTS, sample_weight=WEIGHT, offset=OFFSET, covariance="expected")
     np.testing.assert_allclose(found.standard_errors[:2], [0.520454602962, 0.121305521152], rtol=2e-5)
