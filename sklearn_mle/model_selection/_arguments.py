@@ -86,6 +86,8 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
     """Return X and y as containers whose rows can be taken, and their number; the estimators judge what is in them."""
     refuse_masked(X=X, y=y)
     for name, values in (("X", X), ("y", y)):
+        if values is None:
+            raise TypeError(f"{name}: Expected sequence or array-like, got None.")
         if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
             raise NotSupportedError(
                 f"{name} is a dataframe of Dask's, of which rows cannot be taken by their numbers: compare needs it in "
