@@ -16,8 +16,6 @@ __all__ = ["CoefficientDisplay", "ProfileLikelihoodDisplay"]
 
 Array = NDArray[np.float64]
 
-_INTERCEPT = "intercept"
-
 
 class CoefficientDisplay(Display):
     """Forest plot: coefficients with confidence intervals, one feature per row and one colour per class.
@@ -202,12 +200,7 @@ class CoefficientDisplay(Display):
             raise ValueError("odds_ratios: only a classifier's coefficients are logarithms of odds ratios.")
         if not isinstance(max_coefficients, Integral) or max_coefficients < 1:
             raise ValueError(f"max_coefficients must be a whole number of at least 1; got {max_coefficients!r}.")
-        known = {*model.features, _INTERCEPT}
-        places: dict[str, dict[str, int]] = {}
-        for place, label in enumerate(inference.parameters):
-            group, name = _split(label, known)
-            if name is not None and (intercept or name != _INTERCEPT):
-                places.setdefault(group, {})[name] = place
+        places = _places_of_coefficients(inference, intercept)
         several = model.classes is not None and len(model.classes) > 2
         groups = list(places) if several else [_chosen(places, predictor)]
         names = list(places[groups[0]]) if groups else []
@@ -232,7 +225,7 @@ class CoefficientDisplay(Display):
             upper[rows],
             confidence_level=confidence_level,
             groups=groups if several else [""],
-            quantity=_quantity(inference, groups[0], several, odds_ratios),
+            quantity=_quantity(model.classes, list(places), groups[0], odds_ratios),
             odds_ratios=odds_ratios,
             note=note,
         )
@@ -278,16 +271,20 @@ class CoefficientDisplay(Display):
                 self.ax_.legend(handles=self.points_, frameon=False)
 
 
-def _split(label: str, known: set[str]) -> tuple[str, str | None]:
-    """Split "predictor: feature"; None for a constant, which is no coefficient."""
-    if label in known:
-        return "", label
-    start = label.find(": ")
-    while start >= 0:
-        if label[start + 2 :] in known:
-            return label[:start], label[start + 2 :]
-        start = label.find(": ", start + 1)
-    return label, None
+def _places_of_coefficients(inference: Inference, intercept: bool) -> dict[str, dict[str, int]]:
+    """Return the places among the parameters of the coefficients of each linear predictor, or class, by their names."""
+    model = inference.model
+    several = model.classes is not None and len(model.classes) > 2
+    predictors = [str(label) for label in model.classes or ()] if several else model.likelihood.predictor_names
+    names = [*model.features, "intercept"]
+    entries = dict(zip(model.labels, model.entries.tolist(), strict=True))
+    places: dict[str, dict[str, int]] = {}
+    for place, label in enumerate(inference.parameters):
+        j, k = divmod(entries[label], len(names))
+        is_constant = j > 0 and not model.terms[j].columns
+        if not is_constant and (intercept or k < len(model.features)):
+            places.setdefault(predictors[j], {})[names[k]] = place
+    return places
 
 
 def _chosen(places: dict[str, dict[str, int]], predictor: str | None) -> str:
@@ -298,12 +295,13 @@ def _chosen(places: dict[str, dict[str, int]], predictor: str | None) -> str:
     return predictor
 
 
-def _quantity(inference: Inference, group: str, several: bool, odds_ratios: bool) -> str:
-    classes = inference.model.classes
+def _quantity(classes: tuple[Any, ...] | None, groups: list[str], group: str, odds_ratios: bool) -> str:
     if classes is None:
-        return f"coefficient of {group}" if group else "coefficient"
-    if several:
-        return "odds ratio against the mean class" if odds_ratios else "log-odds against the mean class, per unit"
+        return f"coefficient of {group}" if len(groups) > 1 else "coefficient"
+    if len(classes) > 2:
+        # Of differences from a reference class (``Inference.against``) that class has no coefficients.
+        reference = next((f"class {label!r}" for label in classes if str(label) not in groups), "the mean class")
+        return f"odds ratio against {reference}" if odds_ratios else f"log-odds against {reference}, per unit"
     return f"odds ratio of class {classes[1]!r}" if odds_ratios else f"log-odds of class {classes[1]!r} per unit"
 
 

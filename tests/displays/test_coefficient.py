@@ -82,6 +82,7 @@ def test_classes_are_groups_with_colours_and_a_legend():
     assert [text.get_text() for text in display.figure_.legends[0].get_texts()] == display.groups
     contrasts = CoefficientDisplay.from_inference(infer(model).against("a"))
     np.testing.assert_allclose(contrasts.estimates, (model.coef_[1:] - model.coef_[0]).T)
+    assert contrasts.ax_.get_xlabel() == "log-odds against class 'a', per unit (95% intervals)"
 
 
 def test_of_many_the_largest_in_standard_errors_are_drawn_in_order():
