@@ -181,20 +181,11 @@ class ReliabilityDisplay(Display):
             raise ValueError(
                 f"pos_label must be one of the classes {labels}, to be judged by itself; got {pos_label!r}."
             )
-        logs = response.log()
-        chosen = labels.index(pos_label)
-        return cls._from_logs(
-            y,
-            np.column_stack([logsumexp(np.delete(logs, chosen, axis=1), axis=1), logs[:, chosen]]),
-            pos_label=pos_label,
-            sample_weight=sample_weight,
-            confidence_level=confidence_level,
-            n_resamples=n_resamples,
-            random_state=random_state,
-            base=base,
-            name=check_name(name) or type(final).__name__,
-            ax=ax,
-        )
+        chosen, logs = labels.index(pos_label), response.log()
+        logs = np.column_stack([logsumexp(np.delete(logs, chosen, axis=1), axis=1), logs[:, chosen]])
+        name = check_name(name) or type(final).__name__
+        simulation = confidence_level, n_resamples, random_state
+        return cls._from_logs(y, logs, pos_label, sample_weight, *simulation, base, name).plot(ax=ax)
 
     @classmethod
     def from_predictions(
@@ -255,25 +246,14 @@ class ReliabilityDisplay(Display):
             raise ValueError(f"y_prob[{row}] is {q[row]}: probabilities lie in [0, 1].")
         with np.errstate(divide="ignore"):
             logs = np.column_stack([np.log1p(-q), np.log(q)])
-        return cls._from_logs(
-            y_true,
-            logs,
-            pos_label=pos_label,
-            sample_weight=sample_weight,
-            confidence_level=confidence_level,
-            n_resamples=n_resamples,
-            random_state=random_state,
-            base=base,
-            name=name,
-            ax=ax,
-        )
+        simulation = confidence_level, n_resamples, random_state
+        return cls._from_logs(y_true, logs, pos_label, sample_weight, *simulation, base, name).plot(ax=ax)
 
     @classmethod
     def _from_logs(
         cls,
         y_true: ArrayLike,
         logs: Array,
-        *,
         pos_label: Any,
         sample_weight: ArrayLike | None,
         confidence_level: float,
@@ -281,7 +261,6 @@ class ReliabilityDisplay(Display):
         random_state: Any,
         base: float | None,
         name: str | None,
-        ax: Any,
     ) -> Self:
         refuse_masked(y_true=y_true)
         check_confidence_level(confidence_level)
@@ -297,8 +276,7 @@ class ReliabilityDisplay(Display):
             random = check_random_state(random_state)
         weight = check_weight(sample_weight, len(logs))
         curve = _calibration_curve(happened, logs, weight, confidence_level, n_resamples, random)
-        display = cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
-        return display.plot(ax=ax)
+        return cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
 
     def _height(self) -> float:
         return 5.0
