@@ -19,6 +19,8 @@ _ROWS = 24
 _DERIVATIVE = 1e-5
 _MASS = 1e-3
 _INFORMATION = 0.1
+# What y is multiplied by to see whether its unit matters.
+_UNIT = 3.0
 
 
 def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
@@ -28,7 +30,8 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
     not influence each other; that exp(-nll) integrates (or sums) to one, or equals the density of the distribution
     given; the gradient against differences of the NLL and the Hessian against differences of the gradient; that the
     slope of the NLL nowhere jumps, unless ``smooth`` is False; the expected information against the variance of the
-    gradient; that a weight of two equals two copies of the row; and that the start is finite.
+    gradient; that a weight of two equals two copies of the row; that the start is finite; and the traits that the
+    class declares (``convex``, ``quadratic``, ``equivariance``, ``location_free_of_dispersion``, ...).
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
             eta = _predictors(likelihood, outcomes)
             problems = list(_nll(likelihood, outcomes, eta))
             if not problems:
-                for check in (_mass, _derivatives, _corners, _information, _weights):
+                for check in (_mass, _derivatives, _corners, _information, _weights, _traits):
                     try:
                         problems.extend(check(likelihood, outcomes, eta))
                     except Exception:
@@ -254,3 +257,63 @@ def _weights(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
     )
     if not same:
         yield "total_and_gradient: a weight of k is not k copies of the row."
+
+
+def _traits(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    """Yield which traits the class declares wrongly."""
+
+    def same(found: Any, expected: Any) -> bool:
+        return np.allclose(found, expected, rtol=_DERIVATIVE, atol=_DERIVATIVE)
+
+    nll, place = likelihood.nll(y, eta), likelihood.dispersion_index
+    others = [eta - 1, eta, eta + 1]
+    if likelihood.convex and likelihood.smooth:
+        hessians = [likelihood.hessian(y, other).transpose(2, 0, 1) for other in others]
+        values = np.stack([np.linalg.eigvalsh(hessian) for hessian in hessians if np.isfinite(hessian).all()])
+        if values.min(initial=0.0) < -1e-8 * np.abs(values).max():
+            yield "convex is True, but the Hessian has a negative eigenvalue."
+    if likelihood.quadratic and not same(*(likelihood.hessian(y, other) for other in others[:2])):
+        yield "quadratic is True, but the Hessian depends on eta."
+    if likelihood.shift_invariant and not same(likelihood.nll(y, eta + 1), nll):
+        yield "shift_invariant is True, but adding one to all linear predictors changes nll."
+    if likelihood.equivariance is not None and y.ndim == 1:
+        moved, log_unit = eta.copy(), np.log(_UNIT)
+        if likelihood.equivariance == "scale":
+            moved += log_unit * np.array(likelihood.unit_powers)[:, None]
+            change = np.where(y > 0, log_unit, 0)
+        else:
+            moved[0] *= _UNIT
+            moved[1] += log_unit
+            change = log_unit
+        if not same(likelihood.nll(_UNIT * y, moved), nll + change):
+            yield f"equivariance is {likelihood.equivariance!r}, but nll does not follow a change of the unit of y."
+    if likelihood.location_free_of_dispersion and place is not None and likelihood.smooth:
+        low, high = np.repeat(eta[:, :1], eta.shape[1], axis=1), np.repeat(eta[:, :1], eta.shape[1], axis=1)
+        high[place] += 1
+        slopes, other_slopes = likelihood.gradient(y, low)[0], likelihood.gradient(y, high)[0]
+        if not same(slopes * (other_slopes @ other_slopes), other_slopes * (slopes @ other_slopes)):
+            yield "location_free_of_dispersion is True, but the slopes of the location change their ratios with it."
+    if likelihood.may_diverge and not likelihood.shift_invariant:
+        yield from _far_ends(likelihood, y, eta)
+    if likelihood.parameter_names[0] == "mean":
+        try:
+            mean = likelihood.mean(eta)
+        except NotImplementedError:
+            return
+        if not same(mean, likelihood.parameters(eta)[0]):
+            yield "the first of parameter_names is 'mean', but mean(eta) is another number: give it another name."
+
+
+def _far_ends(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
+    """Yield where ``opposes`` is wrong: a row opposes a direction if its NLL ends above its least value there."""
+    middle = likelihood.nll(y, eta)
+    for opposed, end, words in zip(likelihood.opposes(y), (-30.0, 30.0), ("falls", "rises"), strict=True):
+        far = eta.copy()
+        far[0] += end
+        wrong = (likelihood.nll(y, far) > middle) != opposed
+        if wrong.any():
+            row = int(wrong.argmax())
+            yield (
+                f"opposes says {bool(opposed[row])} of y = {y[..., row]} as the location's predictor {words}, but nll "
+                f"goes from {middle[row]:.6g} to {likelihood.nll(y, far)[row]:.6g}."
+            )

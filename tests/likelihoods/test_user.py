@@ -10,6 +10,7 @@ from sklearn_mle.likelihoods import (
     Bernoulli,
     Gamma,
     Gaussian,
+    Gumbel,
     Laplace,
     Likelihood,
     Poisson,
@@ -123,6 +124,23 @@ def wrong(**methods):
     [
         (wrong(parameter_names="location"), "parameter_names must be a tuple of names"),
         (wrong(parameter_names=("a", "a")), "must differ"),
+        (wrong(convex=True), "convex is True, but the Hessian has a negative eigenvalue"),
+        (wrong(quadratic=True), "quadratic is True, but the Hessian depends on eta"),
+        (wrong(shift_invariant=True), "shift_invariant is True, but adding one"),
+        (wrong(equivariance="scale"), "equivariance is 'scale', but nll does not follow a change of the unit"),
+        (
+            wrong(
+                dispersion_parameter="scale",
+                location_free_of_dispersion=True,
+                gradient=lambda self, y, eta: Gumbel().gradient(y, eta),
+            ),
+            "location_free_of_dispersion is True, but the slopes",
+        ),
+        (
+            wrong(may_diverge=True, opposes=lambda self, y: (y > 0, y < 1)),
+            "opposes says False of y = .* as the location's predictor falls, but nll goes from",
+        ),
+        (wrong(parameter_names=("mean", "scale"), mean=lambda self, eta: 2 * eta[0]), "is 'mean', but mean"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta).sum()), r"shape \(24,\); .* shape \(\). Do not sum"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta) * np.nan), "no outcomes that it accepts"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta) - 1.0), "integrates to 2.718 over y"),
