@@ -15,7 +15,7 @@ from sklearn_mle._numerics.factors import (
     RotatedFactor,
     TriangularFactor,
 )
-from sklearn_mle._numerics.finite import BeyondFloatError
+from sklearn_mle._numerics.arguments import BeyondFloatError
 from sklearn_mle._objective import PenalizedNLL
 
 __all__ = [

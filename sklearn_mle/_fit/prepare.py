@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._fit.products import CrossProducts
 from sklearn_mle._fit.result import FitOptions
-from sklearn_mle._numerics.finite import NotFiniteError, first_not_finite
+from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns

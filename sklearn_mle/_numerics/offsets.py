@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.partitions import is_dask
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.stored import in_memory
 
 __all__ = ["offset_of_present", "refuse_infinite_offset"]
@@ -19,11 +19,11 @@ def offset_of_present(offset: Any, sample_weight: Any) -> Any:
     if offset is None or sample_weight is None or is_dask(offset, sample_weight):
         return offset
     refuse_masked(offset=offset, sample_weight=sample_weight)
-    with naming("sample_weight"):
+    with argument_name("sample_weight"):
         absent = np.asarray(np.asarray(in_memory(sample_weight)) == 0)  # numpy 2.0 answers text by a bool
     if absent.ndim != 1 or not absent.any():
         return offset
-    with naming("offset"):
+    with argument_name("offset"):
         given = np.asarray(in_memory(offset))
         if given.shape[: absent.ndim] != absent.shape or given.dtype.kind not in "biufO":
             return offset  # whoever reads it will say what is wrong with it

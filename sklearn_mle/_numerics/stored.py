@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils.extmath import safe_sparse_dot
 
-from sklearn_mle._numerics.finite import NotFiniteError, first_not_finite
+from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.partitions import is_dask
 
 __all__ = ["StoredArray", "as_stored", "blocks_of_rows", "dot_rows", "in_memory", "is_large", "is_stored"]

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.finite import NotFiniteError
+from sklearn_mle._numerics.arguments import NotFiniteError
 from sklearn_mle._numerics.sums import sum_in_order
 from sklearn_mle._rows.data import Block, Data, TargetMap, TargetSum
 from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import as_floats, check_count, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import as_floats, check_count, refuse_masked
 from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, check_name, confidence_factor, percent, wrapped
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._distributions import RowDistributions
@@ -337,9 +337,9 @@ class PredictiveDisplay(Display):
         check_count("grid_resolution", grid_resolution, 2)
         if isinstance(feature, bool) or not isinstance(feature, str | Integral):
             raise ValueError(f"feature must be the position of a column of X, or its name; got {feature!r}.")
-        with naming("X"), np.errstate(over="ignore"):  # a median beyond float64 is infinite, and refused as X is
+        with argument_name("X"), np.errstate(over="ignore"):  # a median beyond float64 is infinite, and refused as X is
             x, name, rows, n_columns = _slice(X, feature, int(grid_resolution))
-        with naming("y"):
+        with argument_name("y"):
             outcomes = column_or_1d(as_floats(y, "y"))
             assert_all_finite(outcomes, input_name="y")
         if len(outcomes) != len(x):

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.displays._base import BLUE, COLOURS, MARKERS, REFERENCE, VERMILION, Display, Unit, percent, signed
 from sklearn_mle.inference import Inference, ProfileLikelihood, infer, profile_interval
 
@@ -192,9 +192,9 @@ class CoefficientDisplay(Display):
         if not isinstance(inference, Inference):
             raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
         model = inference.model
-        with naming("odds_ratios"):
+        with argument_name("odds_ratios"):
             odds_ratios = bool(odds_ratios)
-        with naming("intercept"):
+        with argument_name("intercept"):
             intercept = bool(intercept)
         if odds_ratios and not model.is_classifier:
             raise ValueError("odds_ratios: only a classifier's coefficients are logarithms of odds ratios.")

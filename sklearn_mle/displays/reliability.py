@@ -8,8 +8,8 @@ from scipy.optimize import isotonic_regression
 from scipy.special import logsumexp
 from sklearn.utils import check_random_state, column_or_1d
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import check_count, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import check_count, refuse_masked
 from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, Unit, check_name, percent
 from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.metrics import kl_divergence
@@ -238,7 +238,7 @@ class ReliabilityDisplay(Display):
             If probabilities are not in [0, 1], or the classes are not two and ``pos_label`` is not given.
         """
         refuse_masked(y_prob=y_prob)
-        with naming("y_prob"):
+        with argument_name("y_prob"):
             q = column_or_1d(y_prob).astype(np.float64)
         bad = ~((q >= 0) & (q <= 1))
         if bad.any():
@@ -265,14 +265,14 @@ class ReliabilityDisplay(Display):
         refuse_masked(y_true=y_true)
         check_confidence_level(confidence_level)
         check_count("n_resamples", n_resamples, 1)
-        with naming("y_true or pos_label"):
+        with argument_name("y_true or pos_label"):
             happened, pos_label = _happened(column_or_1d(y_true), pos_label)
         if len(logs) != len(happened):
             raise ValueError(
                 f"y_true has {len(happened)} rows, the forecasts (y_prob, or those of X) {len(logs)}: both are of "
                 "the same rows."
             )
-        with naming("random_state"):
+        with argument_name("random_state"):
             random = check_random_state(random_state)
         weight = check_weight(sample_weight, len(logs))
         curve = _calibration_curve(happened, logs, weight, confidence_level, n_resamples, random)

@@ -16,7 +16,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle._fit import RawRows
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, one_row_like
 from sklearn_mle._rows.data import PassCounter, rows_of_block
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 def features_of(estimator: Any, X: Any, offset: Any) -> dict[str, Any]:
     """Return ``n_features_in_`` and, where X has names, ``feature_names_in_``, as a fit in memory learns them."""
     draft = copy.copy(estimator)
-    with naming("X"):
+    with argument_name("X"):
         validate_data(draft, one_row_like(X), **MATRIX, ensure_min_features=0)
     refuse_no_columns(estimator, X, offset)
     learned = vars(draft)
@@ -194,11 +194,11 @@ class _Statistics:
         self, number: int, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
     ) -> PartitionStats:
         n = len(y)
-        with naming("sample_weight"):
+        with argument_name("sample_weight"):
             weight = _read_weight(sample_weight, n)
-        with naming("offset"):
+        with argument_name("offset"):
             check_offset(offset_of_present(offset, weight), (n, *np.shape(offset)[1:]))
-        with naming("y"):
+        with argument_name("y"):
             labels, group, w, mass = self.target.groups(y, np.ones(n) if weight is None else weight)
         present, k = w > 0, len(labels)
         least, largest = np.full(k, np.inf), np.zeros(k)
@@ -220,7 +220,7 @@ class Survey:
     Raises
     ------
     ValueError
-        If a partition is not valid, naming the argument, the partition and its rows.
+        If a partition is not valid, argument_name the argument, the partition and its rows.
     """
 
     def __init__(self, target: TargetReader, X: Any, y: Any, sample_weight: Any, offset: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
 from sklearn_mle.estimators._scikit_learn import CALLBACKS
 from sklearn_mle.estimators._validation import check_sample_weight
@@ -148,7 +148,7 @@ def _weights(sample_weight: Any, n: int) -> tuple[float, Any]:
     """Return the total weight of a block, and its weights; None where all are zero, so that the rows are read still."""
     if sample_weight is None:
         return float(n), None
-    with naming("sample_weight"):
+    with argument_name("sample_weight"):
         weight = np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (n,))
     return float(weight.sum()), weight if weight.any() else None
 

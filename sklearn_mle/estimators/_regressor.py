@@ -11,8 +11,8 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import Terms, add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
@@ -227,7 +227,7 @@ class BaseMLERegressor(ScoredRegressor):
 
     def _read_target(self, y: Any) -> NDArray[Any]:
         refuse_masked(y=y)
-        with naming("y"):
+        with argument_name("y"):
             refuse_times(y, "y")
             likelihood = self._fitted.likelihood
             y = check_array(
@@ -306,7 +306,7 @@ class BaseMLERegressor(ScoredRegressor):
             Predictive standard deviation, the parameters taken as known; only if ``return_std``.
         """
         X, offset = self._validate_predict(X, offset)
-        with naming("return_std"):
+        with argument_name("return_std"):
             return_std = bool(return_std)
         eta = self._eta(X, offset)
         mean = self._mean(eta)
@@ -365,12 +365,12 @@ class BaseMLERegressor(ScoredRegressor):
         """
         if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 0:
             raise ValueError(f"n_samples must be a whole number >= 0; got {n_samples!r}.")
-        with naming("random_state"):
+        with argument_name("random_state"):
             generator = check_random_state(random_state)
         X, offset = self._validate_predict(X, offset)
         distribution = self._fitted.likelihood.distribution(self._linear_predictors(X, offset))
         shape = (int(n_samples), X.shape[0])
-        with naming("X, offset or n_samples"):
+        with argument_name("X, offset or n_samples"):
             return np.asarray(distribution.rvs(size=shape, random_state=generator), dtype=float).T
 
     @lazy_rows
@@ -415,7 +415,7 @@ class BaseMLERegressor(ScoredRegressor):
         level = check_probability_levels(coverage, "coverage")
         if level.ndim:
             raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
-        with naming("include_parameter_uncertainty"):
+        with argument_name("include_parameter_uncertainty"):
             include_parameter_uncertainty = bool(include_parameter_uncertainty)
         precisions = None if sample_weight is None else self._of_precisions(sample_weight, X, offset)
         if include_parameter_uncertainty:
@@ -472,7 +472,7 @@ def _refuse_fewer(n_rows: int, least: int, likelihood: Likelihood) -> None:
 
 def _checked(likelihood: Likelihood, y: Array) -> Array:
     """Return y in the likelihood's domain, rows first; columns of counts stay two."""
-    with naming("y"):
+    with argument_name("y"):
         if y.ndim == 2 and not (y.shape[1] > 1 and y.shape[1] in likelihood.y_columns):
             y = column_or_1d(y, warn=True)
         return likelihood.check_target(y.T).T

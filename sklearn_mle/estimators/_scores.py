@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import best_constant
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.stored import in_memory
 from sklearn_mle.estimators._base import BaseMLE
@@ -55,7 +55,7 @@ class ScoredRegressor(RegressorMixin, BaseMLE):
     ) -> tuple[Array, Array, Array | None]:
         """Return y, its predicted mean, and the weights, as R^2 compares them."""
         prediction = np.asarray(self.predict(X, offset=offset_of_present(offset, sample_weight)))
-        with naming("y"):
+        with argument_name("y"):
             y, weight = self._outcomes(in_memory(y), sample_weight)
             y = check_real_target(y)
             check_consistent_length(X, y)

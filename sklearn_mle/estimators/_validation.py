@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import refuse_dask
-from sklearn_mle._numerics.real_numbers import refuse_masked, refuse_times
+from sklearn_mle._numerics.arguments import refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [
@@ -82,10 +82,10 @@ def validate_training(
     # Only the length of a vector of integers can be wrong; the general check would take a quarter of the time that a
     # small fit spends on validation.
     if open_ended:
-        with naming("y"):
+        with argument_name("y"):
             y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
     elif not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"):
-        with naming("y"):
+        with argument_name("y"):
             # On another draft: without X, validate_data forgets the features' names.
             y = validate_data(copy.copy(estimator), y=y, **target_params)
     if X.shape[0] != y.shape[0]:
@@ -109,7 +109,7 @@ def _learn(estimator: Any, X: Any, least_samples: int) -> tuple[Any, dict[str, A
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
     # The fit's first pass finds entries that are not finite in a large X, which is not read twice for that.
-    with naming("X"):
+    with argument_name("X"):
         refuse_times(X, "X")
         X = as_stored(X)
         finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
@@ -161,7 +161,7 @@ def validate_features(estimator: Any, X: Any) -> Any:
     """
     refuse_dask(X)
     refuse_masked(X=X)
-    with naming("X"):
+    with argument_name("X"):
         refuse_times(X, "X")
         X = as_stored(_plain_without_columns(X))
         return _read(estimator, X, reset=False, ensure_min_features=0)
@@ -209,7 +209,7 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | N
 
 def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = True) -> NDArray[np.float64]:
     refuse_masked(**{name: values})
-    with naming(name):
+    with argument_name(name):
         refuse_times(values, name)
         if isinstance(values, Real):
             values = np.full(shape, values, dtype=np.float64)
@@ -229,7 +229,7 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = T
 def check_real_target(y: Any) -> NDArray[np.float64]:
     """Validate the y of a regressor outside fit: (n,) finite numbers."""
     refuse_masked(y=y)
-    with naming("y"):
+    with argument_name("y"):
         refuse_times(y, "y")
         y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
         return column_or_1d(y, warn=True)
@@ -237,7 +237,7 @@ def check_real_target(y: Any) -> NDArray[np.float64]:
 
 def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
     """Validate probabilities strictly between 0 and 1: a scalar or a sequence."""
-    with naming(name):
+    with argument_name(name):
         levels = np.asarray(q, dtype=np.float64)
     if levels.ndim > 1 or not levels.size or not ((levels > 0) & (levels < 1)).all():
         raise ValueError(f"{name} must lie strictly between 0 and 1 (a number, or a 1-D sequence); got {q!r}.")

@@ -12,9 +12,9 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import FitResult
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import offset_of_present
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
@@ -225,18 +225,18 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         target: NDArray[Any]
         classes: NDArray[Any]
-        with naming("y"):
+        with argument_name("y"):
             soft, columns = is_soft(y), column_labels(y)
         X, y, attributes = validate_training(self, X, y, offset=offset, multi_output=soft)
         weight = check_sample_weight(sample_weight, X.shape[0])
         if soft:
-            with naming("y"):
+            with argument_name("y"):
                 target = read_soft_labels(y)
             classes = np.arange(target.shape[1]) if columns is None else columns
             if len(set(classes.tolist())) < len(classes):
                 raise ValueError(f"The columns of y name the classes, so each must be unique; got {classes.tolist()}.")
         else:
-            with naming("y"):
+            with argument_name("y"):
                 classes, target = encode_labels(y)
         per_class, target, weight = weigh_classes(self.class_weight, classes, target, weight)
         attributes["classes_"] = classes
@@ -253,7 +253,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
         attributes = features_of(self, X, offset)
-        with naming("y"):
+        with argument_name("y"):
             soft, columns = is_soft(y), column_labels(y)
         target: LabelReader | ProbabilityReader
         if soft:
@@ -303,7 +303,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
     def _codes_or_probabilities(self, y: Any) -> NDArray[Any]:
         refuse_masked(y=y)
         y = in_memory(y)
-        with naming("y"):
+        with argument_name("y"):
             if is_soft(y):
                 return read_probabilities(y, self.classes_)
             y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
@@ -414,7 +414,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         y = in_memory(y)
         decision = self.decision_function(X, offset_of_present(offset, sample_weight))
         chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
-        with naming("y"), np.errstate(invalid="ignore"):
+        with argument_name("y"), np.errstate(invalid="ignore"):
             if not is_soft(y):
                 labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
                 labels = plain_numbers(labels)
@@ -497,7 +497,7 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         --------
         sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
         """
-        with naming("odds_ratios"):
+        with argument_name("odds_ratios"):
             odds_ratios = bool(odds_ratios)
         return self._inference(reference).summary(confidence_level, odds_ratios)
 

@@ -14,8 +14,8 @@ from sklearn.utils import check_array
 
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms
@@ -105,7 +105,7 @@ def likelihood_ratio_test(
     >>> likelihood_ratio_test(smaller, larger, X, y > 140)
     Likelihood ratio test: chi2(1) = 22.2944, p = 2.339e-06
     """
-    with naming("small_sample"):
+    with argument_name("small_sample"):
         small_sample = bool(small_sample)
     of_each = X if isinstance(X, tuple) else (X, X)
     if len(of_each) != 2:
@@ -158,7 +158,7 @@ def _at_estimate(
     name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
 ) -> tuple[AtEstimate, ReadData]:
     model, X = read_estimator(name, estimator, X, select=True)
-    with naming(name):
+    with argument_name(name):
         refuse("likelihood_ratio_test", model, beside="maximum")
     model, data = read_training(model, X, y, sample_weight, offset)
     at = AtEstimate.of(model, data)
@@ -214,7 +214,7 @@ def score_test(
     Score test: chi2(1) = 22.1271, p = 2.552e-06
     """
     model, X = read_estimator("smaller", smaller, X)
-    with naming("smaller"):
+    with argument_name("smaller"):
         refuse("score_test", model)
     model, data = read_training(model, X, y, sample_weight, offset)
     if isinstance(data.X, StoredArray):
@@ -223,7 +223,7 @@ def score_test(
             "its rows in memory, or fit both models and use likelihood_ratio_test."
         )
     refuse_masked(extra=extra)
-    with naming("extra"):
+    with argument_name("extra"):
         extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")
     extra = extra[:, None] if extra.ndim == 1 else extra
     if extra.shape[0] != data.X.shape[0]:

@@ -20,8 +20,8 @@ from sklearn_mle._curvature import Curvature
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.inference.at_estimate import AtEstimate
@@ -47,7 +47,7 @@ def cluster_codes(at: AtEstimate, groups: Any, n: int) -> NDArray[np.intp]:
         If there are fewer than two.
     """
     refuse_masked(groups=groups)
-    with naming("groups"):
+    with argument_name("groups"):
         groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
         codes: NDArray[np.intp] = np.unique(groups, return_inverse=True)[1]
     check_consistent_length(groups, np.empty(n))

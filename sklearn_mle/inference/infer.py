@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
@@ -158,7 +158,7 @@ def infer(
     ):
         if not (value is None or isinstance(value, str)) or value not in choices:
             raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
-    with naming("small_sample"):
+    with argument_name("small_sample"):
         small_sample = bool(small_sample)
     model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()

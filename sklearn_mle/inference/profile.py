@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import as_floats
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate, read_training, refuse_other_data
 from sklearn_mle.inference.capabilities import refuse
@@ -176,7 +176,7 @@ def profile_interval(
     ProfileLikelihood(x0: estimate 0.543697, 95% interval [0.0082187, 1.4466])
     """
     check_confidence_level(confidence_level)
-    with naming("small_sample"):
+    with argument_name("small_sample"):
         small_sample = bool(small_sample)
     if isinstance(n_points, bool) or not isinstance(n_points, Integral) or not 0 <= n_points <= _MOST_POINTS:
         raise ValueError(f"n_points must be a whole number from 0 to {_MOST_POINTS}; got {n_points!r}.")
@@ -184,7 +184,7 @@ def profile_interval(
     model.refuse_too_many_parameters()
     refuse("profile_interval", model)
     one = isinstance(parameter, str | int | np.integer)
-    with naming("parameter"):
+    with argument_name("parameter"):
         wanted = range(len(model.labels)) if parameter is None else [parameter] if one else list(parameter)
     places = [model.place("parameter", each) for each in wanted]
     model, data = read_training(model, X, y, sample_weight, offset)

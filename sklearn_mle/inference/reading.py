@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.stored import StoredArray, as_stored
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel, ReadData
@@ -43,7 +43,7 @@ def read_estimator(argument: str, estimator: Any, X: Any, *, select: bool = Fals
     NotFittedError
         If it is not fitted.
     """
-    with naming(argument):
+    with argument_name(argument):
         inside, X, names = _open_up(estimator, _own_columns(estimator, X) if select else X)
         model = _read(inside, names)
     if inside is not estimator:

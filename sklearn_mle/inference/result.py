@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import as_floats
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
@@ -183,7 +183,7 @@ class Inference:
         refuse("against", self.model)
         if classes is None or len(self.combinations) != len(self.model.entries):
             raise ValueError("reference: these are contrasts already; take them of what infer returned.")
-        with naming("reference"):
+        with argument_name("reference"):
             known = bool(reference in classes)
         if not known:
             raise ValueError(f"reference must be one of the classes {list(classes)}; got {reference!r}.")
@@ -258,7 +258,7 @@ class Inference:
 
     def _restrictions(self, R: Any) -> Array:
         m = len(self.parameters)
-        with naming("R"):
+        with argument_name("R"):
             names = [R] if isinstance(R, str) else list(R) if np.ndim(R) else []
         if names and all(isinstance(name, str) for name in names):
             unknown = [name for name in names if name not in self.parameters]
@@ -290,7 +290,7 @@ class Inference:
         if not callable(fn):
             raise TypeError(f"fn must be a function of the parameters; got {fn!r}.")
         center = self.estimates
-        with naming("fn"):
+        with argument_name("fn"):
             value = np.asarray(fn(center.copy()), dtype=np.float64)
         if value.ndim > 1:
             raise ValueError(f"fn must return a number or a 1-D array; it returned shape {value.shape}.")
@@ -361,9 +361,9 @@ class Inference:
 
 def _ratio(model: FittedModel, odds_ratios: Any, rate_ratios: Any) -> str | None:
     """Return what the exponentials of the coefficients are, where they are asked for."""
-    with naming("odds_ratios"):
+    with argument_name("odds_ratios"):
         odds_ratios = bool(odds_ratios)
-    with naming("rate_ratios"):
+    with argument_name("rate_ratios"):
         rate_ratios = bool(rate_ratios)
     location = model.likelihood.predictor_names[0]
     if odds_ratios and not (model.is_classifier or model.likelihood.predictor_names[0] == "logit_probability"):

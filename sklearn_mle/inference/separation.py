@@ -11,9 +11,9 @@ from sklearn.utils.validation import _check_sample_weight
 from sklearn_mle._existence import MOST_DIAGONALIZED, SeparationSearch, UndecidedError
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._fit.result import FitOptions
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.partitions import refuse_dask
-from sklearn_mle._numerics.real_numbers import as_floats, refuse_masked, refuse_times
+from sklearn_mle._numerics.arguments import as_floats, refuse_masked, refuse_times
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
@@ -151,20 +151,20 @@ def detect_separation(
     refuse_dask(X)
     refuse_masked(X=X, y=y, sample_weight=sample_weight)
     names = getattr(X, "columns", None)
-    with naming("X"):
+    with argument_name("X"):
         refuse_times(X, "X")
         X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
-    with naming("y"):
+    with argument_name("y"):
         check_consistent_length(y)
     check_consistent_length(X, y)
     weight = None
     if sample_weight is not None:
-        with naming("sample_weight"):
+        with argument_name("sample_weight"):
             refuse_times(sample_weight, "sample_weight")
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    with naming("fit_intercept"):
+    with argument_name("fit_intercept"):
         fit_intercept = bool(fit_intercept)
-    with naming("y"):
+    with argument_name("y"):
         model, target, classes = _read(y, likelihood, weight)
     features = tuple(f"x{j}" for j in range(X.shape[1])) if names is None else tuple(str(name) for name in names)
     options = FitOptions(terms=(Terms(True, fit_intercept),))
@@ -181,7 +181,7 @@ def _read(
 ) -> tuple[Likelihood, Array, tuple[Any, ...] | None]:
     """Return the likelihood, y as it reads it (rows last), and the classes where there are several."""
     if likelihood is not None:
-        with naming("likelihood"):
+        with argument_name("likelihood"):
             model = get_likelihood(likelihood)
         if not model.may_diverge:
             raise ValueError(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle.likelihoods._answers import kinks, name_problems
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods.user import UserLikelihood, outcome_nodes
@@ -68,7 +68,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
     refuse_masked(y=y)
     likelihood.check_parameters()
     with np.errstate(all="ignore"):
-        with naming("y"):
+        with argument_name("y"):
             y = None if y is None else likelihood.check_target(y)
         if y is not None and not len(y):
             raise ValueError("y is empty: at least one outcome is needed.")

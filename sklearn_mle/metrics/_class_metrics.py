@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
 from sklearn_mle._numerics.frames import column_order
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.metrics._distributions import has_two_columns, read_outcomes
 from sklearn_mle.metrics._responses import ClassResponse, takes
 from sklearn_mle.metrics._targets import Target, distinct, encode
@@ -60,7 +60,7 @@ class ClassRows:
 
 def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResponse:
     """Add a column of probability 0 for each label that training has not seen; what that costs, the metric says."""
-    with naming("y_true"):
+    with argument_name("y_true"):
         shape = np.shape(y_true)
         if len(shape) != 1 and shape[1:] != (1,):
             column_order(y_true, response.labels.tolist(), "y_true")  # to be refused where these are other classes

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.utils import column_or_1d
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import as_floats
 from sklearn_mle._numerics.scipy_frozen import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
 
 Array = NDArray[np.float64]
@@ -147,7 +147,7 @@ def read_distributions(y_pred: Any, y: Array) -> RowDistributions:
 
 def read_outcomes(y_true: Any) -> Array:
     """Outcomes (n,): finite numbers."""
-    with naming("y_true"):
+    with argument_name("y_true"):
         y = column_or_1d(as_floats(y_true, "y_true"))
     if len(y) == 0:
         raise ValueError("y_true is empty: at least one outcome is needed.")
@@ -159,7 +159,7 @@ def read_outcomes(y_true: Any) -> Array:
 
 def has_two_columns(y_true: Any) -> bool:
     """Whether outcomes are (n, 2): successes and failures."""
-    with naming("y_true"):
+    with argument_name("y_true"):
         shape = np.shape(y_true)
     return len(shape) == 2 and shape[1] == 2
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import as_floats
 
 SUM_TOLERANCE = 1e-6
 _BLOCK_ENTRIES = 65_536  # of scratch space for the exponentials of a block: a quarter of a megabyte stays in cache
@@ -51,7 +51,7 @@ class ProbabilityRows:
 
 def read_rows(values: ArrayLike, name: str, *, is_log: bool = False, order: list[int] | None = None) -> ProbabilityRows:
     """Read (n, K) rows that sum to 1, their columns in ``order``; (n,) is taken as the second of two classes."""
-    with naming("log_proba"):
+    with argument_name("log_proba"):
         is_log = bool(is_log)
     array = as_floats(values, name)
     if order is not None:

@@ -18,7 +18,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._unit_cells import are_whole, log_cell_probability

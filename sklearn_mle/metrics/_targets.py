@@ -11,8 +11,8 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
 from sklearn_mle._numerics.frames import column_names, column_order
-from sklearn_mle._numerics.naming import naming
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 
 _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table
@@ -51,12 +51,12 @@ def read_target(
     they are not given, they are the sorted labels of ``y_true``, which must then be as many as ``n_classes``, the
     columns that predictions have (if there are any).
     """
-    with naming("log_proba"):
+    with argument_name("log_proba"):
         is_log = bool(is_log)
     if issparse(y_true):
         raise ValueError("y_true is sparse; pass labels (n,), or dense probability rows: y_true.toarray().")
     refuse_masked(y_true=y_true)
-    with naming("y_true"):
+    with argument_name("y_true"):
         shape = np.shape(y_true)
     if len(shape) not in (1, 2) or 0 in shape:
         raise ValueError(f"y_true must be labels (n,) or probability rows (n, K), with n > 0; got shape {shape}.")
@@ -70,7 +70,7 @@ def read_target(
         return RowTarget(read_rows(y_true, "y_true", is_log=is_log, order=order))
     if is_log:
         raise ValueError(f"y_true must hold log-probability rows (n, K) if log_proba=True; got shape {shape}.")
-    with naming("y_true"):
+    with argument_name("y_true"):
         y = column_or_1d(y_true, warn=True)
     if known is None:
         known = distinct(y, expected=n_classes)
@@ -98,7 +98,7 @@ def refuse_number_of_labels(labels: NDArray[Any], n_classes: int) -> None:
 
 def check_labels(labels: ArrayLike) -> NDArray[Any]:
     """Labels (K,), distinct."""
-    with naming("labels"):
+    with argument_name("labels"):
         known = np.asarray(labels)
     if known.ndim != 1 or known.size == 0:
         raise ValueError(f"labels must be a sequence, one label a column; got shape {known.shape}.")
@@ -119,7 +119,7 @@ def labels_of_columns(labels: ArrayLike | None, y_true: Any, y_pred: Any) -> NDA
         return check_labels(labels)
     refuse_masked(y_true=y_true)
     named, of = column_names(y_pred), "y_pred"
-    with naming("y_true"):
+    with argument_name("y_true"):
         shape = np.shape(y_true)
     if len(shape) == 2 and shape[1] > 1:
         if named is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.arguments import as_floats
 
 
 def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from sklearn_mle._numerics.frames import column_order
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
@@ -255,7 +255,7 @@ def kl_divergence(
     """
     unit = nats_in_unit(base)
     if is_distribution(y_true) or is_distribution(y_pred):
-        with naming("log_proba"):
+        with argument_name("log_proba"):
             log_proba = bool(log_proba)
         if labels is not None or log_proba:
             raise ValueError(

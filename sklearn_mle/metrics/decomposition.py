@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
-from sklearn_mle._numerics.real_numbers import check_count
+from sklearn_mle._numerics.arguments import check_count
 from sklearn_mle.metrics import _recalibration
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
 from sklearn_mle.metrics._targets import RowTarget, Target

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.arguments import as_floats
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._distributions import check_rows, read_distributions, read_outcomes
 from sklearn_mle.metrics._units import nats_in_unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_mle._numerics.real_numbers import as_floats
+from sklearn_mle._numerics.arguments import as_floats
 from sklearn_mle.metrics._kl_of_distributions import gaussian_kl
 from sklearn_mle.metrics._units import nats_in_unit
 from sklearn_mle.metrics._weights import check_weight, weighted_mean

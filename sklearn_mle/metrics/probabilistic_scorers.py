@@ -19,7 +19,7 @@ from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routi
 
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
-from sklearn_mle._numerics.real_numbers import refuse_masked
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
 from sklearn_mle.metrics._class_metrics import soft_labels_of
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of

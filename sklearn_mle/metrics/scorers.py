@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.metrics._class_metrics import ClassMetric, ClassRows
 from sklearn_mle.metrics.cross_entropy import cross_entropy, cross_entropy_rows, kl_divergence, kl_divergence_rows
 from sklearn_mle.metrics.crps import crps, crps_rows
@@ -101,7 +101,7 @@ def make_probabilistic_scorer(
     >>> round(narrow(BayesianRidge().fit(X[:, :3], X[:, 3]), X[:, :3], X[:, 3]), 2)
     -0.83
     """
-    with naming("greater_is_better"):
+    with argument_name("greater_is_better"):
         greater_is_better = bool(greater_is_better)
     if not callable(score_func):
         raise TypeError(f"score_func must be a function of y_true and y_pred; got {score_func!r}.")

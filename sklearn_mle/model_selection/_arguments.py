@@ -15,10 +15,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_array, column_or_1d, indexable
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import is_dask
-from sklearn_mle._numerics.real_numbers import as_floats, refuse_masked
+from sklearn_mle._numerics.arguments import as_floats, refuse_masked
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.metrics import get_scorer
@@ -45,7 +45,7 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 def read_estimators(estimators: Any) -> list[tuple[str, Any]]:
     """Return names and estimators, unfitted or not."""
-    with naming("estimators"):
+    with argument_name("estimators"):
         named = list(estimators.items() if isinstance(estimators, Mapping) else estimators)
     for pair in named:
         if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)):
@@ -68,7 +68,7 @@ def read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
     elif isinstance(scoring, str) and scoring == "auto":
         scorer = get_scorer("neg_cross_entropy" if classifying else "log_likelihood")
     elif isinstance(scoring, str):
-        with naming("scoring"):
+        with argument_name("scoring"):
             scorer = get_scorer(scoring)
     else:
         raise TypeError(
@@ -93,17 +93,17 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
                 f"{name} is a dataframe of Dask's, of which rows cannot be taken by their numbers: compare needs it in "
                 f"memory, {name}.compute()."
             )
-    with naming("X"):
+    with argument_name("X"):
         (X,) = indexable(X)
         n = X.shape[0] if issparse(X) else len(X)
-    with naming("y"):
+    with argument_name("y"):
         (y,) = indexable(y)
         of_y = y.shape[0] if issparse(y) else len(y)
     if n != of_y:
         raise ValueError(f"X has {n} rows and y {of_y}: inconsistent numbers of samples.")
     if n == 0:
         raise ValueError("X and y have no rows: at least two are needed, one to fit and one to judge.")
-    with naming("y"):
+    with argument_name("y"):
         values = np.asarray(y)
         if values.dtype.kind == "f":
             assert_all_finite(values, input_name="y")
@@ -115,7 +115,7 @@ def read_groups(groups: Any, n: int) -> NDArray[np.intp] | None:
     if groups is None:
         return None
     refuse_masked(groups=groups)
-    with naming("groups"):
+    with argument_name("groups"):
         values = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
         codes = np.unique(values, return_inverse=True)[1].astype(np.intp)
     if len(codes) != n:
@@ -146,9 +146,9 @@ def read_offset(offset: Any, n: int) -> NDArray[Any] | None:
 def read_folds(cv: Any, X: Any, y: Any, groups: Any, n: int, classifying: bool) -> list[Fold]:
     """Return the rows to fit and the rows to judge of every fold."""
     if classifying:
-        with naming("y"), np.errstate(invalid="ignore"):  # whether labels are whole numbers is tried by a cast
+        with argument_name("y"), np.errstate(invalid="ignore"):  # whether labels are whole numbers is tried by a cast
             kind = type_of_target(y, input_name="y", raise_unknown=True)
-    with naming("cv, y or groups"), np.errstate(invalid="ignore"):
+    with argument_name("cv, y or groups"), np.errstate(invalid="ignore"):
         if groups is not None and (cv is None or isinstance(cv, int)):
             # KFold would put rows of one group on both sides.
             stratified = classifying and kind in ("binary", "multiclass")

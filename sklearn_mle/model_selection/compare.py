@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_mle._numerics.naming import naming
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._weights import check_weight
 from sklearn_mle.metrics.scorers import ProbabilisticScorer, RowScores
@@ -157,7 +157,7 @@ def compare(
     given = {argument: values for argument, values in given.items() if values is not None}
     keywords = [fit_keywords(name, estimator, tuple(given)) for name, estimator in named]
     folds = read_folds(cv, X, y, groups, n, classifying)
-    with naming("verbose"):
+    with argument_name("verbose"):
         verbose = int(verbose)
     judged = Parallel(n_jobs=read_n_jobs(n_jobs, len(named) * len(folds)), verbose=verbose)(
         delayed(_judge)(clone(estimator), scorer, X, y, fold, given, keyword)
@@ -200,9 +200,9 @@ def _judge(
     keywords: dict[str, str],
 ) -> _JudgedFold:
     train, test = fold
-    with naming("X"):
+    with argument_name("X"):
         X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
-    with naming("y"):
+    with argument_name("y"):
         y_train, y_test = (_safe_indexing(y, rows) for rows in fold)
     started = time.perf_counter()
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sklearn_mle._numerics.finite import NotFiniteError
+from sklearn_mle._numerics.arguments import NotFiniteError
 from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle._rows import data as data_module
 from sklearn_mle._rows.columns import Columns, MomentsAbout, RawMoments

@@ -1,0 +1,124 @@
+"""Arguments of users: real numbers, or errors that name what was expected, what came and where."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from sklearn_mle.exceptions import NotSupportedError
+
+__all__ = [
+    "BeyondFloatError",
+    "NotFiniteError",
+    "argument_name",
+    "as_floats",
+    "check_count",
+    "first_not_finite",
+    "first_true",
+    "refuse_masked",
+    "refuse_times",
+]
+
+
+class NotFiniteError(ValueError):
+    """An entry of X is NaN or infinite; ``row`` is the first that holds one, in the numbers of the rows at hand."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+    def __str__(self) -> str:
+        return f"X contains NaN or infinity in row {self.row}. Drop such rows, or impute their entries."
+
+
+class BeyondFloatError(ValueError):
+    """A result is beyond the range of float64."""
+
+
+@contextmanager
+def argument_name(name: str) -> Iterator[None]:
+    """Let errors raised inside name the argument, where they do not.
+
+    numpy and scikit-learn complain of "array", of what could not be converted, and of an integer beyond float64 with an
+    OverflowError. TypeErrors stay TypeErrors, all others become ValueErrors, or NotSupportedErrors as they were.
+
+    Examples
+    --------
+    >>> from sklearn_mle._numerics.arguments import argument_name
+    >>> with argument_name("offset"):
+    ...     float("abc")
+    Traceback (most recent call last):
+    ...
+    ValueError: offset: could not convert string to float: 'abc'
+    """
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError, AttributeError) as error:
+        named = re.search(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z])", str(error)) is not None
+        if named and isinstance(error, ValueError | TypeError):
+            raise
+        kind: type[Exception] = TypeError if isinstance(error, TypeError) else ValueError
+        kind = NotSupportedError if isinstance(error, NotSupportedError) else kind
+        raise kind(f"{name}: {error}") from error
+
+
+def as_floats(values: Any, name: str) -> NDArray[np.floating]:
+    """Return dense real numbers, in their own float type if they have one (float64 otherwise)."""
+    if issparse(values):
+        raise ValueError(f"{name} is sparse; pass {name}.toarray().")
+    refuse_masked(**{name: values})
+    with argument_name(name):
+        array = np.asarray(values)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
+        return array
+    if array.dtype.kind in "biufO":
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}.")
+
+
+def check_count(name: str, value: Any, least: int, most: int = 1_000_000) -> None:
+    """Raise ValueError unless the value is a whole number from ``least`` to ``most``: more would never end."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    if int(value) > most:
+        raise ValueError(f"{name} must be at most {most}; got a larger number.")
+
+
+def refuse_masked(**arguments: Any) -> None:
+    """Raise ValueError for masked arrays, numpy's and Dask's: results computed from them would ignore the mask."""
+    for name, value in arguments.items():
+        if isinstance(getattr(value, "_meta", value), np.ma.MaskedArray):
+            raise ValueError(
+                f"{name} is a masked array, and masks are not read: the entries below would count. Leave masked rows "
+                f"out of all arguments, or impute them; where nothing is masked, pass {name}.data."
+            )
+
+
+def refuse_times(values: Any, name: str) -> None:
+    """Raise ValueError for dates and durations, which numpy would count in a unit of its own, missing ones too."""
+    dtypes = [values.dtype] if hasattr(values, "dtype") else getattr(values, "dtypes", [])
+    for dtype in dtypes:
+        # Kinds are numpy's and pandas'; polars has names.
+        if getattr(dtype, "kind", "") in ("m", "M") or str(dtype).startswith(("Date", "Duration")):
+            raise ValueError(
+                f"{name} holds {dtype}, which is no number: say in which unit and since when, such as "
+                "(time - start) / np.timedelta64(1, 'D')."
+            )
+
+
+def first_true(rows: NDArray[np.bool_]) -> int | None:
+    """Return the number of the first true row, or None."""
+    return int(np.argmax(rows)) if rows.any() else None
+
+
+def first_not_finite(X: NDArray[Any]) -> int | None:
+    """Return the first row of a dense X with an entry that is NaN or infinite, or None."""
+    return first_true(np.logical_not(np.isfinite(X).all(axis=1)))
