@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arguments import BeyondFloatError
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import (
     SAFE_PIVOT,
@@ -15,7 +16,6 @@ from sklearn_mle._numerics.factors import (
     RotatedFactor,
     TriangularFactor,
 )
-from sklearn_mle._numerics.arguments import BeyondFloatError
 from sklearn_mle._objective import PenalizedNLL
 
 __all__ = [

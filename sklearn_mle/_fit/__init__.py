@@ -16,8 +16,8 @@ from sklearn_mle._fit.quantile import fit_quantile
 from sklearn_mle._fit.regression import fit_regression
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.start import best_constant
-from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.arguments import BeyondFloatError, NotFiniteError
+from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows import Block
 from sklearn_mle._rows.distributed import RowsElsewhereError

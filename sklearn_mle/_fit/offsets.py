@@ -10,11 +10,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitResult
 from sklearn_mle._fit.start import least_squares, some_rows
+from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Block, Data
 from sklearn_mle._solvers import Status
-from sklearn_mle.likelihoods._start import weighted_quantile
 
 __all__ = ["centre_of_classes", "far_offsets", "projected_on_columns", "with_far_offsets_named"]
 

@@ -22,6 +22,7 @@ from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._hessian_factors import absolute_factor
+from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._quantile import (
@@ -35,7 +36,6 @@ from sklearn_mle._quantile import (
 from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status, callback_of, newton
 from sklearn_mle.likelihoods._families import LocationScale
-from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.likelihoods._surrogates import ScaleFloor
 
 __all__ = ["fit_quantile"]

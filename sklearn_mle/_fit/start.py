@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import affordable, solve
+from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
@@ -17,7 +18,6 @@ from sklearn_mle._predictors import LinearPredictors, Terms, add_offset
 from sklearn_mle._rows import Block, Data, DenseRows
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
-from sklearn_mle.likelihoods._start import weighted_quantile
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
 __all__ = [

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.partitions import is_dask
-from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.stored import in_memory
 
 __all__ = ["offset_of_present", "refuse_infinite_offset"]

@@ -1,4 +1,4 @@
-"""Quantiles by root searches that end: every one is bounded by the number of floats between two others.
+"""Quantiles: of weighted samples, and of distributions by root searches that end.
 
 Nonnegative floats are in the order of their bits, read as whole numbers; so bisection on the bits needs at most 64
 steps, whatever the magnitudes, and finds the float at which a monotone function crosses a level.
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["count_quantile", "positive_quantile"]
+__all__ = ["count_quantile", "positive_quantile", "weighted_quantile"]
 
 Array = NDArray[Any]
 Tail = Callable[[Array, Array], Array]
@@ -24,6 +24,18 @@ _MOST_KEY = int(np.array(_LARGEST).view(np.int64)) - _WHOLE_BITS + int(_WHOLE)
 _NEWTON, _MOST_STEPS = 24, 100
 # A relative error of the tail from which one step of Newton's ends at rounding.
 _CLOSE = 1e-10
+
+
+def weighted_quantile(y: Array, weight: Array | None, level: float) -> float:
+    """Return the middle of the values that minimize the check loss at this level."""
+    order = np.argsort(y, kind="stable")
+    mass = np.cumsum(np.ones(len(y)) if weight is None else weight[order])
+    target = level * mass[-1]
+    # A level that falls between two rows (to rounding) is met by all values from one to the other.
+    rounding = 1e-12 * mass[-1]
+    low, high = np.searchsorted(mass, [target - rounding, target + rounding], side="left")
+    # The next row of positive weight: rows of no weight are not there.
+    return float(0.5 * (y[order[low]] + y[order[min(high, len(y) - 1)]]))
 
 
 def positive_quantile(tail: Tail, slope: Tail, level: Array, start: Array, *, upper: bool) -> Array:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._quantile.active_set import ActiveSet
 from sklearn_mle._quantile.check_loss import CheckLoss, Optimum
 from sklearn_mle._quantile.interior_point import interior_point
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle._solvers import Status, callback_of
-from sklearn_mle.likelihoods._start import weighted_quantile
 
 __all__ = ["minimize_check_loss", "with_same_zeros"]
 

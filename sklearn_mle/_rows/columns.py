@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.arguments import NotFiniteError
+from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows.data import Block, Data
 
 __all__ = ["Columns"]

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.arguments import first_not_finite
+from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.stored import StoredArray
 
 __all__ = ["COPY_ELEMENTS", "DenseRows", "StoredRows", "standardize_sandwich", "standardized_exactly"]

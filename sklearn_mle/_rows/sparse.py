@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.arguments import first_true
+from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows.dense import DenseRows, standardize_sandwich, standardized_exactly
 
 __all__ = ["SparseRows"]

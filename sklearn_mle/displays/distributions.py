@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import as_floats, check_count, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, as_floats, check_count, refuse_masked
 from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, check_name, confidence_factor, percent, wrapped
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._distributions import RowDistributions

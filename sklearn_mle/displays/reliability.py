@@ -8,8 +8,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import logsumexp
 from sklearn.utils import check_random_state, column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import check_count, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
 from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, Unit, check_name, percent
 from sklearn_mle.inference.result import check_confidence_level
 from sklearn_mle.metrics import kl_divergence

@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import FitOptions, FitResult
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import is_dask
-from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._lazy import sum_over_rows

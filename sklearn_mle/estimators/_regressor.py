@@ -11,8 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import refuse_masked, refuse_times
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import Terms, add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
 from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import refuse_dask
-from sklearn_mle._numerics.arguments import refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
 
 __all__ = [

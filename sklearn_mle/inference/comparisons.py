@@ -13,9 +13,8 @@ from scipy import stats
 from sklearn.utils import check_array
 
 from sklearn_mle._hessian_factors import information_factor
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms

@@ -18,10 +18,9 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.inference.at_estimate import AtEstimate

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import as_floats
+from sklearn_mle._numerics.arguments import argument_name, as_floats
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate, read_training, refuse_other_data
 from sklearn_mle.inference.capabilities import refuse

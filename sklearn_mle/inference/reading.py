@@ -10,8 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.stored import StoredArray, as_stored
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel, ReadData

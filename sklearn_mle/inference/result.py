@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import as_floats
+from sklearn_mle._numerics.arguments import argument_name, as_floats
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test

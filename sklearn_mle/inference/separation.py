@@ -11,9 +11,8 @@ from sklearn.utils.validation import _check_sample_weight
 from sklearn_mle._existence import MOST_DIAGONALIZED, SeparationSearch, UndecidedError
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._fit.result import FitOptions
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_times
 from sklearn_mle._numerics.partitions import refuse_dask
-from sklearn_mle._numerics.arguments import as_floats, refuse_masked, refuse_times
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty

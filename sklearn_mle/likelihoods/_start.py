@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
+from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._base import Array, Likelihood
 
-__all__ = ["best_second", "log_mean", "mean_and_deviation", "median_and_spread", "weighted_quantile"]
+__all__ = ["best_second", "log_mean", "mean_and_deviation", "median_and_spread"]
 
 # Of the largest y: a sample without spread starts from this much, so that every log scale is finite.
 _LEAST_SPREAD = 1e-8
@@ -46,18 +47,6 @@ def median_and_spread(y: Array, weight: Array | None) -> tuple[float, float]:
 def log_mean(loss: Array, y: Array, weight: Array | None) -> float:
     """Return the logarithm of the weighted mean of a loss in the units of y (finite also for a constant y)."""
     return math.log(max(float(np.average(loss, weights=weight)), _least(y)))
-
-
-def weighted_quantile(y: Array, weight: Array | None, level: float) -> float:
-    """Return the middle of the values that minimize the check loss at this level."""
-    order = np.argsort(y, kind="stable")
-    mass = np.cumsum(np.ones(len(y)) if weight is None else weight[order])
-    target = level * mass[-1]
-    # A level that falls between two rows (to rounding) is met by all values from one to the other.
-    rounding = 1e-12 * mass[-1]
-    low, high = np.searchsorted(mass, [target - rounding, target + rounding], side="left")
-    # The next row of positive weight: rows of no weight are not there.
-    return float(0.5 * (y[order[low]] + y[order[min(high, len(y) - 1)]]))
 
 
 def _least(y: Array) -> float:

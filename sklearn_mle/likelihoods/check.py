@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle.likelihoods._answers import kinks, name_problems
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods.user import UserLikelihood, outcome_nodes

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._start import log_mean, weighted_quantile
+from sklearn_mle.likelihoods._start import log_mean
 
 __all__ = ["AsymmetricLaplace", "Laplace"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
-from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.frames import column_order
 from sklearn_mle.metrics._distributions import has_two_columns, read_outcomes
 from sklearn_mle.metrics._responses import ClassResponse, takes
 from sklearn_mle.metrics._targets import Target, distinct, encode

@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.utils import column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import as_floats
+from sklearn_mle._numerics.arguments import argument_name, as_floats
 from sklearn_mle._numerics.scipy_frozen import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
 
 Array = NDArray[np.float64]

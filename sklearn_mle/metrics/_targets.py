@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.frames import column_names, column_order
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 
 _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table

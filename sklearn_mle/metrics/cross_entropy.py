@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
-from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions

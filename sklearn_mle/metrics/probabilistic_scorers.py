@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
 
+from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
-from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
 from sklearn_mle.metrics._class_metrics import soft_labels_of
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._special import (
     bernoulli_divergence,
     exp_times,
@@ -11,7 +12,7 @@ from sklearn_mle.likelihoods._special import (
     softplus,
     stirling_remainder,
 )
-from sklearn_mle.likelihoods._start import median_and_spread, weighted_quantile
+from sklearn_mle.likelihoods._start import median_and_spread
 
 # By mpmath with 60 digits: the argument, then the function and what else it returns.
 STIRLING = {
