@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sklearn_mle._fit.preconditioner import KroneckerFactor
 from sklearn_mle._numerics.factors import (
     BlockDiagonalFactor,
     CholeskyFactor,
@@ -11,7 +12,6 @@ from sklearn_mle._numerics.factors import (
     NotPositiveDefiniteError,
     TriangularFactor,
 )
-from sklearn_mle._numerics.kronecker import KroneckerFactor
 
 rng = np.random.default_rng(0)
 SIZE = 12
