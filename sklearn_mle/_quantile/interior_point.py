@@ -149,20 +149,13 @@ class _Point:
         measured = slopes - _SIGNS * self.distances
         return np.select(list(self.distances < near), list(measured), self.dual)
 
-    def moved(self, direction: "_Direction", primal: float, dual: float) -> "_Point":
+    def moved(self, direction: "_Point", primal: float, dual: float) -> "_Point":
         return _Point(
             self.theta + primal * direction.theta,
             self.parts + primal * direction.parts,
             self.dual + dual * direction.dual,
-            self.distances - dual * _SIGNS * direction.dual,
+            self.distances + dual * direction.distances,
         )
-
-
-@dataclass(frozen=True)
-class _Direction:
-    theta: Array
-    parts: Array
-    dual: Array
 
 
 def _centred(problem: CheckLoss, slopes: Array, theta: Array) -> _Point:
@@ -189,12 +182,13 @@ def _step(problem: CheckLoss, point: _Point, defect: Array) -> _Point | None:
     # Steps of very different lengths leave rounding behind, which the next step takes back.
     drift = problem.residual(point.theta) - (parts[0] - parts[1])
 
-    def direction(target: Array) -> _Direction:
+    def direction(target: Array) -> _Point:
         """Return the direction in which the products of parts and distances change by the target."""
         needed = drift - (target[0] / distances[0] - target[1] / distances[1])
         theta = factor.solve(problem.transpose_matvec(stiffness * needed) - defect)
         dual = stiffness * (needed - problem.matvec(theta))
-        return _Direction(theta, (target + parts * (_SIGNS * dual)) / distances, dual)
+        closing = _SIGNS * dual
+        return _Point(theta, (target + parts * closing) / distances, dual, -closing)
 
     affine = direction(-parts * distances)
     primal, dual = _lengths(problem, point, affine, 1.0)
@@ -239,10 +233,10 @@ def _factor(problem: CheckLoss, stiffness: Array) -> Factor | None:
         return None
 
 
-def _lengths(problem: CheckLoss, point: _Point, direction: _Direction, part: float) -> tuple[float, float]:
+def _lengths(problem: CheckLoss, point: _Point, direction: _Point, part: float) -> tuple[float, float]:
     """Return how far the direction may go in the primal and in the dual variables, at most one."""
     shrinking = float((-direction.parts / point.parts).max())
-    closing = float((_SIGNS * direction.dual / point.distances).max())
+    closing = float((-direction.distances / point.distances).max())
     primal, dual = (min(1.0, part / max(rate, part)) for rate in (shrinking, closing))
     if problem.precision.any():
         # theta and the dual meet in the gradient of phi, so that they must go the same way together.

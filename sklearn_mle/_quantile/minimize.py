@@ -169,20 +169,23 @@ def _near(problem: CheckLoss, sample_size: int, max_iter: int) -> tuple[Array, F
 
     The theta is that of the sample, and one step of Newton's from there on all rows, where that is of use.
     """
-    size = problem.predictors.size
+    size, level = problem.predictors.size, problem.upper / (problem.upper - problem.lower)
     sample = weighted_sample(problem.data, sample_size)
     part = replace(problem, data=sample, precision=np.maximum(problem.precision, _SAMPLE_PRIOR))
     # What the sample's fit passes by is not shown: only of all rows can one point be told to be better.
     theta = minimize_check_loss(part, max_iter, lambda theta: False).theta
     matrix = part.sandwich(part.weight)
     matrix.flat[:: len(matrix) + 1] += 1.0
-    level = problem.upper / (problem.upper - problem.lower)
     share = 2 * _BAND * float(np.sqrt(level * (1 - level) * size / sample.n_rows))
-    nearer = _nearer(problem, theta, _expected_curvature(part, theta, share))
-    if nearer is not None:
-        # What the curvature is off by, being that of few rows near zero: of a quantile in the tails, most of all.
-        off = float(np.sqrt(size / (share * sample.n_rows)))
-        theta, share = nearer, min(1.0, max(_NARROWED, off)) * share
+    curvature = _expected_curvature(part, theta, share)
+    if curvature is not None:
+        residual = problem.residual(theta)
+        gradient = problem.transpose_matvec(problem.slopes(residual)) - problem.smooth_gradient(theta)
+        moved = theta + curvature.solve(gradient)
+        if problem.value(moved) < problem.loss(residual) + problem.smooth_value(theta):
+            # What the curvature is off by, being that of few rows near zero: of a quantile in the tails, most of all.
+            off = float(np.sqrt(size / (share * sample.n_rows)))
+            theta, share = moved, min(1.0, max(_NARROWED, off)) * share
     return theta, CholeskyFactor(matrix), share
 
 
@@ -199,16 +202,6 @@ def _expected_curvature(problem: CheckLoss, theta: Array, share: float) -> Facto
         return CholeskyFactor(matrix)
     except NotPositiveDefiniteError:
         return None
-
-
-def _nearer(problem: CheckLoss, theta: Array, curvature: Factor | None) -> Array | None:
-    """Return the point after a step of Newton's on all rows, if it is better than theta."""
-    if curvature is None:
-        return None
-    residual = problem.residual(theta)
-    gradient = problem.transpose_matvec(problem.slopes(residual)) - problem.smooth_gradient(theta)
-    moved = theta + curvature.solve(gradient)
-    return moved if problem.value(moved) < problem.loss(residual) + problem.smooth_value(theta) else None
 
 
 def _in_doubt(problem: CheckLoss, theta: Array, curvature: Factor, share: float) -> Array:
