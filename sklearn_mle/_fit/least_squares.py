@@ -46,215 +46,193 @@ def fit_least_squares(
     observer: Observer | None,
 ) -> FitResult:
     """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
-    outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
-    identification = None
-    if prepared.alpha == 0 and prepared.products is None and options.terms[0].columns:
-        identification = find_dependence(outcome.data, prepared.columns, options.terms[0])
-    objective, solution = _fit_location(outcome, options, identification, start, observer)
-    theta = _refined(objective, solution, outcome)
-    squares = 2 * _value(objective, solution, theta.rounded)
-    location = objective.predictors.exact_matrix(theta)
-    warnings: list[Warning] = [] if identification is None else [rank_warning(identification, prepared.names)]
-    if prepared.alpha == 0 and prepared.products is None:
-        warnings += rank_doubts(outcome.data, prepared.columns, prepared.names, options.terms[0])
-    perfect = _is_perfect(squares, location.rounded, outcome)
-    penalty = 2 * objective.penalty.value_and_gradient(theta.rounded)[0]
-    known = options.terms_of(2)[1].known
-    scale = _scale(known, squares, perfect, outcome, warnings)
-    log_likelihood = _log_likelihood(scale, squares - penalty, outcome.weight_sum)
-    gap = 0.0 if scale == 0 else solution.gap / scale / scale
-    curvature = _curvature(objective, solution, identification, scale, outcome, options)
-    if identification is not None:
-        location = DoubleDouble.of(identification.minimum_norm(location.rounded, prepared.columns))
-    nothing = DoubleDouble.of(np.zeros(location.shape))
-    coefficients = outcome.to_original(DoubleDouble.concatenate([location, nothing]))
-    with np.errstate(divide="ignore"):
-        coefficients[1, -1] = np.log(scale * outcome.unit)
-    return FitResult(
-        coefficients=coefficients,
-        scale=scale * outcome.unit,
-        log_likelihood=float(log_likelihood - outcome.log_jacobian) * prepared.unit,
-        n_obs=prepared.n_obs,
-        n_iter=solution.n_iter,
-        n_passes=outcome.n_passes,
-        gap=float(gap) * prepared.unit,
-        status=solution.status,
-        warnings=tuple(warnings),
-        n_parameters=objective.predictors.size + int(known is None),
-        curvature=curvature,
-    )
+    return _LeastSquaresFit(likelihood, prepared, options, observer).run(start)
 
 
-def _refined(objective: PenalizedNLL, solution: Solution, outcome: Outcome) -> DoubleDouble:
-    """Return theta with the digits that an ill-conditioned design or a centred y lost."""
-    theta, factor = DoubleDouble.of(solution.theta), solution.factor
-    if factor is None or solution.status.early:
-        return theta
-    cancellation = outcome.cancellation(objective.predictors.exact_matrix(theta))
-    if not worth_refining(objective, factor, cancellation):
-        return theta
-    exact = PenalizedNLL(objective.likelihood, objective.predictors, outcome.exact(), objective.penalty)
-    return refine(exact, solution.theta, factor)
+class _LeastSquaresFit:
+    """One fit; built, run once, thrown away."""
 
+    def __init__(
+        self, likelihood: Gaussian, prepared: Prepared, options: FitOptions, observer: Observer | None
+    ) -> None:
+        self.prepared, self.observer = prepared, observer
+        # Least squares is one Newton step: an explicit "lbfgs" would have nothing to do.
+        self.options = replace(options, solver="auto") if options.solver == "lbfgs" else options
+        self.outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
+        asked, scale = options.terms_of(2)
+        self.known = None if scale.known is None else scale.known / self.outcome.unit
+        self.identification: Identification | None = None
+        self.warnings: list[Warning] = []
+        data, columns = self.outcome.data, prepared.columns
+        if prepared.alpha == 0 and prepared.products is None:
+            if asked.columns:
+                self.identification = find_dependence(data, columns, asked)
+            if self.identification is not None:
+                self.warnings.append(rank_warning(self.identification, prepared.names))
+            self.warnings += rank_doubts(data, columns, prepared.names, asked)
+        own = asked.indices(data.n_columns)
+        active = own[~columns.constant[own]] if self.identification is None else self.identification.active
+        self.objective = self.objective_of(asked.restricted(active, data.n_columns), active)
 
-def _value(objective: PenalizedNLL, solution: Solution, theta: Array) -> float:
-    if np.array_equal(theta, solution.theta):
-        return solution.value
-    return objective.value_and_gradient(theta)[0]
+    def objective_of(self, terms: Terms, active: Array) -> PenalizedNLL:
+        data, prepared, outcome = self.outcome.data, self.prepared, self.outcome
+        predictors = LinearPredictors(data.n_columns, [terms])
+        penalty: Penalty = NoPenalty()
+        if prepared.alpha:
+            precision = prepared.alpha / np.square(prepared.columns.scale[active])
+            penalty = GaussianPrior(np.concatenate([precision, [0.0] * terms.intercept]))
+        at_zero = None
+        if prepared.products is not None:
+            design, response = prepared.products.standardized(prepared.columns, float(outcome.shift[0]), outcome.unit)
+            used = np.flatnonzero(predictors.used)
+            at_zero = 0.5 * data.reduce_target(_squares)[0], -response[None], design[np.ix_(used, used)]
+        return PenalizedNLL(LeastSquares(), predictors, data, penalty, at_zero)
 
+    def run(self, start: Array | None) -> FitResult:
+        objective, outcome, prepared, n = self.objective, self.outcome, self.prepared, self.outcome.weight_sum
+        solution = self.solution_by_products() or self.solution(start)
+        theta = self.refined(solution)
+        value = solution.value
+        if not np.array_equal(theta.rounded, solution.theta):
+            value = objective.value_and_gradient(theta.rounded)[0]
+        location = objective.predictors.exact_matrix(theta)
+        scale = self.scale(value, location.rounded)
+        penalty = objective.penalty.value_and_gradient(theta.rounded)[0]
+        log_likelihood, gap = np.inf, 0.0
+        if scale:
+            constant = 0.5 * float(np.log(2 * np.pi)) + float(np.log(scale))
+            log_likelihood = -n * constant - 0.5 * (2 * value - 2 * penalty) / scale / scale
+            gap = solution.gap / scale / scale
+        curvature = self.curvature(solution, scale)
+        if self.identification is not None:
+            location = DoubleDouble.of(self.identification.minimum_norm(location.rounded, prepared.columns))
+        nothing = DoubleDouble.of(np.zeros(location.shape))
+        coefficients = outcome.to_original(DoubleDouble.concatenate([location, nothing]))
+        with np.errstate(divide="ignore"):
+            coefficients[1, -1] = np.log(scale * outcome.unit)
+        return FitResult(
+            coefficients=coefficients,
+            scale=scale * outcome.unit,
+            log_likelihood=float(log_likelihood - outcome.log_jacobian) * prepared.unit,
+            n_obs=prepared.n_obs,
+            n_iter=solution.n_iter,
+            n_passes=outcome.n_passes,
+            gap=float(gap) * prepared.unit,
+            status=solution.status,
+            warnings=tuple(self.warnings),
+            n_parameters=objective.predictors.size + int(self.known is None),
+            curvature=curvature,
+        )
 
-def _curvature(
-    objective: PenalizedNLL,
-    solution: Solution,
-    identification: Identification | None,
-    scale: float,
-    outcome: Outcome,
-    options: FitOptions,
-) -> Curvature | None:
-    """Return the curvature in (location, log scale); the two are uncorrelated at the maximum, and exact least squares.
+    def solution(self, start: Array | None) -> Solution:
+        """Return the least-squares location, penalized by alpha."""
+        objective, options, outcome = self.objective, self.options, self.outcome
+        first, null_value = np.zeros(objective.predictors.size), None
+        if start is not None and (options.solver == "newton-cg" or not affordable(objective)):
+            # Conjugate gradients go on from where an earlier fit ended; a direct solution has no use for a start.
+            null = first
+            first = best_of(objective, [null, objective.predictors.theta(outcome.to_standardized(start)[:1])])
+            null_value = None if first is null else 0.5 * outcome.weight_sum
+        watch = None if self.observer is None else self.watch
+        solution = solve(objective, first, options, null_value=null_value, observer=watch)
+        for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
+            # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
+            tol = options.tol * min(1.0, max(self.variance(solution.value), _EPS**2))
+            if solution.gap <= tol or solution.status is not Status.CONVERGED:
+                break
+            left = replace(options, max_iter=max(options.max_iter - solution.n_iter, 0))
+            null_value = 0.5 * outcome.weight_sum
+            again = solve(objective, solution.theta, left, tol=tol, null_value=null_value, observer=watch)
+            solution = replace(again, n_iter=solution.n_iter + again.n_iter)
+        return solution
 
-    A known scale is no parameter.
-    """
-    location, _ = final_factor(objective, solution)
-    if location is None or outcome.prepared.alpha:
-        return None
-    estimated = options.terms_of(2)[1].known is None
-    with np.errstate(divide="ignore", over="ignore"):
-        factor = location.times(float(1 / np.square(np.float64(scale))))
-    predictors = objective.predictors
-    return Curvature(
-        BlockDiagonalFactor([factor, DiagonalFactor(np.full(int(estimated), 2 * outcome.weight_sum))]),
-        LinearPredictors(predictors.n_columns, [predictors.terms[0], Terms(False, estimated)]),
-        outcome.prepared.columns,
-        outcome.prepared.unit,
-        None if identification is None else [identification, None],
-        response_scale=(outcome.unit, 1.0),
-    )
+    def solution_by_products(self) -> Solution | None:
+        """Return the solution that the cross-products give, its gap bounded by all that their sums may be off by.
 
+        None where there are no products, or that bound is above tol; where y is explained so well that the sum of
+        squares left would lose digits to the difference; and where conjugate gradients or an observer are asked for.
+        """
+        objective, options, outcome, products = self.objective, self.options, self.outcome, self.prepared.products
+        if self.observer is not None or options.solver == "newton-cg" or products is None or not options.max_iter:
+            return None
+        columns, null = self.prepared.columns, np.zeros(objective.predictors.size)
+        null_value, gradient = objective.value_gradient_hessian(null)
+        factor = hessian_factor(objective, null)
+        theta = -factor.solve(gradient)
+        gain = 0.5 * factor.squared_norm(gradient)
+        value = null_value - gain
+        if not value > _UNEXPLAINED * null_value:
+            return None
+        coef, inverse_norm = objective.predictors.matrix(theta)[0], factor.inverse_norm
+        error = products.gradient_error(columns, outcome.unit, coef)[objective.predictors.used[0]]
+        # The part of the least curvature that rounding may have taken away.
+        loss = products.design_error(columns) * inverse_norm**2
+        gap = 0.5 * float(inverse_norm * np.linalg.norm(error)) ** 2 / max(1.0 - loss, _EPS)
+        if not gap <= options.tol * min(1.0, self.variance(value), gain):
+            return None
+        return Solution(theta, value, np.zeros_like(theta), gap, factor, gap, Status.CONVERGED, 1)
 
-def _fit_location(
-    outcome: Outcome,
-    options: FitOptions,
-    identification: Identification | None,
-    start: Array | None,
-    observer: Observer | None,
-) -> tuple[PenalizedNLL, Solution]:
-    """Return the least-squares location, penalized by alpha."""
-    prepared = outcome.prepared
-    asked = options.terms[0].indices(outcome.data.n_columns)
-    active = asked[~prepared.columns.constant[asked]]
-    if identification is not None:
-        active = identification.active
-    objective = _least_squares(outcome, options, active)
-    # Least squares is one Newton step: an explicit "lbfgs" would have nothing to do.
-    options = replace(options, solver="auto") if options.solver == "lbfgs" else options
-    null = np.zeros(objective.predictors.size)
-    if observer is None and options.solver != "newton-cg":
-        solved = _solved_by_products(objective, outcome, options)
-        if solved is not None:
-            return objective, solved
-    watch = _watch(objective, outcome, observer)
-    first, null_value = null, 0.5 * outcome.weight_sum
-    known = options.terms_of(2)[1].known
-    if start is not None and (options.solver == "newton-cg" or not affordable(objective)):
-        # Conjugate gradients go on from where an earlier fit ended; a direct solution has no use for a start.
-        first = best_of(objective, [null, objective.predictors.theta(outcome.to_standardized(start)[:1])])
-    solution = solve(objective, first, options, null_value=None if first is null else null_value, observer=watch)
-    for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
-        # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
-        variance = max(2 * solution.value / outcome.weight_sum, _EPS**2)
-        if known is not None:
-            variance = (known / outcome.unit) ** 2
-        tol = options.tol * min(1.0, variance)
-        if solution.gap <= tol or solution.status is not Status.CONVERGED:
-            break
-        left = replace(options, max_iter=max(options.max_iter - solution.n_iter, 0))
-        again = solve(objective, solution.theta, left, tol=tol, null_value=null_value, observer=watch)
-        solution = replace(again, n_iter=solution.n_iter + again.n_iter)
-    return objective, solution
+    def variance(self, value: float) -> float:
+        """Return the noise's variance, known or where half the sum of squares is ``value``."""
+        return 2 * value / self.outcome.weight_sum if self.known is None else self.known**2
 
+    def scale(self, value: float, location: Array) -> float:
+        """Return the known scale, or the minimizer of n log s + value / s^2; zero, and a warning, at a perfect fit.
 
-def _solved_by_products(objective: PenalizedNLL, outcome: Outcome, options: FitOptions) -> Solution | None:
-    """Return the solution that the cross-products give, its gap bounded by all that their sums may be off by.
+        A fit is perfect whose residuals are no larger than the rounding of y and of the fitted values.
+        """
+        if self.known is not None:
+            return self.known
+        scale = float(np.sqrt(2 * value / self.outcome.weight_sum))
+        if scale > 8 * (self.outcome.noise + _EPS * float(np.abs(location).sum())):
+            return scale
+        self.warnings.append(perfect_warning("scale", "zero"))
+        return 0.0
 
-    None where there are no products, or that bound is above tol; and where y is explained so well that the sum of
-    squares left would lose digits to the difference.
-    """
-    prepared, null = outcome.prepared, np.zeros(objective.predictors.size)
-    if prepared.products is None or not options.max_iter:
-        return None
-    null_value, gradient = objective.value_gradient_hessian(null)
-    factor = hessian_factor(objective, null)
-    theta = -factor.solve(gradient)
-    gain = 0.5 * factor.squared_norm(gradient)
-    value = null_value - gain
-    if not value > _UNEXPLAINED * null_value:
-        return None
-    coef, inverse_norm = objective.predictors.matrix(theta)[0], factor.inverse_norm
-    error = prepared.products.gradient_error(prepared.columns, outcome.unit, coef)[objective.predictors.used[0]]
-    # The part of the least curvature that rounding may have taken away.
-    loss = prepared.products.design_error(prepared.columns) * inverse_norm**2
-    gap = 0.5 * float(inverse_norm * np.linalg.norm(error)) ** 2 / max(1.0 - loss, _EPS)
-    variance = 2 * value / outcome.weight_sum
-    known = options.terms_of(2)[1].known
-    if known is not None:
-        variance = (known / outcome.unit) ** 2
-    if not gap <= options.tol * min(1.0, variance, gain):
-        return None
-    return Solution(theta, value, np.zeros_like(theta), gap, factor, gap, Status.CONVERGED, 1)
+    def refined(self, solution: Solution) -> DoubleDouble:
+        """Return theta with the digits that an ill-conditioned design or a centred y lost."""
+        theta, factor, objective, outcome = (
+            DoubleDouble.of(solution.theta),
+            solution.factor,
+            self.objective,
+            self.outcome,
+        )
+        if factor is None or solution.status.early:
+            return theta
+        if not worth_refining(objective, factor, outcome.cancellation(objective.predictors.exact_matrix(theta))):
+            return theta
+        exact = PenalizedNLL(objective.likelihood, objective.predictors, outcome.exact(), objective.penalty)
+        return refine(exact, solution.theta, factor)
 
+    def curvature(self, solution: Solution, scale: float) -> Curvature | None:
+        """Return the curvature in (location, log scale); the two are uncorrelated at the maximum.
 
-def _least_squares(outcome: Outcome, options: FitOptions, active: Array) -> PenalizedNLL:
-    data, prepared = outcome.data, outcome.prepared
-    term = options.terms[0].restricted(active, data.n_columns)
-    predictors = LinearPredictors(data.n_columns, [term])
-    penalty: Penalty = NoPenalty()
-    if prepared.alpha:
-        precision = prepared.alpha / np.square(prepared.columns.scale[active])
-        penalty = GaussianPrior(np.concatenate([precision, [0.0] * options.fit_intercept]))
-    at_zero = None
-    if prepared.products is not None:
-        design, response = prepared.products.standardized(prepared.columns, float(outcome.shift[0]), outcome.unit)
-        used = np.flatnonzero(predictors.used)
-        at_zero = 0.5 * data.reduce_target(_squares)[0], -response[None], design[np.ix_(used, used)]
-    return PenalizedNLL(LeastSquares(), predictors, data, penalty, at_zero)
+        A known scale is no parameter.
+        """
+        location, _ = final_factor(self.objective, solution)
+        if location is None or self.prepared.alpha:
+            return None
+        estimated, predictors = self.known is None, self.objective.predictors
+        with np.errstate(divide="ignore", over="ignore"):
+            factor = location.times(float(1 / np.square(np.float64(scale))))
+        return Curvature(
+            BlockDiagonalFactor([factor, DiagonalFactor(np.full(int(estimated), 2 * self.outcome.weight_sum))]),
+            LinearPredictors(predictors.n_columns, [predictors.terms[0], Terms(False, estimated)]),
+            self.prepared.columns,
+            self.prepared.unit,
+            None if self.identification is None else [self.identification, None],
+            response_scale=(self.outcome.unit, 1.0),
+        )
+
+    def watch(self, theta: Array) -> bool:
+        """Show the observer a location and the scale that goes with it, and return whether it asks to stop."""
+        assert self.observer is not None
+        full = np.repeat(self.objective.predictors.matrix(theta), 2, axis=0)
+        full[1] = 0
+        squares = 2 * self.objective.value_and_gradient(theta)[0]
+        full[1, -1] = 0.5 * np.log(max(squares / self.outcome.weight_sum, np.finfo(np.float64).tiny))
+        return self.observer(self.outcome.to_original(full))
 
 
 def _squares(y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
     return (float(y @ y if weight is None else (y * weight) @ y),)
-
-
-def _watch(objective: PenalizedNLL, outcome: Outcome, observer: Observer | None) -> Observer | None:
-    if observer is None:
-        return None
-
-    def watch(theta: Array) -> bool:
-        full = np.repeat(objective.predictors.matrix(theta), 2, axis=0)
-        full[1] = 0
-        squares = 2 * objective.value_and_gradient(theta)[0]
-        full[1, -1] = 0.5 * np.log(max(squares / outcome.weight_sum, np.finfo(np.float64).tiny))
-        return observer(outcome.to_original(full))
-
-    return watch
-
-
-def _is_perfect(squares: float, matrix: Array, outcome: Outcome) -> bool:
-    """Return whether the residuals are no larger than the rounding of y and of the fitted values."""
-    rounding = outcome.noise + _EPS * float(np.abs(matrix).sum())
-    return bool(np.sqrt(squares / outcome.weight_sum) <= 8 * rounding)
-
-
-def _scale(known: float | None, squares: float, perfect: bool, outcome: Outcome, warnings: list[Warning]) -> float:
-    """Return the known scale, or the minimizer of n log s + squares / (2 s^2), squares including the prior's part."""
-    if known is not None:
-        return known / outcome.unit
-    if not perfect:
-        return float(np.sqrt(squares / outcome.weight_sum))
-    warnings.append(perfect_warning("scale", "zero"))
-    return 0.0
-
-
-def _log_likelihood(scale: float, squares: float, n: float) -> float:
-    if scale == 0:
-        return float("inf")
-    return -n * (0.5 * float(np.log(2 * np.pi)) + float(np.log(scale))) - 0.5 * squares / scale / scale

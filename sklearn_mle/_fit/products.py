@@ -33,16 +33,9 @@ _CLEAR_CONDITION = 1e6
 class CrossProducts:
     """Weighted sums over rows of products of X's own columns, a column of ones and y (less its offset).
 
-    Attributes
-    ----------
-    design : ndarray of shape (p + 1, p + 1)
-        Of the columns, and of the ones: those come last.
-    response : ndarray of shape (p + 1,)
-        Of the columns, and the ones, with y.
-    squares : float
-        Of y with itself.
-    depth : int
-        How many numbers were added one after the other, at most: what rounding grows with.
+    ``design`` (p + 1, p + 1) are those of the columns and the ones, which come last; ``response`` (p + 1,) those with
+    y; ``squares`` that of y with itself. At most ``depth`` numbers were added one after the other: rounding grows with
+    it.
     """
 
     design: Array
@@ -90,19 +83,11 @@ class CrossProducts:
         return design, response / unit
 
     def gradient_error(self, columns: Columns, unit: float, coef: Array) -> Array:
-        """Return a bound of the rounding of a gradient made of ``standardized``, shape (p + 1,).
+        """Return a bound of the rounding of a gradient made of ``standardized`` at ``coef``, both of shape (p + 1,).
 
         A sum of k products is off by at most k roundings of the sum of their absolute values, however it is added
         (Higham 2002, section 3.1), and the latter is at most the product of the root sums of squares. Six of these go
         into each number: a column and its shift, each with the same of another or of y.
-
-        Parameters
-        ----------
-        columns : Columns
-        unit : float
-            Of y.
-        coef : ndarray of shape (p + 1,)
-            The coefficients at which the gradient is taken, the intercept last.
         """
         length = self._lengths(columns)
         of_y = np.sqrt(self.squares) / unit
