@@ -50,6 +50,7 @@ _RELATIVE_ROUNDING = 1e-12
 _STILL = 1e-11
 # Turns that gain less than tol: under a prior they gain digits, up to the rounding of ill-conditioned columns.
 _IDLE_TURNS = 10
+# The gap, in nats, of a log scale near enough to its optimum for Newton's steps.
 _ROUGH = 1e-2
 
 
@@ -230,8 +231,8 @@ class _QuantileFit:
 
     def with_log_linear_scale(self, model: _LogLinearScale, constant: FitResult, start: Array | None) -> FitResult:
         """Return the fit to which turns of scale and location lead, from the better of two starts."""
-        known = [constant.coefficients] if start is None else [constant.coefficients, start]
-        matrices = [self.outcome.to_standardized(coefficients) for coefficients in known]
+        candidates = [constant.coefficients] if start is None else [constant.coefficients, start]
+        matrices = [self.outcome.to_standardized(coefficients) for coefficients in candidates]
         starts = [(self.unit.predictors.theta(matrix[:1]), model.predictors.theta(matrix)) for matrix in matrices]
         values = [model.objective(theta).value_and_gradient(scale)[0] for theta, scale in starts]
         theta, scale = starts[-1] if values[-1] < values[0] else starts[0]
@@ -283,6 +284,7 @@ class _QuantileFit:
         return self.of_log_linear(model, scale, _unsolved(model.problem(scale), theta, 0.0, Status.CONVERGED, 1))
 
     def of_log_linear(self, model: _LogLinearScale, scale: Array, optimum: Optimum) -> FitResult:
+        """Return the fit at a log-linear scale, which may have reached its floor in some rows."""
         row, warnings = model.row(scale), self.warnings
         below = np.flatnonzero(model.eta(scale) < model.floor)
         if len(below):

@@ -146,8 +146,8 @@ class _Point:
     def subgradient(self, slopes: Array) -> Array:
         """Return the dual, where it is near a slope as measured from it."""
         near = _NEAR_SLOPE * self.distances.sum(axis=0)
-        measured = slopes - _SIGNS * self.distances
-        return np.select(list(self.distances < near), list(measured), self.dual)
+        upper, lower = slopes - _SIGNS * self.distances
+        return np.where(self.distances[0] < near, upper, np.where(self.distances[1] < near, lower, self.dual))
 
     def moved(self, direction: "_Point", primal: float, dual: float) -> "_Point":
         return _Point(
