@@ -1,7 +1,7 @@
-r"""Floor 4: separating directions, in which the likelihood rises for ever, so that no finite maximum exists.
+r"""Existence of the maximum: separating directions, in which the likelihood keeps rising.
 
 A change d of the parameters is one when it never lowers the likelihood of any row and raises that of some. For models
-of one linear predictor a row this is a matter of signs. Each row has *constraints*, linear forms a of d:
+of one linear predictor a row this is a matter of signs. Each row has constraints, linear forms a of d:
 
 * Bernoulli and categorical: an outcome that happened wants its predictor no lower against each rival's, a'd >= 0;
 * Poisson, negative binomial, Tweedie: a zero wants its log mean no higher, an outcome above zero wants it as it is,
@@ -25,12 +25,12 @@ models, arXiv:1903.01633.
 """
 
 from sklearn_mle._existence.certificates import CERTIFIED, certificate, certified, curvature_below
-from sklearn_mle._existence.constraints import SeparationConstraints, UndecidedError
+from sklearn_mle._existence.constraints import UndecidedError
 from sklearn_mle._existence.limit import (
-    MOST_DIAGONALIZED,
     SEPARATION_PRIOR,
-    LimitingModel,
-    limiting_model,
+    divergent_changes,
+    limiting_curvature,
+    limiting_objective,
     separation_in_words,
     separation_warning,
     undecided_warning,
@@ -56,13 +56,10 @@ from sklearn_mle._existence.zeros import REMEDIES, find_zeros_separation, locati
 
 __all__ = [
     "CERTIFIED",
-    "MOST_DIAGONALIZED",
     "MOST_VARIABLES",
     "REMEDIES",
     "SEPARATION_PRIOR",
-    "LimitingModel",
     "SeparatingDirection",
-    "SeparationConstraints",
     "SeparationSearch",
     "UndecidedError",
     "all_rows",
@@ -71,12 +68,14 @@ __all__ = [
     "certified",
     "complete_separation",
     "curvature_below",
+    "divergent_changes",
     "find_separation",
     "find_zeros_separation",
     "floor_of",
     "is_minimum",
     "is_saturated",
-    "limiting_model",
+    "limiting_curvature",
+    "limiting_objective",
     "location_of",
     "perfect_warning",
     "refuse_nothing_but_zeros",

@@ -1,27 +1,27 @@
-"""What a separating direction means for the user: which coefficients run where, in words and in X's units."""
+"""The model in the limit of a separating direction, and the warnings that say which coefficients diverge."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._curvature import Curvature
 from sklearn_mle._existence.constraints import SeparationConstraints
 from sklearn_mle._existence.search import SeparatingDirection
-from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
+from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Data
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import SeparationWarning
 
 __all__ = [
-    "MOST_DIAGONALIZED",
     "SEPARATION_PRIOR",
-    "LimitingModel",
-    "limiting_model",
-    "limits_in_words",
+    "divergent_changes",
+    "limiting_curvature",
+    "limiting_objective",
     "separation_in_words",
     "separation_warning",
     "undecided_warning",
@@ -36,38 +36,39 @@ SEPARATION_PRIOR = 1e-6
 # Beside the largest entry of a direction (in standardized columns) this much is rounding.
 _NEGLIGIBLE = 1e-6
 # Gram matrices of this order are diagonalized in seconds.
-MOST_DIAGONALIZED = 2000
+_MOST_DIAGONALIZED = 2000
 # From the mode under the tiny prior the second step is at rounding; the third one forms the curvature there.
 _LIMITING_STEPS = 3
-_REMEDY = (
-    f"Returned is the posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total weight, "
-    "columns in standard deviations)."
+_MOST_NAMED = 5
+_PRIOR_IN_WORDS = (
+    f"The posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total weight, columns in "
+    "standard deviations) is returned."
 )
 
 
-@dataclass(frozen=True)
-class LimitingModel:
-    """The model of what a generic separating direction does not separate: there the maximum exists.
+def limiting_objective(objective: PenalizedNLL, separation: SeparatingDirection) -> tuple[PenalizedNLL, Array | None]:
+    """Return the objective of the limiting model, in which the separated rows are certain: there the maximum exists.
 
-    Attributes
-    ----------
-    factor : Factor or None
-        Of its Hessian at its maximum, made positive definite along ``unseen``; None where too large to be formed.
-    unseen : ndarray of shape (k, size)
-        Orthonormal: the changes of theta that it does not see. They span all separating directions, and what the
-        columns leave open.
+    And what it does not see: an orthonormal basis, (size, k), of changes of theta. They span all separating directions,
+    and what the columns leave open; None where too large to be found.
     """
+    data = objective.data
+    constraints = SeparationConstraints(objective)
+    offset = constraints.limiting_offset(separation.separated)
+    offset = offset if data.offset is None else offset + data.offset
+    limit = data.with_values(data.y, data.weight, offset, data.n_predictors)
+    unseen = None
+    if objective.predictors.size <= _MOST_DIAGONALIZED and constraints.can_be_summed:
+        unseen = constraints.unseen(~separation.separated)
+    return PenalizedNLL(objective.likelihood, objective.predictors, limit, NoPenalty()), unseen
 
-    factor: Factor | None
-    unseen: Array
 
-    def divergent(self, objective: PenalizedNLL, columns: Columns) -> list[Array]:
-        """Return the unseen changes as coefficients in X's units."""
-        return [columns.to_original(objective.predictors.matrix(vector)) for vector in self.unseen]
+def limiting_curvature(
+    objective: PenalizedNLL, separation: SeparatingDirection, theta: Array, columns: Columns, mean_weight: float
+) -> Curvature | None:
+    """Return the curvature of the limiting model at its maximum; None where too large to be formed.
 
-
-def limiting_model(objective: PenalizedNLL, separation: SeparatingDirection, theta: Array) -> LimitingModel:
-    """Return the limiting model: its curvature is the information on what stays finite (Geyer 2009, section 3.6).
+    It is the information on what stays finite (Geyer 2009, section 3.6), made positive definite along what diverges.
 
     Parameters
     ----------
@@ -76,62 +77,63 @@ def limiting_model(objective: PenalizedNLL, separation: SeparatingDirection, the
     separation : SeparatingDirection
     theta : ndarray of shape (size,)
         Near the limiting model's maximum, in what that determines: the mode under a tiny prior is.
+    columns : Columns
+    mean_weight : float
     """
-    predictors, data = objective.predictors, objective.data
-    if predictors.size > MOST_DIAGONALIZED:
-        return LimitingModel(None, np.zeros((0, predictors.size)))
+    predictors = objective.predictors
+    if predictors.size > _MOST_DIAGONALIZED:
+        return None
     if separation.complete:
         # No change of theta is seen, for no row is left.
-        everything = np.eye(predictors.size)
-        return LimitingModel(CholeskyFactor(everything), everything)
-    constraints = SeparationConstraints(objective)
-    if not constraints.can_be_summed:
-        return LimitingModel(None, np.zeros((0, predictors.size)))
-    unseen = constraints.unseen(~separation.separated)
-    offset = constraints.limiting_offset(separation.separated)
-    offset = offset if data.offset is None else offset + data.offset
-    limit = PenalizedNLL(
-        objective.likelihood,
-        predictors,
-        data.with_values(data.y, data.weight, offset, data.n_predictors),
-        NoPenalty(),
-    )
-    factor: Factor | None = None
-    for _ in range(_LIMITING_STEPS):
-        hessian = limit.hessian(theta)
-        # What is determined is orthogonal to what is not, so that this changes nothing of the inverse there.
-        hessian += max(float(hessian.diagonal().mean()), 1.0) * unseen @ unseen.T
-        try:
-            factor = CholeskyFactor(hessian)
-        except NotPositiveDefiniteError:
-            return LimitingModel(None, unseen.T)
-        theta = theta - factor.solve(limit.value_and_gradient(theta)[1])
-    return LimitingModel(factor, unseen.T)
+        unseen = np.eye(predictors.size)
+        factor = CholeskyFactor(unseen)
+    else:
+        limit, found = limiting_objective(objective, separation)
+        if found is None:
+            return None
+        unseen = found
+        for _ in range(_LIMITING_STEPS):
+            hessian = limit.hessian(theta)
+            # What is determined is orthogonal to what is not, so that this changes nothing of the inverse there.
+            hessian += max(float(hessian.diagonal().mean()), 1.0) * unseen @ unseen.T
+            try:
+                factor = CholeskyFactor(hessian)
+            except NotPositiveDefiniteError:
+                return None
+            theta = theta - factor.solve(limit.value_and_gradient(theta)[1])
+    divergent = divergent_changes(predictors, unseen, columns)
+    return Curvature(factor, predictors, columns, mean_weight, divergent=divergent if len(divergent) else None)
 
 
-def limits_in_words(matrix: Array, name: Callable[[int], str], class_names: Any, most: int = 5) -> str:
-    """Return the coefficients that move, and where to: "'x' to +inf, 'z' (class 'b') to -inf and 3 more".
+def divergent_changes(predictors: LinearPredictors, unseen: Array, columns: Columns) -> Array:
+    """Return changes of theta (size, k) as changes of the coefficients in X's units, shape (k, q, p + 1)."""
+    changes = [columns.to_original(predictors.matrix(vector)) for vector in unseen.T]
+    return np.stack(changes) if changes else np.zeros((0, *predictors.matrix(np.zeros(predictors.size)).shape))
 
-    Parameters
-    ----------
-    matrix : ndarray of shape (q, p + 1)
-        The direction, in standardized columns; the intercept last.
-    name : callable
-        From a column's number to its name.
-    class_names : sequence or None
-        One a row of the matrix where it has several.
+
+def separation_in_words(
+    objective: PenalizedNLL, separation: SeparatingDirection, name: Callable[[int], str], class_names: Any
+) -> str:
+    """Return a sentence that names columns and limits: "'x' to +inf, 'z' (class 'b') to -inf and 3 more".
+
+    ``name`` is called with a column's number; ``class_names`` are those of the predictors where there are several.
     """
+    matrix = objective.predictors.matrix(separation.direction)
     moving = np.abs(matrix) > _NEGLIGIBLE * float(np.abs(matrix).max(initial=0.0))
-    moves = [(k, j) for j in range(matrix.shape[1] - 1) for k in range(len(matrix)) if moving[k, j]]
-    if not moves:
-        moves = [(k, matrix.shape[1] - 1) for k in range(len(matrix)) if moving[k, -1]]
+    intercept = matrix.shape[1] - 1
+    columns = range(intercept) if moving[:, :-1].any() else (intercept,)
+    moves = [(k, j) for j in columns for k in range(len(matrix)) if moving[k, j]]
     words = []
-    for k, j in moves[:most]:
-        column = "the intercept" if j == matrix.shape[1] - 1 else name(j)
+    for k, j in moves[:_MOST_NAMED]:
+        column = "the intercept" if j == intercept else name(j)
         of_class = "" if len(matrix) == 1 else f" (class {k if class_names is None else repr(class_names[k])})"
         words.append(f"{column}{of_class} to {'+' if matrix[k, j] > 0 else '-'}inf")
-    listed = ", ".join(words)
-    return listed if len(moves) <= most else f"{listed} and {len(moves) - most} more"
+    more = "" if len(moves) <= _MOST_NAMED else f" and {len(moves) - _MOST_NAMED} more"
+    kind = "complete" if separation.complete else "quasi-complete"
+    return (
+        f"The data are separated ({kind} separation), so no finite maximum likelihood estimate exists: the likelihood "
+        f"keeps rising as coefficients go to infinity together, {', '.join(words)}{more}."
+    )
 
 
 def separation_warning(
@@ -141,24 +143,12 @@ def separation_warning(
     class_names: Any,
     remedies: str,
 ) -> SeparationWarning:
-    """Return the warning that names columns and directions."""
+    """Return the warning that a tiny prior took the place of a maximum; see ``separation_in_words``."""
     what = separation_in_words(objective, separation, name, class_names)
-    return SeparationWarning(f"{what} {_REMEDY} {remedies}")
+    return SeparationWarning(f"{what} {_PRIOR_IN_WORDS} {remedies}")
 
 
-def separation_in_words(
-    objective: PenalizedNLL, separation: SeparatingDirection, name: Callable[[int], str], class_names: Any
-) -> str:
-    """Return a sentence that names columns and directions."""
-    moves = limits_in_words(objective.predictors.matrix(separation.direction), name, class_names)
-    kind = "complete" if separation.complete else "quasi-complete"
-    return (
-        f"The data are separated ({kind} separation), so no finite maximum likelihood estimate exists: the likelihood "
-        f"rises for ever as coefficients go to infinity together, {moves}."
-    )
-
-
-def undecided_warning(data: Data, remedies: str, returned: str = _REMEDY) -> SeparationWarning:
+def undecided_warning(data: Data, remedies: str, returned: str = _PRIOR_IN_WORDS) -> SeparationWarning:
     """Return the warning of a problem too large for either proof, or of rows that are not in one place for it."""
     why = "the problem is too large for the proof that a finite maximum likelihood estimate exists."
     if not data.in_one_place:

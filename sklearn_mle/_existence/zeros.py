@@ -1,12 +1,13 @@
-"""Zeros of counts and amounts that send coefficients to infinity: proved not to, at little cost, or found and named."""
+"""Zeros of counts and amounts along which a log mean diverges: excluded at little cost, or found by linear programs."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._existence.constraints import UndecidedError
-from sklearn_mle._existence.search import MOST_VARIABLES, SeparatingDirection, find_separation
+from sklearn_mle._existence.search import SeparatingDirection, find_separation
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL
@@ -25,7 +26,7 @@ REMEDIES = "Penalize with alpha to choose the prior yourself, or leave out the c
 
 
 def location_of(likelihood: Likelihood, terms: Terms, data: Data) -> PenalizedNLL:
-    """Return the objective of the location alone: the second parameter does not enter what its zeros want."""
+    """Return the objective of the location alone: the other parameters make no difference to its zeros."""
     rows = data.with_target(_of_location, 1)
     return PenalizedNLL(likelihood, LinearPredictors(data.n_columns, [terms]), rows, NoPenalty())
 
@@ -38,7 +39,8 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[Separa
     """Return a separating direction of the location's coefficients, or None; and whether that is certain.
 
     Outcomes above zero bound their log mean on both sides: where their rows alone determine every coefficient, none
-    diverges. A few thousand such rows prove that for most data; only where they do not, a linear program is solved.
+    diverges. A few thousand such rows prove that for most data, a pass over all of them for most others; only where
+    they do not, a linear program is solved.
 
     Parameters
     ----------
@@ -47,51 +49,53 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[Separa
     theta : ndarray of shape (size,)
         Where the fit ended.
     """
-    data, term = objective.data, objective.predictors.terms[0]
-    active = np.arange(data.n_columns) if term.active is None else term.active
-    if not data.in_one_place:
-        some = data.sample_rows(max(_FIRST_ROWS, 8 * data.n_columns))
-        bounded = _bounded(objective.likelihood, some.y)
-        if len(bounded) > len(active) and clearly_independent(some.take(bounded), active, term.intercept):
-            return None, True
-        return None, _determined(objective)
-    bounded = _bounded(objective.likelihood, data.y)
+    data, predictors = objective.data, objective.predictors
+    columns, intercept = predictors.terms[0].indices(data.n_columns), predictors.terms[0].intercept
     first = max(_FIRST_ROWS, 8 * data.n_columns)
-    samples = [bounded] if len(bounded) < 4 * first else [bounded[:: len(bounded) // first], bounded]
-    for rows in samples:
-        if len(rows) > len(active) and clearly_independent(data.take(rows), active, term.intercept):
-            return None, True
-    if objective.predictors.size > MOST_VARIABLES:
-        return None, False
+    sampled = data.n_rows >= 4 * first or not data.in_one_place
+    some = data.sample_rows(first) if sampled else data
+    bounded = np.flatnonzero(_bounded(objective.likelihood, some.y))
+    if len(bounded) > len(columns) and clearly_independent(some.take(bounded), columns, intercept):
+        return None, True
+    if sampled and predictors.curvature_fits and _determined(objective):
+        return None, True
     try:
         return find_separation(objective, theta), True
     except UndecidedError:
         return None, False
 
 
-def _bounded(likelihood: Likelihood, y: Array) -> NDArray[np.intp]:
-    """Return the rows that bound their predictor on both sides."""
+def _bounded(likelihood: Likelihood, y: Array) -> NDArray[np.bool_]:
+    """Return which rows bound their predictor on both sides."""
     falls, rises = likelihood.opposes(y)
-    return np.flatnonzero(falls & rises)
+    return falls & rises
 
 
 def _determined(objective: PenalizedNLL) -> bool:
-    """Return whether the rows above zero alone determine every coefficient; one pass."""
-    used = objective.predictors.used[0]
-    squares = objective.data.reduce_rows(_positive_sandwich)[0][np.ix_(used, used)]
+    """Return whether the rows that bound their predictor determine every coefficient; one pass."""
+    products = objective.data.reduce_rows(BoundedCrossProducts(objective.likelihood, objective.predictors))[0]
     try:
-        return independent_columns(CholeskyFactor(squares))
+        return independent_columns(CholeskyFactor(products))
     except NotPositiveDefiniteError:
         return False
 
 
-def _positive_sandwich(block: Block) -> tuple[Array]:
-    positive = (block.y > 0).astype(np.float64)
-    return (block.rows.sandwich(positive if block.weight is None else positive * block.weight),)
+@dataclass(frozen=True)
+class BoundedCrossProducts:
+    """The cross-product of the design of a block's rows that bound their predictor, for ``Data.reduce_rows``."""
+
+    likelihood: Likelihood
+    predictors: LinearPredictors
+    task_name: ClassVar[str] = "mle-bounded-rows"
+
+    def __call__(self, block: Block) -> tuple[Array]:
+        bounded = _bounded(self.likelihood, block.y).astype(np.float64)
+        weight = bounded if block.weight is None else bounded * block.weight
+        return (self.predictors.curvature(block.rows, weight[None, None]),)
 
 
 def refuse_nothing_but_zeros(data: Data) -> None:
-    """Raise ValueError where no outcome is above zero: even the intercept would run away, and it has no prior."""
+    """Raise ValueError where no outcome is above zero: even the intercept would diverge, and it has no prior."""
     if not data.reduce_target(_largest)[0].value > 0:
         raise ValueError(
             "y is zero in every row of positive weight, so no finite maximum likelihood estimate exists: the log mean "

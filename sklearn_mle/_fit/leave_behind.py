@@ -1,24 +1,21 @@
 """The curvature that a fit leaves behind: the solver's last, or formed anew where that is cheap."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._existence import SeparatingDirection, SeparationConstraints, limiting_model
 from sklearn_mle._fit.outcome import Outcome
-from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._hessian_factors import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rank import Identification, identify
-from sklearn_mle._rows.columns import Columns
 from sklearn_mle._solvers import Solution
 
-__all__ = ["curvature_left", "curvature_of_limit", "divergent_changes", "final_factor"]
+__all__ = ["curvature_left", "final_factor"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
 _NO_DRIFT = 1e-9
@@ -66,7 +63,7 @@ def curvature_left(
     asked: Sequence[Terms],
     identifications: Sequence[Identification | None],
     below: NDArray[np.intp] | None,
-    diverging: Sequence[NDArray[np.float64]] = (),
+    diverging: Iterable[NDArray[np.float64]] = (),
 ) -> Curvature | None:
     """Return the curvature of a regression at its optimum; None where it has none to speak of.
 
@@ -99,30 +96,4 @@ def curvature_left(
         np.stack(changes) if changes else None,
         response_scale=(outcome.factor, *(1.0,) * (len(asked) - 1)),
         drift=drift,
-    )
-
-
-def divergent_changes(
-    location: PenalizedNLL, separation: SeparatingDirection, columns: Columns, n_predictors: int
-) -> list[NDArray[np.float64]]:
-    """Return what the limiting model of a location leaves undetermined, as changes (q, p + 1) in X's units."""
-    unseen = SeparationConstraints(location).unseen(~separation.separated)
-    others = np.zeros((n_predictors - 1, location.predictors.shape[1]))
-    return [np.concatenate([columns.to_original(location.predictors.matrix(v)), others]) for v in unseen.T]
-
-
-def curvature_of_limit(
-    objective: PenalizedNLL, separation: SeparatingDirection, theta: NDArray[np.float64], prepared: Prepared
-) -> Curvature | None:
-    """Return the curvature of the limiting model, what runs away undetermined; of one linear predictor a row."""
-    limit = limiting_model(objective, separation, theta)
-    if limit.factor is None:
-        return None
-    divergent = limit.divergent(objective, prepared.columns)
-    return Curvature(
-        limit.factor,
-        objective.predictors,
-        prepared.columns,
-        prepared.unit,
-        divergent=np.stack(divergent) if divergent else None,
     )

@@ -17,10 +17,13 @@ from sklearn_mle._existence import (
     SeparatingDirection,
     all_rows,
     beside_saddle,
+    divergent_changes,
     find_zeros_separation,
     floor_of,
     is_minimum,
     is_saturated,
+    limiting_curvature,
+    limiting_objective,
     location_of,
     perfect_warning,
     refuse_nothing_but_zeros,
@@ -31,7 +34,7 @@ from sklearn_mle._existence import (
     undecided_warning,
 )
 from sklearn_mle._fit.continuation import follow_noise, is_far_below
-from sklearn_mle._fit.leave_behind import curvature_left, curvature_of_limit, divergent_changes
+from sklearn_mle._fit.leave_behind import curvature_left
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.prior import precision_of_columns, prior_of, tiny_prior
@@ -265,14 +268,19 @@ class _Regression:
             if self.separation is None:
                 curvature = curvature_left(objective, solution, self.outcome, self.asked, identifications, below)
             elif len(matrix) == 1:
-                curvature = curvature_of_limit(objective, self.separation, solution.theta, self.prepared)
+                curvature = limiting_curvature(
+                    objective, self.separation, solution.theta, self.prepared.columns, self.prepared.unit
+                )
             elif objective.predictors.size <= MOST_KEPT:
                 # The tiny prior moves the standard errors of the rest by about a millionth of them.
                 location = location_of(self.likelihood, objective.predictors.terms[0], self.outcome.data)
-                diverging = divergent_changes(location, self.separation, self.prepared.columns, len(matrix))
-                curvature = curvature_left(
-                    objective, solution, self.outcome, self.asked, identifications, below, diverging
-                )
+                unseen = limiting_objective(location, self.separation)[1]
+                if unseen is not None:
+                    changes = divergent_changes(location.predictors, unseen, self.prepared.columns)
+                    changes = np.pad(changes, ((0, 0), (0, len(matrix) - 1), (0, 0)))
+                    curvature = curvature_left(
+                        objective, solution, self.outcome, self.asked, identifications, below, changes
+                    )
         return self._result(matrix, -nll, solution, curvature)
 
     def _diverges(self, objective: PenalizedNLL, theta: Array) -> bool:
@@ -283,7 +291,7 @@ class _Regression:
         if self.separation is None:
             if not decided:
                 self.warnings.append(
-                    undecided_warning(location.data, REMEDIES, "Returned is where the iterations ended.")
+                    undecided_warning(location.data, REMEDIES, "The point where the iterations ended is returned.")
                 )
             return False
         self.warnings.append(separation_warning(location, self.separation, self.prepared.name, None, REMEDIES))

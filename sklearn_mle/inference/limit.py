@@ -11,19 +11,17 @@ from numpy.typing import NDArray
 
 from sklearn_mle._existence import (
     CERTIFIED,
-    MOST_VARIABLES,
     SeparatingDirection,
-    SeparationConstraints,
     UndecidedError,
     certificate,
     find_separation,
     find_zeros_separation,
+    limiting_objective,
     separation_in_words,
 )
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
-from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import NoPenalty, QuadraticForm
+from sklearn_mle._penalties import QuadraticForm
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 
@@ -46,15 +44,10 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
     model = at.model
     if model.retained is not None or model.alpha or not at.likelihood.may_diverge or at.fixed:
         return at
-    data = at.objective.data
-    objective = PenalizedNLL(
-        at.likelihood, at.predictors, data.with_values(data.y, data.weight, None, data.n_predictors), NoPenalty()
-    )
-    theta = at.predictors.theta(at.prepared.columns.to_standardized(model.coefficients))
-    separation = None if _exists(at) else _separation(objective, theta)
+    separation = _separation(at)
     if separation is None:
         return at
-    what = separation_in_words(objective, separation, at.prepared.name, model.classes)
+    what = separation_in_words(at.objective, separation, at.prepared.name, model.classes)
     warnings.warn(
         SeparationWarning(
             f"{what} {model.name} stopped where its tol or max_iter told it to, so what diverges is no estimate and "
@@ -62,36 +55,28 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
         ),
         stacklevel=3,
     )
-    constraints = SeparationConstraints(objective)
-    unseen = np.eye(objective.predictors.size)
-    if constraints.can_be_summed:
-        unseen = constraints.unseen(~separation.separated)
-    offset = data.offset + constraints.limiting_offset(separation.separated)
-    limit = data.with_values(data.y, data.weight, offset, data.n_predictors)
+    limit, unseen = limiting_objective(at.objective, separation)
+    if unseen is None:
+        unseen = np.eye(at.predictors.size)
     # What is determined is orthogonal to what is not, so that this changes nothing of the inverse there.
-    penalty = QuadraticForm(np.sqrt(data.weight_sum) * unseen.T)
-    return replace(at, objective=PenalizedNLL(at.likelihood, at.predictors, limit, penalty), unseen=unseen)
+    limit.penalty = QuadraticForm(np.sqrt(limit.data.weight_sum) * unseen.T)
+    return replace(at, objective=limit, unseen=unseen)
 
 
-def _exists(at: AtEstimate) -> bool:
-    """Return whether the curvature at the estimate proves that a finite maximum exists."""
-    if not at.likelihood.holds_class_codes:
-        return False
-    try:
-        factor = hessian_factor(at.objective, at.theta)
-    except NotPositiveDefiniteError:
-        return False
-    gap = 0.5 * factor.squared_norm(at.objective.value_and_gradient(at.theta)[1])
-    return certificate(at.objective, at.theta, factor, gap, at.prepared.columns.largest) < CERTIFIED
-
-
-def _separation(objective: PenalizedNLL, theta: Array) -> SeparatingDirection | None:
+def _separation(at: AtEstimate) -> SeparatingDirection | None:
     """Return the separating direction; None where there is none, or the problem is too large to tell."""
-    if not objective.likelihood.holds_class_codes:
-        return find_zeros_separation(objective, theta)[0]
-    if objective.predictors.size > MOST_VARIABLES:
-        return None
+    objective = at.objective
+    start = at.predictors.theta(at.prepared.columns.to_standardized(at.model.coefficients))
+    if not at.likelihood.holds_class_codes:
+        return find_zeros_separation(objective, start)[0]
     try:
-        return find_separation(objective, theta)
+        factor = hessian_factor(objective, at.theta)
+        gap = 0.5 * factor.squared_norm(objective.value_and_gradient(at.theta)[1])
+        if certificate(objective, at.theta, factor, gap, at.prepared.columns.largest) < CERTIFIED:
+            return None
+    except NotPositiveDefiniteError:
+        pass
+    try:
+        return find_separation(objective, start)
     except UndecidedError:
         return None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mle._existence import MOST_DIAGONALIZED, SeparationSearch, UndecidedError
+from sklearn_mle._existence import SeparationSearch, UndecidedError
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_times
@@ -26,6 +26,8 @@ __all__ = ["Separation", "detect_separation"]
 Array = NDArray[Any]
 
 _NEGLIGIBLE = 1e-6
+# Gram matrices of this order are diagonalized in seconds.
+_MOST_DIAGONALIZED = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +264,7 @@ class _Detection:
         """
         predictors, columns = self.objective.predictors, self.prepared.columns
         directions = [matrix]
-        if predictors.size <= MOST_DIAGONALIZED and search.constraints.can_be_summed:
+        if predictors.size <= _MOST_DIAGONALIZED and search.constraints.can_be_summed:
             directions = [predictors.matrix(vector) for vector in search.constraints.unseen(~separated).T]
         moving = np.zeros(matrix.shape, dtype=bool)
         for change in directions:

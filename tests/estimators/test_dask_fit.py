@@ -383,7 +383,7 @@ def test_other_separation_is_never_silent():
         found = MLELogisticClassifier().fit(blocks(rows), blocks(y))
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-6)
     zeros = np.where(rows[:, 1] == 1, 0.0, COUNTS)
-    with pytest.warns(SeparationWarning, match="could not be excluded.*where the iterations ended"):
+    with pytest.warns(SeparationWarning, match="could not be excluded.*point where the iterations ended"):
         MLERegressor("poisson").fit(blocks(rows), blocks(zeros))
     with pytest.raises(ValueError, match="zero in every row"):
         MLERegressor("poisson").fit(blocks(rows), blocks(np.zeros(N)))
