@@ -28,6 +28,8 @@ from sklearn_mle._existence.certificates import CERTIFIED, certificate, certifie
 from sklearn_mle._existence.constraints import UndecidedError
 from sklearn_mle._existence.limit import (
     SEPARATION_PRIOR,
+    class_in_words,
+    coefficient_limits,
     divergent_changes,
     limiting_curvature,
     limiting_objective,
@@ -66,6 +68,8 @@ __all__ = [
     "beside_saddle",
     "certificate",
     "certified",
+    "class_in_words",
+    "coefficient_limits",
     "complete_separation",
     "curvature_below",
     "divergent_changes",

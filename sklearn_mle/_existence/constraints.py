@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
 
-__all__ = ["SeparationConstraints", "UndecidedError"]
+__all__ = ["MOST_DIAGONALIZED", "SeparationConstraints", "UndecidedError"]
 
 Array = NDArray[Any]
 
 # Singular values of the rows left over, relative to the largest, below which a direction is not seen by any of them.
 _FLAT = 1e-6
+# Gram matrices of this order are diagonalized in seconds.
+MOST_DIAGONALIZED = 2000
 # An offset at which exp underflows: probabilities and means of exactly zero.
 _CERTAIN = 1e4
 
@@ -97,14 +99,16 @@ class SeparationConstraints:
         weighted = data.with_values(rowwise[:-1], None)
         return weighted.reduce_rows(lambda block: (predictors.pull_back(block.rows, block.y),))[0]
 
-    @property
-    def can_be_summed(self) -> bool:
-        """Whether what ``unseen`` needs is small enough to be formed."""
-        rivals = self.n_predictors + 1
-        return self.objective.predictors.curvature_fits and fits(rivals, rivals, self.objective.data.n_rows)
+    def unseen(self, chosen: Array) -> Array | None:
+        """Return an orthonormal basis of the theta that none of the chosen constraints sees, shape (size, k).
 
-    def unseen(self, chosen: Array) -> Array:
-        """Return an orthonormal basis of the theta that none of the chosen constraints sees, shape (size, k)."""
+        None where what it takes is too large to be formed.
+        """
+        predictors, rivals = self.objective.predictors, self.n_predictors + 1
+        if predictors.size > MOST_DIAGONALIZED or not predictors.curvature_fits:
+            return None
+        if not fits(rivals, rivals, self.objective.data.n_rows):
+            return None
         gram = self._gram(chosen)
         squares = gram.diagonal()
         seen = squares > _FLAT**2 * max(float(squares.max(initial=0.0)), 1e-300)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._existence.constraints import SeparationConstraints
-from sklearn_mle._existence.search import SeparatingDirection
+from sklearn_mle._existence.constraints import MOST_DIAGONALIZED, SeparationConstraints
+from sklearn_mle._existence.search import SeparatingDirection, SeparationSearch
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
@@ -19,6 +19,8 @@ from sklearn_mle.exceptions import SeparationWarning
 
 __all__ = [
     "SEPARATION_PRIOR",
+    "class_in_words",
+    "coefficient_limits",
     "divergent_changes",
     "limiting_curvature",
     "limiting_objective",
@@ -35,8 +37,6 @@ Array = NDArray[Any]
 SEPARATION_PRIOR = 1e-6
 # Beside the largest entry of a direction (in standardized columns) this much is rounding.
 _NEGLIGIBLE = 1e-6
-# Gram matrices of this order are diagonalized in seconds.
-_MOST_DIAGONALIZED = 2000
 # From the mode under the tiny prior the second step is at rounding; the third one forms the curvature there.
 _LIMITING_STEPS = 3
 _MOST_NAMED = 5
@@ -57,9 +57,7 @@ def limiting_objective(objective: PenalizedNLL, separation: SeparatingDirection)
     offset = constraints.limiting_offset(separation.separated)
     offset = offset if data.offset is None else offset + data.offset
     limit = data.with_values(data.y, data.weight, offset, data.n_predictors)
-    unseen = None
-    if objective.predictors.size <= _MOST_DIAGONALIZED and constraints.can_be_summed:
-        unseen = constraints.unseen(~separation.separated)
+    unseen = constraints.unseen(~separation.separated)
     return PenalizedNLL(objective.likelihood, objective.predictors, limit, NoPenalty()), unseen
 
 
@@ -81,7 +79,7 @@ def limiting_curvature(
     mean_weight : float
     """
     predictors = objective.predictors
-    if predictors.size > _MOST_DIAGONALIZED:
+    if predictors.size > MOST_DIAGONALIZED:
         return None
     if separation.complete:
         # No change of theta is seen, for no row is left.
@@ -111,6 +109,42 @@ def divergent_changes(predictors: LinearPredictors, unseen: Array, columns: Colu
     return np.stack(changes) if changes else np.zeros((0, *predictors.matrix(np.zeros(predictors.size)).shape))
 
 
+def coefficient_limits(search: SeparationSearch, separation: SeparatingDirection, columns: Columns) -> Array:
+    """Return where each coefficient goes, shape (q, p + 1), in X's own units, by a linear program for each that moves.
+
+    inf, -inf, 0 where it stays finite, and nan where it may go either way.
+    """
+    constraints, predictors = search.constraints, search.constraints.objective.predictors
+    matrix = predictors.matrix(separation.direction)
+    # Together the separating directions span what the rows left over do not see.
+    unseen = constraints.unseen(~separation.separated)
+    moving = np.zeros(matrix.shape, dtype=bool)
+    for change in [matrix] if unseen is None else [predictors.matrix(vector) for vector in unseen.T]:
+        own = change.copy()
+        own[:, -1] -= change[:, :-1] @ columns.ratio
+        moving |= np.abs(own) > _NEGLIGIBLE * float(np.abs(change).max())
+    limits = np.zeros_like(matrix)
+    for k, j in np.argwhere(moving):
+        form = np.zeros_like(matrix)
+        form[k, j] = 1
+        if j == predictors.n_columns:
+            # The intercept in X's own units.
+            form[k, :-1] -= columns.ratio * predictors.used[0, :-1]
+        if len(form) > 1:
+            form -= form.mean(axis=0)
+        value = float((form * matrix).sum())
+        negligible = _NEGLIGIBLE * float(np.abs(form).max()) * float(np.abs(matrix).max())
+        rises = value > negligible or search.can_gain(form)
+        falls = value < -negligible or search.can_gain(-form)
+        limits[k, j] = np.nan if rises and falls else np.inf if rises else -np.inf if falls else 0.0
+    return limits
+
+
+def class_in_words(k: int, class_names: Any) -> str:
+    """Return how a warning calls a class."""
+    return f"class {k if class_names is None else repr(class_names[k])}"
+
+
 def separation_in_words(
     objective: PenalizedNLL, separation: SeparatingDirection, name: Callable[[int], str], class_names: Any
 ) -> str:
@@ -126,7 +160,7 @@ def separation_in_words(
     words = []
     for k, j in moves[:_MOST_NAMED]:
         column = "the intercept" if j == intercept else name(j)
-        of_class = "" if len(matrix) == 1 else f" (class {k if class_names is None else repr(class_names[k])})"
+        of_class = "" if len(matrix) == 1 else f" ({class_in_words(k, class_names)})"
         words.append(f"{column}{of_class} to {'+' if matrix[k, j] > 0 else '-'}inf")
     more = "" if len(moves) <= _MOST_NAMED else f" and {len(moves) - _MOST_NAMED} more"
     kind = "complete" if separation.complete else "quasi-complete"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
+from sklearn_mle._existence import class_in_words
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitResult
 from sklearn_mle._numerics.sums import Largest
@@ -24,6 +25,8 @@ Array = NDArray[Any]
 
 # By how many nats in all the absent classes' probabilities lower the log-likelihood, each: no intercept is infinite.
 _LITTLE = 1e-12
+# From the one predictor of two classes to a predictor for each.
+_HALVES = np.array([[-0.5], [0.5]])
 
 
 def fit_without(
@@ -35,21 +38,13 @@ def fit_without(
 ) -> FitResult:
     """Fit the classes that have weight; the absent ones are given so low a probability that it costs nothing.
 
-    Parameters
-    ----------
-    absent : ndarray of int
-        Classes without weight.
-    n_classes : int
-    prepared : Prepared
-    class_names : sequence or None
-    fit : callable
-        (likelihood, prepared, class names) to the fit of the classes that are left.
+    ``fit`` is called with the likelihood, the data and the names of the classes that are left.
     """
     present = np.setdiff1d(np.arange(n_classes), absent)
     result = _alone(prepared) if len(present) == 1 else _among(present, n_classes, prepared, class_names, fit)
     matrix = result.coefficients
     if len(present) == 2:
-        matrix = np.concatenate([-0.5 * matrix, 0.5 * matrix])
+        matrix = _HALVES @ matrix
     full = np.zeros((n_classes, matrix.shape[1]))
     full[present] = matrix
     # No column moves the absent classes. The coefficients of the others sum to zero, so that the largest of their
@@ -57,13 +52,9 @@ def fit_without(
     least = matrix[:, -1].mean()
     if prepared.data.has_offset:
         least -= prepared.data.reduce_rows(OffsetRise(present, absent))[0].value
-    shortfall = len(absent) * _LITTLE
     full[absent, -1] = least + math.log(_LITTLE / prepared.n_obs)
     full -= full.mean(axis=0)
-    curvature = result.curvature
-    if curvature is not None:
-        curvature = _among_all(curvature, present, absent)
-    named = ", ".join(f"class {k if class_names is None else repr(class_names[k])}" for k in absent)
+    named = ", ".join(class_in_words(k, class_names) for k in absent)
     warning = SeparationWarning(
         f"{named}: every row has weight zero, so no finite maximum likelihood estimate exists (the probability "
         "goes to zero). The class stays in classes_ with a probability near zero; the other classes are fitted "
@@ -75,8 +66,8 @@ def fit_without(
         result,
         coefficients=full,
         warnings=(*result.warnings, warning),
-        curvature=curvature,
-        gap=result.gap + shortfall,
+        curvature=None if result.curvature is None else _among_all(result.curvature, present, absent),
+        gap=result.gap + len(absent) * _LITTLE,
         n_passes=prepared.data.n_passes,
         exists=False,
     )
@@ -154,13 +145,11 @@ def _among_all(curvature: Curvature, present: Array, absent: Array) -> Curvature
     n_classes = len(present) + len(absent)
     centred = np.eye(n_classes) - 1 / n_classes
     predictors = curvature.predictors
-    contrast = np.array([[-0.5], [0.5]]) if predictors.contrast is None else predictors.contrast
-    divergent = [] if curvature.divergent is None else list(curvature.divergent)
-    if predictors.contrast is None:
-        divergent = [contrast * change for change in divergent]
-    width = predictors.shape[1]
-    divergent = [centred[:, present] @ change for change in divergent]
-    divergent += [np.outer(centred[:, k], entry) for k in absent for entry in np.eye(width)]
+    # Of two classes left the second's coefficients are against the first's.
+    to_classes = _HALVES if predictors.contrast is None else np.eye(len(present))
+    contrast = _HALVES if predictors.contrast is None else predictors.contrast
+    divergent = [] if curvature.divergent is None else list(centred[:, present] @ (to_classes @ curvature.divergent))
+    divergent += [np.outer(centred[:, k], entry) for k in absent for entry in np.eye(predictors.shape[1])]
     identification = curvature.identification
     return replace(
         curvature,

@@ -14,6 +14,7 @@ from sklearn_mle._existence import (
     SEPARATION_PRIOR,
     SeparatingDirection,
     UndecidedError,
+    class_in_words,
     complete_separation,
     find_separation,
     limiting_curvature,
@@ -75,11 +76,9 @@ def fit_logistic(
     mass = prepared.data.class_weights(n_classes)
     absent = np.flatnonzero(mass == 0)
     if n_classes - len(absent) < 2 and options.bias_reduction is not None:
-        only = int(np.argmax(mass))
         raise ValueError(
             f"bias_reduction={options.bias_reduction!r}: y has rows of positive weight in one class only "
-            f"(class {only if class_names is None else repr(class_names[only])}). Give rows of another, or use a "
-            "finite C instead."
+            f"({class_in_words(int(np.argmax(mass)), class_names)}). Give rows of another, or use a finite C instead."
         )
     # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
     if len(absent) and (options.fit_intercept or prepared.alpha == 0):

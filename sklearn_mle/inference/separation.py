@@ -1,6 +1,6 @@
-"""Does the maximum likelihood estimate exist? If not, which coefficients run away, and where to."""
+"""Detection of separation, without a fit: whether the maximum exists, and if not, which coefficients diverge where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mle._existence import SeparationSearch, UndecidedError
+from sklearn_mle._existence import SeparationSearch, UndecidedError, coefficient_limits
 from sklearn_mle._fit.prepare import Prepared, prepare
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_times
@@ -17,17 +17,12 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
-from sklearn_mle._rank import Identification, find_dependence
-from sklearn_mle._rows import Data
+from sklearn_mle._rank import find_dependence
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_likelihood
 
 __all__ = ["Separation", "detect_separation"]
 
 Array = NDArray[Any]
-
-_NEGLIGIBLE = 1e-6
-# Gram matrices of this order are diagonalized in seconds.
-_MOST_DIAGONALIZED = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +84,7 @@ def detect_separation(
     fit_intercept: bool = True,
     sample_weight: Any = None,
 ) -> Separation:
-    r"""Tell whether the maximum likelihood estimate exists, without fitting; and if not, what runs away.
+    r"""Tell whether the maximum likelihood estimate exists, without fitting; and if not, which coefficients diverge.
 
     No finite maximum exists where some direction d of the coefficients lowers the likelihood of no row and raises that
     of some, without end. For classes it moves no outcome's predictor down against a rival's,
@@ -121,7 +116,7 @@ def detect_separation(
     Raises
     ------
     ValueError
-        If y has fewer than two classes, or the likelihood is one whose location cannot run away.
+        If y has fewer than two classes, or the likelihood is one whose location cannot diverge.
     RuntimeError
         If a linear program is too large to be solved.
 
@@ -168,13 +163,19 @@ def detect_separation(
     with argument_name("y"):
         model, target, classes = _read(y, likelihood, weight)
     features = tuple(f"x{j}" for j in range(X.shape[1])) if names is None else tuple(str(name) for name in names)
-    options = FitOptions(terms=(Terms(True, fit_intercept),))
+    term = Terms(True, fit_intercept)
+    present = None if weight is None else (weight > 0).astype(float)
     with single_threaded_blas, np.errstate(all="ignore"):
-        prepared = prepare(X, target, None if weight is None else (weight > 0).astype(float), None, 1, options, names)
+        prepared = prepare(X, target, present, None, 1, FitOptions(terms=(term,)), names)
         try:
-            return _Detection(model, prepared, options, features, classes).run(X.shape[0])
+            found = _detected(model, prepared, term, features, classes)
         except UndecidedError as error:
             raise RuntimeError(f"Separation is left open, the linear program was not solved: {error}.") from error
+    if prepared.row_numbers is None:
+        return found
+    separated = np.zeros(X.shape[0], dtype=bool)
+    separated[prepared.row_numbers] = found.separated
+    return replace(found, separated=separated)
 
 
 def _read(
@@ -186,7 +187,7 @@ def _read(
             model = get_likelihood(likelihood)
         if not model.may_diverge:
             raise ValueError(
-                f"likelihood={likelihood!r}: the location of {type(model).__name__} cannot run away, so there is no "
+                f"likelihood={likelihood!r}: the location of {type(model).__name__} cannot diverge, so there is no "
                 "separation to detect. It is for classes, counts, and amounts with zeros."
             )
         return model, model.check_target(as_floats(y, "y").astype(np.float64, copy=False).T), None
@@ -209,104 +210,38 @@ def _read(
     return Categorical(len(classes)), target, tuple(classes.tolist())
 
 
-class _Detection:
-    """One look for separation; built, run once, thrown away."""
-
-    def __init__(
-        self,
-        likelihood: Likelihood,
-        prepared: Prepared,
-        options: FitOptions,
-        features: tuple[str, ...],
-        classes: tuple[Any, ...] | None,
-    ) -> None:
-        self.prepared, self.features, self.classes = prepared, features, classes
-        data, intercept = prepared.data, options.fit_intercept
-        active = np.flatnonzero(~prepared.columns.constant)
-        self.identification: Identification | None = find_dependence(data, prepared.columns, options.terms[0])
-        if self.identification is not None:
-            active = self.identification.active
-        contrast = None if classes is None else sum_to_zero_basis(len(classes))
-        term = Terms(True, intercept, None if len(active) == data.n_columns else active)
-        predictors = LinearPredictors(data.n_columns, [term] * (1 if classes is None else len(classes) - 1), contrast)
-        rows = Data(data.rows, data.y, data.weight, None, 1 if classes is None else len(classes))
-        self.objective = PenalizedNLL(likelihood, predictors, rows, NoPenalty())
-        self.q = 1 if classes is None else len(classes)
-
-    def run(self, n_rows: int) -> Separation:
-        objective, columns = self.objective, self.prepared.columns
-        predictors = objective.predictors
-        search = SeparationSearch(objective, self._start())
-        separation = search.run()
-        width = predictors.n_columns + 1
-        if separation is None:
-            none = np.zeros((self.q, width))
-            rows = np.zeros(n_rows, dtype=bool)
-            return Separation("none", none[:, :-1], none[:, -1], none, rows, self.features, self.classes)
-        standardized = predictors.matrix(separation.direction)
-        if self.identification is not None:
-            standardized = self.identification.minimum_norm(standardized, columns)
-        limits = self._limits(search, separation.direction, separation.separated)
-        return Separation(
-            "complete" if separation.complete else "quasi-complete",
-            limits[:, :-1],
-            limits[:, -1],
-            columns.to_original(standardized),
-            self._rows(search, separation.separated, n_rows),
-            self.features,
-            self.classes,
-        )
-
-    def _moving(self, search: SeparationSearch, separated: Array, matrix: Array) -> NDArray[np.bool_]:
-        """Return which coefficients (in X's own units) any separating direction moves.
-
-        Together the directions span what the rows left over do not see.
-        """
-        predictors, columns = self.objective.predictors, self.prepared.columns
-        directions = [matrix]
-        if predictors.size <= _MOST_DIAGONALIZED and search.constraints.can_be_summed:
-            directions = [predictors.matrix(vector) for vector in search.constraints.unseen(~separated).T]
-        moving = np.zeros(matrix.shape, dtype=bool)
-        for change in directions:
-            own = change.copy()
-            own[:, -1] -= change[:, :-1] @ (columns.shift / columns.scale)
-            moving |= np.abs(own) > _NEGLIGIBLE * float(np.abs(change).max())
-        return moving
-
-    def _start(self) -> Array:
-        """Return the direction of steepest ascent from the null model: it tells roughly who objects to whom."""
-        zero = np.zeros(self.objective.predictors.size)
-        if self.objective.likelihood.n_predictors > self.q:
-            return zero
-        return -self.objective.value_and_gradient(zero)[1]
-
-    def _rows(self, search: SeparationSearch, separated: Array, n_rows: int) -> NDArray[np.bool_]:
-        """Return the caller's rows all of whose constraints are separated."""
-        present = np.ones(self.objective.data.n_rows, dtype=bool)
-        present[search.constraints.row[~separated]] = False
-        if self.prepared.row_numbers is None:
-            return present
-        out = np.zeros(n_rows, dtype=bool)
-        out[self.prepared.row_numbers[present]] = True
-        return out
-
-    def _limits(self, search: SeparationSearch, direction: Array, separated: Array) -> Array:
-        """Return where each coefficient goes, by a linear program each for whether it could go the other way."""
-        predictors, columns = self.objective.predictors, self.prepared.columns
-        matrix = predictors.matrix(direction)
-        scale = float(np.abs(matrix).max())
-        limits = np.zeros_like(matrix)
-        for k, j in np.argwhere(self._moving(search, separated, matrix)):
-            form = np.zeros_like(matrix)
-            form[k, j] = 1
-            if j == predictors.n_columns:
-                # The intercept in X's own units.
-                form[k, :-1] -= columns.shift / columns.scale * predictors.used[0, :-1]
-            if self.q > 1:
-                form -= form.mean(axis=0)
-            value = float((form * matrix).sum())
-            size = float(np.abs(form).max()) * scale
-            rises = value > _NEGLIGIBLE * size or search.can_gain(form)
-            falls = value < -_NEGLIGIBLE * size or search.can_gain(-form)
-            limits[k, j] = np.nan if rises and falls else np.inf if rises else -np.inf if falls else 0.0
-        return limits
+def _detected(
+    likelihood: Likelihood, prepared: Prepared, term: Terms, features: tuple[str, ...], classes: tuple[Any, ...] | None
+) -> Separation:
+    data, columns = prepared.data, prepared.columns
+    q = 1 if classes is None else len(classes)
+    identification = find_dependence(data, columns, term)
+    active = np.flatnonzero(~columns.constant) if identification is None else identification.active
+    contrast = None if classes is None else sum_to_zero_basis(q)
+    predictors = LinearPredictors(data.n_columns, [term.restricted(active, data.n_columns)] * max(1, q - 1), contrast)
+    rows = data.with_values(data.y, data.weight, None, q)
+    objective = PenalizedNLL(likelihood, predictors, rows, NoPenalty())
+    start = np.zeros(predictors.size)
+    if likelihood.n_predictors == q:
+        # The direction of steepest ascent from the null model tells roughly who objects to whom.
+        start = -objective.value_and_gradient(start)[1]
+    search = SeparationSearch(objective, start)
+    separation = search.run()
+    if separation is None:
+        none = np.zeros((q, data.n_columns + 1))
+        return Separation("none", none[:, :-1], none[:, -1], none, np.zeros(data.n_rows, dtype=bool), features, classes)
+    direction = predictors.matrix(separation.direction)
+    if identification is not None:
+        direction = identification.minimum_norm(direction, columns)
+    limits = coefficient_limits(search, separation, columns)
+    separated = np.ones(data.n_rows, dtype=bool)
+    separated[search.constraints.row[~separation.separated]] = False
+    return Separation(
+        "complete" if separation.complete else "quasi-complete",
+        limits[:, :-1],
+        limits[:, -1],
+        columns.to_original(direction),
+        separated,
+        features,
+        classes,
+    )

@@ -325,7 +325,7 @@ def test_dependent_columns_share_the_direction():
     ("y", "options", "message"),
     [
         (np.zeros(5), {}, "fewer than two classes"),
-        (np.arange(5.0), {"likelihood": "gaussian"}, "cannot run away"),
+        (np.arange(5.0), {"likelihood": "gaussian"}, "cannot diverge"),
         (np.arange(5) % 2, {"sample_weight": [1, 0, 1, 0, 1]}, "fewer than two classes"),
         (-np.ones(5), {"likelihood": "poisson"}, "Poisson"),
         (np.zeros(4), {}, "inconsistent numbers"),
