@@ -327,3 +327,11 @@ def test_the_standard_deviation_of_huber_s_distribution_is_its_density_s(epsilon
 
 def test_a_binomial_without_a_trial_starts_in_the_middle():
     assert Binomial().start(np.zeros((2, 3)), None) == [0.0]
+
+
+@pytest.mark.parametrize(("name", "log_tail"), [("weibull", -2000.0), ("logistic", -2000.0), ("gaussian", -2000008.52)])
+def test_logarithms_of_tails_beyond_float64_are_those_of_scipy_where_it_has_them(name, log_tail):
+    distribution = get_likelihood(name).distribution(np.zeros((2, 2)))
+    found = distribution.logsf(np.array([2000.0, 0.5]))
+    assert found[0] == pytest.approx(log_tail, rel=1e-8)
+    assert found[1] == pytest.approx(np.log(distribution.sf(0.5)[1]), rel=1e-13)
