@@ -1,21 +1,57 @@
 """The log-prior: what is added to the NLL, as a function of the solver's theta."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "NO_PRIOR",
     "GaussianPrior",
     "NoPenalty",
     "NoiseRelativePrior",
     "Penalty",
     "QuadraticForm",
+    "Ridge",
     "ShiftedPenalty",
     "SumOfPenalties",
 ]
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Ridge:
+    r"""What an estimator is asked to penalize: :math:`\tfrac12 \sum_k \alpha_k \lVert \beta_k \rVert^2`.
+
+    In nats of the total NLL and in the units of X; intercepts are free. ``precisions`` holds :math:`\alpha_k` for the
+    likelihood's predictors from the first on, zero for those not listed (of a classifier, one for all classes). That of
+    the location is relative to the noise where the noise can vanish; the others are absolute.
+    """
+
+    precisions: tuple[float, ...] = (0.0,)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is penalized, so that the mode is the maximum of the likelihood."""
+        return not any(self.precisions)
+
+    def penalizes(self, predictor: int) -> bool:
+        """Return whether a predictor's coefficients have a proper prior, under which each of them has a mode."""
+        return predictor < len(self.precisions) and self.precisions[predictor] > 0
+
+    def times(self, factor: float) -> "Ridge":
+        """Return the penalty multiplied by a factor."""
+        return Ridge(tuple(factor * precision for precision in self.precisions))
+
+    def in_standardized(self, scale: Array, predictor: int = 0) -> Array:
+        """Return the precision of each coefficient (p,) of a predictor, of columns divided by ``scale``."""
+        precision = self.precisions[predictor] if predictor < len(self.precisions) else 0.0
+        return precision / np.square(scale)
+
+
+NO_PRIOR = Ridge()
 
 
 class Penalty(Protocol):

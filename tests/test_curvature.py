@@ -8,7 +8,7 @@ import pytest
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 rng = np.random.default_rng(0)
 N, P = 200, 3
@@ -182,8 +182,8 @@ def test_a_scale_at_its_floor_has_no_standard_error():
 
 
 def test_nothing_is_kept_under_a_prior_or_for_many_parameters(monkeypatch):
-    assert fit(Bernoulli(), X, BINARY, options=FitOptions(alpha=1.0)).curvature is None
-    assert fit(Gaussian(), X, REAL, options=FitOptions(alpha=1.0)).curvature is None
+    assert fit(Bernoulli(), X, BINARY, options=FitOptions(prior=ridge(1.0))).curvature is None
+    assert fit(Gaussian(), X, REAL, options=FitOptions(prior=ridge(1.0))).curvature is None
     monkeypatch.setattr("sklearn_mle._fit.leave_behind.MOST_KEPT", P)
     assert fit(Bernoulli(), X, BINARY).curvature is None
 

@@ -11,7 +11,7 @@ from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 rng = np.random.default_rng(0)
 N = 120
@@ -162,7 +162,7 @@ def test_the_warning_names_a_dependent_column():
 
 def test_a_prior_settles_what_the_data_leave_open():
     X = np.column_stack([Z, Z[:, 0]])
-    result = fit(Gaussian(), X, Z[:, 0] + rng.standard_normal(N), options=FitOptions(alpha=0.1))
+    result = fit(Gaussian(), X, Z[:, 0] + rng.standard_normal(N), options=FitOptions(prior=ridge(0.1)))
     assert result.warnings == ()
     assert result.coefficients[0, 0] == pytest.approx(result.coefficients[0, 4], rel=1e-12)
 

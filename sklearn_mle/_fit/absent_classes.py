@@ -96,7 +96,7 @@ def _among(present: Array, n_classes: int, prepared: Prepared, class_names: Any,
         prepared,
         data=prepared.data.with_target(OfPresent(present, n_classes), len(present)),
         # Half the difference of two classes is a coefficient of each, and the prior is on both.
-        alpha=prepared.alpha / 2 if two else prepared.alpha,
+        prior=prepared.prior.times(0.5) if two else prepared.prior,
         row_numbers=None,
     )
     names = None if class_names is None else [class_names[k] for k in present]

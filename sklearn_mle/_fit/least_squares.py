@@ -64,7 +64,7 @@ class _LeastSquaresFit:
         self.identification: Identification | None = None
         self.warnings: list[Warning] = []
         data, columns = self.outcome.data, prepared.columns
-        if prepared.alpha == 0 and prepared.products is None:
+        if not prepared.prior.penalizes(0) and prepared.products is None:
             if asked.columns:
                 self.identification = find_dependence(data, columns, asked)
             if self.identification is not None:
@@ -78,8 +78,8 @@ class _LeastSquaresFit:
         data, prepared, outcome = self.outcome.data, self.prepared, self.outcome
         predictors = LinearPredictors(data.n_columns, [terms])
         penalty: Penalty = NoPenalty()
-        if prepared.alpha:
-            precision = prepared.alpha / np.square(prepared.columns.scale[active])
+        if prepared.prior.penalizes(0):
+            precision = prepared.prior.in_standardized(prepared.columns.scale[active])
             penalty = GaussianPrior(np.concatenate([precision, [0.0] * terms.intercept]))
         at_zero = None
         if prepared.products is not None:
@@ -210,7 +210,7 @@ class _LeastSquaresFit:
         A known scale is no parameter.
         """
         location, _ = final_factor(self.objective, solution)
-        if location is None or self.prepared.alpha:
+        if location is None or self.prepared.prior.penalizes(0):
             return None
         estimated, predictors = self.known is None, self.objective.predictors
         with np.errstate(divide="ignore", over="ignore"):

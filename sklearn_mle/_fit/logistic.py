@@ -81,7 +81,7 @@ def fit_logistic(
             f"({class_in_words(int(np.argmax(mass)), class_names)}). Give rows of another, or use a finite C instead."
         )
     # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
-    if len(absent) and (options.fit_intercept or prepared.alpha == 0):
+    if len(absent) and (options.fit_intercept or not prepared.prior.penalizes(0)):
         return fit_without(
             absent,
             n_classes,
@@ -136,9 +136,10 @@ class _LogisticFit:
 
     def _read(self, null: Array) -> None:
         """Set the objective, in which columns that depend on others have no coefficient."""
-        prepared, alpha = self.prepared, self.prepared.alpha
-        self.objective = self._objective(self.varying, alpha / np.square(prepared.columns.scale) if alpha else None)
-        if not alpha and self.term.columns and not self._clearly_independent(null):
+        prepared, penalized = self.prepared, self.prepared.prior.penalizes(0)
+        precision = prepared.prior.in_standardized(prepared.columns.scale) if penalized else None
+        self.objective = self._objective(self.varying, precision)
+        if not penalized and self.term.columns and not self._clearly_independent(null):
             self.identification = find_dependence(prepared.data, prepared.columns, self.term)
             self.warnings += rank_doubts(prepared.data, prepared.columns, prepared.names, self.term)
             if self.identification is not None and len(self.identification.active) < len(self.varying):
@@ -206,7 +207,7 @@ class _LogisticFit:
 
     def _solve_and_certify(self, theta: Array, null: Array, cold: list[Array]) -> Solution:
         """Return the maximum; where there is none, or it is not known to exist, the mode under a tiny prior."""
-        if self.prepared.alpha:
+        if self.prepared.prior.penalizes(0):
             return self._solve(theta)
         self.separation = self._known_separation(theta) if theta is not null else None
         if self.separation is not None:
@@ -326,7 +327,7 @@ class _LogisticFit:
     def _curvature(self, solution: Solution) -> Curvature | None:
         """Return the curvature of the NLL, or that of the limiting model; None under a prior of the user."""
         prepared, objective = self.prepared, self.objective
-        if prepared.alpha:
+        if prepared.prior.penalizes(0):
             return None
         if self.separation is not None:
             limit = limiting_curvature(objective, self.separation, solution.theta, prepared.columns, prepared.unit)

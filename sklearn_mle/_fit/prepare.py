@@ -11,6 +11,7 @@ from sklearn_mle._fit.products import CrossProducts
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.stored import StoredArray
+from sklearn_mle._penalties import Ridge
 from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns
 
@@ -35,8 +36,8 @@ class Prepared:
         The mean weight: totals in nats are ``unit`` times those of ``data``.
     n_obs : float
         The sum of the caller's weights.
-    alpha : float
-        The prior's precision in the unit of ``data``.
+    prior : Ridge
+        In the unit of ``data``.
     feature_names : sequence of str or None
     row_numbers : ndarray of int or None
         The caller's numbers of the rows, when some were dropped.
@@ -48,7 +49,7 @@ class Prepared:
     columns: Columns
     unit: float
     n_obs: float
-    alpha: float
+    prior: Ridge
     feature_names: Any
     row_numbers: Array | None = None
     products: CrossProducts | None = None
@@ -140,8 +141,8 @@ def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
 
 def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_squares: bool) -> Prepared:
     """Return the data of a fit in the solver's units, from rows whose columns are as the caller gave them."""
-    alpha = options.alpha / raw.unit
-    least_scale, products = float(np.sqrt(alpha / raw.data.n_rows)), None
+    prior = options.prior.times(1 / raw.unit)
+    least_scale, products = float(np.sqrt(prior.precisions[0] / raw.data.n_rows)), None
     known = None
     if least_squares:
         known = CrossProducts.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
@@ -153,4 +154,4 @@ def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_
     shift = columns.shift if options.fit_intercept and columns.shift.any() else None
     scale = None if shift is None and (columns.scale == 1).all() else columns.scale
     data = raw.data.standardize(shift, scale)
-    return Prepared(data, columns, raw.unit, raw.n_obs, alpha, feature_names, raw.row_numbers, products)
+    return Prepared(data, columns, raw.unit, raw.n_obs, prior, feature_names, raw.row_numbers, products)

@@ -1,4 +1,4 @@
-"""What alpha means for the parameters of a regression: its prior in the units of the standardized problem."""
+"""The prior of a regression in the units of the standardized problem."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn_mle._existence import SEPARATION_PRIOR
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.prepare import Prepared
-from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, Penalty
+from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, Penalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle.likelihoods import Likelihood
 
@@ -18,14 +18,17 @@ Array = NDArray[Any]
 
 
 def precision_of_columns(prepared: Prepared) -> Array:
-    """Return alpha as the precision of the coefficient of each standardized column, shape (p,)."""
-    return prepared.alpha / np.square(prepared.columns.scale)
+    """Return the prior's precision of the location's coefficient of each standardized column, shape (p,)."""
+    return prepared.prior.in_standardized(prepared.columns.scale)
 
 
 def tiny_prior(outcome: Outcome, predictors: LinearPredictors) -> Penalty:
-    """Return the prior under which a location that would run away to infinity has a mode."""
+    """Return the prior under which a location that would diverge has a mode; the other parameters keep theirs."""
     per_sd = np.zeros(predictors.shape)
-    per_sd[0, :-1] = SEPARATION_PRIOR * outcome.weight_sum * np.square(outcome.prepared.columns.spread)
+    prepared = outcome.prepared
+    per_sd[0, :-1] = SEPARATION_PRIOR * outcome.weight_sum * np.square(prepared.columns.spread)
+    for k in range(1, len(per_sd)):
+        per_sd[k, :-1] = prepared.prior.in_standardized(prepared.columns.scale, k)
     return GaussianPrior(predictors.theta(per_sd))
 
 
@@ -45,23 +48,27 @@ def prior_of(
     outcome : Outcome
     predictors : LinearPredictors
     known : float or None
-        The second predictor of the outcome, where it is no parameter.
+        The dispersion's predictor of the outcome, where it is no parameter.
     of_columns : bool
-        Whether the second predictor has columns.
+        Whether the dispersion's predictor has columns.
     """
     prepared, data = outcome.prepared, outcome.data
-    form = np.zeros((likelihood.n_predictors, data.n_columns + 1))
+    j = likelihood.dispersion_index
+    form, others = np.zeros((2, likelihood.n_predictors, data.n_columns + 1))
     form[0, :-1] = precision_of_columns(prepared)
-    precision = predictors.theta(form)
-    if not likelihood.noise_can_vanish:
-        return GaussianPrior(precision)
+    for k in range(1, len(others)):
+        others[k, :-1] = prepared.prior.in_standardized(prepared.columns.scale, k)
+    precision, absolute = predictors.theta(form), predictors.theta(others)
+    if j is None or not likelihood.noise_can_vanish:
+        return GaussianPrior(precision + absolute)
     power = likelihood.variance_power
     # Relative to the noise in y's own units: it is their ratio to the outcome's that may matter.
-    precision = precision * np.exp(2 * np.log(outcome.factor) - power * outcome.shift[1])
+    precision = precision * np.exp(2 * np.log(outcome.factor) - power * outcome.shift[j])
     if known is not None:
-        return GaussianPrior(precision * np.exp(-power * known))
+        return GaussianPrior(precision * np.exp(-power * known) + absolute)
     mean = np.zeros_like(form)
-    mean[1, -1] = 0.5 * power
+    mean[j, -1] = 0.5 * power
     if of_columns:
-        mean[1, :-1] = 0.5 * power * data.column_means()
-    return NoiseRelativePrior(precision, predictors.theta(mean))
+        mean[j, :-1] = 0.5 * power * data.column_means()
+    relative = NoiseRelativePrior(precision, predictors.theta(mean))
+    return SumOfPenalties(relative, 1.0, GaussianPrior(absolute)) if absolute.any() else relative

@@ -24,6 +24,7 @@ from sklearn_mle._fit.solve import solve
 from sklearn_mle._hessian_factors import absolute_factor
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import GaussianPrior, Penalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._quantile import (
     CheckLoss,
@@ -76,12 +77,16 @@ class _LogLinearScale:
     def __init__(self, unit: CheckLoss, likelihood: LocationScale, prepared: Prepared, options: FitOptions) -> None:
         self.unit, self.options = unit, options
         asked, p = options.terms[1], unit.data.n_columns
-        self.dependence = find_dependence(prepared.data, prepared.columns, asked)
+        precision = np.zeros((2, p + 1))
+        precision[1, :-1] = prepared.prior.in_standardized(prepared.columns.scale, 1)
+        penalized = prepared.prior.penalizes(1)
+        self.dependence = None if penalized else find_dependence(prepared.data, prepared.columns, asked)
         terms = Terms(True, True, _active(asked, prepared, self.dependence))
         self.predictors = LinearPredictors(p, [Terms(False, False), terms])
         floor = floor_of(likelihood, unit.data)
         assert floor is not None
         self.floor, self.floored = floor, ScaleFloor(likelihood, floor)
+        self.prior = GaussianPrior(self.predictors.theta(precision)) if penalized else None
         # The mean log scale over rows, as a linear form of the parameters.
         self.means = self.predictors.theta(np.stack([np.append(unit.data.column_means(), 1.0)] * 2))
 
@@ -100,7 +105,9 @@ class _LogLinearScale:
         """Return the objective in the scale's parameters, the location as given."""
         data = self.unit.data
         offset = np.stack([self.unit.matvec(theta), np.zeros(data.n_rows)])
-        penalty = _PriorOfScale(0.5 * float(self.unit.precision @ np.square(theta)), self.means)
+        penalty: Penalty = _PriorOfScale(0.5 * float(self.unit.precision @ np.square(theta)), self.means)
+        if self.prior is not None:
+            penalty = SumOfPenalties(penalty, 1.0, self.prior)
         return PenalizedNLL(self.floored, self.predictors, data.with_values(data.y, data.weight, offset, 2), penalty)
 
     def row(self, scale: Array) -> Array:
@@ -143,14 +150,14 @@ class _QuantileFit:
         data, columns = self.outcome.data, prepared.columns
         self.dependence: Identification | None = None
         self.warnings: tuple[Warning, ...] = ()
-        if prepared.alpha == 0:
+        if not prepared.prior.penalizes(0):
             self.dependence = find_dependence(data, columns, asked) if asked.columns else None
             if self.dependence is not None:
                 self.warnings = (rank_warning(self.dependence, prepared.names),)
             self.warnings = (*self.warnings, *rank_doubts(data, columns, prepared.names, asked))
         terms = asked.restricted(_active(asked, prepared, self.dependence), data.n_columns)
         location = LinearPredictors(data.n_columns, [terms])
-        precision = np.append(prepared.alpha / np.square(columns.scale), 0.0)[location.used[0]]
+        precision = np.append(prepared.prior.in_standardized(columns.scale), 0.0)[location.used[0]]
         # The location's problem where the scale is one.
         self.unit = CheckLoss(data, location, below, above, precision, rounding=8 * self.outcome.noise)
 

@@ -97,7 +97,7 @@ class _Regression:
 
     def run(self, start: Array | None) -> FitResult:
         prepared, options, data = self.prepared, self.options, self.outcome.data
-        if self.likelihood.may_diverge and (options.fit_intercept or not prepared.alpha):
+        if self.likelihood.may_diverge and (options.fit_intercept or not prepared.prior.penalizes(0)):
             refuse_nothing_but_zeros(data)
         self.identifications, self.active = self._identified()
         held: Held = {
@@ -109,7 +109,8 @@ class _Regression:
         if self.modelled:
             assert self.dispersion is not None
             of_dispersion = self.identifications[self.dispersion]
-            if of_dispersion is not None and is_saturated(data, of_dispersion):
+            free = not prepared.prior.penalizes(self.dispersion)
+            if free and of_dispersion is not None and is_saturated(data, of_dispersion):
                 self.warnings.append(saturation_warning(self.likelihood))
                 self.asked[self.dispersion] = Terms.constant()
         perfect = None
@@ -119,7 +120,7 @@ class _Regression:
             samples = [data] if self.some is data else [self.some, data]
             noise = self.outcome.noise
             perfect, self.least_squares = perfect_location(self.likelihood, samples, terms, precision, noise)
-            if precision is None and prepared.alpha:
+            if precision is None and prepared.prior.penalizes(0):
                 self.least_squares = None  # guesses are penalized
         return self._solved(held, start) if perfect is None else self._degenerate(perfect)
 
@@ -135,7 +136,8 @@ class _Regression:
         """
         prepared, data = self.prepared, self.outcome.data
         p = data.n_columns
-        others = any(term.columns for term in self.asked[1:])
+        free = [term.columns and not prepared.prior.penalizes(k) for k, term in enumerate(self.asked)]
+        others = any(free[1:])
         found: list[Identification | None] = []
         active: list[Array] = []
         seen: dict[Any, dict[bool, Identification | None]] = {}
@@ -144,7 +146,7 @@ class _Regression:
             own = term.indices(p)
             varying = own[~prepared.columns.constant[own]]
             identification = None
-            if term.columns and (k or others or not prepared.alpha):
+            if free[k] or (k == 0 and others and term.columns):
                 key = term.key[2]
                 first = key not in seen
                 if first:
@@ -157,9 +159,8 @@ class _Regression:
                 if identification is not None and first and (k == 0 or not named.issuperset(identification.dependent)):
                     self.warnings.append(rank_warning(identification, prepared.names))
                     named.update(identification.dependent)
-            penalized = k == 0 and bool(prepared.alpha)
             found.append(identification)
-            active.append(varying if identification is None or penalized else identification.active)
+            active.append(identification.active if identification is not None and free[k] else varying)
         return found, active
 
     def _result(
@@ -168,8 +169,8 @@ class _Regression:
         """Return what is reported, from coefficients of the standardized problem and its total log-likelihood."""
         prepared = self.prepared
         for k, identification in enumerate(self.identifications):
-            # With a prior the location is unique.
-            if identification is not None and self.asked[k].columns and not (k == 0 and prepared.alpha):
+            # With a prior the coefficients are unique.
+            if identification is not None and self.asked[k].columns and not prepared.prior.penalizes(k):
                 matrix[k : k + 1] = identification.minimum_norm(matrix[k : k + 1], prepared.columns)
         coefficients = self.outcome.to_original(matrix)
         return FitResult(
@@ -213,7 +214,7 @@ class _Regression:
     def _penalty(self, predictors: LinearPredictors, held: Held) -> Penalty:
         if self.separation is not None:
             return tiny_prior(self.outcome, predictors)
-        if not self.prepared.alpha:
+        if self.prepared.prior.is_flat:
             return NoPenalty()
         known = None if self.dispersion is None else held.get(self.dispersion)
         return prior_of(self.likelihood, self.outcome, predictors, known, of_columns=self.modelled)
@@ -226,7 +227,7 @@ class _Regression:
             warm = self._theta(objective, self.outcome.to_standardized(start))
             # A start that is worse than none at all would only mislead.
             theta = warm if objective.value_and_gradient(warm)[0] < null_value else theta
-        may_diverge = self.likelihood.may_diverge and not self.prepared.alpha
+        may_diverge = self.likelihood.may_diverge and not self.prepared.prior.penalizes(0)
         if may_diverge and start is not None and self.options.separated and self._diverges(objective, theta):
             objective, solution = self._under_tiny_prior(objective, [theta], held, null_value, 0)
         else:
@@ -263,7 +264,7 @@ class _Regression:
             nll = PenalizedNLL(self.likelihood, objective.predictors, objective.data, NoPenalty()).nll(solution.theta)
         curvature = None
         # The curvature in the angle of a bounded predictor is no one's to read.
-        if not self.prepared.alpha and not isinstance(objective.likelihood, Angular):
+        if self.prepared.prior.is_flat and not isinstance(objective.likelihood, Angular):
             identifications = [found if self.asked[k].columns else None for k, found in enumerate(self.identifications)]
             if self.separation is None:
                 curvature = curvature_left(objective, solution, self.outcome, self.asked, identifications, below)

@@ -6,6 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
+from sklearn_mle._penalties import NO_PRIOR, Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 
@@ -20,9 +21,8 @@ class FitOptions:
 
     Attributes
     ----------
-    alpha : float
-        Precision of the Gaussian prior on the location's coefficients, against the total NLL (relative to the noise
-        where there is a scale). Zero is maximum likelihood.
+    prior : Ridge
+        Of the coefficients, against the total NLL.
     terms : tuple of Terms
         One per linear predictor of the likelihood (of a classifier one for all classes); the predictors after the last
         one given are constants.
@@ -39,7 +39,7 @@ class FitOptions:
         that no iteration is spent on a likelihood without a maximum.
     """
 
-    alpha: float = 0.0
+    prior: Ridge = NO_PRIOR
     terms: tuple[Terms, ...] = (Terms(),)
     solver: str = "auto"
     tol: float = 1e-8

@@ -17,6 +17,7 @@ from sklearn_mle._fit import FitOptions, FitResult
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import is_dask
+from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._lazy import sum_over_rows
@@ -119,8 +120,8 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         """Validate a y outside fit and return it as the fitted likelihood reads it."""
 
     @abstractmethod
-    def _prior_precision(self) -> float:
-        """Return alpha, the prior precision of the location coefficients."""
+    def _prior(self, data: TrainingData | DistributedTrainingData) -> Ridge:
+        """Return what is penalized, from C or alpha."""
 
     def _fit(
         self,
@@ -140,7 +141,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         fitted = Fitted(
             likelihood=data.likelihood,
             terms=options.terms,
-            alpha=float(options.alpha),
+            prior=options.prior,
             class_weights=data.class_weights,
             bias_reduction=options.bias_reduction,
             weight_type=self.weight_type,
@@ -179,7 +180,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
 
     def _options(self, data: TrainingData | DistributedTrainingData) -> FitOptions:
         return FitOptions(
-            alpha=float(self._prior_precision()),
+            prior=self._prior(data),
             terms=self._terms(data),
             solver=self.solver,
             tol=float(self.tol),
@@ -268,7 +269,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             terms=fitted.terms,
             features=tuple(str(name) for name in names),
             classes=None if classes is None else tuple(classes.tolist()),
-            alpha=fitted.alpha,
+            prior=fitted.prior,
             class_weighted=fitted.class_weights is not None,
             read=self._read_training,
             read_features=self._validate_predict,

@@ -76,7 +76,7 @@ class MeaningOfWeights:
             terms=fitted.terms,
             features=tuple(str(j) for j in range(data.X.shape[1])),
             classes=None,
-            alpha=fitted.alpha,
+            prior=fitted.prior,
             class_weighted=False,
             read=_unread,
             read_features=_unread,

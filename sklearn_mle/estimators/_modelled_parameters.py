@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["likelihood_with", "terms_of"]
+__all__ = ["likelihood_with", "ridge_of", "terms_of"]
 
 _VALUES = "'linear' (all columns), 'constant', a known number, or a list of columns"
 _KNOWN = {
@@ -94,6 +95,33 @@ def terms_of(
     return tuple(terms)
 
 
+def ridge_of(likelihood: Likelihood, terms: Sequence[Terms], alpha: Any) -> Ridge:
+    """Return the penalty that ``alpha`` asks for: of the location's coefficients, or by the names of parameters.
+
+    Raises
+    ------
+    ValueError
+        If a dict names a parameter that the likelihood lacks, or holds something else than non-negative numbers.
+    """
+    if not isinstance(alpha, Mapping):
+        return Ridge((float(alpha),))
+    for name, value in alpha.items():
+        if name not in likelihood.parameter_names:
+            raise ValueError(_unknown(likelihood, name).replace("predictors", "alpha"))
+        if not (_is_number(value) and 0 <= value < np.inf and np.isfinite(_in_double(value))):
+            raise ValueError(f"alpha: the precision of {name!r} must be a finite number >= 0; got {value!r}.")
+    # Without columns there is nothing to be penalized.
+    named = zip(likelihood.parameter_names, terms, strict=True)
+    return Ridge(tuple(float(alpha.get(name, 0.0)) if term.columns else 0.0 for name, term in named))
+
+
+def _in_double(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
@@ -126,10 +154,7 @@ def _known(likelihood: Likelihood, k: int, value: Any) -> float:
             f"{value!r}. What is known of it is an offset: fit(X, y, offset=...)."
         )
     with np.errstate(all="ignore"):
-        try:
-            eta = likelihood.predictor_of(k, float(value))
-        except OverflowError:
-            eta = np.nan
+        eta = likelihood.predictor_of(k, _in_double(value))
     if not np.isfinite(eta):
         raise ValueError(f"predictors: a known {name} must be {_KNOWN[likelihood.links[k]]}; got {value!r}.")
     return float(value)

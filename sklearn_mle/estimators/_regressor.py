@@ -13,12 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
 from sklearn_mle._numerics.stored import dot_rows, in_memory
+from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms, add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealReader, Survey, features_of
 from sklearn_mle.estimators._lazy import lazy_rows
 from sklearn_mle.estimators._lazy_distribution import lazy_distribution
-from sklearn_mle.estimators._modelled_parameters import likelihood_with, terms_of
+from sklearn_mle.estimators._modelled_parameters import likelihood_with, ridge_of, terms_of
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context
 from sklearn_mle.estimators._scores import ScoredRegressor
 from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
@@ -142,8 +143,8 @@ class BaseMLERegressor(ScoredRegressor):
         _refuse_fewer(rows.data.n_rows, least, likelihood)
         return DistributedTrainingData(likelihood, rows, attributes)
 
-    def _prior_precision(self) -> float:
-        return self.alpha
+    def _prior(self, data: TrainingData | DistributedTrainingData) -> Ridge:
+        return ridge_of(data.likelihood, self._terms(data), self.alpha)
 
     def _terms(self, data: TrainingData | DistributedTrainingData) -> tuple[Terms, ...]:
         return terms_of(

@@ -16,6 +16,7 @@ from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.stored import dot_rows, in_memory
+from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import LabelReader, ProbabilityReader, Survey, features_of
@@ -272,8 +273,8 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         attributes["classes_"] = classes
         return DistributedTrainingData(likelihood, rows, attributes, classes.tolist(), per_class)
 
-    def _prior_precision(self) -> float:
-        return 1 / float(self.C)
+    def _prior(self, data: TrainingData | DistributedTrainingData) -> Ridge:
+        return Ridge((1 / float(self.C),))
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         return {"coef_": coefficients[:, :-1].copy(), "intercept_": coefficients[:, -1].copy()}

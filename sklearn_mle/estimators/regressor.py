@@ -48,8 +48,10 @@ class MLERegressor(BaseMLERegressor):
         - a list of columns: their names (of a DataFrame), their positions, or a mask. A name by itself is no list.
 
         For example ``{"scale": ["age", "bmi"]}``, ``{"shape": 2.0}``, ``{"mean": [0, 1], "dispersion": "linear"}``.
-    alpha : float, default=0.0
-        Precision of the prior on ``coef_``. Intercepts and the parameters beside the location have no prior.
+    alpha : float or dict, default=0.0
+        Precision of the prior on ``coef_``. A dict from names of parameters to numbers gives each parameter's
+        coefficients a prior of their own: the location's is relative to the noise, as by a number, the others' are
+        absolute (of coefficients of logarithms, which have no unit of y). Intercepts have no prior.
     fit_intercept : bool, default=True
         Whether the location has an intercept. The other parameters always have one; where they depend on columns, a
         constant column of X adds nothing: its coefficient there is 0, with a standard error of nan.
@@ -150,6 +152,7 @@ class MLERegressor(BaseMLERegressor):
         # get_likelihood and likelihood_with say more of what is wrong.
         "likelihood": "no_validation",  # type: ignore[dict-item]
         "predictors": "no_validation",  # type: ignore[dict-item]
+        "alpha": [*BaseMLERegressor._parameter_constraints["alpha"], dict],
         "on_separation": [StrOptions({"warn", "raise", "ignore"})],
     }
 
@@ -158,7 +161,7 @@ class MLERegressor(BaseMLERegressor):
         likelihood: str | Likelihood = "gaussian",
         *,
         predictors: str | Mapping[str, Any] | None = None,
-        alpha: float = 0.0,
+        alpha: float | Mapping[str, float] = 0.0,
         fit_intercept: bool = True,
         solver: str = "auto",
         tol: float = 1e-8,

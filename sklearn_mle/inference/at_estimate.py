@@ -17,7 +17,7 @@ from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty
+from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, ShiftedPenalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._rows import Data
@@ -187,7 +187,7 @@ def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identifica
     found: dict[Any, Identification | None] = {}
     out: list[Identification | None] = []
     for j, term in enumerate(model.terms):
-        penalized = model.alpha > 0 and (j == 0 or model.is_classifier)
+        penalized = model.prior.penalizes(0 if model.is_classifier else j)
         if penalized or not term.columns:
             out.append(None)
             continue
@@ -224,16 +224,19 @@ def _on_the_kink(model: FittedModel, prepared: Prepared, location: Array) -> Arr
 
 def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors) -> Penalty:
     """Return the log-prior of an estimate, as a function of the distance from it."""
-    if not model.alpha:
+    if model.prior.is_flat:
         return NoPenalty()
     standardized = prepared.columns.to_standardized(model.coefficients)
-    precision = np.zeros_like(standardized)
+    precision, absolute = np.zeros((2, *standardized.shape))
     likelihood = model.likelihood
-    alpha = model.alpha / prepared.unit * (prepared.n_obs if model.alpha_per_observation else 1.0)
+    prior = model.prior.times((prepared.n_obs if model.prior_per_observation else 1.0) / prepared.unit)
     penalized = slice(None) if model.is_classifier else slice(1)
-    precision[penalized, :-1] = alpha / np.square(prepared.columns.scale)
+    precision[penalized, :-1] = prior.in_standardized(prepared.columns.scale)
+    for k in range(1, 1 if model.is_classifier else len(absolute)):
+        absolute[k, :-1] = prior.in_standardized(prepared.columns.scale, k)
     if predictors.contrast is not None:
-        precision = precision[: len(predictors.terms)]
+        precision, absolute = precision[: len(predictors.terms)], absolute[: len(predictors.terms)]
+    others = GaussianPrior(absolute[predictors.used])
     origin = predictors.theta(standardized)
     if likelihood.noise_can_vanish:
         j, half_power = model.dispersion_index, 0.5 * likelihood.variance_power
@@ -243,9 +246,9 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
                 mean_log_scale[j, :-1] = half_power * prepared.data.column_means()
             mean_log_scale[j, -1] = half_power
             relative = NoiseRelativePrior(precision[predictors.used], predictors.theta(mean_log_scale))
-            return ShiftedPenalty(relative, origin)
+            return ShiftedPenalty(SumOfPenalties(relative, 1.0, others) if absolute.any() else relative, origin)
         precision /= np.exp(likelihood.variance_power * standardized[j, -1])
-    return ShiftedPenalty(GaussianPrior(precision[predictors.used]), origin)
+    return ShiftedPenalty(GaussianPrior(precision[predictors.used] + others.precision), origin)
 
 
 def read_training(model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, ReadData]:

@@ -42,7 +42,7 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
         If no finite maximum exists.
     """
     model = at.model
-    if model.retained is not None or model.alpha or not at.likelihood.may_diverge or at.fixed:
+    if model.retained is not None or model.prior.penalizes(0) or not at.likelihood.may_diverge or at.fixed:
         return at
     separation = _separation(at)
     if separation is None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
+from sklearn_mle._penalties import NO_PRIOR, Ridge
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle._rank import Identification
 from sklearn_mle.likelihoods import Likelihood
@@ -90,8 +91,8 @@ class Fitted:
     likelihood: Likelihood
     # Of each predictor of the likelihood: whether it has columns and an intercept that were estimated.
     terms: tuple[Terms, ...]
-    # Precision of the Gaussian prior on the location's coefficients against the total NLL; zero is none.
-    alpha: float
+    # Of the coefficients, against the total NLL.
+    prior: Ridge
     # One per class, resolved: "balanced" is the numbers that it stood for.
     class_weights: Array | None
     bias_reduction: str | None
@@ -126,8 +127,8 @@ class FittedModel:
     # Labels, of a classifier.
     classes: tuple[Any, ...] | None = None
     # As of ``Fitted``; to be multiplied by the sum of the weights, where it is per observation.
-    alpha: float = 0.0
-    alpha_per_observation: bool = False
+    prior: Ridge = NO_PRIOR
+    prior_per_observation: bool = False
     class_weighted: bool = False
     # Whether the estimate is Firth's: first-order inference is that of a maximum likelihood estimate, at this point.
     bias_reduced: bool = False
@@ -147,7 +148,7 @@ class FittedModel:
     @property
     def penalized(self) -> bool:
         """Whether the estimate maximizes something else than the likelihood."""
-        return self.alpha > 0 or self.class_weighted
+        return not self.prior.is_flat or self.class_weighted
 
     @property
     def exact(self) -> bool:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.stored import StoredArray, as_stored
+from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
@@ -203,7 +204,7 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
         coefficients,
         read_target,
         classes=tuple(classes.tolist()),
-        alpha=alpha,
+        prior=Ridge((alpha,)),
         class_weighted=estimator.class_weight is not None,
     )
 
@@ -219,7 +220,9 @@ def _poisson(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     coefficients = np.append(estimator.coef_, estimator.intercept_)[None]
     # Its prior is per mean half-deviance: alpha times the sum of the weights, which only the data tell.
     alpha = float(estimator.alpha)
-    return _model(estimator, names, Poisson(), coefficients, _real_target, alpha=alpha, alpha_per_observation=True)
+    return _model(
+        estimator, names, Poisson(), coefficients, _real_target, prior=Ridge((alpha,)), prior_per_observation=True
+    )
 
 
 def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:

@@ -51,7 +51,7 @@ def objective(fitted, data, coefficients):
     weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight
     nll = float(weight @ likelihood.nll(data.y.T, eta))
     location = matrix if likelihood.dispersion_parameter is None else matrix[:1]
-    size = 0.5 * fitted._prior_precision() * float(np.square(location[:, :-1]).sum())
+    size = 0.5 * fitted._fitted.prior.precisions[0] * float(np.square(location[:, :-1]).sum())
     if likelihood.dispersion_parameter is None or not likelihood.noise_can_vanish:
         return nll + size
     # Relative to the noise: the geometric mean of the scales.

@@ -39,6 +39,7 @@ MODELS = {
     "gamma, prior": (MLERegressor("gamma", alpha=3.0), "positive"),
     "gamma, log-linear": (MLERegressor("gamma", predictors="linear"), "positive"),
     "gamma, one column each": (MLERegressor("gamma", predictors={"shape": [0], "mean": [-1]}), "positive"),
+    "gamma, two priors": (MLERegressor("gamma", predictors="linear", alpha={"mean": 1.0, "shape": 2.0}), "positive"),
     "student_t, df": (MLERegressor("student_t", predictors={"df": "constant", "scale": 0.9}), "real"),
     "student_t": (MLERegressor(StudentT(df=4.0)), "real"),
     "negative_binomial": (MLERegressor(NegativeBinomial(), fit_intercept=False), "count"),
@@ -46,7 +47,7 @@ MODELS = {
 # Other values than any of the models has; a parameter that is not listed fails the sweep.
 OTHERS = {
     "C": [0.1, np.inf],
-    "alpha": [0.0, 5.0],
+    "alpha": [0.0, 5.0, {}],
     "bias_reduction": ["firth", None],
     "class_weight": ["balanced", {0: 1.0, 1: 5.0}, None],
     "fit_intercept": [False, True],

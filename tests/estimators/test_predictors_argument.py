@@ -242,3 +242,67 @@ def test_a_location_needs_columns_or_an_intercept():
     model = MLERegressor("gamma", predictors={"mean": "constant"}, fit_intercept=False)
     with pytest.raises(ValueError, match="mean has no columns and, with fit_intercept=False, no intercept"):
         model.fit(X, POSITIVE)
+
+
+@pytest.mark.parametrize("name", ["gamma", "student_t"])
+def test_each_parameter_has_a_prior_of_its_own(name):
+    likelihood, predictors, y, logs, size = MODELS[name]
+    location, dispersion = ("mean", "shape") if name == "gamma" else ("location", "scale")
+    alpha = {location: 2.0, dispersion: 5.0}
+    model = MLERegressor(likelihood, predictors=predictors, alpha=alpha).fit(FRAME, y)
+    k = size - 2  # the place of the dispersion's intercept; its only column follows
+
+    def objective(theta):
+        column = X[:, 2] if name == "gamma" else X[:, 3]
+        mean_log = np.mean(theta[k] + column * theta[k + 1])
+        relative = np.exp(mean_log if name == "gamma" else -2 * mean_log)
+        return 0.5 * 2.0 * relative * theta[1:k] @ theta[1:k] + 0.5 * 5.0 * theta[k + 1] ** 2 - logs(theta).sum()
+
+    best = minimize(objective, np.zeros(size), method="BFGS", options={"gtol": 1e-5})
+    found = infer(model, FRAME, y, penalized="laplace")
+    assert objective(found.estimates) <= best.fun + 1e-9
+    np.testing.assert_allclose(found.estimates, best.x, rtol=1e-3, atol=1e-3)
+    # The errors are those of the penalized curvature: of one coefficient by second differences of the profile.
+    free = MLERegressor(likelihood, predictors=predictors).fit(FRAME, y)
+    assert abs(found.estimates[-1]) < abs(infer(free).estimates[-1])
+    assert found.standard_errors[-1] < infer(free).standard_errors[-1]
+    with pytest.raises(ValueError, match="a penalty"):
+        model.aic()
+
+
+def test_a_prior_by_a_dict_of_the_location_alone_is_that_by_a_number():
+    for likelihood, y in (("gamma", POSITIVE), ("laplace", HEAVY), ("poisson", COUNTS)):
+        location = MLERegressor(likelihood).fit(X, y)._fitted.likelihood.parameter_names[0]
+        by_name = MLERegressor(likelihood, alpha={location: 3.0}).fit(X, y)
+        np.testing.assert_array_equal(by_name.coef_, MLERegressor(likelihood, alpha=3.0).fit(X, y).coef_)
+    both = MLERegressor("laplace", predictors="linear", alpha={"scale": 1e8}).fit(X, HEAVY)
+    np.testing.assert_allclose(both.scale_coef_, 0, atol=1e-5)
+    np.testing.assert_allclose(both.coef_, MLERegressor("laplace").fit(X, HEAVY).coef_, atol=1e-3)
+
+
+def test_a_prior_makes_dependent_columns_of_a_shape_unique():
+    twice = np.column_stack([X[:, :3], X[:, 2]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = MLERegressor("gamma", predictors={"mean": [0, 1], "shape": [2, 3]}, alpha={"shape": 1.0}).fit(
+            twice, POSITIVE
+        )
+    assert model.shape_coef_[2] == pytest.approx(model.shape_coef_[3], rel=1e-9)
+    # A parameter without columns has nothing to be penalized.
+    plain = MLERegressor("gamma", alpha={"shape": 1.0}).fit(X, POSITIVE)
+    assert plain.aic() == MLERegressor("gamma").fit(X, POSITIVE).aic()
+
+
+@pytest.mark.parametrize(
+    ("alpha", "words"),
+    [
+        ({"scale": 1.0}, "alpha: the Gamma likelihood has no parameter 'scale'; its parameters are 'mean', 'shape'"),
+        ({"shape": -1.0}, "alpha: the precision of 'shape' must be a finite number >= 0; got -1.0"),
+        ({"shape": "1"}, "alpha: the precision of 'shape' must be"),
+        ({"shape": 10**400}, "alpha: the precision of 'shape' must be"),
+        (-1.0, "The 'alpha' parameter of MLERegressor"),
+    ],
+)
+def test_errors_of_priors(alpha, words):
+    with pytest.raises(ValueError, match=words):
+        MLERegressor("gamma", alpha=alpha).fit(X, POSITIVE)

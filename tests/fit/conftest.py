@@ -20,7 +20,7 @@ from sklearn_mle.likelihoods import (
     StudentT,
     Weibull,
 )
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 N, P = 150, 4
 
@@ -46,7 +46,7 @@ class Model:
             offset=offset,
             start=start,
             observer=observer,
-            options=FitOptions(**{"alpha": self.alpha, "terms": terms, **options}),
+            options=FitOptions(**{"prior": ridge(options.pop("alpha", self.alpha)), "terms": terms, **options}),
         )
 
     def with_data(self, **data):

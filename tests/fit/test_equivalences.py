@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 rng = np.random.default_rng(0)
 
@@ -215,7 +215,7 @@ def test_an_offset_of_a_real_outcome_is_taken_off_it():
     X, y = rng.standard_normal((100, 3)), rng.standard_normal(100)
     offset = rng.standard_normal(100) * 5
     for scale in ("constant", 0.5, "log_linear"):
-        options = FitOptions(alpha=0.7, terms=terms_of(scale))
+        options = FitOptions(prior=ridge(0.7), terms=terms_of(scale))
         found = fit(Gaussian(), X, y, offset=offset, options=options)
         assert_same_fit(found, fit(Gaussian(), X, y - offset, options=options))
 
@@ -224,7 +224,7 @@ def test_an_offset_with_a_prior_shrinks_towards_it():
     """The penalized problem with an offset, against its stationarity conditions."""
     X, y = rng.standard_normal((100, 3)), rng.integers(0, 2, 100).astype(float)
     offset = rng.standard_normal(100)
-    coefficients = fit(Bernoulli(), X, y, offset=offset, options=FitOptions(alpha=2.5)).coefficients[0]
+    coefficients = fit(Bernoulli(), X, y, offset=offset, options=FitOptions(prior=ridge(2.5))).coefficients[0]
     residual = y - 1 / (1 + np.exp(-(X @ coefficients[:-1] + coefficients[-1] + offset)))
     np.testing.assert_allclose(X.T @ residual, 2.5 * coefficients[:-1], atol=1e-10)
     assert abs(residual.sum()) < 1e-10

@@ -11,7 +11,7 @@ from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._rows import data as data_module
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Gumbel
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 NAMES = ["bernoulli", "categorical", "gaussian", "gaussian, log linear"]
 
@@ -175,7 +175,7 @@ def test_more_parameters_than_a_curvature_is_formed_for():
     rng = np.random.default_rng(8)
     X = sp.random_array((3000, 4200), density=0.005, random_state=rng, format="csr")
     y = (X @ rng.normal(0, 3, 4200) + rng.logistic(size=3000) > 0).astype(float)
-    result = fit(Bernoulli(), X, y, options=FitOptions(alpha=0.5))
+    result = fit(Bernoulli(), X, y, options=FitOptions(prior=ridge(0.5)))
     assert result.status is Status.CONVERGED and result.gap <= 1e-8
     coef, intercept = result.coefficients[0, :-1], result.coefficients[0, -1]
     residual = y - 1 / (1 + np.exp(-(X @ coef + intercept)))

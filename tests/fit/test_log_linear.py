@@ -8,13 +8,13 @@ from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Gaussian
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 
 def log_linear(X, y, *, start=None, **others):
     weight = others.pop("sample_weight", None)
     terms = terms_of("log_linear", others.pop("fit_intercept", True))
-    options = FitOptions(terms=terms, **others)
+    options = FitOptions(terms=terms, prior=ridge(others.pop("alpha", 0.0)), **others)
     return fit(Gaussian(), X, y, sample_weight=weight, start=start, options=options)
 
 

@@ -7,7 +7,7 @@ from sklearn_mle._fit import FitOptions, fit, products
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.likelihoods import Gaussian
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 rng = np.random.default_rng(0)
 N, P = 30_000, 9
@@ -54,7 +54,7 @@ CASES = {
     "weights": {"sample_weight": rng.random(N) + 0.01},
     "weights of zero": {"sample_weight": rng.integers(0, 3, N).astype(float)},
     "offset": {"offset": rng.standard_normal(N)},
-    "prior": {"options": FitOptions(alpha=50.0)},
+    "prior": {"options": FitOptions(prior=ridge(50.0))},
     "known scale": {"options": FitOptions(terms=terms_of(2.0))},
     "no intercept": {"options": FitOptions(terms=terms_of(fit_intercept=False))},
 }
@@ -69,7 +69,11 @@ def test_one_pass_finds_the_exact_coefficients(case, dtype):
     result = fit(Gaussian(), X, y, **kwargs)
     assert result.n_passes == 1
     coef, intercept = exact(
-        X, y - kwargs.get("offset", 0.0), kwargs.get("sample_weight"), options.alpha, options.fit_intercept
+        X,
+        y - kwargs.get("offset", 0.0),
+        kwargs.get("sample_weight"),
+        options.prior.precisions[0],
+        options.fit_intercept,
     )
     np.testing.assert_allclose(result.coefficients[0, :-1], coef, rtol=1e-10)
     assert result.coefficients[0, -1] == pytest.approx(intercept, rel=1e-10, abs=1e-12)

@@ -17,7 +17,7 @@ from sklearn_mle._fit.quantile import judged
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import PerfectFitWarning, RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import AsymmetricLaplace, Laplace, UserLikelihood
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 GLM = Path(__file__).parents[1] / "data" / "glm"
 REFERENCE = json.loads((GLM / "reference.json").read_text())
@@ -44,7 +44,7 @@ def quantile_fit(
         offset=offset,
         observer=observer,
         start=start,
-        options=FitOptions(terms=terms_of(scale, fit_intercept), **options),
+        options=FitOptions(terms=terms_of(scale, fit_intercept), prior=ridge(options.pop("alpha", 0.0)), **options),
     )
 
 
@@ -148,7 +148,7 @@ def test_of_several_intercepts_the_middle(level, middle):
 @pytest.mark.parametrize("likelihood", [Laplace(), AsymmetricLaplace(0.3)])
 class TestEveryModel:
     def fit(self, likelihood, alpha, scale, X, y, **others):
-        return fit(likelihood, X, y, options=FitOptions(alpha=alpha, terms=terms_of(scale)), **others)
+        return fit(likelihood, X, y, options=FitOptions(prior=ridge(alpha), terms=terms_of(scale)), **others)
 
     def test_weights_are_copies_and_zero_is_absence(self, likelihood, alpha, scale):
         X, y = make(1)
@@ -464,7 +464,7 @@ def test_unbounded_log_linear_scales_are_stopped_and_named():
     perfect = fit(Laplace(), X, X.sum(axis=1), options=FitOptions(terms=terms_of("log_linear")))
     assert [type(w) for w in perfect.warnings] == [UnboundedLikelihoodWarning]
     assert np.isfinite(perfect.log_likelihood)
-    saturated = fit(Laplace(), X[:4], y[:4], options=FitOptions(terms=terms_of("log_linear"), alpha=1.0))
+    saturated = fit(Laplace(), X[:4], y[:4], options=FitOptions(terms=terms_of("log_linear"), prior=ridge(1.0)))
     assert [type(w) for w in saturated.warnings] == [UnboundedLikelihoodWarning]
     np.testing.assert_array_equal(saturated.coefficients[1, :-1], 0)
 

@@ -23,7 +23,7 @@ from sklearn_mle.likelihoods import (
     Tweedie,
     Weibull,
 )
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 DATA = Path(__file__).parents[1] / "data" / "glm"
 REFERENCE = json.loads((DATA / "reference.json").read_text())
@@ -130,7 +130,7 @@ def test_a_saddle_is_left():
     """On data symmetric in the columns' signs Newton's method comes to rest where the scales do not yet differ."""
     X = np.repeat([[1.0, 3], [2, 1], [3, 3], [4, 1]], 4, axis=0)
     y = np.repeat([1.0, 2, 1, 2], 4)
-    result = fit(Gaussian(), X, y, options=FitOptions(terms=terms_of("log_linear"), alpha=1.0))
+    result = fit(Gaussian(), X, y, options=FitOptions(terms=terms_of("log_linear"), prior=ridge(1.0)))
     assert [type(warning) for warning in result.warnings] == [UnboundedLikelihoodWarning]
     assert result.log_likelihood > 100
 
@@ -202,7 +202,7 @@ def test_a_group_of_zeros_sends_its_coefficient_to_minus_infinity(likelihood):
     weighted = fit(likelihood, X, y, sample_weight=weight.astype(float))
     repeated = fit(likelihood, np.repeat(X, weight, axis=0), np.repeat(y, weight))
     np.testing.assert_allclose(weighted.coefficients, repeated.coefficients, rtol=1e-8, atol=1e-8)
-    assert fit(likelihood, X, y, options=FitOptions(alpha=1.0)).warnings == ()
+    assert fit(likelihood, X, y, options=FitOptions(prior=ridge(1.0))).warnings == ()
 
 
 @pytest.mark.parametrize("likelihood", [Huber(), Gamma(), Poisson(), StudentT(df=None), Weibull()], ids=str)
@@ -253,9 +253,9 @@ def test_whole_numbers_are_no_classes():
 @pytest.mark.parametrize("likelihood", [Tweedie(1.3), Gamma(), InverseGaussian()], ids=str)
 def test_a_prior_relative_to_the_dispersion_leaves_the_location_free_of_it(likelihood):
     X, y, _ = simulated(likelihood, 8, 200, False)
-    estimated = fit(likelihood, X, y, options=FitOptions(alpha=3.0))
+    estimated = fit(likelihood, X, y, options=FitOptions(prior=ridge(3.0)))
     for scale in (0.3, 5.0):
-        known = fit(likelihood, X, y, options=FitOptions(alpha=3.0, terms=terms_of(scale)))
+        known = fit(likelihood, X, y, options=FitOptions(prior=ridge(3.0), terms=terms_of(scale)))
         np.testing.assert_allclose(known.coefficients[0], estimated.coefficients[0], rtol=1e-9)
 
 
@@ -264,7 +264,7 @@ def test_more_columns_than_rows_are_bounded_by_a_prior():
     X = rng.standard_normal((12, 30))
     real, rate = rng.standard_normal(12), rng.uniform(0.1, 0.9, 12)
     for likelihood, y in ((Huber(), real), (Gamma(), np.exp(real)), (Weibull(), np.exp(real)), (Beta(), rate)):
-        result = fit(likelihood, X, y, options=FitOptions(alpha=1.0))
+        result = fit(likelihood, X, y, options=FitOptions(prior=ridge(1.0)))
         assert result.status is Status.CONVERGED and result.warnings == ()
         assert np.isfinite(result.log_likelihood)
 

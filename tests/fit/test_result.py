@@ -7,7 +7,7 @@ from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
-from tests.fit.options import terms_of
+from tests.fit.options import ridge, terms_of
 
 rng = np.random.default_rng(0)
 
@@ -139,7 +139,7 @@ def test_classes_without_weight_are_named_and_given_next_to_no_probability(soft)
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_a_perfect_fit_has_an_infinite_log_likelihood_without_a_prior_only(alpha):
     X = rng.standard_normal((40, 3))
-    result = fit(Gaussian(), X, X @ [1.0, 2, 3] + 4, options=FitOptions(alpha=alpha))
+    result = fit(Gaussian(), X, X @ [1.0, 2, 3] + 4, options=FitOptions(prior=ridge(alpha)))
     if alpha:
         assert result.warnings == () and result.scale > 0 and np.isfinite(result.log_likelihood)
     else:

@@ -27,7 +27,7 @@ TESTED = "b"
 
 COVARIANCES = ("auto", "hessian", "expected", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")
 INFERRED = "infer, covariance='auto'"
-PENALIZED = {"gaussian": "laplace", "class weight": "sandwich"}
+PENALIZED = {"gaussian": "laplace", "gaussian on all": "laplace", "class weight": "sandwich"}
 OF_THE_MODEL = ("auto", "hessian", "expected")
 RECALIBRATED = ("discrimination", "neg_miscalibration")
 COUNTS = ("poisson", "negative_binomial", "binomial")

@@ -111,7 +111,10 @@ class Case:
                 share = dict(zip(self.labels or (), (1.5, 0.5, 1.0), strict=False))
                 options = {"class_weight": share}
             return MLELogisticClassifier(**options, **other)
-        alpha = self.alpha if prior == "gaussian" else 0.0
+        alpha: Any = self.alpha if prior == "gaussian" else 0.0
+        if prior == "gaussian on all":
+            location, dispersion = get_likelihood(self.model).parameter_names
+            alpha = {location: self.alpha, dispersion: 0.4}
         return MLERegressor(self.model, alpha=alpha, predictors=self.predictors(names or self.names), **other)
 
     def take(self, rows: np.ndarray) -> "Case":

@@ -10,7 +10,7 @@ LEVELS = {
     "model": (*likelihood_names(), *CLASSIFIERS),
     "predictors": ("constant", "known", "linear", "some columns", "constant df"),
     "intercept": (True, False),
-    "prior": ("none", "gaussian", "firth", "class weight"),
+    "prior": ("none", "gaussian", "gaussian on all", "firth", "class weight"),
     "offset": ("none", "rows"),
     "weight": ("none", "frequency", "precision", "sampling"),
     "storage": ("dense", "float32", "csr", "frame", "memmap", "dask"),
@@ -37,6 +37,11 @@ def know_precisions(cell: Cell) -> bool:
     return cell["model"] in OF_PRECISIONS and not is_modelled(cell)
 
 
+def has_prior(cell: Cell) -> bool:
+    """Return whether coefficients have a Gaussian prior."""
+    return str(cell["prior"]).startswith("gaussian")
+
+
 def is_modelled(cell: Cell) -> bool:
     """Return whether the dispersion depends on columns."""
     return has_dispersion(cell) and cell["predictors"] in ("linear", "some columns")
@@ -51,7 +56,7 @@ def words_of(cell: Cell) -> set[str]:
         "two classes" if classes == 2 else "",
         "kink" if cell["model"] in KINKED else "smooth",
         "firth" if cell["prior"] == "firth" else "no firth",
-        {"gaussian": "prior", "class weight": "class_weight"}.get(cell["prior"], "unpenalized"),
+        "prior" if has_prior(cell) else "class_weight" if cell["prior"] == "class weight" else "unpenalized",
         "modelled scale" if modelled else "",
         "several predictors" if modelled or classes == 3 else "",
         "no dispersion" if modelled or cell["model"] in (*WITHOUT_PEARSON, "classes") else "",
@@ -76,6 +81,7 @@ MEANINGLESS = {
     "Firth's prior and class weights are of classifiers": lambda c: (
         c["prior"] in ("firth", "class weight") and c["model"] not in CLASSIFIERS
     ),
+    "a prior on all is on more than the location": lambda c: c["prior"] == "gaussian on all" and not is_modelled(c),
     "soft labels are of classifiers, fractions of binomial counts": lambda c: (
         c["target"] == "soft" and c["model"] not in (*CLASSIFIERS, "binomial")
     ),

@@ -10,7 +10,7 @@ from tests.together.calls import Call
 from tests.together.cases import Case
 from tests.together.coordinates import ONE
 from tests.together.covering import Cell, covering_array
-from tests.together.levels import CLASSIFIERS, possible
+from tests.together.levels import CLASSIFIERS, has_prior, possible
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _counts_copies(cell: Cell) -> bool:
 
 
 def _no_gaussian_prior(cell: Cell) -> bool:
-    return cell["prior"] != "gaussian"
+    return not has_prior(cell)
 
 
 def _weights(case: Case) -> np.ndarray:
