@@ -102,7 +102,7 @@ axes.annotate(
 )
 axes.set(
     xlabel="slope of the log-odds, per unit of body mass index",
-    ylabel="nats a patient",
+    ylabel="nats per patient",
     ylim=(0, None),
     title="Two curves, one minimum: they differ by a constant",
 )

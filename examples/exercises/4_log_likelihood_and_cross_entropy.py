@@ -87,7 +87,7 @@ axes.plot(ce, -n * ce, color="0.6", linewidth=1.5, label=f"-{n} x cross-entropy"
 points = axes.scatter(ce, log_likelihood, c=np.log10(strengths), zorder=3, s=45, label="thirteen classifiers")
 figure.colorbar(points, label="log10 of C")
 axes.set(
-    xlabel="cross-entropy on the test rows (nats a row)",
+    xlabel="cross-entropy on the test rows (nats per row)",
     ylabel="log-likelihood of the test rows (nats)",
     title="One number in two units: the slope is minus the number of rows",
 )

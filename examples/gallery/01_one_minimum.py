@@ -59,8 +59,8 @@ assert np.allclose(ce - kl, entropy(p), rtol=1e-12)
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained", sharex=True)
 views = [
     ("log-likelihood (nats)", log_likelihood, log_likelihood.argmax()),
-    ("cross-entropy (nats a patient)", ce, ce.argmin()),
-    ("KL divergence (nats a patient)", kl, kl.argmin()),
+    ("cross-entropy (nats per patient)", ce, ce.argmin()),
+    ("KL divergence (nats per patient)", kl, kl.argmin()),
 ]
 for panel, (name, curve, optimum) in zip(axes, views, strict=True):
     panel.plot(slopes, curve, linewidth=2)

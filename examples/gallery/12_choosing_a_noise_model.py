@@ -3,7 +3,7 @@ Which noise model do the data choose?
 =====================================
 
 The likelihood is an argument, so it can be chosen like any other: by how well it forecasts rows that it has not seen.
-All of these are densities of the same y, so their scores are in one unit, nats a patient, and can be subtracted.
+All of these are densities of the same y, so their scores are in one unit, nats per patient, and can be subtracted.
 ``compare`` does so row by row, which gives the differences a standard error.
 """
 
@@ -54,7 +54,9 @@ forest.errorbar(
 forest.axvline(0, color="0.6", linewidth=1)
 forest.set_yticks(range(len(gains)), ranked)
 forest.invert_yaxis()
-forest.set(xlabel="gain over the Gaussian, and its standard error (nats a patient)", title="On patients not fitted to")
+forest.set(
+    xlabel="gain over the Gaussian, and its standard error (nats per patient)", title="On patients not fitted to"
+)
 for name, panel in axes.items():
     forecasts = models[name].fit(X, y).predict_distribution(X)
     panel.stairs(*pit_histogram(y, forecasts), fill=True, color="C0", alpha=0.6)
