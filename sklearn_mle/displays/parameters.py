@@ -115,8 +115,8 @@ class CoefficientDisplay(Display):
         confidence_level : float, default=0.95
             Of the intervals.
         predictor : str, default=None
-            In models with several linear predictors (``scale="log_linear"``): which, such as ``"log_scale"``; the
-            location by default.
+            In models with several linear predictors (``predictors=``, ``scale="log_linear"``): which one, such as
+            ``"log_scale"``; the location by default.
         intercept : bool, default=False
             Whether to draw intercepts as well.
         odds_ratios : bool, default=False

@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
+from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.displays import CoefficientDisplay
 from sklearn_mle.inference import infer
 
@@ -45,6 +45,14 @@ def test_intercepts_and_second_predictors_are_drawn_where_asked_for():
     assert display.ax_.get_xlabel() == "coefficient of location (95% intervals)"
     with pytest.raises(ValueError, match=r"predictor must be one of \['location', 'log_scale'\]"):
         CoefficientDisplay.from_estimator(model, predictor="mu")
+
+
+def test_a_predictor_has_the_columns_that_it_was_given():
+    model = MLERegressor("gamma", predictors={"shape": ["bmi", "bp"]}).fit(X, Y)
+    display = CoefficientDisplay.from_estimator(model, predictor="log_shape")
+    assert display.names == ["bmi", "bp"]
+    np.testing.assert_array_equal(display.estimates[:, 0], model.shape_coef_[[2, 3]])
+    assert CoefficientDisplay.from_estimator(model).names == list(X.columns)
 
 
 def test_odds_ratios_are_exponentials_on_a_logarithmic_axis():
