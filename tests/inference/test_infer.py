@@ -513,6 +513,9 @@ def test_more_errors(gaussian):
         infer(MLERegressor("student_t").fit(X, REAL), X, REAL, dispersion="pearson")
     with pytest.raises(ValueError, match="none of the fitted classes"):
         infer(LogisticRegression(C=np.inf).fit(Z, BINARY), Z, BINARY + 5)
+    two = np.column_stack([REAL, -REAL])
+    with pytest.raises(ValueError, match="fit and infer each column of y by itself"):
+        infer(LinearRegression().fit(X, two), X, two)
 
 
 def test_a_fit_that_stopped_early_is_told():

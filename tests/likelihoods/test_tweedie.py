@@ -130,3 +130,8 @@ def test_terms_of_the_sum_are_not_lost_in_long_windows():
         alone = tweedie_saturated(log_xi[row : row + 1], 1.95)
         for part, whole in zip(alone, together, strict=True):
             np.testing.assert_allclose(part[0], whole[row], rtol=1e-11, atol=1e-11)
+
+
+def test_an_upper_quantile_is_where_that_much_is_left():
+    law = tweedie_distribution(1.7, 0.8, 1.5)
+    assert law.sf(law.isf([1e-12, 0.1, 0.6])) == pytest.approx([1e-12, 0.1, 0.6], rel=1e-9)

@@ -26,6 +26,7 @@ from sklearn.svm import LinearSVC
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics import (
     cross_entropy,
+    cross_entropy_decomposition,
     get_scorer,
     get_scorer_names,
     kl_divergence,
@@ -89,6 +90,10 @@ def test_of_classes_they_are_the_metrics():
         assert scorer(model, X_IRIS, Y_IRIS, sample_weight=np.r_[np.ones(75), np.zeros(75)]) == pytest.approx(
             -cross_entropy(Y_IRIS[:75], proba[:75], labels=range(3)), rel=1e-12
         )
+    # The parts of the decomposition, too, of rows that lack a class.
+    some = cross_entropy_decomposition(Y_IRIS[:100], proba[:100], labels=range(3))
+    for name, value in (("discrimination", some.discrimination), ("neg_miscalibration", -some.miscalibration)):
+        assert get_scorer(name)(model, X_IRIS[:100], Y_IRIS[:100]) == pytest.approx(value, rel=1e-12)
     soft = softmax(np.random.default_rng(0).normal(size=(150, 3)), axis=1)
     assert neg_cross_entropy_scorer(model, X_IRIS, soft) == pytest.approx(-cross_entropy(soft, proba), rel=1e-12)
     assert log_likelihood_scorer(model, X_IRIS, soft) == pytest.approx(-cross_entropy(soft, proba), rel=1e-12)
