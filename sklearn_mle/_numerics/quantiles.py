@@ -34,7 +34,7 @@ def weighted_quantile(y: Array, weight: Array | None, level: float) -> float:
     # A level that falls between two rows (to rounding) is met by all values from one to the other.
     rounding = 1e-12 * mass[-1]
     low, high = np.searchsorted(mass, [target - rounding, target + rounding], side="left")
-    # The next row of positive weight: rows of no weight are not there.
+    # The next row of positive weight: rows of weight zero are ignored.
     return float(0.5 * (y[order[low]] + y[order[min(high, len(y) - 1)]]))
 
 

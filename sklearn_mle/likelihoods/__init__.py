@@ -1,4 +1,4 @@
-"""Floor 1: what is assumed about y. One probability model a file; none of them knows of X."""
+"""What is assumed about y: one probability model per file; none of them knows X."""
 
 from inspect import isclass
 
@@ -103,8 +103,8 @@ def get_likelihood(likelihood: str | Likelihood) -> Likelihood:
     Raises
     ------
     ValueError
-        If the name is not known, a parameter of the instance is out of its range, or a linear predictor has a name that
-        is reserved.
+        If the name is not known, a constructor parameter of the instance is out of its range, or the names or links
+        that its class declares are not valid.
     TypeError
         If it is neither a name nor an instance.
 

@@ -58,7 +58,7 @@ def name_problems(likelihood: Likelihood) -> Iterator[str]:
         )
 
 
-# Steps of a look for kinks, from a grid over all predictors that matter to the distance at which a corner is one.
+# The search for kinks: steps of the grid over all predictors that matter, halvings from there on, and rows.
 _STEPS, _HALVINGS, _FEW = 1500, 16, 6
 _STILL_THERE = 0.05
 _WILD = 1e9  # nats, of predictors far from any that a fit would visit
@@ -66,7 +66,7 @@ _JUMP = 1e-4
 
 
 def refuse_wrong_answers(likelihood: Likelihood, y: Array) -> None:
-    """Look at what a user's likelihood says of the rows of y at its start: one pass over y, none over X.
+    """Check what a user's likelihood returns for the rows of y at its start, in one pass over y and none over X.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def refuse_wrong_answers(likelihood: Likelihood, y: Array) -> None:
 
 
 def answer_problems(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
-    """Yield which method returns the wrong shape, or nan; no other method is asked after the first that does."""
+    """Yield which method returns the wrong shape, or nan; methods after the first that does are not called."""
     q, n = eta.shape
     # Derivatives that are not the user's are made from the NLL: a few rows show their shapes.
     few = slice(0, _FEW)
@@ -118,10 +118,10 @@ def answer_problems(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[st
 
 
 def kinks(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
-    """Yield in which predictors the NLL has a corner: where its slope jumps, however near one looks.
+    """Yield the predictors in which the NLL has a corner: a jump of its slope at any resolution.
 
     The second difference over the step falls with the step where the NLL is smooth, and is the jump of the slope at a
-    corner. Where it stands out most on a grid, it is followed down.
+    corner. Where it stands out most on a grid, smaller and smaller steps are tried.
     """
     y, eta = y[..., :_FEW], eta[:, :_FEW]
     reach = 4.0 + 2.0 * (np.abs(y).max() if y.size else 0.0) + np.abs(eta).max()
@@ -134,7 +134,7 @@ def kinks(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
             rows = np.asarray(likelihood.nll(np.tile(y, len(values)), moved.reshape(len(eta), -1)), dtype=np.float64)
             return rows.reshape(values.shape)
 
-        # Of a row, the grid is shifted by a part of its step, so that rows look at different points.
+        # Each row's grid is shifted by another part of the step, so that rows look at different points.
         step = 2 * reach / _STEPS
         grid = np.arange(_STEPS + 1)[:, None] * step - reach + step * np.linspace(0, 1, eta.shape[1], endpoint=False)
         losses = nll(grid)

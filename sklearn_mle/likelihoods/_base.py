@@ -13,8 +13,8 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 
 __all__ = ["LINKS", "MANY_ROWS", "Likelihood"]
 
-# From so many rows in a block on, a likelihood may sum its losses to an absolute eps a row, for speed; with fewer, time
-# is no matter, and small losses keep all their digits.
+# From so many rows in a block on, a likelihood may sum its losses to an absolute eps per row, for speed; with fewer,
+# time does not matter, and small losses keep all their digits.
 MANY_ROWS = 4096
 
 Array = NDArray[Any]
@@ -58,7 +58,7 @@ LINKS = {
 
 
 class Likelihood(BaseEstimator, ABC):
-    r"""A probability model of one outcome y given its linear predictors eta; it knows nothing of X.
+    r"""A probability model of one outcome y given its linear predictors eta; it does not know X.
 
     .. math:: \text{nll}(y, \eta) = -\log p(y \mid \eta) , \qquad
         \text{gradient}_j = \frac{\partial\,\text{nll}}{\partial \eta_j} , \qquad
@@ -66,7 +66,7 @@ class Likelihood(BaseEstimator, ABC):
         \text{expected information} = \mathrm{E}_{y \mid \eta}\,\text{hessian}
 
     All methods take the same arguments: ``y`` of shape (n,) as ``check_target`` returns it, ``eta`` of shape (q, n),
-    and ``weight`` of shape (n,), not negative, or None for one a row.
+    and non-negative ``weight`` of shape (n,), or None if every row has weight 1.
 
     Arrays are predictors-first: ``eta`` has shape (q, n), so that ``location, log_scale = eta`` reads as the formula
     does and each predictor is contiguous. Everything is in nats, constants included. The functions compute in the
@@ -242,7 +242,7 @@ class Likelihood(BaseEstimator, ABC):
         return y, None
 
     def opposes(self, y: Array) -> tuple[Array, Array]:
-        """Return which rows oppose that the location's predictor falls for ever, and which that it rises, each (n,)."""
+        """Return which rows become less likely as the location's predictor tends to -inf, and to inf; each (n,)."""
         raise NotImplementedError(f"{type(self).__name__} does not define opposes(y).")
 
     def parameters(self, eta: Array) -> Array:

@@ -40,7 +40,7 @@ def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
     Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.1.40 and 6.1.15.
     """
     if u.size > 1 and (u == u.flat[0]).all():
-        # A constant dispersion is the rule: one row is computed, and repeated.
+        # A constant dispersion is the usual case: one row is computed, and repeated.
         return tuple(np.full_like(u, value[0]) for value in stirling_remainder(u.ravel()[:1]))  # type: ignore[return-value]
     u = np.minimum(u, 1e300)
     value, first, second = _series(np.minimum(u, 1 / _SHIFT))
@@ -129,7 +129,7 @@ def _small_factorials() -> Array:
 
 
 def log_factorial(y: Array) -> Array:
-    """Return log Gamma(y + 1); small whole numbers, the rule among counts, are read from a table."""
+    """Return log Gamma(y + 1); small whole numbers, as most counts are, are read from a table."""
     index = np.minimum(y, _SHIFT).astype(np.intp)
     value = _small_factorials()[index]
     other = np.flatnonzero(index != y)

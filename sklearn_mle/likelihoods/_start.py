@@ -1,4 +1,4 @@
-"""Robust summaries of a weighted sample, from which likelihoods start; a weight of k equals k copies of a row."""
+"""Robust summaries of a weighted sample, which likelihoods start from; a row of weight k counts as k copies."""
 
 import math
 
@@ -13,13 +13,13 @@ __all__ = ["best_second", "log_mean", "mean_and_deviation", "median_and_spread"]
 _LEAST_SPREAD = 1e-8
 # Of the median of |y|: residuals within it may be rounding.
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)
-# Tried beside a moment estimate of the logarithm of a second parameter, which one outlier can lead far away.
+# Tried beside a moment estimate of the logarithm of the dispersion parameter, which a single outlier can spoil.
 _CHANGES = (0.0, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0)
 _MOST_ROWS = 5000
 
 
 def best_second(likelihood: Likelihood, start: list[float], y: Array, weight: Array | None) -> Array:
-    """Return the start with its second predictor moved to where the NLL (of at most some thousand rows) is least."""
+    """Return the start with the second predictor changed to where the NLL (of some thousand rows at most) is least."""
     rows = slice(None, None, 1 + len(y) // _MOST_ROWS)
     y, weight = y[rows], None if weight is None or not weight[rows].any() else weight[rows]
     candidates = [np.array([start[0], start[1] + change]) for change in _CHANGES]
@@ -38,7 +38,7 @@ def median_and_spread(y: Array, weight: Array | None) -> tuple[float, float]:
     median = weighted_quantile(y, weight, 0.5)
     residual = np.abs(y - median)
     spread = weighted_quantile(residual, weight, 0.5)
-    # Not in comparison with the largest y: an outlier tells nothing of how finely the others are known.
+    # Not relative to the largest y: an outlier says nothing about the rounding of the others.
     if spread <= _ROUNDING * weighted_quantile(np.abs(y), weight, 0.5):
         spread = max(float(np.average(residual, weights=weight)), _least(y))
     return median, spread

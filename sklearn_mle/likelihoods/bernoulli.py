@@ -8,8 +8,8 @@ from sklearn_mle.likelihoods._base import MANY_ROWS, Array, Likelihood
 
 __all__ = ["Bernoulli"]
 
-# A logarithm a row costs as much as the rest of the pass. That of a product of a few probabilities loses nothing, but
-# where their logits add up to hundreds it underflows: the rows are then summed one by one.
+# One logarithm per row costs as much as the rest of the pass. The logarithm of a product of a few probabilities loses
+# nothing, but the product underflows where their logits add up to hundreds: the rows are then summed one by one.
 _CHUNK = 16
 _TINY = float(np.finfo(np.float64).tiny)
 

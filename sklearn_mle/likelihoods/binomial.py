@@ -100,12 +100,12 @@ class Binomial(Likelihood):
         return self.information(y, eta)
 
     def information(self, y: Array, eta: Array) -> Array:
-        """Return the information of all trials of a row, shape (1, 1, n)."""
+        """Return the information of all trials of each row, shape (1, 1, n)."""
         one_trial = self.expected_information(eta)
         return one_trial if y.ndim == 1 else one_trial * (y[0] + y[1])
 
     def expected_information(self, eta: Array) -> Array:
-        """Return the information of one trial, shape (1, 1, n): eta does not say how many there are."""
+        """Return the information of one trial, shape (1, 1, n): eta does not tell how many there are."""
         return Bernoulli().expected_information(eta)
 
     def squared_pearson_residual(self, y: Array, eta: Array) -> Array:

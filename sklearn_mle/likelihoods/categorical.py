@@ -119,7 +119,7 @@ class Categorical(Likelihood):
         return out
 
     def hessian_operator(self, y: Array, eta: Array, weight: Array | None) -> Callable[[Array], Array]:
-        # K numbers a row instead of K^2: with a thousand classes the Hessian of the rows would not fit in memory.
+        # K numbers per row instead of K^2: with a thousand classes the Hessians of the rows would not fit in memory.
         probability = _softmax(eta)
         weighted = probability if weight is None else probability * weight
         return lambda change: weighted * (change - np.einsum("kn,kn->n", probability, change))

@@ -1,4 +1,4 @@
-"""Whether a likelihood keeps its promises: what is wrong with it, in words."""
+"""Check a likelihood, and say in words what is wrong with it."""
 
 from collections.abc import Callable, Iterator
 from inspect import isclass
@@ -81,7 +81,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
                     try:
                         problems.extend(check(likelihood, outcomes, eta))
                     except Exception:
-                        # What has been found already is most likely why.
+                        # Most likely because of what has been found already.
                         if not problems:
                             raise
     if problems:
@@ -147,7 +147,7 @@ def _nll(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
 def _mass(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
     if y.ndim == 1 and type(likelihood).distribution is not Likelihood.distribution:
         distribution = likelihood.distribution(eta)
-        # Between the whole numbers a distribution of counts says nothing.
+        # A distribution of counts has no mass between the whole numbers.
         rows = np.flatnonzero(y == np.round(y)) if likelihood.discrete else np.arange(len(y))
         function = distribution.logpmf if likelihood.discrete else distribution.logpdf
         difference = np.abs(function(y) + likelihood.nll(y, eta))[rows]
@@ -195,7 +195,7 @@ def _corners(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
 
 def _compare(name: str, given: Array, differences: Array, of: str) -> Iterator[str]:
     error = np.abs(given - differences) / (1 + np.abs(differences))
-    # A row at a kink, or that rounding spoils, is no verdict: half of them are.
+    # Single rows may be at a kink, or spoiled by rounding: half of them decide.
     wrong = ~(np.median(error, axis=-1) <= _DERIVATIVE)
     for index in np.argwhere(wrong):
         k = tuple(int(i) for i in index)

@@ -220,7 +220,7 @@ def _kept(y: Array, reciprocal: Array) -> tuple[Array, Array]:
 def _saturated(y: Array, log_dispersion: Array) -> tuple[Array, Array, Array]:
     """Return the NLL at mu = y less the Poisson likelihood's, and its two derivatives in log a."""
     if len(y) > _FEW and (log_dispersion == log_dispersion[0]).all() and y.max() < 0.5 * len(y):
-        # One dispersion and whole counts, the rule: each count once.
+        # One dispersion and whole counts, the usual case: each count is computed once.
         index = y.astype(np.intp)
         if (index == y).all():
             counts = np.arange(index.max() + 1, dtype=y.dtype)

@@ -25,13 +25,13 @@ _TINY = 1e-100
 
 
 class StudentT(NLLWithGradient):
-    r"""Student-t likelihood: squared error near zero, logarithmic far out, so that outliers lose their say.
+    r"""Student-t likelihood: squared error near zero, logarithmic far out, so that outliers have little influence.
 
     .. math:: -\log p(y \mid \mu, \log s, d) = \log s + c(d) + \frac{1 + d}{2}\, \frac{\log(1 + d z^2)}{d}
         ,\qquad z = (y - \mu) / s ,\quad d = 1 / \mathrm{df}
 
     with :math:`c(d) = \tfrac12 \log 2\pi + 2 S(2d) - S(d)`, S the remainder of Stirling's formula. All is smooth at
-    d = 0, the Gaussian, which is an answer like any other: therefore the estimated parameter is d in [0, 1], not df.
+    d = 0, the Gaussian, which is an answer like any other: therefore d in [0, 1] is estimated, not df.
     Nats. ``eta`` has shape (2, n): the location (median; the mean for df > 1) and the logarithm of the scale; or (3, n)
     with d, not its logarithm, where df is estimated. A negative d has NLL inf.
 
@@ -115,7 +115,7 @@ class StudentT(NLLWithGradient):
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)
         if not self.estimates_df and self.df != math.inf and z.size:
-            # The rule: one df, and no row so far out that d z^2 overflows. Few temporaries, for large data.
+            # The usual case: one df, and no row so far out that d z^2 overflows. Few temporaries, for large data.
             known = 1 / float(self.df)  # type: ignore[arg-type]
             w = known * np.square(z)
             if w.max() < _MOST:
