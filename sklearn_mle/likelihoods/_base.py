@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from sklearn_mle._numerics.double_double import DoubleDouble
 
@@ -214,9 +214,10 @@ class Likelihood(BaseEstimator, ABC):
 
     def estimating(self, names: Collection[str]) -> "Likelihood":
         """Return the likelihood in which these of its ``estimable`` constructor parameters are to be estimated."""
-        if names:
-            raise ValueError(f"{type(self).__name__} has no constructor parameters {sorted(names)} to estimate.")
-        return self
+        unknown = sorted(set(names) - set(self.estimable))
+        if unknown:
+            raise ValueError(f"{type(self).__name__} cannot estimate {unknown}, only {list(self.estimable)}.")
+        return clone(self).set_params(**dict.fromkeys(names, "estimate")) if names else self
 
     def boundary_of(self, larger: "Likelihood") -> bool | None:
         """Return whether this likelihood is ``larger`` at a boundary of its parameters; None where it is not within."""

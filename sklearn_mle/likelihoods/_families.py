@@ -92,7 +92,8 @@ class LocationScale(Likelihood):
         standard = self.standard_distribution
         shapes = standard.dist.shapes
         named = dict(zip(shapes.split(", ") if shapes else (), standard.args, strict=False)) | standard.kwds
-        return frozen(self, eta, standard.dist, **named | {"loc": eta[0], "scale": np.exp(eta[1])})
+        scale = named.get("scale", 1.0) * np.exp(eta[1])
+        return frozen(self, eta, standard.dist, **named | {"loc": eta[0], "scale": scale})
 
     def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
         z, standard = standardize(y, eta)[0], self.standard_distribution

@@ -9,7 +9,6 @@ from scipy import stats
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
-from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._start import log_mean
 
 __all__ = ["AsymmetricLaplace", "Laplace"]
@@ -113,11 +112,6 @@ class AsymmetricLaplace(LocationScale):
         # scipy's density is exp(-kappa x) above zero and exp(x / kappa) below.
         t = self.quantile
         return stats.laplace_asymmetric(kappa=math.sqrt(t / (1 - t)), scale=1 / math.sqrt(t * (1 - t)))
-
-    def distribution(self, eta: Array) -> Any:
-        standard = self.standard_distribution
-        scale = standard.kwds["scale"] * np.exp(eta[1])
-        return frozen(self, eta, standard.dist, kappa=standard.kwds["kappa"], loc=eta[0], scale=scale)
 
     def standard_nll(self, z: Array) -> Array:
         return np.where(z > 0, self.quantile * z, (self.quantile - 1) * z) - math.log(

@@ -1,7 +1,6 @@
 """Student's t: y real with location eta_0 and log scale eta_1, of given or estimated degrees of freedom."""
 
 import math
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -90,9 +89,6 @@ class StudentT(NLLWithGradient):
     @property
     def bounded_parameters(self) -> tuple[str, ...]:
         return ("df",) if self.estimates_df else ()
-
-    def estimating(self, names: Collection[str]) -> Likelihood:
-        return StudentT(df="estimate") if "df" in names else self
 
     def boundary_of(self, larger: Likelihood) -> bool | None:
         if isinstance(larger, StudentT) and larger.estimates_df:

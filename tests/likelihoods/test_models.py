@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Binomial,
+    Gaussian,
     Huber,
     NegativeBinomial,
     Poisson,
@@ -335,3 +336,20 @@ def test_logarithms_of_tails_beyond_float64_are_those_of_scipy_where_it_has_them
     found = distribution.logsf(np.array([2000.0, 0.5]))
     assert found[0] == pytest.approx(log_tail, rel=1e-8)
     assert found[1] == pytest.approx(np.log(distribution.sf(0.5)[1]), rel=1e-13)
+
+
+def test_constructor_parameters_that_may_be_estimated():
+    assert repr(StudentT(df=3).estimating(["df"])) == "StudentT(df='estimate')"
+    assert StudentT(df=3).estimating(["df"]).parameter_names == ("location", "scale", "df")
+    gaussian = Gaussian()
+    assert gaussian.estimating([]) is gaussian
+    with pytest.raises(ValueError, match=r"Gaussian cannot estimate \['df'\], only \[\]"):
+        gaussian.estimating(["df"])
+
+
+def test_the_parameters_are_the_inverse_links_of_the_predictors(model):
+    likelihood, eta = model.likelihood, model.eta
+    parameters = likelihood.parameters(eta)
+    assert parameters.shape == eta.shape
+    if likelihood.parameter_names[0] == "mean":
+        np.testing.assert_allclose(parameters[0], likelihood.mean(eta), rtol=1e-14)
