@@ -1,4 +1,4 @@
-"""Floor 5: start -> precondition -> solve -> certify -> FitResult."""
+"""Layer 5: read, start, solve, certify, retain; one strategy per kind of likelihood."""
 
 from collections.abc import Callable
 from dataclasses import replace

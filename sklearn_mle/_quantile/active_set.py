@@ -53,11 +53,11 @@ class ActiveSet:
             theta = theta + along @ self._least_squares(curvature, along.T @ (pull - precision * theta))
         return theta
 
-    def dual(self, gradient: Array, dual: Array, room: Array) -> Array:
-        """Return the dual values near ``dual`` that balance a gradient, moved where there is most room."""
-        weighted = self.rows * room[:, None]
+    def dual(self, gradient: Array, dual: Array, slack: Array) -> Array:
+        """Return the dual values near ``dual`` that balance a gradient, moved most where there is most slack."""
+        weighted = self.rows * slack[:, None]
         for _ in range(_ROUNDS):
-            dual = dual + room * self._least_squares(weighted.T, gradient - self.rows.T @ dual)
+            dual = dual + slack * self._least_squares(weighted.T, gradient - self.rows.T @ dual)
         return dual
 
     def _least_squares(self, matrix: Array, right: Array) -> Array:

@@ -3,7 +3,7 @@ r"""The exact minimizer of a check loss over rows: solve few rows, prove it for 
 At the optimum most rows only say on which side of the fit they lie. So (Portnoy and Koenker 1997, section 4): fit a
 sample; fix the sides of the rows that lie far from its fit in standard errors; solve for the others exactly, by an
 interior point and a crossover to the rows that are fitted exactly; look at all rows, and let those on the wrong side
-join. The dual values of all rows are then a certificate. Beyond that article, a step of Newton's on all rows brings
+join. The dual values of all rows are then a certificate. Beyond that article, a Newton step on all rows brings
 the sample's fit nearer first: of 2,600,000 rows of 100 columns 3% are left in doubt, not 8.
 """
 
@@ -33,8 +33,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _FEW_ROWS = 6000
 # How far from the sample's fit a row may lie, in standard errors, before its side is taken as known.
 _BAND = 3.5
-# A step of Newton's on all rows leaves about a tenth of the sample's error: what its curvature is off by, and how many
-# rows change sides by chance. With room for twice that.
+# A Newton step on all rows leaves about a tenth of the sample's error: what its curvature is off by, and how many
+# rows change sides by chance. Twice that is allowed for.
 _NARROWED = 0.25
 # After so many looks at all rows every row takes part.
 _ROUNDS = 6
@@ -141,8 +141,8 @@ def _crossover(problem: CheckLoss, part: CheckLoss, rows: Array, found: Optimum)
     theta = active.minimizer(problem.precision, pull, theta)
     lower, upper = problem.lower * problem.weight[at_zero], problem.upper * problem.weight[at_zero]
     inside = found.dual[at_zero]
-    room = np.minimum(upper - inside, inside - lower)
-    dual[at_zero] = np.clip(active.dual(problem.precision * theta - pull, inside, room), lower, upper)
+    slack = np.minimum(upper - inside, inside - lower)
+    dual[at_zero] = np.clip(active.dual(problem.precision * theta - pull, inside, slack), lower, upper)
     return problem.judge(theta, dual, at_zero, Status.CONVERGED, found.n_iter)
 
 
@@ -167,7 +167,7 @@ def least_squares(problem: CheckLoss) -> Array:
 def _near(problem: CheckLoss, sample_size: int, max_iter: int) -> tuple[Array, Factor, float]:
     """Return a theta near the minimizer, the curvature of a sample, and what share of the rows is left in doubt.
 
-    The theta is that of the sample, and one step of Newton's from there on all rows, where that is of use.
+    The theta is that of the sample, and one Newton step from there on all rows, where that is of use.
     """
     size, level = problem.predictors.size, problem.upper / (problem.upper - problem.lower)
     sample = weighted_sample(problem.data, sample_size)

@@ -110,7 +110,7 @@ def test_as_quantile_regressor(level):
 @given(
     st.integers(0, 10**6), st.integers(5, 60), st.integers(0, 4), st.sampled_from([0.1, 0.25, 0.5, 0.9]), st.booleans()
 )
-def test_integers_with_many_ties_are_minimized_and_the_gap_is_honest(seed, n, p, level, intercept):
+def test_integers_with_many_ties_are_minimized_and_the_gap_bounds_the_shortfall(seed, n, p, level, intercept):
     rng = np.random.default_rng(seed)
     X, y = rng.integers(0, 3, (n, p)).astype(float), rng.integers(0, 4, n).astype(float)
     weight = rng.integers(1, 4, n).astype(float)
