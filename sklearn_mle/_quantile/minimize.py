@@ -49,6 +49,8 @@ _STRANGE = 0.1
 _UNSOLVED = 1e-8
 # Least squares by a factor of the slightly ridged cross-products, corrected so often: a perfect fit shows itself.
 _RIDGE, _LEAST_SQUARES_ROUNDS = 1e-14, 3
+# A dual value farther than this part of its interval from both ends belongs to a row that is fitted exactly.
+_CLEARLY_INSIDE = 1e-4
 # What the interior point is asked for before the crossover.
 _INTERIOR_GAP = 1e-14
 
@@ -126,6 +128,12 @@ def _among(
     if found.status.early:
         return found
     exact = _crossover(problem, part, rows, found)
+    if exact.gap > found.gap:
+        # Under a prior a row's residual and its slack may vanish together: then it is left out.
+        share = (dual - problem.lower * problem.weight) / ((problem.upper - problem.lower) * problem.weight)
+        inside = np.minimum(share, 1 - share)[found.at_zero] > _CLEARLY_INSIDE
+        without = _crossover(problem, part, rows, replace(found, at_zero=found.at_zero[inside]))
+        exact = min(exact, without, key=lambda optimum: optimum.gap)
     return exact if exact.gap <= found.gap else found
 
 

@@ -256,6 +256,18 @@ def test_a_scale_with_a_prior_solves_its_own_equation():
     assert len(y) * result.scale**2 - loss * result.scale - squares == pytest.approx(0, abs=1e-8)
 
 
+def test_rows_whose_residual_and_slack_vanish_together_under_a_prior():
+    """Two of eight rows at zero have their dual value at the end of its interval: known only once the others are."""
+    rng = np.random.default_rng(1)
+    rng.standard_normal((150, 6)), rng.integers(-2, 3, 6), rng.standard_t(2, 150)
+    y = rng.integers(0, 4, 150).astype(float)
+    rng.standard_cauchy(150), rng.exponential(size=150)
+    X = rng.integers(0, 3, (150, 6)).astype(float)
+    result = quantile_fit(X, y, 0.5, alpha=3.0)
+    assert result.status is Status.CONVERGED
+    assert result.gap < 1e-12
+
+
 def large(n=24_000, p=6, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, p))
