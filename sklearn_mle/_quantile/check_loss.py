@@ -107,11 +107,13 @@ class CheckLoss:
 
     def residual(self, theta: Array) -> Array:
         """Return y - A theta."""
-        return self.data.y - self.matvec(theta)
+        fitted = self.matvec(theta)
+        return np.subtract(self.data.y, fitted, out=fitted)
 
     def slopes(self, residual: Array) -> Array:
         """Return each row's slope on its side of the fit, weights included."""
-        return np.where(residual > 0, self.upper, self.lower) * self.weight
+        slopes = np.where(residual > 0, self.upper, self.lower)
+        return slopes if self.data.weight is None else slopes * self.data.weight
 
     def loss(self, residual: Array) -> float:
         """Return the total check loss."""
@@ -133,8 +135,12 @@ class CheckLoss:
         """Return by how much each row's loss exceeds its bound by the dual; zero where they differ by rounding."""
         slopes = self.slopes(residual)
         missing = slopes - dual
-        missing[np.abs(missing) <= 4 * _EPS * np.abs(slopes)] = 0
-        return missing * residual
+        # In place: few vectors as long as y are held at a time.
+        np.abs(slopes, out=slopes)
+        slopes *= 4 * _EPS
+        missing[np.abs(missing) <= slopes] = 0
+        missing *= residual
+        return missing
 
     def judge(self, theta: Array, dual: Array, at_zero: NDArray[np.intp], status: Status, n_iter: int) -> Optimum:
         """Return a point with its duality gap over all rows."""
