@@ -27,7 +27,7 @@ class NotSupportedError(ValueError):
 
 
 class SeparationWarning(UserWarning):
-    """No finite maximum likelihood estimate exists: some coefficients run away to infinity.
+    """No finite maximum likelihood estimate exists: some coefficients diverge to infinity.
 
     Raised for complete and quasi-complete separation, and for classes without any row of positive weight. The fit that
     is returned then is the posterior mode under one fixed, tiny Gaussian prior (see ``sklearn_mle._existence``).

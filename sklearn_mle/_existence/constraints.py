@@ -1,6 +1,6 @@
 """The linear constraints under which a change of the parameters lowers the likelihood of no row.
 
-For every row, each outcome that happened demands that its predictor does not fall against that of any rival: a'd >= 0
+For every row, each outcome that happened demands that its predictor does not fall against any rival's: a'd >= 0
 for a change d of theta. Two outcomes that both happened demand it of each other, a'd = 0.
 """
 

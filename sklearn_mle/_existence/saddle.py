@@ -1,4 +1,4 @@
-"""Whether a stationary point is a minimum, and the way down from a saddle, where symmetric data bring Newton."""
+"""Stationary points that are no minimum: saddles, which Newton's method reaches on symmetric data, and the way down."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The search for a generic separating direction: programs of the rows that decide, until no other row objects."""
+"""The search for a generic separating direction: programs of the rows that decide, until they satisfy all others."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -35,7 +35,7 @@ MOST_VARIABLES = 20_000
 
 @dataclass(frozen=True)
 class SeparatingDirection:
-    """A change of theta along which the likelihood rises for ever.
+    """A change of theta along which the likelihood keeps rising.
 
     The direction is generic; its largest coefficient in standardized columns is about one. ``separated`` tells which
     constraints it separates (empty where all were seen to be separated without listing them), ``complete`` whether that

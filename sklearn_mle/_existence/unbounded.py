@@ -1,4 +1,4 @@
-"""Where the noise may vanish: the floor it is stopped at, and what is said when it is reached."""
+"""Noise that vanishes, so that the likelihood is unbounded: the bound it is stopped at, and the warnings of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while
 
 
 def floor_of(likelihood: Likelihood, data: Data) -> float | None:
-    """Return the logarithm of the second parameter where the noise is least; None where there is no such parameter."""
+    """Return the log of the dispersion parameter at which the noise is stopped; None where there is none."""
     if likelihood.dispersion_parameter is None:
         return None
     least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE ** (2 / likelihood.variance_power)
@@ -44,7 +44,7 @@ def floor_of(likelihood: Likelihood, data: Data) -> float | None:
 
 
 def is_saturated(data: Data, identification: Identification) -> bool:
-    """Return whether the columns give every distinct row a second parameter of its own, and an outcome to fit exactly.
+    """Return whether the columns give every distinct row a dispersion of its own, and an outcome to fit exactly.
 
     Rows that are alike but for their outcomes have a spread, which bounds the likelihood.
     """
@@ -63,7 +63,7 @@ def _distinct(data: Data) -> int:
 
 
 def rows_below(floored: ScaleFloor, data: Data, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
-    """Return the rows whose second parameter, of columns or constant, is beyond its floor, or None."""
+    """Return the rows whose dispersion parameter is beyond its bound; None where there are none."""
     if not of_columns:
         return all_rows(data) if (floored.depth(matrix[:, -1:]) != 0).any() else None
     predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
@@ -82,7 +82,7 @@ def all_rows(data: Data) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class RowsBelow:
-    """The rows of a block whose second parameter is beyond its floor, in a list: sums join them."""
+    """The rows of a block whose dispersion parameter is beyond its bound, in a list: sums join them."""
 
     floored: ScaleFloor
     predictors: LinearPredictors
@@ -107,7 +107,7 @@ def saturation_warning(likelihood: Likelihood) -> UnboundedLikelihoodWarning:
 def unbounded_warning(
     likelihood: Likelihood, matrix: Array, rows: str, names: Callable[[NDArray[np.intp]], str]
 ) -> Warning:
-    """Return the warning that names the rows beyond the floor (in words) and the columns that took them there."""
+    """Return the warning that names the rows beyond the bound (in words) and the columns that took them there."""
     index, name = likelihood.dispersion_index, likelihood.dispersion_parameter
     coef = np.abs(matrix[index, :-1])
     columns = np.flatnonzero(coef > 0.1 * coef.max(initial=0.0)) if coef.any() else np.zeros(0, dtype=int)
@@ -120,13 +120,13 @@ def unbounded_warning(
         )
     return UnboundedLikelihoodWarning(
         f"The likelihood is unbounded: {rows} can be fitted exactly{through} while the noise there goes to zero. "
-        f"The log {name} was stopped at its floor, where the noise is a millionth of that of a model without columns. "
+        f"The log {name} was stopped where the noise is a millionth of that of a model without columns. "
         f"Model the {name} as a constant or with fewer columns, or give more rows."
     )
 
 
 def perfect_warning(dispersion: str | None, limit: str) -> PerfectFitWarning:
-    """Return what is said of a location that fits every row: the dispersion is at its limit then."""
+    """Return the warning of a location that fits every row: the dispersion is at its limit then."""
     return PerfectFitWarning(
         f"The location fits every row exactly, so the estimated {dispersion} is {limit} and the log-likelihood "
         "infinite. Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give "

@@ -1,4 +1,4 @@
-"""Classes without weight: the others are fitted without them, and they are put back with a probability near zero."""
+"""Classes without weight: the others are fitted without them, and they get a probability near zero."""
 
 import math
 from collections.abc import Callable

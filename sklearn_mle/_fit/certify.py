@@ -1,4 +1,4 @@
-"""Existence of the maximum that a fit of classes ended at: a free proof, then a dearer one, then linear programs."""
+"""Whether the maximum that a fit of classes approached exists: certificates first, then linear programs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,11 +28,9 @@ _ROUNDS = 4
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of the maximum.
+    """The solution, with the iterations of all rounds, and a separating direction where no finite maximum exists.
 
-    The solution is where the search ended, the iterations of all its rounds counted. The direction is one in which the
-    likelihood rises for ever, where there is no finite maximum. Not decided: neither existence nor its contrary was
-    proved.
+    ``decided`` is False where neither existence nor its contrary was proved.
     """
 
     solution: Solution
@@ -49,7 +47,7 @@ def certify(
     largest: Array,
     observer: Callable[[Array], bool] | None,
 ) -> Verdict:
-    """Return whether a finite maximum exists, and the solution, improved where the proof asked for it.
+    """Return whether a finite maximum exists, and the solution, improved where the proof needs a smaller gap.
 
     A fit that a callback stopped is returned as it is, unexamined; one that ended as ``Status.SETTLED`` separates all
     rows.

@@ -299,7 +299,7 @@ class _LogisticFit:
     def _retain(self, solution: Solution) -> FitResult:
         prepared, objective = self.prepared, self.objective
         curvature = self._curvature(solution)
-        # What is retained is asked for its condition anyway; the solver's factor is as good, and another estimate.
+        # The condition of the retained factor is needed anyway; the solver's is as good, but another estimate.
         factor = solution.factor if curvature is None or self.separation is not None else curvature.factor
         theta = DoubleDouble.of(solution.theta)
         refinable = self.options.bias_reduction is None and solution.status in (Status.CONVERGED, Status.ROUNDING)
@@ -353,6 +353,6 @@ class _LogisticFit:
 def _separates(objective: PenalizedNLL, most: float, theta: Array, value: float) -> bool:
     """Return whether theta separates all rows: then no maximum exists, and the search for it is over.
 
-    It costs a pass, and is asked only of an F below ``most``.
+    It costs a pass, so only an F below ``most`` is examined.
     """
     return value < most and complete_separation(objective, theta) is not None
