@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn_mle._fit.least_squares import fit_least_squares
 from sklearn_mle._fit.logistic import fit_logistic
 from sklearn_mle._fit.offsets import far_offsets, with_far_offsets_named
-from sklearn_mle._fit.prepare import Prepared, RawRows, prepare, standardize
+from sklearn_mle._fit.prepare import Prepared, RawRows, read, standardize
 from sklearn_mle._fit.quantile import fit_quantile
 from sklearn_mle._fit.regression import fit_regression
 from sklearn_mle._fit.result import FitOptions, FitResult
@@ -19,7 +19,6 @@ from sklearn_mle._fit.start import best_constant
 from sklearn_mle._numerics.arguments import BeyondFloatError, NotFiniteError
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle._rows import Block
 from sklearn_mle._rows.distributed import RowsElsewhereError
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
@@ -33,7 +32,7 @@ __all__ = [
     "RowsElsewhereError",
     "best_constant",
     "fit",
-    "fit_distributed",
+    "fit_rows",
 ]
 
 Array = NDArray[Any]
@@ -51,13 +50,9 @@ def fit(
     *,
     sample_weight: Array | None = None,
     offset: Array | None = None,
-    options: FitOptions | None = None,
-    start: Array | None = None,
-    observer: Callable[[int, Array], bool | None] | None = None,
-    feature_names: Any = None,
-    class_names: Any = None,
+    **how: Any,
 ) -> FitResult:
-    """Fit a likelihood to validated data.
+    """Fit a likelihood to validated arrays; ``how`` is as in ``fit_rows``.
 
     Parameters
     ----------
@@ -67,17 +62,43 @@ def fit(
     sample_weight : ndarray of shape (n,) or None
         Nonnegative, with a positive sum.
     offset : ndarray of shape (n,) or (n, K) or None
-    options : FitOptions or None
+    """
+    n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
+    found, lacking = likelihood.equivalent(y.T, sample_weight), 0.0
+    model, y, weight = likelihood, y.T, sample_weight
+    if found is not None:
+        model, y, weight, nll = found
+        lacking = float(nll.sum() if sample_weight is None else sample_weight @ nll)
+        if model.holds_class_codes:
+            _refuse_all_alike(y, weight)
+    with np.errstate(all="ignore"):
+        rows = read(X, y, weight, None if offset is None else np.atleast_2d(offset.T), model.n_predictors)
+    return fit_rows(model, replace(rows, n_obs=n_obs), lacking=lacking, **how)
+
+
+def fit_rows(
+    likelihood: Likelihood,
+    rows: RawRows,
+    *,
+    options: FitOptions | None = None,
+    start: Array | None = None,
+    observer: Callable[[int, Array], bool | None] | None = None,
+    feature_names: Any = None,
+    class_names: Any = None,
+    lacking: float = 0.0,
+) -> FitResult:
+    """Fit a likelihood to rows in memory, in storage or elsewhere.
+
+    Parameters
+    ----------
     start : ndarray of shape (q, p + 1) or None
         The coefficients of an earlier fit.
     observer : callable or None
         ``observer(iteration, coefficients)`` is called once an iteration; a true answer stops the fit.
     feature_names, class_names : sequence or None
         For the texts of warnings.
-
-    Returns
-    -------
-    FitResult
+    lacking : float
+        By how much the NLL of the model that was asked for exceeds this one's.
 
     Raises
     ------
@@ -85,48 +106,56 @@ def fit(
         If the data have no answer at all: fewer than two classes with weight; numbers that overflow. If a likelihood
         has a kink that no fit is known for.
     NotSupportedError
-        If a likelihood with a kink is to be fitted by a named solver.
+        If a likelihood with a kink is to be fitted by a named solver, or a fit needs rows in one place that are not.
     """
     options = FitOptions() if options is None else options
-    if offset is not None:
-        offset = np.atleast_2d(offset.T)
-    model, y, weight, log_jacobian = _equivalent(likelihood, y, sample_weight)
+    if not rows.data.in_one_place:
+        _refuse_elsewhere(likelihood, options)
     # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
     with single_threaded_blas, np.errstate(all="ignore"):
-        prepared = prepare(
-            X,
-            y.T,
-            weight,
-            offset,
-            model.n_predictors,
-            options,
-            feature_names,
-            least_squares=_is_least_squares(model, options),
+        if not rows.data.in_one_place and likelihood.of_logarithm is not None:
+            likelihood, rows = likelihood.of_logarithm, replace(rows, data=rows.data.with_target(_logarithm))
+            lacking = rows.data.reduce_target(_sum)[0] * rows.mean_weight
+        strategy = _strategy(likelihood, options)
+        prepared = standardize(rows, options, feature_names, least_squares=strategy is fit_least_squares)
+        names = {"class_names": class_names} if strategy is fit_logistic else {}
+        try:
+            watch = _counted(observer, options.verbose)
+            result = strategy(likelihood, prepared, options, start=start, observer=watch, **names)
+        except (ArithmeticError, NotPositiveDefiniteError, BeyondFloatError) as error:
+            raise _beyond(prepared) from error
+        _refuse_overflow(result, prepared)
+        result = with_far_offsets_named(result, prepared)
+    if options.verbose:
+        print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
+    return replace(result, log_likelihood=result.log_likelihood - lacking) if lacking else result
+
+
+def _strategy(likelihood: Likelihood, options: FitOptions) -> Callable[..., FitResult]:
+    """Return the fit that knows a likelihood."""
+    if likelihood.holds_class_codes:
+        return fit_logistic
+    if likelihood.least_squares and not options.terms_of(2)[1].columns:
+        return fit_least_squares
+    if likelihood.smooth:
+        return fit_regression
+    name = type(likelihood).__name__
+    if not isinstance(likelihood, LocationScale) or likelihood.quantile_level is None:
+        raise ValueError(
+            f"likelihood: {name} says that it has a kink (smooth = False); of those, only laplace and "
+            "asymmetric_laplace can be fitted. Use one of them, or round the kink off."
         )
-        result = _judged(model, prepared, options, start, observer, class_names)
-    if model is not likelihood:
-        n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
-        result = replace(result, n_obs=n_obs, log_likelihood=result.log_likelihood - log_jacobian)
-    return result
+    if options.solver != "auto":
+        raise NotSupportedError(
+            f"solver={options.solver!r} needs a likelihood that is smooth, and {name} has a kink: it is fitted "
+            "exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood (huber, student_t, "
+            "logistic)."
+        )
+    return fit_quantile
 
 
-def fit_distributed(
-    likelihood: Likelihood,
-    raw: RawRows,
-    *,
-    options: FitOptions,
-    start: Array | None = None,
-    observer: Callable[[int, Array], bool | None] | None = None,
-    feature_names: Any = None,
-    class_names: Any = None,
-) -> FitResult:
-    """Fit a likelihood to rows that are elsewhere; as ``fit`` does.
-
-    Raises
-    ------
-    RowsElsewhereError
-        Where a fit needs all rows in one place: likelihoods with a kink, Firth's bias reduction.
-    """
+def _refuse_elsewhere(likelihood: Likelihood, options: FitOptions) -> None:
+    """Raise RowsElsewhereError where a fit needs all rows in one place."""
     if not likelihood.smooth:
         raise RowsElsewhereError(
             f"likelihood: {type(likelihood).__name__} has a kink, and its exact fit needs all rows in one place, but X "
@@ -137,75 +166,14 @@ def fit_distributed(
             f"bias_reduction={options.bias_reduction!r} needs all rows in one place, but X comes from Dask. Pass "
             "arrays in memory, or set bias_reduction=None: of so many rows the bias is small."
         )
-    model, log_jacobian = likelihood, 0.0
-    with single_threaded_blas, np.errstate(all="ignore"):
-        if likelihood.of_logarithm is not None:
-            model, raw = likelihood.of_logarithm, replace(raw, data=raw.data.with_target(_log_target))
-            log_jacobian = raw.data.reduce_rows(_target_sum)[0] * raw.unit
-        prepared = standardize(raw, options, feature_names, least_squares=_is_least_squares(model, options))
-        result = _judged(model, prepared, options, start, observer, class_names)
-    return replace(result, log_likelihood=result.log_likelihood - log_jacobian)
 
 
-def _is_least_squares(model: Likelihood, options: FitOptions) -> bool:
-    return model.least_squares and not options.terms_of(2)[1].columns
-
-
-def _log_target(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+def _logarithm(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
     return np.log(y), offset
 
 
-def _target_sum(block: Block) -> tuple[float]:
-    return (float(block.y.sum() if block.weight is None else block.weight @ block.y),)
-
-
-def _judged(
-    model: Likelihood,
-    prepared: Prepared,
-    options: FitOptions,
-    start: Array | None,
-    observer: Callable[[int, Array], bool | None] | None,
-    class_names: Any,
-) -> FitResult:
-    """Fit a model, and refuse an answer beyond float64."""
-    try:
-        result = _fitted(model, prepared, options, start, _counted(observer, options.verbose), class_names)
-    except (ArithmeticError, NotPositiveDefiniteError, BeyondFloatError) as error:
-        raise _beyond(prepared) from error
-    _refuse_overflow(result, prepared)
-    result = with_far_offsets_named(result, prepared)
-    if options.verbose:
-        print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
-    return result
-
-
-def _fitted(
-    model: Likelihood,
-    prepared: Prepared,
-    options: FitOptions,
-    start: Array | None,
-    observer: Callable[[Array], bool] | None,
-    class_names: Any,
-) -> FitResult:
-    """Fit a model by the path that knows its likelihood."""
-    if model.holds_class_codes:
-        return fit_logistic(model, prepared, options, start=start, observer=observer, class_names=class_names)
-    if _is_least_squares(model, options):
-        return fit_least_squares(model, prepared, options, start=start, observer=observer)
-    if isinstance(model, LocationScale) and model.quantile_level is not None:
-        if options.solver != "auto":
-            raise NotSupportedError(
-                f"solver={options.solver!r} needs a likelihood that is smooth, and {type(model).__name__} has a kink: "
-                "it is fitted exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood "
-                "(huber, student_t, logistic)."
-            )
-        return fit_quantile(model, prepared, options, start=start, observer=observer)
-    if not model.smooth:
-        raise ValueError(
-            f"likelihood: {type(model).__name__} says that it has a kink (smooth = False); of those, only laplace "
-            "and asymmetric_laplace can be fitted. Use one of them, or round the kink off."
-        )
-    return fit_regression(model, prepared, options, start=start, observer=observer)
+def _sum(y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
+    return (float(y.sum() if weight is None else weight @ y),)
 
 
 def _beyond(prepared: Prepared) -> ValueError:
@@ -228,19 +196,6 @@ def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
         )
     if np.isnan(coefficients).any() or np.isinf(coefficients[0]).any() or not result.log_likelihood > -np.inf:
         raise _beyond(prepared)
-
-
-def _equivalent(
-    likelihood: Likelihood, y: Array, weight: Array | None
-) -> tuple[Likelihood, Array, Array | None, float]:
-    """Return a likelihood with the same maximum, its y and weights, and by how much the first one's NLL is larger."""
-    found = likelihood.equivalent(y.T, weight)
-    if found is None:
-        return likelihood, y, weight, 0.0
-    model, y, weights, lacking = found
-    if model.holds_class_codes:
-        _refuse_all_alike(y, weights)
-    return model, y, weights, float(lacking.sum() if weight is None else weight @ lacking)
 
 
 def _refuse_all_alike(fraction: Array, weight: Array | None) -> None:

@@ -22,7 +22,7 @@ __all__ = ["solve_bias_reduced"]
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
-_STEPS = 40
+_STEPS = 10
 # What is asked for is a score of zero, not a likelihood near its maximum.
 _TIGHTER = 1e-8
 

@@ -113,11 +113,11 @@ class _LeastSquaresFit:
         return FitResult(
             coefficients=coefficients,
             scale=scale * outcome.unit,
-            log_likelihood=float(log_likelihood - outcome.log_jacobian) * prepared.unit,
+            log_likelihood=float(log_likelihood - outcome.log_jacobian) * prepared.mean_weight,
             n_obs=prepared.n_obs,
             n_iter=solution.n_iter,
             n_passes=outcome.n_passes,
-            gap=float(gap) * prepared.unit,
+            gap=float(gap) * prepared.mean_weight,
             status=solution.status,
             warnings=tuple(self.warnings),
             n_parameters=objective.predictors.size + int(self.known is None),
@@ -219,7 +219,7 @@ class _LeastSquaresFit:
             BlockDiagonalFactor([factor, DiagonalFactor(np.full(int(estimated), 2 * self.outcome.weight_sum))]),
             LinearPredictors(predictors.n_columns, [predictors.terms[0], Terms(False, estimated)]),
             self.prepared.columns,
-            self.prepared.unit,
+            self.prepared.mean_weight,
             None if self.identification is None else [self.identification, None],
             response_scale=(self.outcome.unit, 1.0),
         )

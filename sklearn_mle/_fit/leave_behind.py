@@ -91,7 +91,7 @@ def curvature_left(
         factor,
         objective.predictors,
         columns,
-        outcome.prepared.unit,
+        outcome.prepared.mean_weight,
         identifications,
         np.stack(changes) if changes else None,
         response_scale=(outcome.factor, *(1.0,) * (len(asked) - 1)),

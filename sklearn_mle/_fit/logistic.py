@@ -166,7 +166,7 @@ class _LogisticFit:
         if self.options.bias_reduction != "firth":
             return False
         predictors = self.objective.predictors
-        self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.unit)
+        self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
         factor = self.reduced.at(predictors.theta(null)).factor
         return factor is not None and bool(predictors.used.all()) and independent_columns(factor)
 
@@ -282,7 +282,7 @@ class _LogisticFit:
         """Return the mode under Jeffreys' prior; its value is the NLL alone."""
         objective, reduced = self.objective, self.reduced
         if reduced is None or reduced.objective is not objective:
-            reduced = JeffreysNLL(self.likelihood, objective, 1 / self.prepared.unit)
+            reduced = JeffreysNLL(self.likelihood, objective, 1 / self.prepared.mean_weight)
         observer, options = self._watch(), self.options
         reference, n_iter = reduced.at(null).value, 0
         if theta is null and objective.data.n_rows * float(objective.predictors.size) ** 2 > _LARGE_WORK:
@@ -312,11 +312,11 @@ class _LogisticFit:
         return FitResult(
             coefficients=prepared.columns.to_original(matrix),
             scale=None,
-            log_likelihood=-nll * prepared.unit,
+            log_likelihood=-nll * prepared.mean_weight,
             n_obs=prepared.n_obs,
             n_iter=solution.n_iter,
             n_passes=prepared.data.n_passes,
-            gap=solution.gap * prepared.unit,
+            gap=solution.gap * prepared.mean_weight,
             status=solution.status,
             warnings=tuple(self.warnings),
             n_parameters=objective.predictors.size,
@@ -330,7 +330,9 @@ class _LogisticFit:
         if prepared.prior.penalizes(0):
             return None
         if self.separation is not None:
-            limit = limiting_curvature(objective, self.separation, solution.theta, prepared.columns, prepared.unit)
+            limit = limiting_curvature(
+                objective, self.separation, solution.theta, prepared.columns, prepared.mean_weight
+            )
             if limit is None or not self.undetermined:
                 return limit
             diverging = [] if limit.divergent is None else list(limit.divergent)
@@ -343,7 +345,7 @@ class _LogisticFit:
             factor,
             objective.predictors,
             prepared.columns,
-            prepared.unit,
+            prepared.mean_weight,
             None if identification is None else [identification] * self.likelihood.n_predictors,
             np.stack(self.undetermined) if self.undetermined else None,
             drift=drift,

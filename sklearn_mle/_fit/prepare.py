@@ -15,7 +15,7 @@ from sklearn_mle._penalties import Ridge
 from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns
 
-__all__ = ["Prepared", "RawRows", "prepare", "standardize"]
+__all__ = ["Prepared", "RawRows", "read", "standardize"]
 
 Array = NDArray[Any]
 
@@ -24,30 +24,42 @@ _DENSE_ELEMENTS = 500_000
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The data of a fit in the solver's units.
+class RawRows:
+    """Rows of positive weight, weights of mean one, whose columns are as the caller gave them.
 
     Attributes
     ----------
-    data : Data
-        Rows of positive weight, columns standardized, weights of mean one (None when all are equal).
-    columns : Columns
-    unit : float
-        The mean weight: totals in nats are ``unit`` times those of ``data``.
+    mean_weight : float
+        Totals in nats are this times those of ``data``.
     n_obs : float
         The sum of the caller's weights.
-    prior : Ridge
-        In the unit of ``data``.
-    feature_names : sequence of str or None
     row_numbers : ndarray of int or None
         The caller's numbers of the rows, when some were dropped.
+    """
+
+    data: Data
+    mean_weight: float
+    n_obs: float
+    row_numbers: Array | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a fit in the solver's units: columns standardized, weights of mean one (None when all are equal).
+
+    Attributes
+    ----------
+    mean_weight, n_obs, row_numbers
+        As in RawRows.
+    prior : Ridge
+        In the unit of ``data``.
     products : CrossProducts or None
         Those of X and y, where the fit is least squares and they settle the standardization.
     """
 
     data: Data
     columns: Columns
-    unit: float
+    mean_weight: float
     n_obs: float
     prior: Ridge
     feature_names: Any
@@ -72,36 +84,9 @@ class Prepared:
         return f"rows {listed}" if len(rows) <= most else f"rows {listed} and {len(rows) - most} more"
 
 
-@dataclass(frozen=True)
-class RawRows:
-    """Rows of positive weight, weights of mean one, whose columns are as the caller gave them.
-
-    Attributes
-    ----------
-    data : Data
-    unit, n_obs, row_numbers
-        As in Prepared.
-    """
-
-    data: Data
-    unit: float
-    n_obs: float
-    row_numbers: Array | None = None
-
-
-def prepare(
-    X: Any,
-    y: Array,
-    weight: Array | None,
-    offset: Array | None,
-    n_predictors: int,
-    options: FitOptions,
-    feature_names: Any,
-    *,
-    least_squares: bool = False,
-) -> Prepared:
-    """Return the data of a fit in the solver's units; y and offset have their rows last."""
-    unit, n_obs = 1.0, float(X.shape[0])
+def read(X: Any, y: Array, weight: Array | None, offset: Array | None, n_predictors: int) -> RawRows:
+    """Return the rows of arrays in memory or in storage; y and offset have their rows last."""
+    mean_weight, n_obs = 1.0, float(X.shape[0])
     row_numbers = None
     if weight is not None:
         n_obs = float(weight.sum())
@@ -121,13 +106,9 @@ def prepare(
             offset = None if offset is None else offset[..., present]
         largest = float(weight.max())
         relative = weight / largest
-        unit = float(relative.mean()) * largest
+        mean_weight = float(relative.mean()) * largest
         weight = None if relative.min() == 1.0 else relative / relative.mean()
-    raw = RawRows(Data(_rows(X), y, weight, offset, n_predictors), unit, n_obs, row_numbers)
-    try:
-        return standardize(raw, options, feature_names, least_squares=least_squares)
-    except NotFiniteError as error:
-        raise error if row_numbers is None else NotFiniteError(int(row_numbers[error.row])) from None
+    return RawRows(Data(_rows(X), y, weight, offset, n_predictors), mean_weight, n_obs, row_numbers)
 
 
 def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
@@ -139,19 +120,18 @@ def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
     return DenseRows(X)
 
 
-def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_squares: bool) -> Prepared:
-    """Return the data of a fit in the solver's units, from rows whose columns are as the caller gave them."""
-    prior = options.prior.times(1 / raw.unit)
-    least_scale, products = float(np.sqrt(prior.precisions[0] / raw.data.n_rows)), None
-    known = None
-    if least_squares:
-        known = CrossProducts.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
-    if known is not None:
-        products, columns = known
-    else:
-        columns = Columns.of(raw.data, centre=options.fit_intercept, least_scale=least_scale)
+def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_squares: bool = False) -> Prepared:
+    """Return the data of a fit in the solver's units."""
+    prior, centre, known = options.prior.times(1 / raw.mean_weight), options.fit_intercept, None
+    least_scale = float(np.sqrt(prior.precisions[0] / raw.data.n_rows))
+    try:
+        if least_squares:
+            known = CrossProducts.of(raw.data, centre=centre, least_scale=least_scale)
+        products, columns = known or (None, Columns.of(raw.data, centre=centre, least_scale=least_scale))
+    except NotFiniteError as error:
+        raise error if raw.row_numbers is None else NotFiniteError(int(raw.row_numbers[error.row])) from None
     # Columns that come standardized are taken as they are.
-    shift = columns.shift if options.fit_intercept and columns.shift.any() else None
+    shift = columns.shift if centre and columns.shift.any() else None
     scale = None if shift is None and (columns.scale == 1).all() else columns.scale
     data = raw.data.standardize(shift, scale)
-    return Prepared(data, columns, raw.unit, raw.n_obs, prior, feature_names, raw.row_numbers, products)
+    return Prepared(data, columns, raw.mean_weight, raw.n_obs, prior, feature_names, raw.row_numbers, products)

@@ -329,7 +329,7 @@ class _QuantileFit:
         self, optimum: Optimum, row: Array, mean_log: float, warnings: tuple[Warning, ...], scale: float | None
     ) -> FitResult:
         """Return the fit, from the coefficients (p + 1,) of the log scale, its mean over rows, and a constant scale."""
-        outcome, mean_weight, n_obs = self.outcome, self.prepared.unit, self.prepared.n_obs
+        outcome, mean_weight, n_obs = self.outcome, self.prepared.mean_weight, self.prepared.n_obs
         constant = float(self.likelihood.standard_nll(np.zeros(1))[0]) + mean_log
         log_likelihood = -(outcome.weight_sum * constant + outcome.log_jacobian + optimum.loss)
         gap = optimum.gap * mean_weight

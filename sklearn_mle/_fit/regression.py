@@ -176,11 +176,11 @@ class _Regression:
         return FitResult(
             coefficients=coefficients,
             scale=self._scale(coefficients),
-            log_likelihood=float(log_likelihood - self.outcome.log_jacobian) * prepared.unit,
+            log_likelihood=float(log_likelihood - self.outcome.log_jacobian) * prepared.mean_weight,
             n_obs=prepared.n_obs,
             n_iter=solution.n_iter,
             n_passes=self.outcome.n_passes,
-            gap=solution.gap * prepared.unit,
+            gap=solution.gap * prepared.mean_weight,
             status=solution.status,
             warnings=tuple(self.warnings),
             n_parameters=LinearPredictors(len(prepared.columns.scale), self._terms(self.known)).size,
@@ -270,7 +270,7 @@ class _Regression:
                 curvature = curvature_left(objective, solution, self.outcome, self.asked, identifications, below)
             elif len(matrix) == 1:
                 curvature = limiting_curvature(
-                    objective, self.separation, solution.theta, self.prepared.columns, self.prepared.unit
+                    objective, self.separation, solution.theta, self.prepared.columns, self.prepared.mean_weight
                 )
             elif objective.predictors.size <= MOST_KEPT:
                 # The tiny prior moves the standard errors of the rest by about a millionth of them.

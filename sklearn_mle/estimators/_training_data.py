@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_distributed
+from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_rows
 from sklearn_mle.estimators._validation import refuse_not_finite
 from sklearn_mle.likelihoods import Likelihood
 
@@ -95,7 +95,7 @@ class DistributedTrainingData:
 
     def fit(self, estimator: Any, options: FitOptions, start: Array | None, observer: Observer | None) -> FitResult:
         """Fit the likelihood."""
-        return fit_distributed(
+        return fit_rows(
             self.likelihood,
             self.rows,
             options=options,

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._fit import FitOptions
-from sklearn_mle._fit.prepare import Prepared, prepare
+from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.stored import dot_rows
@@ -71,15 +71,8 @@ class AtEstimate:
             total = (total > 0).astype(np.float64)
         intercept = model.terms[0].intercept
         offset = None if data.offset is None else np.atleast_2d(data.offset.T)
-        prepared = prepare(
-            data.X,
-            data.y.T,
-            None if plain else total,
-            offset,
-            model.likelihood.n_predictors,
-            FitOptions(terms=(Terms(True, intercept),)),
-            model.features,
-        )
+        raw = read(data.X, data.y.T, None if plain else total, offset, model.likelihood.n_predictors)
+        prepared = standardize(raw, FitOptions(terms=(Terms(True, intercept),)), model.features)
         rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
         copies = own[rows] if model.weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
@@ -115,7 +108,7 @@ class AtEstimate:
     @property
     def mean_weight(self) -> float:
         """How many of the caller's nats one of the objective is."""
-        return self.prepared.unit
+        return self.prepared.mean_weight
 
     @cached_property
     def theta(self) -> Array:
@@ -229,7 +222,7 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     standardized = prepared.columns.to_standardized(model.coefficients)
     precision, absolute = np.zeros((2, *standardized.shape))
     likelihood = model.likelihood
-    prior = model.prior.times((prepared.n_obs if model.prior_per_observation else 1.0) / prepared.unit)
+    prior = model.prior.times((prepared.n_obs if model.prior_per_observation else 1.0) / prepared.mean_weight)
     penalized = slice(None) if model.is_classifier else slice(1)
     precision[penalized, :-1] = prior.in_standardized(prepared.columns.scale)
     for k in range(1, 1 if model.is_classifier else len(absolute)):

@@ -9,7 +9,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_mle._existence import SeparationSearch, UndecidedError, coefficient_limits
-from sklearn_mle._fit.prepare import Prepared, prepare
+from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_times
 from sklearn_mle._numerics.partitions import refuse_dask
@@ -166,7 +166,7 @@ def detect_separation(
     term = Terms(True, fit_intercept)
     present = None if weight is None else (weight > 0).astype(float)
     with single_threaded_blas, np.errstate(all="ignore"):
-        prepared = prepare(X, target, present, None, 1, FitOptions(terms=(term,)), names)
+        prepared = standardize(read(X, target, present, None, 1), FitOptions(terms=(term,)), names)
         try:
             found = _detected(model, prepared, term, features, classes)
         except UndecidedError as error:
