@@ -173,8 +173,8 @@ def test_few_columns_or_none(p):
 
 def test_the_prior_s_optimum_is_stationary(model):
     """d(NLL)/d(coef) = -alpha coef / scale^2, and zero for intercepts (a log-linear scale's: test_log_linear)."""
-    model = model.with_data(alpha=1.5)
-    result = model.fit(scale="constant" if model.scale == "log_linear" else model.scale)
+    model = model.with_data(alpha=1.5, scale="constant" if model.scale == "log_linear" else model.scale)
+    result = model.fit()
     likelihood = model.likelihood
     gradient = likelihood.gradient(model.y.T, eta_of(result, model.X))
     # The noise's size, to which the prior is relative.
