@@ -173,7 +173,8 @@ class PenalizedNLL:
         known = self._known(theta)
         matrix, known.hessian = known.hessian, None
         if matrix is None:
-            self.predictors.refuse_large_curvature()
+            if not self.predictors.curvature_fits:
+                self.predictors.refuse_large_curvature()
             curvature = self.data.reduce_rows(Curvature(self.likelihood, known.point))[0]
             matrix = self.predictors.pull_back_curvature(curvature)
         return self.penalty.add_hessian(matrix, theta)
@@ -255,7 +256,10 @@ class NLLGradientCurvature(BlockTask):
             return *NLLAndGradient(self.likelihood, self.at)(block), _of_classes(self.at, block)
         eta = self.at.eta(block)
         value, gradient, hessian = self.likelihood.total_gradient_and_hessian(block.y, eta, block.weight)
-        return value, block.rows.transpose_matvec(gradient), _weighted_curvature(self.at, block, hessian)
+        curvature = self.at.predictors.curvature(
+            block.rows, hessian if block.weight is None else hessian * block.weight
+        )
+        return value, block.rows.transpose_matvec(gradient), curvature
 
 
 @dataclass(slots=True)
@@ -278,8 +282,9 @@ class Curvature(BlockTask):
     def __call__(self, block: Block) -> tuple[Array]:
         if self.at.predictors.many_classes:
             return (_of_classes(self.at, block),)
-        hessian = self.likelihood.hessian(block.y, _eta(self.likelihood, self.at, block))
-        return (_weighted_curvature(self.at, block, hessian),)
+        likelihood, at, weight = self.likelihood, self.at, block.weight
+        hessian = likelihood.hessian(block.y, _no_eta(at, block) if likelihood.quadratic else at.eta(block))
+        return (at.predictors.curvature(block.rows, hessian if weight is None else hessian * weight),)
 
 
 @dataclass(slots=True)
@@ -291,8 +296,9 @@ class ExpectedCurvature(BlockTask):
     def __call__(self, block: Block) -> tuple[Array]:
         if self.at.predictors.many_classes:
             return (_of_classes(self.at, block),)
-        information = self.likelihood.information(block.y, _eta(self.likelihood, self.at, block))
-        return (_weighted_curvature(self.at, block, information),)
+        likelihood, at, weight = self.likelihood, self.at, block.weight
+        information = likelihood.information(block.y, _no_eta(at, block) if likelihood.quadratic else at.eta(block))
+        return (at.predictors.curvature(block.rows, information if weight is None else information * weight),)
 
 
 @dataclass(slots=True)
@@ -375,15 +381,11 @@ class ExactGradient:
         return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
 
 
-def _eta(likelihood: Likelihood, at: Point, block: Block) -> Array:
-    """Return a block's predictors; a curvature that is the same everywhere needs none."""
-    return np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows)) if likelihood.quadratic else at.eta(block)
+def _no_eta(at: Point, block: Block) -> Array:
+    """Return zeros in the place of a block's predictors: a curvature that is the same everywhere needs none."""
+    return np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows))
 
 
 def _of_classes(at: Point, block: Block) -> Array:
     """Return a block's curvature of the categorical likelihood, observed and expected alike."""
     return at.predictors.curvature_of_classes(block.rows, softmax(at.eta(block), axis=0), block.weight)
-
-
-def _weighted_curvature(at: Point, block: Block, hessian: Array) -> Array:
-    return at.predictors.curvature(block.rows, hessian if block.weight is None else hessian * block.weight)

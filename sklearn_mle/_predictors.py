@@ -135,6 +135,10 @@ class LinearPredictors:
         self.size = int(np.count_nonzero(used))
         self._index = None if self.size == used.size else np.flatnonzero(used)
         self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
+        # So many classes that a product of the columns for each pair of them is too dear.
+        self.many_classes = contrast is not None and len(contrast) > _MANY_CLASSES
+        # The active columns of a single predictor, which are then all that its curvature need be made of.
+        self._narrow = self.terms[0].active if len(self.terms) == 1 and contrast is None else None
 
     @cached_property
     def curvature_fits(self) -> bool:
@@ -153,11 +157,6 @@ class LinearPredictors:
             return self.size, self.size
         order = self.used.size if self.contrast is None else len(self.contrast) * self.shape[1]
         return order, order
-
-    @property
-    def _narrow(self) -> Array | None:
-        """The active columns of a single predictor, which are then all that its curvature need be made of."""
-        return self.terms[0].active if len(self.terms) == 1 and self.contrast is None else None
 
     def free_matrix(self, theta: Array) -> Array:
         """Return theta as a matrix of shape (n_free, p + 1), intercepts last, zeros where there is no parameter."""
@@ -188,11 +187,7 @@ class LinearPredictors:
 
     def theta(self, matrix: Array) -> Array:
         """Return the theta whose matrix is nearest to the given one (its projection on the contrast)."""
-        free = matrix if self.contrast is None else self.contrast.T @ matrix
-        return self._gather(free)
-
-    def _gather(self, free: Array) -> Array:
-        return free.ravel() if self._index is None else free.ravel()[self._index]
+        return self.pull_back_theta(matrix)
 
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         """Return the likelihood's predictors at the rows, shape (q, n)."""
@@ -203,7 +198,7 @@ class LinearPredictors:
             eta = np.repeat(matrix[:, -1:], rows.n_rows, axis=1)
             if some:
                 eta[some] = rows.matvec(matrix[some])
-        return add_offset(eta, offset)
+        return eta if offset is None else add_offset(eta, offset)
 
     def largest_change(self, step: Array, largest: Array) -> float:
         """Return a bound of how far a step of theta moves a row's predictors apart, without a pass over the rows.
@@ -231,7 +226,8 @@ class LinearPredictors:
 
     def pull_back_theta(self, matrix: Array) -> Array:
         """Return the gradient in theta from the gradient in the likelihood's matrix."""
-        return self._gather(matrix if self.contrast is None else self.contrast.T @ matrix)
+        free = matrix if self.contrast is None else self.contrast.T @ matrix
+        return free.ravel() if self._index is None else free.ravel()[self._index]
 
     def free_hessian(self, hessian: Array) -> Array:
         """Return the rowwise Hessian (q, q, n) in the free predictors."""
@@ -256,8 +252,8 @@ class LinearPredictors:
             # Of a design with far more columns than rows, all columns' products could not be held.
             whole = rows.columns(self._narrow).sandwich(hessian[0, 0])
             return whole if self.terms[0].intercept else whole[:-1, :-1]
-        if free == 1 and self._index is None:
-            return self._cross(rows, hessian[0, 0], *self.terms * 2)
+        if free == 1 and self._index is None and self.terms[0].columns:
+            return rows.sandwich(hessian[0, 0])
         out = np.zeros((free, width, free, width))
         for j in range(free):
             for k in range(j + 1):
@@ -282,11 +278,6 @@ class LinearPredictors:
         summed = np.dot(squares, curvature.reshape(len(j), width**2)).reshape(free, free, width, width)
         flat = summed.transpose(0, 2, 1, 3).reshape(self.used.size, self.used.size)
         return flat if self._index is None else flat[np.ix_(self._index, self._index)]
-
-    @property
-    def many_classes(self) -> bool:
-        """Whether there are so many classes that a product of the columns for each pair of them is too dear."""
-        return self.contrast is not None and len(self.contrast) > _MANY_CLASSES
 
     def curvature_of_classes(self, rows: Rows, probability: Array, weight: Array | None) -> Array:
         """Return the curvature of class probabilities (K, n) for ``pull_back_curvature``.

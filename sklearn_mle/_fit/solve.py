@@ -149,7 +149,7 @@ class _Search:
         of_rows = self.settled is None or not objective.predictors.many_classes
         return self._minimize(
             newton,
-            fun=(lambda theta: objective.value_gradient_hessian(theta)[0]) if eager else objective.value,
+            fun=objective.value_gradient_hessian if eager else objective.value_and_gradient,
             factor=partial(hessian_factor, objective, of_rows=of_rows),
             safe_factor=partial(_safe_factor, objective, of_rows=of_rows),
             constant_curvature=objective.likelihood.quadratic,
@@ -160,7 +160,8 @@ class _Search:
     def newton_cg(self, metric: Factor, most: int | None = None, **how: Any) -> Solution:
         """Take Newton steps by conjugate gradients."""
         how["maxiter"] = self.left if most is None else min(most, self.left)
-        return self._minimize(newton_cg, fun=self.objective.value, settled=self.settled, preconditioner=metric, **how)
+        fun = self.objective.value_and_gradient
+        return self._minimize(newton_cg, fun=fun, settled=self.settled, preconditioner=metric, **how)
 
     def lbfgs(self, metric: Factor, gap: float, most: int, **how: Any) -> Solution:
         """Take steps of L-BFGS in whitened variables."""
@@ -174,9 +175,9 @@ class _Search:
         objective = self.objective
         hessian = {"trust-exact": {"hess": objective.hessian}, "L-BFGS-B": {}}
         result = minimize(
-            objective.value,
+            objective.value_and_gradient,
             self.theta,
-            jac=objective.gradient,
+            jac=True,
             method=method,
             tol=_TOLERANCE_OF_SCIPY,
             callback=self._callback(None),
@@ -191,7 +192,7 @@ class _Search:
         result = minimize(
             fun,
             self.theta,
-            jac=objective.gradient,
+            jac=True,
             hess=objective.hessian,
             hessp=objective.hessian_product,
             method=method,
