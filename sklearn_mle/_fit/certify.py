@@ -83,17 +83,16 @@ def certify(
             excluded = True
         if solution.status is Status.MAX_ITER:
             return Verdict(solution)
-        left = options.max_iter - solution.n_iter
-        if left <= 0:
+        if solution.n_iter >= options.max_iter:
             break
         # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
-        further = solve(
+        solution = solve(
             objective,
             solution.theta,
-            replace(options, solver="newton-cg" if solution.factor is None else "newton", max_iter=left),
+            replace(options, solver="newton-cg" if solution.factor is None else "newton"),
             null_value=null_value,
             tol=1e-6 * solution.gap,
             observer=observer,
+            n_iter=solution.n_iter,
         )
-        solution = replace(further, n_iter=solution.n_iter + further.n_iter)
     return Verdict(solution, decided=excluded)

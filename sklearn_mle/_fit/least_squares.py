@@ -140,10 +140,8 @@ class _LeastSquaresFit:
             tol = options.tol * min(1.0, max(self.variance(solution.value), _EPS**2))
             if solution.gap <= tol or solution.status is not Status.CONVERGED:
                 break
-            left = replace(options, max_iter=max(options.max_iter - solution.n_iter, 0))
-            null_value = 0.5 * outcome.weight_sum
-            again = solve(objective, solution.theta, left, tol=tol, null_value=null_value, observer=watch)
-            solution = replace(again, n_iter=solution.n_iter + again.n_iter)
+            theta, past, null_value = solution.theta, solution.n_iter, 0.5 * outcome.weight_sum
+            solution = solve(objective, theta, options, tol=tol, null_value=null_value, observer=watch, n_iter=past)
         return solution
 
     def solution_by_products(self) -> Solution | None:

@@ -266,11 +266,10 @@ class _LogisticFit:
 
     def _solve(self, theta: Array, n_iter: int = 0, settled: Callable[[Array, float], bool] | None = None) -> Solution:
         """Return the minimum, after so many iterations of another stage."""
-        options = replace(self.options, max_iter=max(self.options.max_iter - n_iter, 0))
-        found = solve(
-            self.objective, theta, options, null_value=self.null_value, observer=self._watch(), settled=settled
+        watch, null_value = self._watch(), self.null_value
+        return solve(
+            self.objective, theta, self.options, null_value=null_value, observer=watch, settled=settled, n_iter=n_iter
         )
-        return replace(found, n_iter=n_iter + found.n_iter) if n_iter else found
 
     def _watch(self) -> Observer | None:
         if self.observer is None:

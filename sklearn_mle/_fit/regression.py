@@ -318,11 +318,9 @@ class _Regression:
 
     def _onward(self, objective: PenalizedNLL, theta: Array, held: Held, null_value: float, n_iter: int) -> Solution:
         """Return the optimum from a point that took ``n_iter`` iterations, near enough for Newton's method alone."""
-        left = max(self.options.max_iter - n_iter, 0)
-        options = replace(self.options, solver="newton" if affordable(objective) else "newton-cg", max_iter=left)
-        found = solve(objective, theta, options, null_value=null_value, observer=self._watch(objective, held))
-        # Where a solution counts an iteration at least, none may have been left.
-        return replace(found, n_iter=min(n_iter + found.n_iter, self.options.max_iter))
+        options = replace(self.options, solver="newton" if affordable(objective) else "newton-cg")
+        watch = self._watch(objective, held)
+        return solve(objective, theta, options, null_value=null_value, observer=watch, n_iter=n_iter)
 
     def _straightened(
         self, objective: PenalizedNLL, solution: Solution, held: Held, null_value: float

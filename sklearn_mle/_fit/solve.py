@@ -81,6 +81,7 @@ def solve(
     tol: float | None = None,
     observer: Callable[[Array], bool] | None = None,
     settled: Callable[[Array, float], bool] | None = None,
+    n_iter: int = 0,
 ) -> Solution:
     """Minimize the objective from ``start``.
 
@@ -95,6 +96,8 @@ def solve(
     settled : callable or None
         (theta, F) -> whether a search that is to show whether there is a maximum has shown it; None where there is one.
         Newton-CG asks once an iteration: its iterations are dear, and dearer the flatter F.
+    n_iter : int
+        Iterations that led to ``start``: they count in ``options.max_iter`` and in the solution's.
     """
     named = {"newton": _newton, "newton-cg": _newton_cg_to_rounding, "lbfgs": _lbfgs}
     stages = _stages(objective) if options.solver == "auto" else named.get(options.solver)
@@ -103,7 +106,7 @@ def solve(
     if stages is _newton and (objective.likelihood.quadratic or _is_elsewhere(objective)):
         objective.value_gradient_hessian(start)  # what Newton's method asks for first, in one pass
     search = _Search(objective, start, options.max_iter, options.tol if tol is None else tol, null_value)
-    search.observer, search.settled = observer, settled
+    search.observer, search.settled, search.n_iter = observer, settled, n_iter
     return _by_scipy(search, options.solver) if stages is None else stages(search)
 
 

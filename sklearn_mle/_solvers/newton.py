@@ -16,7 +16,7 @@ from scipy.optimize import OptimizeResult
 
 from sklearn_mle._numerics.factors import CholeskyFactor, DampedFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._solvers.line_search import search
-from sklearn_mle._solvers.problem import Callback, Status, stops
+from sklearn_mle._solvers.problem import Callback, Status, result_of, stops
 
 __all__ = ["allowed_gap", "newton"]
 
@@ -118,20 +118,8 @@ def newton(
     if status is Status.CONVERGED:
         cut = at.gap / last if last < math.inf else 1.0
         _polish(fun, jac, at, None if constant_curvature else factors, cut, polish, enough)
-    return OptimizeResult(
-        x=at.theta,
-        fun=at.value,
-        jac=at.gradient,
-        gap=at.gap,
-        factor=at.factor,
-        factor_gap=at.factor_gap,
-        factor_theta=at.factor_theta,
-        status=status,
-        success=status is Status.CONVERGED,
-        message=status.message,
-        nit=nit,
-        maxiter=maxiter,
-    )
+    point = at.theta, at.value, at.gradient
+    return result_of(status, point, at.gap, nit, maxiter, (at.factor, at.factor_theta, at.factor_gap))
 
 
 def allowed_gap(tol: float, reference: float, value: float) -> float:

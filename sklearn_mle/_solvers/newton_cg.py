@@ -16,7 +16,7 @@ from scipy.optimize import OptimizeResult
 from sklearn_mle._numerics.factors import DiagonalFactor, Factor
 from sklearn_mle._solvers.line_search import search
 from sklearn_mle._solvers.newton import allowed_gap
-from sklearn_mle._solvers.problem import Callback, Status, stops
+from sklearn_mle._solvers.problem import Callback, Status, result_of, stops
 
 __all__ = ["newton_cg"]
 
@@ -103,20 +103,7 @@ def newton_cg(
         if stops(callback, theta, value):
             status = Status.STOPPED
             break
-    return OptimizeResult(
-        x=theta,
-        fun=value,
-        jac=gradient,
-        gap=gap,
-        factor=None,
-        factor_gap=gap,
-        factor_theta=None,
-        status=status,
-        success=status is Status.CONVERGED,
-        message=status.message,
-        nit=nit,
-        maxiter=maxiter,
-    )
+    return result_of(status, (theta, value, gradient), gap, nit, maxiter, (None, None, gap))
 
 
 def _conjugate_gradients(

@@ -11,7 +11,7 @@ from scipy.optimize import OptimizeResult
 
 from sklearn_mle._numerics.factors import Factor
 
-__all__ = ["Callback", "Solution", "Status", "callback_of", "stops"]
+__all__ = ["Callback", "Solution", "Status", "callback_of", "result_of", "stops"]
 
 Array = NDArray[Any]
 Callback = Callable[..., Any]
@@ -70,6 +70,32 @@ class Solution:
         n_iter = max(min(1, result.maxiter), result.nit)
         factor = result.factor, result.factor_gap, result.status, n_iter, result.factor_theta
         return cls(result.x, result.fun, result.jac, result.gap, *factor)
+
+
+def result_of(
+    status: Status,
+    point: tuple[Array, float, Array],
+    gap: float,
+    nit: int,
+    maxiter: int,
+    factor: tuple[Factor | None, Array | None, float],
+) -> OptimizeResult:
+    """Return what a method of ours found at a point, (theta, F, gradient), with the factor, its theta and its gap."""
+    theta, value, gradient = point
+    return OptimizeResult(
+        x=theta,
+        fun=value,
+        jac=gradient,
+        gap=gap,
+        factor=factor[0],
+        factor_theta=factor[1],
+        factor_gap=factor[2],
+        status=status,
+        success=status is Status.CONVERGED,
+        message=status.message,
+        nit=nit,
+        maxiter=maxiter,
+    )
 
 
 def stops(callback: Callback | None, theta: Array, value: float) -> bool:
