@@ -1,4 +1,4 @@
-"""What a fit leaves behind for inference: the curvature at the optimum, and what the data do not determine.
+"""What a fit retains for inference: the curvature at the optimum, and what the data do not determine.
 
 It holds no data: a factor that the solver had formed already, and how its variables become coefficients.
 """

@@ -1,4 +1,4 @@
-"""What a fit leaves behind: the covariance against explicit formulas, and nan exactly where the data are silent."""
+"""What a fit retains: the covariance against explicit formulas, and nan exactly where the data are silent."""
 
 import pickle
 
@@ -184,7 +184,7 @@ def test_a_scale_at_its_floor_has_no_standard_error():
 def test_nothing_is_kept_under_a_prior_or_for_many_parameters(monkeypatch):
     assert fit(Bernoulli(), X, BINARY, options=FitOptions(prior=ridge(1.0))).curvature is None
     assert fit(Gaussian(), X, REAL, options=FitOptions(prior=ridge(1.0))).curvature is None
-    monkeypatch.setattr("sklearn_mle._fit.leave_behind.MOST_KEPT", P)
+    monkeypatch.setattr("sklearn_mle._fit.retained.MOST_KEPT", P)
     assert fit(Bernoulli(), X, BINARY).curvature is None
 
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._existence import perfect_warning
-from sklearn_mle._fit.leave_behind import final_factor
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
+from sklearn_mle._fit.retained import final_factor
 from sklearn_mle._fit.solve import affordable, solve
 from sklearn_mle._fit.start import best_of
 from sklearn_mle._hessian_factors import hessian_factor, refine, worth_refining

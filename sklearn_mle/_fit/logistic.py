@@ -24,10 +24,10 @@ from sklearn_mle._existence import (
 from sklearn_mle._fit.absent_classes import fit_without
 from sklearn_mle._fit.certify import certify
 from sklearn_mle._fit.firth import solve_bias_reduced
-from sklearn_mle._fit.leave_behind import final_factor
 from sklearn_mle._fit.offsets import centre_of_classes, projected_on_columns
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
+from sklearn_mle._fit.retained import final_factor
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._fit.start import best_of
 from sklearn_mle._hessian_factors import refine, worth_refining

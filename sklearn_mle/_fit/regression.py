@@ -34,11 +34,11 @@ from sklearn_mle._existence import (
     undecided_warning,
 )
 from sklearn_mle._fit.continuation import follow_noise, is_far_below
-from sklearn_mle._fit.leave_behind import curvature_left
 from sklearn_mle._fit.outcome import Outcome
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.prior import precision_of_columns, prior_of, tiny_prior
 from sklearn_mle._fit.result import FitOptions, FitResult
+from sklearn_mle._fit.retained import retained_curvature
 from sklearn_mle._fit.solve import affordable, solve
 from sklearn_mle._fit.start import Guess, best_of, guesses, perfect_location, some_rows, value_of_constants
 from sklearn_mle._objective import PenalizedNLL
@@ -267,7 +267,7 @@ class _Regression:
         if self.prepared.prior.is_flat and not isinstance(objective.likelihood, Angular):
             identifications = [found if self.asked[k].columns else None for k, found in enumerate(self.identifications)]
             if self.separation is None:
-                curvature = curvature_left(objective, solution, self.outcome, self.asked, identifications, below)
+                curvature = retained_curvature(objective, solution, self.outcome, self.asked, identifications, below)
             elif len(matrix) == 1:
                 curvature = limiting_curvature(
                     objective, self.separation, solution.theta, self.prepared.columns, self.prepared.mean_weight
@@ -279,7 +279,7 @@ class _Regression:
                 if unseen is not None:
                     changes = divergent_changes(location.predictors, unseen, self.prepared.columns)
                     changes = np.pad(changes, ((0, 0), (0, len(matrix) - 1), (0, 0)))
-                    curvature = curvature_left(
+                    curvature = retained_curvature(
                         objective, solution, self.outcome, self.asked, identifications, below, changes
                     )
         return self._result(matrix, -nll, solution, curvature)

@@ -1,4 +1,4 @@
-"""Inference on a fitted estimator: without the data, from what fit left behind; with them, of every kind."""
+"""Inference on a fitted estimator: without the data, from what fit retained; with them, of every kind."""
 
 import math
 from typing import Any

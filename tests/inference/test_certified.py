@@ -1,4 +1,4 @@
-"""Certified standard errors, from what fit leaves behind and from the data: NIST's, and 60-digit Newton fits'."""
+"""Certified standard errors, from what fit retains and from the data: NIST's, and 60-digit Newton fits'."""
 
 import json
 from pathlib import Path

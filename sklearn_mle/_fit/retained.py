@@ -1,4 +1,4 @@
-"""The curvature that a fit leaves behind: the solver's last, or formed anew where that is cheap."""
+"""The curvature that a fit retains for inference: the solver's last, or one formed anew where that is cheap."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle._rank import Identification, identify
 from sklearn_mle._solvers import Solution
 
-__all__ = ["curvature_left", "final_factor"]
+__all__ = ["final_factor", "retained_curvature"]
 
 # Standard errors change by at most this part while the estimate moves by as much of them: rounding, not a change.
 _NO_DRIFT = 1e-9
@@ -56,7 +56,7 @@ def final_factor(objective: PenalizedNLL, solution: Solution) -> tuple[Factor | 
         return None, math.inf
 
 
-def curvature_left(
+def retained_curvature(
     objective: PenalizedNLL,
     solution: Solution,
     outcome: Outcome,
