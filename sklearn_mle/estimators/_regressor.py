@@ -17,8 +17,7 @@ from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms, add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealReader, Survey, features_of
-from sklearn_mle.estimators._lazy import lazy_rows
-from sklearn_mle.estimators._lazy_distribution import lazy_distribution
+from sklearn_mle.estimators._lazy import lazy_distribution, lazy_rows
 from sklearn_mle.estimators._modelled_parameters import likelihood_with, ridge_of, terms_of
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context
 from sklearn_mle.estimators._scores import ScoredRegressor
