@@ -1,7 +1,7 @@
-"""Predictions and sums over rows that Dask keeps: each method is asked block by block, as it answers in memory.
+"""Predictions, distributions and sums over rows that Dask keeps: each method is asked partition by partition.
 
-One row of the right columns is tried at the call, so whatever a method has to say of its arguments (names of features,
-an offset that is missing, a level out of range) it says there and once; blocks then speak only of their own rows.
+One row of the right columns is tried at the call, so that errors and warnings about the arguments (names of features,
+an offset that is missing, a level out of range) come there, and once; those of partitions are about their own rows.
 """
 
 import copy
@@ -76,7 +76,11 @@ def _lazily(estimator: Any, name: str, arguments: dict[str, Any]) -> Any:
     with np.errstate(all="ignore"):
         answer = getattr(estimator, name)(**{key: one_row_like(value) for key, value in rows.items()}, **others)
     like = _as_columns(answer)
-    task = _Rows(light(estimator, keep_curvature=bool(others.get("include_parameter_uncertainty"))), name, others)
+    task = _RowAnswers(
+        without_training_state(estimator, keep_curvature=bool(others.get("include_parameter_uncertainty"))),
+        name,
+        others,
+    )
     columns = partitions.map_rows(task, like, f"mle-{name}")
     if isinstance(answer, tuple):
         return tuple(columns[:, k] for k in range(len(answer)))
@@ -88,24 +92,24 @@ def _as_columns(answer: Any) -> Array:
     return np.column_stack(answer) if isinstance(answer, tuple) else answer.reshape(len(answer), -1)
 
 
-def light(estimator: Any, *, keep_curvature: bool = False) -> Any:
-    """Return the fitted estimator as it travels to the workers: without names, which were checked, and callbacks."""
-    light = copy.copy(estimator)
+def without_training_state(estimator: Any, *, keep_curvature: bool = False) -> Any:
+    """Return the fitted estimator as it is sent to the workers: without names, which were checked, and callbacks."""
+    sent = copy.copy(estimator)
     for attribute in ("feature_names_in_", CALLBACKS):
-        vars(light).pop(attribute, None)
+        vars(sent).pop(attribute, None)
     # The curvature, p^2 numbers, serves nothing but intervals that count the parameters' uncertainty.
     if not keep_curvature:
-        light._fitted = replace(light._fitted, retained=None)
-    return light
+        sent._fitted = replace(sent._fitted, retained=None)
+    return sent
 
 
-def nameless(X: Any) -> Any:
+def without_names(X: Any) -> Any:
     """Return a block of X without the names of its columns, which were checked at the call."""
     return X.to_numpy() if hasattr(X, "to_numpy") else X
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _RowAnswers:
     """A method's answer for the rows of a block, in columns."""
 
     estimator: Any
@@ -113,10 +117,10 @@ class _Rows:
     others: dict[str, Any]
 
     def __call__(self, X: Any, **rows: Any) -> Array:
-        return _as_columns(getattr(self.estimator, self.method)(nameless(X), **rows, **self.others))
+        return _as_columns(getattr(self.estimator, self.method)(without_names(X), **rows, **self.others))
 
 
-def _judged(task: Any, estimator: Any, name: str, arguments: dict[str, Any]) -> Array:
+def _per_partition(task: Any, estimator: Any, name: str, arguments: dict[str, Any]) -> Array:
     """Compute what a task gives of every block that has rows, shape (n_blocks, k), the weight of the block last."""
     partitions = Partitions.of(**arguments)
     with np.errstate(all="ignore"):
@@ -129,13 +133,13 @@ def _judged(task: Any, estimator: Any, name: str, arguments: dict[str, Any]) -> 
 
 
 def _totals(estimator: Any, name: str, arguments: dict[str, Any], times_weight: bool = False) -> tuple[float, float]:
-    table = _judged(_Value(light(estimator), name), estimator, name, arguments)
+    table = _per_partition(_ValueAndWeight(without_training_state(estimator), name), estimator, name, arguments)
     value, weight = table[table[:, 1] > 0].T
     return float((value * weight if times_weight else value).sum()), float(weight.sum())
 
 
 @dataclass(frozen=True)
-class _Value:
+class _ValueAndWeight:
     """A method's answer for all rows of a block, and their weight."""
 
     estimator: Any
@@ -143,7 +147,7 @@ class _Value:
 
     def __call__(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> tuple[float, float]:
         total, weight = _weights(sample_weight, X.shape[0])
-        return getattr(self.estimator, self.method)(nameless(X), y, weight, offset), total
+        return getattr(self.estimator, self.method)(without_names(X), y, weight, offset), total
 
 
 def _weights(sample_weight: Any, n: int) -> tuple[float, Any]:
@@ -163,7 +167,7 @@ class _Squares:
 
     def __call__(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> tuple[float, ...]:
         total, weight = _weights(sample_weight, X.shape[0])
-        y, prediction, weight = self.estimator._observed_and_predicted(nameless(X), y, weight, offset)
+        y, prediction, weight = self.estimator._observed_and_predicted(without_names(X), y, weight, offset)
         if not total:
             return 0.0, 0.0, 0.0, 0.0
         weight = np.ones(len(y)) if weight is None else weight
@@ -173,7 +177,9 @@ class _Squares:
 
 
 def _r2(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
-    mean, squares, residual, weight = _judged(_Squares(light(estimator)), estimator, name, arguments).T
+    mean, squares, residual, weight = _per_partition(
+        _Squares(without_training_state(estimator)), estimator, name, arguments
+    ).T
     centre = float(weight @ mean) / float(weight.sum())
     spread = float(squares.sum() + weight @ np.square(mean - centre))
     left = float(residual.sum())
@@ -188,7 +194,7 @@ def lazy_distribution(method: Method) -> Method:
         Partitions.of(**arguments)
         with np.errstate(all="ignore"):
             one = estimator.predict_distribution(**{key: one_row_like(value) for key, value in arguments.items()})
-        return LazyDistribution(light(estimator), arguments, one)
+        return LazyDistribution(without_training_state(estimator), arguments, one)
 
     return where_dask(method, of_rows)
 
@@ -237,20 +243,20 @@ class LazyDistribution:
         return self._ask(_Question(name), name, 1)[:, 0]
 
     def _ask(self, question: Callable[..., NDArray[Any]], name: str, n_columns: int, **point: Any) -> Any:
-        task = _OfBlock(self._estimator, question)
+        task = _DistributionAnswers(self._estimator, question)
         partitions = Partitions.of(**self._given, **point)
         return partitions.map_rows(task, np.empty((0, n_columns)), f"mle-distribution-{name}")
 
 
 @dataclass(frozen=True)
-class _OfBlock:
+class _DistributionAnswers:
     """An answer of the distribution of a block's rows, in columns."""
 
     estimator: Any
     question: Callable[..., NDArray[Any]]
 
     def __call__(self, X: Any, offset: Any = None, **point: Any) -> NDArray[Any]:
-        answer = self.question(self.estimator.predict_distribution(nameless(X), offset), **point)
+        answer = self.question(self.estimator.predict_distribution(without_names(X), offset), **point)
         return np.broadcast_to(answer, (X.shape[0], answer.shape[-1] if answer.ndim else 1))
 
 

@@ -1,4 +1,4 @@
-"""Means over rows that Dask or a file keeps: each part is judged by itself, and only its mean and weight are kept."""
+"""Means over rows that Dask or a file keeps: each part is scored by itself, and only its mean and weight are kept."""
 
 from __future__ import annotations
 
@@ -20,23 +20,16 @@ Rows = Callable[..., NDArray[np.float64]]
 
 
 def mean_over_partitions(name: str, rows: Rows, *, sample_weight: Any, **arguments: Any) -> float:
-    """Compute the weighted mean of ``rows(**blocks)`` over all partitions; an infinite one is told as in memory.
+    """Return the weighted mean of ``rows(**blocks)`` over all partitions, with the warnings of memory.
 
-    Parameters
-    ----------
-    name : str
-        The score, for warnings and for Dask's dashboard.
-    rows : callable
-        Gives the scores (n,) of a block's rows; it can be pickled.
-    sample_weight : weights or None
-    **arguments
-        Dask collections or arrays in storage, or arrays in memory beside them.
+    ``name`` is the score's, for warnings and Dask's dashboard. ``rows`` gives the scores (n,) of a block's rows, and can
+    be pickled. The arguments are Dask collections or arrays in storage, or arrays in memory beside them.
     """
-    judge = _WeightedRows(rows)
+    scorer = BlockScorer(rows)
     if is_dask(*arguments.values(), sample_weight):
-        parts = Partitions.of(**arguments, sample_weight=sample_weight).collect(judge, f"mle-{name}")
+        parts = Partitions.of(**arguments, sample_weight=sample_weight).collect(scorer, f"mle-{name}")
     else:
-        parts = [_judged(judge, *block) for block in blocks_of_rows(**arguments, sample_weight=sample_weight)]
+        parts = [_scored(scorer, *block) for block in blocks_of_rows(**arguments, sample_weight=sample_weight)]
     if not parts:
         raise ValueError(f"{next(iter(arguments))} is empty: at least one row is needed.")
     table = np.array(parts)
@@ -55,14 +48,14 @@ def mean_over_partitions(name: str, rows: Rows, *, sample_weight: Any, **argumen
     return mean
 
 
-def lie_elsewhere(*values: Any) -> bool:
-    """Tell whether any of the values is Dask's, or an array in storage that is not to be read at once."""
+def is_out_of_core(*values: Any) -> bool:
+    """Return whether any of the values is Dask's, or an array in storage that is not to be read at once."""
     return is_dask(*values) or any(is_large(value) for value in values)
 
 
-def _judged(judge: Callable[..., tuple[float, ...]], start: int, block: dict[str, Any]) -> tuple[float, ...]:
+def _scored(scorer: Callable[..., tuple[float, ...]], start: int, block: dict[str, Any]) -> tuple[float, ...]:
     try:
-        return judge(**block)
+        return scorer(**block)
     except ValueError as error:
         raise ValueError(f"{error} (Rows are numbered from row {start} of the whole.)" if start else error) from error
 
@@ -91,8 +84,8 @@ def _distinct(y_true: Any) -> NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class _WeightedRows:
-    """Mean and weight of a block's rows, and how many of them are infinite, the first of these, how many there are."""
+class BlockScorer:
+    """Gives mean and weight of a block's rows, the number of infinite ones, the first of these, the number of rows."""
 
     rows: Rows
 

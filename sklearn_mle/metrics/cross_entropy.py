@@ -25,7 +25,7 @@ from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
-from sklearn_mle.metrics._lazy import labels_over_partitions, lie_elsewhere, mean_over_partitions
+from sklearn_mle.metrics._lazy import is_out_of_core, labels_over_partitions, mean_over_partitions
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, read_target
 from sklearn_mle.metrics._units import nats_in_unit
@@ -113,7 +113,7 @@ def cross_entropy(
     0.346574
     """
     unit = nats_in_unit(base)
-    if lie_elsewhere(y_true, y_pred, sample_weight):
+    if is_out_of_core(y_true, y_pred, sample_weight):
         judge = _Judge(cross_entropy_rows, labels_over_partitions(labels, y_true, y_pred), log_proba)
         arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
         return mean_over_partitions("cross_entropy", judge, **arguments) / unit
@@ -174,7 +174,7 @@ def entropy(
     0.0
     """
     unit = nats_in_unit(base)
-    if lie_elsewhere(y_true, sample_weight):
+    if is_out_of_core(y_true, sample_weight):
         rows = partial(entropy_rows, labels=labels, log_proba=log_proba)
         return mean_over_partitions("entropy", rows, y_true=y_true, sample_weight=sample_weight) / unit
     of_rows = entropy_rows(y_true, labels=labels, log_proba=log_proba)
@@ -263,7 +263,7 @@ def kl_divergence(
             )
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
-    if lie_elsewhere(y_true, y_pred, sample_weight):
+    if is_out_of_core(y_true, y_pred, sample_weight):
         judge = _Judge(kl_divergence_rows, labels_over_partitions(labels, y_true, y_pred), log_proba)
         arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
         return mean_over_partitions("kl_divergence", judge, **arguments) / unit

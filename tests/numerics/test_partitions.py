@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
+from sklearn_mle._numerics.sums import tree_sum
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -64,7 +65,31 @@ def test_mapped_rows_keep_order_and_partitions_and_empty_blocks_are_not_asked():
         assert parts.collect(lambda X: X.shape[0], "t") == [4, 6]
 
 
-def test_a_function_travels_once_and_not_with_every_block():
+def test_sums_have_the_bits_of_memory_and_lists_are_joined():
+    rows = np.random.default_rng(0).lognormal(0, 9, (71, 3))
+
+    def parts(X):
+        return float(X.sum()), X[0].copy(), [len(X)]
+
+    found = Partitions.of(X=da.from_array(rows, chunks=(1, 3))).reduce_rows(parts, "t")
+    value, vector, lengths = tree_sum(parts(row[None]) for row in rows)
+    assert (found[0], found[2]) == (value, lengths) == (value, [1] * 71)
+    np.testing.assert_array_equal(found[1], vector)
+
+
+def test_what_is_common_to_the_arguments_is_computed_once():
+    calls = []
+
+    def read(start):
+        calls.append(start)
+        return X[start : start + 5]
+
+    array = da.concatenate([da.from_delayed(dask.delayed(read)(start), (5, 2), float) for start in (0, 5)])
+    assert Partitions.of(X=array, y=array[:, 0]).reduce_rows(lambda X, y: (float(X.sum() + y.sum()),), "t") == (280.0,)
+    assert sorted(calls) == [0, 5]
+
+
+def test_a_function_is_sent_once_and_not_with_every_partition():
     class Heavy:
         pickled = 0
 
