@@ -22,8 +22,8 @@ Rows = Callable[..., NDArray[np.float64]]
 def mean_over_partitions(name: str, rows: Rows, *, sample_weight: Any, **arguments: Any) -> float:
     """Return the weighted mean of ``rows(**blocks)`` over all partitions, with the warnings of memory.
 
-    ``name`` is the score's, for warnings and Dask's dashboard. ``rows`` gives the scores (n,) of a block's rows, and can
-    be pickled. The arguments are Dask collections or arrays in storage, or arrays in memory beside them.
+    ``name`` is the score's, for warnings and Dask's dashboard. ``rows`` gives the scores (n,) of a block's rows, and
+    can be pickled. The arguments are Dask collections or arrays in storage, or arrays in memory beside them.
     """
     scorer = BlockScorer(rows)
     if is_dask(*arguments.values(), sample_weight):
