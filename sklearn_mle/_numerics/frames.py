@@ -1,4 +1,4 @@
-"""Data frames with a column for each class: the columns' names are the labels, whatever order they stand in."""
+"""Data frames with one column per class: the columns' names are the labels, in any order."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def column_names(table: Any) -> list[Any] | None:
 
 
 def column_order(table: Any, labels: Sequence[Any], name: str, *, renames: bool = False) -> list[int] | None:
-    """Return where the column of each label stands; None where columns are in order, or have no names.
+    """Return the position of each label's column; None where columns are in order, or have no names.
 
     With ``renames`` the labels may be other names for the columns, in their order; but then for all of them.
 

@@ -1,9 +1,9 @@
-"""How large a table may be: the one place that knows the limit.
+"""The limit on the size of a table: scikit-learn's own ``working_memory``, 1 GiB unless it is set otherwise.
 
-X is the caller's, and is walked block by block. What else could fill the memory are tables both of whose sides are
-numbers of parameters (curvatures, factors, covariances), and rows of a sparse X made dense. Whoever forms one asks here
-first: ``fits`` where there is another route, ``refuse_unless_it_fits`` where there is none. The limit is scikit-learn's
-own ``working_memory``, 1 GiB unless it is set otherwise. A fit may hold a few tables of the size that is asked for.
+X is the caller's, and is read block by block. What else could fill the memory are tables both of whose sides are
+numbers of parameters (curvatures, factors, covariances), and rows of a sparse X made dense. Before one is formed, its
+size is checked here: by ``fits`` where there is another route, by ``refuse_unless_it_fits`` where there is none. A fit
+may hold a few tables of the size that is checked.
 """
 
 from math import prod
@@ -27,13 +27,7 @@ def fits(*shape: int) -> bool:
 def refuse_unless_it_fits(*shape: int, what: str, remedy: str) -> None:
     """Raise WorkingMemoryError where the table does not fit.
 
-    Parameters
-    ----------
-    *shape : int
-    what : str
-        The subject of the error's first sentence.
-    remedy : str
-        What to do instead, as a sentence without its full stop.
+    ``what`` is the subject of the error's first sentence, ``remedy`` a sentence without its full stop.
     """
     if fits(*shape):
         return

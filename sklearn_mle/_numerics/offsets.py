@@ -1,4 +1,4 @@
-"""Offsets as users give them: finite numbers in every row that counts, and an error that names the rows where not."""
+"""Offsets as users give them: they must be finite in every row that counts, and errors name the rows that are not."""
 
 from typing import Any
 
@@ -25,14 +25,14 @@ def offset_of_present(offset: Any, sample_weight: Any) -> Any:
     with argument_name("offset"):
         given = np.asarray(in_memory(offset))
         if given.shape[: absent.ndim] != absent.shape or given.dtype.kind not in "biufO":
-            return offset  # whoever reads it will say what is wrong with it
+            return offset  # its own check says what is wrong with it
         values = given.astype(np.float64)
     values[absent] = 0
     return values
 
 
 def refuse_infinite_offset(offset: Any) -> None:
-    """Raise ValueError where an offset, one entry (or several) a row or a single one, is not finite."""
+    """Raise ValueError where an offset, with one or several entries per row or a single one, is not finite."""
     offset = np.asarray(offset)
     if np.isfinite(offset).all():
         return

@@ -45,7 +45,7 @@ def refuse_dask(X: Any) -> None:
 def one_row_like(value: Any) -> Any:
     """Return one row of harmless entries with the columns, names and types of the argument; a scalar or None as it is.
 
-    What a function says of such a row, it would say of all: so errors come at the call, not with the first block.
+    A function that refuses such a row would refuse all rows: so errors come at the call, not with the first block.
     """
     if _is_same_for_all(value):
         return value
@@ -66,8 +66,8 @@ class Partitions:
     same : dict of str to object
         Scalars and None.
     places : ndarray of int, shape (n_partitions, 3)
-        What errors say of a partition, and what it is held to: its number and its first row among the caller's, and its
-        number of rows; -1 where these are not known.
+        Of each partition its number and its first row among the caller's, for errors, and the number of rows that it
+        must have; -1 where these are not known.
     n_all : int
         The number of partitions that the caller's collections have.
     """
@@ -147,7 +147,7 @@ class Partitions:
         like : ndarray of shape (any, k)
             The dtype and the columns of the results.
         name : str
-            What Dask's dashboard calls the tasks.
+            The name of the tasks on Dask's dashboard.
 
         Returns
         -------
@@ -181,9 +181,9 @@ class Partitions:
         function : callable
             Gives a tuple of numbers, arrays or lists (which are joined). It is sent to the workers once each.
         name : str
-            What Dask's dashboard calls the tasks.
+            The name of the tasks on Dask's dashboard.
         own : sequence or None
-            What the function is given, before its arguments, of each partition alone.
+            One argument for each partition, given to the function before the others.
         """
         import dask
 
@@ -231,7 +231,7 @@ class Partitions:
 
 @dataclass(frozen=True)
 class _OnPartition:
-    """The function on one partition: rows that have gone astray, no rows at all, and where an error happened."""
+    """The function on one partition, with checks of its rows; errors say which partition and rows they are about."""
 
     function: Callable[..., Any]
     names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Arrays that stay where they are: mapped files, and whatever else slices by rows, read in pieces and in order."""
+"""Arrays in storage: mapped files, and anything else that slices by rows, read in pieces and in order."""
 
 import copy
 import mmap
@@ -120,14 +120,10 @@ def in_memory(array: Any) -> Any:
 
 
 class StoredArray:
-    """A 2-D array that is read by rows, a piece at a time, whatever lies behind it.
+    """A 2-D array in storage, read by rows, one piece at a time; nothing reads all of it.
 
-    ``array[start:stop]`` and ``array[rows]`` are NumPy arrays of float32 or float64; nothing reads all of it.
-
-    Parameters
-    ----------
-    source : np.memmap, or any array with shape, dtype and slices by rows
-        Of numbers. Float32 stays float32; what is not float64 is converted to it.
+    ``array[start:stop]`` and ``array[rows]`` are NumPy arrays: float32 stays float32, anything else becomes float64.
+    The source is an ``np.memmap``, or any array of numbers with shape, dtype and slices by rows.
     """
 
     ndim = 2
@@ -149,7 +145,7 @@ class StoredArray:
 
     @property
     def is_few(self) -> bool:
-        """Whether a fit would copy the array anyway, so that it may as well be read at once."""
+        """Whether the array is so small that a fit would copy it anyway: then it may as well be read at once."""
         return self.size <= _FEW
 
     def select(self, rows: NDArray[np.intp]) -> Self:
@@ -174,7 +170,7 @@ class StoredArray:
 
     @property
     def n_read(self) -> int:
-        """How many rows were read so far, those of one piece together; a map's pages are not counted."""
+        """The number of rows read so far, counted piece by piece; a map's pages are not counted."""
         return self._pieces.n_read
 
     def _sampled(self, rows: NDArray[np.intp]) -> Array:
@@ -207,9 +203,9 @@ class StoredArray:
 
 
 class _Pieces:
-    """The last piece that was read. Whoever reads does so in the order of the rows, so no piece is read twice a pass.
+    """The last piece that was read. Rows are read in their order, so that no piece is read twice in a pass.
 
-    One thread at a time reads: the one that walks the rows, while others compute with the blocks it hands out.
+    One thread reads at a time, while others compute with the blocks that it hands out.
     """
 
     def __init__(self, source: "_Mapped | _Sliced", shape: tuple[int, int]) -> None:
@@ -255,11 +251,11 @@ class _Pieces:
 class _Mapped:
     """A file mapped into memory. Pieces are views, without a copy; their pages are let go with the view.
 
-    What is mapped and was read counts as the process's memory until the kernel needs it elsewhere: all of the file, in
-    the end, to whoever watches or limits memory. ``madvise`` takes the pages out of the process; they stay in the
-    system's cache for the next pass. Reading through the file instead would copy every byte once more a pass, does not
-    read columns of a Fortran order, and does not see the changes of a copy-on-write map. Those alone, which only the
-    map holds, letting go would lose: such maps are left to the kernel.
+    Mapped pages that were read count as the process's memory until the kernel needs them elsewhere: all of the file, in
+    the end, for a monitor or a limit of memory. ``madvise`` takes the pages out of the process; they stay in the
+    system's cache for the next pass. Reading through the file instead would copy every byte once more in each pass,
+    does not read columns of a Fortran order, and does not see the changes of a copy-on-write map. The changes of such a
+    map are nowhere else, and would be lost with its pages: it is left to the kernel.
     """
 
     reads_views = True

@@ -43,7 +43,7 @@ class DenseRows:
     """A slice of a dense X, seen as the standardized columns (X - shift) / scale in float64; X is not copied.
 
     Blocks whose columns are not far from zero are used as they are (BLAS reads the view, or its float64 copy, and the
-    shift and scale are applied to the small results); any other is standardized into a buffer of its own, once a pass.
+    shift and scale are applied to the small results); others are standardized into a buffer of their own in each pass.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class DenseRows:
         return _few_copied(DenseRows(self._X, shift, scale))
 
     def moments(self, weight: Array | None) -> tuple[Array, Array, Array]:
-        """Return weighted sums of X's entries and of their squares, and the largest absolute ones, a column each."""
+        """Return weighted sums of X's entries and of their squares, and the largest absolute ones, by column."""
         n, p = self._X.shape
         first, second, largest = np.zeros(p), np.zeros(p), np.zeros(p)
         if not self._X.size:

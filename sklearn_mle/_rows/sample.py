@@ -14,8 +14,8 @@ Array = NDArray[Any]
 _SEED = 20583
 # 128 MB: what is sampled is held, and standardized beside it, however large the file that it was read from.
 _MOST_ENTRIES = 1 << 24
-# From the optimum on so many rows a column three passes over all rows lead to where their curvature is taken, from the
-# larger two (1,000,000 x 20: 5 ms more for a pass of 27 less); they are asked for up to 32 MB.
+# From the optimum on so many rows per column three passes over all rows lead to where their curvature is taken, from
+# the larger two (1,000,000 x 20: 5 ms more for a pass of 27 less); they are asked for up to 32 MB.
 _ROWS_A_COLUMN, _WELL_KNOWN, _WELL_KNOWN_ENTRIES = 400, 1000, 1 << 22
 # So many rows of each class tell where its probabilities lie.
 LEAST_PER_CLASS = 50

@@ -15,7 +15,7 @@ __all__ = ["SparseRows"]
 Array = NDArray[Any]
 
 # A sandwich of few columns is done by dense BLAS on small blocks: five times faster than sparse products at p = 108
-# with 12 entries a row, fifty times slower at p = 1000 with 4.
+# with 12 entries per row, fifty times slower at p = 1000 with 4.
 _DENSE_SANDWICH_COLUMNS = 1500
 _SPARSE_SANDWICH = 20  # columns per entry of a row
 _DENSE_ELEMENTS = 1 << 18
@@ -71,7 +71,7 @@ class SparseRows:
         return SparseRows(self._X, shift, scale)
 
     def moments(self, weight: Array | None) -> tuple[Array, Array, Array]:
-        """Return weighted sums of X's entries and of their squares, and the largest absolute ones, a column each."""
+        """Return weighted sums of X's entries and of their squares, and the largest absolute ones, by column."""
         X, largest = self._X, np.zeros(self.n_columns)
         w = np.ones(self.n_rows) if weight is None else weight
         entries = X.data.astype(np.float64)

@@ -24,7 +24,7 @@ __all__ = ["LazyDistribution", "lazy_distribution", "lazy_rows", "mean_over_rows
 Array = NDArray[Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# The arguments that have an entry a row, by the names that all methods give them.
+# The arguments with one entry per row, by the names that all methods give them.
 _ROWWISE = ("X", "y", "sample_weight", "offset")
 _AT_POINTS = ("pdf", "logpdf", "pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf")
 _OF_ROWS = ("mean", "median", "std", "var")
@@ -205,7 +205,7 @@ class LazyDistribution:
     A frozen ``scipy.stats`` distribution holds its parameters in memory. This one holds the rows as Dask does, and each
     question (``mean``, ``std``, ``var``, ``median``; ``ppf``, ``isf`` of a probability; ``cdf``, ``sf``, their
     logarithms, and the density ``pdf`` or mass ``pmf``, ``logpdf`` or ``logpmf``, of a point) is a lazy array of shape
-    (n,) in the rows' partitions. The argument is a number for all rows, or an array of shape (n,), one entry a row.
+    (n,) in the rows' partitions. The argument is a number for all rows, or an array of shape (n,), one entry per row.
 
     Attributes
     ----------
