@@ -221,12 +221,13 @@ class Partitions:
     @cached_property
     def _bundles(self) -> list[Any]:
         """The place and the blocks of each partition, delayed: what they have in common is computed once."""
+        if all(len(array.__dask_graph__()) == array.npartitions for array in self.rows.values()):
+            # What is persisted has nothing to optimize, and Dask 2025.1 would lose it by trying.
+            blocks = [array.to_delayed(optimize_graph=False).ravel() for array in self.rows.values()]
+            return [list(bundle) for bundle in zip(self.places, *blocks, strict=True)]
         nothing = np.empty((0, 1))
         bundles = self._blockwise(_bundle, dtype=nothing.dtype, meta=nothing, token="mle-rows")
-        # What is persisted has nothing to optimize, and Dask 2025.1 would lose it by trying.
-        persisted = all(len(array.__dask_graph__()) == array.npartitions for array in self.rows.values())
-        delayed: list[Any] = bundles.to_delayed(optimize_graph=not persisted).ravel().tolist()
-        return delayed
+        return list(bundles.to_delayed().ravel())
 
 
 @dataclass(frozen=True)
