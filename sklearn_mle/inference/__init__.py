@@ -1,4 +1,4 @@
-"""Floor 6: what the data say about the parameters of a fitted model, and whether they say enough."""
+"""Inference on fitted models: standard errors, tests, intervals, existence."""
 
 from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test
 from sklearn_mle.inference.hypotheses import HypothesisTest

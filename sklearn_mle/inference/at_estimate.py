@@ -78,22 +78,17 @@ class AtEstimate:
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
         identifications = _identifications(model, prepared)
         predictors = model.predictors(identifications, fixed)
-        fitted = _at_fitted_predictors(model, prepared)
+        objective = _objective(model, prepared, predictors)
         if precise:
-            assert fitted.offset is not None
-            fitted.offset[model.dispersion_index] += precision_offset(model.likelihood, own[rows])
-        objective = PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
+            assert objective.data.offset is not None
+            objective.data.offset[model.dispersion_index] += precision_offset(model.likelihood, own[rows])
         return cls(model, prepared, objective, identifications, fixed, copies)
 
     def at(self, coefficients: Array) -> "AtEstimate":
         """Return the same model on the same data at other coefficients; its weights must not be precisions."""
         assert self.model.weight_type != "precision"
         model = replace(self.model, coefficients=coefficients)
-        fitted = _at_fitted_predictors(model, self.prepared)
-        objective = PenalizedNLL(
-            self.likelihood, self.predictors, fitted, _prior(model, self.prepared, self.predictors)
-        )
-        return replace(self, model=model, objective=objective)
+        return replace(self, model=model, objective=_objective(model, self.prepared, self.predictors))
 
     @property
     def predictors(self) -> LinearPredictors:
@@ -129,8 +124,12 @@ class AtEstimate:
     @cached_property
     def forms(self) -> Array:
         """The changes of the coefficients with theta, shape (q (p + 1), size): a linear form for each coefficient."""
-        changes = [self.prepared.columns.to_original(self.predictors.matrix(e)) for e in np.eye(self.predictors.size)]
-        return np.stack([change.ravel() for change in changes], axis=1)
+        changes = self._changes(np.eye(self.predictors.size))
+        return np.ascontiguousarray(changes.reshape(len(changes), -1).T)
+
+    def _changes(self, thetas: Array) -> Array:
+        """Return the changes of the coefficients, shape (k, q, p + 1), that go with changes of theta (k, size)."""
+        return np.stack([self.prepared.columns.to_original(self.predictors.matrix(theta)) for theta in thetas])
 
     @property
     def n_obs(self) -> float:
@@ -163,8 +162,7 @@ class AtEstimate:
         retained = self.model.retained_curvature
         divergent = None if retained is None else retained.divergent
         if self.unseen is not None:
-            matrices = [self.predictors.matrix(vector) for vector in self.unseen.T]
-            divergent = np.stack([self.prepared.columns.to_original(matrix) for matrix in matrices])
+            divergent = self._changes(self.unseen.T)
         return Curvature(
             factor,
             self.predictors,
@@ -190,7 +188,8 @@ def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identifica
     return tuple(out)
 
 
-def _at_fitted_predictors(model: FittedModel, prepared: Prepared) -> Data:
+def _objective(model: FittedModel, prepared: Prepared, predictors: LinearPredictors) -> PenalizedNLL:
+    """Return the objective as a function of the distance from the estimate, whose predictors are the rows' offset."""
     data = prepared.data
     matrix = prepared.columns.to_standardized(model.coefficients)
     q, p = len(matrix), matrix.shape[1] - 1
@@ -198,7 +197,8 @@ def _at_fitted_predictors(model: FittedModel, prepared: Prepared) -> Data:
     eta = np.concatenate(data.map_rows(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
     if not model.likelihood.smooth:
         eta[0] = _on_the_kink(model, prepared, eta[0])
-    return Data(data.rows, data.y, data.weight, eta, data.n_predictors)
+    fitted = Data(data.rows, data.y, data.weight, eta, data.n_predictors)
+    return PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
 
 
 def _on_the_kink(model: FittedModel, prepared: Prepared, location: Array) -> Array:
@@ -312,13 +312,8 @@ def _change(at: AtEstimate) -> float:
 def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
     """Return how far the estimate is below the maximum for these data, in nats; complain if it is not theirs.
 
-    Parameters
-    ----------
-    at : AtEstimate
-    bread : Factor
-        Of the curvature that the distance is measured with.
-    divergent : bool
-        Whether coefficients run away to infinity, so that there is no maximum to be below of.
+    ``bread`` is the factor of the curvature that the distance is measured with. Where coefficients are ``divergent``
+    there is no maximum to be below of.
     """
     if not at.likelihood.smooth:
         return math.nan

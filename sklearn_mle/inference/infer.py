@@ -1,12 +1,14 @@
 """Inference on a fitted estimator: without the data, from what fit retained; with them, of every kind."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._curvature import MOST_KEPT
+from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
@@ -203,7 +205,7 @@ def infer(
         )
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
             header |= against_the_null(at, data, weight_type, size, dispersion=dispersion, tested=trusted)
-    return Inference.of(model, curvature.inflated(size.multiple), size.df, header, (*size.notes, *word))
+    return _inference(model, curvature.inflated(size.multiple), size.df, header, (*size.notes, *word))
 
 
 def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
@@ -254,6 +256,22 @@ def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: A
     return infer(estimator, X, y, **options).wald_test(R, r)
 
 
+def _inference(
+    model: FittedModel, curvature: Curvature, df: float, header: Mapping[str, Any], notes: tuple[str, ...]
+) -> Inference:
+    """Return the inference on a model's own parameters."""
+    entries = model.entries
+    held = np.setdiff1d(entries, np.flatnonzero(curvature.parameters))
+    if len(held):
+        # Estimated, but held where they are: on a boundary, or by the kind of covariance. No error is known.
+        units = np.eye(model.coefficients.size)[held].reshape(len(held), *model.coefficients.shape)
+        divergent = units if curvature.divergent is None else np.concatenate([curvature.divergent, units])
+        curvature = replace(curvature, divergent=divergent)
+    combinations = np.eye(model.coefficients.size)[entries]
+    estimates = model.coefficients.ravel()[entries]
+    return Inference(model.labels, estimates, df, header, notes, model, curvature, combinations)
+
+
 def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     retained = model.retained
     if retained is None:
@@ -285,7 +303,7 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
         converged=retained.converged,
         weight_type=model.weight_type,
     )
-    return Inference.of(model, retained.curvature.inflated(size.multiple), size.df, header, notes)
+    return _inference(model, retained.curvature.inflated(size.multiple), size.df, header, notes)
 
 
 def _covariance_meant(

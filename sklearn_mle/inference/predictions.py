@@ -11,7 +11,7 @@ from sklearn_mle._numerics.quantiles import count_quantile
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.result import Inference, critical_value
+from sklearn_mle.inference.result import Inference, critical_value, five_point_slope
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["mean_interval", "predictive_interval", "probability_interval"]
@@ -249,13 +249,7 @@ def _dense(X: Any, q: int) -> Iterator[tuple[slice, Array]]:
 
 def _differences(function: Callable[[Array], Array], eta: Array) -> Array:
     """Return the slopes of a function of the predictors in each of them, shape (q, n)."""
-    slopes = np.zeros_like(eta)
-    for k in range(len(eta)):
-        for multiple, factor in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
-            moved = eta.copy()
-            moved[k] += multiple * _STEP
-            slopes[k] += factor * function(moved) / _STEP
-    return slopes
+    return np.stack([five_point_slope(function, eta, k, _STEP) for k in range(len(eta))])
 
 
 def _mixed_quantiles(likelihood: Likelihood, eta: Array, error: Array, levels: Array) -> NDArray[np.float64]:

@@ -119,9 +119,9 @@ def profile_interval(
     :math:`\ell_p(b)`, the log-likelihood maximized over all other parameters, is within half the quantile of
     :math:`\chi^2_1` of the maximum. Of a Gaussian with one estimated scale the distribution of the ratio is known, and
     the interval of a coefficient is Student's, that of ``summary``. A profile interval needs no symmetry and does not
-    depend on the parametrization; where classes are separated, the end to which the coefficient runs away is infinite.
-    For ``bias_reduction="firth"`` the profile is of the likelihood penalized by Jeffreys' prior (Heinze and Schemper
-    2002).
+    depend on the parametrization; where classes are separated, it is infinite on the side to which the coefficient
+    diverges. For ``bias_reduction="firth"`` the profile is of the likelihood penalized by Jeffreys' prior (Heinze and
+    Schemper 2002).
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ __all__ = ["DeltaMethod", "Inference"]
 
 Array = NDArray[Any]
 
-# Relative to a standard error; five points, so that the error is of the fourth power of this.
+# Of derivatives, relative to a standard error.
 _STEP = 1e-3
 
 
@@ -93,41 +93,6 @@ class Inference:
     model: FittedModel
     curvature: Curvature
     combinations: Array
-
-    @classmethod
-    def of(
-        cls, model: FittedModel, curvature: Curvature, df: float, header: Mapping[str, Any], notes: tuple[str, ...] = ()
-    ) -> "Inference":
-        """Return the inference on a model's own parameters.
-
-        Parameters
-        ----------
-        model : FittedModel
-            What was read off the estimator.
-        curvature : Curvature
-            At the estimate.
-        df : float
-            Degrees of freedom of Student's t; inf is the normal distribution.
-        header : mapping
-            What is to be known of the whole fit.
-        notes : tuple of str, default=()
-            What is said below the table.
-
-        Returns
-        -------
-        Inference
-            Of every parameter that was estimated.
-        """
-        entries = model.entries
-        held = np.setdiff1d(entries, np.flatnonzero(curvature.parameters))
-        if len(held):
-            # Estimated, but held where they are: on a boundary, or by the kind of covariance. No error is known.
-            units = np.eye(model.coefficients.size)[held].reshape(len(held), *model.coefficients.shape)
-            divergent = units if curvature.divergent is None else np.concatenate([curvature.divergent, units])
-            curvature = replace(curvature, divergent=divergent)
-        combinations = np.eye(model.coefficients.size)[entries]
-        estimates = model.coefficients.ravel()[entries]
-        return cls(model.labels, estimates, df, header, notes, model, curvature, combinations)
 
     @cached_property
     @np.errstate(all="ignore")
@@ -242,16 +207,16 @@ class Inference:
                 f"R: X, y, sample_weight and offset do not determine what the rows {lost.tolist()} ask of, so that "
                 "there is no test."
             )
-        unit = np.sqrt(covariance.diagonal())
-        if not unit.all():
+        error = np.sqrt(covariance.diagonal())
+        if not error.all():
             raise ValueError(
-                f"R: the rows {np.flatnonzero(unit == 0).tolist()} ask of nothing: their variance is zero."
+                f"R: the rows {np.flatnonzero(error == 0).tolist()} ask of nothing: their variance is zero."
             )
-        scaled = covariance / unit / unit[:, None]
+        scaled = covariance / error / error[:, None]
         if np.linalg.matrix_rank(scaled, hermitian=True) < len(rows):
             raise ValueError("R: the rows depend on each other (or say the same twice); leave out the redundant ones.")
         with np.errstate(over="ignore"):
-            white = np.linalg.solve(np.linalg.cholesky(scaled), difference / unit)
+            white = np.linalg.solve(np.linalg.cholesky(scaled), difference / error)
             statistic = float(white @ white)
         return chi_squared_test("Wald test", statistic, len(rows), self.df)
 
@@ -297,12 +262,7 @@ class Inference:
         steps = _STEP * np.where(np.isfinite(errors) & (errors > 0), errors, np.maximum(np.abs(center), 1.0))
         jacobian = np.empty((value.size, len(center)))
         for k, step in enumerate(steps):
-            total = np.zeros(value.shape)
-            for multiple, weight in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
-                moved = center.copy()
-                moved[k] += multiple * step
-                total = total + weight * np.asarray(fn(moved), dtype=np.float64)
-            jacobian[:, k] = np.ravel(total) / step
+            jacobian[:, k] = np.ravel(five_point_slope(lambda x: np.asarray(fn(x), dtype=np.float64), center, k, step))
         covariance = self.curvature.covariance(jacobian @ self.combinations)
         return DeltaMethod(value if value.ndim else float(value), covariance, self.df)
 
@@ -376,6 +336,16 @@ def _ratio(model: FittedModel, odds_ratios: Any, rate_ratios: Any) -> str | None
             f"mean (poisson, gamma, ...); that of {model.likelihood!r} is {location}."
         )
     return "odds ratio" if odds_ratios else "rate ratio" if rate_ratios else None
+
+
+def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step: float) -> Array:
+    """Return the derivative of a function in x[k]; the error is of the fourth power of the step."""
+    total: Any = 0.0
+    for multiple, weight in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
+        moved = x.copy()
+        moved[k] += multiple * step
+        total = total + weight * function(moved)
+    return np.asarray(total / step)
 
 
 def critical_value(confidence_level: float, df: float) -> float:

@@ -18,7 +18,7 @@ _LEAST_P = 1e-4
 
 @dataclass(frozen=True)
 class Summary:
-    """One row a parameter, and what is to be known of the whole fit above it.
+    """One row per parameter, and what is to be known of the whole fit above it.
 
     A ``DataFrame`` has no place for a header and pandas need not be installed, so this is a small object of its own:
     ``summary["estimate"]`` is a column, ``summary.loc["age"]`` a row, ``summary.header["AIC"]`` an entry of the header,
@@ -69,7 +69,7 @@ class Summary:
         Returns
         -------
         pandas.DataFrame
-            One row a parameter.
+            One row per parameter.
 
         Raises
         ------
