@@ -40,8 +40,6 @@ from sklearn_mle.inference.model import (
     FittedModel,
     ReadData,
     divide_dispersion,
-    n_constants,
-    n_intercepts,
     precision_offset,
 )
 
@@ -218,7 +216,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             result.exists,
         )
         # Degrees of freedom as R and scikit-learn's users count them: constant scales are none.
-        n_coefficients = result.n_parameters - n_constants(fitted.likelihood, fitted.terms)
+        n_coefficients = result.n_parameters - fitted.n_constants
         return {
             "_fitted": replace(fitted, retained=kept),
             "n_iter_": result.n_iter,
@@ -228,7 +226,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             "log_likelihood_": result.log_likelihood,
             "n_obs_": result.n_obs,
             # A class without any weight has no coefficients, and no intercept.
-            "df_model_": max(n_coefficients - n_intercepts(fitted.likelihood, fitted.terms), 0),
+            "df_model_": max(n_coefficients - fitted.n_intercepts, 0),
             "df_resid_": result.n_obs - n_coefficients,
         }
 
@@ -261,21 +259,14 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         if names is None:
             names = [f"x{j}" for j in range(self.n_features_in_)]
         classes = getattr(self, "classes_", None)
-        fitted = self._fitted
         return FittedModel(
+            **vars(self._fitted),
             name=type(self).__name__,
-            likelihood=fitted.likelihood,
             coefficients=self._coefficients(),
-            terms=fitted.terms,
             features=tuple(str(name) for name in names),
-            classes=None if classes is None else tuple(classes.tolist()),
-            prior=fitted.prior,
-            class_weighted=fitted.class_weights is not None,
             read=self._read_training,
             read_features=self._validate_predict,
-            retained=fitted.retained,
-            bias_reduced=fitted.bias_reduction is not None,
-            weight_type=fitted.weight_type,
+            classes=None if classes is None else tuple(classes.tolist()),
         )
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:

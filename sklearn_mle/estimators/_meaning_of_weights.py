@@ -75,9 +75,7 @@ class MeaningOfWeights:
             coefficients=result.coefficients,
             terms=fitted.terms,
             features=tuple(str(j) for j in range(data.X.shape[1])),
-            classes=None,
             prior=fitted.prior,
-            class_weighted=False,
             read=_unread,
             read_features=_unread,
         )

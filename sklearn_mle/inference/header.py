@@ -13,7 +13,7 @@ from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
-from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion
+from sklearn_mle.inference.model import FitSummary, FittedModel, ReadData, divide_dispersion
 
 __all__ = [
     "SmallSample",
@@ -81,44 +81,31 @@ def _pearson(at: AtEstimate) -> float:
     return at.objective.data.reduce_rows(block_sum)[0] * at.mean_weight
 
 
-def header_of(
-    model: FittedModel,
-    *,
-    n_obs: float,
-    n_parameters: int,
-    covariance: str,
-    log_likelihood: float,
-    gap: float,
-    converged: bool,
-    weight_type: str = "frequency",
-    criteria: bool = True,
-) -> dict[str, Any]:
+def header_of(model: FittedModel, covariance: str, fit: FitSummary, *, criteria: bool = True) -> dict[str, Any]:
     """Return the header of a summary; AIC and BIC are nan without ``criteria`` (``likelihood_is_trusted``)."""
     header: dict[str, Any] = {
         "likelihood": type(model.likelihood).__name__,
-        "observations": n_obs,
-        "parameters": n_parameters,
+        "observations": fit.n_obs,
+        "parameters": fit.n_parameters,
         "covariance": covariance,
     }
-    if weight_type != "frequency":
-        header["weights"] = weight_type
-    criteria = criteria and not model.penalized
+    if model.weight_type != "frequency":
+        header["weights"] = model.weight_type
+    deviance = -2 * fit.log_likelihood if criteria and not model.penalized else math.nan
     retained = model.retained_curvature
     return header | {
-        "log-likelihood": log_likelihood,
-        "AIC": 2 * n_parameters - 2 * log_likelihood if criteria else math.nan,
-        "BIC": n_parameters * math.log(n_obs) - 2 * log_likelihood if criteria else math.nan,
-        "converged": converged,
-        "gap in nats": gap,
+        "log-likelihood": fit.log_likelihood,
+        "AIC": 2 * fit.n_parameters + deviance,
+        "BIC": fit.n_parameters * math.log(fit.n_obs) + deviance,
+        "converged": fit.converged,
+        "gap in nats": fit.gap,
         "condition number": math.nan if retained is None else retained.condition,
     }
 
 
-def likelihood_is_trusted(
-    model: FittedModel, kind: str, weight_type: str, dispersion: str | None
-) -> tuple[bool, tuple[str, ...]]:
+def likelihood_is_trusted(model: FittedModel, kind: str, dispersion: str | None) -> tuple[bool, tuple[str, ...]]:
     """Return whether AIC, BIC and the likelihood-ratio test go with a covariance; and a word for where they do not."""
-    if model.penalized or weight_type == "sampling":
+    if model.penalized or model.weight_type == "sampling":
         return False, ()
     if kind not in MODEL_BASED:
         word = (
@@ -133,13 +120,7 @@ def likelihood_is_trusted(
 
 
 def against_the_null(
-    at: AtEstimate,
-    data: ReadData,
-    weight_type: str,
-    size: SmallSample,
-    *,
-    dispersion: str | None,
-    tested: bool,
+    at: AtEstimate, data: ReadData, size: SmallSample, *, dispersion: str | None, tested: bool
 ) -> dict[str, Any]:
     """Return the comparison with the model without columns: its log-likelihood, a test, and the share explained.
 
@@ -163,7 +144,7 @@ def against_the_null(
     )
     slopes = at.n_coefficients - model.n_intercepts
     value = null.log_likelihood
-    if weight_type == "precision" and data.sample_weight is not None and divide_dispersion(model.likelihood):
+    if model.weight_type == "precision" and data.sample_weight is not None and divide_dispersion(model.likelihood):
         value = _of_precisions(model, null, data, held=dispersion is not None)
     statistic = max(2 * (at.log_likelihood - value), 0.0)
     if dispersion is not None:

@@ -24,7 +24,7 @@ from sklearn_mle.inference.header import (
 )
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.limit import at_the_limit
-from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
+from sklearn_mle.inference.model import WEIGHT_TYPES, FitSummary, FittedModel
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import Inference
 
@@ -190,21 +190,15 @@ def infer(
         curvature, judge = covariance_of(limit, kind, groups=codes, bread=bread, small_sample=small_sample)
         gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
         size = small_sample_of(at, kind, small_sample, dispersion, codes)
-        trusted, word = likelihood_is_trusted(model, kind, weight_type, dispersion)
-        retained = model.retained
-        header = header_of(
-            model,
-            n_obs=at.n_obs,
-            n_parameters=at.n_parameters,
-            covariance=f"{kind} (posterior)" if penalized == "laplace" else kind,
-            log_likelihood=at.log_likelihood,
-            gap=gap,
-            converged=gap <= WORTH_A_WORD and limit.unseen is None if retained is None else retained.converged,
-            weight_type=weight_type,
-            criteria=trusted,
-        )
+        trusted, word = likelihood_is_trusted(model, kind, dispersion)
+        converged = gap <= WORTH_A_WORD and limit.unseen is None
+        if model.retained is not None:
+            converged = model.retained.converged
+        fit = FitSummary(curvature, at.n_parameters, at.n_obs, at.log_likelihood, gap, converged)
+        name = f"{kind} (posterior)" if penalized == "laplace" else kind
+        header = header_of(model, name, fit, criteria=trusted)
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
-            header |= against_the_null(at, data, weight_type, size, dispersion=dispersion, tested=trusted)
+            header |= against_the_null(at, data, size, dispersion=dispersion, tested=trusted)
     return _inference(model, curvature.inflated(size.multiple), size.df, header, (*size.notes, *word))
 
 
@@ -293,16 +287,7 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
             f"The curvature is that of a point {drift:.1g} standard errors from the estimate (a large fit): standard "
             f"errors are right to about {drift * math.sqrt(k / n):.1g} of themselves; infer(estimator, X, y) is exact.",
         )
-    header = header_of(
-        model,
-        n_obs=n,
-        n_parameters=k,
-        covariance="hessian",
-        log_likelihood=retained.log_likelihood,
-        gap=retained.gap,
-        converged=retained.converged,
-        weight_type=model.weight_type,
-    )
+    header = header_of(model, "hessian", retained)
     return _inference(model, retained.curvature.inflated(size.multiple), size.df, header, notes)
 
 

@@ -24,26 +24,10 @@ __all__ = [
     "ReadData",
     "divide_dispersion",
     "know_precisions",
-    "n_constants",
-    "n_intercepts",
     "precision_offset",
 ]
 
 Array = NDArray[Any]
-
-
-def n_constants(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
-    """Return how many predictors after the first are estimated constants: scale, dispersion, shape."""
-    if likelihood.shift_invariant:
-        return 0
-    return sum(term.intercept and not term.columns for term in terms[1:])
-
-
-def n_intercepts(likelihood: Likelihood, terms: Sequence[Terms]) -> int:
-    """Return how many intercepts there are beside those constants; of K classes one is redundant."""
-    if likelihood.shift_invariant:
-        return (len(terms) - 1) * terms[0].intercept
-    return sum(term.intercept for term in terms) - n_constants(likelihood, terms)
 
 
 @dataclass(frozen=True)
@@ -92,14 +76,45 @@ class Fitted:
     # Of each predictor of the likelihood: whether it has columns and an intercept that were estimated.
     terms: tuple[Terms, ...]
     # Of the coefficients, against the total NLL.
-    prior: Ridge
+    prior: Ridge = NO_PRIOR
     # One per class, resolved: "balanced" is the numbers that it stood for.
-    class_weights: Array | None
-    bias_reduction: str | None
-    weight_type: str
-    has_offset: bool
+    class_weights: Any = None
+    # "firth": then first-order inference is that of a maximum likelihood estimate, at this point.
+    bias_reduction: str | None = None
+    # What the weights of the fit mean; the dispersion is that of this meaning.
+    weight_type: str = "frequency"
+    has_offset: bool = False
     # None while the fit runs, and where the estimator was sent to a worker.
     retained: FitSummary | None = None
+
+    @property
+    def class_weighted(self) -> bool:
+        """Whether rows were weighted by their class."""
+        return self.class_weights is not None
+
+    @property
+    def bias_reduced(self) -> bool:
+        """Whether the estimate is Firth's."""
+        return self.bias_reduction is not None
+
+    @property
+    def penalized(self) -> bool:
+        """Whether the estimate maximizes something else than the likelihood."""
+        return not self.prior.is_flat or self.class_weighted
+
+    @property
+    def n_constants(self) -> int:
+        """How many predictors after the first are estimated constants: scale, dispersion, shape."""
+        if self.likelihood.shift_invariant:
+            return 0
+        return sum(term.intercept and not term.columns for term in self.terms[1:])
+
+    @property
+    def n_intercepts(self) -> int:
+        """How many intercepts there are beside those constants; of K classes one is redundant."""
+        if self.likelihood.shift_invariant:
+            return (len(self.terms) - 1) * self.terms[0].intercept
+        return sum(term.intercept for term in self.terms) - self.n_constants
 
 
 def _unique(names: Sequence[str], taken: set[str], what: str = "column") -> tuple[str, ...]:
@@ -109,15 +124,13 @@ def _unique(names: Sequence[str], taken: set[str], what: str = "column") -> tupl
 
 
 @dataclass(frozen=True, kw_only=True)
-class FittedModel:
-    """Likelihood, linear predictors and coefficients of a fitted estimator, ours or scikit-learn's."""
+class FittedModel(Fitted):
+    """A fitted estimator, ours or scikit-learn's: what was fitted, the coefficients, and how its data are read."""
 
     # Of the estimator's class.
     name: str
-    likelihood: Likelihood
     # One row per predictor of the likelihood, intercepts last, in the units of X and y: (q, p + 1).
     coefficients: Array
-    terms: tuple[Terms, ...]
     # Names of the columns. One that another parameter has too ("intercept", "log_scale"), or another column, has its
     # position added: "intercept (column 2)".
     features: tuple[str, ...]
@@ -126,15 +139,8 @@ class FittedModel:
     read_features: Callable[[Any, Any], tuple[Any, Array | None]]
     # Labels, of a classifier.
     classes: tuple[Any, ...] | None = None
-    # As of ``Fitted``; to be multiplied by the sum of the weights, where it is per observation.
-    prior: Ridge = NO_PRIOR
+    # Whether the prior is to be multiplied by the sum of the weights.
     prior_per_observation: bool = False
-    class_weighted: bool = False
-    # Whether the estimate is Firth's: first-order inference is that of a maximum likelihood estimate, at this point.
-    bias_reduced: bool = False
-    # What the weights of the fit mean; the dispersion is that of this meaning.
-    weight_type: str = "frequency"
-    retained: FitSummary | None = None
 
     def __post_init__(self) -> None:
         # Frozen: the names are made unique here, once, for everybody who looks a parameter up.
@@ -146,24 +152,9 @@ class FittedModel:
         return self.classes is not None
 
     @property
-    def penalized(self) -> bool:
-        """Whether the estimate maximizes something else than the likelihood."""
-        return not self.prior.is_flat or self.class_weighted
-
-    @property
     def exact(self) -> bool:
         """Whether Student's t and s^2 = RSS / (n - p) are exact: Gaussian, unpenalized, one estimated scale."""
         return self.likelihood.least_squares and not self.penalized and self.n_constants == 1
-
-    @property
-    def n_constants(self) -> int:
-        """How many predictors after the first are estimated constants: scale, dispersion, shape."""
-        return n_constants(self.likelihood, self.terms)
-
-    @property
-    def n_intercepts(self) -> int:
-        """How many intercepts there are beside those constants."""
-        return n_intercepts(self.likelihood, self.terms)
 
     @property
     def dispersion_index(self) -> int:

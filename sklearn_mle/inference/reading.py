@@ -205,7 +205,7 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
         read_target,
         classes=tuple(classes.tolist()),
         prior=Ridge((alpha,)),
-        class_weighted=estimator.class_weight is not None,
+        class_weights=estimator.class_weight,
     )
 
 
