@@ -195,7 +195,7 @@ def worth_refining(objective: PenalizedNLL, factor: Factor, cancellation: float 
 def refine(objective: PenalizedNLL, theta: Array, factor: Factor, rounds: int = 12) -> DoubleDouble:
     """Return theta refined with gradients accumulated in twice the precision.
 
-    The factor's own error only slows the convergence (by its relative error a round); the accuracy reached is that of
+    The factor's own error only slows the convergence (by its relative error per round); the accuracy reached is that of
     the gradient, which for least squares has thirty digits.
 
     References

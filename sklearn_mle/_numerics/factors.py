@@ -6,7 +6,7 @@ A factor of A is a matrix R with R'R = A. Two maps are all that solvers, certifi
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 
@@ -36,7 +36,7 @@ _MOST_INVERTED = 400
 # Up to this order a product of two triangles costs no more than the estimate of its norm.
 _MOST_MULTIPLIED = 100
 # Fewer rows than this many times the columns are not yet worth a QR decomposition.
-_MOST_ROWS_A_COLUMN = 4
+_MOST_ROWS_PER_COLUMN = 4
 # Pivots above this leave no doubt of a small matrix's condition, so that it need not be estimated.
 SAFE_PIVOT = 1e-4
 
@@ -111,7 +111,7 @@ class DiagonalFactor(Factor):
         return (gradient.T / self.root).T
 
     def unwhiten(self, step: Array) -> Array:
-        return (step.T / self.root).T
+        return self.whiten(step)
 
     @property
     def condition(self) -> float:
@@ -134,12 +134,13 @@ class BlockDiagonalFactor(Factor):
         return BlockDiagonalFactor([block.times(multiple) for block in self.blocks])
 
     def whiten(self, gradient: Array) -> Array:
-        parts = np.split(gradient, self._ends)
-        return np.concatenate([block.whiten(part) for block, part in zip(self.blocks, parts, strict=True)])
+        return np.concatenate([block.whiten(part) for block, part in self._with_parts(gradient)])
 
     def unwhiten(self, step: Array) -> Array:
-        parts = np.split(step, self._ends)
-        return np.concatenate([block.unwhiten(part) for block, part in zip(self.blocks, parts, strict=True)])
+        return np.concatenate([block.unwhiten(part) for block, part in self._with_parts(step)])
+
+    def _with_parts(self, vector: Array) -> Iterator[tuple[Factor, Array]]:
+        return zip(self.blocks, np.split(vector, self._ends), strict=True)
 
     @property
     def inverse_norm(self) -> float:
@@ -223,7 +224,7 @@ class _Triangle(Factor):
         return self.condition * float(np.sqrt(self.size) / self.scale.min())  # cheaper than an inverse
 
     @cached_property
-    def _condition(self) -> float:
+    def condition(self) -> float:
         # The 1-norm condition of U'U, from its factor alone: accurate beyond 1/eps, where U'U itself would be singular.
         if not self.size:
             return 1.0
@@ -233,10 +234,6 @@ class _Triangle(Factor):
             norm = _one_norm_of_square(np.triu(self._upper))
         reciprocal, info = lapack.dpocon(self._upper, norm, uplo="U")
         return float("inf") if info or not reciprocal > 0 else float(1.0 / np.sqrt(reciprocal))
-
-    @property
-    def condition(self) -> float:
-        return self._condition
 
 
 def _one_norm_of_square(upper: Array, rounds: int = 5) -> float:
@@ -319,14 +316,10 @@ class RowsUpToRotation:
 
     Added rows are kept until they are several times as many as columns; then a QR decomposition leaves its triangle.
     Rows are taken in the order of falling size, so that weights over many decades cost no digits (Cox and Higham 1998).
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n, p)
     """
 
     def __init__(self, rows: Array) -> None:
-        self.rows = rows if len(rows) <= _MOST_ROWS_A_COLUMN * rows.shape[1] else _triangle_in_order(rows)
+        self.rows = rows if len(rows) <= _MOST_ROWS_PER_COLUMN * rows.shape[1] else _triangle_in_order(rows)
 
     def __add__(self, other: "RowsUpToRotation") -> "RowsUpToRotation":
         return RowsUpToRotation(np.concatenate([self.rows, other.rows]))
