@@ -272,15 +272,7 @@ def refuse_unless_nested(
 
     What each predictor of the smaller can be, known values included, must be among what the larger's can be: its
     columns are combinations of the larger's columns (and of the intercept, where there is one). Columns count, not
-    their names: transformed ones are within a space or not.
-
-    Parameters
-    ----------
-    small, large : FittedModel
-        Of likelihoods of which one is within the other.
-    X_small, X_large : ndarray, CSR or StoredArray of shape (n, p)
-    weight : ndarray of shape (n,) or None
-        Rows of weight zero are absent.
+    their names: transformed ones are within a space or not. Rows of weight zero are absent.
     """
     looked_at: set[Any] = set()
     for j, (inner, outer) in enumerate(zip(small.terms, large.terms, strict=False)):

@@ -288,8 +288,8 @@ def precision_offset(likelihood: Likelihood, weight: Array) -> Array:
 
 def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
     """Return whether dividing variances by weights gives the estimate that weighting rows gives."""
-    if divide_dispersion(likelihood):
-        return likelihood.dispersion_index is None or not terms[likelihood.dispersion_index].columns
-    # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
     index = likelihood.dispersion_index
-    return index is None or (likelihood.discrete and not terms[index].intercept)
+    if index is None or divide_dispersion(likelihood):
+        return index is None or not terms[index].columns
+    # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
+    return likelihood.discrete and not terms[index].intercept

@@ -172,7 +172,7 @@ def predictive_interval(
     """
     X, eta = _predictors(inference, X, offset)
     if precisions is not None:
-        eta[1] += precisions
+        eta[inference.model.dispersion_index] += precisions
     model = inference.model
     tails = np.array([(1 - coverage) / 2, (1 + coverage) / 2])
     one = np.zeros_like(eta)
@@ -181,7 +181,7 @@ def predictive_interval(
         multiple = 1.0
         if np.isfinite(inference.df) and model.retained is not None:
             multiple = model.retained.n_obs / inference.df
-        variance = np.exp(2 * eta[1]) * multiple + np.square(_standard_errors(inference, X, one))
+        variance = np.exp(2 * eta[model.dispersion_index]) * multiple + np.square(_standard_errors(inference, X, one))
         half = critical_value(coverage, inference.df) * np.sqrt(variance)
         return np.stack([eta[0] - half, eta[0] + half], axis=1)
     if model.likelihood.discrete:
