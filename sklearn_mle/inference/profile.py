@@ -196,8 +196,7 @@ def profile_interval(
         optimum = nll.optimum(at.theta)
         found = []
         for place in places:
-            of_dispersion = int(model.entries[place]) == model.coefficients.size - 1
-            drop = profile_drop(at, of_dispersion, confidence_level, small_sample)
+            drop = profile_drop(at, int(model.entries[place]), confidence_level, small_sample)
             found.append(_profile(nll, optimum, at, place, confidence_level, drop, n_points))
     return found[0] if one else found
 
@@ -249,7 +248,7 @@ def _profile(
     )
 
 
-def profile_drop(at: AtEstimate, of_scale: bool, confidence_level: float, small_sample: bool) -> float:
+def profile_drop(at: AtEstimate, entry: int, confidence_level: float, small_sample: bool) -> float:
     r"""Return by how many nats a profile log-likelihood falls from its maximum to the ends of a confidence interval.
 
     Half the quantile of chi-squared in large samples. Of a Gaussian with one estimated scale the likelihood ratio is an
@@ -260,13 +259,13 @@ def profile_drop(at: AtEstimate, of_scale: bool, confidence_level: float, small_
     of the scale itself it is that of :math:`r = \mathrm{RSS} / (n \sigma^2)`, n r being chi-squared with n - k degrees
     of freedom, and the drop :math:`\tfrac{n}{2} (r - 1 - \log r)` is the one that r exceeds with the probability left.
 
-    ``of_scale`` tells whether the parameter is the Gaussian's scale.
+    ``entry`` is the parameter's place in the flattened coefficients.
     """
     n, df = at.n_obs, at.n_obs - at.n_coefficients
     if not (at.model.exact and small_sample and df > 0):
         return 0.5 * float(chi2.ppf(confidence_level, 1))
     half_weight = 0.5 * float(at.weight.sum())
-    if not of_scale:
+    if entry != (at.model.dispersion_index + 1) * at.model.coefficients.shape[1] - 1:
         return half_weight * math.log1p(float(t.isf((1 - confidence_level) / 2, df)) ** 2 / df)
 
     def ends(apart: float) -> tuple[float, float]:

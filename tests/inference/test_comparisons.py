@@ -111,7 +111,7 @@ def test_likelihood_ratio_errors():
         likelihood_ratio_test(large, small, X, BINARY)
     with pytest.raises(ValueError, match="a pair has the data"):
         likelihood_ratio_test(small, large, (X, X, X), BINARY)
-    with pytest.raises(ValueError, match="with a penalty, class_weight or bias reduction"):
+    with pytest.raises(ValueError, match="larger: .*fitted with a penalty"):
         likelihood_ratio_test(small, MLELogisticClassifier(C=1.0).fit(X, BINARY), X, BINARY)
     with pytest.raises(ValueError, match="not nested"):
         likelihood_ratio_test(GaussianMLERegressor().fit(X[AB], REAL), MLERegressor("gumbel").fit(X, REAL), X, REAL)
@@ -178,7 +178,7 @@ def test_score_test_errors():
         score_test(scales, X[AB], REAL, np.column_stack([X["c"], X["a"]]))
     with pytest.raises(ValueError, match="one row per row"):
         score_test(model, X[AB], BINARY, X["c"][:-1])
-    with pytest.raises(ValueError, match="with a penalty, class_weight or bias reduction"):
+    with pytest.raises(ValueError, match="smaller: .*fitted with a penalty"):
         score_test(MLELogisticClassifier(C=1.0).fit(X[AB], BINARY), X[AB], BINARY, X["c"])
 
 

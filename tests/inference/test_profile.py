@@ -283,8 +283,8 @@ def test_one_parameter_gives_one_profile_and_several_a_list():
 @pytest.mark.parametrize(
     ("estimator", "parameter", "options", "message"),
     [
-        (MLELogisticClassifier(C=1.0), "x0", {}, "prior or class weights"),
-        (MLELogisticClassifier(class_weight="balanced"), "x0", {}, "prior or class weights"),
+        (MLELogisticClassifier(C=1.0), "x0", {}, "maximum of the likelihood"),
+        (MLELogisticClassifier(class_weight="balanced"), "x0", {}, "maximum of the likelihood"),
         (MLELogisticClassifier(), "age", {}, "none of"),
         (MLELogisticClassifier(), 7, {}, "none of"),
         (MLELogisticClassifier(), "x0", {"confidence_level": 95}, "between 0 and 1"),
