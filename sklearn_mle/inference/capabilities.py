@@ -170,17 +170,14 @@ def traits(model: FittedModel) -> frozenset[str]:
         f"weight_type={model.weight_type!r}",
         "unpenalized" if not model.penalized else "class_weight" if model.class_weighted else "prior",
     }
-    if model.classes is not None and len(model.classes) < 3:
-        words.add("two classes")
-    if modelled:
-        words.add("modelled scale")
-    if modelled or (model.is_classifier and len(terms) > 1):
-        words.add("several predictors")
-    if modelled or not likelihood.exponential_dispersion:
-        words.add("no dispersion")
-    if not know_precisions(likelihood, terms):
-        words.add("no precisions")
-    return frozenset(words)
+    conditions = {
+        "two classes": model.classes is not None and len(model.classes) < 3,
+        "modelled scale": modelled,
+        "several predictors": modelled or (model.is_classifier and len(terms) > 1),
+        "no dispersion": modelled or not likelihood.exponential_dispersion,
+        "no precisions": not know_precisions(likelihood, terms),
+    }
+    return frozenset(words | {word for word, holds in conditions.items() if holds})
 
 
 def why_not(words: Iterable[str]) -> str | None:

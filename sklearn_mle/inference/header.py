@@ -1,4 +1,4 @@
-"""What is to be known of a whole fit: its log-likelihood, criteria, and what it gains over the null model."""
+"""Facts about a whole fit: its log-likelihood, criteria, sample size, and gain over the null model."""
 
 import math
 from dataclasses import dataclass, replace

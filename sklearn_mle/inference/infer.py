@@ -69,7 +69,7 @@ def infer(
     sample_weight, offset : array-like, default=None
         As in the fit.
     covariance : str, default="auto"
-        - ``"hessian"``: inverse of the observed information; what ``"auto"`` means where nothing else is said.
+        - ``"hessian"``: inverse of the observed information; the meaning of ``"auto"`` unless stated otherwise.
         - ``"expected"``: inverse of the expected information.
         - ``"opg"``: inverse of the sum of s s', uncentred.
         - ``"HC0"``: sandwich; ``"HC1"``: times n / (n - k); ``"HC2"``, ``"HC3"``: each s_i divided by
@@ -88,9 +88,9 @@ def infer(
         n is the number of rows, only sandwiches are valid, and there is no AIC. The sum of s s' has each row once times
         w for frequencies, times w^2 for the others.
     penalized : {None, "laplace", "sandwich"}, default=None
-        How to read an estimate under a prior (C < inf, alpha > 0) or class weights, which is refused otherwise: as
+        How to read an estimate under a prior (C < inf, alpha > 0) or class weights, for which None is an error: as
         the mode of a posterior with the prior's curvature in A (``"laplace"``), or as a shrunken estimate with the
-        sampling variance A^-1 M A^-1 (``"sandwich"``). Neither knows of the bias.
+        sampling variance A^-1 M A^-1 (``"sandwich"``). Neither accounts for the bias.
     small_sample : bool, default=True
         For the unpenalized Gaussian with one estimated scale: s^2 = RSS / (n - p) and Student's t, which are exact.
         False is the maximum likelihood scale and the normal distribution, and leaves out the factors of
@@ -100,9 +100,9 @@ def infer(
         expected information, with Pearson's X^2 / (n - k) as the dispersion, and Student's t. The test against the null
         model is the analysis of deviance by F. For two classes, counts, trials, positive amounts and the Gaussian.
     bread : {None, "observed", "expected"}, default=None
-        The A of a sandwich. None is ``"observed"`` where the likelihood is smooth: a sandwich is there for likelihoods
-        that are wrong, and if the mean is wrong, too, only the observed information is what the estimate's variance
-        has. ``"expected"`` is that of R's ``sandwich::vcovHC`` of a glm. With a canonical link the two are equal.
+        The A of a sandwich. None is ``"observed"`` where the likelihood is smooth: sandwiches guard against a wrong
+        likelihood, and if the mean is wrong as well, only the observed information gives the variance of the estimate.
+        ``"expected"`` is that of R's ``sandwich::vcovHC`` of a glm. With a canonical link the two are equal.
 
     Returns
     -------
@@ -126,9 +126,9 @@ def infer(
     ConvergenceWarning
         If the estimate is more than 0.005 nats below the maximum for these data.
     SeparationWarning
-        If no finite maximum exists for the data of a scikit-learn estimator: what diverges has no standard error (nan),
-        the rest is that of the limiting model, in which the separated rows are certain. Our own estimators say it in
-        ``fit``.
+        If no finite maximum exists for the data of a scikit-learn estimator: coefficients that diverge have no standard
+        error (nan), the others that of the limiting model, in which the separated rows are certain. Our own estimators
+        warn in ``fit``.
 
     References
     ----------

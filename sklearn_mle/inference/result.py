@@ -1,4 +1,4 @@
-"""What inference returns: estimates, their covariance, and everything that follows from the two."""
+"""The result of inference: estimates, their covariance, and everything that follows from the two."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ class DeltaMethod:
 
     @property
     def standard_error(self) -> Any:
-        """Of each component; a float for a scalar function."""
+        """Standard error of each component; a float for a scalar function."""
         errors = np.sqrt(self.covariance.diagonal())
         return errors if np.ndim(self.estimate) else float(errors[0])
 
@@ -78,11 +78,11 @@ class Inference:
     df : float
         Degrees of freedom of Student's t; inf is the normal distribution.
     header : mapping
-        What is to be known of the whole fit.
+        Facts about the whole fit, by name: log-likelihood, criteria, convergence.
     notes : tuple of str
-        What is said below the table.
+        Notes printed below the table.
     model, curvature, combinations : object
-        What all the rest is computed from.
+        The internals that everything else is computed from.
     """
 
     parameters: tuple[str, ...]
@@ -274,8 +274,8 @@ class Inference:
         confidence_level : float, default=0.95
             Of the intervals, strictly between 0 and 1.
         odds_ratios : bool, default=False
-            For classifiers and the binomial likelihood: whether estimates and intervals are exponentiated; standard
-            errors are then those of exp(estimate), by the delta method, and z and p still those of the coefficient.
+            For classifiers and the binomial likelihood: whether to exponentiate estimates and intervals. Standard
+            errors are then those of exp(estimate), by the delta method; z and p remain those of the coefficient.
         rate_ratios : bool, default=False
             The same where the location is the logarithm of the mean (poisson, negative_binomial, gamma,
             inverse_gaussian, tweedie): factors of the mean. Parameters of other predictors are left out.

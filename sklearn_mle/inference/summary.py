@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 __all__ = ["Summary"]
 
 _DIGITS = 5
-# Below this a p-value is a statement about the tails of an approximation, not a number.
+# A smaller p-value says more about the tails of an approximation than about the data.
 _LEAST_P = 1e-4
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One row per parameter, and what is to be known of the whole fit above it.
+    """A table with one row per parameter, under a header with facts about the whole fit.
 
     A ``DataFrame`` has no place for a header and pandas need not be installed, so this is a small object of its own:
     ``summary["estimate"]`` is a column, ``summary.loc["age"]`` a row, ``summary.header["AIC"]`` an entry of the header,
@@ -33,7 +33,7 @@ class Summary:
     columns : mapping of str to ndarray
         ``estimate``, ``standard error``, ``z`` or ``t``, ``p``, ``lower`` and ``upper``, in this order.
     notes : tuple of str
-        What to read the table with, one sentence each.
+        Notes on how to read the table, one sentence each.
     """
 
     title: str
