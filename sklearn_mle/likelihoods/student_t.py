@@ -40,7 +40,8 @@ class StudentT(NLLWithGradient):
     Parameters
     ----------
     df : float, None or "estimate", default=4.0
-        Degrees of freedom, positive; ``inf`` is the Gaussian. None and "estimate" make d the third linear predictor.
+        Degrees of freedom, positive; ``inf`` is the Gaussian. None and "estimate" make d the third linear predictor;
+        of ``MLERegressor``, ``predictors={"df": "constant"}`` does.
 
     References
     ----------
