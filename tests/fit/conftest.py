@@ -37,7 +37,7 @@ class Model:
     scale: str | float = "constant"
 
     def fit(self, X=None, y=None, *, sample_weight=None, offset=None, start=None, observer=None, **options):
-        terms = terms_of(self.scale, options.pop("fit_intercept", True))
+        terms = terms_of(options.pop("scale", self.scale), options.pop("fit_intercept", True))
         return fit(
             self.likelihood,
             self.X if X is None else X,
