@@ -10,7 +10,7 @@ from tests.together.calls import Call
 from tests.together.cases import Case
 from tests.together.coordinates import ONE
 from tests.together.covering import Cell, covering_array
-from tests.together.levels import CLASSIFIERS, has_prior, possible
+from tests.together.levels import CLASSIFIERS, has_dispersion, has_prior, possible
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,10 @@ RELATIONS: dict[str, Relation] = {
     "a weight of zero is absence": Relation(_with_absent_rows),
     "two halves of a row are the row": Relation(_halves, _counts_copies),
     "an offset X d moves the coefficients by d": Relation(
-        _line, _no_gaussian_prior, judges=lambda call, cell: not call.of_null
+        _line,
+        # Where the location has that column.
+        lambda cell: _no_gaussian_prior(cell) and (has_dispersion(cell) or cell["predictors"] != "some columns"),
+        judges=lambda call, cell: not call.of_null,
     ),
     "a constant offset moves the intercept": Relation(_constant, lambda cell: cell["intercept"]),
     "the unit of y": Relation(
