@@ -251,7 +251,7 @@ def test_bagging_may_leave_a_class_without_weight():
 
 
 def test_class_weights_that_leave_none_are_refused():
-    with pytest.raises(ValueError, match="no class has any"):
+    with pytest.raises(ValueError, match="class_weight leaves no row with a positive weight"):
         MLELogisticClassifier(class_weight={0: 0.0, 1: 0.0}).fit(X, BINARY)
 
 

@@ -8,6 +8,7 @@ from sklearn_mle._existence import CERTIFIED, SEPARATION_PRIOR, certificate, cer
 from sklearn_mle._fit import FitOptions, certify, fit
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
+from sklearn_mle._penalties import Ridge
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical
@@ -177,7 +178,7 @@ def test_and_is_the_posterior_mode_under_the_documented_prior(kind, n_classes, s
     X, y = SEPARATED[kind](n_classes)
     result = fit_of(X, y, n_classes, soft=soft)
     deviation = X.std(axis=0)
-    by_hand = fit_of(X / deviation, y, n_classes, alpha=SEPARATION_PRIOR * len(y))
+    by_hand = fit_of(X / deviation, y, n_classes, prior=Ridge((SEPARATION_PRIOR * len(y),)))
     np.testing.assert_allclose(result.coefficients[:, :-1] * deviation, by_hand.coefficients[:, :-1], rtol=1e-6)
 
 
