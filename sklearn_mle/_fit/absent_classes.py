@@ -34,11 +34,11 @@ def fit_without(
     n_classes: int,
     prepared: Prepared,
     class_names: Any,
-    fit: Callable[[Bernoulli | Categorical, Prepared, Any], FitResult],
+    fit: Callable[..., FitResult],
 ) -> FitResult:
     """Fit the classes that have weight; the absent ones are given so low a probability that it costs nothing.
 
-    ``fit`` is called with the likelihood, the data and the names of the classes that are left.
+    ``fit`` is called with the likelihood, the data and the ``class_names`` of the classes that are left.
     """
     present = np.setdiff1d(np.arange(n_classes), absent)
     result = _alone(prepared) if len(present) == 1 else _among(present, n_classes, prepared, class_names, fit)
@@ -100,7 +100,7 @@ def _among(present: Array, n_classes: int, prepared: Prepared, class_names: Any,
         row_numbers=None,
     )
     names = None if class_names is None else [class_names[k] for k in present]
-    return fit(Bernoulli() if two else Categorical(len(present)), smaller, names)
+    return fit(Bernoulli() if two else Categorical(len(present)), smaller, class_names=names)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._existence import (
+    MOST_VARIABLES,
     SEPARATION_PRIOR,
     SeparatingDirection,
     UndecidedError,
+    certified,
     class_in_words,
     complete_separation,
     find_separation,
@@ -22,7 +24,6 @@ from sklearn_mle._existence import (
     undecided_warning,
 )
 from sklearn_mle._fit.absent_classes import fit_without
-from sklearn_mle._fit.certify import certify
 from sklearn_mle._fit.firth import solve_bias_reduced
 from sklearn_mle._fit.offsets import centre_of_classes, projected_on_columns
 from sklearn_mle._fit.prepare import Prepared
@@ -48,6 +49,8 @@ Observer = Callable[[Array], bool]
 # Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead of a bias-reduced fit.
 _LARGE_WORK = 3e7
 _ROUGH = 0.1
+# Of certificate and linear program, each at a tighter gap than the one before.
+_ROUNDS = 4
 # Only a fit this much better than the class frequencies, in its part of their NLL, is asked whether it separates.
 _SEPARABLE = 0.1
 _REMEDIES_OF_CLASSES = (
@@ -82,13 +85,8 @@ def fit_logistic(
         )
     # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
     if len(absent) and (options.fit_intercept or not prepared.prior.penalizes(0)):
-        return fit_without(
-            absent,
-            n_classes,
-            prepared,
-            class_names,
-            lambda model, rest, names: fit_logistic(model, rest, options, start=None, observer=None, class_names=names),
-        )
+        fit = partial(fit_logistic, options=options, start=None, observer=None)
+        return fit_without(absent, n_classes, prepared, class_names, fit)
     return _LogisticFit(likelihood, prepared, options, observer, class_names, mass).run(start)
 
 
@@ -213,19 +211,46 @@ class _LogisticFit:
         if self.separation is not None:
             return self._solve_under_tiny_prior(cold, [theta], 0)
         solution = self._solve(theta, settled=partial(_separates, self.objective, _SEPARABLE * self.null_value))
-        verdict = certify(
-            self.objective,
-            solution,
-            self.options,
-            null_value=self.null_value,
-            largest=self.prepared.columns.largest,
-            observer=self._watch(),
-        )
-        solution, self.separation = verdict.solution, verdict.separation
-        if self.separation is None and verdict.decided:
+        solution, exists = self._certify(solution)
+        if exists:
             return solution
         found = [theta, solution.theta] if solution.status.early or theta is not null else []
         return self._solve_under_tiny_prior(cold, found, solution.n_iter)
+
+    def _certify(self, solution: Solution) -> tuple[Solution, bool]:
+        """Return the solution, improved where the proof needs a smaller gap, and whether it is a maximum.
+
+        Certificates come first, then linear programs. A fit that a callback stopped is returned as it is, unexamined.
+        What separates is in ``separation`` afterwards; with none and no maximum, neither was proved.
+        """
+        objective = self.objective
+        if solution.status is Status.SETTLED:
+            self.separation = complete_separation(objective, solution.theta)
+            return solution, self.separation is None
+        excluded = False  # separation, by a linear program
+        for _ in range(_ROUNDS):
+            if solution.status is Status.STOPPED:
+                return solution, True
+            of_rows = excluded or not objective.predictors.many_classes
+            proved = certified(objective, solution, self.prepared.columns.largest, of_rows=of_rows)
+            if proved is not None:
+                return proved, True
+            if not excluded and objective.predictors.size <= MOST_VARIABLES:
+                try:
+                    self.separation = find_separation(objective, solution.theta)
+                except UndecidedError:
+                    return solution, False
+                if self.separation is not None:
+                    return solution, False
+                excluded = True
+            if solution.status is Status.MAX_ITER:
+                return solution, True
+            if solution.n_iter >= self.options.max_iter:
+                break
+            # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
+            solver = "newton-cg" if solution.factor is None else "newton"
+            solution = self._solve(solution.theta, solution.n_iter, solver=solver, tol=1e-6 * solution.gap)
+        return solution, excluded
 
     def _known_separation(self, theta: Array) -> SeparatingDirection | None:
         """Return the separating direction, where the fit that ``theta`` is from had one and these data have it too.
@@ -264,11 +289,25 @@ class _LogisticFit:
             self.identification = None
         return self._solve(theta, n_iter)
 
-    def _solve(self, theta: Array, n_iter: int = 0, settled: Callable[[Array, float], bool] | None = None) -> Solution:
+    def _solve(
+        self,
+        theta: Array,
+        n_iter: int = 0,
+        *,
+        solver: str | None = None,
+        tol: float | None = None,
+        settled: Callable[[Array, float], bool] | None = None,
+    ) -> Solution:
         """Return the minimum, after so many iterations of another stage."""
-        watch, null_value = self._watch(), self.null_value
         return solve(
-            self.objective, theta, self.options, null_value=null_value, observer=watch, settled=settled, n_iter=n_iter
+            self.objective,
+            theta,
+            replace(self.options, solver=solver or self.options.solver),
+            null_value=self.null_value,
+            tol=tol,
+            observer=self._watch(),
+            settled=settled,
+            n_iter=n_iter,
         )
 
     def _watch(self) -> Observer | None:

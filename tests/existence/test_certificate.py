@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from sklearn_mle._existence import CERTIFIED, SEPARATION_PRIOR, certificate, certificates, curvature_below
-from sklearn_mle._fit import FitOptions, certify, fit
+from sklearn_mle._existence import CERTIFIED, SEPARATION_PRIOR, certificate, certificates, certified, curvature_below
+from sklearn_mle._fit import FitOptions, fit, logistic
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._penalties import Ridge
@@ -116,12 +116,7 @@ def test_a_factor_from_before_proves_existence_where_its_own_gap_does_not(n_clas
     doubtful = [k for k, point in enumerate(points) if certificate(objective, *point, largest(objective)) > CERTIFIED]
     solution = ended(objective, points[-1][0], points[max(doubtful)])
     monkeypatch.setattr(certificates, "hessian_factor", None)
-    monkeypatch.setattr(certify, "find_separation", None)
-    verdict = certify.certify(
-        objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
-    )
-    assert verdict.solution is solution
-    assert verdict.separation is None
+    assert certified(objective, solution, largest(objective), of_rows=True) is solution
 
 
 @pytest.mark.parametrize("kind", SEPARATED)
@@ -132,10 +127,7 @@ def test_a_factor_from_before_proves_nothing_on_separated_data(kind, n_classes):
     for k in range(0, len(points) - 2, 4):
         for now in points[k + 1][0], points[k + 2][0]:
             solution = ended(objective, now, points[k])
-            verdict = certify.certify(
-                objective, solution, FitOptions(), null_value=1e9, largest=largest(objective), observer=None
-            )
-            assert verdict.separation is not None
+            assert certified(objective, solution, largest(objective), of_rows=True) is None
 
 
 def test_weights_count_in_the_certificate():
@@ -246,7 +238,7 @@ def test_separated_data_never_pass_by_the_curvature_below(kind):
 def test_many_classes_are_certified_without_a_linear_program(monkeypatch):
     rng = np.random.default_rng(3)
     y = np.repeat(np.arange(110), 3)
-    monkeypatch.setattr(certify, "find_separation", lambda *args: pytest.fail("a linear program of 110 classes"))
+    monkeypatch.setattr(logistic, "find_separation", lambda *args: pytest.fail("a linear program of 110 classes"))
     assert fit(Categorical(110), rng.standard_normal((len(y), 2)), y).warnings == ()
 
 
