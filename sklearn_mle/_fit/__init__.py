@@ -19,6 +19,7 @@ from sklearn_mle._fit.start import best_constant
 from sklearn_mle._numerics.arguments import BeyondFloatError, NotFiniteError
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
+from sklearn_mle._rows import Data
 from sklearn_mle._rows.distributed import RowsElsewhereError
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
@@ -69,10 +70,12 @@ def fit(
     if found is not None:
         model, y, weight, nll = found
         lacking = float(nll.sum() if sample_weight is None else sample_weight @ nll)
-        if model.holds_class_codes:
-            _refuse_all_alike(y, weight)
+        if weight is not None and not weight.any():
+            raise ValueError("y: no row of positive weight has a trial. Successes and failures are needed.")
     with np.errstate(all="ignore"):
         rows = read(X, y, weight, None if offset is None else np.atleast_2d(offset.T), model.n_predictors)
+        if likelihood.of_fractions is not None:
+            _refuse_all_alike(rows.data)
     return fit_rows(model, replace(rows, n_obs=n_obs), lacking=lacking, **how)
 
 
@@ -113,6 +116,9 @@ def fit_rows(
         _refuse_elsewhere(likelihood, options)
     # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
     with single_threaded_blas, np.errstate(all="ignore"):
+        if not rows.data.in_one_place and likelihood.of_fractions is not None:
+            likelihood = likelihood.of_fractions  # Dask's counts of trials have one column
+            _refuse_all_alike(rows.data)
         if not rows.data.in_one_place and likelihood.of_logarithm is not None:
             likelihood, rows = likelihood.of_logarithm, replace(rows, data=rows.data.with_target(_logarithm))
             lacking = rows.data.reduce_target(_sum)[0] * rows.mean_weight
@@ -198,11 +204,10 @@ def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
         raise _beyond(prepared)
 
 
-def _refuse_all_alike(fraction: Array, weight: Array | None) -> None:
+def _refuse_all_alike(data: Data) -> None:
     """Raise ValueError where every trial failed, or every one succeeded: the log-odds would go to infinity."""
-    seen = fraction if weight is None else fraction[weight > 0]
-    for value, name in ((0, "failed"), (1, "succeeded")):
-        if (seen == value).all():
+    for weight, name in zip(data.class_weights(2), ("succeeded", "failed"), strict=True):
+        if weight == 0:
             raise ValueError(
                 f"y: every trial of positive weight {name}, so no finite maximum likelihood estimate exists: the "
                 "log-odds go to infinity. Successes and failures are needed."

@@ -228,6 +228,11 @@ class Likelihood(BaseEstimator, ABC):
         """The likelihood of log y, which lacks nothing but log y; None where there is none that is simpler."""
         return None
 
+    @property
+    def of_fractions(self) -> "Likelihood | None":
+        """The simpler likelihood that this one of a single column of fractions is; None where there is none."""
+        return None
+
     def equivalent(self, y: Array, weight: Array | None) -> "tuple[Likelihood, Array, Array | None, Array] | None":
         """Return a simpler likelihood of transformed y with the same maximum; None where there is none.
 

@@ -77,6 +77,10 @@ class Binomial(Likelihood):
         trials = y[0] + y[1]
         return np.where(trials > 0, y[0] / np.where(trials > 0, trials, 1), 0.5), trials
 
+    @property
+    def of_fractions(self) -> Likelihood:
+        return Bernoulli()
+
     def equivalent(self, y: Array, weight: Array | None) -> tuple[Likelihood, Array, Array | None, Array]:
         fraction, trials = self.in_units_of_mean(y)
         if trials is None:

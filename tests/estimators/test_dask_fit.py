@@ -385,6 +385,19 @@ def test_complete_separation_is_found_by_a_pass():
         MLELogisticClassifier().fit(blocks(X), blocks(three))
 
 
+@pytest.mark.parametrize(("value", "word"), [(0.0, "failed"), (1.0, "succeeded")])
+def test_trials_that_are_all_alike_have_no_answer(value, word):
+    with pytest.raises(ValueError, match=f"every trial of positive weight {word}"):
+        MLERegressor("binomial").fit(da.from_array(X, chunks=(600, 4)), da.full(N, value, chunks=600))
+
+
+def test_binary_outcomes_have_the_proof_of_classes_that_a_maximum_exists():
+    y = (TWO[:40] == "yes").astype(float)
+    in_memory = MLERegressor("binomial").fit(X[:40], y)
+    model = MLERegressor("binomial").fit(da.from_array(X[:40], chunks=(20, 4)), da.from_array(y, chunks=20))
+    np.testing.assert_allclose(model.coef_, in_memory.coef_, rtol=1e-9)
+
+
 def test_other_separation_is_never_silent():
     rows = np.column_stack([X[:, 0], np.arange(N) % 50 == 0])
     y = np.where(rows[:, 1] == 1, "yes", TWO)

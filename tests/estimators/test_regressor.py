@@ -230,6 +230,8 @@ def test_binomial_outcomes_that_are_all_alike_have_no_answer(value, word):
     for y in (alike, np.column_stack([3 * alike, 3 * (1 - alike)])):
         with pytest.raises(ValueError, match=f"every trial of positive weight {word}"):
             MLERegressor("binomial").fit(X, y)
+    with pytest.raises(ValueError, match="no row of positive weight has a trial"):
+        MLERegressor("binomial").fit(X, np.zeros((N, 2)))
 
 
 @pytest.mark.parametrize("name", ["poisson", "negative_binomial", "tweedie"])
