@@ -55,7 +55,7 @@ class Point:
 class _Known:
     """What is known of F at one theta."""
 
-    theta: Array
+    theta: bytes
     point: Point
     value_and_gradient: tuple[float, Array] | None = None
     # Of the NLL; it is taken, not kept.
@@ -89,11 +89,11 @@ class PenalizedNLL:
         self._last: _Known | None = None
 
     def _known(self, theta: Array) -> _Known:
-        """Return what is known at theta; a copy of it is compared, for scipy's methods may write on theirs."""
-        last = self._last
-        if last is None or not (last.theta == theta).all():
+        """Return what is known at theta; its bytes are compared, for scipy's methods may write on theirs."""
+        last, bits = self._last, theta.tobytes()
+        if last is None or last.theta != bits:
             point = Point(self.predictors, self.predictors.matrix(theta), self.data.n_rows)
-            self._last = last = _Known(theta.copy(), point)
+            self._last = last = _Known(bits, point)
         return last
 
     def at(self, theta: Array) -> Point:

@@ -193,9 +193,10 @@ class _Search:
     def _minimize(self, method: Any, *, fun: Any, settled: Any = None, **options: Any) -> Solution:
         objective, n_rows = self.objective, self.objective.data.n_rows
         result = minimize(
-            fun,
+            lambda theta: fun(theta)[0],
             self.theta,
-            jac=True,
+            # Not jac=True: scipy would compare and copy theta at every call to remember what the objective remembers.
+            jac=objective.gradient,
             hess=objective.hessian,
             hessp=objective.hessian_product,
             method=method,
