@@ -193,10 +193,9 @@ class _Search:
     def _minimize(self, method: Any, *, fun: Any, settled: Any = None, **options: Any) -> Solution:
         objective, n_rows = self.objective, self.objective.data.n_rows
         result = minimize(
-            lambda theta: fun(theta)[0],
+            fun,
             self.theta,
-            # Not jac=True: scipy would compare and copy theta at every call to remember what the objective remembers.
-            jac=objective.gradient,
+            jac=True,
             hess=objective.hessian,
             hessp=objective.hessian_product,
             method=method,
