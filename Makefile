@@ -21,7 +21,7 @@ help:
 	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
 	@echo "make lint         ruff: style and formatting    (make format repairs what can be repaired)"
 	@echo "make types        mypy"
-	@echo "make layering     import-linter: each room imports only from lower floors"
+	@echo "make layering     import-linter: each package imports only from lower layers"
 	@echo "make doctest      the examples in docstrings, README and docs"
 	@echo "make check        all of these but demo"
 	@echo "make docs         the documentation site in docs/_build/html, with its gallery; docs-quick runs no example"

@@ -7,7 +7,7 @@ from benchmarks.solvers import AS_USED, DEFAULT
 
 __all__ = ["TARGET", "Verdict", "judge"]
 
-TARGET = 1e-7  # nats a row above the best objective known
+TARGET = 1e-7  # nats per row above the best objective known
 UNLIMITED = "tol=1e-04"  # LogisticRegression's default tolerance, with as many iterations as it takes
 
 Result = dict[str, Any]

@@ -91,10 +91,10 @@ html_theme_options = {
 
 
 def write_reference(directory: Path) -> None:
-    """Write the API reference's pages from the rooms' ``__all__``, so that no public name can be missing."""
+    """Write the API reference's pages from the packages' ``__all__``, so that no public name can be missing."""
     directory.mkdir(exist_ok=True)
     # The estimators are listed where users import them from: the package itself.
-    modules = ["sklearn_mle", *(f"sklearn_mle.{room}" for room in sorted(sklearn_mle._ROOMS - {"estimators"}))]
+    modules = ["sklearn_mle", *(f"sklearn_mle.{package}" for package in sorted(sklearn_mle._PACKAGES - {"estimators"}))]
     for module in modules:
         names = [name for name in importlib.import_module(module).__all__ if name != "__version__"]
         lines = [module, "=" * len(module), "", f".. automodule:: {module}", "   :no-members:", ""]

@@ -94,7 +94,7 @@ def draw(title: str, ranked: list[tuple[dict, float]], X, y, path: Path) -> None
         panel.stairs(heights, edges, fill=True, color=orange if params is ranked[0][0] else blue, alpha=0.65)
         panel.axhline(1, color="0.4", linewidth=1)
         scale = ", log-linear scale" if params["predictors"] else ""
-        panel.set_title(f"{name_of(params['likelihood'])}\n{nll:.4f} nats a row{scale}", fontsize=9)
+        panel.set_title(f"{name_of(params['likelihood'])}\n{nll:.4f} nats per row{scale}", fontsize=9)
         panel.spines[["top", "right"]].set_visible(False)
     for panel in axes.flat[len(ranked) :]:
         panel.set_visible(False)

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 __all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor", "__version__"]
 
 _ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor"}
-_ROOMS = {"displays", "estimators", "exceptions", "inference", "likelihoods", "metrics", "model_selection"}
+_PACKAGES = {"displays", "estimators", "exceptions", "inference", "likelihoods", "metrics", "model_selection"}
 
 
 def __getattr__(name: str) -> Any:
-    # Rooms are imported when first named: importing the package costs nothing beyond the scikit-learn that is used.
+    # Packages are imported when first named: importing the package costs nothing beyond the scikit-learn that is used.
     if name in _ESTIMATORS:
         return getattr(import_module("sklearn_mle.estimators"), name)
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return import_module(f"sklearn_mle.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_ROOMS})
+    return sorted({*__all__, *_PACKAGES})

@@ -38,12 +38,12 @@ SHAPE = re.compile(r"\bshape|\bfloat\b|\(n")
 def public_names():
     """Return each public class, function or instance once, by the first module that offers it."""
     found = {}
-    for room in ["sklearn_mle", *(f"sklearn_mle.{room}" for room in sorted(sklearn_mle._ROOMS))]:
-        module = importlib.import_module(room)
+    for package in ["sklearn_mle", *(f"sklearn_mle.{package}" for package in sorted(sklearn_mle._PACKAGES))]:
+        module = importlib.import_module(package)
         for name in module.__all__:
             value = getattr(module, name)
             if name != "__version__" and not (value.__module__ or "").startswith("sklearn."):
-                found.setdefault(id(value), pytest.param(value, name, id=f"{room}.{name}"))
+                found.setdefault(id(value), pytest.param(value, name, id=f"{package}.{name}"))
     return list(found.values())
 
 

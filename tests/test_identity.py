@@ -40,7 +40,7 @@ def test_likelihood_is_cross_entropy_is_entropy_plus_divergence(kind, n_classes,
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_metrics_and_likelihoods_state_one_formula(n_classes):
-    """Two rooms that do not import each other."""
+    """Two packages that do not import each other."""
     rng = np.random.default_rng(1)
     eta, y = 5 * rng.standard_normal((n_classes, 200)), rng.integers(0, n_classes, 200)
     logs = (eta - np.logaddexp.reduce(eta, axis=0)).T

@@ -64,9 +64,9 @@ def test_the_package_itself_imports_neither_numpy_nor_scikit_learn():
 
 
 def test_the_public_rooms_add_no_optional_dependency_and_no_network():
-    rooms = modules_after("import sklearn_mle.estimators, sklearn_mle.displays, sklearn_mle.likelihoods")
+    packages = modules_after("import sklearn_mle.estimators, sklearn_mle.displays, sklearn_mle.likelihoods")
     # scikit-learn imports pandas on its own where that is installed.
-    added = rooms - modules_after("import sklearn.linear_model, sklearn.model_selection")
+    added = packages - modules_after("import sklearn.linear_model, sklearn.model_selection")
     assert "sklearn_mle" in added
     assert added.isdisjoint({"dask", "matplotlib", "pandas", "polars", "pyarrow", "statsmodels", "torch"})
 
@@ -100,6 +100,6 @@ def test_every_parameter_of_both_logistic_estimators_stands_in_the_drop_in_table
 
 def test_every_room_stands_on_a_floor_of_the_architecture():
     package = Path(sklearn_mle.__file__).parent
-    rooms = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    packages = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     documented = set(re.findall(r"`(\w+)/?`", (ROOT / "docs" / "architecture.md").read_text()))
-    assert rooms - {"__init__"} <= documented
+    assert packages - {"__init__"} <= documented

@@ -212,7 +212,7 @@ def _huber(guess: Guess, location: Array) -> Array:
     """Return the location of Huber's likelihood, whose loss is convex and bounded in its slope."""
     data = guess.data.with_values(guess.data.y, guess.data.weight, None, 2)
     if np.abs(data.y - _fitted(data, location)).max() <= _PERFECT:
-        return location  # nothing is left to be robust against, and the scale would fall for ever
+        return location  # nothing is left to be robust against, and the scale would fall without end
     predictors = LinearPredictors(data.n_columns, [guess.location, Terms(False, True)])
     prior = np.zeros((2, data.n_columns + 1))
     prior[0, :-1] = guess.precision

@@ -1,1 +1,1 @@
-"""Floor 0: stable special functions, factors of small matrices, and the one BLAS limiter."""
+"""Layer 0: stable special functions, factors of small matrices, and the one BLAS limiter."""

@@ -110,7 +110,7 @@ class PITDisplay(Display):
         n_bins : int, default=10
             Number of bars.
         sample_weight : array-like of shape (n,), default=None
-            Weights; a row of weight k counts k times.
+            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
         offset : array-like, default=None
             As in the estimator's predict methods.
         confidence_level : float, default=0.95
@@ -164,7 +164,7 @@ class PITDisplay(Display):
         n_bins : int, default=10
             Number of bars.
         sample_weight : array-like of shape (n,), default=None
-            Weights; a row of weight k counts k times.
+            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
         confidence_level : float, default=0.95
             Of the band.
         name : str, default=None

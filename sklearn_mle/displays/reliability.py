@@ -143,7 +143,7 @@ class ReliabilityDisplay(Display):
         pos_label : label, default=None
             The class whose probability is judged, against all others. The second of two classes by default.
         sample_weight : array-like of shape (n,), default=None
-            Weights; a row of weight k counts k times.
+            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
         offset : array-like, default=None
             As in the estimator's predict methods.
         confidence_level : float, default=0.95
@@ -212,7 +212,7 @@ class ReliabilityDisplay(Display):
         pos_label : label, default=None
             The class; by default the larger of the two labels that occur, or 1 if only 0 or 1 does.
         sample_weight : array-like of shape (n,), default=None
-            Weights; a row of weight k counts k times.
+            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
         confidence_level : float, default=0.95
             Of the band.
         n_resamples : int, default=200

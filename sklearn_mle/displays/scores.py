@@ -109,7 +109,7 @@ class CrossEntropyDecompositionDisplay(Display):
         y : array-like of shape (n,) or (n, K)
             Labels, or class probabilities.
         sample_weight : array-like of shape (n,), default=None
-            Weights; a row of weight k counts k times.
+            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
         offset : array-like, default=None
             As in the estimator's predict methods.
         base : float, default=None

@@ -68,7 +68,7 @@ class BaseMLERegressor(ScoredRegressor):
             Target values, in the likelihood's domain. The binomial likelihood also takes (n_samples, 2): the numbers of
             successes and failures.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one a row.
+            Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one per row.
         offset : array-like of shape (n_samples,), default=None
             Added to the location's linear predictor (a log-exposure, where the link is the logarithm); a scalar holds
             for every row. A model fitted with an offset predicts only with one. With an offset, X may have no columns:
@@ -398,7 +398,7 @@ class BaseMLERegressor(ScoredRegressor):
             ``sklearn_mle.inference``. False takes the parameters as known.
         sample_weight : array-like of shape (n_samples,), default=None
             Precisions of the new outcomes, of a model fitted with ``weight_type="precision"``: the variance is divided
-            by them. None is one a row.
+            by them. None is one per row.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""One predictive distribution a row, whoever wrote its class: read once, asked in one way.
+"""One predictive distribution per row, whoever wrote its class: read once, asked in one way.
 
 Understood are the frozen distributions of ``scipy.stats`` (and what wraps one as ``.dist``, as NGBoost's do), scipy's
 newer distribution objects, and skpro's. Other classes need ``cdf`` and ``ppf``, and ``logpdf`` or ``logpmf`` where the
@@ -139,7 +139,7 @@ def read_distributions(y_pred: Any, y: Array) -> RowDistributions:
     if wrong:
         name, shape = next(iter(wrong.items()))
         raise ValueError(
-            f"y_pred has {name} of shape {shape} for outcomes of shape {y.shape}: one distribution a row is needed."
+            f"y_pred has {name} of shape {shape} for outcomes of shape {y.shape}: one distribution per row is needed."
         )
     return rows
 
@@ -187,7 +187,7 @@ def read_outcomes_of(distribution: Any, y_true: Any) -> tuple[Array, Any]:
     if not rows.is_of_one_trial:
         raise ValueError(
             "y_true has two columns, which only an estimator of binomial counts takes (successes and failures); this "
-            f"one predicts a {rows.name}: give one outcome a row."
+            f"one predicts a {rows.name}: give one outcome per row."
         )
     counts = read_counts(y_true)
     part = (counts != np.floor(counts)).any(axis=1)

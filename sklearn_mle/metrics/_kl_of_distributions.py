@@ -1,4 +1,4 @@
-r"""Kullback-Leibler divergence of two distributions a row: in closed form where it is known, by quadrature otherwise.
+r"""Kullback-Leibler divergence of two distributions per row: in closed form where it is known, by quadrature otherwise.
 
 Most closed forms are sums of divergences between two positive numbers, which cancel nothing when p and q are near:
 
@@ -50,7 +50,7 @@ def kl_of_distributions(true: Any, predicted: Any) -> Array:
         n = int(np.broadcast_shapes((1,), p.shape, q.shape)[0])
     except ValueError:
         raise ValueError(
-            f"y_true has {p.shape[0]} distributions and y_pred {q.shape[0]}: one a row is needed."
+            f"y_true has {p.shape[0]} distributions and y_pred {q.shape[0]}: one per row is needed."
         ) from None
     closed = _CLOSED_FORMS.get(p.family) if p.family is q.family else None
     with np.errstate(all="ignore"):

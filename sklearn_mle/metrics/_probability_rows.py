@@ -2,7 +2,7 @@
 
 How far from 1 a row may sum: 1e-6, or the square root of the machine epsilon of the dtype that came where that is more
 (float32: 3.5e-4, float16: 3.1e-2). A softmax in float64 is off by about 1e-16 and one in float32 by about K * 6e-8, so
-honest probabilities pass; a missing column, percentages and independent one-vs-rest scores do not. Rows within the
+correct probabilities pass; a missing column, percentages and independent one-vs-rest scores do not. Rows within the
 tolerance are used as they came: renormalizing them would move a score by less than the tolerance, and would make it
 depend on a step that nobody sees.
 """
@@ -28,7 +28,7 @@ class ProbabilityRows:
     is_log: bool
 
     def log_at(self, codes: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Log-probability (n,) of one class a row: n logarithms, not n * K."""
+        """Log-probability (n,) of one class per row: n logarithms, not n * K."""
         return self._log(self.values[np.arange(len(codes)), codes])
 
     def log(self) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Targets: what happened, as one label a row, or what was known of it, as one distribution over the K classes a row."""
+"""Targets: what happened (labels), or what was known of it (rows of K class probabilities)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked u
 
 @dataclass(frozen=True)
 class LabelTarget:
-    """One label a row: ``codes`` (n,) are positions in ``labels`` (K,)."""
+    """One label per row: ``codes`` (n,) are positions in ``labels`` (K,)."""
 
     codes: NDArray[np.intp]
     labels: NDArray[Any]
@@ -30,7 +30,7 @@ class LabelTarget:
 
 @dataclass(frozen=True)
 class RowTarget:
-    """One distribution over the classes a row."""
+    """One distribution over the classes per row."""
 
     rows: ProbabilityRows
 

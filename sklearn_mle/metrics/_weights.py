@@ -22,7 +22,7 @@ def read_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] 
         return None
     weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
     if weight.shape != (n,):
-        raise ValueError(f"sample_weight must have shape ({n},), one weight a row; got {weight.shape}.")
+        raise ValueError(f"sample_weight must have shape ({n},), one weight per row; got {weight.shape}.")
     bad = ~(np.isfinite(weight) & (weight >= 0))
     if bad.any():
         row = int(bad.argmax())

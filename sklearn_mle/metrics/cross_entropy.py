@@ -1,4 +1,4 @@
-"""Cross-entropy, entropy and Kullback-Leibler divergence: mean nats (or bits) a row, held together by one identity.
+"""Cross-entropy, entropy and Kullback-Leibler divergence: mean nats (or bits) per row, held together by one identity.
 
 For a row with target distribution p (a label is all its mass on one class) and prediction q over K classes::
 
@@ -43,7 +43,7 @@ def cross_entropy(
     sample_weight: ArrayLike | None = None,
     base: float | None = None,
 ) -> float:
-    r"""Mean cross-entropy of predicted probabilities: what the outcomes cost, in nats a row.
+    r"""Mean cross-entropy of predicted probabilities: what the outcomes cost, in nats per row.
 
     .. math:: \frac{\sum_i w_i \left(-\sum_k p_{ik} \log q_{ik}\right)}{\sum_i w_i}
 
@@ -69,7 +69,7 @@ def cross_entropy(
         Whether ``y_pred`` holds logarithms (natural, whatever ``base``) of probabilities. They keep what probabilities
         lose: a probability below 1e-308, or the 1e-20 by which one falls short of 1.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits, 10 for bans.
 
@@ -129,7 +129,7 @@ def entropy(
     sample_weight: ArrayLike | None = None,
     base: float | None = None,
 ) -> float:
-    r"""Mean entropy of distributions over classes: what the best possible prediction costs, in nats a row.
+    r"""Mean entropy of distributions over classes: what the best possible prediction costs, in nats per row.
 
     .. math:: \frac{\sum_i w_i \left(-\sum_k p_{ik} \log p_{ik}\right)}{\sum_i w_i}
 
@@ -147,7 +147,7 @@ def entropy(
     log_proba : bool, default=False
         Whether ``y_true`` holds natural logarithms of probabilities, (n, K).
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits, 10 for bans.
 
@@ -190,7 +190,7 @@ def kl_divergence(
     sample_weight: ArrayLike | None = None,
     base: float | None = None,
 ) -> float:
-    r"""Mean Kullback-Leibler divergence of predicted from target distributions, in nats a row.
+    r"""Mean Kullback-Leibler divergence of predicted from target distributions, in nats per row.
 
     .. math:: \frac{\sum_i w_i \sum_k p_{ik} (\log p_{ik} - \log q_{ik})}{\sum_i w_i}
 
@@ -213,7 +213,7 @@ def kl_divergence(
     log_proba : bool, default=False
         Whether ``y_pred`` holds natural logarithms of probabilities.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits, 10 for bans.
 

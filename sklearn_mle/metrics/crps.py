@@ -40,7 +40,7 @@ def crps(y_true: ArrayLike, y_pred: Any, *, sample_weight: ArrayLike | None = No
         A frozen ``scipy.stats`` distribution with parameters (n,), as ``predict_distribution`` gives; or an object with
         ``cdf`` and ``ppf``.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
 
     Returns
     -------

@@ -31,7 +31,7 @@ class DecompositionErrors:
     Attributes
     ----------
     total, uncertainty, discrimination, miscalibration : float
-        In the unit of the decomposition, nats a row by default.
+        In the unit of the decomposition, nats per row by default.
     """
 
     total: float
@@ -133,7 +133,7 @@ def cross_entropy_decomposition(
     n_resamples: int = 0,
     random_state: int = 0,
 ) -> CrossEntropyDecomposition:
-    r"""Take cross-entropy apart into uncertainty, discrimination and miscalibration, in nats a row.
+    r"""Take cross-entropy apart into uncertainty, discrimination and miscalibration, in nats per row.
 
     .. math:: S(q) = \underbrace{S(\bar p)}_{\text{uncertainty}}
               - \underbrace{[S(\bar p) - S(r)]}_{\text{discrimination}}
@@ -162,7 +162,7 @@ def cross_entropy_decomposition(
     log_proba : bool, default=False
         Whether ``y_pred`` holds natural logarithms of probabilities.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits.
     n_resamples : int, default=0

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 def negative_log_likelihood(
     y_true: ArrayLike, y_pred: Any, *, sample_weight: ArrayLike | None = None, base: float | None = None
 ) -> float:
-    r"""Mean negative log-likelihood of outcomes under predictive distributions, in nats a row: lower is better.
+    r"""Mean negative log-likelihood of outcomes under predictive distributions, in nats per row: lower is better.
 
     .. math:: -\frac{\sum_i w_i \log f_i(y_i)}{\sum_i w_i}
 
@@ -36,7 +36,7 @@ def negative_log_likelihood(
         A frozen ``scipy.stats`` distribution with parameters (n,), as ``predict_distribution`` gives; or an object with
         the same methods.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits.
 
@@ -109,7 +109,7 @@ def interval_score(
     coverage : float, default=0.9
         The probability that the intervals claim, between 0 and 1.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def coverage(y_true: ArrayLike, interval: ArrayLike, *, sample_weight: ArrayLike
     interval : array-like of shape (n, 2)
         Lower and upper ends, as ``predict_interval`` gives.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
 
     Returns
     -------

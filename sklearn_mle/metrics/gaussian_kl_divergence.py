@@ -20,12 +20,12 @@ def gaussian_kl_divergence(
     sample_weight: ArrayLike | None = None,
     base: float | None = None,
 ) -> float:
-    r"""Mean Kullback-Leibler divergence of predicted from true normal distributions, in nats a row.
+    r"""Mean Kullback-Leibler divergence of predicted from true normal distributions, in nats per row.
 
     .. math:: \log\frac{\sigma_q}{\sigma_p} + \frac{\sigma_p^2 + (\mu_p - \mu_q)^2}{2 \sigma_q^2} - \frac12
 
     Computed so that nothing cancels where the two are near. The parameters are broadcast: one standard deviation for
-    all rows, or one a row (a log-linear scale).
+    all rows, or one per row (a log-linear scale).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def gaussian_kl_divergence(
     mean_pred, std_pred : array-like of shape (n,) or ()
         Mean and standard deviation of the predicted distributions q.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits.
 

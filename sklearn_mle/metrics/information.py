@@ -1,4 +1,4 @@
-"""Information scores: how far two predictions are apart, and how many nats a row a prediction knows."""
+"""Information scores: how far two predictions are apart, and how many nats per row a prediction knows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def jensen_shannon_divergence(
     sample_weight: ArrayLike | None = None,
     base: float | None = None,
 ) -> float:
-    r"""Mean Jensen-Shannon divergence of two distributions over classes, in nats a row.
+    r"""Mean Jensen-Shannon divergence of two distributions over classes, in nats per row.
 
     .. math:: \tfrac12 \mathrm{KL}(p \,\|\, m) + \tfrac12 \mathrm{KL}(q \,\|\, m), \qquad m = \tfrac12 (p + q)
 
     The symmetric relative of the Kullback-Leibler divergence: at most log 2, and 0 where the two agree; its root is a
-    metric. It is not a proper score: of labels it does not reward honest probabilities.
+    metric. It is not a proper score: of labels it does not reward calibrated probabilities.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def jensen_shannon_divergence(
     log_proba : bool, default=False
         Whether ``y_pred`` holds natural logarithms of probabilities.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits, in which it is at most 1.
 
@@ -90,7 +90,7 @@ def information_gain(
     sample_weight: ArrayLike | None = None,
     base: float | None = None,
 ) -> float:
-    r"""What a prediction knows beyond the class frequencies, in nats a row: higher is better.
+    r"""What a prediction knows beyond the class frequencies, in nats per row: higher is better.
 
     .. math:: H(\bar p) - \text{cross-entropy}(p, q), \qquad \bar p = \frac{\sum_i w_i p_i}{\sum_i w_i}
 
@@ -109,7 +109,7 @@ def information_gain(
     log_proba : bool, default=False
         Whether ``y_pred`` holds natural logarithms of probabilities.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
     base : float, default=None
         Base of the logarithm, greater than 1: ``None`` for nats, 2 for bits.
 
@@ -174,7 +174,7 @@ def d2_cross_entropy(
     log_proba : bool, default=False
         Whether ``y_pred`` holds natural logarithms of probabilities.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
 
     Returns
     -------

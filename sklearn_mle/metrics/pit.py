@@ -87,7 +87,7 @@ def pit_histogram(
     n_bins : int, default=10
         Number J of bins of equal width.
     sample_weight : array-like of shape (n,), default=None
-        Weights; k counts a row k times, 0 leaves it out.
+        Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
 
     Returns
     -------

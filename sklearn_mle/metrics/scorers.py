@@ -215,7 +215,7 @@ _SCORERS = {
 }
 
 # What each instance says of itself; its class says how it reads an estimator.
-neg_cross_entropy_scorer.__doc__ = r"""Score a classifier by minus its cross-entropy, in nats a row.
+neg_cross_entropy_scorer.__doc__ = r"""Score a classifier by minus its cross-entropy, in nats per row.
 
 .. math:: \frac{\sum_i w_i \sum_k p_{ik} \log q_{ik}}{\sum_i w_i}
 
@@ -231,7 +231,7 @@ Examples
 -0.4739
 """
 
-neg_kl_divergence_scorer.__doc__ = r"""Score a classifier by minus its Kullback-Leibler divergence, in nats a row.
+neg_kl_divergence_scorer.__doc__ = r"""Score a classifier by minus its Kullback-Leibler divergence, in nats per row.
 
 .. math:: -\frac{\sum_i w_i \sum_k p_{ik} (\log p_{ik} - \log q_{ik})}{\sum_i w_i}
 
@@ -247,7 +247,7 @@ Examples
 -0.4739
 """
 
-log_likelihood_scorer.__doc__ = r"""Score a classifier or a regressor by its mean log-likelihood, in nats a row.
+log_likelihood_scorer.__doc__ = r"""Score a classifier or a regressor by its mean log-likelihood, in nats per row.
 
 .. math:: \frac{\sum_i w_i \log q(y_i \mid x_i)}{\sum_i w_i}
 
@@ -265,7 +265,7 @@ Examples
 -5.3982
 """
 
-information_gain_scorer.__doc__ = r"""Score a classifier by the nats a row that it knows beyond the class frequencies.
+information_gain_scorer.__doc__ = r"""Score a classifier by the nats per row that it knows beyond the class frequencies.
 
 .. math:: S(\bar p) - S(q)
 
@@ -281,7 +281,7 @@ Examples
 0.2192
 """
 
-neg_miscalibration_scorer.__doc__ = r"""Score a classifier by minus its miscalibration, in nats a row.
+neg_miscalibration_scorer.__doc__ = r"""Score a classifier by minus its miscalibration, in nats per row.
 
 .. math:: S(r) - S(q)
 
@@ -297,7 +297,7 @@ Examples
 -0.0301
 """
 
-discrimination_scorer.__doc__ = r"""Score a classifier by its discrimination, in nats a row.
+discrimination_scorer.__doc__ = r"""Score a classifier by its discrimination, in nats per row.
 
 .. math:: S(\bar p) - S(r)
 

@@ -95,7 +95,7 @@ def test_soft_labels_contradict_themselves():
     assert find_separation(objective_of(x[:, None], y), np.zeros(2)) is None
     sure = np.where(np.abs(x) > 0.5, x > 0, 0.5)
     assert find_separation(objective_of(x[:, None], sure), np.zeros(2)) is None
-    # With no intercept and symmetric soft rows in the middle of x = 0, the certain ends still run away.
+    # With no intercept and symmetric soft rows in the middle of x = 0, the certain ends still diverge.
     assert find_separation(objective_of(np.where(sure == 0.5, 0, x)[:, None], sure), np.zeros(2)) is not None
 
 

@@ -1,4 +1,4 @@
-"""A fit that is cut short, by max_iter or by whoever watches it: the best point so far, and an honest status."""
+"""A fit that is cut short, by max_iter or by whoever watches it: the best point so far, and a true status."""
 
 import warnings
 

@@ -7,7 +7,9 @@ import pytest
 
 from tests.hard_inputs import calls, calls_inference, calls_scoring, hostile
 
-CALLS = {label: (call, good) for room in (calls, calls_inference, calls_scoring) for label, call, good in room.calls()}
+CALLS = {
+    label: (call, good) for module in (calls, calls_inference, calls_scoring) for label, call, good in module.calls()
+}
 ARRAYS = {
     "X", "y", "sample_weight", "offset", "groups", "y_true", "y_pred", "y_prob", "interval", "labels", "extra", "values"
 } | {f"{part}_{side}" for part in ("mean", "std") for side in ("true", "pred")}  # fmt: skip

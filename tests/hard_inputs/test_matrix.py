@@ -5,9 +5,9 @@ import pytest
 from tests.hard_inputs.matrix import of_classes, of_inference, of_numbers, of_scores
 
 CASES = {
-    f"{room.__name__.rpartition('.of_')[2]}: {case.name}": case
-    for room in (of_classes, of_numbers, of_scores, of_inference)
-    for case in room.CASES
+    f"{package.__name__.rpartition('.of_')[2]}: {case.name}": case
+    for package in (of_classes, of_numbers, of_scores, of_inference)
+    for case in package.CASES
 }
 
 
@@ -18,4 +18,4 @@ def test_what_must_come_out_comes_out(name):
 
 
 def test_there_are_many_and_each_has_a_name_of_its_own():
-    assert len(CASES) == sum(len(room.CASES) for room in (of_classes, of_numbers, of_scores, of_inference)) >= 60
+    assert len(CASES) == sum(len(package.CASES) for package in (of_classes, of_numbers, of_scores, of_inference)) >= 60

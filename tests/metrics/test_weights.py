@@ -28,7 +28,7 @@ def test_no_mean_is_minus_zero():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        ([1.0, 1.0], r"sample_weight must have shape \(3,\), one weight a row; got \(2,\)"),
+        ([1.0, 1.0], r"sample_weight must have shape \(3,\), one weight per row; got \(2,\)"),
         (2.0, r"got \(\)"),
         ([[1.0], [1.0], [1.0]], r"got \(3, 1\)"),
         ([1.0, -0.5, 1.0], r"sample_weight\[1\] is -0.5"),

@@ -21,7 +21,7 @@ NEAR = np.column_stack([Z[:, 0], Z[:, 0] + 1e-7 * Z[:, 1]])
 TINY_AND_HUGE = Z * [1e-300, 1e300]
 DECADES = 10.0 ** rng.uniform(-10, 10, N)
 SPARSE = np.where(np.abs(Z) > 0.6, Z, 0.0)
-# A dummy that is 1 in rows of class 1 alone: its coefficient runs away, the others are those of the rows without it.
+# A dummy that is 1 in rows of class 1 alone: its coefficient diverges, the others are those of the rows without it.
 ONLY_ONES = ((np.arange(N) % 4 == 0) & (Y == 1)).astype(float)
 # Two groups, three classes; rows of group 1 last. The MLE is the logarithm of the frequencies.
 GROUP, THREE = np.repeat([0.0, 1.0], [10, 12]), np.repeat([0, 1, 2, 0, 1, 2], [2, 3, 5, 6, 2, 4])

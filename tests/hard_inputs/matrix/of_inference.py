@@ -123,7 +123,7 @@ def poisson_profile():
 
 
 def separated_errors():
-    """nan for what runs away (the log odds of the empty cell), as the limiting model has it."""
+    """nan for what diverges (the log odds of the empty cell), as the limiting model has it."""
     return logistic(TABLE_X, TABLE_Y).standard_errors()
 
 
