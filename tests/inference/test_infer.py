@@ -516,6 +516,8 @@ def test_more_errors(gaussian):
     two = np.column_stack([REAL, -REAL])
     with pytest.raises(ValueError, match="fit and infer each column of y by itself"):
         infer(LinearRegression().fit(X, two), X, two)
+    with pytest.raises(ValueError, match="fit and infer each column of y by itself"):
+        infer(LinearRegression().fit(X, two), X, REAL)
 
 
 def test_a_fit_that_stopped_early_is_told():
