@@ -119,3 +119,8 @@ def test_impossible_outcomes_are_counted_at_the_ends():
 def test_bins_that_are_no_number(n_bins):
     with pytest.raises(ValueError, match="n_bins must be a whole number of at least 1"):
         pit_histogram([0.0], stats.norm(), n_bins=n_bins)
+
+
+def test_the_warning_counts_rows_of_positive_weight_alone():
+    with pytest.warns(InfiniteScoreWarning, match=r"1 of 3 outcomes have density 0 .*\(the first is y_true\[2\] = 7.0"):
+        negative_log_likelihood([5.0, 0.5, 7.0], stats.uniform(), sample_weight=[0.0, 1.0, 1.0])
