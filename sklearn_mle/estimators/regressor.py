@@ -139,12 +139,12 @@ class MLERegressor(BaseMLERegressor):
     >>> model.predict([[6.0]]).round(2)
     array([27.76])
 
-    The logarithm of the dispersion depends on the first column of two:
+    The logarithm of a gamma's shape depends on the first column of two:
 
-    >>> Z = np.column_stack([X, np.cos(X)])
-    >>> model = MLERegressor("negative_binomial", predictors={"dispersion": [0]}).fit(Z, y)
-    >>> model.dispersion_coef_.shape, sorted(model.predict_parameters(Z))
-    ((2,), ['dispersion', 'mean'])
+    >>> Z, amounts = np.column_stack([X, np.cos(X)]), np.array([0.5, 1.2, 2.9, 2.5, 6.5, 4.0])
+    >>> model = MLERegressor("gamma", predictors={"shape": [0]}).fit(Z, amounts)
+    >>> model.shape_coef_.round(3), model.predict_parameters(Z[:1])["shape"].round(1)
+    (array([-0.277,  0.   ]), array([29.6]))
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

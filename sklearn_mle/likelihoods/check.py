@@ -51,7 +51,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
     >>> import numpy as np
     >>> from sklearn_mle.likelihoods import UserLikelihood, check_likelihood
     >>> class Wrong(UserLikelihood):
-    ...     predictor_names = ("location",)
+    ...     parameter_names = ("location",)
     ...
     ...     def nll(self, y, eta):
     ...         return 0.5 * (y - eta[0]) ** 2

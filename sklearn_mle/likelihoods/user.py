@@ -137,7 +137,8 @@ class UserLikelihood(Likelihood):
     >>> import numpy as np
     >>> from sklearn_mle.likelihoods import UserLikelihood
     >>> class Normal(UserLikelihood):
-    ...     predictor_names = ("location", "log_scale")
+    ...     parameter_names = ("location", "scale")
+    ...     links = ("identity", "log")
     ...
     ...     def nll(self, y, eta):
     ...         location, log_scale = eta
