@@ -116,12 +116,8 @@ def fit_rows(
         _refuse_elsewhere(likelihood, options)
     # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
     with single_threaded_blas, np.errstate(all="ignore"):
-        if not rows.data.in_one_place and likelihood.of_fractions is not None:
-            likelihood = likelihood.of_fractions  # Dask's counts of trials have one column
-            _refuse_all_alike(rows.data)
-        if not rows.data.in_one_place and likelihood.of_logarithm is not None:
-            likelihood, rows = likelihood.of_logarithm, replace(rows, data=rows.data.with_target(_logarithm))
-            lacking = rows.data.reduce_target(_sum)[0] * rows.mean_weight
+        if not rows.data.in_one_place:
+            likelihood, rows, lacking = _equivalent_elsewhere(likelihood, rows)
         strategy = _strategy(likelihood, options)
         prepared = standardize(rows, options, feature_names, least_squares=strategy is fit_least_squares)
         names = {"class_names": class_names} if strategy is fit_logistic else {}
@@ -158,6 +154,17 @@ def _strategy(likelihood: Likelihood, options: FitOptions) -> Callable[..., FitR
             "logistic)."
         )
     return fit_quantile
+
+
+def _equivalent_elsewhere(likelihood: Likelihood, rows: RawRows) -> tuple[Likelihood, RawRows, float]:
+    """Return what ``Likelihood.equivalent`` gives, of rows that are not in one place; their y has one column."""
+    if likelihood.of_fractions is not None:
+        _refuse_all_alike(rows.data)
+        return likelihood.of_fractions, rows, 0.0
+    if likelihood.of_logarithm is not None:
+        rows = replace(rows, data=rows.data.with_target(_logarithm))
+        return likelihood.of_logarithm, rows, rows.data.reduce_target(_sum)[0] * rows.mean_weight
+    return likelihood, rows, 0.0
 
 
 def _refuse_elsewhere(likelihood: Likelihood, options: FitOptions) -> None:
