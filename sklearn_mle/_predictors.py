@@ -167,7 +167,10 @@ class LinearPredictors:
         return matrix
 
     def matrix(self, theta: Array) -> Array:
-        """Return the coefficients of the likelihood's predictors, shape (q, p + 1), intercepts last."""
+        """Return the coefficients of the likelihood's predictors, shape (q, p + 1), intercepts last.
+
+        Without a contrast and with nothing held it may be a view of theta.
+        """
         matrix = self.direction(theta)
         if self.held:
             matrix[list(self.held), -1] = list(self.held.values())
@@ -175,7 +178,7 @@ class LinearPredictors:
 
     def direction(self, step: Array) -> Array:
         """Return how ``matrix`` changes with a step of theta: what is held does not."""
-        free = self.free_matrix(step)
+        free = step.reshape(self.shape) if self._index is None else self.free_matrix(step)
         return free if self.contrast is None else self.contrast @ free
 
     def exact_matrix(self, theta: DoubleDouble) -> DoubleDouble:

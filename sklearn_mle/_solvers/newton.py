@@ -107,11 +107,13 @@ def newton(
             status = Status.ROUNDING
             break
         last, nit = at.gap, nit + 1
-        at.move(*found)
-        stopped = stops(callback, at.theta, at.value)
-        worn_out = chord == 0 or last > _REMOTE or at.gap > chord * last
-        if not constant_curvature and (stopped or worn_out):
-            at.take(factors(at.theta))
+        stopped = stops(callback, found[0], found[1])
+        serves = constant_curvature or (0 < chord and last <= _REMOTE and not stopped)
+        if serves:
+            at.move(*found)
+            serves = constant_curvature or at.gap <= chord * last
+        if not serves:
+            at.move(*found, factors(found[0]))
         if stopped:
             status = Status.STOPPED
             break
@@ -132,20 +134,18 @@ class _Iterate:
     """A point and the factor in use; gaps are those that the factor tells of."""
 
     def __init__(self, theta: Array, value: float, gradient: Array, factor: Factor) -> None:
-        self.theta, self.value, self.gradient = theta, value, gradient
-        self.take(factor)
+        self.factor = factor
+        self.move(theta, value, gradient, factor)
 
-    def take(self, factor: Factor) -> None:
-        """Go on with a factor that was formed here."""
-        self.factor, self.factor_theta = factor, self.theta
-        self.move(self.theta, self.value, self.gradient)
-        self.factor_gap = self.gap
-
-    def move(self, theta: Array, value: float, gradient: Array) -> None:
-        """Go to another point with the same factor."""
+    def move(self, theta: Array, value: float, gradient: Array, factor: Factor | None = None) -> None:
+        """Go to a point, with a factor that was formed there or with the one before."""
         self.theta, self.value, self.gradient = theta, value, gradient
+        if factor is not None:
+            self.factor = factor
         self.white = self.factor.whiten(gradient)
         self.gap = 0.5 * float(self.white @ self.white)
+        if factor is not None:
+            self.factor_theta, self.factor_gap = theta, self.gap
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _polish(
     """
     trusted = at.gap == at.factor_gap
     for _ in range(steps):
-        candidate = at.theta - at.factor.solve(at.gradient)
+        candidate = at.theta - at.factor.unwhiten(at.white)
         if at.gap <= max(enough, _TRUSTED) and at.gap * cut <= enough:
             at.theta, at.value = candidate, at.value - at.gap
             break
@@ -215,5 +215,5 @@ def _polish(
         if stalled:
             if trusted or factors is None:
                 break  # the factor is not to blame: rounding, or a likelihood without a maximum
-            at.take(factors(at.theta))
+            at.move(at.theta, at.value, at.gradient, factors(at.theta))
         trusted = stalled or swift
