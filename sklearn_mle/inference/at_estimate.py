@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,7 +25,7 @@ from sklearn_mle._rows import Data
 from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["WORTH_A_WORD", "AtEstimate", "gap_of", "read_training", "refuse_other_data", "with_dispersion"]
+__all__ = ["WORTH_A_WORD", "AtEstimate", "at_estimate", "gap_of", "read_training", "with_dispersion"]
 
 Array = NDArray[Any]
 
@@ -48,6 +49,7 @@ class AtEstimate:
     """
 
     model: FittedModel
+    data: ReadData
     prepared: Prepared
     objective: PenalizedNLL
     # Of each predictor without a prior: dependences among its columns (and its intercept).
@@ -82,7 +84,7 @@ class AtEstimate:
         if precise:
             assert objective.data.offset is not None
             objective.data.offset[model.dispersion_index] += precision_offset(model.likelihood, own[rows])
-        return cls(model, prepared, objective, identifications, fixed, copies)
+        return cls(model, data, prepared, objective, identifications, fixed, copies)
 
     def at(self, coefficients: Array) -> "AtEstimate":
         """Return the same model on the same data at other coefficients; its weights must not be precisions."""
@@ -339,14 +341,14 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
     return gap
 
 
-def refuse_other_data(at: AtEstimate) -> None:
-    """Raise ValueError where the estimate is far from the maximum for these data.
+def at_estimate(model: FittedModel, data: ReadData) -> AtEstimate:
+    """Return the model on its data; raise ValueError where the estimate is far from the maximum for these data.
 
     Where the information has no factor nothing is known, and what is asked of the model says why.
     """
-    retained = at.model.retained_curvature
+    at = AtEstimate.of(model, data)
+    retained = model.retained_curvature
     divergent = retained is not None and retained.divergent is not None
-    try:
+    with suppress(NotPositiveDefiniteError):
         gap_of(at, information_factor(at.objective, at.theta), divergent)
-    except NotPositiveDefiniteError:
-        return
+    return at

@@ -18,10 +18,9 @@ from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.at_estimate import AtEstimate, read_training, refuse_other_data
+from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
-from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import read_estimator
 
@@ -109,11 +108,13 @@ def likelihood_ratio_test(
     of_each = X if isinstance(X, tuple) else (X, X)
     if len(of_each) != 2:
         raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
-    if all(read_estimator(*each, None)[0].bias_reduced for each in (("smaller", smaller), ("larger", larger))):
-        return penalized_ratio(smaller, larger, of_each, y, sample_weight, offset)
+    pair = ("smaller", smaller, of_each[0]), ("larger", larger, of_each[1])
+    bias_reduced = all(read_estimator(name, estimator, None)[0].bias_reduced for name, estimator, _ in pair)
+    beside = None if bias_reduced else "maximum"
     with single_threaded_blas, np.errstate(all="ignore"):
-        small, of_small = _at_estimate("smaller", smaller, of_each[0], y, sample_weight, offset)
-        large, of_large = _at_estimate("larger", larger, of_each[1], y, sample_weight, offset)
+        small, large = (_at_estimate(*each, y, sample_weight, offset, beside) for each in pair)
+        if bias_reduced:
+            return penalized_ratio(small, large)
         meanings = [at.model.weight_type for at in (small, large)]
         if sample_weight is not None and meanings[0] != meanings[1]:
             raise ValueError(
@@ -134,7 +135,7 @@ def likelihood_ratio_test(
             f"smaller has {small.likelihood!r} and larger {large.likelihood!r}: they are not nested. Compare them by "
             "AIC, or by the log-likelihood of rows left out."
         )
-    refuse_unless_nested(small.model, large.model, of_small.X, of_large.X, of_large.sample_weight)
+    refuse_unless_nested(small, large)
     statistic = 2 * (high - low)
     if statistic < -2 * _SHORT:
         raise ValueError(
@@ -154,15 +155,12 @@ def likelihood_ratio_test(
 
 
 def _at_estimate(
-    name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any
-) -> tuple[AtEstimate, ReadData]:
+    name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, beside: str | None
+) -> AtEstimate:
     model, X = read_estimator(name, estimator, X, select=True)
     with argument_name(name):
-        refuse("likelihood_ratio_test", model, beside="maximum")
-    model, data = read_training(model, X, y, sample_weight, offset)
-    at = AtEstimate.of(model, data)
-    refuse_other_data(at)
-    return at, data
+        refuse("likelihood_ratio_test", model, beside=beside)
+    return at_estimate(*read_training(model, X, y, sample_weight, offset))
 
 
 def score_test(
@@ -246,8 +244,7 @@ def score_test(
     )
     larger = replace(model, coefficients=coefficients, features=features, retained=retained, terms=terms)
     with single_threaded_blas, np.errstate(all="ignore"):
-        before = AtEstimate.of(model, data)
-        refuse_other_data(before)
+        before = at_estimate(model, data)
         data = replace(data, X=wider.tocsr() if sp.issparse(wider) else wider)
         at = AtEstimate.of(larger, data)
         added = at.n_parameters - before.n_parameters
@@ -265,9 +262,7 @@ def score_test(
     return chi_squared_test("Score test", factor.squared_norm(gradient) * at.mean_weight, added)
 
 
-def refuse_unless_nested(
-    small: FittedModel, large: FittedModel, X_small: Any, X_large: Any, weight: Array | None
-) -> None:
+def refuse_unless_nested(small: AtEstimate, large: AtEstimate) -> None:
     """Raise ValueError unless the larger of two models contains the smaller, predictor by predictor.
 
     What each predictor of the smaller can be, known values included, must be among what the larger's can be: its
@@ -275,10 +270,10 @@ def refuse_unless_nested(
     their names: transformed ones are within a space or not. Rows of weight zero are absent.
     """
     looked_at: set[Any] = set()
-    for j, (inner, outer) in enumerate(zip(small.terms, large.terms, strict=False)):
-        name = small.likelihood.predictor_names[j] if small.classes is None else "the linear predictor"
+    for j, (inner, outer) in enumerate(zip(small.model.terms, large.model.terms, strict=False)):
+        name = "the linear predictor" if small.model.is_classifier else small.likelihood.predictor_names[j]
         known = [not (term.columns or term.intercept) for term in (inner, outer)]
-        if known[0] and known[1] and small.coefficients[j, -1] != large.coefficients[j, -1]:
+        if all(known) and small.model.coefficients[j, -1] != large.model.coefficients[j, -1]:
             raise ValueError(f"smaller and larger know different values of {name}: they are not nested. {_OTHERWISE}")
         if known[1] and not known[0]:
             raise ValueError(
@@ -287,7 +282,7 @@ def refuse_unless_nested(
         if known[0] or (inner.key, outer.key) in looked_at:
             continue
         looked_at.add((inner.key, outer.key))
-        outside = _outside(inner, outer, X_small, X_large, weight, small.features)
+        outside = _outside(inner, outer, small, large)
         if outside:
             several = f"{', '.join(map(repr, outside[:5]))}{', ...' if len(outside) > 5 else ''}"
             raise ValueError(
@@ -296,10 +291,9 @@ def refuse_unless_nested(
             )
 
 
-def _outside(
-    inner: Terms, outer: Terms, X_small: Any, X_large: Any, weight: Array | None, features: tuple[str, ...]
-) -> list[str]:
+def _outside(inner: Terms, outer: Terms, small: AtEstimate, large: AtEstimate) -> list[str]:
     """Return the names of what one predictor has and the other cannot have."""
+    X_small, X_large, weight = small.data.X, large.data.X, large.data.sample_weight
     of_small, of_large = inner.indices(X_small.shape[1]), outer.indices(X_large.shape[1])
     if X_small is X_large and np.isin(of_small, of_large).all() and inner.intercept <= outer.intercept:
         return []
@@ -323,7 +317,7 @@ def _outside(
     single = any(np.dtype(X.dtype).itemsize < 8 for X in (X_small, X_large))
     # A column that hardly varies has digits for as much of it as varies.
     allowed = _OUTSIDE[single] * length + 64 * np.finfo(np.float32 if single else np.float64).eps * size
-    names = [*(features[k] for k in of_small), *(["intercept"] if inner.intercept else [])]
+    names = [*(small.model.features[k] for k in of_small), *(["intercept"] if inner.intercept else [])]
     return [name for name, wrong in zip(names, np.linalg.norm(rest, axis=0) > allowed, strict=True) if wrong]
 
 

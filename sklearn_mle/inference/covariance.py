@@ -8,6 +8,7 @@ A sandwich is returned as a factor of V^-1 = R' Q diag(1 / l) Q' R: R the factor
 eigenvalues of M whitened by it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,6 @@ __all__ = ["COVARIANCES", "MODEL_BASED", "cluster_codes", "covariance_of"]
 
 Array = NDArray[Any]
 
-# These take the model for true.
-MODEL_BASED = ("hessian", "expected", "opg")
-COVARIANCES = (*MODEL_BASED, "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")
 _CHUNK = 4096
 # One minus a leverage; less is rounding.
 _LEAST_LEFT = 1e-10
@@ -73,19 +71,13 @@ def covariance_of(
     if kind in ("hessian", "expected"):
         return at.curvature(factor, at.mean_weight), factor
     if kind == "opg":
-        meat = _meat(at, None)
+        meat = _meat(at)
         if at.unseen is not None:
             meat = at.objective.penalty.add_hessian(meat, at.theta)
-        return at.curvature(_factor_of(meat, "opg"), 1.0), factor
-    if kind == "kernel":
-        meat = _model_meat(at)
-    elif kind == "cluster":
-        assert groups is not None
-        meat = _cluster_meat(at, groups)
-    else:
-        meat = _meat(at, _leverage(at, kind))
+        return at.curvature(_checked(lambda: CholeskyFactor(meat), kind), 1.0), factor
+    meat = MEATS[kind](at, groups) / at.mean_weight / at.mean_weight
     multiple = _multiple(at, kind, groups, small_sample)
-    return at.curvature(_sandwich(factor, meat / at.mean_weight / at.mean_weight).times(1 / multiple), 1.0), factor
+    return at.curvature(_sandwich(factor, meat).times(1 / multiple), 1.0), factor
 
 
 def _multiple(at: AtEstimate, kind: str, groups: NDArray[np.intp] | None, small_sample: bool) -> float:
@@ -105,7 +97,7 @@ def _bread(at: AtEstimate, kind: str, bread: str | None) -> Factor:
     if "expected" in (kind, bread) or at.model.exact:
         return _checked(lambda: information_factor(at.objective, at.theta), kind)
     if not at.likelihood.smooth:
-        return _factor_of(_kernel_curvature(at), "kernel")
+        return _checked(lambda: CholeskyFactor(_kernel_curvature(at)), "kernel")
     return _checked(lambda: hessian_factor(at.objective, at.theta), kind)
 
 
@@ -120,10 +112,6 @@ def _checked(form: Any, kind: str) -> Factor:
         ) from None
 
 
-def _factor_of(matrix: Array, kind: str) -> Factor:
-    return _checked(lambda: CholeskyFactor(matrix), kind)
-
-
 def _sandwich(bread: Factor, meat: Array) -> Factor:
     white = bread.whiten(bread.whiten(meat).T)
     if not np.isfinite(white).all():
@@ -136,30 +124,33 @@ def _sandwich(bread: Factor, meat: Array) -> Factor:
         return RotatedFactor(bread, vectors, 1 / np.sqrt(np.maximum(values, 0)))
 
 
-def _meat(at: AtEstimate, adjustment: list[Array] | None) -> Array:
+def _total_curvature(at: AtEstimate, data: Data, rowwise: Callable[..., Array], mapped: Any = None) -> Array:
+    """Return the curvature in theta of what a function returns of a block (and what is mapped), shape (q, q, n)."""
+
+    def block_sum(block: Block, *more: Any) -> tuple[Array]:
+        curvature = rowwise(block, *more)
+        return (at.predictors.curvature(block.rows, curvature if block.weight is None else curvature * block.weight),)
+
+    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum, mapped)[0])
+
+
+def _meat(at: AtEstimate, adjustment: list[Array] | None = None) -> Array:
     """Return the sum over observations of s s', for the caller's weights; rows of it multiplied by the adjustments."""
-    data = at.reweighted(np.square(at.weight) / at.copies)
 
-    def block_sum(block: Block, factor: Array | None = None) -> tuple[Array]:
-        assert block.offset is not None
-        gradient = at.likelihood.gradient(block.y, block.offset)
-        if factor is not None:
-            gradient = gradient.copy()
-            gradient[0] *= factor
-        return (at.predictors.curvature(block.rows, gradient[:, None] * gradient * block.weight),)
+    def squares(block: Block, factor: Array | float = 1.0) -> Array:
+        gradient = at.likelihood.gradient(block.y, block.offset).copy()
+        gradient[0] *= factor
+        return gradient[:, None] * gradient
 
-    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum, adjustment)[0])
+    return _total_curvature(at, at.reweighted(np.square(at.weight) / at.copies), squares, adjustment)
 
 
-def _leverage(at: AtEstimate, kind: str) -> list[Array] | None:
-    """Return by which power of 1 - h each row's gradient is divided, block by block."""
-    if kind not in ("HC2", "HC3"):
-        return None
+def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
+    """Return 1 / (1 - h)^power of each row's leverage h, block by block."""
     # The location's own leverages: constants beside it are not divided by them, and have none.
     location = at.location_alone()
     predictors = location.predictors
     factor = _checked(lambda: information_factor(location, np.zeros(predictors.size)), kind)
-    power = 0.5 if kind == "HC2" else 1.0
     # Of one observation, not of all that a row stands for.
     data = at.reweighted(at.weight / at.copies / at.mean_weight)
 
@@ -223,13 +214,7 @@ def _cluster_meat(at: AtEstimate, groups: NDArray[np.intp]) -> Array:
 def _model_meat(at: AtEstimate) -> Array:
     """Return the sum of the gradients' variances that the likelihood itself promises."""
     data = at.reweighted(np.square(at.weight) / at.copies)
-
-    def block_sum(block: Block) -> tuple[Array]:
-        assert block.offset is not None
-        information = at.likelihood.expected_information(block.offset)
-        return (at.predictors.curvature(block.rows, information * block.weight),)
-
-    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum)[0])
+    return _total_curvature(at, data, lambda block: at.likelihood.expected_information(block.offset))
 
 
 def _kernel_curvature(at: AtEstimate) -> Array:
@@ -249,18 +234,16 @@ def _kernel_curvature(at: AtEstimate) -> Array:
     residual = data.y - data.offset[0]
     width = _bandwidth(residual, at.weight, above / (above - below), at.n_obs)
 
-    def block_sum(block: Block) -> tuple[Array]:
+    def hessian(block: Block) -> Array:
         eta = block.offset
         assert eta is not None
-        hessian = at.likelihood.expected_information(eta)
+        matrix = at.likelihood.expected_information(eta)
         density = stats.norm.pdf((block.y - eta[0]) / width) / width
-        hessian[0, 0] = (above - below) * np.exp(-eta[at.model.dispersion_index]) * density
-        hessian[0, 1:] = hessian[1:, 0] = 0
-        if block.weight is not None:
-            hessian *= block.weight
-        return (at.predictors.curvature(block.rows, hessian),)
+        matrix[0, 0] = (above - below) * np.exp(-eta[at.model.dispersion_index]) * density
+        matrix[0, 1:] = matrix[1:, 0] = 0
+        return matrix
 
-    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum)[0])
+    return _total_curvature(at, data, hessian)
 
 
 def _bandwidth(residual: Array, weight: Array, level: float, n: float) -> float:
@@ -288,3 +271,17 @@ def _quartile_range(values: Array, weight: Array, n: float) -> float:
         return float(below + (rank % 1) * (above - below))
 
     return quartile(0.75) - quartile(0.25)
+
+
+# What stands between the two informations of each sandwich, from the estimate and the clusters of its rows.
+MEATS: dict[str, Callable[[AtEstimate, Any], Array]] = {
+    "HC0": lambda at, groups: _meat(at),
+    "HC1": lambda at, groups: _meat(at),
+    "HC2": lambda at, groups: _meat(at, _leverage(at, "HC2", 0.5)),
+    "HC3": lambda at, groups: _meat(at, _leverage(at, "HC3", 1.0)),
+    "cluster": _cluster_meat,
+    "kernel": lambda at, groups: _model_meat(at),
+}
+# These take the model for true.
+MODEL_BASED = ("hessian", "expected", "opg")
+COVARIANCES = (*MODEL_BASED, *MEATS)

@@ -119,15 +119,13 @@ def likelihood_is_trusted(model: FittedModel, kind: str, dispersion: str | None)
     return True, ()
 
 
-def against_the_null(
-    at: AtEstimate, data: ReadData, size: SmallSample, *, dispersion: str | None, tested: bool
-) -> dict[str, Any]:
+def against_the_null(at: AtEstimate, size: SmallSample, *, dispersion: str | None, tested: bool) -> dict[str, Any]:
     """Return the comparison with the model without columns: its log-likelihood, a test, and the share explained.
 
     The test, if there is to be one, is of chi-squared, or of F where Student's t is used: exact for the Gaussian; with
     Pearson's dispersion the analysis of deviance, in which the null model has the full one's second parameter.
     """
-    model = at.model
+    model, data = at.model, at.data
     terms = [Terms(True, model.terms[0].intercept)]
     if not model.is_classifier:
         terms += [Terms.constant() if term.columns else term for term in model.terms[1:]]

@@ -198,7 +198,7 @@ def infer(
         name = f"{kind} (posterior)" if penalized == "laplace" else kind
         header = header_of(model, name, fit, criteria=trusted)
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
-            header |= against_the_null(at, data, size, dispersion=dispersion, tested=trusted)
+            header |= against_the_null(at, size, dispersion=dispersion, tested=trusted)
     return _inference(model, curvature.inflated(size.multiple), size.df, header, (*size.notes, *word))
 
 

@@ -9,31 +9,25 @@ columns would penalize the smaller model by the information of its own parameter
 would not be of one function, and their difference could be negative, or change with the columns' units.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mle._jeffreys import JeffreysNLL
+from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle._solvers import Solution, Status, newton
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
-from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
 
 __all__ = ["penalized_likelihood_ratio_test", "penalized_ratio"]
 
 Array = NDArray[Any]
 
-# Nats that the restricted optimum may be short of itself.
-_ENOUGH = 1e-12
-_STEPS = 200
 # Singular value of the restrictions, each of length one, below which one follows from the others.
 _DEPENDENT = 1e-8
 
@@ -92,7 +86,9 @@ def penalized_likelihood_ratio_test(
     """
     model, X = read_estimator("estimator", estimator, X)
     refuse("penalized_likelihood_ratio_test", model)
-    return _ratio_of(model, model.read(X, y, sample_weight, offset), _tested(model, parameters))
+    data, tested = model.read(X, y, sample_weight, offset), _tested(model, parameters)
+    with single_threaded_blas:
+        return _ratio_of(AtEstimate.of(model, data), tested)
 
 
 def _tested(model: FittedModel, parameters: Any) -> list[int]:
@@ -110,20 +106,14 @@ def _tested(model: FittedModel, parameters: Any) -> list[int]:
     return found
 
 
-def penalized_ratio(
-    smaller: Any, larger: Any, X: tuple[Any, Any], y: Any, sample_weight: Any, offset: Any
-) -> HypothesisTest:
+def penalized_ratio(smaller: AtEstimate, larger: AtEstimate) -> HypothesisTest:
     """Return the test of the larger of two bias-reduced fits with the columns that the smaller lacks held at zero."""
-    small, X_small = read_estimator("smaller", smaller, X[0], select=True)
-    large, X_large = read_estimator("larger", larger, X[1], select=True)
-    low, high = (m.read(x, y, sample_weight, offset) for m, x in ((small, X_small), (large, X_large)))
-    refuse("likelihood_ratio_test", small)
-    refuse("likelihood_ratio_test", large)
+    small, large = smaller.model, larger.model
     if small.classes != large.classes:
         raise ValueError(f"smaller has the classes {small.classes} and larger {large.classes}: they must be the same.")
-    numbers = {column: j for j, column in enumerate(_columns(high.X))}
+    numbers = {column: j for j, column in enumerate(_columns(larger.data.X))}
     kept = set()
-    for name, column in zip(small.features, _columns(low.X), strict=True):
+    for name, column in zip(small.features, _columns(smaller.data.X), strict=True):
         if column not in numbers:
             raise ValueError(
                 f"X: the column {name!r} of the smaller model is none of the larger's. Of bias-reduced fits only those "
@@ -138,7 +128,7 @@ def penalized_ratio(
         raise ValueError(
             "larger must have all columns of smaller and more: give the model with more restrictions first."
         )
-    return _ratio_of(large, high, tested)
+    return _ratio_of(larger, tested)
 
 
 def _columns(X: Any) -> list[bytes]:
@@ -147,52 +137,27 @@ def _columns(X: Any) -> list[bytes]:
     return [(column.astype(np.float64) + 0.0).tobytes() for column in dense.T]
 
 
-def _ratio_of(model: FittedModel, data: ReadData, tested: list[int]) -> HypothesisTest:
+def _ratio_of(at: AtEstimate, tested: list[int]) -> HypothesisTest:
     """Return the test of the coefficients at these places of the flattened ones."""
-    with single_threaded_blas:
-        at = AtEstimate.of(model, data)
-        identification = at.identifications[0]
-        if identification is not None:
-            names = at.prepared.names(identification.dependent)
-            raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
-        reduced = JeffreysNLL(at.likelihood, at.objective, 1 / at.mean_weight)
-        rise, rank = _rise(reduced, at.forms[tested], -model.coefficients.ravel()[tested])
-    return chi_squared_test("Penalized likelihood ratio test", 2 * max(rise, 0.0) * at.mean_weight, rank)
+    identification = at.identifications[0]
+    if identification is not None:
+        names = at.prepared.names(identification.dependent)
+        raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
+    forms, zero = _independent(at, at.forms[tested], -at.model.coefficients.ravel()[tested])
+    nll = ProfiledNLL(at)
+    rise = ProfilePath(nll, forms).at(zero, at.theta).value - nll.value_and_gradient(at.theta)[0]
+    return chi_squared_test("Penalized likelihood ratio test", 2 * max(rise, 0.0), len(forms))
 
 
-def _rise(reduced: JeffreysNLL, forms: Array, distances: Array) -> tuple[float, int]:
-    """Return by how much F's least value under forms @ theta = distances exceeds F(0), and the number of restrictions.
+def _independent(at: AtEstimate, forms: Array, values: Array) -> tuple[Array, Array]:
+    """Return the restrictions forms @ theta = values without those that follow from the others.
 
-    The search is in the variables that whiten the information at theta = 0: there the restrictions' own independence
-    (of several classes, whose coefficients sum to zero, one follows from the others) does not depend on any unit.
+    Of several classes, whose coefficients sum to zero, one follows. In the variables that whiten the information it
+    does not depend on any unit, which.
     """
-    size = forms.shape[1]
-    estimate = np.zeros(size)
-    whitener = reduced.factor(estimate)
-    white = whitener.whiten(forms.T)
+    white = information_factor(at.objective, at.theta).whiten(forms.T)
     length = np.sqrt(np.square(white).sum(axis=0))
-    left, singular, right = np.linalg.svd(white / length)
+    _, singular, right = np.linalg.svd(white / length, full_matrices=False)
     rank = int((singular > _DEPENDENT).sum())
-    start = whitener.unwhiten(left[:, :rank] @ ((right[:rank] @ (distances / length)) / singular[:rank]))
-    free = whitener.unwhiten(left[:, rank:])
-    minimum = reduced.at(estimate).value
-    if rank == size:
-        return reduced.at(start).value - minimum, rank
-
-    result = minimize(
-        lambda z: reduced.value(start + free @ z),
-        np.zeros(size - rank),
-        jac=lambda z: reduced.gradient(start + free @ z) @ free,
-        hess=lambda z: free.T @ reduced.information(start + free @ z) @ free,
-        method=newton,
-        options={"tol": _ENOUGH, "maxiter": _STEPS, "reference": np.inf, "polish": 0},
-    )
-    end = Solution.of(result)
-    if end.status is Status.MAX_ITER:
-        warnings.warn(
-            ConvergenceWarning(
-                f"The restricted fit ended {end.gap:.2g} nats from its maximum; the statistic is too large."
-            ),
-            stacklevel=5,
-        )
-    return end.value - minimum, rank
+    combine = right[:rank] / singular[:rank, None] / length
+    return combine @ forms, combine @ values

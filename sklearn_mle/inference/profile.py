@@ -12,7 +12,7 @@ from scipy.stats import chi2, t
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.inference.at_estimate import AtEstimate, read_training, refuse_other_data
+from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
@@ -190,8 +190,7 @@ def profile_interval(
     if not places:
         return []
     with single_threaded_blas, np.errstate(all="ignore"):
-        at = AtEstimate.of(model, data)
-        refuse_other_data(at)
+        at = at_estimate(model, data)
         nll = ProfiledNLL(at)
         optimum = nll.optimum(at.theta)
         found = []
@@ -215,7 +214,7 @@ def _profile(
     grid, values = np.array([fitted]), [minimum]
     # With dependent columns the likelihood may not depend on it: a flat profile.
     if form.any() and (not lost or curvature.divergent is not None):
-        path = ProfilePath(nll, form)
+        path = ProfilePath(nll, form[None])
         if lost:
             # The curvature tells nothing of the distance to go, a column's unit does; and from where the fit has
             # ended, for the optimum is at infinity.

@@ -1,4 +1,4 @@
-"""The path of constrained optima along one parameter, each found from its neighbour by Newton's method."""
+"""Optima under linear constraints, each found from its neighbour by Newton's method: the points of a profile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,11 +35,11 @@ _SETTLED = 1e-12
 
 @dataclass(frozen=True)
 class ProfilePoint:
-    """A constrained optimum: theta, F there in nats, and the derivative of the profile by the parameter."""
+    """A constrained optimum: theta, F there in nats, and the derivatives of that by the values of the forms."""
 
     theta: Array
     value: float
-    slope: float
+    slope: Array
 
 
 class ProfiledNLL:
@@ -81,45 +81,43 @@ class ProfiledNLL:
 
 
 class ProfilePath:
-    """Minimize F(theta) subject to form'theta = c, for one c after the other."""
+    """Minimize F(theta) subject to forms @ theta = c, for one c after the other; the forms are independent rows."""
 
-    def __init__(self, nll: ProfiledNLL, form: Array) -> None:
-        self._value_and_gradient, self._factor, self.form = nll.value_and_gradient, nll.factor, form
+    def __init__(self, nll: ProfiledNLL, forms: Array) -> None:
+        self._value_and_gradient, self._factor, self.forms = nll.value_and_gradient, nll.factor, forms
 
-    def at(self, c: float, near: Array) -> ProfilePoint:
-        """Return the optimum with form'theta = c, looked for from a theta nearby.
+    def at(self, c: Array, near: Array) -> ProfilePoint:
+        """Return the optimum with forms @ theta = c, looked for from a theta nearby.
 
         The Newton step of the Lagrangian: its first part restores the constraint along the path's own tangent.
         """
-        theta, form = near, self.form
-        factor = self._factor(theta)
-        tangent = factor.solve(form)
+        theta, forms = near, self.forms
+        tangent = self._factor(theta).solve(forms.T)
         with np.errstate(over="ignore", invalid="ignore"):
-            theta = theta + (c - float(form @ theta)) / float(form @ tangent) * tangent
+            theta = theta + tangent @ _solve(forms @ tangent, c - forms @ theta)
         if not np.isfinite(theta).all():
             # No curvature left to tell a way: the profile is flat from here on.
-            return ProfilePoint(near, self._value_and_gradient(near)[0], 0.0)
+            return ProfilePoint(near, self._value_and_gradient(near)[0], np.zeros(len(forms)))
         value, gradient = self._value_and_gradient(theta)
         for _ in range(_HALVINGS):
             if np.isfinite(value):
                 break
             theta = 0.5 * (theta + near)  # too far for floating point: from half of the way the rest is Newton's
             value, gradient = self._value_and_gradient(theta)
-        multiplier = 0.0
+        multiplier = np.zeros(len(forms))
         for _ in range(_STEPS):
             factor = self._factor(theta)
-            tangent, step = factor.solve(form), -factor.solve(gradient)
-            length = float(form @ tangent)
-            if not (np.isfinite(step).all() and 0 < length < np.inf):
+            tangent, step = factor.solve(forms.T), -factor.solve(gradient)
+            missing = c - forms @ theta
+            along = _solve(forms @ tangent, np.stack([forms @ step, missing], axis=1))
+            if not np.isfinite(along).all():
                 break
-            missing = c - float(form @ theta)
-            multiplier = -float(form @ step) / length
-            step = step + multiplier * tangent  # within the constraint
-            gap = -0.5 * float(gradient @ step - multiplier * (form @ step))
-            if gap <= _ENOUGH and abs(missing) <= 4 * _EPS * max(abs(c), 1.0):
+            multiplier = -along[:, 0]
+            step = step + tangent @ multiplier  # within the constraint
+            gap = -0.5 * float(gradient @ step - multiplier @ (forms @ step))
+            if gap <= _ENOUGH and (np.abs(missing) <= 4 * _EPS * np.maximum(np.abs(c), 1.0)).all():
                 break
-            restoring = missing / length * tangent
-            moved = self._search(theta, value, step, restoring, gap)
+            moved = self._search(theta, value, step, tangent @ along[:, 1], gap)
             if moved is None:
                 break
             theta, value, gradient = moved
@@ -153,11 +151,11 @@ class ProfilePath:
         target = np.sqrt(2 * rise)
         low, high, flat = 0.0, np.inf, 0
         distance = target * standard_error
-        near, origin = start, float(self.form @ start)
+        near, origin = start, self.forms @ start
         for _ in range(_ROOT_STEPS):
             point = self.at(origin + sign * distance, near)
             near = point.theta
-            risen, slope = point.value - minimum, sign * point.slope
+            risen, slope = point.value - minimum, sign * float(point.slope[0])
             root = np.sqrt(max(2 * risen, 0.0))
             if root < target:
                 low = distance
@@ -183,7 +181,7 @@ class ProfilePath:
 
     def curve(self, start: Array, reaches: Sequence[float], n_points: int) -> list[ProfilePoint]:
         """Return points from a little beyond one end to a little beyond the other, each found from its neighbour."""
-        origin = float(self.form @ start)
+        origin = self.forms @ start
         points = [self.at(origin, start)]
         for sign, reach in zip((-1, 1), reaches, strict=True):
             near = start
@@ -191,3 +189,11 @@ class ProfilePath:
                 points.append(self.at(origin + sign * share * reach, near))
                 near = points[-1].theta
         return points
+
+
+def _solve(matrix: Array, vectors: Array) -> Array:
+    """Return matrix^-1 vectors; nan where the matrix is singular or beyond floating point."""
+    try:
+        return np.linalg.solve(matrix, vectors)
+    except np.linalg.LinAlgError:
+        return np.full_like(vectors, np.nan)
