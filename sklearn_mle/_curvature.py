@@ -121,38 +121,38 @@ class Curvature:
 
         ``combinations`` has shape (r, q (p + 1)); None is every coefficient by itself, row by row of the coefficients.
         """
-        root = self.root()
+        if combinations is None:
+            combinations = np.eye(self.parameters.size)
         with single_threaded_blas:
-            root = root if combinations is None else combinations @ root
+            root = combinations @ self.root()
             covariance = root @ root.T
         lost = self.lost(combinations)
         covariance[lost] = covariance[:, lost] = np.nan
         return covariance
 
-    def standard_errors(self, combinations: Array) -> Array:
+    def standard_errors(self, combinations: Array, root: Array | None = None) -> Array:
         """Return the standard errors of linear combinations of the coefficients; nan for the undetermined ones.
 
-        Not from the covariance, whose entries leave the range of float64 at columns of 1e-160.
+        Not from the covariance, whose entries leave the range of float64 at columns of 1e-160. ``root`` is that of
+        the covariance, where it is known already.
         """
-        root = combinations @ self.root()
+        root = combinations @ (self.root() if root is None else root)
         size = np.abs(root).max(axis=1, initial=0.0)
         errors = size * np.linalg.norm(root / np.where(size > 0, size, 1)[:, None], axis=1)
         errors[self.lost(combinations)] = np.nan
         return errors
 
-    def lost(self, combinations: Array | None = None) -> NDArray[np.bool_]:
+    def lost(self, combinations: Array) -> NDArray[np.bool_]:
         """Return which linear combinations of the coefficients (as in ``covariance``) are undetermined."""
         # In units of a standardized column, so that X's units decide nothing.
         length = np.tile(np.append(np.hypot(self.columns.scale, self.columns.shift), 1.0), len(self.parameters))
         open_directions = self.undetermined() * length[:, None]
         if not open_directions.shape[1]:
-            return np.zeros(len(length) if combinations is None else len(combinations), dtype=bool)
+            return np.zeros(len(combinations), dtype=bool)
+        scaled = combinations / length
         with single_threaded_blas:
-            basis = _orthonormal(open_directions)
-            if combinations is None:
-                return np.linalg.norm(basis, axis=1) > _NEGLIGIBLE
-            scaled = combinations / length
-            return np.linalg.norm(scaled @ basis, axis=1) > _NEGLIGIBLE * np.linalg.norm(scaled, axis=1)
+            part = scaled @ _orthonormal(open_directions)
+            return np.linalg.norm(part, axis=1) > _NEGLIGIBLE * np.linalg.norm(scaled, axis=1)
 
 
 def _orthonormal(directions: Array) -> Array:

@@ -27,7 +27,7 @@ PRIVATE = {
     "sklearn.utils._param_validation.StrOptions": {"estimators/_scikit_learn.py"},
     "sklearn.utils._safe_indexing": {"model_selection/compare.py"},
     "sklearn.utils.metaestimators._safe_split": {"model_selection/compare.py"},
-    "sklearn.utils.validation._check_sample_weight": {"inference/separation.py"},
+    "sklearn.utils.validation._check_sample_weight": {"inference/reading.py", "inference/separation.py"},
 }
 
 

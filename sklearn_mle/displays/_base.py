@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from scipy.special import ndtri
 
-from sklearn_mle.inference.result import check_confidence_level
+from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.metrics._units import nats_in_unit
 
 __all__ = [

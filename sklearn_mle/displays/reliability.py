@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
 from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, Unit, check_name, percent
-from sklearn_mle.inference.result import check_confidence_level
+from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._responses import class_response, open_up
 from sklearn_mle.metrics._weights import check_weight

@@ -1,12 +1,12 @@
 """Inference on fitted models: standard errors, tests, intervals, existence."""
 
 from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test
-from sklearn_mle.inference.hypotheses import HypothesisTest
+from sklearn_mle.inference.hypotheses import DeltaMethod, HypothesisTest
 from sklearn_mle.inference.infer import infer, wald_test
 from sklearn_mle.inference.penalized_ratio import penalized_likelihood_ratio_test
 from sklearn_mle.inference.predictions import mean_interval, probability_interval
 from sklearn_mle.inference.profile import ProfileLikelihood, profile_interval
-from sklearn_mle.inference.result import DeltaMethod, Inference
+from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import Separation, detect_separation
 from sklearn_mle.inference.summary import Summary
 

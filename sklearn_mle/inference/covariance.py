@@ -138,6 +138,7 @@ def _meat(at: AtEstimate, adjustment: list[Array] | None = None) -> Array:
     """Return the sum over observations of s s', for the caller's weights; rows of it multiplied by the adjustments."""
 
     def squares(block: Block, factor: Array | float = 1.0) -> Array:
+        assert block.offset is not None
         gradient = at.likelihood.gradient(block.y, block.offset).copy()
         gradient[0] *= factor
         return gradient[:, None] * gradient

@@ -1,12 +1,27 @@
-"""The outcome of a test, and how its statistic is turned into a p-value."""
+"""What estimates and their covariance say: tests, Wald intervals, and the delta method."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["HypothesisTest", "chi_squared_test", "likelihood_ratio_of"]
+__all__ = [
+    "DeltaMethod",
+    "HypothesisTest",
+    "check_confidence_level",
+    "chi_squared_test",
+    "critical_value",
+    "five_point_slope",
+    "likelihood_ratio_of",
+    "wald_interval",
+]
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -53,3 +68,75 @@ def likelihood_ratio_of(name: str, statistic: float, df: float, n: float, df_res
     if np.isfinite(df_resid):
         statistic = float(np.expm1(statistic / n)) * df_resid
     return chi_squared_test(name, statistic, df, df_resid)
+
+
+@dataclass(frozen=True)
+class DeltaMethod:
+    """A function of the parameters, with the covariance that the delta method gives it.
+
+    Attributes
+    ----------
+    estimate : float or ndarray
+    covariance : ndarray of shape (m, m)
+    df : float
+        Of Student's t; inf is the normal distribution.
+    """
+
+    estimate: Any
+    covariance: Array
+    df: float
+
+    @property
+    def standard_error(self) -> Any:
+        """Standard error of each component; a float for a scalar function."""
+        errors = np.sqrt(self.covariance.diagonal())
+        return errors if np.ndim(self.estimate) else float(errors[0])
+
+    def confidence_interval(self, confidence_level: float = 0.95) -> Array:
+        """Return lower and upper ends of the Wald interval.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Strictly between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (2,) or (m, 2)
+            Of a scalar function, or of each component.
+        """
+        return wald_interval(self.estimate, self.standard_error, self.df, confidence_level)
+
+
+def wald_interval(estimate: Any, standard_error: Any, df: float, confidence_level: float) -> Array:
+    """Return lower and upper ends, along a new last axis: estimate -+ quantile of Student's t times standard error."""
+    half = critical_value(confidence_level, df) * np.asarray(standard_error)
+    return np.stack([estimate - half, estimate + half], axis=-1)
+
+
+def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step: float) -> Array:
+    """Return the derivative of a function in x[k]; the error is of the fourth power of the step."""
+    total: Any = 0.0
+    for multiple, weight in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
+        moved = x.copy()
+        moved[k] += multiple * step
+        total = total + weight * function(moved)
+    return np.asarray(total / step)
+
+
+def critical_value(confidence_level: float, df: float) -> float:
+    """Return the two-sided quantile of Student's t, or of the normal distribution for infinitely many degrees.
+
+    Raises
+    ------
+    ValueError
+        If the confidence level is not strictly between 0 and 1.
+    """
+    check_confidence_level(confidence_level)
+    return float(stats.t.isf((1 - confidence_level) / 2, df))
+
+
+def check_confidence_level(confidence_level: float) -> None:
+    """Raise ValueError if the confidence level is not strictly between 0 and 1."""
+    if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
+        raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")

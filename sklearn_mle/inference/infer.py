@@ -23,10 +23,10 @@ from sklearn_mle.inference.header import (
     small_sample_of,
 )
 from sklearn_mle.inference.hypotheses import HypothesisTest
-from sklearn_mle.inference.limit import at_the_limit
 from sklearn_mle.inference.model import WEIGHT_TYPES, FitSummary, FittedModel
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import Inference
+from sklearn_mle.inference.separation import at_the_limit
 
 __all__ = ["infer", "wald_test"]
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from sklearn_mle._numerics.quantiles import count_quantile
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.result import Inference, critical_value, five_point_slope
+from sklearn_mle.inference.hypotheses import critical_value, five_point_slope, wald_interval
+from sklearn_mle.inference.result import Inference
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["mean_interval", "predictive_interval", "probability_interval"]
@@ -74,23 +75,16 @@ def mean_interval(
     X, eta = _predictors(inference, X, offset)
     likelihood = inference.model.likelihood
     slopes = _differences(likelihood.mean, eta)
-    quantile = critical_value(confidence_level, inference.df)
+    mean = likelihood.mean(eta)
     if not (np.abs(slopes[1:]) > 1e-9 * np.abs(slopes[0])).any():
         one = np.zeros_like(eta)
         one[0] = 1
-        half = quantile * _standard_errors(inference, X, one)
-        ends = []
-        for sign in (-1, 1):
-            moved = eta.copy()
-            moved[0] += sign * half
-            ends.append(likelihood.mean(moved))
+        location = _wald(inference, X, eta[0], one, confidence_level)
+        ends = [likelihood.mean(np.concatenate([end[None], eta[1:]])) for end in location.T]
         return np.sort(np.stack(ends, axis=1), axis=1)
-    mean = likelihood.mean(eta)
     if likelihood.positive_only:
-        half = quantile * _standard_errors(inference, X, slopes / mean)
-        return np.stack([mean * np.exp(-half), mean * np.exp(half)], axis=1)
-    half = quantile * _standard_errors(inference, X, slopes)
-    return np.stack([mean - half, mean + half], axis=1)
+        return np.exp(_wald(inference, X, np.log(mean), slopes / mean, confidence_level))
+    return _wald(inference, X, mean, slopes, confidence_level)
 
 
 @np.errstate(all="ignore")
@@ -138,24 +132,17 @@ def probability_interval(
     _require_inference(inference)
     refuse("probability_interval", inference.model)
     X, eta = _predictors(inference, X, offset)
-    quantile = critical_value(confidence_level, inference.df)
-    if len(eta) == 1:
-        half = quantile * _standard_errors(inference, X, np.ones_like(eta))
-        second = np.stack([expit(eta[0] - half), expit(eta[0] + half)], axis=1)
-        first = np.stack([expit(-eta[0] - half), expit(-eta[0] + half)], axis=1)
-        return np.stack([first, second], axis=1)
-    probability = softmax(eta, axis=0)
-    out = np.empty((eta.shape[1], len(eta), 2))
-    for k in range(len(eta)):
+    # Of two classes the first one's predictor is zero, and known.
+    every = eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
+    out = np.empty((eta.shape[1], len(every), 2))
+    for k in range(len(every)):
         # logit p_k = eta_k - log sum of the others' exp(eta): its slopes are one, and minus their shares.
-        rivals = eta.copy()
+        rivals = every.copy()
         rivals[k] = -np.inf
         slopes = -softmax(rivals, axis=0)
         slopes[k] = 1
-        others = np.delete(probability, k, axis=0).sum(axis=0)
-        logit = np.log(probability[k]) - np.log(others)
-        half = quantile * _standard_errors(inference, X, slopes)
-        out[:, k, 0], out[:, k, 1] = expit(logit - half), expit(logit + half)
+        logit = every[k] - logsumexp(rivals, axis=0)
+        out[:, k] = expit(_wald(inference, X, logit, slopes[-len(eta) :], confidence_level))
     return out
 
 
@@ -181,9 +168,8 @@ def predictive_interval(
         multiple = 1.0
         if np.isfinite(inference.df) and model.retained is not None:
             multiple = model.retained.n_obs / inference.df
-        variance = np.exp(2 * eta[model.dispersion_index]) * multiple + np.square(_standard_errors(inference, X, one))
-        half = critical_value(coverage, inference.df) * np.sqrt(variance)
-        return np.stack([eta[0] - half, eta[0] + half], axis=1)
+        scale = np.sqrt(multiple) * np.exp(eta[model.dispersion_index])
+        return wald_interval(eta[0], np.hypot(scale, _standard_errors(inference, X, one)), inference.df, coverage)
     if model.likelihood.discrete:
         return _mixed_quantiles(model.likelihood, eta, _standard_errors(inference, X, one), tails)
     quantile = critical_value(coverage, inference.df)
@@ -221,20 +207,23 @@ def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:
     return X, add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
 
 
+def _wald(inference: Inference, X: Any, value: Array, slopes: Array, confidence_level: float) -> Array:
+    """Return intervals, shape (n, 2), of a function of each row's predictors with these values and slopes (q, n)."""
+    return wald_interval(value, _standard_errors(inference, X, slopes), inference.df, confidence_level)
+
+
 def _standard_errors(inference: Inference, X: Any, slopes: Array) -> Array:
     """Return per row the standard error of a function of its predictors with these slopes (q, n)."""
     curvature = inference.curvature
     root = curvature.root()
-    present = np.zeros(len(root), dtype=bool)
-    present[inference.model.entries] = True
+    # A predictor without columns has no coefficients of them, free or otherwise.
+    absent = np.ones(len(root), dtype=bool)
+    absent[inference.model.entries] = False
     out = np.empty(X.shape[0])
     for rows, augmented in _dense(X, len(slopes)):
         combinations = (slopes[:, rows].T[:, :, None] * augmented[:, None, :]).reshape(len(augmented), -1)
-        # A predictor without columns has no coefficients of them, free or otherwise.
-        combinations = np.where(present, combinations, 0)
-        errors = np.linalg.norm(combinations @ root, axis=1)
-        errors[curvature.lost(combinations)] = np.nan
-        out[rows] = errors
+        combinations[:, absent] = 0
+        out[rows] = curvature.standard_errors(combinations, root)
     return out
 
 

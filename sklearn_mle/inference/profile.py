@@ -14,9 +14,9 @@ from sklearn_mle._numerics.arguments import argument_name, as_floats
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
+from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
-from sklearn_mle.inference.result import check_confidence_level
 
 __all__ = ["ProfileLikelihood", "profile_interval"]
 
@@ -209,7 +209,7 @@ def _profile(
     start, minimum = optimum
     factor = nll.factor(start)
     curvature = at.curvature(factor, 1.0)
-    lost = bool(curvature.lost()[entry])
+    lost = bool(curvature.lost(np.eye(len(at.forms))[entry : entry + 1])[0])
     estimate, standard_error, lower, upper = fitted, np.nan, -np.inf, np.inf
     grid, values = np.array([fitted]), [minimum]
     # With dependent columns the likelihood may not depend on it: a flat profile.

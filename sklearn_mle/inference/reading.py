@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.stored import StoredArray, as_stored
@@ -96,14 +96,9 @@ def _read(estimator: Any, feature_names: Any) -> FittedModel:
     check_is_fitted(estimator)
     if hasattr(estimator, "_fitted_model"):
         return estimator._fitted_model(feature_names)
-    names = _feature_names(estimator, feature_names)
-    kinds = [cls.__name__ for cls in type(estimator).__mro__]
-    if "LogisticRegression" in kinds:
-        return _logistic(estimator, names)
-    if "PoissonRegressor" in kinds:
-        return _poisson(estimator, names)
-    if "LinearRegression" in kinds:
-        return _linear(estimator, names)
+    for kind in (cls.__name__ for cls in type(estimator).__mro__):
+        if kind in _READERS:
+            return _READERS[kind](estimator, _feature_names(estimator, feature_names))
     raise TypeError(
         f"The estimator is a {type(estimator).__name__}, which infer does not know. It reads this package's, and "
         "scikit-learn's LogisticRegression, LinearRegression and PoissonRegressor (also inside a Pipeline or a search)."
@@ -116,21 +111,6 @@ def _feature_names(estimator: Any, given: Any) -> tuple[str, ...]:
     return tuple(f"x{j}" for j in range(p)) if names is None or len(names) != p else tuple(str(name) for name in names)
 
 
-def _features(estimator: Any, X: Any) -> Any:
-    X = as_stored(X)
-    # Of rows in storage the first stands for all; the first pass sees the others.
-    seen = X[:1] if isinstance(X, StoredArray) else X
-    seen = validate_data(estimator, seen, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
-    return X if isinstance(X, StoredArray) else seen
-
-
-def _rowwise(values: Any, n: int, name: str) -> Array | None:
-    if values is None:
-        return None
-    values = np.broadcast_to(np.asarray(values, dtype=np.float64), (n,)) if np.ndim(values) == 0 else values
-    return column_or_1d(check_array(values, ensure_2d=False, dtype=np.float64, input_name=name))
-
-
 def _model(
     estimator: Any, names: tuple[str, ...], likelihood: Likelihood, coefficients: Array, read_target: Any, **more: Any
 ) -> FittedModel:
@@ -139,16 +119,22 @@ def _model(
     def read_features(X: Any, offset: Any) -> tuple[Any, None]:
         if offset is not None:
             raise ValueError(f"offset: {type(estimator).__name__} was not fitted with one.")
-        return _features(estimator, X), None
+        X = as_stored(X)
+        # Of rows in storage the first stands for all; the first pass sees the others.
+        seen = X[:1] if isinstance(X, StoredArray) else X
+        seen = validate_data(estimator, seen, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        return X if isinstance(X, StoredArray) else seen, None
 
     def read(X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         refuse_masked(y=y, sample_weight=sample_weight)
         X = read_features(X, offset)[0]
         target, of_class = read_target(y)
         check_consistent_length(X, target)
-        weight = _rowwise(sample_weight, len(target), "sample_weight")
-        if weight is not None and (weight.min(initial=0.0) < 0 or not weight.any()):
-            raise ValueError("sample_weight must be numbers >= 0, not all of them zero.")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            if not weight.any():
+                raise ValueError("sample_weight must be numbers >= 0, not all of them zero.")
         return ReadData(X, target, weight, of_class(weight), None)
 
     more.setdefault("terms", (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients))
@@ -211,27 +197,32 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
 
 def _real_target(y: Any) -> tuple[Array, Any]:
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    if y.ndim > 1 and y.shape[1] > 1:
-        raise ValueError("infer takes one target; fit and infer each column of y by itself.")
+    _refuse_targets(y.shape[1:])
     return column_or_1d(y), lambda weight: None
+
+
+def _refuse_targets(shape: tuple[int, ...]) -> None:
+    if shape and shape[0] > 1:
+        raise ValueError("infer takes one target; fit and infer each column of y by itself.")
 
 
 def _poisson(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     coefficients = np.append(estimator.coef_, estimator.intercept_)[None]
     # Its prior is per mean half-deviance: alpha times the sum of the weights, which only the data tell.
-    alpha = float(estimator.alpha)
-    return _model(
-        estimator, names, Poisson(), coefficients, _real_target, prior=Ridge((alpha,)), prior_per_observation=True
-    )
+    prior = Ridge((float(estimator.alpha),))
+    return _model(estimator, names, Poisson(), coefficients, _real_target, prior=prior, prior_per_observation=True)
 
 
 def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     if getattr(estimator, "positive", False):
         raise TypeError("infer does not read positive=True: coefficients on their bound have no standard error.")
-    if np.ndim(estimator.coef_) > 1 and len(estimator.coef_) > 1:
-        raise ValueError("infer takes one target; fit and infer each column of y by itself.")
+    _refuse_targets(np.shape(estimator.coef_)[:-1])
     location = np.append(np.ravel(estimator.coef_), estimator.intercept_).astype(np.float64)
     # The scale is no attribute of LinearRegression: it is estimated from the data, once they are there.
     coefficients = np.stack([location, np.append(np.zeros(len(location) - 1), np.nan)])
     terms = (Terms(True, bool(estimator.fit_intercept)), Terms(False, True))
     return _model(estimator, names, Gaussian(), coefficients, _real_target, terms=terms)
+
+
+# By the names of the classes, for subclasses and for those who build on scikit-learn.
+_READERS = {"LogisticRegression": _logistic, "PoissonRegressor": _poisson, "LinearRegression": _linear}

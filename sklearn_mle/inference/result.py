@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,55 +13,22 @@ from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.arguments import argument_name, as_floats
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
+from sklearn_mle.inference.hypotheses import (
+    DeltaMethod,
+    HypothesisTest,
+    chi_squared_test,
+    five_point_slope,
+    wald_interval,
+)
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
 
-__all__ = ["DeltaMethod", "Inference"]
+__all__ = ["Inference"]
 
 Array = NDArray[Any]
 
 # Of derivatives, relative to a standard error.
 _STEP = 1e-3
-
-
-@dataclass(frozen=True)
-class DeltaMethod:
-    """A function of the parameters, with the covariance that the delta method gives it.
-
-    Attributes
-    ----------
-    estimate : float or ndarray
-    covariance : ndarray of shape (m, m)
-    df : float
-        Of Student's t; inf is the normal distribution.
-    """
-
-    estimate: Any
-    covariance: Array
-    df: float
-
-    @property
-    def standard_error(self) -> Any:
-        """Standard error of each component; a float for a scalar function."""
-        errors = np.sqrt(self.covariance.diagonal())
-        return errors if np.ndim(self.estimate) else float(errors[0])
-
-    def confidence_interval(self, confidence_level: float = 0.95) -> Array:
-        """Return lower and upper ends of the Wald interval.
-
-        Parameters
-        ----------
-        confidence_level : float, default=0.95
-            Strictly between 0 and 1.
-
-        Returns
-        -------
-        ndarray of shape (2,) or (m, 2)
-            Of a scalar function, or of each component.
-        """
-        half = critical_value(confidence_level, self.df) * np.asarray(self.standard_error)
-        return np.stack([self.estimate - half, self.estimate + half], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -119,8 +85,7 @@ class Inference:
         ndarray of shape (m, 2)
             Lower and upper ends; nan for what the data do not determine.
         """
-        half = critical_value(confidence_level, self.df) * self.standard_errors
-        return np.stack([self.estimates - half, self.estimates + half], axis=1)
+        return wald_interval(self.estimates, self.standard_errors, self.df, confidence_level)
 
     def against(self, reference: Any) -> "Inference":
         """Return the inference on the differences of the classes' coefficients from those of a reference class.
@@ -216,8 +181,8 @@ class Inference:
         if np.linalg.matrix_rank(scaled, hermitian=True) < len(rows):
             raise ValueError("R: the rows depend on each other (or say the same twice); leave out the redundant ones.")
         with np.errstate(over="ignore"):
-            white = np.linalg.solve(np.linalg.cholesky(scaled), difference / error)
-            statistic = float(white @ white)
+            standardized = difference / error
+            statistic = float(standardized @ np.linalg.solve(scaled, standardized))
         return chi_squared_test("Wald test", statistic, len(rows), self.df)
 
     def _restrictions(self, R: Any) -> Array:
@@ -336,31 +301,3 @@ def _ratio(model: FittedModel, odds_ratios: Any, rate_ratios: Any) -> str | None
             f"mean (poisson, gamma, ...); that of {model.likelihood!r} is {location}."
         )
     return "odds ratio" if odds_ratios else "rate ratio" if rate_ratios else None
-
-
-def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step: float) -> Array:
-    """Return the derivative of a function in x[k]; the error is of the fourth power of the step."""
-    total: Any = 0.0
-    for multiple, weight in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
-        moved = x.copy()
-        moved[k] += multiple * step
-        total = total + weight * function(moved)
-    return np.asarray(total / step)
-
-
-def critical_value(confidence_level: float, df: float) -> float:
-    """Return the two-sided quantile of Student's t, or of the normal distribution for infinitely many degrees.
-
-    Raises
-    ------
-    ValueError
-        If the confidence level is not strictly between 0 and 1.
-    """
-    check_confidence_level(confidence_level)
-    return float(stats.t.isf((1 - confidence_level) / 2, df))
-
-
-def check_confidence_level(confidence_level: float) -> None:
-    """Raise ValueError if the confidence level is not strictly between 0 and 1."""
-    if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
-        raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
