@@ -13,7 +13,7 @@ from sklearn_mle.estimators._training_data import DistributedTrainingData, Train
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.capabilities import refuse_words
-from sklearn_mle.inference.covariance import covariance_of
+from sklearn_mle.inference.covariance import Request, covariance_of
 from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, divide_dispersion, know_precisions
 
 __all__ = ["MeaningOfWeights"]
@@ -69,16 +69,9 @@ class MeaningOfWeights:
 
     def _dispersed(self, result: FitResult) -> FitResult:
         fitted, data = self.fitted, self.data
-        model = FittedModel(
-            name=self.name,
-            likelihood=fitted.likelihood,
-            coefficients=result.coefficients,
-            terms=fitted.terms,
-            features=tuple(str(j) for j in range(data.X.shape[1])),
-            prior=fitted.prior,
-            read=_unread,
-            read_features=_unread,
-        )
+        counted = replace(fitted, weight_type="frequency")
+        names = tuple(str(j) for j in range(data.X.shape[1]))
+        model = FittedModel(**vars(counted), name=self.name, coefficients=result.coefficients, features=names)
         read = ReadData(data.X, data.y, data.sample_weight, None, data.offset)
         with single_threaded_blas, np.errstate(all="ignore"):
             model = with_dispersion(model, read, "precision")
@@ -86,7 +79,7 @@ class MeaningOfWeights:
             log_likelihood = at.log_likelihood
             curvature = None
             if result.curvature is not None:
-                curvature = covariance_of(at, "hessian", groups=None, bread=None, small_sample=False)[0]
+                curvature = covariance_of(at, Request("hessian"))[0]
         change = model.log_dispersion - float(result.coefficients[model.dispersion_index, -1])
         return replace(
             result,
@@ -97,7 +90,3 @@ class MeaningOfWeights:
             gap=result.gap * math.exp(-fitted.likelihood.variance_power * change),
             curvature=curvature,
         )
-
-
-def _unread(*_: Any) -> Any:
-    raise AssertionError("The data of a fit are at hand.")

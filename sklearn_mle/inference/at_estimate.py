@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._curvature import Curvature
+from sklearn_mle._existence import divergent_changes
 from sklearn_mle._fit import FitOptions
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._hessian_factors import information_factor
@@ -31,8 +33,8 @@ Array = NDArray[Any]
 
 # So many roundings of all that is added up to the fitted location: of its sum, and of the rows that it was solved from.
 _ROUNDINGS = 8
-# Newton steps of the dispersion: how many, how long, and how short the last.
-_STEPS, _LONGEST, _SETTLED = 200, 1.0, 1e-13
+# How far the logarithm of a dispersion is looked for, and how well it is known.
+_REACHES, _SETTLED = (1.0, 4.0, 16.0, 64.0, 256.0), 1e-13
 # Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
 WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
 
@@ -126,12 +128,8 @@ class AtEstimate:
     @cached_property
     def forms(self) -> Array:
         """The changes of the coefficients with theta, shape (q (p + 1), size): a linear form for each coefficient."""
-        changes = self._changes(np.eye(self.predictors.size))
+        changes = divergent_changes(self.predictors, np.eye(self.predictors.size), self.prepared.columns)
         return np.ascontiguousarray(changes.reshape(len(changes), -1).T)
-
-    def _changes(self, thetas: Array) -> Array:
-        """Return the changes of the coefficients, shape (k, q, p + 1), that go with changes of theta (k, size)."""
-        return np.stack([self.prepared.columns.to_original(self.predictors.matrix(theta)) for theta in thetas])
 
     @property
     def n_obs(self) -> float:
@@ -161,18 +159,10 @@ class AtEstimate:
 
     def curvature(self, factor: Factor, mean_weight: float) -> Curvature:
         """Return what maps the factor of a curvature in theta, divided by ``mean_weight``, to a covariance."""
-        retained = self.model.retained_curvature
-        divergent = None if retained is None else retained.divergent
+        columns, divergent = self.prepared.columns, self.model.divergent
         if self.unseen is not None:
-            divergent = self._changes(self.unseen.T)
-        return Curvature(
-            factor,
-            self.predictors,
-            self.prepared.columns,
-            mean_weight,
-            self.identifications if any(each is not None for each in self.identifications) else None,
-            divergent,
-        )
+            divergent = divergent_changes(self.predictors, self.unseen, columns)
+        return Curvature(factor, self.predictors, columns, mean_weight, self.identifications, divergent)
 
 
 def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identification | None, ...]:
@@ -221,29 +211,26 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     """Return the log-prior of an estimate, as a function of the distance from it."""
     if model.prior.is_flat:
         return NoPenalty()
+    likelihood, scale = model.likelihood, prepared.columns.scale
     standardized = prepared.columns.to_standardized(model.coefficients)
-    precision, absolute = np.zeros((2, *standardized.shape))
-    likelihood = model.likelihood
+    form, others, mean_log_scale = np.zeros((3, *standardized.shape))
     prior = model.prior.times((prepared.n_obs if model.prior_per_observation else 1.0) / prepared.mean_weight)
-    penalized = slice(None) if model.is_classifier else slice(1)
-    precision[penalized, :-1] = prior.in_standardized(prepared.columns.scale)
-    for k in range(1, 1 if model.is_classifier else len(absolute)):
-        absolute[k, :-1] = prior.in_standardized(prepared.columns.scale, k)
-    if predictors.contrast is not None:
-        precision, absolute = precision[: len(predictors.terms)], absolute[: len(predictors.terms)]
-    others = GaussianPrior(absolute[predictors.used])
+    # That of the location is of all classes.
+    form[slice(None) if model.is_classifier else 0, :-1] = prior.in_standardized(scale)
+    for k in range(1, 1 if model.is_classifier else len(others)):
+        others[k, :-1] = prior.in_standardized(scale, k)
+    precision, absolute = (matrix[: len(predictors.terms)][predictors.used] for matrix in (form, others))
     origin = predictors.theta(standardized)
     if likelihood.noise_can_vanish:
         j, half_power = model.dispersion_index, 0.5 * likelihood.variance_power
         if model.terms[j].intercept:
-            mean_log_scale = np.zeros_like(standardized)
             if model.terms[j].columns:
                 mean_log_scale[j, :-1] = half_power * prepared.data.column_means()
             mean_log_scale[j, -1] = half_power
-            relative = NoiseRelativePrior(precision[predictors.used], predictors.theta(mean_log_scale))
-            return ShiftedPenalty(SumOfPenalties(relative, 1.0, others) if absolute.any() else relative, origin)
-        precision /= np.exp(likelihood.variance_power * standardized[j, -1])
-    return ShiftedPenalty(GaussianPrior(precision[predictors.used] + others.precision), origin)
+            relative = NoiseRelativePrior(precision, predictors.theta(mean_log_scale))
+            return ShiftedPenalty(SumOfPenalties(relative, 1.0, GaussianPrior(absolute)), origin)
+        precision = precision / np.exp(likelihood.variance_power * standardized[j, -1])
+    return ShiftedPenalty(GaussianPrior(precision + absolute), origin)
 
 
 def read_training(model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, ReadData]:
@@ -286,29 +273,22 @@ def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> Fit
 
 
 def _change(at: AtEstimate) -> float:
-    """Return by how much the constant of the dispersion is to be moved: Newton's method in one dimension."""
+    """Return by how much the constant of the dispersion is to be moved, to where the objective's derivative is zero."""
     data, likelihood, j = at.objective.data, at.likelihood, at.model.dispersion_index
     power = likelihood.variance_power
-    assert data.offset is not None
     weight = np.ones(data.n_rows) if data.weight is None else data.weight
     prior = at.objective.penalty.value_and_gradient(at.theta)[0]
-    change = 0.0
-    for _ in range(_STEPS):
-        eta = data.offset.copy()
+
+    def slope(change: float) -> float:
+        eta = np.array(data.offset)
         eta[j] += change
         # The prior is relative to the noise.
-        pull = prior * math.exp(-power * change)
-        slope = float(weight @ likelihood.gradient(data.y, eta)[j]) - power * pull
-        curvature = float(weight @ likelihood.hessian(data.y, eta)[j, j])
-        if curvature <= 0:
-            curvature = float(weight @ likelihood.expected_information(eta)[j, j])
-        step = -slope / (curvature + power**2 * pull)
-        if not math.isfinite(step):
-            break
-        change += max(-_LONGEST, min(_LONGEST, step))
-        if abs(step) <= _SETTLED:
-            break
-    return change
+        return float(weight @ likelihood.gradient(data.y, eta)[j]) - power * prior * math.exp(-power * change)
+
+    for reach in _REACHES:
+        if slope(-reach) < 0 < slope(reach):
+            return float(brentq(slope, -reach, reach, xtol=_SETTLED))
+    return 0.0
 
 
 def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
@@ -347,8 +327,6 @@ def at_estimate(model: FittedModel, data: ReadData) -> AtEstimate:
     Where the information has no factor nothing is known, and what is asked of the model says why.
     """
     at = AtEstimate.of(model, data)
-    retained = model.retained_curvature
-    divergent = retained is not None and retained.divergent is not None
     with suppress(NotPositiveDefiniteError):
-        gap_of(at, information_factor(at.objective, at.theta), divergent)
+        gap_of(at, information_factor(at.objective, at.theta), model.divergent is not None)
     return at

@@ -119,8 +119,15 @@ REFUSALS: tuple[Refusal, ...] = (
         "covariance='hessian' and bread='observed' are of the Hessian of {likelihood}, which is zero almost everywhere "
         "and carries no information; use infer(estimator, X, y) with covariance='kernel' (the default), 'HC0' "
         "(bread=None or 'expected') or 'expected'.",
-        ("infer without data", "infer, covariance='hessian'", "infer, bread='observed'"),
+        ("infer without data", "infer, covariance='hessian'", "bread, bread='observed'"),
         ("kink",),
+    ),
+    *_refusals(
+        "bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3' or 'cluster'; got "
+        "covariance={covariance!r}.",
+        ("bread",),
+        ("bread='observed'", "bread='expected'"),
+        (*_MODEL_BASED, "covariance='kernel'"),
     ),
     *_refusals(
         "penalized='sandwich' and weight_type='sampling' call for a sandwich: covariance='HC0', 'HC1' or 'cluster'; "

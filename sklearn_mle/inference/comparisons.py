@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.linalg as sl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy import stats
@@ -311,9 +310,7 @@ def _outside(inner: Terms, outer: Terms, small: AtEstimate, large: AtEstimate) -
         target, basis = (part - part.mean(axis=0) for part in (target, basis))
     length, spread = (np.linalg.norm(part, axis=0) for part in (target, basis))
     basis = basis[:, spread > 0] / spread[spread > 0]
-    rest = target
-    if basis.size and target.size:  # LAPACK takes neither without columns
-        rest = target - basis @ sl.lstsq(basis, target, cond=None, lapack_driver="gelsd", check_finite=False)[0]
+    rest = target - basis @ np.linalg.lstsq(basis, target)[0]
     single = any(np.dtype(X.dtype).itemsize < 8 for X in (X_small, X_large))
     # A column that hardly varies has digits for as much of it as varies.
     allowed = _OUTSIDE[single] * length + 64 * np.finfo(np.float32 if single else np.float64).eps * size

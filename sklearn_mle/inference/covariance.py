@@ -9,6 +9,7 @@ eigenvalues of M whitened by it.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.inference.at_estimate import AtEstimate
 
-__all__ = ["COVARIANCES", "MODEL_BASED", "cluster_codes", "covariance_of"]
+__all__ = ["COVARIANCES", "MODEL_BASED", "Request", "cluster_codes", "covariance_of"]
 
 Array = NDArray[Any]
 
@@ -35,8 +36,22 @@ _CHUNK = 4096
 _LEAST_LEFT = 1e-10
 
 
-def cluster_codes(at: AtEstimate, groups: Any, n: int) -> NDArray[np.intp]:
-    """Return the clusters of the rows of positive weight (of n) as codes 0, ..., G - 1; the others are not there.
+@dataclass(frozen=True)
+class Request:
+    """A kind of covariance, and what it is asked to be made of."""
+
+    kind: str
+    # Which information is on both sides of a sandwich; None is the observed one, where there is one.
+    bread: str | None = None
+    # "pearson": scaled by Pearson's estimate of the dispersion.
+    dispersion: str | None = None
+    small_sample: bool = False
+    # ``cluster_codes`` of the rows.
+    clusters: NDArray[np.intp] | None = None
+
+
+def cluster_codes(at: AtEstimate, groups: Any) -> NDArray[np.intp]:
+    """Return the clusters of the rows of positive weight as codes 0, ..., G - 1; the others are not there.
 
     Raises
     ------
@@ -47,7 +62,7 @@ def cluster_codes(at: AtEstimate, groups: Any, n: int) -> NDArray[np.intp]:
     with argument_name("groups"):
         groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
         codes: NDArray[np.intp] = np.unique(groups, return_inverse=True)[1]
-    check_consistent_length(groups, np.empty(n))
+    check_consistent_length(groups, at.data.y)
     if at.prepared.row_numbers is not None:
         codes = np.unique(codes[at.prepared.row_numbers], return_inverse=True)[1]
     if not codes.any():
@@ -55,19 +70,15 @@ def cluster_codes(at: AtEstimate, groups: Any, n: int) -> NDArray[np.intp]:
     return codes
 
 
-def covariance_of(
-    at: AtEstimate, kind: str, *, groups: NDArray[np.intp] | None, bread: str | None, small_sample: bool
-) -> tuple[Curvature, Factor]:
-    """Return the covariance of the given kind, and the factor of the curvature that the estimate is judged with.
-
-    ``groups`` are ``cluster_codes``; ``small_sample`` tells whether ``"cluster"`` has its factors.
+def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor]:
+    """Return the covariance that is asked for, and the factor of the curvature that the estimate is judged with.
 
     Raises
     ------
     ValueError
         If the curvature is not positive definite, or the kind is not defined for the likelihood.
     """
-    factor = _bread(at, kind, bread)
+    kind, factor = asked.kind, _bread(at, asked)
     if kind in ("hessian", "expected"):
         return at.curvature(factor, at.mean_weight), factor
     if kind == "opg":
@@ -75,26 +86,26 @@ def covariance_of(
         if at.unseen is not None:
             meat = at.objective.penalty.add_hessian(meat, at.theta)
         return at.curvature(_checked(lambda: CholeskyFactor(meat), kind), 1.0), factor
-    meat = MEATS[kind](at, groups) / at.mean_weight / at.mean_weight
-    multiple = _multiple(at, kind, groups, small_sample)
-    return at.curvature(_sandwich(factor, meat).times(1 / multiple), 1.0), factor
+    meat = MEATS[kind](at, asked.clusters) / at.mean_weight / at.mean_weight
+    return at.curvature(_sandwich(factor, meat).times(1 / _multiple(at, asked)), 1.0), factor
 
 
-def _multiple(at: AtEstimate, kind: str, groups: NDArray[np.intp] | None, small_sample: bool) -> float:
+def _multiple(at: AtEstimate, asked: Request) -> float:
     """Return by what a sandwich is made larger because its residuals are too small."""
     n, k = at.n_obs, at.n_coefficients
-    if kind == "HC1":
+    if asked.kind == "HC1":
         return n / (n - k)
-    if groups is not None and small_sample:
-        n_groups = float(groups.max()) + 1
+    if asked.clusters is not None and asked.small_sample:
+        n_groups = float(asked.clusters.max()) + 1
         return n_groups / (n_groups - 1) * (n - 1) / (n - k)
     return 1.0
 
 
-def _bread(at: AtEstimate, kind: str, bread: str | None) -> Factor:
+def _bread(at: AtEstimate, asked: Request) -> Factor:
     """Return the factor of the curvature, for weights of mean one."""
+    kind = asked.kind
     # Of a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR where it needs it.
-    if "expected" in (kind, bread) or at.model.exact:
+    if "expected" in (kind, asked.bread) or at.model.exact:
         return _checked(lambda: information_factor(at.objective, at.theta), kind)
     if not at.likelihood.smooth:
         return _checked(lambda: CholeskyFactor(_kernel_curvature(at)), "kernel")

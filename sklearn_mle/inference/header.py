@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._fit import FitOptions, FitResult, fit
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
-from sklearn_mle.inference.covariance import MODEL_BASED
+from sklearn_mle.inference.covariance import MODEL_BASED, Request
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.model import FitSummary, FittedModel, ReadData, divide_dispersion
 
@@ -41,9 +40,7 @@ def exact_sample(model: FittedModel, total_weight: float, df: float) -> SmallSam
     return SmallSample(total_weight / df, df, (note,))
 
 
-def small_sample_of(
-    at: AtEstimate, kind: str, small_sample: bool, dispersion: str | None, groups: NDArray[np.intp] | None
-) -> SmallSample:
+def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
     """Return what the number of observations does to a covariance.
 
     Raises
@@ -52,7 +49,7 @@ def small_sample_of(
         If Pearson's dispersion is asked for, and there are no more observations than coefficients.
     """
     n, k = at.n_obs, at.n_coefficients
-    if dispersion is not None:
+    if asked.dispersion is not None:
         if n <= k:
             raise ValueError(
                 f"dispersion='pearson' divides by the degrees of freedom, {n:g} observations less {k} coefficients: "
@@ -61,13 +58,13 @@ def small_sample_of(
         multiple = _pearson(at) / (n - k)
         note = f"The dispersion is Pearson's: {multiple:.6g} times that of the likelihood as it was fitted."
         return SmallSample(multiple, n - k, (note,))
-    model_based = kind in ("hessian", "expected")
+    model_based = asked.kind in ("hessian", "expected")
     total_weight = float(at.weight.sum())
-    if not (at.model.exact and small_sample and n > k):
+    if not (at.model.exact and asked.small_sample and n > k):
         return SmallSample(total_weight / n if model_based and at.model.exact else 1.0)
     if model_based:
         return exact_sample(at.model, total_weight, n - k)
-    return SmallSample(df=n - k if groups is None else float(groups.max()))
+    return SmallSample(df=n - k if asked.clusters is None else float(asked.clusters.max()))
 
 
 def _pearson(at: AtEstimate) -> float:
@@ -103,34 +100,34 @@ def header_of(model: FittedModel, covariance: str, fit: FitSummary, *, criteria:
     }
 
 
-def likelihood_is_trusted(model: FittedModel, kind: str, dispersion: str | None) -> tuple[bool, tuple[str, ...]]:
+def likelihood_is_trusted(model: FittedModel, asked: Request) -> tuple[bool, tuple[str, ...]]:
     """Return whether AIC, BIC and the likelihood-ratio test go with a covariance; and a word for where they do not."""
     if model.penalized or model.weight_type == "sampling":
         return False, ()
-    if kind not in MODEL_BASED:
+    if asked.kind not in MODEL_BASED:
         word = (
-            f"covariance={kind!r} does not take the likelihood for true, as AIC, BIC and the likelihood-ratio test do: "
-            "they are left out, and wald_test tests with this covariance."
+            f"covariance={asked.kind!r} does not take the likelihood for true, as AIC, BIC and the likelihood-ratio "
+            "test do: they are left out, and wald_test tests with this covariance."
         )
         return False, (word,)
-    if dispersion is not None and not (model.likelihood.location_free_of_dispersion and model.n_constants):
+    if asked.dispersion is not None and not (model.likelihood.location_free_of_dispersion and model.n_constants):
         # Of a likelihood whose own dispersion was estimated, Pearson's is another estimate of the same parameter.
         return False, ("A quasi-likelihood has no AIC and no BIC.",)
     return True, ()
 
 
-def against_the_null(at: AtEstimate, size: SmallSample, *, dispersion: str | None, tested: bool) -> dict[str, Any]:
+def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, tested: bool) -> dict[str, Any]:
     """Return the comparison with the model without columns: its log-likelihood, a test, and the share explained.
 
     The test, if there is to be one, is of chi-squared, or of F where Student's t is used: exact for the Gaussian; with
     Pearson's dispersion the analysis of deviance, in which the null model has the full one's second parameter.
     """
-    model, data = at.model, at.data
+    model, data, quasi = at.model, at.data, asked.dispersion is not None
     terms = [Terms(True, model.terms[0].intercept)]
     if not model.is_classifier:
         terms += [Terms.constant() if term.columns else term for term in model.terms[1:]]
         j = model.likelihood.dispersion_index
-        if j is not None and (dispersion or not terms[j].intercept):
+        if j is not None and (quasi or not terms[j].intercept):
             terms[j] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
     null = fit(
         model.likelihood,
@@ -143,9 +140,9 @@ def against_the_null(at: AtEstimate, size: SmallSample, *, dispersion: str | Non
     slopes = at.n_coefficients - model.n_intercepts
     value = null.log_likelihood
     if model.weight_type == "precision" and data.sample_weight is not None and divide_dispersion(model.likelihood):
-        value = _of_precisions(model, null, data, held=dispersion is not None)
+        value = _of_precisions(model, null, data, held=quasi)
     statistic = max(2 * (at.log_likelihood - value), 0.0)
-    if dispersion is not None:
+    if quasi:
         return _entries(chi_squared_test("F", statistic / size.multiple, slopes, size.df)) if slopes else {}
     out: dict[str, Any] = {"null log-likelihood": value}
     if slopes and tested:

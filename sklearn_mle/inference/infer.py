@@ -13,7 +13,7 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.covariance import COVARIANCES, cluster_codes, covariance_of
+from sklearn_mle.inference.covariance import COVARIANCES, Request, cluster_codes, covariance_of
 from sklearn_mle.inference.header import (
     SmallSample,
     against_the_null,
@@ -34,7 +34,6 @@ Array = NDArray[Any]
 
 # Standard errors between the estimate and where its curvature was formed, up to which nobody could tell the difference.
 _WORTH_A_NOTE = 1e-4
-_WITH_BREAD = ("HC0", "HC1", "HC2", "HC3", "cluster")
 
 
 def infer(
@@ -165,9 +164,9 @@ def infer(
     model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
     if X is None:
-        asked = (y, sample_weight, offset, groups, penalized, dispersion, bread)
+        given = (y, sample_weight, offset, groups, penalized, dispersion, bread)
         if (
-            any(value is not None for value in asked)
+            any(value is not None for value in given)
             or covariance not in ("auto", "hessian")
             or weight_type not in (None, model.weight_type)
         ):
@@ -177,7 +176,8 @@ def infer(
         raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")
     model, data = read_training(model, X, y, sample_weight, offset)
     weight_type = weight_type or model.weight_type
-    kind = _covariance_meant(model, covariance, weight_type, penalized, dispersion, bread)
+    options = {"covariance": covariance, "weight_type": weight_type, "penalized": penalized, "dispersion": dispersion}
+    kind = _covariance_meant(model, options, bread)
     if (groups is None) == (kind == "cluster"):
         raise ValueError("groups and covariance='cluster' go together: give both or neither.")
     if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
@@ -185,12 +185,13 @@ def infer(
     with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
         model = with_dispersion(model, data, weight_type)
         at = AtEstimate.of(model, data, location_only=dispersion is not None)
-        codes = None if groups is None else cluster_codes(at, groups, len(data.y))
+        clusters = None if groups is None else cluster_codes(at, groups)
+        asked = Request(kind, bread, dispersion, small_sample, clusters)
         limit = at_the_limit(at)
-        curvature, judge = covariance_of(limit, kind, groups=codes, bread=bread, small_sample=small_sample)
+        curvature, judge = covariance_of(limit, asked)
         gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
-        size = small_sample_of(at, kind, small_sample, dispersion, codes)
-        trusted, word = likelihood_is_trusted(model, kind, dispersion)
+        size = small_sample_of(at, asked)
+        trusted, word = likelihood_is_trusted(model, asked)
         converged = gap <= WORTH_A_WORD and limit.unseen is None
         if model.retained is not None:
             converged = model.retained.converged
@@ -198,8 +199,8 @@ def infer(
         name = f"{kind} (posterior)" if penalized == "laplace" else kind
         header = header_of(model, name, fit, criteria=trusted)
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
-            header |= against_the_null(at, size, dispersion=dispersion, tested=trusted)
-    return _inference(model, curvature.inflated(size.multiple), size.df, header, (*size.notes, *word))
+            header |= against_the_null(at, asked, size, tested=trusted)
+    return _inference(model, curvature, size, header, *word)
 
 
 def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
@@ -251,7 +252,7 @@ def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: A
 
 
 def _inference(
-    model: FittedModel, curvature: Curvature, df: float, header: Mapping[str, Any], notes: tuple[str, ...]
+    model: FittedModel, curvature: Curvature, size: SmallSample, header: Mapping[str, Any], *notes: str
 ) -> Inference:
     """Return the inference on a model's own parameters."""
     entries = model.entries
@@ -261,9 +262,10 @@ def _inference(
         units = np.eye(model.coefficients.size)[held].reshape(len(held), *model.coefficients.shape)
         divergent = units if curvature.divergent is None else np.concatenate([curvature.divergent, units])
         curvature = replace(curvature, divergent=divergent)
+    curvature = curvature.inflated(size.multiple)
     combinations = np.eye(model.coefficients.size)[entries]
     estimates = model.coefficients.ravel()[entries]
-    return Inference(model.labels, estimates, df, header, notes, model, curvature, combinations)
+    return Inference(model.labels, estimates, size.df, header, (*size.notes, *notes), model, curvature, combinations)
 
 
 def _without_data(model: FittedModel, small_sample: bool) -> Inference:
@@ -279,41 +281,25 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     n, k = retained.n_obs, retained.n_parameters
     df = n - (k - model.n_constants)
     size = exact_sample(model, n, df) if model.exact and small_sample and df > 0 else SmallSample()
-    notes = size.notes
-    drift = retained.curvature.drift
+    notes, drift = [], retained.curvature.drift
     if drift > _WORTH_A_NOTE:
-        notes = (
-            *notes,
+        notes.append(
             f"The curvature is that of a point {drift:.1g} standard errors from the estimate (a large fit): standard "
-            f"errors are right to about {drift * math.sqrt(k / n):.1g} of themselves; infer(estimator, X, y) is exact.",
+            f"errors are right to about {drift * math.sqrt(k / n):.1g} of themselves; infer(estimator, X, y) is exact."
         )
-    header = header_of(model, "hessian", retained)
-    return _inference(model, retained.curvature.inflated(size.multiple), size.df, header, notes)
+    return _inference(model, retained.curvature, size, header_of(model, "hessian", retained), *notes)
 
 
-def _covariance_meant(
-    model: FittedModel,
-    covariance: str,
-    weight_type: str,
-    penalized: str | None,
-    dispersion: str | None,
-    bread: str | None,
-) -> str:
+def _covariance_meant(model: FittedModel, options: Mapping[str, str | None], bread: str | None) -> str:
     """Return the covariance that is meant, or say why what was asked for is not defined."""
-    options = {"covariance": covariance, "weight_type": weight_type, "penalized": penalized, "dispersion": dispersion}
     refuse("infer", model, **options)
-    if dispersion is not None:
+    kind = options["covariance"] or "auto"
+    if options["dispersion"] is not None:
         kind = "expected"
-    elif covariance != "auto":
-        kind = covariance
-    elif not model.likelihood.smooth:
+    elif kind == "auto" and not model.likelihood.smooth:
         kind = "kernel"
-    else:
-        kind = "HC0" if penalized == "sandwich" or weight_type == "sampling" else "hessian"
-    if bread is not None and kind not in _WITH_BREAD:
-        raise ValueError(
-            f"bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3' or 'cluster'; "
-            f"got covariance={kind!r}."
-        )
-    refuse("infer", model, bread=bread)
+    elif kind == "auto":
+        sandwich = options["penalized"] == "sandwich" or options["weight_type"] == "sampling"
+        kind = "HC0" if sandwich else "hessian"
+    refuse("bread", model, bread=bread, covariance=kind)
     return kind

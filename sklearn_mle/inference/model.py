@@ -123,6 +123,10 @@ def _unique(names: Sequence[str], taken: set[str], what: str = "column") -> tupl
     return tuple(f"{name} ({what} {k})" if name in taken or times[name] > 1 else name for k, name in enumerate(names))
 
 
+def _unread(*_: Any) -> Any:
+    raise AssertionError("The model was made for data that are at hand.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class FittedModel(Fitted):
     """A fitted estimator, ours or scikit-learn's: what was fitted, the coefficients, and how its data are read."""
@@ -135,8 +139,8 @@ class FittedModel(Fitted):
     # position added: "intercept (column 2)".
     features: tuple[str, ...]
     # (X, y, sample_weight, offset) -> ReadData; and (X, offset) -> the two, validated, as a predict method takes them.
-    read: Callable[[Any, Any, Any, Any], ReadData]
-    read_features: Callable[[Any, Any], tuple[Any, Array | None]]
+    read: Callable[[Any, Any, Any, Any], ReadData] = _unread
+    read_features: Callable[[Any, Any], tuple[Any, Array | None]] = _unread
     # Labels, of a classifier.
     classes: tuple[Any, ...] | None = None
     # Whether the prior is to be multiplied by the sum of the weights.
@@ -184,6 +188,11 @@ class FittedModel(Fitted):
     def retained_curvature(self) -> Curvature | None:
         """The curvature that the fit retained, if it did."""
         return None if self.retained is None else self.retained.curvature
+
+    @property
+    def divergent(self) -> Array | None:
+        """Changes of the coefficients along which the fit found no finite maximum."""
+        return None if self.retained_curvature is None else self.retained_curvature.divergent
 
     @property
     def at_boundary(self) -> tuple[int, ...]:
