@@ -222,11 +222,23 @@ class DistributionScorer(ProbabilisticScorer):
 
 
 class LogLikelihoodScorer(ProbabilisticScorer):
-    """Scorer by mean log-likelihood: of classes, or of outcomes under the distribution that a regressor gives.
+    r"""Score a classifier or a regressor by its mean log-likelihood, in nats per row.
 
-    Outcomes that are whole numbers are scored by their probability under every distribution, which for a density is
-    that of all numbers that round to them; other outcomes by their density, and mass functions refuse them. So the
-    scores of one set of outcomes are in one unit, whoever gives them.
+    .. math:: \frac{\sum_i w_i \log q(y_i \mid x_i)}{\sum_i w_i}
+
+    Of a classifier minus the cross-entropy; of a regressor the mean log density, in the unit of y. Outcomes that are
+    whole numbers (all that are scored) have probabilities instead: of a mass function, or of all numbers that round to
+    them, :math:`P(y - 1/2 < Y < y + 1/2)`. So densities never stand beside probabilities: a mass function refuses other
+    numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.metrics import log_likelihood_scorer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(log_likelihood_scorer(GaussianMLERegressor().fit(X, y), X, y), 4)
+    -5.3982
     """
 
     def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -23,25 +22,7 @@ from sklearn_mle.metrics.probabilistic_scorers import (
     DistributionScorer,
     LogLikelihoodScorer,
     ProbabilisticScorer,
-    RowScores,
 )
-
-__all__ = [
-    "DistributionScorer",
-    "LogLikelihoodScorer",
-    "ProbabilisticScorer",
-    "RowScores",
-    "discrimination_scorer",
-    "get_scorer",
-    "get_scorer_names",
-    "information_gain_scorer",
-    "log_likelihood_scorer",
-    "make_probabilistic_scorer",
-    "neg_cross_entropy_scorer",
-    "neg_crps_scorer",
-    "neg_kl_divergence_scorer",
-    "neg_miscalibration_scorer",
-]
 
 
 def make_probabilistic_scorer(
@@ -165,41 +146,134 @@ def get_scorer_names() -> list[str]:
     return sorted(_SCORERS)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One part of the decomposition of the cross-entropy, as a metric."""
-
-    name: Literal["discrimination", "miscalibration"]
-
-    def __call__(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        labels: ArrayLike | None = None,
-        log_proba: bool = False,
-        sample_weight: ArrayLike | None = None,
-    ) -> float:
-        parts = cross_entropy_decomposition(
-            y_true, y_pred, labels=labels, log_proba=log_proba, sample_weight=sample_weight
-        )
-        return float(getattr(parts, self.name))
+def _part(y_true: ArrayLike, y_pred: ArrayLike, *, part: str, **arguments: Any) -> float:
+    """One part of the decomposition of the cross-entropy."""
+    return float(getattr(cross_entropy_decomposition(y_true, y_pred, **arguments), part))
 
 
-neg_cross_entropy_scorer = ProbabilisticScorer(
+class _NegCrossEntropy(ProbabilisticScorer):
+    r"""Score a classifier by minus its cross-entropy, in nats per row.
+
+    .. math:: \frac{\sum_i w_i \sum_k p_{ik} \log q_{ik}}{\sum_i w_i}
+
+    As :func:`cross_entropy`, with its sign changed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.metrics import neg_cross_entropy_scorer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(neg_cross_entropy_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    -0.4739
+    """
+
+
+class _NegKLDivergence(ProbabilisticScorer):
+    r"""Score a classifier by minus its Kullback-Leibler divergence, in nats per row.
+
+    .. math:: -\frac{\sum_i w_i \sum_k p_{ik} (\log p_{ik} - \log q_{ik})}{\sum_i w_i}
+
+    As :func:`kl_divergence`, with its sign changed. Of labels it is minus the cross-entropy.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.metrics import neg_kl_divergence_scorer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(neg_kl_divergence_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    -0.4739
+    """
+
+
+class _InformationGain(ProbabilisticScorer):
+    r"""Score a classifier by the nats per row that it knows beyond the class frequencies.
+
+    .. math:: S(\bar p) - S(q)
+
+    As :func:`information_gain`: S is the cross-entropy, of the frequencies and of the forecasts.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.metrics import information_gain_scorer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(information_gain_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    0.2192
+    """
+
+
+class _NegMiscalibration(ProbabilisticScorer):
+    r"""Score a classifier by minus its miscalibration, in nats per row.
+
+    .. math:: S(r) - S(q)
+
+    As of :func:`cross_entropy_decomposition`, by isotonic regression: r are the recalibrated forecasts.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.metrics import neg_miscalibration_scorer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(neg_miscalibration_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    -0.0301
+    """
+
+
+class _Discrimination(ProbabilisticScorer):
+    r"""Score a classifier by its discrimination, in nats per row.
+
+    .. math:: S(\bar p) - S(r)
+
+    As of :func:`cross_entropy_decomposition`, by isotonic regression: r are the recalibrated forecasts.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.metrics import discrimination_scorer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(discrimination_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    0.2493
+    """
+
+
+class _NegCRPS(DistributionScorer):
+    r"""Score a regressor by minus the continuous ranked probability score, in the unit of y.
+
+    .. math:: -\frac{\sum_i w_i \int (F_i(t) - [t \ge y_i])^2 \, dt}{\sum_i w_i}
+
+    As :func:`crps`, with its sign changed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.metrics import neg_crps_scorer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> round(neg_crps_scorer(GaussianMLERegressor().fit(X, y), X, y), 4)
+    -30.36
+    """
+
+
+# Each is the one instance of its class, so that its docstring is a docstring.
+neg_cross_entropy_scorer = _NegCrossEntropy(
     "neg_cross_entropy", ClassMetric(cross_entropy), -1, ClassRows(cross_entropy_rows)
 )
-neg_kl_divergence_scorer = ProbabilisticScorer(
+neg_kl_divergence_scorer = _NegKLDivergence(
     "neg_kl_divergence", ClassMetric(kl_divergence), -1, ClassRows(kl_divergence_rows)
 )
 log_likelihood_scorer = LogLikelihoodScorer(
     "log_likelihood", ClassMetric(cross_entropy), -1, ClassRows(cross_entropy_rows)
 )
 # Of none of these three is the score a mean of the scores of single rows: frequencies are those of all rows.
-information_gain_scorer = ProbabilisticScorer("information_gain", ClassMetric(information_gain), 1)
-neg_miscalibration_scorer = ProbabilisticScorer("neg_miscalibration", ClassMetric(_Part("miscalibration")), -1)
-discrimination_scorer = ProbabilisticScorer("discrimination", ClassMetric(_Part("discrimination")), 1)
-neg_crps_scorer = DistributionScorer("neg_crps", crps, -1, crps_rows)
+information_gain_scorer = _InformationGain("information_gain", ClassMetric(information_gain), 1)
+neg_miscalibration_scorer = _NegMiscalibration("neg_miscalibration", ClassMetric(_part, {"part": "miscalibration"}), -1)
+discrimination_scorer = _Discrimination("discrimination", ClassMetric(_part, {"part": "discrimination"}), 1)
+neg_crps_scorer = _NegCRPS("neg_crps", crps, -1, crps_rows)
 
 _SCORERS = {
     scorer._name: scorer
@@ -213,121 +287,3 @@ _SCORERS = {
         neg_crps_scorer,
     )
 }
-
-# What each instance says of itself; its class says how it reads an estimator.
-neg_cross_entropy_scorer.__doc__ = r"""Score a classifier by minus its cross-entropy, in nats per row.
-
-.. math:: \frac{\sum_i w_i \sum_k p_{ik} \log q_{ik}}{\sum_i w_i}
-
-As :func:`cross_entropy`, with its sign changed.
-
-Examples
---------
->>> from sklearn.datasets import load_diabetes
->>> from sklearn_mle import MLELogisticClassifier
->>> from sklearn_mle.metrics import neg_cross_entropy_scorer
->>> X, y = load_diabetes(return_X_y=True)
->>> round(neg_cross_entropy_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
--0.4739
-"""
-
-neg_kl_divergence_scorer.__doc__ = r"""Score a classifier by minus its Kullback-Leibler divergence, in nats per row.
-
-.. math:: -\frac{\sum_i w_i \sum_k p_{ik} (\log p_{ik} - \log q_{ik})}{\sum_i w_i}
-
-As :func:`kl_divergence`, with its sign changed. Of labels it is minus the cross-entropy.
-
-Examples
---------
->>> from sklearn.datasets import load_diabetes
->>> from sklearn_mle import MLELogisticClassifier
->>> from sklearn_mle.metrics import neg_kl_divergence_scorer
->>> X, y = load_diabetes(return_X_y=True)
->>> round(neg_kl_divergence_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
--0.4739
-"""
-
-log_likelihood_scorer.__doc__ = r"""Score a classifier or a regressor by its mean log-likelihood, in nats per row.
-
-.. math:: \frac{\sum_i w_i \log q(y_i \mid x_i)}{\sum_i w_i}
-
-Of a classifier minus the cross-entropy; of a regressor the mean log density, in the unit of y. Outcomes that are whole
-numbers (all that are scored) have probabilities instead: of a mass function, or of all numbers that round to them,
-:math:`P(y - 1/2 < Y < y + 1/2)`. So densities never stand beside probabilities: a mass function refuses other numbers.
-
-Examples
---------
->>> from sklearn.datasets import load_diabetes
->>> from sklearn_mle import GaussianMLERegressor
->>> from sklearn_mle.metrics import log_likelihood_scorer
->>> X, y = load_diabetes(return_X_y=True)
->>> round(log_likelihood_scorer(GaussianMLERegressor().fit(X, y), X, y), 4)
--5.3982
-"""
-
-information_gain_scorer.__doc__ = r"""Score a classifier by the nats per row that it knows beyond the class frequencies.
-
-.. math:: S(\bar p) - S(q)
-
-As :func:`information_gain`: S is the cross-entropy, of the frequencies and of the forecasts.
-
-Examples
---------
->>> from sklearn.datasets import load_diabetes
->>> from sklearn_mle import MLELogisticClassifier
->>> from sklearn_mle.metrics import information_gain_scorer
->>> X, y = load_diabetes(return_X_y=True)
->>> round(information_gain_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
-0.2192
-"""
-
-neg_miscalibration_scorer.__doc__ = r"""Score a classifier by minus its miscalibration, in nats per row.
-
-.. math:: S(r) - S(q)
-
-As of :func:`cross_entropy_decomposition`, by isotonic regression: r are the recalibrated forecasts.
-
-Examples
---------
->>> from sklearn.datasets import load_diabetes
->>> from sklearn_mle import MLELogisticClassifier
->>> from sklearn_mle.metrics import neg_miscalibration_scorer
->>> X, y = load_diabetes(return_X_y=True)
->>> round(neg_miscalibration_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
--0.0301
-"""
-
-discrimination_scorer.__doc__ = r"""Score a classifier by its discrimination, in nats per row.
-
-.. math:: S(\bar p) - S(r)
-
-As of :func:`cross_entropy_decomposition`, by isotonic regression: r are the recalibrated forecasts.
-
-Examples
---------
->>> from sklearn.datasets import load_diabetes
->>> from sklearn_mle import MLELogisticClassifier
->>> from sklearn_mle.metrics import discrimination_scorer
->>> X, y = load_diabetes(return_X_y=True)
->>> round(discrimination_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
-0.2493
-"""
-
-neg_crps_scorer.__doc__ = r"""Score a regressor by minus the continuous ranked probability score, in the unit of y.
-
-.. math:: -\frac{\sum_i w_i \int (F_i(t) - [t \ge y_i])^2 \, dt}{\sum_i w_i}
-
-As :func:`crps`, with its sign changed.
-
-Examples
---------
->>> from sklearn.datasets import load_diabetes
->>> from sklearn_mle import GaussianMLERegressor
->>> from sklearn_mle.metrics import neg_crps_scorer
->>> X, y = load_diabetes(return_X_y=True)
->>> round(neg_crps_scorer(GaussianMLERegressor().fit(X, y), X, y), 4)
--30.36
-"""
-
-# Doctest does not look into instances.
-__test__ = {name: scorer.__doc__ for name, scorer in _SCORERS.items()}

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle.likelihoods import Tweedie
 from sklearn_mle.metrics import get_scorer
-from sklearn_mle.metrics.scorers import ProbabilisticScorer
+from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer
 
 X, Y = load_iris(return_X_y=True)
 WEIGHT = np.random.default_rng(0).integers(0, 4, len(Y)).astype(float)

@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.likelihoods import Tweedie, UserLikelihood
 from sklearn_mle.metrics import get_scorer, neg_cross_entropy_scorer
-from sklearn_mle.metrics.scorers import ProbabilisticScorer
+from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer
 from sklearn_mle.model_selection import compare
 
 X_TWO, Y_TWO = load_breast_cancer(return_X_y=True)
