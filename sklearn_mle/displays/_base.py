@@ -7,7 +7,7 @@ from typing import Any, Self
 from scipy.special import ndtri
 
 from sklearn_mle.inference.hypotheses import check_confidence_level
-from sklearn_mle.metrics._units import nats_in_unit
+from sklearn_mle.metrics._means import log_of_base
 
 __all__ = [
     "BLUE",
@@ -43,7 +43,7 @@ class Unit:
     """A unit of information, by the base of its logarithm: None is nats, 2 bits; a ValueError for no valid base."""
 
     def __init__(self, base: float | None) -> None:
-        self.nats = nats_in_unit(base)
+        self.nats = log_of_base(base)
         names: dict[float | None, str] = {None: "nats", 2: "bits", 10: "bans"}
         self.name = names.get(base, f"units of {self.nats:.4g} nats")
 

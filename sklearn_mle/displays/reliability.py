@@ -12,8 +12,8 @@ from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_m
 from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, Unit, check_name, percent
 from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.metrics import kl_divergence
+from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics._responses import class_response, open_up
-from sklearn_mle.metrics._weights import check_weight
 
 __all__ = ["ReliabilityDisplay"]
 

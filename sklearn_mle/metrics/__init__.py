@@ -14,6 +14,7 @@ The functions take arrays and give numbers. The scorers go where scikit-learn ha
 np.float64(-0.08)
 """
 
+from sklearn_mle.metrics._kl_of_distributions import gaussian_kl_divergence
 from sklearn_mle.metrics.cross_entropy import cross_entropy, entropy, kl_divergence
 from sklearn_mle.metrics.crps import crps
 from sklearn_mle.metrics.decomposition import (
@@ -21,10 +22,14 @@ from sklearn_mle.metrics.decomposition import (
     DecompositionErrors,
     cross_entropy_decomposition,
 )
-from sklearn_mle.metrics.density_scores import coverage, interval_score, negative_log_likelihood
-from sklearn_mle.metrics.gaussian_kl_divergence import gaussian_kl_divergence
+from sklearn_mle.metrics.density_scores import (
+    coverage,
+    interval_score,
+    negative_log_likelihood,
+    pit_histogram,
+    pit_values,
+)
 from sklearn_mle.metrics.information import d2_cross_entropy, information_gain, jensen_shannon_divergence
-from sklearn_mle.metrics.pit import pit_histogram, pit_values
 from sklearn_mle.metrics.scorers import (
     discrimination_scorer,
     get_scorer,

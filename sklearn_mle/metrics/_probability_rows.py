@@ -27,6 +27,9 @@ class ProbabilityRows:
     values: NDArray[np.floating]
     is_log: bool
 
+    def __len__(self) -> int:
+        return len(self.values)
+
     def log_at(self, codes: NDArray[np.intp]) -> NDArray[np.float64]:
         """Log-probability (n,) of one class per row: n logarithms, not n * K."""
         return self._log(self.values[np.arange(len(codes)), codes])

@@ -8,7 +8,6 @@ cross-entropy of the same rows by half a nat in total, on average, which is not 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,98 +18,73 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class Recalibration:
-    """Log-probabilities (n, K), meaningful where the weight is positive; and the number of frequencies estimated.
-
-    In groups that were given, ``n_parameters`` counts the classes that occur in each less one, if targets are labels;
-    in general it is the chi-square statistic of the targets about the frequency of their group, per row of it: targets
-    that agree with each other leave nothing to be estimated from noise. Isotonic regression chooses its groups, too,
-    and for that counts more: ``_Blocks.n_isotonic``.
-    """
-
-    log_proba: Array
-    n_parameters: float
+# From probabilities (n, K) of what happened and weights (n,) to log-probabilities (n, K), meaningful where weights are
+# positive, and the number of frequencies estimated. In groups that were given, that counts the classes that occur in
+# each less one, if targets are labels; in general it is the chi-square statistic of the targets about the frequency of
+# their group, per row of it: targets that agree with each other leave nothing to be estimated from noise. Isotonic
+# regression also chooses its groups, and for that counts more: ``_Blocks.n_isotonic``.
+Recalibrator = Callable[[Array, Array], tuple[Array, float]]
 
 
-Recalibrator = Callable[[Array, Array], Recalibration]
+def recalibrator(strategy: str, log_q: Array, n_bins: int) -> Recalibrator:
+    """Recalibrate forecasts with log-probabilities (n, K) by a strategy of ``cross_entropy_decomposition``."""
+    if strategy == "bins" and log_q.shape[1] > 1:
+        return _binned(log_q, n_bins)
+    return _isotonic(log_q, against_all=strategy == "classwise" and log_q.shape[1] > 1)
 
 
-def isotonic(log_q: Array) -> Recalibrator:
+def _isotonic(log_q: Array, *, against_all: bool) -> Recalibrator:
     """Isotonic regression on the probability of each class among those that come after it in the order of the labels.
 
     Of two classes it is the usual isotonic regression. Cross-entropy is the sum over such choices between one class and
     the later ones, and isotonic regression is the best monotone forecast of each; so neither the forecast itself nor
-    the constant frequencies are better than r. (Regressions of each class against all others, normalized, lack this.)
+    the constant frequencies are better than r. Regressions of each class ``against_all`` others, normalized to sum to
+    1, lack this.
     """
-    n_classes = log_q.shape[1]
-    stages = [_Pools(_log_odds(log_q[:, k], log_q[:, k + 1 :])) for k in range(n_classes - 1)]
+    classes = range(log_q.shape[1])
+    stages = [(k, [j for j in classes if (j != k if against_all else j > k)]) for k in classes]
+    pools_of = [(k, others, _Pools(_log_odds(log_q[:, k], log_q[:, others]))) for k, others in stages if others]
 
-    def recalibrate(p: Array, weight: Array) -> Recalibration:
+    def recalibrate(p: Array, weight: Array) -> tuple[Array, float]:
         log_r = np.zeros(log_q.shape)
         n_parameters = 0.0
-        for k, pools in enumerate(stages):
-            blocks = pools.isotonic(weight * p[:, k], weight * p[:, k + 1 :].sum(axis=1))
+        for k, others, pools in pools_of:
+            blocks = pools.isotonic(weight * p[:, k], weight * p[:, others].sum(axis=1))
             log_r[:, k] += blocks.log_share
-            log_r[:, k + 1 :] += blocks.log_rest[:, None]
-            n_parameters += blocks.n_isotonic(two_sided=True)
-        return Recalibration(log_r, n_parameters)
+            if not against_all:
+                log_r[:, others] += blocks.log_rest[:, None]
+            n_parameters += blocks.n_isotonic(two_sided=not against_all)
+        if against_all:
+            with np.errstate(invalid="ignore"):  # rows of weight 0 may have no class left
+                log_r -= logsumexp(log_r, axis=1, keepdims=True)
+        return log_r, n_parameters
 
     return recalibrate
 
 
-def classwise(log_q: Array) -> Recalibrator:
-    """Isotonic regression of each class against all others, normalized to sum to 1."""
-    n_classes = log_q.shape[1]
-    pools_of = [_Pools(_log_odds(log_q[:, k], np.delete(log_q, k, axis=1))) for k in range(n_classes)]
-
-    def recalibrate(p: Array, weight: Array) -> Recalibration:
-        log_r = np.empty(log_q.shape)
-        n_parameters = 0.0
-        for k, pools in enumerate(pools_of):
-            blocks = pools.isotonic(weight * p[:, k], weight * np.delete(p, k, axis=1).sum(axis=1))
-            log_r[:, k] = blocks.log_share
-            n_parameters += blocks.n_isotonic(two_sided=False)
-        with np.errstate(invalid="ignore"):  # rows of weight 0 may have no class left
-            return Recalibration(log_r - logsumexp(log_r, axis=1, keepdims=True), n_parameters)
-
-    return recalibrate
-
-
-def binned(log_q: Array, n_bins: int) -> Recalibrator:
+def _binned(log_q: Array, n_bins: int) -> Recalibrator:
     """Frequencies in bins of equal weight.
 
     Of two classes the bins are of the probability of the second; of more, of the most probable class and, within it, of
     its probability.
     """
     n_classes = log_q.shape[1]
-    if n_classes == 2:
-        top = np.zeros(len(log_q), dtype=np.intp)
-        pools_of = [_Pools(_log_odds(log_q[:, 1], log_q[:, :1]))]
-    else:
-        top = log_q.argmax(axis=1)
-        rows_of = [log_q[top == k] for k in range(n_classes)]
-        pools_of = [_Pools(_log_odds(rows[:, k], np.delete(rows, k, axis=1))) for k, rows in enumerate(rows_of)]
+    top = np.ones(len(log_q), dtype=np.intp) if n_classes == 2 else log_q.argmax(axis=1)
+    groups = [np.flatnonzero(top == k) for k in range(n_classes)]
+    pools_of = [_Pools(_log_odds(log_q[rows, k], np.delete(log_q[rows], k, axis=1))) for k, rows in enumerate(groups)]
 
-    def recalibrate(p: Array, weight: Array) -> Recalibration:
+    def recalibrate(p: Array, weight: Array) -> tuple[Array, float]:
         codes = np.zeros(len(p), dtype=np.intp)
-        for k, pools in enumerate(pools_of):
-            rows = top == k
+        for k, (rows, pools) in enumerate(zip(groups, pools_of, strict=True)):
             codes[rows] = k * n_bins + pools.equal_weight(weight[rows], n_bins)
-        return _grouped(codes, p, weight)
+        log_r, n_parameters, n_groups = np.empty(p.shape), 0.0, int(codes.max()) + 1
+        for k in range(n_classes):
+            blocks = _Blocks(codes, weight * p[:, k], weight * np.delete(p, k, axis=1).sum(axis=1), n_groups)
+            log_r[:, k] = blocks.log_share
+            n_parameters += blocks.chi_square(two_sided=False)
+        return log_r, n_parameters
 
     return recalibrate
-
-
-def _grouped(codes: Codes, p: Array, weight: Array) -> Recalibration:
-    n_groups = int(codes.max()) + 1
-    log_r = np.empty(p.shape)
-    n_parameters = 0.0
-    for k in range(p.shape[1]):
-        blocks = _Blocks(codes, weight * p[:, k], weight * np.delete(p, k, axis=1).sum(axis=1), n_groups)
-        log_r[:, k] = blocks.log_share
-        n_parameters += blocks.chi_square(two_sided=False)
-    return Recalibration(log_r, n_parameters)
 
 
 class _Blocks:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit
+from scipy.special import log_expit, logsumexp
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
@@ -21,26 +21,20 @@ from sklearn.pipeline import Pipeline
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.metrics._distributions import RowDistributions
-from sklearn_mle.metrics._unit_cells import are_whole, log_cell_probability
+from sklearn_mle.metrics._probability_rows import ProbabilityRows
 
 _SAME_PROBABILITY = 1e-6
+# The difference of two tails has lost at most three digits from here on; cells with less of their tail are narrow
+# beside the distribution's width there, or deep in its tail, and the density is integrated over them.
+_SHARE_OF_TAIL = 1e-3
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
 @dataclass(frozen=True)
-class ClassResponse:
-    """Probabilities or log-probabilities ``values`` (n, K) of the classes ``labels`` (K,)."""
+class ClassResponse(ProbabilityRows):
+    """Probabilities or log-probabilities (n, K) of the classes ``labels`` (K,)."""
 
     labels: NDArray[Any]
-    values: NDArray[np.floating]
-    is_log: bool
-
-    def log(self) -> NDArray[np.float64]:
-        """Log-probabilities (n, K)."""
-        values = np.asarray(self.values, dtype=np.float64)
-        if self.is_log:
-            return values
-        with np.errstate(divide="ignore"):
-            return np.log(values)
 
 
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
@@ -81,7 +75,9 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
     if not (has_proba or has_log_proba):
         of_one_trial = _success_probability(estimator, X, offset)
         if of_one_trial is not None:
-            return ClassResponse(np.array([0, 1]), np.column_stack([1 - of_one_trial, of_one_trial]), is_log=False)
+            return ClassResponse(
+                np.column_stack([1 - of_one_trial, of_one_trial]), is_log=False, labels=np.array([0, 1])
+            )
         also = " (decision_function gives no probabilities)" if hasattr(estimator, "decision_function") else ""
         raise TypeError(
             f"The estimator {_name(estimator)} has neither predict_proba nor predict_log_proba{also}. Class "
@@ -89,19 +85,19 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
         )
     if not has_proba:
         logs = _rows_of(estimator, "predict_log_proba", X, offset)
-        return ClassResponse(_labels_of(estimator, logs), logs, is_log=True)
+        return ClassResponse(logs, is_log=True, labels=_labels_of(estimator, logs))
     proba = _rows_of(estimator, "predict_proba", X, offset)
     labels = _labels_of(estimator, proba)
     if proba.shape[1] > 1 and hasattr(estimator, "decision_function"):
         logs = _log_softmax(_call(estimator, "decision_function", X, offset))
         if logs.shape == proba.shape and _reproduces(logs, proba):
-            return ClassResponse(labels, logs, is_log=True)
+            return ClassResponse(logs, is_log=True, labels=labels)
     if has_log_proba and proba.size and proba.min() < np.sqrt(np.finfo(proba.dtype).eps):
         with np.errstate(divide="ignore"):  # most are log(predict_proba)
             logs = _rows_of(estimator, "predict_log_proba", X, offset)
         if _reproduces(logs, proba) and not _is_floored(logs, proba):
-            return ClassResponse(labels, logs, is_log=True)
-    return ClassResponse(labels, proba, is_log=False)
+            return ClassResponse(logs, is_log=True, labels=labels)
+    return ClassResponse(proba, is_log=False, labels=labels)
 
 
 def _success_probability(estimator: Any, X: Any, offset: Any) -> NDArray[np.float64] | None:
@@ -194,7 +190,7 @@ def log_densities(
     if rows.is_discrete or not whole:
         logs = rows.log_density(y)
     elif rows.has_cdf:
-        logs = log_cell_probability(rows, y)
+        logs = _log_cell_probability(rows, y)
     else:
         raise TypeError(
             f"{_name(estimator)} gave a {rows.name} without cdf: outcomes that are whole numbers are scored by their "
@@ -205,6 +201,39 @@ def log_densities(
             f"{_name(estimator)} gave log densities of shape {logs.shape} for outcomes of shape {y.shape}."
         )
     return logs, np.ones(y.shape, dtype=bool) if whole else _atoms(rows, y, logs)
+
+
+def are_whole(y: NDArray[np.float64]) -> bool:
+    """Whether all outcomes are whole numbers."""
+    return bool((y == np.floor(y)).all())
+
+
+def _log_cell_probability(distributions: RowDistributions, y: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""Logarithm (n,) of the probability of what rounds to each whole number y (n,).
+
+    .. math:: P(y - \tfrac12 < Y < y + \tfrac12) = F(y + \tfrac12) - F(y - \tfrac12)
+
+    Over all whole numbers these probabilities sum to one, as those of a mass function do: it is the likelihood of a
+    rounded outcome. Where the density hardly changes over such a cell, its logarithm is the density's.
+    """
+    with np.errstate(all="ignore"):
+        lower, upper = y - 0.5, y + 0.5
+        in_upper_tail = distributions.cdf(y) > 0.5
+        # Of the tail in which y lies: with the cell, and without it.
+        reach = np.where(in_upper_tail, distributions.log_sf(lower), distributions.log_cdf(upper))
+        rest = np.where(in_upper_tail, distributions.log_sf(upper), distributions.log_cdf(lower))
+        share = -np.expm1(np.where(reach == rest, 0.0, rest - reach))
+        logs = reach + np.log(share)
+        narrow = ~(share >= _SHARE_OF_TAIL)
+        if narrow.any():
+            at_nodes = np.stack([distributions.log_density(y + 0.5 * node) for node in _NODES])
+            weights = 0.5 * _WEIGHTS.reshape(-1, *(1,) * (at_nodes.ndim - 1))
+            logs = np.where(narrow, logsumexp(at_nodes, b=weights, axis=0), logs)
+    scale = distributions.parameters.get("scale")
+    if scale is None or (scale != 0).all():
+        return logs
+    # Of zero width, as a Gaussian process gives where it knows the answer: scipy.stats says nan.
+    return np.where(scale == 0, np.where(np.abs(y - distributions.parameters["loc"]) <= 0.5, 0.0, -np.inf), logs)
 
 
 def _no_density(estimator: Any, y: NDArray[np.float64], rows: RowDistributions) -> str:

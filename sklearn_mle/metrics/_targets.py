@@ -12,6 +12,8 @@ from sklearn.utils import column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.frames import column_names, column_order
+from sklearn_mle._numerics.partitions import Partitions, is_dask
+from sklearn_mle._numerics.stored import in_memory
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 
 _TABLE_SPAN = 65_536  # integer labels that lie this close together are looked up in a table
@@ -27,18 +29,12 @@ class LabelTarget:
     def __len__(self) -> int:
         return len(self.codes)
 
-
-@dataclass(frozen=True)
-class RowTarget:
-    """One distribution over the classes per row."""
-
-    rows: ProbabilityRows
-
-    def __len__(self) -> int:
-        return len(self.rows.values)
+    def probabilities(self) -> NDArray[np.float64]:
+        """Probabilities (n, K), all on the label."""
+        return np.eye(len(self.labels))[self.codes]
 
 
-Target = LabelTarget | RowTarget
+Target = LabelTarget | ProbabilityRows
 
 
 def read_target(
@@ -66,7 +62,7 @@ def read_target(
         if n_classes is not None and shape[1] != n_classes:
             raise ValueError(f"y_true has {shape[1]} columns and y_pred {n_classes}: column k of both is class k.")
         order = None if known is None else column_order(y_true, known.tolist(), "y_true", renames=True)
-        return RowTarget(read_rows(y_true, "y_true", is_log=is_log, order=order))
+        return read_rows(y_true, "y_true", is_log=is_log, order=order)
     if is_log:
         raise ValueError(f"y_true must hold log-probability rows (n, K) if log_proba=True; got shape {shape}.")
     with argument_name("y_true"):
@@ -130,6 +126,26 @@ def labels_of_columns(labels: ArrayLike | None, y_true: Any, y_pred: Any) -> NDA
     if len(set(named)) != len(named):
         raise ValueError(f"{of}: the columns of a frame name the classes, so each must be unique; got {named}.")
     return np.array(named) if all(isinstance(name, str) for name in named) else _objects(named)
+
+
+def labels_of_partitions(labels: Any, y_true: Any, y_pred: Any) -> Any:
+    """Return the labels of the columns: given, or their names in a frame; None of probabilities without names.
+
+    Otherwise they are the sorted distinct labels of all partitions (one may lack a class): one pass over y_true.
+    """
+    known = labels_of_columns(labels, y_true, y_pred)
+    if known is not None or (np.ndim(y_true) == 2 and y_true.shape[1] > 1):
+        return known
+    found = Partitions.of(y_true=y_true).collect(_distinct, "mle-labels") if is_dask(y_true) else [_distinct(y_true)]
+    if not found:
+        raise ValueError("y_true is empty: at least one row is needed.")
+    known = distinct(np.concatenate(found))
+    refuse_number_of_labels(known, 2 if np.ndim(y_pred) == 1 else np.shape(y_pred)[1])
+    return known
+
+
+def _distinct(y_true: Any) -> NDArray[Any]:
+    return distinct(np.asarray(in_memory(y_true)).reshape(-1))
 
 
 def _objects(values: list[Any]) -> NDArray[Any]:

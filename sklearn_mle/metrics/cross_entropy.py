@@ -11,10 +11,9 @@ with 0 log 0 = 0. Nothing is clipped: where q_k = 0 and p_k > 0 the prediction w
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,13 +22,13 @@ from scipy.special import entr
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.special import less_log1p
-from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
-from sklearn_mle.metrics._lazy import is_out_of_core, labels_over_partitions, mean_over_partitions
+from sklearn_mle.metrics._means import Rows, check_weight, is_out_of_core, log_of_base, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
-from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, read_target
-from sklearn_mle.metrics._units import nats_in_unit
-from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, labels_of_partitions, read_target
+
+Array = NDArray[np.float64]
+JudgedRows = Callable[[ProbabilityRows, Target], Array]
 
 _EPS = np.finfo(np.float64).eps
 
@@ -112,13 +111,9 @@ def cross_entropy(
     >>> round(cross_entropy([[0.5, 0.5], [0.0, 1.0]], [[0.5, 0.5], [0.0, 1.0]]), 6)
     0.346574
     """
-    unit = nats_in_unit(base)
-    if is_out_of_core(y_true, y_pred, sample_weight):
-        judge = _Judge(cross_entropy_rows, labels_over_partitions(labels, y_true, y_pred), log_proba)
-        arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
-        return mean_over_partitions("cross_entropy", judge, **arguments) / unit
-    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
-    return mean_cost("cross_entropy", cross_entropy_rows(prediction, target), weight, target) / unit
+    log_base = log_of_base(base)
+    rows = _judged_by(cross_entropy_rows, labels, log_proba, y_true, y_pred, sample_weight)
+    return mean_of_rows("cross_entropy", rows, y_true=y_true, y_pred=y_pred, sample_weight=sample_weight) / log_base
 
 
 def entropy(
@@ -173,12 +168,9 @@ def entropy(
     >>> entropy(["cat", "dog", "dog"])
     0.0
     """
-    unit = nats_in_unit(base)
-    if is_out_of_core(y_true, sample_weight):
-        rows = partial(entropy_rows, labels=labels, log_proba=log_proba)
-        return mean_over_partitions("entropy", rows, y_true=y_true, sample_weight=sample_weight) / unit
-    of_rows = entropy_rows(y_true, labels=labels, log_proba=log_proba)
-    return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
+    log_base = log_of_base(base)
+    rows = partial(entropy_rows, labels=labels, log_proba=log_proba)
+    return mean_of_rows("entropy", rows, y_true=y_true, sample_weight=sample_weight) / log_base
 
 
 def kl_divergence(
@@ -253,7 +245,7 @@ def kl_divergence(
     >>> round(kl_divergence(norm([0.0, 1.0], [1.0, 2.0]), norm(0.0, [1.0, 4.0])), 6)
     0.174699
     """
-    unit = nats_in_unit(base)
+    log_base = log_of_base(base)
     if is_distribution(y_true) or is_distribution(y_pred):
         with argument_name("log_proba"):
             log_proba = bool(log_proba)
@@ -262,37 +254,33 @@ def kl_divergence(
                 "labels and log_proba speak of rows of probabilities; y_true and y_pred are distributions."
             )
         of_rows = kl_of_distributions(y_true, y_pred)
-        return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / unit
-    if is_out_of_core(y_true, y_pred, sample_weight):
-        judge = _Judge(kl_divergence_rows, labels_over_partitions(labels, y_true, y_pred), log_proba)
-        arguments = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
-        return mean_over_partitions("kl_divergence", judge, **arguments) / unit
-    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
-    return mean_cost("kl_divergence", kl_divergence_rows(prediction, target), weight, target) / unit
+        return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / log_base
+    rows = _judged_by(kl_divergence_rows, labels, log_proba, y_true, y_pred, sample_weight)
+    return mean_of_rows("kl_divergence", rows, y_true=y_true, y_pred=y_pred, sample_weight=sample_weight) / log_base
 
 
-def entropy_rows(y_true: ArrayLike, *, labels: ArrayLike | None, log_proba: bool) -> NDArray[np.float64]:
+def entropy_rows(y_true: ArrayLike, *, labels: ArrayLike | None, log_proba: bool) -> Array:
     """Entropy of each row in nats, (n,)."""
     target = read_target(y_true, labels=labels, is_log=log_proba)
     if isinstance(target, LabelTarget):
         return np.zeros(len(target))
-    if target.rows.is_log:
-        return -_expectation(target.rows.probabilities(), target.rows.log())
-    return entr(target.rows.probabilities()).sum(axis=1)
+    if target.is_log:
+        return -_expectation(target.probabilities(), target.log())
+    return entr(target.probabilities()).sum(axis=1)
 
 
-def cross_entropy_rows(prediction: ProbabilityRows, target: Target) -> NDArray[np.float64]:
+def cross_entropy_rows(prediction: ProbabilityRows, target: Target) -> Array:
     """Cross-entropy of each row in nats, (n,)."""
     if isinstance(target, LabelTarget):
         return -prediction.log_at(target.codes)
-    return -_expectation(target.rows.probabilities(), prediction.log())
+    return -_expectation(target.probabilities(), prediction.log())
 
 
-def kl_divergence_rows(prediction: ProbabilityRows, target: Target) -> NDArray[np.float64]:
+def kl_divergence_rows(prediction: ProbabilityRows, target: Target) -> Array:
     """Kullback-Leibler divergence of each row in nats, (n,)."""
     if isinstance(target, LabelTarget):
         return cross_entropy_rows(prediction, target)
-    p, log_p, q, log_q = target.rows.probabilities(), target.rows.log(), prediction.probabilities(), prediction.log()
+    p, log_p, q, log_q = target.probabilities(), target.log(), prediction.probabilities(), prediction.log()
     # p log(p / q) - p + q: nowhere negative, exactly 0 where the two agree, and quadratic near.
     excess = np.divide(q - p, p, where=p > 0, out=np.zeros(p.shape))
     near = np.abs(excess) < 0.5
@@ -310,7 +298,7 @@ def read_judged(
     labels: ArrayLike | None,
     log_proba: bool,
     sample_weight: ArrayLike | None = None,
-) -> tuple[ProbabilityRows, Target, NDArray[np.float64] | None]:
+) -> tuple[ProbabilityRows, Target, Array | None]:
     """Read predictions, the targets that judge them, and weights: all of the same rows."""
     known = labels_of_columns(labels, y_true, y_pred)
     order = None if known is None else column_order(y_pred, known.tolist(), "y_pred", renames=True)
@@ -322,40 +310,19 @@ def read_judged(
     return prediction, target, check_weight(sample_weight, n)
 
 
-@dataclass(frozen=True)
-class _Judge:
-    """Rows (n,) of a score of probabilities, read and judged: what a partition is asked."""
-
-    rows: Callable[[ProbabilityRows, Target], NDArray[np.float64]]
-    labels: ArrayLike | None
-    log_proba: bool
-
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
-        prediction, target, _ = read_judged(y_true, y_pred, self.labels, self.log_proba)
-        return self.rows(prediction, target)
+def judged_rows(rows: JudgedRows, y_true: Any, y_pred: Any, *, labels: Any, log_proba: bool) -> Array:
+    """Scores (n,) of predictions, read and judged by ``rows(prediction, target)``: what a partition is asked."""
+    prediction, target, _ = read_judged(y_true, y_pred, labels, log_proba)
+    return rows(prediction, target)
 
 
-def _expectation(p: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _judged_by(rows: JudgedRows, labels: Any, log_proba: bool, y_true: Any, y_pred: Any, sample_weight: Any) -> Rows:
+    if is_out_of_core(y_true, y_pred, sample_weight):
+        labels = labels_of_partitions(labels, y_true, y_pred)
+    return partial(judged_rows, rows, labels=labels, log_proba=log_proba)
+
+
+def _expectation(p: Array, values: Array) -> Array:
     """Row sums of p * values, with 0 * inf = 0."""
     terms = np.multiply(p, values, where=p > 0, out=np.zeros(p.shape))
     return terms.sum(axis=1)
-
-
-def mean_cost(name: str, rows: NDArray[np.float64], weight: NDArray[np.float64] | None, target: Target) -> float:
-    """Mean cost in nats; that it is infinite is said in the name of the metric that calls this."""
-    mean = weighted_mean(rows, weight)
-    if np.isinf(mean):
-        infinite = np.isinf(rows) if weight is None else np.isinf(rows) & (weight > 0)
-        row = int(infinite.argmax())
-        what = "what happened"
-        if isinstance(target, LabelTarget):
-            what = f"the label {target.labels.tolist()[target.codes[row]]!r}"
-        # The reader's line of code is two frames up: this function, the metric, its caller.
-        warnings.warn(
-            f"{name} is infinite: {int(infinite.sum())} of {len(rows)} rows are certain and wrong (the first is row "
-            f"{row}, with probability 0 for {what}). Nothing is clipped. If the zeros are underflow, pass "
-            "log-probabilities (log_proba=True); if the model never saw the class, stratify the folds or smooth it.",
-            InfiniteScoreWarning,
-            stacklevel=3,
-        )
-    return mean

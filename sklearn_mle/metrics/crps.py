@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_mle.metrics import _quadrature
 from sklearn_mle.metrics._crps_closed_forms import closed_form
 from sklearn_mle.metrics._distributions import RowDistributions, check_rows, read_distributions, read_outcomes
-from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.metrics._means import check_weight, weighted_mean
 
 Array = NDArray[np.float64]
 

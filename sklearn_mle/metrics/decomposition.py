@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -10,13 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from sklearn_mle._numerics.arguments import check_count
-from sklearn_mle.metrics import _recalibration
+from sklearn_mle.metrics._means import log_of_base, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
-from sklearn_mle.metrics._targets import RowTarget, Target
-from sklearn_mle.metrics._units import nats_in_unit
-from sklearn_mle.metrics._weights import weighted_mean
-from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, mean_cost, read_judged
-from sklearn_mle.metrics.information import frequencies, target_probabilities
+from sklearn_mle.metrics._recalibration import Recalibrator, recalibrator
+from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, read_judged
+from sklearn_mle.metrics.information import frequencies
 
 Array = NDArray[np.float64]
 Strategy = Literal["isotonic", "classwise", "bins"]
@@ -87,7 +85,7 @@ class CrossEntropyDecomposition:
     n_base_parameters: float
     standard_error: DecompositionErrors | None = None
     recalibrated: Array = field(repr=False, compare=False, default_factory=lambda: np.empty((0, 0)))
-    _nats: float = field(repr=False, compare=False, default=1.0)
+    _log_base: float = field(repr=False, compare=False, default=1.0)
 
     def bias_corrected(self) -> Self:
         """Correct the parts for parameters that were estimated from the rows they are judged on.
@@ -111,7 +109,9 @@ class CrossEntropyDecomposition:
         28; P. Groeneboom (2011), Vertices of the least concave majorant of Brownian motion with parabolic drift,
         Electronic Journal of Probability 16: what isotonic regression counts for.
         """
-        of_base, of_groups = (k / (2 * self.n_obs * self._nats) for k in (self.n_base_parameters, self.n_parameters))
+        of_base, of_groups = (
+            k / (2 * self.n_obs * self._log_base) for k in (self.n_base_parameters, self.n_parameters)
+        )
         return replace(
             self,
             uncertainty=self.uncertainty + of_base,
@@ -206,85 +206,73 @@ def cross_entropy_decomposition(
     >>> round(cross_entropy_decomposition(y, truth).bias_corrected().miscalibration, 3)
     0.001
     """
-    unit = nats_in_unit(base)
+    log_base = log_of_base(base)
     if not isinstance(strategy, str) or strategy not in ("isotonic", "classwise", "bins"):
         raise ValueError(f"strategy must be 'isotonic', 'classwise' or 'bins'; got {strategy!r}.")
     check_count("n_bins", n_bins, 1)
     check_count("n_resamples", n_resamples, 0)
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
-    costs = cross_entropy_rows(prediction, target)
-    mean_cost("cross_entropy_decomposition", costs, weight, target)  # says so if it is infinite
-    rows = _Rows(prediction, target, strategy, n_bins)
+    costs, outcomes = cross_entropy_rows(prediction, target), np.asarray(y_true)
+    # Only to say so where it is infinite.
+    mean_of_rows("cross_entropy_decomposition", lambda y_true: costs, y_true=outcomes, sample_weight=weight)
     weight = np.ones(len(costs)) if weight is None else weight
     if weight.max() > _LARGEST_WEIGHT:
         raise ValueError(f"sample_weight must not exceed {_LARGEST_WEIGHT:g} here, for it is squared; rescale it.")
-    parts = rows.decomposition(weight, unit)
+    recalibrate = recalibrator(strategy, prediction.log(), n_bins)
+    happened = target.probabilities()
+
+    def of_weights(weight: Array) -> CrossEntropyDecomposition:
+        return _decompose(prediction, happened, costs, recalibrate, weight, log_base)
+
+    parts = of_weights(weight)
     if n_resamples == 0:
         return parts
-    return replace(parts, standard_error=rows.standard_errors(weight, unit, n_resamples, random_state))
+    # A weight of k stands for k rows: as many draws as they are together.
+    generator = np.random.default_rng(random_state)
+    n_draws, share = max(1, round(weight.sum())), weight / weight.sum()
+    names = [field.name for field in fields(DecompositionErrors)]
+    draws = np.empty((n_resamples, len(names)))
+    for i in range(n_resamples):
+        drawn = of_weights(generator.multinomial(n_draws, share).astype(np.float64))
+        draws[i] = [getattr(drawn, name) for name in names]
+    with np.errstate(invalid="ignore"):
+        spread = draws.std(axis=0, ddof=1) if n_resamples > 1 else np.full(len(names), np.nan)
+    return replace(parts, standard_error=DecompositionErrors(*spread.tolist()))
 
 
-class _Rows:
-    """Forecasts and what happened, to be decomposed with any weights."""
-
-    def __init__(self, prediction: ProbabilityRows, target: Target, strategy: Strategy, n_bins: int) -> None:
-        n_classes = prediction.values.shape[1]
-        self._prediction = prediction
-        self._target = RowTarget(ProbabilityRows(target_probabilities(target, n_classes), is_log=False))
-        self._p = self._target.rows.probabilities()
-        self._costs = cross_entropy_rows(prediction, target)
-        self._entropies = entr(self._p).sum(axis=1)
-        log_q = prediction.log()
-        if n_classes == 1 or strategy == "isotonic":
-            self._recalibrate = _recalibration.isotonic(log_q)
-        elif strategy == "classwise":
-            self._recalibrate = _recalibration.classwise(log_q)
-        else:
-            self._recalibrate = _recalibration.binned(log_q, n_bins)
-
-    def decomposition(self, weight: Array, unit: float) -> CrossEntropyDecomposition:
-        n_classes = self._p.shape[1]
-        base = frequencies(self._target, n_classes, weight)
-        recalibration = self._recalibrate(self._p, weight)
-        used = weight > 0
-        log_r = np.where(used[:, None], recalibration.log_proba, np.nan)
-        total, of_r = weighted_mean(self._costs, weight), weighted_mean(self._costs_of(log_r), weight)
-        of_base = float(entr(base).sum())
-        r_given_q = np.zeros(len(weight))
-        r_given_q[used] = kl_divergence_rows(
-            ProbabilityRows(self._prediction.values[used], self._prediction.is_log),
-            RowTarget(ProbabilityRows(log_r[used], is_log=True)),
-        )
-        kl = weighted_mean(r_given_q, weight)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            spread = np.where(base > 0, weight @ (self._p - base) ** 2 / (weight.sum() * base), 0.0)
-        return CrossEntropyDecomposition(
-            total=total / unit,
-            uncertainty=of_base / unit,
-            discrimination=(of_base - of_r) / unit,
-            miscalibration=(total - of_r) / unit,
-            entropy=weighted_mean(self._entropies, weight) / unit,
-            kl_divergence=kl / unit,
-            within_group_remainder=(0.0 if np.isinf(total) and np.isinf(kl) else total - of_r - kl) / unit,
-            n_obs=float(weight.sum()),
-            n_parameters=float(recalibration.n_parameters),
-            n_base_parameters=float(spread.sum()),
-            recalibrated=np.exp(log_r),
-            _nats=unit,
-        )
-
-    def standard_errors(self, weight: Array, unit: float, n_resamples: int, seed: int) -> DecompositionErrors:
-        # A weight of k stands for k rows: as many draws as they are together.
-        generator = np.random.default_rng(seed)
-        n_draws, share = max(1, round(weight.sum())), weight / weight.sum()
-        names = ("total", "uncertainty", "discrimination", "miscalibration")
-        draws = np.empty((n_resamples, len(names)))
-        for i in range(n_resamples):
-            drawn = self.decomposition(generator.multinomial(n_draws, share).astype(np.float64), unit)
-            draws[i] = [getattr(drawn, name) for name in names]
-        with np.errstate(invalid="ignore"):
-            spread = draws.std(axis=0, ddof=1) if n_resamples > 1 else np.full(len(names), np.nan)
-        return DecompositionErrors(*(float(value) for value in spread))
-
-    def _costs_of(self, log_r: Array) -> Array:
-        return cross_entropy_rows(ProbabilityRows(log_r, is_log=True), self._target)
+def _decompose(
+    prediction: ProbabilityRows,
+    p: Array,
+    costs: Array,
+    recalibrate: Recalibrator,
+    weight: Array,
+    log_base: float,
+) -> CrossEntropyDecomposition:
+    target, used = ProbabilityRows(p, is_log=False), weight > 0
+    log_r, n_parameters = recalibrate(p, weight)
+    log_r = np.where(used[:, None], log_r, np.nan)
+    total = weighted_mean(costs, weight)
+    of_r = weighted_mean(cross_entropy_rows(ProbabilityRows(log_r, is_log=True), target), weight)
+    base = frequencies(target, weight)
+    of_base = float(entr(base).sum())
+    r_given_q = np.zeros(len(weight))
+    r_given_q[used] = kl_divergence_rows(
+        replace(prediction, values=prediction.values[used]), ProbabilityRows(log_r[used], is_log=True)
+    )
+    kl = weighted_mean(r_given_q, weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.where(base > 0, weight @ (p - base) ** 2 / (weight.sum() * base), 0.0)
+    return CrossEntropyDecomposition(
+        total=total / log_base,
+        uncertainty=of_base / log_base,
+        discrimination=(of_base - of_r) / log_base,
+        miscalibration=(total - of_r) / log_base,
+        entropy=weighted_mean(entr(p).sum(axis=1), weight) / log_base,
+        kl_divergence=kl / log_base,
+        within_group_remainder=(0.0 if np.isinf(total) and np.isinf(kl) else total - of_r - kl) / log_base,
+        n_obs=float(weight.sum()),
+        n_parameters=n_parameters,
+        n_base_parameters=float(spread.sum()),
+        recalibrated=np.exp(log_r),
+        _log_base=log_base,
+    )

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
+from sklearn_mle.metrics._means import log_of_base, weighted_mean
 from sklearn_mle.metrics._targets import LabelTarget, Target
-from sklearn_mle.metrics._units import nats_in_unit
-from sklearn_mle.metrics._weights import weighted_mean
 from sklearn_mle.metrics.cross_entropy import cross_entropy, read_judged
 
 Array = NDArray[np.float64]
@@ -65,10 +64,9 @@ def jensen_shannon_divergence(
     >>> jensen_shannon_divergence([[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]], base=2)
     0.5
     """
-    unit = nats_in_unit(base)
+    log_base = log_of_base(base)
     prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
-    q = prediction.probabilities()
-    p = target_probabilities(target, q.shape[1])
+    p, q = target.probabilities(), prediction.probabilities()
     total = p + q
     # p and q are total (1 +- d) / 2, and the two logarithms of their ratios to the mean are those of 1 +- d.
     d = np.divide(p - q, total, where=total > 0, out=np.zeros(total.shape))
@@ -78,7 +76,7 @@ def jensen_shannon_divergence(
         2 * near * np.arctanh(near) + np.log1p(-near * near),
         -entr(1 + d) - entr(1 - d),
     )
-    return weighted_mean(0.25 * (total * terms).sum(axis=1), weight) / unit
+    return weighted_mean(0.25 * (total * terms).sum(axis=1), weight) / log_base
 
 
 def information_gain(
@@ -144,9 +142,9 @@ def information_gain(
     >>> information_gain([0, 0, 1, 1], [0.5, 0.5, 0.5, 0.5])
     0.0
     """
-    unit = nats_in_unit(base)
+    log_base = log_of_base(base)
     total, best_constant = _beside_frequencies(y_true, y_pred, labels, log_proba, sample_weight)
-    return (best_constant - total) / unit
+    return (best_constant - total) / log_base
 
 
 def d2_cross_entropy(
@@ -218,22 +216,15 @@ def _beside_frequencies(
     sample_weight: ArrayLike | None,
 ) -> tuple[float, float]:
     total = cross_entropy(y_true, y_pred, labels=labels, log_proba=log_proba, sample_weight=sample_weight)
-    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
-    return total, float(entr(frequencies(target, prediction.values.shape[1], weight)).sum())
+    _, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
+    return total, float(entr(frequencies(target, weight)).sum())
 
 
-def frequencies(target: Target, n_classes: int, weight: Array | None) -> Array:
+def frequencies(target: Target, weight: Array | None) -> Array:
     """Weighted frequencies (K,) of the classes."""
     weight = np.ones(len(target)) if weight is None else weight / weight.max()
     if isinstance(target, LabelTarget):
-        sums = np.bincount(target.codes, weights=weight, minlength=n_classes).astype(np.float64, copy=False)
+        sums = np.bincount(target.codes, weights=weight, minlength=len(target.labels)).astype(np.float64, copy=False)
     else:
-        sums = weight @ target.rows.probabilities()
+        sums = weight @ target.probabilities()
     return sums / sums.sum()
-
-
-def target_probabilities(target: Target, n_classes: int) -> Array:
-    """Rows (n, K) of probabilities, those of labels with all the mass on one class."""
-    if isinstance(target, LabelTarget):
-        return np.eye(n_classes)[target.codes]
-    return target.rows.probabilities()

@@ -9,31 +9,35 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics._scorer import _BaseScorer
+from sklearn.utils import column_or_1d
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
 
-from sklearn_mle._numerics.arguments import refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
-from sklearn_mle.metrics._class_metrics import soft_labels_of
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of
-from sklearn_mle.metrics._lazy import mean_over_partitions
+from sklearn_mle.metrics._means import check_weight, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._responses import (
+    ClassResponse,
+    are_whole,
     class_response,
     distribution_response,
     gives_classes,
     log_densities,
     open_up,
     own_total,
+    takes,
 )
-from sklearn_mle.metrics._unit_cells import are_whole
-from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.metrics._targets import distinct, encode
 
 
 @dataclass(frozen=True)
@@ -48,30 +52,35 @@ class RowScores:
 
 
 class ProbabilisticScorer(_BaseScorer):
-    """Scorer of the probabilities that a classifier gives, ``sign * score_func(y_true, response)``.
+    """Scorer of the probabilities that a classifier gives: a mean over rows, or a metric of all rows together.
 
     Parameters
     ----------
     name : str
         The scorer's name, as :func:`get_scorer` knows it.
-    score_func : callable
-        ``score_func(y_true, response, sample_weight=None)`` of a ``ClassResponse``.
     sign : {1, -1}
         -1 for a loss.
+    score_func : callable, default=None
+        ``score_func(y_true, response, sample_weight=None)`` of a ``ClassResponse``, before the sign, where the score
+        is no mean over rows.
     row_func : callable, default=None
-        ``row_func(y_true, response)`` gives the rows (n,) of which the score is the mean, before the sign. None where
-        the score is not a mean over rows.
+        ``row_func(y_true, response)`` gives the rows (n,) of which the score is the mean, before the sign.
     """
+
+    # Whether an infinite mean over rows is warned of, and whether rows are logarithms of probabilities.
+    _is_in_nats = True
 
     def __init__(
         self,
         name: str,
-        score_func: Callable[..., float],
         sign: int,
+        score_func: Callable[..., float] | None = None,
         row_func: Callable[..., NDArray[np.float64]] | None = None,
     ) -> None:
         # scikit-learn reads the methods' names only to see which calls could be cached; the last one is there for all.
-        super().__init__(score_func, sign, {}, response_method=("predict_proba", "predict_log_proba", "predict"))
+        # A function is there for scikit-learn to look at its signature: with labels it would make a scorer of its own.
+        methods = ("predict_proba", "predict_log_proba", "predict")
+        super().__init__(score_func or row_func, sign, {}, response_method=methods)
         self._name = name
         self._row_func = row_func
 
@@ -108,26 +117,28 @@ class ProbabilisticScorer(_BaseScorer):
         sample_weight: Any = None,
         offset: Any = None,
     ) -> float:
-        refuse_masked(X=X, y_true=y_true, sample_weight=sample_weight, offset=offset)
-        if is_dask(X, y_true, sample_weight, offset):
-            return self._score_partitions(estimator, X, y_true, sample_weight, offset)
         # method_caller, scikit-learn's cache of responses, keeps one column of two: what log(1 - p) needs is gone then.
-        estimator, X = open_up(estimator, X)
-        return self._score_opened(estimator, X, y_true, sample_weight, offset_of_present(offset, sample_weight))
-
-    def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
-        response = class_response(estimator, X, offset)
-        y_true = y_true if gives_classes(estimator) else soft_labels_of(y_true)
-        return self._sign * self._score_func(y_true, response, sample_weight=sample_weight)
-
-    def _score_partitions(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
-        """Score rows that Dask keeps, partition by partition; the partitions of a dataframe are pandas dataframes."""
-        if self._row_func is None:
+        refuse_masked(X=X, y_true=y_true, sample_weight=sample_weight, offset=offset)
+        offset = offset_of_present(offset, sample_weight)
+        in_dask = is_dask(X, y_true, sample_weight, offset)
+        if self._row_func is not None:
+            known = self._known_of(y_true) if in_dask else {}
+            rows = partial(_values_of_rows, self, estimator, **known)
+            arguments = {"X": X, "y_true": y_true, "offset": offset, "sample_weight": sample_weight}
+            return mean_of_rows(self._name, rows, warn=self._is_in_nats, **arguments)
+        if in_dask:
             raise NotSupportedError(
                 f"X is Dask's, and {self!r} is no mean over rows: it needs them in memory (X.compute(), or a part)."
             )
-        rows = _OfBlock(self, estimator, self._known_of(y_true))
-        return mean_over_partitions(self._name, rows, X=X, y_true=y_true, offset=offset, sample_weight=sample_weight)
+        y, response = self._read(*open_up(estimator, X), y_true, offset)
+        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self._sign * self._score_func(y, response, **weight)
+
+    def _read(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> tuple[Any, Any]:
+        """Give outcomes and the estimator's response."""
+        response = class_response(estimator, X, offset)
+        y_true = y_true if gives_classes(estimator) else soft_labels_of(y_true)
+        return y_true, with_absent_classes(y_true, response)
 
     def _known_of(self, y_true: Any) -> dict[str, Any]:
         """Give what must be known of all of Dask's outcomes to score a block of them: keywords of ``_row_scores``."""
@@ -137,15 +148,9 @@ class ProbabilisticScorer(_BaseScorer):
         """Score each row by itself; the weighted mean of the rows is what calling the scorer gives."""
         if self._row_func is None:
             raise ValueError(f"{self!r} has no scores of single rows: it is not a mean over rows.")
-        estimator, X = open_up(estimator, X)
-        return self._row_scores_opened(estimator, X, y_true, offset, **known)
-
-    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
-        assert self._row_func is not None
-        response = class_response(estimator, X, offset)
-        y_true = y_true if gives_classes(estimator) else soft_labels_of(y_true)
-        values = self._sign * self._row_func(y_true, response)
-        return RowScores(values, np.ones(len(values), dtype=bool))
+        y, response = self._read(*open_up(estimator, X), y_true, offset)
+        values = self._sign * self._row_func(y, response)
+        return RowScores(values, np.ones(len(values), dtype=bool) if self._is_in_nats else None)
 
     def set_score_request(
         self, *, sample_weight: bool | str | None = UNCHANGED, offset: bool | str | None = UNCHANGED
@@ -192,16 +197,8 @@ class ProbabilisticScorer(_BaseScorer):
         return f"{self._name}_scorer"
 
 
-@dataclass(frozen=True)
-class _OfBlock:
-    """Scores (n,) of a block's rows."""
-
-    scorer: ProbabilisticScorer
-    estimator: Any
-    known: dict[str, Any]
-
-    def __call__(self, X: Any, y_true: Any, offset: Any = None) -> NDArray[np.float64]:
-        return self.scorer._row_scores(self.estimator, X, y_true, offset, **self.known).values
+def _values_of_rows(scorer: ProbabilisticScorer, estimator: Any, **arguments: Any) -> NDArray[np.float64]:
+    return scorer._row_scores(estimator, **arguments).values
 
 
 class DistributionScorer(ProbabilisticScorer):
@@ -210,15 +207,10 @@ class DistributionScorer(ProbabilisticScorer):
     Parameters are as of :class:`ProbabilisticScorer`; both functions are given the distribution itself.
     """
 
-    def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
-        y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
-        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self._sign * self._score_func(y, distribution, **weight)
+    _is_in_nats = False
 
-    def _row_scores_opened(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> RowScores:
-        assert self._row_func is not None
-        y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
-        return RowScores(self._sign * self._row_func(y, distribution), None)
+    def _read(self, estimator: Any, X: Any, y_true: Any, offset: Any) -> tuple[Any, Any]:
+        return read_outcomes_of(distribution_response(estimator, X, offset), y_true)
 
 
 class LogLikelihoodScorer(ProbabilisticScorer):
@@ -241,10 +233,21 @@ class LogLikelihoodScorer(ProbabilisticScorer):
     -5.3982
     """
 
-    def _score_opened(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
-        if gives_classes(estimator):
-            return super()._score_opened(estimator, X, y_true, sample_weight, offset)
-        return _mean_log_density(estimator, X, y_true, sample_weight, offset)
+    def _score(
+        self,
+        method_caller: Any,
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+    ) -> float:
+        refuse_masked(X=X, y_true=y_true, sample_weight=sample_weight, offset=offset)
+        if not is_dask(X, y_true, sample_weight, offset):
+            estimator, X = open_up(estimator, X)
+            if not gives_classes(estimator):
+                return _mean_log_density(estimator, X, y_true, sample_weight, offset_of_present(offset, sample_weight))
+        return super()._score(method_caller, estimator, X, y_true, sample_weight, offset)
 
     def _known_of(self, y_true: Any) -> dict[str, Any]:
         # A block of whole numbers alone is scored by densities where other blocks hold other numbers.
@@ -253,13 +256,12 @@ class LogLikelihoodScorer(ProbabilisticScorer):
             return {}
         return {"whole": all(Partitions.of(y_true=y_true).collect(_are_whole, "mle-whole-numbers"))}
 
-    def _row_scores_opened(
-        self, estimator: Any, X: Any, y_true: Any, offset: Any, whole: bool | None = None
-    ) -> RowScores:
+    def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None, **known: Any) -> RowScores:
+        estimator, X = open_up(estimator, X)
         if gives_classes(estimator):
-            return super()._row_scores_opened(estimator, X, y_true, offset)
+            return super()._row_scores(estimator, X, y_true, offset)
         y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y_true)
-        logs, is_mass = log_densities(distribution, y, estimator, whole)
+        logs, is_mass = log_densities(distribution, y, estimator, **known)
         _refuse_nan(logs, estimator)
         return RowScores(logs, is_mass)
 
@@ -295,3 +297,77 @@ def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, o
 def _refuse_nan(log_density: ArrayLike, estimator: Any) -> None:
     if np.isnan(log_density).any():
         raise ValueError(f"{type(estimator).__name__} gave a log density that is nan: its distribution is not defined.")
+
+
+def class_metric(
+    metric: Callable[..., Any],
+    y_true: ArrayLike,
+    response: ClassResponse,
+    /,
+    *,
+    sample_weight: ArrayLike | None = None,
+    **arguments: Any,
+) -> Any:
+    """Judge a classifier's answer by ``metric(y_true, y_pred)``, told as much about it as the metric can take.
+
+    A metric with ``log_proba`` is given logarithms where they are exact, one without is given probabilities; one with
+    ``labels`` is told the columns' labels.
+    """
+    values = response.values
+    if response.is_log and takes(metric, "log_proba"):
+        arguments["log_proba"] = True
+    elif response.is_log:
+        values = np.exp(values)
+    if takes(metric, "labels"):
+        arguments["labels"] = response.labels
+    if sample_weight is not None:
+        arguments["sample_weight"] = sample_weight
+    return metric(y_true, values, **arguments)
+
+
+def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResponse:
+    """Add a column of probability 0 for each label that training has not seen; what that costs, the metric says."""
+    with argument_name("y_true"):
+        shape = np.shape(y_true)
+        if len(shape) != 1 and shape[1:] != (1,):
+            column_order(y_true, response.labels.tolist(), "y_true")  # to be refused where these are other classes
+            return response
+        if 0 in shape:
+            raise ValueError(f"y_true must hold at least one label; got shape {shape}.")
+        y = column_or_1d(y_true)
+        codes = encode(y, response.labels)
+        if codes.min() >= 0:
+            return response
+        occurring = distinct(y)
+    absent = occurring[encode(occurring, response.labels) < 0]
+    if _is_text(absent) != _is_text(response.labels):
+        raise ValueError(
+            f"y_true has the label {absent.tolist()[0]!r}, and training had {response.labels.tolist()}: "
+            "text never matches numbers. Give y_true as it was given to fit."
+        )
+    impossible = np.full((len(y), len(absent)), -np.inf if response.is_log else 0.0, dtype=response.values.dtype)
+    labels = response.labels
+    if labels.dtype != absent.dtype:
+        # Integers of two types would meet in floating point, where large ones are no longer apart.
+        labels, absent = labels.astype(object), absent.astype(object)
+    values = np.hstack([response.values, impossible])
+    return replace(response, labels=np.concatenate([labels, absent]), values=values)
+
+
+def soft_labels_of(y_true: Any) -> NDArray[np.float64]:
+    """Outcomes (n,) of one trial each as labels 0 and 1; fractions of successes as rows (n, 2) of probabilities."""
+    if has_two_columns(y_true):
+        raise ValueError(
+            "y_true has two columns, numbers of successes and failures: score these by 'log_likelihood'; the labels of "
+            "single trials, 0 and 1, or fractions are one column."
+        )
+    y = read_outcomes(y_true)
+    outside = ~((y >= 0) & (y <= 1))
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(f"y_true[{row}] is {y[row]:g}: outcomes of one trial are 0, 1, or a fraction between.")
+    return y if ((y == 0) | (y == 1)).all() else np.column_stack([1 - y, y])
+
+
+def _is_text(labels: NDArray[Any]) -> bool:
+    return all(isinstance(label, str) for label in labels.tolist())

@@ -10,18 +10,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle.metrics._class_metrics import ClassMetric, ClassRows
-from sklearn_mle.metrics.cross_entropy import cross_entropy, cross_entropy_rows, kl_divergence, kl_divergence_rows
-from sklearn_mle.metrics.crps import crps, crps_rows
+from sklearn_mle.metrics._responses import ClassResponse
+from sklearn_mle.metrics.cross_entropy import JudgedRows, cross_entropy_rows, judged_rows, kl_divergence_rows
+from sklearn_mle.metrics.crps import crps_rows
 from sklearn_mle.metrics.decomposition import cross_entropy_decomposition
 from sklearn_mle.metrics.information import information_gain
 from sklearn_mle.metrics.probabilistic_scorers import (
     DistributionScorer,
     LogLikelihoodScorer,
     ProbabilisticScorer,
+    class_metric,
 )
 
 
@@ -95,8 +97,8 @@ def make_probabilistic_scorer(
         name = of_function if greater_is_better else f"neg_{of_function}"
     sign = 1 if greater_is_better else -1
     if response == "classes":
-        return ProbabilisticScorer(name, ClassMetric(score_func, kwargs), sign)
-    return DistributionScorer(name, partial(score_func, **kwargs), sign)
+        return ProbabilisticScorer(name, sign, partial(class_metric, score_func, **kwargs))
+    return DistributionScorer(name, sign, partial(score_func, **kwargs))
 
 
 def get_scorer(name: str) -> ProbabilisticScorer:
@@ -146,9 +148,13 @@ def get_scorer_names() -> list[str]:
     return sorted(_SCORERS)
 
 
-def _part(y_true: ArrayLike, y_pred: ArrayLike, *, part: str, **arguments: Any) -> float:
+def _class_rows(rows: JudgedRows, y_true: ArrayLike, response: ClassResponse) -> NDArray[np.float64]:
+    return judged_rows(rows, y_true, response.values, labels=response.labels, log_proba=response.is_log)
+
+
+def _part(part: str, y_true: ArrayLike, response: ClassResponse, **weight: Any) -> float:
     """One part of the decomposition of the cross-entropy."""
-    return float(getattr(cross_entropy_decomposition(y_true, y_pred, **arguments), part))
+    return float(getattr(class_metric(cross_entropy_decomposition, y_true, response, **weight), part))
 
 
 class _NegCrossEntropy(ProbabilisticScorer):
@@ -260,20 +266,14 @@ class _NegCRPS(DistributionScorer):
 
 
 # Each is the one instance of its class, so that its docstring is a docstring.
-neg_cross_entropy_scorer = _NegCrossEntropy(
-    "neg_cross_entropy", ClassMetric(cross_entropy), -1, ClassRows(cross_entropy_rows)
-)
-neg_kl_divergence_scorer = _NegKLDivergence(
-    "neg_kl_divergence", ClassMetric(kl_divergence), -1, ClassRows(kl_divergence_rows)
-)
-log_likelihood_scorer = LogLikelihoodScorer(
-    "log_likelihood", ClassMetric(cross_entropy), -1, ClassRows(cross_entropy_rows)
-)
+neg_cross_entropy_scorer = _NegCrossEntropy("neg_cross_entropy", -1, row_func=partial(_class_rows, cross_entropy_rows))
+neg_kl_divergence_scorer = _NegKLDivergence("neg_kl_divergence", -1, row_func=partial(_class_rows, kl_divergence_rows))
+log_likelihood_scorer = LogLikelihoodScorer("log_likelihood", -1, row_func=partial(_class_rows, cross_entropy_rows))
 # Of none of these three is the score a mean of the scores of single rows: frequencies are those of all rows.
-information_gain_scorer = _InformationGain("information_gain", ClassMetric(information_gain), 1)
-neg_miscalibration_scorer = _NegMiscalibration("neg_miscalibration", ClassMetric(_part, {"part": "miscalibration"}), -1)
-discrimination_scorer = _Discrimination("discrimination", ClassMetric(_part, {"part": "discrimination"}), 1)
-neg_crps_scorer = _NegCRPS("neg_crps", crps, -1, crps_rows)
+information_gain_scorer = _InformationGain("information_gain", 1, partial(class_metric, information_gain))
+neg_miscalibration_scorer = _NegMiscalibration("neg_miscalibration", -1, partial(_part, "miscalibration"))
+discrimination_scorer = _Discrimination("discrimination", 1, partial(_part, "discrimination"))
+neg_crps_scorer = _NegCRPS("neg_crps", -1, row_func=crps_rows)
 
 _SCORERS = {
     scorer._name: scorer

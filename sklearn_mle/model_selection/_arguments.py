@@ -21,8 +21,7 @@ from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.metrics import get_scorer
-from sklearn_mle.metrics._responses import takes
-from sklearn_mle.metrics._unit_cells import are_whole
+from sklearn_mle.metrics._responses import are_whole, takes
 from sklearn_mle.metrics.probabilistic_scorers import DistributionScorer, LogLikelihoodScorer, ProbabilisticScorer
 
 __all__ = [

@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import offset_of_present
-from sklearn_mle.metrics._weights import check_weight
+from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer, RowScores
 from sklearn_mle.model_selection._arguments import (
     NO_COMMON_UNIT,

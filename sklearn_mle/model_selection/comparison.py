@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.metrics._weights import weighted_mean
+from sklearn_mle.metrics._means import weighted_mean
 
 __all__ = ["Comparison", "JudgedModel", "PairedDifference", "standard_error"]
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
-from sklearn_mle.metrics._targets import LabelTarget, RowTarget, distinct, encode, read_target
+from sklearn_mle.metrics._probability_rows import ProbabilityRows
+from sklearn_mle.metrics._targets import LabelTarget, distinct, encode, read_target
 
 CODES = np.array([2, 0, 1, 1, 2, 0, 0])
 VOCABULARIES = {
@@ -88,7 +89,7 @@ def test_a_column_of_labels_is_read_with_a_warning():
 
 def test_probability_rows():
     target = read_target([[1, 0], [0, 1]], n_classes=2, labels=["a", "b"])
-    assert isinstance(target, RowTarget)
+    assert isinstance(target, ProbabilityRows)
     assert len(target) == 2
 
 
@@ -96,8 +97,8 @@ def test_the_columns_of_a_frame_are_put_into_the_order_of_the_labels():
     frame = pd.DataFrame({"b": [0.75], "a": [0.25]})
     for labels, row in ((["b", "a"], [0.75, 0.25]), (["a", "b"], [0.25, 0.75]), (["x", "y"], [0.75, 0.25])):
         target = read_target(frame, labels=labels)
-        assert isinstance(target, RowTarget)
-        np.testing.assert_array_equal(target.rows.values, [row])
+        assert isinstance(target, ProbabilityRows)
+        np.testing.assert_array_equal(target.values, [row])
     with pytest.raises(ValueError, match=r"y_true has the columns \['b', 'a'\], but the classes are \['a', 'c'\]"):
         read_target(frame, labels=["a", "c"])
 

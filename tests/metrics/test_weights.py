@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mle.metrics._weights import check_weight, weighted_mean
+from sklearn_mle.metrics._means import check_weight, weighted_mean
 
 ROWS = np.array([0.5, 2.0, 4.0])
 

@@ -1,0 +1,132 @@
+"""The one mean over rows, the weights it takes, and the base of the logarithm it is given in.
+
+Rows that Dask or a file keeps are scored part by part, and of each part only its mean and its weight are kept.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklearn_mle._numerics.arguments import as_floats
+from sklearn_mle._numerics.partitions import Partitions, is_dask
+from sklearn_mle._numerics.stored import blocks_of_rows, is_large
+from sklearn_mle.exceptions import InfiniteScoreWarning
+
+Rows = Callable[..., NDArray[np.float64]]
+
+
+def log_of_base(base: float | None) -> float:
+    """Natural logarithm of the base, by which nats are divided; 1 where it is None."""
+    if base is None:
+        return 1.0
+    if not isinstance(base, Real) or not 1 < base <= sys.float_info.max:
+        raise ValueError(f"base must be None (nats) or a number greater than 1, such as 2 (bits) or 10; got {base!r}.")
+    return float(np.log(base))
+
+
+def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Weights (n,), finite and not negative, with a positive sum."""
+    weight = _read_weight(sample_weight, n)
+    if weight is not None and not weight.any():
+        raise ValueError("sample_weight sums to zero: at least one row must have a positive weight.")
+    return weight
+
+
+def _read_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Weights (n,) of some of the rows, finite and not negative; they may all be zero."""
+    if sample_weight is None:
+        return None
+    weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
+    if weight.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), one weight per row; got {weight.shape}.")
+    bad = ~(np.isfinite(weight) & (weight >= 0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"sample_weight[{row}] is {weight[row]}: weights are finite and not negative (0 drops a row).")
+    return weight
+
+
+def weighted_mean(rows: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
+    """Mean of ``rows`` (n,); a weight of k counts a row k times, and 0 drops it, infinite or not."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum beyond float64 is infinite
+        if weight is None:
+            return float(rows.mean()) + 0.0  # a mean of -0.0 is reported as 0.0
+        weight = weight / weight.max()  # so that the sum of weights is finite even near the largest float
+        used = weight > 0
+        return float((weight[used] * rows[used]).sum() / weight.sum()) + 0.0
+
+
+def infinite_rows(rows: NDArray[np.float64], weight: NDArray[np.float64] | None) -> NDArray[np.bool_]:
+    """Tell the infinite rows that count."""
+    return np.isinf(rows) if weight is None else np.isinf(rows) & (weight > 0)
+
+
+def mean_of_rows(name: str, rows: Rows, *, sample_weight: Any, warn: bool = True, **arguments: Any) -> float:
+    """Return the weighted mean of ``rows(**arguments)``, part by part where Dask or a file keeps an argument.
+
+    ``name`` is the score's, for warnings and Dask's dashboard. ``rows`` gives the scores (n,) of a part's rows, and can
+    be pickled. That the mean is infinite is said with the first such row, unless ``warn`` is False.
+    """
+    score, arguments = _PartScore(rows), {**arguments, "sample_weight": sample_weight}
+    if is_dask(*arguments.values()):
+        parts = Partitions.of(**arguments).collect(score, f"mle-{name}")
+    elif is_out_of_core(*arguments.values()):
+        parts = [_scored(score, *block) for block in blocks_of_rows(**arguments)]
+    else:
+        parts = [score(**arguments)]
+    if not parts:
+        raise ValueError(f"{next(iter(arguments))} is empty: at least one row is needed.")
+    means, totals, counts, firsts, lengths, outcomes = zip(*parts, strict=True)
+    mean = weighted_mean(np.array(means), check_weight(np.array(totals), len(parts)))
+    if warn and np.isinf(mean):
+        part = int(np.argmax(np.array(counts) > 0))
+        # The reader's line of code is two frames up: this function, the metric, its caller.
+        warnings.warn(
+            f"{name} is infinite: {sum(counts)} of {sum(lengths)} rows are certain and wrong (the first is row "
+            f"{sum(lengths[:part]) + firsts[part]}, where y_true is {outcomes[part]!r}). Nothing is clipped. If the "
+            "zeros are underflow, pass log-probabilities (log_proba=True); if the model never saw the class, stratify "
+            "the folds or smooth it.",
+            InfiniteScoreWarning,
+            stacklevel=3,
+        )
+    return mean
+
+
+def is_out_of_core(*values: Any) -> bool:
+    """Return whether any of the values is Dask's, or an array in storage that is not to be read at once."""
+    return is_dask(*values) or any(is_large(value) for value in values)
+
+
+def _scored(score: _PartScore, start: int, block: dict[str, Any]) -> tuple[Any, ...]:
+    try:
+        return score(**block)
+    except ValueError as error:
+        raise ValueError(f"{error} (Rows are numbered from row {start} of the whole.)" if start else error) from error
+
+
+@dataclass(frozen=True)
+class _PartScore:
+    """Gives of a part: mean and weight, the number of infinite rows, the first of these, all rows, its outcome."""
+
+    rows: Rows
+
+    def __call__(self, sample_weight: Any, **arguments: Any) -> tuple[Any, ...]:
+        values = self.rows(**arguments)
+        n = len(values)
+        weight = _read_weight(sample_weight, n)
+        if weight is not None and not weight.any():
+            return 0.0, 0.0, 0, 0, n, None
+        with np.errstate(over="ignore"):
+            total = n if weight is None else min(float(weight.sum()), sys.float_info.max)
+        infinite = infinite_rows(values, weight)
+        first = int(infinite.argmax())
+        outcome = np.asarray(arguments["y_true"])[first : first + 1].tolist()[0] if infinite.any() else None
+        return weighted_mean(values, weight), total, int(infinite.sum()), first, n, outcome
