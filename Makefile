@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -m
 # A worker per processor, each with one BLAS thread; then the tests that watch threads, memory or time, by themselves.
 PARALLEL := -n logical --maxprocesses=8 --dist=worksteal
 
-.PHONY: help demo docs docs-quick test test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
+.PHONY: help demo docs docs-quick test test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
@@ -26,6 +26,7 @@ help:
 	@echo "make check        all of these but demo"
 	@echo "make docs         the documentation site in docs/_build/html, with its gallery; docs-quick runs no example"
 	@echo "make bench        time to solution beside the peers: hours; bench-quick tests it, bench-growth varies the size"
+	@echo "make bench-small  fits of a few hundred rows, predictions, refits and summaries, beside scikit-learn's"
 	@echo "make reliability  hard inputs, for us and the peers: the table of docs/reliability.md, in some minutes"
 	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and summary beside statsmodels"
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
@@ -91,6 +92,10 @@ bench: $(BENCH)/.stamp
 
 bench-quick: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.run --quick
+
+bench-small: $(BENCH)/.stamp
+	$(BENCH)/bin/python -m benchmarks.small
+	$(BENCH)/bin/python -m benchmarks.many
 
 bench-growth: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.run --growth

@@ -70,7 +70,8 @@ def measure(
     -------
     dict
         seconds (best), repeats (all times), cpu_seconds (of the first fit), total and mean (objective, nats),
-        peak_bytes (beyond X), and warnings (names of the classes of what the fit warned of).
+        peak_bytes (beyond X), passes (over X, where the estimator counts them), and warnings (names of the classes of
+        what the fit warned of).
     """
 
     def make() -> Any:
@@ -99,6 +100,7 @@ def measure(
         "total": total,
         "mean": total / n_rows_judged(problem),
         "peak_bytes": peak,
+        "passes": getattr(fit, "n_passes_", None),
         "warnings": sorted({warning.category.__name__ for warning in caught}),
     }
 

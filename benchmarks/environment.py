@@ -23,6 +23,7 @@ def describe() -> dict[str, Any]:
     """Return the environment as a JSON-ready dictionary."""
     return {
         "cpu": _cpu(),
+        "caches": _caches(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
@@ -31,6 +32,16 @@ def describe() -> dict[str, Any]:
         "thread_pools": [f"{p['internal_api']} {p['version']}, {p['num_threads']} threads" for p in threadpool_info()],
         "thread_variables": {name: os.environ.get(name, "not set") for name in THREAD_VARIABLES},
     }
+
+
+def _caches() -> str:
+    """Return the sizes of the first processor's caches, as the kernel tells them; "" where it does not."""
+    told = []
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            told.append(f"L{level} {size}")
+    return ", ".join(told)
 
 
 def _version(name: str) -> str:

@@ -30,9 +30,10 @@ def draw(judged: list[tuple[dict[str, Any], Verdict]], path: Path) -> None:
     peers = list(dict.fromkeys(r["solver"] for w, _ in judged for r in w["results"] if not r["ours"]))
     styles = {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(peers)}
     handles: dict[str, Any] = {}
-    for (workload, _), axis in zip(judged, axes.flat, strict=False):
-        for solver in dict.fromkeys(r["solver"] for r in workload["results"]):
-            done = [r for r in workload["results"] if r["solver"] == solver and r["status"] == "ok"]
+    for (workload, verdict), axis in zip(judged, axes.flat, strict=False):
+        results = [r for r in workload["results"] if r.get("kernels", "") == verdict.kernels]
+        for solver in dict.fromkeys(r["solver"] for r in results):
+            done = [r for r in results if r["solver"] == solver and r["status"] == "ok"]
             points = sorted((r["seconds"], max(r["gap"], SMALLEST_GAP)) for r in done if r["gap"] == r["gap"])
             if not points:
                 continue

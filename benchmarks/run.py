@@ -21,6 +21,7 @@ from benchmarks.bandwidth import seconds_to_read
 from benchmarks.best_known import STORE, lowest
 from benchmarks.child import n_rows_judged
 from benchmarks.import_cost import import_milliseconds
+from benchmarks.kernels import families, seconds_of_products, using
 from benchmarks.problem import Problem, fingerprint, save, stored_bytes
 from benchmarks.process import run_child
 from benchmarks.solvers import DEFAULT, SOLVERS, Setting, Solver
@@ -60,9 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
     results["import_milliseconds"] = import_milliseconds(3 if args.quick else 10)
     _say(f"import sklearn_mle: {statistics.median(results['import_milliseconds']):.1f} ms over sklearn.linear_model")
     results["workloads"] = []
+    kernels = families()[:1] if args.quick else families()
+    _say(f"kernels: {', '.join(kernels) or 'of the library'}")
     for name in args.workloads:
         try:
-            results["workloads"].append(_run_workload(WORKLOADS[name], solvers, args.quick, args.timeout))
+            results["workloads"].append(_run_workload(WORKLOADS[name], solvers, kernels, args.quick, args.timeout))
         except MissingDataError as missing:
             _say(f"skipped workload {name}: {missing}")
             results.setdefault("skipped", {})[name] = str(missing)
@@ -72,7 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _run_workload(workload: Workload, solvers: list[Solver], quick: bool, timeout: float) -> dict[str, Any]:
+def _run_workload(
+    workload: Workload, solvers: list[Solver], kernels: list[str], quick: bool, timeout: float
+) -> dict[str, Any]:
     problem, X, y = workload.build(quick)
     _say(f"\n{workload.name}: {workload.title}" + (f" (quick: {problem.n} x {problem.p})" if quick else ""))
     with tempfile.TemporaryDirectory(prefix="sklearn_mle_bench_") as temporary:
@@ -94,8 +99,13 @@ def _run_workload(workload: Workload, solvers: list[Solver], quick: bool, timeou
                 refused[solver.name] = reason
             else:
                 applicable.append(solver)
-        results = (_measure_quickly if quick else _measure)(folder, problem, applicable, timeout)
-    facts |= {"refused": refused, "results": results}
+        facts |= {"refused": refused, "results": [], "products": {}}
+        for kernel in kernels:
+            _say(f"  {kernel or 'the library'}'s kernels")
+            with using(kernel):
+                facts["products"][kernel] = seconds_of_products(folder)
+                measured = (_measure_quickly if quick else _measure)(folder, problem, applicable, timeout)
+            facts["results"] += [{"kernels": kernel, **result} for result in measured]
     facts["best_known"] = lowest(workload.name, facts, None if quick else STORE)
     return facts
 

@@ -1,11 +1,12 @@
 """From raw results to verdicts: gaps, the fastest setting that reaches the target, ratios."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.solvers import AS_USED, DEFAULT
 
-__all__ = ["TARGET", "Verdict", "judge"]
+__all__ = ["TARGET", "Verdict", "judge", "worse"]
 
 TARGET = 1e-7  # nats per row above the best objective known
 UNLIMITED = "tol=1e-04"  # LogisticRegression's default tolerance, with as many iterations as it takes
@@ -15,10 +16,12 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one workload says.
+    """What one workload says, under one family of kernels.
 
     Attributes
     ----------
+    kernels : str
+        The family; "" where it was the library's choice.
     fastest : dict
         By solver, the fastest result that reaches the target.
     nearest : dict
@@ -31,6 +34,7 @@ class Verdict:
         LogisticRegression() as it is, and at its default tolerance with unlimited iterations.
     """
 
+    kernels: str
     fastest: dict[str, Result]
     nearest: dict[str, Result]
     default: Result | None
@@ -39,9 +43,21 @@ class Verdict:
     as_used: Result | None
     unlimited: Result | None
 
+    @property
+    def ratio(self) -> float:
+        """The fastest peer's time over ours at the default tolerance; inf where no peer or not ours reached the end."""
+        if not self.peer or not self.default or "seconds" not in self.default:
+            return math.inf
+        return float(self.peer["seconds"] / self.default["seconds"])
 
-def judge(workload: dict[str, Any]) -> Verdict:
-    """Add each result's gaps ("gap" a row, "total_gap", in nats) to it, and find the verdict.
+
+def worse(verdicts: list[Verdict]) -> Verdict:
+    """Return the verdict of the kernels under which we do worse."""
+    return min(verdicts, key=lambda verdict: verdict.ratio)
+
+
+def judge(workload: dict[str, Any]) -> list[Verdict]:
+    """Add each result's gaps ("gap" a row, "total_gap", in nats) to it, and find the verdict of each kernel family.
 
     A solver of another objective is measured by that one: against the lowest that this run saw of it.
     """
@@ -55,6 +71,11 @@ def judge(workload: dict[str, Any]) -> Verdict:
         if result["status"] == "ok":
             result["total_gap"] = result["total"] - lowest[result.get("objective", "")]
             result["gap"] = result["total_gap"] / workload["rows_judged"]
+    kernels = dict.fromkeys(result.get("kernels", "") for result in results)
+    return [_verdict(name, [r for r in results if r.get("kernels", "") == name]) for name in kernels]
+
+
+def _verdict(kernels: str, results: list[Result]) -> Verdict:
     fastest, nearest = {}, {}
     for solver in dict.fromkeys(result["solver"] for result in results):
         done = [r for r in results if r["solver"] == solver and r["status"] == "ok"]
@@ -73,6 +94,7 @@ def judge(workload: dict[str, Any]) -> Verdict:
         return min((r for r in fastest.values() if r["ours"] == ours), key=lambda r: r["seconds"], default=None)
 
     return Verdict(
+        kernels,
         fastest,
         nearest,
         named("sklearn_mle", DEFAULT),

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from benchmarks.bandwidth import seconds_to_read
 from benchmarks.best_known import lowest
 from benchmarks.child import find_setting, measure, run
 from benchmarks.growth import slopes
+from benchmarks.kernels import VARIABLE, families, seconds_of_products, using
 from benchmarks.objective import Solution, total_objective
 from benchmarks.problem import DF, EPSILON, LEVEL, Problem, fingerprint, load, save
 from benchmarks.run import main
 from benchmarks.solvers import DEFAULT, SOLVERS
-from benchmarks.verdict import judge
+from benchmarks.timing import in_turns
+from benchmarks.verdict import judge, worse
 from benchmarks.workloads import DATA_VARIABLE, WORKLOADS, MissingDataError
 from sklearn_mle import MLERegressor
 from sklearn_mle.likelihoods import AsymmetricLaplace, Huber, StudentT
@@ -89,7 +92,7 @@ def test_one_fit_is_measured_and_judged(tmp_path):
 
     facts = {"fingerprint": fingerprint(X, y), "results": results, "rows_judged": problem.n}
     facts["best_known"] = lowest("tall_20", facts, tmp_path / "best.json")
-    verdict = judge(facts)
+    (verdict,) = judge(facts)
     assert verdict.ours is verdict.default is results[0]
     assert verdict.peer is results[1]
 
@@ -138,6 +141,33 @@ def test_unknown_names_are_refused(capsys):
     assert "unknown: nothing; there are tall_20" in capsys.readouterr().err
 
 
+def test_the_kernels_under_which_we_do_worse_are_reported():
+    def result(kernels, ours, seconds):
+        told = {"solver": "sklearn_mle" if ours else "peer", "setting": DEFAULT, "ours": ours, "status": "ok"}
+        return {**told, "kernels": kernels, "seconds": seconds, "total": 1.0}
+
+    results = [result("A", True, 1.0), result("A", False, 4.0), result("B", True, 1.5), result("B", False, 3.0)]
+    verdicts = judge({"results": results, "best_known": {"total": 1.0}, "rows_judged": 1})
+    assert [(verdict.kernels, verdict.ratio) for verdict in verdicts] == [("A", 4.0), ("B", 2.0)]
+    assert worse(verdicts) is verdicts[1]
+
+
+def test_kernels_are_chosen_for_the_processes_that_start_meanwhile(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, "before")
+    with using("Haswell"):
+        assert os.environ[VARIABLE] == "Haswell"
+    assert os.environ[VARIABLE] == "before"
+    assert all(families()) or families() == [""]
+    save(tmp_path, *small_problem("breast_cancer"))
+    assert set(seconds_of_products(tmp_path)) == {"matvec", "cross_product"}
+
+
+def test_calls_are_timed_in_turns():
+    seen = []
+    seconds = in_turns({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, 2)
+    assert seen == ["a", "b"] * 3 and min(seconds.values()) >= 0 and set(seconds) == {"a", "b"}
+
+
 def test_slopes_of_growth():
     points = [{"n": n, "p": 10, "seconds": 1e-6 * n**2, "status": "ok"} for n in (10, 100, 1000)]
     assert slopes(points, "n", "p") == {10: pytest.approx(2)}
@@ -159,6 +189,7 @@ def test_report_of_failures(tmp_path, capsys):
         "rows_judged": 10,
         "X_bytes": 80,
         "read_seconds": 1e-6,
+        "products": {},
         "refused": {},
         "results": [failure, slow],
         "best_known": {"total": math.nan, "by": "nobody"},
@@ -167,6 +198,7 @@ def test_report_of_failures(tmp_path, capsys):
         "versions": {},
         "thread_variables": {},
         "cpu": "",
+        "caches": "",
         "cores": 2,
         "load_average": 0.0,
         "system": "",
@@ -226,6 +258,6 @@ def test_a_peer_of_another_objective_is_judged_by_its_own():
     facts = {"fingerprint": "a", "results": [result("sklearn_mle", 100.0, 0.5), *own], "rows_judged": 10}
     facts["best_known"] = lowest("w", facts, None)
     assert facts["best_known"]["total"] == 100.0
-    verdict = judge(facts)
+    (verdict,) = judge(facts)
     assert verdict.peer is own[1]
     assert own[0]["total_gap"] == pytest.approx(0.1)
