@@ -64,6 +64,9 @@ def test_the_remainder_of_stirling_s_formula(u, dtype):
     constant = stirling_remainder(np.full(5, u, dtype=dtype))
     for part, whole in zip(constant, found, strict=True):
         np.testing.assert_array_equal(part, np.full(5, whole[0]))
+    # A row's digits do not depend on how many others there are.
+    for part, whole in zip(stirling_remainder(np.array([u, 0.01], dtype=dtype)), found, strict=True):
+        assert part[0] == whole[0]
 
 
 @pytest.mark.parametrize("u", RATIO)
