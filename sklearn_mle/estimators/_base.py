@@ -3,6 +3,7 @@
 import math
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -17,18 +18,16 @@ from sklearn_mle._fit import FitOptions, FitResult
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import is_dask
-from sklearn_mle._penalties import Ridge
-from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._lazy import sum_over_rows
-from sklearn_mle.estimators._meaning_of_weights import MeaningOfWeights
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, FitTasks, Interval, StrOptions, has_callbacks
-from sklearn_mle.estimators._training_data import DistributedTrainingData, Observer, TrainingData
+from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.estimators._validation import (
     canonical,
     check_offset,
     check_sample_weight,
-    checked_score,
+    refuse_beyond_float64,
+    total_over_rows,
     validate_features,
 )
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, SeparationWarning
@@ -46,6 +45,7 @@ from sklearn_mle.inference.model import (
 __all__ = ["BaseMLE"]
 
 Array = NDArray[np.float64]
+Observer = Callable[[int, Array], bool | None]
 
 # Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.
 _NOTICEABLE_GAP = 1e-6
@@ -98,7 +98,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         """Validate the arguments of fit; write nothing on the estimator."""
 
     @abstractmethod
-    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
+    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         """Validate the arguments of fit, some of which are Dask's; write nothing on the estimator."""
 
     @abstractmethod
@@ -114,87 +114,58 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         """Return the linear predictors of validated X, shape (q, n)."""
 
     @abstractmethod
-    def _read_target(self, y: Any) -> NDArray[Any]:
-        """Validate a y outside fit and return it as the fitted likelihood reads it."""
+    def _read_target(self, y: Any, class_weights: Array | None = None) -> tuple[NDArray[Any], Array | None]:
+        """Return a y outside fit as the fitted likelihood reads it, and the weight of each row's class, if any."""
 
-    @abstractmethod
-    def _prior(self, data: TrainingData | DistributedTrainingData) -> Ridge:
-        """Return what is penalized, from C or alpha."""
-
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        offset: Any,
-        observer: Observer | None = None,
-    ) -> Self:
-        self._refuse_beyond_float64()
+    def _fit(self, X: Any, y: Any, sample_weight: Any, offset: Any, observer: Observer | None = None) -> Self:
+        refuse_beyond_float64(vars(self))
         refuse_masked(X=X, y=y, sample_weight=sample_weight, offset=offset)
         # Validation may already overflow on tiny and huge numbers.
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
             data = prepare(X, y, sample_weight, offset_of_present(offset, sample_weight))
-        options = self._options(data)
-        fitted = Fitted(
-            likelihood=data.likelihood,
-            terms=options.terms,
-            prior=options.prior,
-            class_weights=data.class_weights,
-            bias_reduction=options.bias_reduction,
-            weight_type=self.weight_type,
-            has_offset=offset is not None,
+        fitted = data.fitted
+        precisions = data.precisions(type(self).__name__, sample_weight is not None)
+        start = self._start((len(fitted.terms), data.attributes["n_features_in_"] + 1))
+        options = FitOptions(
+            prior=fitted.prior,
+            terms=fitted.terms,
+            solver=self.solver,
+            tol=float(self.tol),
+            max_iter=self.max_iter,
+            verbose=self.verbose,
+            bias_reduction=fitted.bias_reduction,
+            separated=start is not None and self._fitted.retained is not None and not self._fitted.retained.exists,
         )
-        weights = MeaningOfWeights.of(type(self).__name__, fitted, data, sample_weight is not None)
+        dispersion = fitted.likelihood.dispersion_index
+        if precisions is not None and dispersion is not None and fitted.terms[dispersion].intercept:
+            # The nats of a fit in which weights count copies have another scale.
+            options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
         tasks = None
         if has_callbacks(self):
             # A previous fit's names would be missed in X; None says that there are none.
             known = {"feature_names_in_": None, **data.attributes, "_fitted": fitted}
             metadata = {"sample_weight": sample_weight, "offset": offset}
             tasks = FitTasks(self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, theta, None)})
-        start = self._start((data.likelihood.n_predictors, data.attributes["n_features_in_"] + 1))
-        if start is not None and self._fitted.retained is not None:
-            options = replace(options, separated=not self._fitted.retained.exists)
-        result = data.fit(self, weights.options(options), start, observer if tasks is None else tasks.observe)
-        result = weights.apply(result)
+            observer = tasks.observe
+        result = data.fit(self, options=options, start=start, observer=observer)
+        if fitted.weight_type != "frequency":
+            result = replace(result, n_obs=float(data.n_rows))
+        if precisions is not None:
+            result = data.with_precisions(type(self).__name__, result)
         on_separation = getattr(self, "on_separation", "warn")
-        for warning in result.warnings:
-            if isinstance(warning, SeparationWarning) and on_separation == "raise":
-                raise SeparationError(str(warning))
+        separation = [warning for warning in result.warnings if isinstance(warning, SeparationWarning)]
+        if separation and on_separation == "raise":
+            raise SeparationError(str(separation[0]))
         attributes = self._attributes(fitted, result.coefficients, result.scale)
         self._publish({**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:
             tasks.finish()
         for warning in _warnings_of(result, fitted.likelihood.smooth):
-            if isinstance(warning, SeparationWarning) and on_separation == "ignore":
-                continue
-            # The line that called fit, past this method, fit and scikit-learn's wrapper of it.
-            warnings.warn(warning, stacklevel=4)
+            if not (on_separation == "ignore" and warning in separation):
+                # The line that called fit, past this method, fit and scikit-learn's wrapper of it.
+                warnings.warn(warning, stacklevel=4)
         return self
-
-    def _terms(self, data: TrainingData | DistributedTrainingData) -> tuple[Terms, ...]:
-        """Return which columns, intercept or known value each of the likelihood's predictors has."""
-        return (Terms(True, bool(self.fit_intercept)),) * data.likelihood.n_predictors
-
-    def _options(self, data: TrainingData | DistributedTrainingData) -> FitOptions:
-        return FitOptions(
-            prior=self._prior(data),
-            terms=self._terms(data),
-            solver=self.solver,
-            tol=float(self.tol),
-            max_iter=self.max_iter,
-            verbose=self.verbose,
-            bias_reduction=getattr(self, "bias_reduction", None),
-        )
-
-    def _refuse_beyond_float64(self) -> None:
-        """Raise for a parameter that Python's integers, or a longer floating-point type, hold and float64 does not."""
-        for name, value in vars(self).items():
-            is_parameter = not (name.startswith("_") or name.endswith("_"))
-            if is_parameter and isinstance(value, Real) and not isinstance(value, float) and _leaves_float64(value):
-                raise ValueError(
-                    f"{name} must be a number within the range of float64, about 1e-308 to 1e308; got one beyond it."
-                )
 
     def _start(self, shape: tuple[int, int]) -> Array | None:
         """Return the previous fit's coefficients where warm_start asks for them and they fit the new problem."""
@@ -269,12 +240,18 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             classes=None if classes is None else tuple(classes.tolist()),
         )
 
+    def _read_rows(
+        self, X: Any, y: Any, sample_weight: Any, offset: Any, class_weights: Array | None = None
+    ) -> ReadData:
+        """Validate rows to judge, as fit reads them."""
+        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
+        y, of_class = self._read_target(y, class_weights)
+        check_consistent_length(X, y)
+        return ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
+
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         """Read the data of the fit once more; refuse another number of observations."""
-        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
-        y, of_class = self._read_training_target(y)
-        check_consistent_length(X, y)
-        data = ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
+        data = self._read_rows(X, y, sample_weight, offset, self._fitted.class_weights)
         kept, n_obs = self._fitted.retained, data.n_obs(self._fitted.weight_type)
         if kept is not None and not math.isclose(kept.n_obs, n_obs, rel_tol=_OF_SUMS):
             remedy = "pass the X and y of the fit, all of their rows and no others"
@@ -285,10 +262,6 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
                 f"these have {n_obs:g}: {remedy}."
             )
         return data
-
-    def _read_training_target(self, y: Any) -> tuple[NDArray[Any], Array | None]:
-        """Return y as the likelihood reads it, and the class weight of each row, if there are class weights."""
-        return self._read_target(y), None
 
     @sum_over_rows
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
@@ -318,20 +291,15 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         ValueError
             If y has labels that fit did not see, or the model is degenerate (a perfect fit, ``scale_ = 0``).
         """
-        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
-        y = self._read_target(y)
-        check_consistent_length(X, y)
-        weight = check_sample_weight(sample_weight, len(y))
+        data = self._read_rows(X, y, sample_weight, offset)
+        likelihood, weight = self._fitted.likelihood, data.sample_weight
         # Likelihoods are predictors-first: class probabilities are (K, n) there.
         with np.errstate(over="ignore", invalid="ignore"):
-            likelihood, eta = self._fitted.likelihood, self._linear_predictors(X, offset)
+            eta = self._linear_predictors(data.X, data.offset)
             if weight is not None and self._fitted.weight_type == "precision" and divide_dispersion(likelihood):
                 eta[1] += precision_offset(likelihood, weight)
                 weight = (weight > 0).astype(np.float64)
-            nll = likelihood.nll(y.T, eta)
-            # A row of weight zero is absent, even where its log-likelihood is infinite.
-            total = float(nll.sum() if weight is None else weight[weight > 0] @ nll[weight > 0])
-        return -checked_score(total)
+            return -total_over_rows(likelihood.nll(data.y.T, eta), weight)
 
     def aic(self) -> float:
         r"""Return Akaike's information criterion of the fit: smaller is better.
@@ -411,12 +379,3 @@ def _warnings_of(result: FitResult, smooth: bool) -> list[Warning]:
             )
         )
     return found
-
-
-def _leaves_float64(value: Any) -> bool:
-    try:
-        with np.errstate(all="ignore"):
-            number = float(value)
-    except OverflowError:
-        return True
-    return bool((np.isinf(number) and number != value) or (number == 0 and value != 0))

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.validation import validate_data
+from sklearn.utils import check_array
 
 from sklearn_mle._fit import RawRows
 from sklearn_mle._numerics.arguments import argument_name
@@ -23,7 +22,15 @@ from sklearn_mle._rows.data import PassCounter, rows_of_block
 from sklearn_mle._rows.distributed import Census, DistributedData
 from sklearn_mle._rows.partition import Reading
 from sklearn_mle.estimators._labels import codes_of, encode_labels, read_soft_labels, weighted_rows
-from sklearn_mle.estimators._validation import MATRIX, check_offset, refuse_no_columns
+from sklearn_mle.estimators._validation import (
+    MATRIX,
+    canonical,
+    check_offset,
+    check_sample_weight,
+    check_target,
+    refuse_no_columns,
+    validate_training,
+)
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 
@@ -34,50 +41,14 @@ Array = NDArray[Any]
 
 def features_of(estimator: Any, X: Any, offset: Any) -> dict[str, Any]:
     """Return ``n_features_in_`` and, where X has names, ``feature_names_in_``, as a fit in memory learns them."""
-    draft = copy.copy(estimator)
-    with argument_name("X"):
-        validate_data(draft, one_row_like(X), **MATRIX, ensure_min_features=0)
     refuse_no_columns(estimator, X, offset)
-    learned = vars(draft)
-    return {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
+    return validate_training(estimator, one_row_like(X), offset)[1]
 
 
 def _read_features(X: Any) -> Any:
     """Return a partition's X as float64 or float32, dense or CSR; its finiteness is seen to by the moments."""
-    if sp.issparse(X):
-        X = sp.csr_array(X) if not hasattr(X, "sum_duplicates") else X.tocsr()
-        if not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
-    X = np.asarray(X)
-    if X.dtype not in (np.float32, np.float64):
-        try:
-            X = X.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"X must hold numbers: {error}") from None
-    return X
-
-
-def _read_weight(weight: Any, n_rows: int) -> Array | None:
-    """Return a partition's weights, which may all be zero."""
-    if weight is None:
-        return None
-    weight = np.full(n_rows, weight) if np.ndim(weight) == 0 else weight
-    weight = check_array(weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", ensure_min_samples=0)
-    if weight.shape != (n_rows,):
-        raise ValueError(f"sample_weight must have one entry per row of X, {n_rows} here; got shape {weight.shape}.")
-    if weight.min(initial=0.0) < 0:
-        raise ValueError(
-            f"sample_weight must not be negative, but row {int(np.argmin(weight))} has {weight.min():g}. A weight "
-            "counts copies of its row; 0 leaves the row out."
-        )
-    return weight
-
-
-def _one_column(y: Any) -> Array:
-    """Return a partition's y of shape (n,) or (n, 1) as (n,), its entries finite."""
-    return column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=0))
+    with argument_name("X"):
+        return canonical(check_array(X, **MATRIX, ensure_all_finite=False, ensure_min_samples=0, ensure_min_features=0))
 
 
 @dataclass(frozen=True)
@@ -90,12 +61,12 @@ class LabelReader:
     def __call__(self, y: Any, weight: Array | None) -> tuple[Array, Array | None]:
         """Return y as the likelihood reads it, rows last, and the rows' weights."""
         assert self.classes is not None
-        codes, weight = weighted_rows(self.per_class, codes_of(_one_column(y), self.classes), weight)
+        codes, weight = weighted_rows(self.per_class, codes_of(check_target(y, warn=False), self.classes), weight)
         return codes.astype(np.float64) if len(self.classes) == 2 else codes, weight
 
     def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
         """Return the labels of a partition, the number of each row's, the rows' weights, and no mass of classes."""
-        return *encode_labels(_one_column(y)), weight, None
+        return *encode_labels(check_target(y, warn=False)), weight, None
 
 
 @dataclass(frozen=True)
@@ -110,7 +81,7 @@ class ProbabilityReader:
         return np.ascontiguousarray(target[:, 1] if target.shape[1] == 2 else target.T), weight
 
     def _read(self, y: Any) -> Array:
-        return read_soft_labels(check_array(y, dtype=None, input_name="y"))
+        return read_soft_labels(check_target(y, several_columns=True))
 
     def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
         """Return that all rows are one group, the rows' weights, and the weight of each class."""
@@ -127,7 +98,7 @@ class RealReader:
 
     def __call__(self, y: Any, weight: Array | None) -> tuple[Array, Array | None]:
         """Return y as the likelihood reads it, and the rows' weights."""
-        return self.likelihood.check_target(_one_column(y)), weight
+        return self.likelihood.check_target(check_target(y, warn=False)), weight
 
     def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
         """Return that all rows, once they have been found to be in the domain, are one group, and their weights."""
@@ -150,7 +121,7 @@ class PartitionReader:
         self, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
     ) -> tuple[Any, Array, Array | None, Array | None]:
         n = len(y)
-        y, weight = self.target(y, _read_weight(sample_weight, n))
+        y, weight = self.target(y, check_sample_weight(sample_weight, n, some_positive=False))
         shape = (n,) if self.offset_width == 1 else (n, self.offset_width)
         offset = check_offset(offset_of_present(offset, weight), shape)
         X = None if X is None else _read_features(X)
@@ -194,10 +165,8 @@ class _Statistics:
         self, number: int, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
     ) -> PartitionStats:
         n = len(y)
-        with argument_name("sample_weight"):
-            weight = _read_weight(sample_weight, n)
-        with argument_name("offset"):
-            check_offset(offset_of_present(offset, weight), (n, *np.shape(offset)[1:]))
+        weight = check_sample_weight(sample_weight, n, some_positive=False)
+        check_offset(offset_of_present(offset, weight), (n, *np.shape(offset)[1:]))
         with argument_name("y"):
             labels, group, w, mass = self.target.groups(y, np.ones(n) if weight is None else weight)
         present, k = w > 0, len(labels)

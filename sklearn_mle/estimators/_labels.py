@@ -5,22 +5,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.frames import column_names, column_order
+from sklearn_mle.estimators._validation import check_target
 
 __all__ = [
     "class_weights",
+    "classes_of_columns",
     "codes_of",
-    "column_labels",
     "encode_labels",
     "is_soft",
     "plain_numbers",
-    "read_probabilities",
+    "read_classes",
+    "read_known_classes",
     "read_soft_labels",
     "weigh_classes",
     "weighted_rows",
@@ -38,9 +39,28 @@ def is_soft(y: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def column_labels(y: Any) -> NDArray[Any] | None:
-    """Return the classes that the columns of a frame of soft labels name, None for anything else."""
-    return None if column_names(y) is None else np.asarray(y.columns)
+def classes_of_columns(y: Any) -> NDArray[Any]:
+    """Return the classes of soft labels: the names of a frame's columns, else 0, ..., K - 1."""
+    if column_names(y) is None:
+        return np.arange(np.shape(y)[1])
+    classes = np.asarray(y.columns)
+    if len(set(classes.tolist())) < len(classes):
+        raise ValueError(f"The columns of y name the classes, so each must be unique; got {classes.tolist()}.")
+    return classes
+
+
+def read_classes(y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the classes of a fit's labels or soft labels, and each row's code, or its probabilities (n, K)."""
+    with argument_name("y"):
+        if is_soft(y):
+            return classes_of_columns(y), read_soft_labels(check_target(y, several_columns=True))
+        return encode_labels(check_target(y))
+
+
+def read_known_classes(y: Any, classes: NDArray[Any]) -> NDArray[Any]:
+    """Return each row's code among the classes of a fit, or its probabilities of these (n, K)."""
+    with argument_name("y"):
+        return read_probabilities(y, classes) if is_soft(y) else codes_of(check_target(y), classes)
 
 
 def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -119,8 +139,6 @@ def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
 
 def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
     """Return (n, K) class probabilities whose rows sum to one; refuse those that miss it by more than rounding."""
-    if issparse(y):
-        raise TypeError("y of class probabilities must be dense, but it is sparse; pass y.toarray().")
     try:
         probabilities = y.astype(np.float64, copy=False)
     except (TypeError, ValueError):
@@ -147,7 +165,7 @@ def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
     """Return soft labels outside a fit, one column per class of the fit; the columns of a frame are found by name."""
     fitted = classes.tolist()
     order = column_order(y, fitted, "y")
-    rows = check_array(y, dtype=None, input_name="y")
+    rows = check_target(y, several_columns=True)
     probabilities = read_soft_labels(rows if order is None else rows[:, order])
     if probabilities.shape[1] != len(fitted):
         raise ValueError(

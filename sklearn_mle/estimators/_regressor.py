@@ -2,48 +2,33 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
-from sklearn.utils import check_array, check_random_state, column_or_1d
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
-from sklearn_mle._numerics.stored import dot_rows, in_memory
-from sklearn_mle._penalties import Ridge
-from sklearn_mle._predictors import Terms, add_offset
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._distributed import RealReader, Survey, features_of
-from sklearn_mle.estimators._lazy import lazy_distribution, lazy_rows
 from sklearn_mle.estimators._modelled_parameters import likelihood_with, ridge_of, terms_of
+from sklearn_mle.estimators._predictions import PredictiveRegressor
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context
-from sklearn_mle.estimators._scores import ScoredRegressor
-from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
-from sklearn_mle.estimators._validation import (
-    check_offset,
-    check_probability_levels,
-    check_sample_weight,
-    validate_training,
-)
+from sklearn_mle.estimators._training_data import TrainingData
+from sklearn_mle.estimators._validation import check_offset, check_sample_weight, check_target, validate_training
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference import infer
-from sklearn_mle.inference.model import Fitted, divide_dispersion, precision_offset
-from sklearn_mle.inference.predictions import predictive_interval
+from sklearn_mle.inference import Summary, infer
+from sklearn_mle.inference.model import Fitted, ReadData
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 
 __all__ = ["BaseMLERegressor"]
 
 
-class BaseMLERegressor(ScoredRegressor):
-    """Abstract base of the regressors: a subclass declares its parameters and names its likelihood.
-
-    What is fitted are the coefficients of every linear predictor, ``_parameters`` of shape (q, p + 1), the intercepts
-    last; all that a model says follows from them and the likelihood.
-    """
+class BaseMLERegressor(PredictiveRegressor):
+    """Abstract base of the regressors: a subclass declares its parameters, and names its likelihood and predictors."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLE._parameter_constraints,
@@ -51,8 +36,8 @@ class BaseMLERegressor(ScoredRegressor):
     }
 
     @abstractmethod
-    def _chosen_likelihood(self) -> Likelihood:
-        """Return the likelihood that the parameters name; raise where they name none."""
+    def _chosen(self) -> tuple[Likelihood, Any]:
+        """Return the likelihood that the parameters name, and ``predictors`` as MLERegressor takes them, or raise."""
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
@@ -87,72 +72,51 @@ class BaseMLERegressor(ScoredRegressor):
         """
         return self._fit(X, y, sample_weight, offset)
 
-    @abstractmethod
-    def _chosen_predictors(self) -> Any:
-        """Return what the parameters of the likelihood depend on, as ``predictors`` of MLERegressor says it."""
-
-    def _checked_likelihood(self) -> tuple[Likelihood, int]:
-        """Return the likelihood, and how many rows its fit needs at least."""
-        predictors = self._chosen_predictors()
-        likelihood = likelihood_with(self._chosen_likelihood(), predictors)
+    def _likelihood(self) -> tuple[Likelihood, Any, int]:
+        """Return the likelihood, its predictors, and how many rows its fit needs at least."""
+        likelihood, predictors = self._chosen()
+        likelihood = likelihood_with(likelihood, predictors)
         dispersion = likelihood.dispersion_parameter
         known = isinstance(predictors, Mapping) and isinstance(predictors.get(dispersion), Real)
         # One row says nothing of the dispersion; of a location it does.
-        return likelihood, 1 if dispersion is None or known else 2
+        return likelihood, predictors, 1 if dispersion is None or known else 2
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
-        likelihood, least = self._checked_likelihood()
-        refuse_times(y, "y")
-        X, y, attributes = validate_training(
-            self,
-            X,
-            y,
-            offset=offset,
-            y_numeric=True,
-            least_samples=least,
-            multi_output=max(likelihood.y_columns) > 1,
-            open_ended=likelihood.open_ended,
-        )
-        if issparse(y):
-            raise TypeError("y must be dense, but it is sparse; pass y.toarray().")
+        likelihood, predictors, least = self._likelihood()
+        X, attributes = validate_training(self, X, offset)
+        y = _read_target(likelihood, y)
+        check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
-        if weight is not None:
-            _refuse_fewer(int(np.count_nonzero(weight)), least, likelihood)
-        y = _checked(likelihood, y)
+        _refuse_fewer(len(y) if weight is None else int(np.count_nonzero(weight)), least, likelihood)
         refuse_wrong_answers(likelihood, y.T)
-        return TrainingData(
-            likelihood=likelihood,
-            X=X,
-            y=y,
-            sample_weight=weight,
-            offset=check_offset(offset, (len(y),)),
-            attributes=attributes,
-        )
+        data = ReadData(X, y, weight, None, check_offset(offset, (len(y),)))
+        return self._training_data(likelihood, predictors, data, attributes, offset is not None)
 
-    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
-        likelihood, least = self._checked_likelihood()
+    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+        likelihood, predictors, least = self._likelihood()
         if max(likelihood.y_columns) > 1 and len(getattr(y, "shape", ())) == 2 and y.shape[1] > 1:
             raise NotSupportedError(
                 "y of counts in two columns must be in memory. Of a Dask y pass the fractions of successes, and the "
                 "numbers of trials as sample_weight."
             )
-        attributes = features_of(self, X, offset)
-        survey = Survey(RealReader(likelihood), X, y, sample_weight, offset)
-        rows = survey.rows(RealReader(likelihood), likelihood.n_predictors)
+        attributes, reader = features_of(self, X, offset), RealReader(likelihood)
+        rows = Survey(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)
         _refuse_fewer(rows.data.n_rows, least, likelihood)
-        return DistributedTrainingData(likelihood, rows, attributes)
+        return self._training_data(likelihood, predictors, rows, attributes, offset is not None)
 
-    def _prior(self, data: TrainingData | DistributedTrainingData) -> Ridge:
-        return ridge_of(data.likelihood, self._terms(data), self.alpha)
-
-    def _terms(self, data: TrainingData | DistributedTrainingData) -> tuple[Terms, ...]:
-        return terms_of(
-            data.likelihood,
-            self._chosen_predictors(),
+    def _training_data(
+        self, likelihood: Likelihood, predictors: Any, rows: Any, attributes: dict[str, Any], has_offset: bool
+    ) -> TrainingData:
+        terms = terms_of(
+            likelihood,
+            predictors,
             fit_intercept=bool(self.fit_intercept),
-            n_columns=data.attributes["n_features_in_"],
-            column_names=data.attributes.get("feature_names_in_"),
+            n_columns=attributes["n_features_in_"],
+            column_names=attributes.get("feature_names_in_"),
         )
+        prior = ridge_of(likelihood, terms, self.alpha)
+        fitted = Fitted(likelihood, terms, prior, weight_type=self.weight_type, has_offset=has_offset)
+        return TrainingData(fitted, rows, attributes)
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         likelihood = fitted.likelihood
@@ -192,285 +156,108 @@ class BaseMLERegressor(ScoredRegressor):
                 found[name] = self._parameters[k, :-1].copy(), float(self._parameters[k, -1])
         return found
 
-    @lazy_rows
-    def _predicted_parameters(self, X: Any, offset: Any = None) -> Array:
-        """Return the parameters of each row, shape (n, q)."""
-        X, offset = self._validate_predict(X, offset)
-        values = self._fitted.likelihood.parameters(self._eta(X, offset))
-        for k, term in enumerate(self._fitted.terms):
-            if k and not term.columns:
-                values[k] = getattr(self, f"{self._fitted.likelihood.parameter_names[k]}_")
-        return values.T
-
-    def predict_parameters(self, X: Any, offset: Any = None) -> dict[str, Any]:
-        """Return the parameters of the distribution of y given X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
-
-        Returns
-        -------
-        dict of str to ndarray of shape (n_samples,)
-            By the names of the likelihood's parameters (its ``parameter_names``), each on its own scale: a scale, not
-            its logarithm.
-        """
-        table = self._predicted_parameters(X, offset=offset)
-        return {name: table[:, k] for k, name in enumerate(self._fitted.likelihood.parameter_names)}
-
     def _coefficients(self) -> Array:
         return self._parameters
 
-    def _read_target(self, y: Any) -> NDArray[Any]:
-        refuse_masked(y=y)
-        with argument_name("y"):
-            refuse_times(y, "y")
-            likelihood = self._fitted.likelihood
-            y = check_array(
-                in_memory(y),
-                ensure_2d=False,
-                ensure_all_finite=not likelihood.open_ended,
-                dtype=np.float64,
-                input_name="y",
-            )
-            return _checked(likelihood, y)
+    def _read_target(self, y: Any, class_weights: Array | None = None) -> tuple[NDArray[Any], None]:
+        return _read_target(self._fitted.likelihood, y), None
 
-    def _eta(self, X: Any, offset: Array | None) -> Array:
-        """Return the linear predictors of validated X, shape (q, n), a degenerate scale (minus) infinity."""
-        coefficients = self._parameters[:, :-1]
-        eta = np.repeat(self._parameters[:, -1:], X.shape[0], axis=1)
-        linear = np.flatnonzero(coefficients.any(axis=1))
-        eta[linear] += dot_rows(coefficients[linear], X)
-        return add_offset(eta, None if offset is None else offset[None])
-
-    @property
-    def _degenerate(self) -> bool:
-        return not np.isfinite(self._parameters[1:, -1]).all()
-
-    def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
-        if self._degenerate:
-            raise ValueError(
-                f"The fit was perfect: {self._vanished()}, so y given X has no density. predict, "
-                "predict_quantile and predict_interval (of zero width) work; a density needs noise and more rows than "
-                "columns, or a known scale."
-            )
-        return self._eta(X, offset)
-
-    def _vanished(self) -> str:
-        """Return which attribute says that there is no noise; of a modelled dispersion its intercept."""
-        dispersion = self._fitted.likelihood.dispersion_parameter
-        name = f"{dispersion}_" if hasattr(self, f"{dispersion}_") else f"{dispersion}_intercept_"
-        return f"{name} is {getattr(self, name):g}"
-
-    def _mean(self, eta: Array) -> Array:
-        """Return the mean of each row; the location where there is no mean."""
-        try:
-            mean = self._fitted.likelihood.mean(eta)
-        except NotImplementedError:  # a user's likelihood that gives neither mean nor distribution
-            return eta[0]
-        return np.where(np.isnan(mean), eta[0], mean)
-
-    def _quantiles(self, X: Any, offset: Array | None, levels: Array, precisions: Array | None = None) -> Array:
-        eta = self._eta(X, offset)
-        if precisions is not None:
-            eta[self._fitted.likelihood.dispersion_index] += precisions
-        if self._degenerate:
-            return np.repeat(self._mean(eta)[:, None], len(levels), axis=1)
-        return np.stack([self._fitted.likelihood.quantile_at(eta, level) for level in levels], axis=1)
-
-    @lazy_rows
-    def predict(self, X: Any, return_std: bool = False, offset: Any = None) -> Array | tuple[Array, Array]:
-        """Return the mean of y given X, and its standard deviation where asked for.
-
-        Where the likelihood has no mean (Student's t of at most one degree of freedom; a likelihood of your own that
-        gives neither ``mean`` nor ``distribution``), the location.
+    def parameter_covariance(self, small_sample: bool = True) -> Array:
+        """Return the covariance of the estimated parameters, from the curvature at the optimum.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        return_std : bool, default=False
-            Whether to return the standard deviation of y given X too.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
+        small_sample : bool, default=True
+            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
+            is the maximum likelihood scale and the normal distribution; other models know only these.
 
         Returns
         -------
-        mean : ndarray of shape (n_samples,)
-            Predictive mean.
-        std : ndarray of shape (n_samples,)
-            Predictive standard deviation, the parameters taken as known; only if ``return_std``.
-        """
-        X, offset = self._validate_predict(X, offset)
-        with argument_name("return_std"):
-            return_std = bool(return_std)
-        eta = self._eta(X, offset)
-        mean = self._mean(eta)
-        if not return_std:
-            return mean
-        return mean, np.zeros_like(mean) if self._degenerate else self._fitted.likelihood.standard_deviation(eta)
-
-    @lazy_distribution
-    def predict_distribution(self, X: Any, offset: Any = None) -> Any:
-        """Return the distribution of y given X, the parameters taken as known.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
-
-        Returns
-        -------
-        frozen scipy.stats distribution
-            Or one alike, where ``scipy.stats`` has none. Its parameters have shape (n_samples,), one entry a row.
-            Of rows that Dask keeps, an object with the same methods and lazy answers; ``parameters`` are lazy arrays.
+        ndarray of shape (n_parameters, n_parameters)
+            In the order of ``summary``: predictor by predictor, the intercept first. nan for what the data do not
+            determine (dependent columns, separation).
 
         Raises
         ------
         ValueError
-            If the fit was perfect, so that the distribution is degenerate.
+            After a penalized fit, or if the fit kept no curvature (more than 2,000 parameters): use
+            ``sklearn_mle.inference.infer(estimator, X, y)``.
         """
-        X, offset = self._validate_predict(X, offset)
-        return self._fitted.likelihood.distribution(self._linear_predictors(X, offset))
+        return infer(self, small_sample=small_sample).covariance
 
-    def sample(self, X: Any, n_samples: int = 1, random_state: Any = None, offset: Any = None) -> Array:
-        """Draw outcomes from the distribution of y given X, the parameters taken as known.
+    def standard_errors(self, small_sample: bool = True) -> Array:
+        """Return the standard errors of the estimated parameters, from the curvature at the optimum.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-            Rows to draw outcomes for.
-        n_samples : int, default=1
-            Number of draws for each row.
-        random_state : int, RandomState instance or None, default=None
-            An int makes the draws reproducible.
-        offset : array-like of shape (n_rows,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
+        small_sample : bool, default=True
+            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
+            is the maximum likelihood scale and the normal distribution; other models know only these.
 
         Returns
         -------
-        ndarray of shape (n_rows, n_samples)
-            One row of draws for each row of X.
+        ndarray of shape (n_parameters,)
+            In the order of ``summary``; nan for what the data do not determine.
 
         Raises
         ------
         ValueError
-            If ``n_samples`` is no whole number, or the fit was perfect, so that the distribution is degenerate.
+            As ``parameter_covariance``.
         """
-        if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 0:
-            raise ValueError(f"n_samples must be a whole number >= 0; got {n_samples!r}.")
-        with argument_name("random_state"):
-            generator = check_random_state(random_state)
-        X, offset = self._validate_predict(X, offset)
-        distribution = self._fitted.likelihood.distribution(self._linear_predictors(X, offset))
-        shape = (int(n_samples), X.shape[0])
-        with argument_name("X, offset or n_samples"):
-            return np.asarray(distribution.rvs(size=shape, random_state=generator), dtype=float).T
+        return infer(self, small_sample=small_sample).standard_errors
 
-    @lazy_rows
-    def predict_interval(
+    def summary(
         self,
-        X: Any,
-        coverage: float = 0.9,
-        offset: Any = None,
+        confidence_level: float = 0.95,
+        small_sample: bool = True,
         *,
-        include_parameter_uncertainty: bool = False,
-        sample_weight: Any = None,
-    ) -> Array:
-        """Return the central interval that holds y with the given probability.
+        odds_ratios: bool = False,
+        rate_ratios: bool = False,
+    ) -> Summary:
+        """Return the table of the parameters: estimates, standard errors, tests, intervals; and a header.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        coverage : float, default=0.9
-            Probability of the interval, strictly between 0 and 1; half of the rest lies on each side.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
-        include_parameter_uncertainty : bool, default=False
-            Whether the interval is widened for the parameters being estimates. Exact (Student's t) for a Gaussian with
-            one estimated scale and no prior; by the delta method, or by mixing, for others: see
-            ``sklearn_mle.inference``. False takes the parameters as known.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Precisions of the new outcomes, of a model fitted with ``weight_type="precision"``: the variance is divided
-            by them. None is one per row.
+        confidence_level : float, default=0.95
+            Of the Wald intervals, strictly between 0 and 1.
+        small_sample : bool, default=True
+            For the unpenalized Gaussian with one estimated scale: the exact s^2 = RSS / (n - p) and Student's t. False
+            is the maximum likelihood scale and the normal distribution; other models know only these.
+        odds_ratios, rate_ratios : bool, default=False
+            Whether to exponentiate estimates and intervals: odds ratios of the binomial likelihood, ratios of means
+            where the location is the logarithm of the mean (poisson, negative_binomial, gamma, inverse_gaussian,
+            tweedie).
 
         Returns
         -------
-        ndarray of shape (n_samples, 2)
-            Lower and upper ends.
+        Summary
+            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
 
         Raises
         ------
         ValueError
-            If parameter uncertainty is asked for and the fit kept no curvature: it was penalized, has more than 2,000
-            parameters, or a likelihood with a kink.
+            As ``parameter_covariance``.
+
+        See Also
+        --------
+        sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
         """
-        level = check_probability_levels(coverage, "coverage")
-        if level.ndim:
-            raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
-        with argument_name("include_parameter_uncertainty"):
-            include_parameter_uncertainty = bool(include_parameter_uncertainty)
-        precisions = None if sample_weight is None else self._of_precisions(sample_weight, X, offset)
-        if include_parameter_uncertainty:
-            return predictive_interval(infer(self), X, offset=offset, coverage=float(level), precisions=precisions)
-        X, offset = self._validate_predict(X, offset)
-        return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]), precisions)
-
-    def _of_precisions(self, sample_weight: Any, X: Any, offset: Any) -> Array:
-        """Return what the precisions of new rows add to the predictor of the scale."""
-        likelihood = self._fitted.likelihood
-        if self._fitted.weight_type != "precision" or not divide_dispersion(likelihood):
-            raise NotSupportedError(
-                "sample_weight: the weights of new rows divide their variance, which is for models with a scale that "
-                "were fitted with weight_type='precision'. Leave it out."
-            )
-        weight = check_sample_weight(sample_weight, self._validate_predict(X, offset)[0].shape[0])
-        assert weight is not None
-        if weight.min(initial=np.inf) <= 0:
-            raise ValueError("sample_weight: a row of precision 0 has no interval; give positive numbers.")
-        return precision_offset(likelihood, weight)
-
-    @lazy_rows
-    def predict_quantile(self, X: Any, q: Any, offset: Any = None) -> Array:
-        """Return quantiles of y given X, the parameters taken as known.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        q : float or array-like of shape (n_quantiles,)
-            Probabilities strictly between 0 and 1.
-        offset : array-like of shape (n_samples,), default=None
-            As in fit; required if fit had one. A scalar holds for every row.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_quantiles)
-            One-dimensional for a scalar q.
-        """
-        levels = check_probability_levels(q, "q")
-        X, offset = self._validate_predict(X, offset)
-        quantiles = self._quantiles(X, offset, np.atleast_1d(levels))
-        return quantiles if levels.ndim else quantiles[:, 0]
+        return infer(self, small_sample=small_sample).summary(confidence_level, odds_ratios, rate_ratios)
 
 
 def _refuse_fewer(n_rows: int, least: int, likelihood: Likelihood) -> None:
     if n_rows < least:
         dispersion = likelihood.dispersion_parameter
         raise ValueError(
-            f"Only 1 sample has a positive sample_weight, while a minimum of {least} is required to estimate the "
+            f"Only 1 sample of positive weight was given, while a minimum of {least} is required to estimate the "
             f"{dispersion}; give more rows, or a known {dispersion}."
         )
 
 
-def _checked(likelihood: Likelihood, y: Array) -> Array:
+def _read_target(likelihood: Likelihood, y: Any) -> Array:
     """Return y in the likelihood's domain, rows first; columns of counts stay two."""
+    several = max(likelihood.y_columns) > 1
+    y = check_target(y, dtype=np.float64, finite=not likelihood.open_ended, several_columns=several)
     with argument_name("y"):
         if y.ndim == 2 and not (y.shape[1] > 1 and y.shape[1] in likelihood.y_columns):
             y = column_or_1d(y, warn=True)

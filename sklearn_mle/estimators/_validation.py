@@ -4,12 +4,13 @@ Nothing is written to the estimator here, and nothing valid is copied.
 """
 
 import copy
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
@@ -23,11 +24,12 @@ __all__ = [
     "canonical",
     "check_offset",
     "check_probability_levels",
-    "check_real_target",
     "check_sample_weight",
-    "checked_score",
+    "check_target",
+    "refuse_beyond_float64",
     "refuse_no_columns",
     "refuse_not_finite",
+    "total_over_rows",
     "validate_features",
     "validate_training",
 ]
@@ -41,19 +43,24 @@ _LARGE = 1_000_000  # entries
 MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
-def validate_training(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    *,
-    offset: Any = None,
-    least_samples: int = 1,
-    open_ended: bool = False,
-    **target_params: Any,
-) -> tuple[Any, Any, dict[str, Any]]:
-    """Validate X and y together; ``target_params`` are scikit-learn's, for y.
+def refuse_beyond_float64(parameters: Mapping[str, Any]) -> None:
+    """Raise for a parameter that Python's integers, or a longer floating-point type, hold and float64 does not."""
+    for name, value in parameters.items():
+        if not isinstance(value, Real) or isinstance(value, float):
+            continue
+        try:
+            with np.errstate(all="ignore"):
+                number = float(value)
+        except OverflowError:
+            number = np.inf
+        if (np.isinf(number) and number != value) or (number == 0 and value != 0):
+            raise ValueError(
+                f"{name} must be a number within the range of float64, about 1e-308 to 1e308; got one beyond it."
+            )
 
-    Infinite entries of an ``open_ended`` y are bounds that are not there; nan is then left to its likelihood.
+
+def validate_training(estimator: Any, X: Any, offset: Any) -> tuple[Any, dict[str, Any]]:
+    """Validate the X of a fit.
 
     With an offset, X may be without columns: a null model. Without one this is more likely a mistake, and an error,
     as scikit-learn's checks ask for.
@@ -63,58 +70,51 @@ def validate_training(
     X : ndarray, CSR or StoredArray of shape (n, p)
         Float64 or float32; sparse rows are canonical. A large array may still have entries that are not finite: then
         the fit raises ``NotFiniteError``, and ``refuse_not_finite`` says it in scikit-learn's words.
-    y : ndarray
     attributes : dict
         ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
     """
     refuse_dask(X)
-    if least_samples > 1 and _one_row(X):
-        raise ValueError(
-            f"{type(estimator).__name__} cannot estimate from 1 sample of X (n_samples=1): a scale needs 2 rows."
-        )
-    if _is_plain(X):
-        attributes = {"n_features_in_": X.shape[1]}
-    else:
-        X, attributes = _learn(estimator, _plain_without_columns(X), least_samples)
-        refuse_no_columns(estimator, X, offset)
-    y = in_memory(y)
-    # Only the length of a vector of integers can be wrong; the general check would take a quarter of the time that a
-    # small fit spends on validation.
-    if open_ended:
-        with argument_name("y"):
-            y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
-    elif not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"):
-        with argument_name("y"):
-            # On another draft: without X, validate_data forgets the features' names.
-            y = validate_data(copy.copy(estimator), y=y, **target_params)
-    if X.shape[0] != y.shape[0]:
-        check_consistent_length(X, y)  # raises, in scikit-learn's words
-    return canonical(X), y, attributes
-
-
-def _is_plain(X: Any) -> bool:
-    """Tell whether X is a small, finite matrix, which needs no general check: that would take a tenth of its fit."""
-    return (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.dtype in (np.float64, np.float32)
-        and 0 < X.size <= _LARGE
-        and bool(np.isfinite(X).all())
-    )
-
-
-def _learn(estimator: Any, X: Any, least_samples: int) -> tuple[Any, dict[str, Any]]:
-    """Return X, validated, and the attributes that describe its columns."""
+    if _is_plain(X, np.float64, np.float32) and X.ndim == 2 and X.size:
+        return X, {"n_features_in_": X.shape[1]}
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
     # The fit's first pass finds entries that are not finite in a large X, which is not read twice for that.
     with argument_name("X"):
         refuse_times(X, "X")
-        X = as_stored(X)
+        X = as_stored(_plain_without_columns(X))
         finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
-        X = _read(draft, X, ensure_min_samples=least_samples, ensure_all_finite=finite, ensure_min_features=0)
+        X = _read(draft, X, ensure_all_finite=finite, ensure_min_features=0)
+    refuse_no_columns(estimator, X, offset)
     learned = vars(draft)
-    return X, {name: learned[name] for name in ("n_features_in_", "feature_names_in_") if name in learned}
+    names = [name for name in ("n_features_in_", "feature_names_in_") if name in learned]
+    return canonical(X), {name: learned[name] for name in names}
+
+
+def check_target(
+    y: Any, *, dtype: Any = None, finite: bool = True, several_columns: bool = False, warn: bool = True
+) -> NDArray[Any]:
+    """Return y as an array of shape (n,), or also (n, k) where it may have ``several_columns``.
+
+    Without a dtype it holds labels of any kind. Entries may be infinite or nan only where ``finite`` is false.
+    """
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None.")
+    refuse_masked(y=y)
+    y = in_memory(y)
+    if _is_plain(y, np.float64, np.int64, np.bool_) and y.ndim == 1:
+        return y
+    with argument_name("y"):
+        if dtype is not None:
+            refuse_times(y, "y")
+        y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y", ensure_min_samples=0, ensure_all_finite=finite)
+        return y if several_columns else column_or_1d(y, warn=warn)
+
+
+def _is_plain(array: Any, *dtypes: Any) -> bool:
+    """Tell whether an array needs no general check, which would take a tenth of a small fit: small, and finite."""
+    return (
+        type(array) is np.ndarray and array.dtype in dtypes and array.size <= _LARGE and bool(np.isfinite(array).all())
+    )
 
 
 def refuse_no_columns(estimator: Any, X: Any, offset: Any) -> None:
@@ -135,7 +135,7 @@ def _read(estimator: Any, X: Any, **params: Any) -> Any:
     """Validate X as scikit-learn does; rows in storage are represented by the first few."""
     if not isinstance(X, StoredArray):
         return validate_data(estimator, X, **MATRIX, **params)
-    validate_data(estimator, X[: params.get("ensure_min_samples", 1)], **MATRIX, **params)
+    validate_data(estimator, X[:1], **MATRIX, **params)
     return X
 
 
@@ -143,11 +143,6 @@ def refuse_not_finite(estimator: Any, X: Any) -> None:
     """Raise scikit-learn's error for an X in memory with NaN or infinite entries."""
     if not isinstance(X, StoredArray):
         assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
-
-
-def _one_row(X: Any) -> bool:
-    shape = getattr(X, "shape", None)
-    return (len(X) if shape is None and hasattr(X, "__len__") else (shape or (0,))[0]) == 1
 
 
 def validate_features(estimator: Any, X: Any) -> Any:
@@ -174,8 +169,10 @@ def canonical(X: Any) -> Any:
     return X
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
-    """Validate weights: non-negative numbers, one per row or one for all, not all of them zero; None stays None."""
+def check_sample_weight(
+    sample_weight: Any, n_samples: int, *, some_positive: bool = True
+) -> NDArray[np.float64] | None:
+    """Validate weights: non-negative numbers, one per row or one for all, ``some_positive``; None stays None."""
     if sample_weight is None:
         return None
     weight = _rowwise(sample_weight, (n_samples,), "sample_weight")
@@ -189,7 +186,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
         total = weight.sum()
     if total == np.inf:
         raise ValueError("sample_weight sums to more than a float64 can hold; divide the weights by a constant.")
-    if not weight.any():
+    if some_positive and not weight.any():
         raise ValueError(
             "sample_weight is zero on every row, so no row is left to fit. Sample weights must contain at least one "
             "non-zero number."
@@ -207,6 +204,8 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | N
 
 
 def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = True) -> NDArray[np.float64]:
+    if _is_plain(values, np.float64) and values.shape == shape:
+        return values
     refuse_masked(**{name: values})
     with argument_name(name):
         refuse_times(values, name)
@@ -225,15 +224,6 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = T
     return array
 
 
-def check_real_target(y: Any) -> NDArray[np.float64]:
-    """Validate the y of a regressor outside fit: (n,) finite numbers."""
-    refuse_masked(y=y)
-    with argument_name("y"):
-        refuse_times(y, "y")
-        y = check_array(in_memory(y), ensure_2d=False, dtype=np.float64, input_name="y")
-        return column_or_1d(y, warn=True)
-
-
 def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
     """Validate probabilities strictly between 0 and 1: a scalar or a sequence."""
     with argument_name(name):
@@ -243,8 +233,9 @@ def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
     return levels
 
 
-def checked_score(score: float) -> float:
-    """Return a score; raise ValueError where overflow made it nan."""
-    if np.isnan(score):
+def total_over_rows(values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
+    """Return the weighted total; rows of weight zero are absent, even where their values are infinite."""
+    total = float(values.sum() if weight is None else weight[weight > 0] @ values[weight > 0])
+    if np.isnan(total):
         raise ValueError(BEYOND_FLOAT64)
-    return score
+    return total

@@ -141,13 +141,10 @@ class GaussianMLERegressor(BaseMLERegressor):
         self.verbose = verbose
         self.weight_type = weight_type
 
-    def _chosen_likelihood(self) -> Gaussian:
-        return Gaussian()
-
-    def _chosen_predictors(self) -> dict[str, Any]:
+    def _chosen(self) -> tuple[Gaussian, dict[str, Any]]:
         if isinstance(self.scale, bool | np.bool_):
             raise ValueError(
                 f"scale must be 'constant', 'log_linear' or a positive number, the known scale; got {self.scale!r}. "
                 "A scale of 1 is written 1.0; one that is to be estimated, 'constant'."
             )
-        return {"scale": "linear" if isinstance(self.scale, str) and self.scale == "log_linear" else self.scale}
+        return Gaussian(), {"scale": "linear" if self.scale == "log_linear" else self.scale}

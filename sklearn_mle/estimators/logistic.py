@@ -4,46 +4,27 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit, log_expit, softmax
-from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import FitResult
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
-from sklearn_mle._numerics.offsets import offset_of_present
-from sklearn_mle._numerics.special import log_softmax
-from sklearn_mle._numerics.stored import dot_rows, in_memory
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._penalties import Ridge
-from sklearn_mle._predictors import add_offset
+from sklearn_mle._predictors import Terms
 from sklearn_mle.estimators._base import Array, BaseMLE
+from sklearn_mle.estimators._classifier import PredictiveClassifier, as_read, offset_shape
 from sklearn_mle.estimators._distributed import LabelReader, ProbabilityReader, Survey, features_of
-from sklearn_mle.estimators._labels import (
-    class_weights,
-    codes_of,
-    column_labels,
-    encode_labels,
-    is_soft,
-    plain_numbers,
-    read_probabilities,
-    read_soft_labels,
-    weigh_classes,
-    weighted_rows,
-)
-from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
+from sklearn_mle.estimators._labels import class_weights, classes_of_columns, is_soft, read_classes, weigh_classes
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
-from sklearn_mle.estimators._training_data import DistributedTrainingData, TrainingData
+from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.inference import Inference, Summary, infer
-from sklearn_mle.inference.model import Fitted
+from sklearn_mle.inference.model import Fitted, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 
 __all__ = ["MLELogisticClassifier"]
 
 
-class MLELogisticClassifier(ClassifierMixin, BaseMLE):
+class MLELogisticClassifier(PredictiveClassifier):
     r"""Logistic regression by maximum likelihood, binary and multinomial.
 
     Minimizes ``LogisticRegression``'s objective, the total negative log-likelihood with a Gaussian prior of precision
@@ -223,58 +204,42 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
         return self._fit(X, y, sample_weight, offset)
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
-        target: NDArray[Any]
-        classes: NDArray[Any]
-        with argument_name("y"):
-            soft, columns = is_soft(y), column_labels(y)
-        X, y, attributes = validate_training(self, X, y, offset=offset, multi_output=soft)
-        weight = check_sample_weight(sample_weight, X.shape[0])
-        if soft:
-            with argument_name("y"):
-                target = read_soft_labels(y)
-            classes = np.arange(target.shape[1]) if columns is None else columns
-            if len(set(classes.tolist())) < len(classes):
-                raise ValueError(f"The columns of y name the classes, so each must be unique; got {classes.tolist()}.")
-        else:
-            with argument_name("y"):
-                classes, target = encode_labels(y)
+        X, attributes = validate_training(self, X, offset)
+        classes, target = read_classes(y)
+        check_consistent_length(X, target)
+        weight = check_sample_weight(sample_weight, len(target))
         per_class, target, weight = weigh_classes(self.class_weight, classes, target, weight)
-        attributes["classes_"] = classes
-        return TrainingData(
-            likelihood=_likelihood(len(classes)),
-            X=X,
-            y=_as_read(target, len(classes)),
-            sample_weight=weight,
-            offset=check_offset(offset, _offset_shape(len(target), len(classes))),
-            attributes=attributes,
-            class_names=classes.tolist(),
-            class_weights=per_class,
-        )
+        offset = check_offset(offset, offset_shape(len(target), len(classes)))
+        data = ReadData(X, as_read(target, len(classes)), weight, None, offset)
+        return self._training_data(classes, per_class, data, attributes, offset is not None)
 
-    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> DistributedTrainingData:
+    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         attributes = features_of(self, X, offset)
-        with argument_name("y"):
-            soft, columns = is_soft(y), column_labels(y)
         target: LabelReader | ProbabilityReader
-        if soft:
-            survey = Survey(ProbabilityReader(), X, y, sample_weight, offset)
-            classes = np.arange(y.shape[1]) if columns is None else columns
+        with argument_name("y"):
+            soft = is_soft(y)
+            classes = classes_of_columns(y) if soft else None
+        survey = Survey(ProbabilityReader() if soft else LabelReader(), X, y, sample_weight, offset)
+        if classes is not None:
             per_class = class_weights(self.class_weight, classes, survey.mass)
             target = ProbabilityReader(per_class)
             survey = survey if per_class is None else survey.again(target)
         else:
-            survey = Survey(LabelReader(), X, y, sample_weight, offset)
             classes = survey.labels
             mass = survey.per_label("weights", classes).sum(axis=0)
             per_class = class_weights(self.class_weight, classes, mass)
             target = LabelReader(classes, per_class)
-        likelihood = _likelihood(len(classes))
-        rows = survey.rows(target, likelihood.n_predictors, None if soft else classes)
-        attributes["classes_"] = classes
-        return DistributedTrainingData(likelihood, rows, attributes, classes.tolist(), per_class)
+        rows = survey.rows(target, _likelihood(len(classes)).n_predictors, None if soft else classes)
+        return self._training_data(classes, per_class, rows, attributes, offset is not None)
 
-    def _prior(self, data: TrainingData | DistributedTrainingData) -> Ridge:
-        return Ridge((1 / float(self.C),))
+    def _training_data(
+        self, classes: Array, per_class: Array | None, rows: Any, attributes: dict[str, Any], has_offset: bool
+    ) -> TrainingData:
+        likelihood = _likelihood(len(classes))
+        terms = (Terms(True, bool(self.fit_intercept)),) * likelihood.n_predictors
+        prior = Ridge((1 / float(self.C),))
+        fitted = Fitted(likelihood, terms, prior, per_class, self.bias_reduction, self.weight_type, has_offset)
+        return TrainingData(fitted, rows, {**attributes, "classes_": classes})
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         return {"coef_": coefficients[:, :-1].copy(), "intercept_": coefficients[:, -1].copy()}
@@ -284,147 +249,6 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
 
     def _report(self, fitted: Fitted, result: FitResult) -> dict[str, Any]:
         return {**super()._report(fitted, result), "n_iter_": np.array([result.n_iter], dtype=np.int32)}
-
-    def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
-        return _offset_shape(n_samples, len(self.classes_))
-
-    def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
-        predictors = dot_rows(self.coef_, X)
-        predictors += self.intercept_[:, None]
-        return add_offset(predictors, None if offset is None else np.atleast_2d(offset.T))
-
-    def _read_target(self, y: Any) -> NDArray[Any]:
-        return _as_read(self._codes_or_probabilities(y), len(self.classes_))
-
-    def _read_training_target(self, y: Any) -> tuple[NDArray[Any], Array | None]:
-        target, of_class = weighted_rows(self._fitted.class_weights, self._codes_or_probabilities(y), None)
-        return _as_read(target, len(self.classes_)), of_class
-
-    def _codes_or_probabilities(self, y: Any) -> NDArray[Any]:
-        refuse_masked(y=y)
-        y = in_memory(y)
-        with argument_name("y"):
-            if is_soft(y):
-                return read_probabilities(y, self.classes_)
-            y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-            return codes_of(y, self.classes_)
-
-    @lazy_rows
-    def decision_function(self, X: Any, offset: Any = None) -> Array:
-        """Return the linear predictors.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            As in fit; required if fit had one.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Log-odds of the second class; for several classes, log-probabilities up to a constant per row.
-        """
-        X, offset = self._validate_predict(X, offset)
-        predictors = self._linear_predictors(X, offset)
-        return predictors[0] if len(predictors) == 1 else predictors.T
-
-    @lazy_rows
-    def predict(self, X: Any, offset: Any = None) -> NDArray[Any]:
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            As in fit; required if fit had one.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Class labels.
-        """
-        decision = self.decision_function(X, offset)
-        return self.classes_[(decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)]
-
-    @lazy_rows
-    def predict_proba(self, X: Any, offset: Any = None) -> Array:
-        """Return the class probabilities of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            As in fit; required if fit had one.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities; rows sum to one.
-        """
-        decision = self.decision_function(X, offset)
-        return expit(np.column_stack([-decision, decision])) if decision.ndim == 1 else softmax(decision, axis=1)
-
-    @lazy_rows
-    def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
-        """Return the logarithms of the class probabilities, computed in log space.
-
-        They are finite wherever the exact values are, even where the probability itself underflows to zero.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            As in fit; required if fit had one.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Log-probabilities in nats.
-        """
-        decision = self.decision_function(X, offset)
-        if decision.ndim == 1:
-            return log_expit(np.column_stack([-decision, decision]))
-        return log_softmax(decision)
-
-    @mean_over_rows
-    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """Return the mean accuracy; for soft labels, its expectation under them.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            True labels or class probabilities.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; if None, every row has weight 1.
-        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            As in fit; required if fit had one.
-
-        Returns
-        -------
-        float
-            Weighted mean of the probability that the predicted class is the true one, between 0 and 1.
-        """
-        refuse_masked(y=y)
-        y = in_memory(y)
-        decision = self.decision_function(X, offset_of_present(offset, sample_weight))
-        chosen = (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
-        with argument_name("y"), np.errstate(invalid="ignore"):
-            if not is_soft(y):
-                labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
-                labels = plain_numbers(labels)
-                check_consistent_length(decision, labels)
-                weight = check_sample_weight(sample_weight, len(labels))
-                return float(accuracy_score(labels, self.classes_[chosen], sample_weight=weight))
-            probabilities = read_probabilities(y, self.classes_)
-        check_consistent_length(decision, probabilities)
-        hit = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
-        return float(np.average(hit, weights=check_sample_weight(sample_weight, len(hit))))
 
     def parameter_covariance(self, reference: Any = None) -> Array:
         """Return the covariance of the estimated parameters, from the curvature at the optimum.
@@ -508,14 +332,3 @@ class MLELogisticClassifier(ClassifierMixin, BaseMLE):
 
 def _likelihood(n_classes: int) -> Likelihood:
     return Bernoulli() if n_classes == 2 else Categorical(n_classes)
-
-
-def _offset_shape(n_samples: int, n_classes: int) -> tuple[int, ...]:
-    return (n_samples,) if n_classes == 2 else (n_samples, n_classes)
-
-
-def _as_read(target: NDArray[Any], n_classes: int) -> NDArray[Any]:
-    """Return codes or probabilities as the likelihood reads them: for two classes the probability of the second."""
-    if n_classes > 2:
-        return target
-    return np.ascontiguousarray(target[:, 1] if target.ndim == 2 else target, dtype=np.float64)

@@ -224,9 +224,6 @@ class MLERegressor(BaseMLERegressor):
             return True
         return False
 
-    def _chosen_likelihood(self) -> Likelihood:
+    def _chosen(self) -> tuple[Likelihood, Any]:
         # A copy: parameters that are set after fit must not change the fitted model.
-        return clone(get_likelihood(self.likelihood))
-
-    def _chosen_predictors(self) -> Any:
-        return self.predictors
+        return clone(get_likelihood(self.likelihood)), self.predictors

@@ -9,10 +9,11 @@ from scipy.sparse import csr_array
 from sklearn_mle import MLELogisticClassifier
 from sklearn_mle.estimators._labels import (
     class_weights,
+    classes_of_columns,
     codes_of,
-    column_labels,
     encode_labels,
     is_soft,
+    read_classes,
     read_soft_labels,
 )
 
@@ -85,8 +86,8 @@ def test_two_columns_or_more_are_soft_labels(y, soft):
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_a_frame_names_its_classes(frame):
-    assert column_labels(frame({"no": [0.5], "yes": [0.5]})).tolist() == ["no", "yes"]
-    assert column_labels(np.zeros((1, 2))) is None
+    assert classes_of_columns(frame({"no": [0.5], "yes": [0.5]})).tolist() == ["no", "yes"]
+    assert classes_of_columns(np.zeros((1, 2))).tolist() == [0, 1]
 
 
 def test_rows_within_the_tolerance_are_normalized_and_exact_ones_not_copied():
@@ -114,8 +115,8 @@ def test_text_in_two_columns_is_refused():
 
 
 def test_sparse_soft_labels_are_refused():
-    with pytest.raises(TypeError, match="must be dense"):
-        read_soft_labels(csr_array(np.eye(2)))
+    with pytest.raises(TypeError, match="dense data is required"):
+        read_classes(csr_array(np.eye(2)))
 
 
 def test_balanced_weights_give_every_class_with_mass_the_same_total():

@@ -11,8 +11,8 @@ from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
 from sklearn_mle.estimators._validation import (
     check_offset,
     check_probability_levels,
-    check_real_target,
     check_sample_weight,
+    check_target,
     validate_training,
 )
 
@@ -218,7 +218,7 @@ def test_what_validation_learns_is_kept_apart_from_the_estimator():
     estimator = GaussianMLERegressor()
     before = dict(vars(estimator))
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
-    _, _, attributes = validate_training(estimator, frame, Y[GaussianMLERegressor], y_numeric=True)
+    _, attributes = validate_training(estimator, frame, None)
     assert attributes["n_features_in_"] == 3
     assert attributes["feature_names_in_"].tolist() == ["a", "b", "c"]
     assert vars(estimator) == before
@@ -280,7 +280,7 @@ def test_probability_levels_lie_strictly_between_zero_and_one(q):
 
 def test_a_text_target_is_refused():
     with pytest.raises(ValueError, match=r"could not convert|cannot be converted|Unable to convert"):
-        check_real_target(["a", "b"])
+        check_target(["a", "b"], dtype=np.float64)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
