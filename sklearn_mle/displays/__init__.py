@@ -3,9 +3,9 @@
 matplotlib is imported when something is first drawn: ``pip install 'sklearn-mle[displays]'``.
 """
 
-from sklearn_mle.displays.convergence import ConvergenceDisplay
+from sklearn_mle.displays.coefficients import CoefficientDisplay
 from sklearn_mle.displays.distributions import PITDisplay, PredictiveDisplay
-from sklearn_mle.displays.parameters import CoefficientDisplay, ProfileLikelihoodDisplay
+from sklearn_mle.displays.likelihood import ConvergenceDisplay, ProfileLikelihoodDisplay
 from sklearn_mle.displays.reliability import ReliabilityDisplay
 from sklearn_mle.displays.scores import ComparisonDisplay, CrossEntropyDecompositionDisplay
 

@@ -2,12 +2,15 @@
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
+import numpy as np
 from scipy.special import ndtri
 
 from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.metrics._means import log_of_base
+from sklearn_mle.metrics._responses import open_up
 
 __all__ = [
     "BLUE",
@@ -18,8 +21,9 @@ __all__ = [
     "REFERENCE",
     "VERMILION",
     "Display",
+    "PredictionDisplay",
     "Unit",
-    "check_name",
+    "check_options",
     "confidence_factor",
     "percent",
     "signed",
@@ -52,11 +56,17 @@ class Display(ABC):
     """A picture in scikit-learn's ``Display`` convention.
 
     Class methods compute the numbers that the constructor takes, and draw them; ``plot`` draws them again. A subclass
-    says how high a new figure is, and draws on ``ax_``.
+    is a dataclass of what it draws; it says how high a new figure is, and draws on ``ax_``.
     """
 
     ax_: Any
     figure_: Any
+    _arrays: ClassVar[tuple[str, ...]] = ()  # the parameters that are array-like
+
+    def __post_init__(self) -> None:
+        for parameter in self._arrays:
+            setattr(self, parameter, np.asarray(getattr(self, parameter)))
+        check_options(name=getattr(self, "name", None))
 
     def plot(self, *, ax: Any = None) -> Self:
         """Draw the display.
@@ -95,8 +105,7 @@ class Display(ABC):
 
     def _check(self) -> None:
         """Raise for what cannot be drawn, before a figure is made."""
-        Unit(getattr(self, "base", None))
-        check_confidence_level(getattr(self, "confidence_level", 0.95))
+        check_options(getattr(self, "base", None), getattr(self, "confidence_level", 0.95))
 
     def _height(self) -> float:
         """Return the height of a new figure in inches."""
@@ -109,7 +118,7 @@ class Display(ABC):
     def _title(self, text: str, color: str = GREY) -> None:
         self.ax_.set_title(text, loc="left", fontsize="medium", color=color)
 
-    def _name_rows(self, names: list[str]) -> None:
+    def _name_rows(self, names: Sequence[str]) -> None:
         """Write the names of the rows 0, 1, ... on the vertical axis, the first at the top."""
         self.ax_.set_yticks(range(len(names)), [wrapped(name) for name in names])
         self.ax_.set_ylim(len(names) - 0.5, -0.5)
@@ -119,11 +128,60 @@ class Display(ABC):
         self.ax_.annotate(text, (x, y), xycoords=("axes fraction", "data"), **{"color": GREY, **style})
 
 
-def check_name(name: Any) -> Any:
-    """Return a name, a string or None; a TypeError for anything else."""
+class PredictionDisplay(Display):
+    """A display of predictions, which are given or come from an estimator."""
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, *, offset: Any = None, name: str | None = None, **kwargs: Any
+    ) -> Self:
+        """Predict, and draw.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted probabilistic classifier; for distributions of y a fitted regressor with ``predict_distribution``, or
+            one of scikit-learn's Gaussian regressors. Also inside pipelines and searches.
+        X : array-like of n rows
+            Features; best of rows that were not fitted to.
+        y : array-like of n rows
+            As ``from_predictions`` takes ``y_true``.
+        offset : array-like, default=None
+            As in the estimator's predict methods.
+        name : str, default=None
+            The model's name in the picture; that of the estimator's class by default.
+        **kwargs : dict
+            Keywords of ``from_predictions``. There ``pos_label`` is one of the classes that the estimator knows, the
+            second of two by default.
+
+        Returns
+        -------
+        Display
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If there are more than two classes and a ``pos_label`` is needed and not given, or it is none of them.
+        TypeError
+            If the estimator gives no such predictions.
+        """
+        check_options(name=name)
+        final, opened = open_up(estimator, X)
+        return cls._from_fitted(final, opened, y, offset, name=name or type(final).__name__, **kwargs)
+
+    @classmethod
+    @abstractmethod
+    def _from_fitted(cls, estimator: Any, X: Any, y: Any, offset: Any, **kwargs: Any) -> Self:
+        """Predict with an estimator that is no pipeline, and draw; ``kwargs`` are those of ``from_predictions``."""
+
+
+def check_options(base: float | None = None, confidence_level: float = 0.95, name: str | None = None) -> None:
+    """Raise for a unit, a level or a name that is not valid."""
+    Unit(base)
+    check_confidence_level(confidence_level)
     if not (name is None or isinstance(name, str)):
         raise TypeError(f"name must be a string, or None; got {name!r}.")
-    return name
 
 
 def confidence_factor(confidence_level: float) -> float:

@@ -1,5 +1,6 @@
 """Pictures of predicted distributions: along one feature, and their calibration as a whole."""
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -9,7 +10,16 @@ from scipy.stats import binom
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats, check_count, refuse_masked
-from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, check_name, confidence_factor, percent, wrapped
+from sklearn_mle.displays._base import (
+    BLUE,
+    GREY,
+    REFERENCE,
+    Display,
+    PredictionDisplay,
+    confidence_factor,
+    percent,
+    wrapped,
+)
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
@@ -21,7 +31,8 @@ Array = NDArray[np.float64]
 _NORMAL = 1e9  # rows; binomial quantiles of many more take scipy forever, and those of a Gaussian are as good
 
 
-class PITDisplay(Display):
+@dataclass(eq=False, repr=False)
+class PITDisplay(PredictionDisplay):
     """Histogram of P(Y <= y) over the rows, which is flat at 1 if the predicted distributions are right.
 
     A hump means that they are too wide, a trough that they are too narrow, a slope that they are biased. Outcomes that
@@ -67,79 +78,17 @@ class PITDisplay(Display):
     array([0.32, 1.82, 1.56, 0.31])
     """
 
-    def __init__(
-        self,
-        heights: ArrayLike,
-        edges: ArrayLike,
-        n_rows: float,
-        *,
-        confidence_level: float = 0.95,
-        name: str | None = None,
-    ) -> None:
-        self.heights = np.asarray(heights)
-        self.edges = np.asarray(edges)
-        self.n_rows = n_rows
-        self.confidence_level = confidence_level
-        self.name = check_name(name)
+    heights: Any
+    edges: Any
+    n_rows: float
+    _: KW_ONLY
+    confidence_level: float = 0.95
+    name: str | None = None
+    _arrays = ("heights", "edges")
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        n_bins: int = 10,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        confidence_level: float = 0.95,
-        name: str | None = None,
-        ax: Any = None,
-    ) -> Self:
-        """Predict, and draw the histogram.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted regressor with ``predict_distribution``, or one of scikit-learn's Gaussian regressors; also inside
-            pipelines and searches.
-        X : array-like of n rows
-            Features; best of rows that were not fitted to.
-        y : array-like of shape (n,)
-            Outcomes.
-        n_bins : int, default=10
-            Number of bars.
-        sample_weight : array-like of shape (n,), default=None
-            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
-        offset : array-like, default=None
-            As in the estimator's predict methods.
-        confidence_level : float, default=0.95
-            Of the band.
-        name : str, default=None
-            Title; the name of the estimator's class by default.
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        PITDisplay
-            The display.
-
-        Raises
-        ------
-        TypeError
-            If the estimator gives no distribution.
-        """
-        final, opened = open_up(estimator, X)
-        return cls.from_predictions(
-            y,
-            distribution_response(final, opened, offset),
-            n_bins=n_bins,
-            sample_weight=sample_weight,
-            confidence_level=confidence_level,
-            name=check_name(name) or type(final).__name__,
-            ax=ax,
-        )
+    def _from_fitted(cls, estimator: Any, X: Any, y: Any, offset: Any, **kwargs: Any) -> Self:
+        return cls.from_predictions(y, distribution_response(estimator, X, offset), **kwargs)
 
     @classmethod
     def from_predictions(
@@ -208,6 +157,7 @@ class PITDisplay(Display):
         return float(lower), float(upper)
 
 
+@dataclass(eq=False, repr=False)
 class PredictiveDisplay(Display):
     """Mean and central band of y along one feature, over the data.
 
@@ -258,30 +208,18 @@ class PredictiveDisplay(Display):
     ('bmi', 'target')
     """
 
-    def __init__(
-        self,
-        grid: ArrayLike,
-        mean: ArrayLike,
-        lower: ArrayLike,
-        upper: ArrayLike,
-        x: ArrayLike,
-        y: ArrayLike,
-        *,
-        coverage: float,
-        feature_name: str = "x",
-        target_name: str = "y",
-        others: str = "",
-    ) -> None:
-        self.grid = np.asarray(grid)
-        self.mean = np.asarray(mean)
-        self.lower = np.asarray(lower)
-        self.upper = np.asarray(upper)
-        self.x = np.asarray(x)
-        self.y = np.asarray(y)
-        self.coverage = coverage
-        self.feature_name = feature_name
-        self.target_name = target_name
-        self.others = others
+    grid: Any
+    mean: Any
+    lower: Any
+    upper: Any
+    x: Any
+    y: Any
+    _: KW_ONLY
+    coverage: float
+    feature_name: str = "x"
+    target_name: str = "y"
+    others: str = ""
+    _arrays = ("grid", "mean", "lower", "upper", "x", "y")
 
     @classmethod
     def from_estimator(

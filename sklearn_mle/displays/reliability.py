@@ -1,30 +1,32 @@
 """Reliability diagrams: recalibrated forecasts, and what chance alone would show."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import logsumexp
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_array, check_random_state, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
-from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, Display, Unit, check_name, percent
-from sklearn_mle.inference.hypotheses import check_confidence_level
+from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, PredictionDisplay, Unit, check_options, percent
 from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._means import check_weight
-from sklearn_mle.metrics._responses import class_response, open_up
+from sklearn_mle.metrics._responses import class_response
 
 __all__ = ["ReliabilityDisplay"]
 
 Array = NDArray[np.float64]
 
 _BARS = 40
+_ROUNDING = 1e-6
 _MOST_STEPS = 20_000
 _MOST_PLACES = 2000  # of a band, beside the corners of the curve: three per pixel
 
 
-class ReliabilityDisplay(Display):
+@dataclass(eq=False, repr=False)
+class ReliabilityDisplay(PredictionDisplay):
     """Reliability diagram of the probability of one class, without bins to choose.
 
     The curve is the isotonic regression of the outcomes on the forecast: the nondecreasing recalibration that fits best
@@ -86,105 +88,33 @@ class ReliabilityDisplay(Display):
     0.42
     """
 
-    def __init__(
-        self,
-        forecast: ArrayLike,
-        recalibrated: ArrayLike,
-        lower: ArrayLike,
-        upper: ArrayLike,
-        mass: ArrayLike,
-        divergence: float,
-        chance_divergence: float,
-        *,
-        confidence_level: float,
-        pos_label: Any = None,
-        name: str | None = None,
-        base: float | None = None,
-    ) -> None:
-        self.forecast = np.asarray(forecast)
-        self.recalibrated = np.asarray(recalibrated)
-        self.lower = np.asarray(lower)
-        self.upper = np.asarray(upper)
-        self.mass = np.asarray(mass)
-        self.divergence = divergence
-        self.chance_divergence = chance_divergence
-        self.confidence_level = confidence_level
-        self.pos_label = pos_label
-        self.name = check_name(name)
-        self.base = base
+    forecast: Any
+    recalibrated: Any
+    lower: Any
+    upper: Any
+    mass: Any
+    divergence: float
+    chance_divergence: float
+    _: KW_ONLY
+    confidence_level: float
+    pos_label: Any = None
+    name: str | None = None
+    base: float | None = None
+    _arrays = ("forecast", "recalibrated", "lower", "upper", "mass")
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        pos_label: Any = None,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        confidence_level: float = 0.95,
-        n_resamples: int = 200,
-        random_state: Any = 0,
-        base: float | None = None,
-        name: str | None = None,
-        ax: Any = None,
-    ) -> Self:
-        """Predict, and draw the calibration curve.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted probabilistic classifier, also inside pipelines and searches.
-        X : array-like of n rows
-            Features; best of rows that were not fitted to.
-        y : array-like of shape (n,)
-            Labels.
-        pos_label : label, default=None
-            The class whose probability is judged, against all others. The second of two classes by default.
-        sample_weight : array-like of shape (n,), default=None
-            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
-        offset : array-like, default=None
-            As in the estimator's predict methods.
-        confidence_level : float, default=0.95
-            Of the band.
-        n_resamples : int, default=200
-            Number of simulated data sets behind the band.
-        random_state : int, RandomState instance or None, default=0
-            Of the simulation.
-        base : float, default=None
-            Unit of the divergence: ``None`` for nats, 2 for bits.
-        name : str, default=None
-            Name of the curve; that of the estimator's class by default.
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-
-        Returns
-        -------
-        ReliabilityDisplay
-            The display.
-
-        Raises
-        ------
-        ValueError
-            If there are more than two classes and no ``pos_label``, or it is not one of them.
-        TypeError
-            If the estimator gives no probabilities.
-        """
-        final, opened = open_up(estimator, X)
-        response = class_response(final, opened, offset)
-        labels = response.labels.tolist()
+    def _from_fitted(cls, estimator: Any, X: Any, y: Any, offset: Any, *, pos_label: Any = None, **kwargs: Any) -> Self:
+        response = class_response(estimator, X, offset)
+        labels, logs = response.labels.tolist(), response.log()
         if pos_label is None and len(labels) == 2:
             pos_label = labels[1]
         if not np.isscalar(pos_label) or pos_label not in labels:
             raise ValueError(
                 f"pos_label must be one of the classes {labels}, to be judged by itself; got {pos_label!r}."
             )
-        chosen, logs = labels.index(pos_label), response.log()
+        chosen = labels.index(pos_label)
         logs = np.column_stack([logsumexp(np.delete(logs, chosen, axis=1), axis=1), logs[:, chosen]])
-        name = check_name(name) or type(final).__name__
-        simulation = confidence_level, n_resamples, random_state
-        return cls._from_logs(y, logs, pos_label, sample_weight, *simulation, base, name).plot(ax=ax)
+        return cls.from_predictions(y, logs, pos_label=pos_label, log_proba=True, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -193,6 +123,7 @@ class ReliabilityDisplay(Display):
         y_prob: ArrayLike,
         *,
         pos_label: Any = None,
+        log_proba: bool = False,
         sample_weight: ArrayLike | None = None,
         confidence_level: float = 0.95,
         n_resamples: int = 200,
@@ -211,6 +142,9 @@ class ReliabilityDisplay(Display):
             Predicted probability of ``pos_label``.
         pos_label : label, default=None
             The class; by default the larger of the two labels that occur, or 1 if only 0 or 1 does.
+        log_proba : bool, default=False
+            Whether ``y_prob`` holds logarithms, which keep apart what rounds to 0 or 1; of shape (n, 2) then, of the
+            probabilities that the class is another, and that it is ``pos_label``.
         sample_weight : array-like of shape (n,), default=None
             Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
         confidence_level : float, default=0.95
@@ -236,34 +170,10 @@ class ReliabilityDisplay(Display):
         ValueError
             If probabilities are not in [0, 1], or the classes are not two and ``pos_label`` is not given.
         """
-        refuse_masked(y_prob=y_prob)
-        with argument_name("y_prob"):
-            q = column_or_1d(y_prob).astype(np.float64)
-        bad = ~((q >= 0) & (q <= 1))
-        if bad.any():
-            row = int(bad.argmax())
-            raise ValueError(f"y_prob[{row}] is {q[row]}: probabilities lie in [0, 1].")
-        with np.errstate(divide="ignore"):
-            logs = np.column_stack([np.log1p(-q), np.log(q)])
-        simulation = confidence_level, n_resamples, random_state
-        return cls._from_logs(y_true, logs, pos_label, sample_weight, *simulation, base, name).plot(ax=ax)
-
-    @classmethod
-    def _from_logs(
-        cls,
-        y_true: ArrayLike,
-        logs: Array,
-        pos_label: Any,
-        sample_weight: ArrayLike | None,
-        confidence_level: float,
-        n_resamples: int,
-        random_state: Any,
-        base: float | None,
-        name: str | None,
-    ) -> Self:
-        refuse_masked(y_true=y_true)
-        check_confidence_level(confidence_level)
+        refuse_masked(y_true=y_true, y_prob=y_prob)
+        check_options(base, confidence_level, name)
         check_count("n_resamples", n_resamples, 1)
+        logs = _log_probabilities(y_prob, log_proba)
         with argument_name("y_true or pos_label"):
             happened, pos_label = _happened(column_or_1d(y_true), pos_label)
         if len(logs) != len(happened):
@@ -275,7 +185,8 @@ class ReliabilityDisplay(Display):
             random = check_random_state(random_state)
         weight = check_weight(sample_weight, len(logs))
         curve = _calibration_curve(happened, logs, weight, confidence_level, n_resamples, random)
-        return cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
+        display = cls(*curve, confidence_level=confidence_level, pos_label=pos_label, name=name, base=base)
+        return display.plot(ax=ax)
 
     def _height(self) -> float:
         return 5.0
@@ -307,6 +218,23 @@ class ReliabilityDisplay(Display):
             "black",
         )
         self.ax_.legend(loc="upper left", frameon=False)
+
+
+def _log_probabilities(y_prob: ArrayLike, log_proba: bool) -> Array:
+    """Return the log-probabilities (n, 2) that the class is another, and that it is the one that is judged."""
+    with argument_name("y_prob"):
+        if log_proba:
+            logs = check_array(y_prob, dtype=np.float64, ensure_all_finite=False)
+            if logs.shape[1] != 2 or not (logs <= _ROUNDING).all():
+                raise ValueError("y_prob must have two columns of logarithms of probabilities, which are at most 0.")
+            return logs
+        q = column_or_1d(y_prob).astype(np.float64)
+    bad = ~((q >= 0) & (q <= 1))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"y_prob[{row}] is {q[row]}: probabilities lie in [0, 1].")
+    with np.errstate(divide="ignore"):
+        return np.column_stack([np.log1p(-q), np.log(q)])
 
 
 def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:

@@ -1,6 +1,7 @@
 """Pictures of scores: cross-entropies taken apart, and differences between models."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,13 +15,14 @@ from sklearn_mle.displays._base import (
     REFERENCE,
     VERMILION,
     Display,
+    PredictionDisplay,
     Unit,
-    check_name,
+    check_options,
     confidence_factor,
     percent,
     signed,
 )
-from sklearn_mle.metrics._responses import class_response, open_up
+from sklearn_mle.metrics._responses import class_response
 from sklearn_mle.metrics.decomposition import CrossEntropyDecomposition, cross_entropy_decomposition
 from sklearn_mle.model_selection import Comparison, compare
 
@@ -29,7 +31,8 @@ __all__ = ["ComparisonDisplay", "CrossEntropyDecompositionDisplay"]
 _LANE = 0.34  # height of a bar, of the distance between models
 
 
-class CrossEntropyDecompositionDisplay(Display):
+@dataclass(eq=False, repr=False)
+class CrossEntropyDecompositionDisplay(PredictionDisplay):
     """Uncertainty - discrimination + miscalibration = cross-entropy, one model per row.
 
     From the dotted line, the cost of the class frequencies alone, discrimination leads to the left; from there
@@ -72,83 +75,16 @@ class CrossEntropyDecompositionDisplay(Display):
     'cross-entropy, nats per row'
     """
 
-    def __init__(
-        self,
-        decompositions: Mapping[str, CrossEntropyDecomposition],
-        *,
-        base: float | None = None,
-        confidence_level: float = 0.95,
-    ) -> None:
-        self.decompositions = decompositions
-        self.base = base
-        self.confidence_level = confidence_level
+    decompositions: Mapping[str, CrossEntropyDecomposition]
+    _: KW_ONLY
+    base: float | None = None
+    confidence_level: float = 0.95
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        base: float | None = None,
-        confidence_level: float = 0.95,
-        name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Predict, take the cross-entropy apart, and draw.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Fitted probabilistic classifier, also inside pipelines and searches.
-        X : array-like of n rows
-            Features; best of rows that were not fitted to.
-        y : array-like of shape (n,) or (n, K)
-            Labels, or class probabilities.
-        sample_weight : array-like of shape (n,), default=None
-            Non-negative weights: a row with weight k counts as k rows; rows with weight 0 are ignored.
-        offset : array-like, default=None
-            As in the estimator's predict methods.
-        base : float, default=None
-            Unit: ``None`` for nats, 2 for bits.
-        confidence_level : float, default=0.95
-            Of the intervals; ``n_resamples=`` asks for them.
-        name : str, default=None
-            The model's name; that of the estimator's class by default.
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure otherwise.
-        **kwargs : dict
-            ``strategy``, ``n_bins``, ``n_resamples``, ``random_state`` of
-            :func:`sklearn_mle.metrics.cross_entropy_decomposition`.
-
-        Returns
-        -------
-        CrossEntropyDecompositionDisplay
-            The display.
-
-        Raises
-        ------
-        TypeError
-            If the estimator gives no probabilities.
-        """
-        final, opened = open_up(estimator, X)
-        response = class_response(final, opened, offset)
+    def _from_fitted(cls, estimator: Any, X: Any, y: Any, offset: Any, **kwargs: Any) -> Self:
+        response = class_response(estimator, X, offset)
         column_order(y, response.labels.tolist(), "y")  # refused where a frame of soft labels names other classes
-        return cls.from_predictions(
-            y,
-            response.values,
-            labels=response.labels,
-            log_proba=response.is_log,
-            sample_weight=sample_weight,
-            base=base,
-            confidence_level=confidence_level,
-            name=check_name(name) or type(final).__name__,
-            ax=ax,
-            **kwargs,
-        )
+        return cls.from_predictions(y, response.values, labels=response.labels, log_proba=response.is_log, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -179,7 +115,8 @@ class CrossEntropyDecompositionDisplay(Display):
         ax : matplotlib Axes, default=None
             Where to draw; a new figure otherwise.
         **kwargs : dict
-            Keywords of :func:`sklearn_mle.metrics.cross_entropy_decomposition`.
+            Keywords of :func:`sklearn_mle.metrics.cross_entropy_decomposition`: ``sample_weight``, ``strategy``,
+            ``n_bins``, ``n_resamples``, ``random_state``, ...
 
         Returns
         -------
@@ -187,7 +124,8 @@ class CrossEntropyDecompositionDisplay(Display):
             The display.
         """
         parts = cross_entropy_decomposition(y_true, y_pred, base=base, **kwargs)
-        return cls({check_name(name) or "model": parts}, base=base, confidence_level=confidence_level).plot(ax=ax)
+        check_options(name=name)
+        return cls({name: parts}, base=base, confidence_level=confidence_level).plot(ax=ax)
 
     def _check(self) -> None:
         super()._check()
@@ -242,6 +180,7 @@ class CrossEntropyDecompositionDisplay(Display):
         )
 
 
+@dataclass(eq=False, repr=False)
 class ComparisonDisplay(Display):
     """Differences of models to the best one, with intervals from their paired standard errors.
 
@@ -285,10 +224,10 @@ class ComparisonDisplay(Display):
     'difference to the best, bits per row (95% intervals)'
     """
 
-    def __init__(self, comparison: Comparison, *, confidence_level: float = 0.95, base: float | None = None) -> None:
-        self.comparison = comparison
-        self.confidence_level = confidence_level
-        self.base = base
+    comparison: Comparison
+    _: KW_ONLY
+    confidence_level: float = 0.95
+    base: float | None = None
 
     @classmethod
     def from_estimators(
@@ -326,8 +265,7 @@ class ComparisonDisplay(Display):
         ComparisonDisplay
             The display; its ``comparison`` holds the numbers.
         """
-        Unit(base)  # refused before anything is fitted, as the level is
-        confidence_factor(confidence_level)
+        check_options(base, confidence_level)  # refused before anything is fitted
         return cls(compare(estimators, X, y, **kwargs), confidence_level=confidence_level, base=base).plot(ax=ax)
 
     def _height(self) -> float:

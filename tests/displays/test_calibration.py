@@ -131,6 +131,16 @@ class TestReliability:
         with pytest.raises(ValueError, match=message):
             ReliabilityDisplay.from_predictions(y, q, **arguments)
 
+    def test_logarithms_of_probabilities(self):
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.column_stack([1 - TRUTH, TRUTH]))
+        plain = ReliabilityDisplay.from_predictions(HAPPENED, TRUTH, n_resamples=2)
+        other = ReliabilityDisplay.from_predictions(HAPPENED, logs, log_proba=True, n_resamples=2)
+        assert other.divergence == pytest.approx(plain.divergence)
+        for wrong in (np.exp(logs), logs[:, :1], np.full_like(logs, np.nan)):
+            with pytest.raises(ValueError, match="y_prob must have two columns of logarithms"):
+                ReliabilityDisplay.from_predictions(HAPPENED, wrong, log_proba=True)
+
     def test_labels_of_one_kind_only(self):
         assert ReliabilityDisplay.from_predictions([1, 1], [0.3, 0.6], n_resamples=2).pos_label == 1
         assert ReliabilityDisplay.from_predictions(["no", "yes"], [0.3, 0.6], n_resamples=2).pos_label == "yes"

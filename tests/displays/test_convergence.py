@@ -43,7 +43,7 @@ def test_the_curve_falls_to_the_certified_gap(name):
 
 def objective(fitted, data, coefficients):
     """Return the total penalized NLL, in nats, at coefficients (q, p + 1): stated anew, in the units of X and y."""
-    likelihood, matrix = data.likelihood, coefficients.copy()
+    likelihood, matrix = fitted._fitted.likelihood, coefficients.copy()
     for k, term in enumerate(fitted._fitted.terms):
         if term.known is not None:
             matrix[k, :-1], matrix[k, -1] = 0, likelihood.predictor_of(k, term.known)
@@ -63,7 +63,7 @@ def test_the_objective_is_stationary_where_the_fit_ended(name):
     model, X, y = CASES[name]
     weight = np.random.default_rng(0).uniform(0.5, 2.0, len(y))
     fitted = clone(model).fit(X, y, sample_weight=weight)
-    data, matrix = fitted._prepare(X, y, weight, None), fitted._coefficients()
+    data, matrix = fitted._prepare(X, y, weight, None).rows, fitted._coefficients()
     least = objective(fitted, data, matrix)
     rng = np.random.default_rng(1)
     movable = np.abs(matrix) > 0  # what is zero by the model's shape stays so
@@ -81,7 +81,7 @@ def test_the_curve_is_the_objective_below_its_end(name):
     seen = []
     fitted = clone(model)
     fitted._fit(X, y, weight, None, observer=lambda iteration, matrix: seen.append(matrix.copy()))
-    data = fitted._prepare(X, y, weight, None)
+    data = fitted._prepare(X, y, weight, None).rows
     values = np.array([objective(fitted, data, matrix) for matrix in [*seen, fitted._coefficients()]])
     found = ConvergenceDisplay.from_estimator(model, X, y, sample_weight=weight).excess
     expected = np.maximum(values - values[-1], 0) + fitted.gap_

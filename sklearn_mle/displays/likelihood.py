@@ -1,5 +1,8 @@
-"""The distance of a fit from its optimum in nats, iteration by iteration."""
+"""Pictures of a log-likelihood below its maximum: iteration by iteration of a fit, and along one parameter."""
 
+import math
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -7,18 +10,31 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.displays._base import COLOURS, MARKERS, REFERENCE, Display, Unit, check_name
+from sklearn_mle.displays._base import (
+    BLUE,
+    COLOURS,
+    MARKERS,
+    REFERENCE,
+    VERMILION,
+    Display,
+    Unit,
+    check_options,
+    percent,
+    signed,
+)
 from sklearn_mle.estimators._base import BaseMLE
+from sklearn_mle.inference import ProfileLikelihood, profile_interval
 from sklearn_mle.inference.at_estimate import AtEstimate, read_training, with_dispersion
 from sklearn_mle.inference.profile_path import ProfiledNLL
 
-__all__ = ["ConvergenceDisplay"]
+__all__ = ["ConvergenceDisplay", "ProfileLikelihoodDisplay"]
 
 Array = NDArray[np.float64]
 
 _LOWEST = 1e-8  # of the bound
 
 
+@dataclass(eq=False, repr=False)
 class ConvergenceDisplay(Display):
     """Penalized log-likelihood below its maximum after each iteration of a fit, on a logarithmic scale.
 
@@ -61,20 +77,13 @@ class ConvergenceDisplay(Display):
     True
     """
 
-    def __init__(
-        self,
-        excess: ArrayLike,
-        n_passes: int,
-        tol: float,
-        *,
-        name: str | None = None,
-        base: float | None = None,
-    ) -> None:
-        self.excess = np.asarray(excess)
-        self.n_passes = n_passes
-        self.tol = tol
-        self.name = check_name(name)
-        self.base = base
+    excess: Any
+    n_passes: int
+    tol: float
+    _: KW_ONLY
+    name: str | None = None
+    base: float | None = None
+    _arrays = ("excess",)
 
     @classmethod
     def from_estimator(
@@ -123,7 +132,7 @@ class ConvergenceDisplay(Display):
                 "estimator must be one of sklearn_mle, which can be watched while it fits; got a "
                 f"{type(estimator).__name__} (of a pipeline, pass the last step and the transformed X)."
             )
-        Unit(base)  # refused before anything is fitted
+        check_options(base, name=name)  # refused before anything is fitted
         watched = clone(estimator)
         watched._validate_params()
         seen: list[Array] = []
@@ -146,7 +155,7 @@ class ConvergenceDisplay(Display):
         n_iterations = len(seen)
         # Exact steps at the end may go beyond the last iteration that was observed.
         shown = excess if n_iterations == 0 or excess[-1] < excess[-2] else excess[:-1]
-        label = check_name(name) or type(watched).__name__
+        label = name or type(watched).__name__
         return cls(shown, int(watched.n_passes_), float(watched.tol), name=label, base=base).plot(ax=ax)
 
     def _draw(self, is_new: bool) -> None:
@@ -172,6 +181,149 @@ class ConvergenceDisplay(Display):
         self._write("tol", 1, self.tol / unit.nats, ha="right", va="bottom")
         # Above the axes: curves may pass anywhere.
         self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False)
+
+
+@dataclass(eq=False, repr=False)
+class ProfileLikelihoodDisplay(Display):
+    """Profile log-likelihood of one parameter below its maximum, its interval, and the Wald approximation.
+
+    The profile interval is where the curve stays above the dotted line. Where the parabola leaves the curve, the
+    standard error misleads.
+
+    Parameters
+    ----------
+    profile : ProfileLikelihood
+        The result of :func:`sklearn_mle.inference.profile_interval`.
+    base : float, default=None
+        Unit of the log-likelihood: ``None`` for nats, 2 for bits.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The profile, as log-likelihood minus its maximum.
+    wald_line_ : matplotlib Line2D or None
+        The parabola; None where there is no finite estimate with a standard error.
+    interval_lines_ : list of matplotlib Line2D
+        The finite ends of the profile interval, lower first.
+    ax_ : matplotlib Axes
+        Where they are drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.displays import ProfileLikelihoodDisplay
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> X, y = X[["bmi", "bp"]][:60], y[:60] > 140
+    >>> display = ProfileLikelihoodDisplay.from_estimator(MLELogisticClassifier().fit(X, y), X, y, "bmi")
+    >>> display.ax_.get_xlabel()
+    'bmi'
+    """
+
+    profile: ProfileLikelihood
+    _: KW_ONLY
+    base: float | None = None
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        parameter: str | int,
+        *,
+        confidence_level: float = 0.95,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        n_points: int = 41,
+        base: float | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Profile the likelihood of one parameter, and draw it.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            As :func:`sklearn_mle.inference.profile_interval` takes it.
+        X, y : array-like
+            The data of the fit.
+        parameter : str or int
+            Its name as in ``summary()``, or its position there.
+        confidence_level : float, default=0.95
+            Of the interval.
+        sample_weight, offset : array-like, default=None
+            As in the fit.
+        n_points : int, default=41
+            Number of values of the parameter; at each of them the others are fitted again.
+        base : float, default=None
+            Unit of the log-likelihood: ``None`` for nats, 2 for bits.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure otherwise.
+
+        Returns
+        -------
+        ProfileLikelihoodDisplay
+            The display; its ``profile`` holds the numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or the estimate is penalized.
+        """
+        if not isinstance(parameter, str | Integral):
+            raise ValueError(f"parameter must be the name or the position of one parameter; got {parameter!r}.")
+        check_options(base)  # refused before anything is fitted
+        profile = profile_interval(
+            estimator,
+            X,
+            y,
+            parameter,
+            confidence_level=confidence_level,
+            sample_weight=sample_weight,
+            offset=offset,
+            n_points=n_points,
+        )
+        assert isinstance(profile, ProfileLikelihood)
+        return cls(profile, base=base).plot(ax=ax)
+
+    def _height(self) -> float:
+        return 4.2
+
+    def _draw(self, is_new: bool) -> None:
+        profile, unit = self.profile, Unit(self.base)
+        threshold = (profile.threshold - profile.maximum) / unit.nats
+        level = percent(profile.confidence_level)
+        (self.line_,) = self.ax_.plot(
+            profile.grid, (profile.log_likelihood - profile.maximum) / unit.nats, color=BLUE, label="profile likelihood"
+        )
+        self.wald_line_, wald_ends = None, []
+        if np.isfinite([profile.estimate, profile.standard_error]).all():
+            half = math.sqrt(2 * profile.drop) * profile.standard_error
+            wald_ends = [profile.estimate - half, profile.estimate + half]
+            x = np.linspace(min(profile.grid.min(), wald_ends[0]), max(profile.grid.max(), wald_ends[1]), 201)
+            (self.wald_line_,) = self.ax_.plot(
+                x,
+                (profile.wald(x) - profile.maximum) / unit.nats,
+                color=VERMILION,
+                linestyle="--",
+                label="Wald (quadratic)",
+            )
+        self.ax_.axhline(threshold, **REFERENCE)
+        ends = [end for end in profile.interval if np.isfinite(end)]
+        self.interval_lines_ = [
+            self.ax_.plot([end, end], [2.2 * threshold, threshold], color=BLUE, linewidth=1)[0] for end in ends
+        ]
+        for end in wald_ends:
+            self.ax_.plot([end, end], [2.2 * threshold, threshold], color=VERMILION, linewidth=1, linestyle="--")
+        self.ax_.set_ylim(2.2 * threshold, -0.12 * threshold)
+        self._write(level, 1, threshold, ha="right", va="bottom")
+        self.ax_.set_xlabel(profile.parameter)
+        self.ax_.set_ylabel(f"log-likelihood minus its maximum, {unit.name}")
+        lower, upper = signed(profile.lower, ".4g"), signed(profile.upper, ".4g")
+        self._title(f"{level} profile interval [{lower}, {upper}]", "black")
+        self.ax_.legend(loc="best", frameon=False)
 
 
 def _objective(end: AtEstimate, coefficients: Array) -> float:
