@@ -234,12 +234,9 @@ class ProfileLikelihoodDisplay(Display):
         y: Any,
         parameter: str | int,
         *,
-        confidence_level: float = 0.95,
-        sample_weight: ArrayLike | None = None,
-        offset: ArrayLike | None = None,
-        n_points: int = 41,
         base: float | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> Self:
         """Profile the likelihood of one parameter, and draw it.
 
@@ -251,16 +248,13 @@ class ProfileLikelihoodDisplay(Display):
             The data of the fit.
         parameter : str or int
             Its name as in ``summary()``, or its position there.
-        confidence_level : float, default=0.95
-            Of the interval.
-        sample_weight, offset : array-like, default=None
-            As in the fit.
-        n_points : int, default=41
-            Number of values of the parameter; at each of them the others are fitted again.
         base : float, default=None
             Unit of the log-likelihood: ``None`` for nats, 2 for bits.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure otherwise.
+        **kwargs : dict
+            Keywords of :func:`sklearn_mle.inference.profile_interval`, such as ``confidence_level``; ``n_points`` is 41
+            unless stated otherwise.
 
         Returns
         -------
@@ -275,16 +269,7 @@ class ProfileLikelihoodDisplay(Display):
         if not isinstance(parameter, str | Integral):
             raise ValueError(f"parameter must be the name or the position of one parameter; got {parameter!r}.")
         check_options(base)  # refused before anything is fitted
-        profile = profile_interval(
-            estimator,
-            X,
-            y,
-            parameter,
-            confidence_level=confidence_level,
-            sample_weight=sample_weight,
-            offset=offset,
-            n_points=n_points,
-        )
+        profile = profile_interval(estimator, X, y, parameter, **{"n_points": 41, **kwargs})
         assert isinstance(profile, ProfileLikelihood)
         return cls(profile, base=base).plot(ax=ax)
 

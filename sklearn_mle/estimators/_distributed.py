@@ -7,6 +7,7 @@ or where it is sparse.
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -110,22 +111,15 @@ class RealReader:
 TargetReader = LabelReader | ProbabilityReader | RealReader
 
 
-@dataclass(frozen=True)
-class PartitionReader:
-    """Reads a partition, which was found valid, in every pass of a fit."""
-
-    target: TargetReader
-    offset_width: int
-
-    def __call__(
-        self, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
-    ) -> tuple[Any, Array, Array | None, Array | None]:
-        n = len(y)
-        y, weight = self.target(y, check_sample_weight(sample_weight, n, some_positive=False))
-        shape = (n,) if self.offset_width == 1 else (n, self.offset_width)
-        offset = check_offset(offset_of_present(offset, weight), shape)
-        X = None if X is None else _read_features(X)
-        return X, y, weight, None if offset is None else np.atleast_2d(offset.T)
+def _read_partition(
+    target: TargetReader, width: int, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
+) -> tuple[Any, Array, Array | None, Array | None]:
+    """Return X, y, weights and offset of a partition, which was found valid; ``width`` is the offset's."""
+    n = len(y)
+    y, weight = target(y, check_sample_weight(sample_weight, n, some_positive=False))
+    offset = check_offset(offset_of_present(offset, weight), (n,) if width == 1 else (n, width))
+    X = None if X is None else _read_features(X)
+    return X, y, weight, None if offset is None else np.atleast_2d(offset.T)
 
 
 @dataclass(frozen=True)
@@ -155,26 +149,21 @@ class PartitionStats:
     mass: Array | None
 
 
-@dataclass(frozen=True)
-class _Statistics:
-    """Looks at a partition: whether it is valid, and what the client must know of it."""
-
-    target: TargetReader
-
-    def __call__(
-        self, number: int, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
-    ) -> PartitionStats:
-        n = len(y)
-        weight = check_sample_weight(sample_weight, n, some_positive=False)
-        check_offset(offset_of_present(offset, weight), (n, *np.shape(offset)[1:]))
-        with argument_name("y"):
-            labels, group, w, mass = self.target.groups(y, np.ones(n) if weight is None else weight)
-        present, k = w > 0, len(labels)
-        least, largest = np.full(k, np.inf), np.zeros(k)
-        np.minimum.at(least, group[present], w[present])
-        np.maximum.at(largest, group[present], w[present])
-        counts, weights = np.bincount(group[present], minlength=k), np.bincount(group, w, minlength=k)
-        return PartitionStats(number, n, X.nnz if sp.issparse(X) else 0, labels, counts, weights, least, largest, mass)
+def _statistics(
+    target: TargetReader, number: int, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
+) -> PartitionStats:
+    """Check a partition, and return what the client must know of it."""
+    n = len(y)
+    weight = check_sample_weight(sample_weight, n, some_positive=False)
+    check_offset(offset_of_present(offset, weight), (n, *np.shape(offset)[1:]))
+    with argument_name("y"):
+        labels, group, w, mass = target.groups(y, np.ones(n) if weight is None else weight)
+    present, k = w > 0, len(labels)
+    least, largest = np.full(k, np.inf), np.zeros(k)
+    np.minimum.at(least, group[present], w[present])
+    np.maximum.at(largest, group[present], w[present])
+    counts, weights = np.bincount(group[present], minlength=k), np.bincount(group, w, minlength=k)
+    return PartitionStats(number, n, X.nnz if sp.issparse(X) else 0, labels, counts, weights, least, largest, mass)
 
 
 class Survey:
@@ -206,7 +195,7 @@ class Survey:
         self.n_entries = sum(one.n_entries for one in self.stats)
 
     def _look(self, target: TargetReader, partitions: Partitions) -> list[PartitionStats]:
-        found = partitions.collect(_Statistics(target), "mle-survey", own=range(partitions.n_all))
+        found = partitions.collect(partial(_statistics, target), "mle-survey", own=range(partitions.n_all))
         if not found:
             raise ValueError("X has no rows: all of its partitions are empty (0 sample(s)).")
         if not any(one.weights.any() for one in found):
@@ -273,7 +262,7 @@ class Survey:
         codes = isinstance(target, LabelReader) and n_predictors > 1
         width = n_predictors if classes else 1
         reading = Reading(
-            PartitionReader(target, width),
+            partial(_read_partition, target, width),
             largest=largest,
             mean=mean,
             weighted=weighted,

@@ -73,12 +73,9 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
         low = int(integers.min())
         span = int(integers.max()) - low + 1
         if span <= max(_TABLE_SIZE, integers.size):
-            shifted = integers - low if low else integers
-            present = np.bincount(shifted, minlength=span) > 0
-            if present.all():
-                return np.arange(low, low + span).astype(y.dtype.newbyteorder("=")), shifted
+            present = np.bincount(integers - low, minlength=span) > 0
             classes = (np.flatnonzero(present) + low).astype(y.dtype.newbyteorder("="))
-            return classes, (np.cumsum(present) - 1)[shifted]
+            return classes, (np.cumsum(present) - 1)[integers - low]
     # Any strings are labels; scikit-learn's check would sort them all to find that out.
     encoder = LabelEncoder()
     try:

@@ -6,7 +6,7 @@ an offset that is missing, a level out of range) come there, and once; those of 
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial, wraps
 from inspect import signature
 from typing import Any, TypeVar, cast
@@ -37,15 +37,15 @@ def lazy_rows(method: Method) -> Method:
 
 def sum_over_rows(method: Method) -> Method:
     """Let a method that sums over rows be the sum of what it is on partitions."""
-    return where_dask(method, lambda estimator, name, arguments: _totals(estimator, name, arguments)[0])
+    return where_dask(method, lambda *asked: float(_values_and_weights(*asked)[0].sum()))
 
 
 def mean_over_rows(method: Method) -> Method:
     """Let a method that is a (weighted) mean over rows be the mean of what it is on partitions."""
 
-    def mean(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
-        total, weight = _totals(estimator, name, arguments, times_weight=True)
-        return total / weight
+    def mean(*asked: Any) -> float:
+        values, weights = _values_and_weights(*asked)
+        return float((values * weights).sum()) / float(weights.sum())
 
     return where_dask(method, mean)
 
@@ -75,13 +75,8 @@ def _lazily(estimator: Any, name: str, arguments: dict[str, Any]) -> Any:
     partitions = Partitions.of(**rows)
     with np.errstate(all="ignore"):
         answer = getattr(estimator, name)(**{key: one_row_like(value) for key, value in rows.items()}, **others)
-    like = _as_columns(answer)
-    task = _RowAnswers(
-        without_training_state(estimator, keep_curvature=bool(others.get("include_parameter_uncertainty"))),
-        name,
-        others,
-    )
-    columns = partitions.map_rows(task, like, f"mle-{name}")
+    sent = without_training_state(estimator, keep_curvature=bool(others.get("include_parameter_uncertainty")))
+    columns = partitions.map_rows(partial(_row_answers, sent, name, others), _as_columns(answer), f"mle-{name}")
     if isinstance(answer, tuple):
         return tuple(columns[:, k] for k in range(len(answer)))
     return columns if answer.ndim == 2 else columns[:, 0]
@@ -108,46 +103,34 @@ def without_names(X: Any) -> Any:
     return X.to_numpy() if hasattr(X, "to_numpy") else X
 
 
-@dataclass(frozen=True)
-class _RowAnswers:
-    """A method's answer for the rows of a block, in columns."""
-
-    estimator: Any
-    method: str
-    others: dict[str, Any]
-
-    def __call__(self, X: Any, **rows: Any) -> Array:
-        return _as_columns(getattr(self.estimator, self.method)(without_names(X), **rows, **self.others))
+def _row_answers(estimator: Any, name: str, others: dict[str, Any], X: Any, **rows: Any) -> Array:
+    """Return a method's answer for the rows of a block, in columns."""
+    return _as_columns(getattr(estimator, name)(without_names(X), **rows, **others))
 
 
-def _per_partition(task: Any, estimator: Any, name: str, arguments: dict[str, Any]) -> Array:
-    """Compute what a task gives of every block that has rows, shape (n_blocks, k), the weight of the block last."""
+def _per_partition(task: Callable[..., Any], estimator: Any, name: str, arguments: dict[str, Any]) -> Array:
+    """Return what a task gives of the blocks whose rows have any weight, shape (k, n_blocks), that weight last."""
     partitions = Partitions.of(**arguments)
     with np.errstate(all="ignore"):
         estimator._validate_predict(one_row_like(arguments["X"]), one_row_like(arguments.get("offset")))
+    task = partial(task, without_training_state(estimator))
     table = np.array(partitions.collect(task, f"mle-{name}"), dtype=np.float64)
     if not len(table):
         raise ValueError("X has 0 sample(s), while a minimum of 1 is required: all of its partitions are empty.")
     check_sample_weight(table[:, -1], len(table))
-    return table
+    return table[table[:, -1] > 0].T
 
 
-def _totals(estimator: Any, name: str, arguments: dict[str, Any], times_weight: bool = False) -> tuple[float, float]:
-    table = _per_partition(_ValueAndWeight(without_training_state(estimator), name), estimator, name, arguments)
-    value, weight = table[table[:, 1] > 0].T
-    return float((value * weight if times_weight else value).sum()), float(weight.sum())
+def _values_and_weights(estimator: Any, name: str, arguments: dict[str, Any]) -> Array:
+    return _per_partition(partial(_value_and_weight, name), estimator, name, arguments)
 
 
-@dataclass(frozen=True)
-class _ValueAndWeight:
-    """A method's answer for all rows of a block, and their weight."""
-
-    estimator: Any
-    method: str
-
-    def __call__(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> tuple[float, float]:
-        total, weight = _weights(sample_weight, X.shape[0])
-        return getattr(self.estimator, self.method)(without_names(X), y, weight, offset), total
+def _value_and_weight(
+    name: str, estimator: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+) -> tuple[float, float]:
+    """Return a method's answer for all rows of a block, and their weight."""
+    total, weight = _weights(sample_weight, X.shape[0])
+    return getattr(estimator, name)(without_names(X), y, weight, offset), total
 
 
 def _weights(sample_weight: Any, n: int) -> tuple[float, Any]:
@@ -159,27 +142,22 @@ def _weights(sample_weight: Any, n: int) -> tuple[float, Any]:
     return float(weight.sum()), weight if weight.any() else None
 
 
-@dataclass(frozen=True)
-class _Squares:
-    """Mean of y, its sum of squares about it, that of the residuals, and the weight of a block."""
-
-    estimator: Any
-
-    def __call__(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> tuple[float, ...]:
-        total, weight = _weights(sample_weight, X.shape[0])
-        y, prediction, weight = self.estimator._observed_and_predicted(without_names(X), y, weight, offset)
-        if not total:
-            return 0.0, 0.0, 0.0, 0.0
-        weight = np.ones(len(y)) if weight is None else weight
-        total = float(weight.sum())
-        mean = float(weight @ y) / total
-        return mean, float(weight @ np.square(y - mean)), float(weight @ np.square(y - prediction)), total
+def _squares(
+    estimator: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+) -> tuple[float, float, float, float]:
+    """Return the mean of y in a block, its sum of squares about it, that of the residuals, and the weight."""
+    total, weight = _weights(sample_weight, X.shape[0])
+    y, prediction, weight = estimator._observed_and_predicted(without_names(X), y, weight, offset)
+    if not total:
+        return 0.0, 0.0, 0.0, 0.0
+    weight = np.ones(len(y)) if weight is None else weight
+    total = float(weight.sum())
+    mean = float(weight @ y) / total
+    return mean, float(weight @ np.square(y - mean)), float(weight @ np.square(y - prediction)), total
 
 
 def _r2(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
-    mean, squares, residual, weight = _per_partition(
-        _Squares(without_training_state(estimator)), estimator, name, arguments
-    ).T
+    mean, squares, residual, weight = _per_partition(_squares, estimator, name, arguments)
     centre = float(weight @ mean) / float(weight.sum())
     spread = float(squares.sum() + weight @ np.square(mean - centre))
     left = float(residual.sum())
@@ -228,47 +206,32 @@ class LazyDistribution:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         # A density has no mass function, nor has a distribution of the user's all of the methods.
         if name in _AT_POINTS and hasattr(self._one, name):
-            return partial(self._at, name)
+            return lambda x: self._ask(partial(_asked, name), name, 1, x=x)[:, 0]
         if name in _OF_ROWS and hasattr(self._one, name):
-            return partial(self._of_rows, name)
+            return lambda: self._ask(partial(_asked, name), name, 1)[:, 0]
         raise AttributeError(f"{type(self).__name__} of {type(self._one).__name__} has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(name for name in _AT_POINTS + _OF_ROWS if hasattr(self._one, name))]
 
-    def _at(self, name: str, x: Any) -> Any:
-        return self._ask(_Question(name), name, 1, x=x)[:, 0]
-
-    def _of_rows(self, name: str) -> Any:
-        return self._ask(_Question(name), name, 1)[:, 0]
-
     def _ask(self, question: Callable[..., NDArray[Any]], name: str, n_columns: int, **point: Any) -> Any:
-        task = _DistributionAnswers(self._estimator, question)
+        task = partial(_distribution_answers, self._estimator, question)
         partitions = Partitions.of(**self._given, **point)
         return partitions.map_rows(task, np.empty((0, n_columns)), f"mle-distribution-{name}")
 
 
-@dataclass(frozen=True)
-class _DistributionAnswers:
-    """An answer of the distribution of a block's rows, in columns."""
-
-    estimator: Any
-    question: Callable[..., NDArray[Any]]
-
-    def __call__(self, X: Any, offset: Any = None, **point: Any) -> NDArray[Any]:
-        answer = self.question(self.estimator.predict_distribution(without_names(X), offset), **point)
-        return np.broadcast_to(answer, (X.shape[0], answer.shape[-1] if answer.ndim else 1))
+def _distribution_answers(
+    estimator: Any, question: Callable[..., NDArray[Any]], X: Any, offset: Any = None, **point: Any
+) -> NDArray[Any]:
+    """Return an answer of the distribution of a block's rows, in columns."""
+    answer = question(estimator.predict_distribution(without_names(X), offset), **point)
+    return np.broadcast_to(answer, (X.shape[0], answer.shape[-1] if answer.ndim else 1))
 
 
-@dataclass(frozen=True)
-class _Question:
-    """A method of a distribution, asked of each row; its answer as one column."""
-
-    name: str
-
-    def __call__(self, distribution: Any, **point: Any) -> NDArray[Any]:
-        arguments = [np.asarray(x) for x in point.values()]
-        return np.asarray(getattr(distribution, self.name)(*arguments), dtype=np.float64).reshape(-1, 1)
+def _asked(name: str, distribution: Any, **point: Any) -> NDArray[Any]:
+    """Return the answer of a distribution's method for each row, as one column."""
+    arguments = [np.asarray(x) for x in point.values()]
+    return np.asarray(getattr(distribution, name)(*arguments), dtype=np.float64).reshape(-1, 1)
 
 
 def _parameter_columns(distribution: Any) -> NDArray[Any]:

@@ -48,7 +48,7 @@ def likelihood_with(likelihood: Likelihood, predictors: Any) -> Likelihood:
     estimated = [name for name in likelihood.estimable if name in predictors and name not in known]
     for name in predictors:
         if name not in (*likelihood.parameter_names, *likelihood.estimable):
-            raise ValueError(_unknown(likelihood, name))
+            raise ValueError(_unknown("predictors", likelihood, name))
     for name in estimated:
         _refuse_bounded(name, predictors[name])
     return likelihood.estimating(estimated) if estimated else likelihood
@@ -69,24 +69,21 @@ def terms_of(
     ValueError
         If a value of ``predictors`` is of another kind than it must be, or names columns that X lacks.
     """
-    names = likelihood.parameter_names
+    names, bounded = likelihood.parameter_names, likelihood.bounded_parameters
     if not isinstance(predictors, Mapping):
-        others = () if predictors is None else set(names[1:]) - set(likelihood.bounded_parameters)
-        predictors = dict.fromkeys(others, "linear")
+        predictors = {} if predictors is None else dict.fromkeys(set(names[1:]) - set(bounded), "linear")
     terms = []
     for k, name in enumerate(names):
         value = predictors.get(name, "constant" if k else "linear")
-        intercept = fit_intercept if k == 0 else True
-        if name in likelihood.bounded_parameters:
+        if name in bounded:
             _refuse_bounded(name, value)
         if _is_number(value):
             terms.append(Terms(False, False, known=_known(likelihood, k, value)))
             continue
         columns = _columns(name, value, n_columns, column_names)
-        if columns is None:
-            terms.append(Terms(True, intercept))
-        else:
-            terms.append(Terms(False, intercept) if not len(columns) else Terms(True, intercept, columns))
+        intercept = k > 0 or fit_intercept
+        some = columns is None or len(columns) > 0
+        terms.append(Terms(some, intercept, columns if some else None))
     if not (terms[0].columns or terms[0].intercept):
         raise ValueError(
             f"predictors: {names[0]} has no columns and, with fit_intercept=False, no intercept either, so there is "
@@ -107,8 +104,8 @@ def ridge_of(likelihood: Likelihood, terms: Sequence[Terms], alpha: Any) -> Ridg
         return Ridge((float(alpha),))
     for name, value in alpha.items():
         if name not in likelihood.parameter_names:
-            raise ValueError(_unknown(likelihood, name).replace("predictors", "alpha"))
-        if not (_is_number(value) and 0 <= value < np.inf and np.isfinite(_in_double(value))):
+            raise ValueError(_unknown("alpha", likelihood, name))
+        if not (_is_number(value) and 0 <= _in_double(value) < np.inf):
             raise ValueError(f"alpha: the precision of {name!r} must be a finite number >= 0; got {value!r}.")
     # Without columns there is nothing to be penalized.
     named = zip(likelihood.parameter_names, terms, strict=True)
@@ -126,16 +123,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def _unknown(likelihood: Likelihood, name: Any) -> str:
+def _unknown(argument: str, likelihood: Likelihood, name: Any) -> str:
     kind = type(likelihood).__name__
     names = ", ".join(map(repr, dict.fromkeys([*likelihood.parameter_names, *likelihood.estimable])))
     if isinstance(name, str) and name in likelihood.get_params():
         return (
-            f"predictors: {name!r} is no parameter that can be estimated, but one that is given to the likelihood: "
-            f"{kind}({name}=...). Those that predictors can name are {names}."
+            f"{argument}: {name!r} is no parameter that can be estimated, but one that is given to the likelihood: "
+            f"{kind}({name}=...). Those that {argument} can name are {names}."
         )
     several = "parameters are" if "," in names else "only parameter is"
-    return f"predictors: the {kind} likelihood has no parameter {name!r}; its {several} {names}."
+    return f"{argument}: the {kind} likelihood has no parameter {name!r}; its {several} {names}."
 
 
 def _refuse_bounded(name: str, value: Any) -> None:
@@ -172,7 +169,8 @@ def _columns(name: str, value: Any, n_columns: int, column_names: Sequence[str] 
             hint = " A known value of 1 is written 1.0."
         raise ValueError(f"predictors: {name!r} must be {_VALUES}; got {value!r}.{hint}")
     entries = list(value)
-    if entries and all(isinstance(entry, bool | np.bool_) for entry in entries):
+    is_mask = [isinstance(entry, bool | np.bool_) for entry in entries]
+    if entries and all(is_mask):
         if len(entries) != n_columns:
             raise ValueError(
                 f"predictors: the mask of {name!r} must have {n_columns} entries, one per column; got {len(entries)}."
@@ -180,13 +178,12 @@ def _columns(name: str, value: Any, n_columns: int, column_names: Sequence[str] 
         found = np.flatnonzero(entries)
     elif all(isinstance(entry, str) for entry in entries):
         found = _named(name, entries, column_names)
-    elif all(isinstance(entry, Integral) and not isinstance(entry, bool | np.bool_) for entry in entries):
-        found = np.array(entries, dtype=object)
-        if not ((found >= -n_columns) & (found < n_columns)).all():
+    elif all(isinstance(entry, Integral) for entry in entries) and not any(is_mask):
+        if not all(-n_columns <= entry < n_columns for entry in entries):
             raise ValueError(
                 f"predictors: the columns of {name!r} must be positions in X, from 0 to {n_columns - 1}; got {entries}."
             )
-        found = found.astype(np.intp) % max(n_columns, 1)
+        found = np.array(entries, dtype=np.intp) % n_columns
     else:
         raise ValueError(
             f"predictors: the columns of {name!r} must be names, positions or a mask, all of one kind; got {entries}."
@@ -197,14 +194,12 @@ def _columns(name: str, value: Any, n_columns: int, column_names: Sequence[str] 
 
 
 def _named(name: str, entries: list[str], column_names: Sequence[str] | None) -> NDArray[np.intp]:
-    if not entries:
-        return np.zeros(0, dtype=np.intp)
-    if column_names is None:
+    if entries and column_names is None:
         raise ValueError(
             f"predictors: {name!r} names columns, {entries}, but X has no column names. Pass X as a DataFrame (in a "
             "pipeline: set_output(transform='pandas')), or give positions."
         )
-    places = {str(column): k for k, column in enumerate(column_names)}
+    places = {str(column): k for k, column in enumerate(() if column_names is None else column_names)}
     missing = [entry for entry in entries if entry not in places]
     if missing:
         shown = ", ".join(map(repr, list(places)[:10])) + (", ..." if len(places) > 10 else "")
