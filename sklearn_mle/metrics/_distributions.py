@@ -124,6 +124,25 @@ class RowDistributions:
             return np.reshape(answers, np.shape(x))
 
 
+class Mirrored(RowDistributions):
+    """Continuous distributions of minus the outcomes: what is done in a lower tail is so done in the upper one."""
+
+    def __init__(self, of: RowDistributions) -> None:
+        self._of = of
+
+    def log_density(self, x: Array) -> Array:
+        return self._of.log_density(-x)
+
+    def cdf(self, x: Array) -> Array:
+        return self._of.sf(-x)
+
+    def sf(self, x: Array) -> Array:
+        return self._of.cdf(-x)
+
+    def ppf(self, q: Array) -> Array:
+        return -self._of.isf(q)
+
+
 def read_distributions(y_pred: Any, y: Array) -> RowDistributions:
     """Read the distributions of the outcomes y (n,): as many as there are rows, or one for all of them."""
     if isinstance(y_pred, RowDistributions):

@@ -19,7 +19,7 @@ from scipy.special import betaln, digamma, gammaln
 from sklearn_mle._numerics.arguments import as_floats
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics import _quadrature
-from sklearn_mle.metrics._distributions import RowDistributions
+from sklearn_mle.metrics._distributions import Mirrored, RowDistributions
 from sklearn_mle.metrics._means import check_weight, log_of_base, weighted_mean
 
 Array = NDArray[np.float64]
@@ -54,18 +54,25 @@ def kl_of_distributions(true: Any, predicted: Any) -> Array:
         raise ValueError(
             f"y_true has {p.shape[0]} distributions and y_pred {q.shape[0]}: one per row is needed."
         ) from None
-    closed = _CLOSED_FORMS.get(p.family) if p.family is q.family else None
     with np.errstate(all="ignore"):
-        if closed is None:
-            rows = _integrated(p, q, n)
-        else:
-            rows = np.broadcast_to(closed(p.parameters, q.parameters), (n,))
-            if np.isnan(rows).any():
-                rows = np.where(np.isnan(rows), _integrated(p, q, n), rows)
+        rows = _closed_form(p, q, n)
+        if np.isnan(rows).any():
+            rows = np.where(np.isnan(rows), _integrated(p, q, n), rows)
     if np.isnan(rows).any():
         row = int(np.isnan(rows).argmax())
         raise ValueError(f"the divergence of row {row} is nan: one of its two distributions is not defined.")
     return rows
+
+
+def _closed_form(p: RowDistributions, q: RowDistributions, n: int) -> Array:
+    """Divergence (n,), nan where it has no closed form or that does not hold."""
+    if p.family is not q.family or p.family not in _CLOSED_FORMS:
+        return np.full(n, np.nan)
+    divergence, common = _CLOSED_FORMS[p.family]
+    holds = [p.parameters[name] == q.parameters[name] for name in common]
+    holds += [d.parameters["scale"] > 0 for d in (p, q) if "scale" in d.parameters]
+    rows = divergence(p.parameters, q.parameters)
+    return np.broadcast_to(np.where(np.all(np.broadcast_arrays(*holds), axis=0), rows, np.nan), (n,))
 
 
 def gaussian_kl_divergence(
@@ -155,31 +162,21 @@ def _between(a: Array, b: Array) -> Array:
     return np.where(a > 0, safe * _ell((b - safe) / safe, np.log(b) - np.log(safe)), b)
 
 
-def _if_positive(rows: Array, *scales: Array) -> Array:
-    return np.where(np.all(np.broadcast_arrays(*(scale > 0 for scale in scales)), axis=0), rows, np.nan)
-
-
-def _norm(p: Parameters, q: Parameters) -> Array:
-    return gaussian_kl(p["loc"], p["scale"], q["loc"], q["scale"])
-
-
 def _laplace(p: Parameters, q: Parameters) -> Array:
     delta, ratio = np.abs(p["loc"] - q["loc"]) / p["scale"], p["scale"] / q["scale"]
     # delta + exp(-delta) - 1 is less_log1p of exp(-delta) - 1.
     shift = np.where(delta < 0.5, less_log1p(np.expm1(-np.minimum(delta, 0.5))), delta + np.expm1(-delta))
-    return _if_positive(_between(q["scale"], p["scale"]) / q["scale"] + ratio * shift, p["scale"], q["scale"])
+    return _of_scales(p, q) + ratio * shift
 
 
 def _exponential(p: Parameters, q: Parameters) -> Array:
     later = (p["loc"] - q["loc"]) / q["scale"]
-    rows = np.where(later >= 0, _between(q["scale"], p["scale"]) / q["scale"] + later, np.inf)
-    return _if_positive(rows, p["scale"], q["scale"])
+    return np.where(later >= 0, _of_scales(p, q) + later, np.inf)
 
 
 def _uniform(p: Parameters, q: Parameters) -> Array:
     inside = (p["loc"] >= q["loc"]) & (p["loc"] + p["scale"] <= q["loc"] + q["scale"])
-    rows = np.where(inside, np.log(q["scale"]) - np.log(p["scale"]), np.inf)
-    return _if_positive(rows, p["scale"], q["scale"])
+    return np.where(inside, np.log(q["scale"]) - np.log(p["scale"]), np.inf)
 
 
 def _gumbel(p: Parameters, q: Parameters) -> Array:
@@ -192,8 +189,7 @@ def _left_gumbel(p: Parameters, q: Parameters) -> Array:
 
 def _weibull(p: Parameters, q: Parameters) -> Array:
     # -log Y is Gumbel with location -log scale and scale 1 / c.
-    rows = _of_gumbels(q["c"] * (np.log(q["scale"]) - np.log(p["scale"])), np.log(q["c"]) - np.log(p["c"]))
-    return np.where(p["loc"] == q["loc"], rows, np.nan)
+    return _of_gumbels(q["c"] * (np.log(q["scale"]) - np.log(p["scale"])), np.log(q["c"]) - np.log(p["c"]))
 
 
 def _of_gumbels(delta: Array, log_ratio: Array) -> Array:
@@ -206,65 +202,40 @@ def _of_gumbels(delta: Array, log_ratio: Array) -> Array:
 def _gamma(p: Parameters, q: Parameters) -> Array:
     k, other = p["a"], q["a"]
     log_ratio = np.log(p["scale"]) - np.log(q["scale"])
-    rows = _unless_cancelled(
-        gammaln(other),
-        -gammaln(k),
-        (k - other) * digamma(k),
-        k * _between(q["scale"], p["scale"]) / q["scale"],
-        (k - other) * log_ratio,
-    )
-    of_scales = k * _between(q["scale"], p["scale"]) / q["scale"]
-    return np.where(p["loc"] != q["loc"], np.nan, np.where(k == other, of_scales, rows))
+    of_scales, more = k * _of_scales(p, q), k - other
+    rows = _unless_cancelled(gammaln(other), -gammaln(k), more * digamma(k), of_scales, more * log_ratio)
+    return np.where(k == other, of_scales, rows)
 
 
 def _beta(p: Parameters, q: Parameters) -> Array:
     a, b = q["a"] - p["a"], q["b"] - p["b"]
-    rows = _unless_cancelled(
+    return _unless_cancelled(
         betaln(q["a"], q["b"]),
         -betaln(p["a"], p["b"]),
         -a * digamma(p["a"]),
         -b * digamma(p["b"]),
         (a + b) * digamma(p["a"] + p["b"]),
     )
-    return np.where((p["loc"] == q["loc"]) & (p["scale"] == q["scale"]), rows, np.nan)
-
-
-def _lognormal(p: Parameters, q: Parameters) -> Array:
-    rows = gaussian_kl(np.log(p["scale"]), p["s"], np.log(q["scale"]), q["s"])
-    return np.where(p["loc"] == q["loc"], rows, np.nan)
 
 
 def _inverse_gaussian(p: Parameters, q: Parameters) -> Array:
     mean_p, mean_q = p["mu"] * p["scale"], q["mu"] * q["scale"]
     of_shapes = 0.5 * _between(p["scale"], q["scale"]) / p["scale"]
     rows = of_shapes + 0.5 * q["scale"] / mean_p * ((mean_p - mean_q) / mean_q) ** 2
-    return np.where(p["loc"] == q["loc"], _if_positive(rows, mean_p, mean_q, p["scale"], q["scale"]), np.nan)
+    return np.where((mean_p > 0) & (mean_q > 0), rows, np.nan)
 
 
 def _poisson(p: Parameters, q: Parameters) -> Array:
-    rows = np.where((p["mu"] >= 0) & (q["mu"] >= 0), _between(p["mu"], q["mu"]), np.nan)
-    return np.where(p["loc"] == q["loc"], rows, np.nan)
+    return np.where((p["mu"] >= 0) & (q["mu"] >= 0), _between(p["mu"], q["mu"]), np.nan)
 
 
-def _binomial(p: Parameters, q: Parameters) -> Array:
-    return np.where((p["n"] == q["n"]) & (p["loc"] == q["loc"]), p["n"] * _of_trials(p["p"], q["p"]), np.nan)
+def _of_trial(p: Parameters, q: Parameters) -> Array:
+    defined = (p["p"] >= 0) & (p["p"] <= 1) & (q["p"] >= 0) & (q["p"] <= 1)
+    return np.where(defined, _between(p["p"], q["p"]) + _between(1 - p["p"], 1 - q["p"]), np.nan)
 
 
-def _bernoulli(p: Parameters, q: Parameters) -> Array:
-    return np.where(p["loc"] == q["loc"], _of_trials(p["p"], q["p"]), np.nan)
-
-
-def _negative_binomial(p: Parameters, q: Parameters) -> Array:
-    return np.where((p["n"] == q["n"]) & (p["loc"] == q["loc"]), p["n"] / p["p"] * _of_trials(p["p"], q["p"]), np.nan)
-
-
-def _geometric(p: Parameters, q: Parameters) -> Array:
-    return np.where(p["loc"] == q["loc"], _of_trials(p["p"], q["p"]) / p["p"], np.nan)
-
-
-def _of_trials(p: Array, q: Array) -> Array:
-    defined = (p >= 0) & (p <= 1) & (q >= 0) & (q <= 1)
-    return np.where(defined, _between(p, q) + _between(1 - p, 1 - q), np.nan)
+def _of_scales(p: Parameters, q: Parameters) -> Array:
+    return _between(q["scale"], p["scale"]) / q["scale"]
 
 
 def _unless_cancelled(*terms: Any) -> Array:
@@ -289,26 +260,20 @@ def _integrated(p: RowDistributions, q: RowDistributions, n: int) -> Array:
     rows = np.zeros(n)
     for left, right in pairwise(cuts):
         rows = rows + _quadrature.panel(left, right, lambda x: _integrand(p, q, x), rows)
-    rows = rows + _beyond(cuts[0], lambda x: _integrand(p, q, x), p.cdf, p.ppf, rows)
-    rows = rows + _beyond(-cuts[-1], lambda x: _integrand(p, q, -x), lambda x: p.sf(-x), lambda u: -p.isf(u), rows)
+    rows = rows + _beyond(cuts[0], p, q, rows)
+    rows = rows + _beyond(-cuts[-1], Mirrored(p), Mirrored(q), rows)
     return np.where(undefined, np.nan, rows)
 
 
-def _beyond(
-    start: Array,
-    integrand: Callable[[Array], Array],
-    probability: Callable[[Array], Array],
-    quantile: Callable[[Array], Array],
-    beside: Array,
-) -> Array:
+def _beyond(start: Array, p: RowDistributions, q: RowDistributions, beside: Array) -> Array:
     """Integral (n,) over what lies below the last quantile, beside an integral of all that lies above it."""
-    mass = probability(start)
+    mass = p.cdf(start)
     previous = last = total = np.zeros(len(start))
     for _ in range(4):
         mass = mass / 4
-        outer = quantile(mass)
+        outer = p.ppf(mass)
         outer = np.where(np.isfinite(outer) & (outer < start), outer, start)
-        previous, last = last, _quadrature.panel(outer, start, integrand, beside)
+        previous, last = last, _quadrature.panel(outer, start, lambda x: _integrand(p, q, x), beside)
         total, start = total + last, outer
     return total + _quadrature.beyond(previous, last, beside + total)
 
@@ -325,21 +290,22 @@ def _integrand(p: RowDistributions, q: RowDistributions, x: Array) -> Array:
     return np.where(np.isposinf(log_p) | np.isposinf(log_q), 0.0, rows)
 
 
-_CLOSED_FORMS: dict[Any, Callable[[Parameters, Parameters], Array]] = {
-    type(stats.bernoulli): _bernoulli,
-    type(stats.beta): _beta,
-    type(stats.binom): _binomial,
-    type(stats.expon): _exponential,
-    type(stats.gamma): _gamma,
-    type(stats.geom): _geometric,
-    type(stats.gumbel_l): _left_gumbel,
-    type(stats.gumbel_r): _gumbel,
-    type(stats.invgauss): _inverse_gaussian,
-    type(stats.laplace): _laplace,
-    type(stats.lognorm): _lognormal,
-    type(stats.nbinom): _negative_binomial,
-    type(stats.norm): _norm,
-    type(stats.poisson): _poisson,
-    type(stats.uniform): _uniform,
-    type(stats.weibull_min): _weibull,
+# Of each family the divergence, and the parameters in which the two distributions must agree for it to hold.
+_CLOSED_FORMS: dict[Any, tuple[Callable[[Parameters, Parameters], Array], tuple[str, ...]]] = {
+    type(stats.bernoulli): (_of_trial, ("loc",)),
+    type(stats.beta): (_beta, ("loc", "scale")),
+    type(stats.binom): (lambda p, q: p["n"] * _of_trial(p, q), ("loc", "n")),
+    type(stats.expon): (_exponential, ()),
+    type(stats.gamma): (_gamma, ("loc",)),
+    type(stats.geom): (lambda p, q: _of_trial(p, q) / p["p"], ("loc",)),
+    type(stats.gumbel_l): (_left_gumbel, ()),
+    type(stats.gumbel_r): (_gumbel, ()),
+    type(stats.invgauss): (_inverse_gaussian, ("loc",)),
+    type(stats.laplace): (_laplace, ()),
+    type(stats.lognorm): (lambda p, q: gaussian_kl(np.log(p["scale"]), p["s"], np.log(q["scale"]), q["s"]), ("loc",)),
+    type(stats.nbinom): (lambda p, q: p["n"] / p["p"] * _of_trial(p, q), ("loc", "n")),
+    type(stats.norm): (lambda p, q: gaussian_kl(p["loc"], p["scale"], q["loc"], q["scale"]), ()),
+    type(stats.poisson): (_poisson, ("loc",)),
+    type(stats.uniform): (_uniform, ()),
+    type(stats.weibull_min): (_weibull, ("loc",)),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle.metrics import _quadrature
 from sklearn_mle.metrics._crps_closed_forms import closed_form
-from sklearn_mle.metrics._distributions import RowDistributions, check_rows, read_distributions, read_outcomes
+from sklearn_mle.metrics._distributions import Mirrored, RowDistributions, check_rows, read_distributions, read_outcomes
 from sklearn_mle.metrics._means import check_weight, weighted_mean
 
 Array = NDArray[np.float64]
@@ -97,29 +96,24 @@ def _by_panels(distributions: RowDistributions, y: Array) -> Array:
     middle = np.broadcast_to(distributions.ppf(np.full(len(y), 0.5)), y.shape)
     undefined = ~np.isfinite(middle)
     middle = np.where(undefined, y, middle)
-    below = _tail(lambda x: distributions.cdf(x) ** 2, lambda x: distributions.sf(x) ** 2, distributions.ppf, middle, y)
+    below = _tail(distributions, middle, y)
     # The upper half is the lower half of the distribution of -Y.
-    above = _tail(
-        lambda x: distributions.sf(-x) ** 2,
-        lambda x: distributions.cdf(-x) ** 2,
-        lambda q: -distributions.isf(q),
-        -middle,
-        -y,
-    )
+    above = _tail(Mirrored(distributions), -middle, -y)
     return np.where(undefined, np.nan, below + above)
 
 
-def _tail(
-    small: Callable[[Array], Array],
-    large: Callable[[Array], Array],
-    quantile: Callable[[Array], Array],
-    middle: Array,
-    y: Array,
-) -> Array:
-    """Integral (n,) up to the median of ``small`` below y and of ``large`` above it."""
+def _tail(distributions: RowDistributions, middle: Array, y: Array) -> Array:
+    """Integral (n,) up to the median."""
+
+    def small(x: Array) -> Array:
+        return distributions.cdf(x) ** 2
+
+    def large(x: Array) -> Array:
+        return distributions.sf(x) ** 2
+
     rows, inner, previous, last = np.zeros(len(y)), middle, np.zeros(len(y)), np.zeros(len(y))
     for probability in _quadrature.TAILS:
-        outer = quantile(np.full(len(y), probability))
+        outer = distributions.ppf(np.full(len(y), probability))
         outer = np.where(np.isfinite(outer), np.minimum(outer, inner), inner)
         cut = np.clip(y, outer, inner)
         previous, last = last, _quadrature.panel(outer, cut, small, rows)
