@@ -13,27 +13,12 @@ A. Jordan, F. Krueger and S. Lerch (2019), Evaluating probabilistic forecasts wi
 Software 90, appendix A.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.special import (
-    betainc,
-    betaincc,
-    exp1,
-    gammainc,
-    gammaincc,
-    gammaln,
-    i0e,
-    i1e,
-    log_ndtr,
-    ndtr,
-    stdtr,
-)
+from scipy import special, stats
 
 from sklearn_mle._numerics.special import half_step_of_gamma, poisson_mass
 from sklearn_mle._numerics.spreads import inverse_gaussian_spread, lattice_spread
@@ -73,7 +58,7 @@ def closed_form(distributions: RowDistributions, y: Array) -> Array | None:
 
 
 def _norm(z: Array) -> Array:
-    return z * (1 - 2 * ndtr(-z)) + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi)
+    return z * (1 - 2 * special.ndtr(-z)) + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi)
 
 
 def _laplace(z: Array) -> Array:
@@ -95,12 +80,8 @@ def _logistic(z: Array) -> Array:
 
 def _gumbel(z: Array) -> Array:
     # exp1(x) = -gamma - log(x) + x - ...: beyond z = 40 the series is exact, and exp(-z) need not be formed.
-    integral = np.where(z > 40, z - np.euler_gamma, exp1(np.exp(-np.minimum(z, 40))))
+    integral = np.where(z > 40, z - np.euler_gamma, special.exp1(np.exp(-np.minimum(z, 40))))
     return 2 * integral - z + np.euler_gamma - np.log(2)
-
-
-def _left_gumbel(z: Array) -> Array:
-    return _gumbel(-z)
 
 
 def _exponential(z: Array) -> Array:
@@ -119,7 +100,7 @@ def _student_t(z: Array, df: Array) -> Array:
     v = np.where(many, 2.0, df)
     density = half_step_of_gamma(v / 2) / np.sqrt(v * np.pi) * np.exp(-(v + 1) / 2 * np.log1p(z * z / v))
     spread = half_step_of_gamma(v / 2) ** 2 / half_step_of_gamma(v - 0.5) / np.sqrt(np.pi)
-    finite = z * (1 - 2 * stdtr(v, -z)) + 2 * ((v + z * z) * density - np.sqrt(v) * spread) / (v - 1)
+    finite = z * (1 - 2 * special.stdtr(v, -z)) + 2 * ((v + z * z) * density - np.sqrt(v) * spread) / (v - 1)
     return np.where(many, _norm(z), finite)
 
 
@@ -128,12 +109,8 @@ def _gamma(z: Array, a: Array) -> Array:
     return (
         (z - a) * (gamma_tail(a, x, upper=False) - gamma_tail(a, x, upper=True))
         + 2 * a * poisson_mass(a, x)
-        - _gamma_spread(a)
+        - half_step_of_gamma(a) / np.sqrt(np.pi)
     )
-
-
-def _gamma_spread(a: Array) -> Array:
-    return half_step_of_gamma(a) / np.sqrt(np.pi)
 
 
 def _beta(z: Array, a: Array, b: Array) -> Array:
@@ -141,7 +118,7 @@ def _beta(z: Array, a: Array, b: Array) -> Array:
     inside = (x > 0) & (x < 1)
     density = np.where(inside, stats.beta.pdf(np.where(inside, x, 0.5), a, b), 0.0)
     spread = half_step_of_gamma(a) * half_step_of_gamma(b) / (np.sqrt(np.pi) * s * half_step_of_gamma(s))
-    centred = (z - a / s) * (betainc(a, b, x) - betaincc(a, b, x))
+    centred = (z - a / s) * (special.betainc(a, b, x) - special.betaincc(a, b, x))
     return centred + 2 * x * (1 - x) * density / s - spread
 
 
@@ -158,14 +135,14 @@ def _narrow_lognormal(z: Array, w: Array, s: Array) -> Array:
     between = 0.5 * s * (np.exp(-0.5 * middle * middle) @ weights) / np.sqrt(2 * np.pi)
     mean = np.exp(0.5 * s * s)
     from_mean = np.where(z > 0, np.expm1(s * w) - np.expm1(0.5 * s * s), z - mean)
-    return from_mean * (1 - 2 * ndtr(-w)) + 2 * mean * between - mean * (2 * ndtr(s / np.sqrt(2)) - 1)
+    return from_mean * (1 - 2 * special.ndtr(-w)) + 2 * mean * between - mean * (2 * special.ndtr(s / np.sqrt(2)) - 1)
 
 
 def _wide_lognormal(z: Array, w: Array, s: Array) -> Array:
     # The mean may overflow where its products with these tails do not.
     log_mean = 0.5 * s * s
-    spread = np.exp(log_mean + log_ndtr(-s / np.sqrt(2)))
-    return z * (1 - 2 * ndtr(-w)) + 2 * (spread - np.exp(log_mean + log_ndtr(w - s)))
+    spread = np.exp(log_mean + special.log_ndtr(-s / np.sqrt(2)))
+    return z * (1 - 2 * special.ndtr(-w)) + 2 * (spread - np.exp(log_mean + special.log_ndtr(w - s)))
 
 
 def _weibull(z: Array, c: Array) -> Array:
@@ -182,9 +159,9 @@ def _heavy_weibull(z: Array, c: Array) -> Array:
     for k in range(1, 60):
         term = term * np.where(small, t, 0.0) / (order + k)
         series = series + term
-    direct = np.exp(gammaln(order) + np.log(gammainc(order, t)))
+    direct = np.exp(special.gammaln(order) + np.log(special.gammainc(order, t)))
     below = np.where(small, x * t * np.exp(-t) / order * series, direct)
-    least = np.exp(gammaln(order) - np.log(2) / c)
+    least = np.exp(special.gammaln(order) - np.log(2) / c)
     return z * (-np.expm1(-t) - np.exp(-t)) - 2 * below + least
 
 
@@ -192,8 +169,8 @@ def _light_weibull(z: Array, c: Array) -> Array:
     # The incomplete gamma functions of T cancel for large shapes.
     c = np.where(c < 1000, c, np.nan)
     t = np.maximum(z, 0) ** c
-    mean, order = np.exp(gammaln(1 + 1 / c)), 1 + 1 / c
-    excess = np.where(t < 1, -np.expm1(-t) - gammainc(order, t), gammaincc(order, t) - np.exp(-t))
+    mean, order = np.exp(special.gammaln(1 + 1 / c)), 1 + 1 / c
+    excess = np.where(t < 1, -np.expm1(-t) - special.gammainc(order, t), special.gammaincc(order, t) - np.exp(-t))
     return (z - mean) * (-np.expm1(-t) - np.exp(-t)) + 2 * mean * excess + mean * np.expm1(-np.log(2) / c)
 
 
@@ -233,7 +210,7 @@ def _poisson(z: Array, mu: Array) -> Array:
     k = np.maximum(np.floor(z), 0)
     mass = np.where(z >= 0, poisson_mass(k, mu), 0.0)
     sign = np.where(z >= 0, poisson_tail(k, mu, upper=False) - poisson_tail(k, mu, upper=True), -1.0)
-    return (z - mu) * sign + mu * (2 * mass - i0e(2 * mu) - i1e(2 * mu))
+    return (z - mu) * sign + mu * (2 * mass - special.i0e(2 * mu) - special.i1e(2 * mu))
 
 
 def _negative_binomial(z: Array, n: Array, p: Array) -> Array:
@@ -255,7 +232,7 @@ _CLOSED_FORMS: dict[Any, Callable[..., Array]] = {
     type(stats.binom): _binomial,
     type(stats.expon): _exponential,
     type(stats.gamma): _gamma,
-    type(stats.gumbel_l): _left_gumbel,
+    type(stats.gumbel_l): lambda z: _gumbel(-z),
     type(stats.gumbel_r): _gumbel,
     type(stats.invgauss): _inverse_gaussian,
     type(stats.laplace): _laplace,

@@ -5,8 +5,6 @@ newer distribution objects, and skpro's. Other classes need ``cdf`` and ``ppf``,
 density is asked for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -15,15 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.utils import column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats
+from sklearn_mle._numerics.arguments import argument_name, as_floats, first_true
 from sklearn_mle._numerics.scipy_frozen import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
 
 Array = NDArray[np.float64]
 
-# Each question, and the names of the methods that answer it: of scipy.stats, of scipy's newer objects, of skpro.
-_LOG_DENSITY, _LOG_MASS = ("logpdf", "log_pdf"), ("logpmf", "log_pmf")
-_CDF, _SF, _PPF, _ISF = ("cdf",), ("sf", "ccdf"), ("ppf", "icdf"), ("isf", "iccdf")
-_LOG_CDF, _LOG_SF = ("logcdf",), ("logsf", "logccdf")
+# A question is the names of the methods that answer it: of scipy.stats, of scipy's newer objects, of skpro.
+_LOG_DENSITY, _LOG_MASS, _CDF = ("logpdf", "log_pdf"), ("logpmf", "log_pmf"), ("cdf",)
 
 
 class RowDistributions:
@@ -75,17 +71,15 @@ class RowDistributions:
 
     def sf(self, x: Array) -> Array:
         """Probability of more than x."""
-        if self._method(_SF) is None:
-            return 1 - self.cdf(x)
-        return self._ask(_SF, x)
+        return self._ask(("sf", "ccdf"), x, lambda: 1 - self.cdf(x))
 
     def log_cdf(self, x: Array) -> Array:
         """Logarithm of the probability of at most x."""
-        return self._ask(_LOG_CDF, x) if self._method(_LOG_CDF) is not None else _log(self.cdf(x))
+        return self._ask(("logcdf",), x, lambda: np.log(self.cdf(x)))
 
     def log_sf(self, x: Array) -> Array:
         """Logarithm of the probability of more than x."""
-        return self._ask(_LOG_SF, x) if self._method(_LOG_SF) is not None else _log(self.sf(x))
+        return self._ask(("logsf", "logccdf"), x, lambda: np.log(self.sf(x)))
 
     def own_crps(self, y: Array) -> Array | None:
         """Continuous ranked probability score (n,) by the distribution's own method, nan where it knows none."""
@@ -96,26 +90,26 @@ class RowDistributions:
 
     def ppf(self, q: Array) -> Array:
         """Quantile of probability q."""
-        return self._ask(_PPF, q)
+        return self._ask(("ppf", "icdf"), q)
 
     def isf(self, q: Array) -> Array:
         """Point that is exceeded with probability q."""
-        if self._method(_ISF) is None:
-            return self.ppf(1 - q)
-        return self._ask(_ISF, q)
+        return self._ask(("isf", "iccdf"), q, lambda: self.ppf(1 - q))
 
     def _method(self, names: tuple[str, ...]) -> Callable[..., Any] | None:
         # NGBoost's distributions answer None to any name they do not know.
         return next((getattr(self._frozen, name) for name in names if _has(self._frozen, name)), None)
 
-    def _ask(self, names: tuple[str, ...], x: Array) -> Array:
+    def _ask(self, names: tuple[str, ...], x: Array, otherwise: Callable[[], Array] | None = None) -> Array:
         method = self._method(names)
-        if method is None:
-            raise TypeError(
-                f"the distribution, a {self.name}, has no {' or '.join(names)}: "
-                "a frozen scipy.stats distribution is needed, or one with the same methods."
-            )
         with np.errstate(all="ignore"):
+            if method is None and otherwise is not None:
+                return otherwise()
+            if method is None:
+                raise TypeError(
+                    f"the distribution, a {self.name}, has no {' or '.join(names)}: "
+                    "a frozen scipy.stats distribution is needed, or one with the same methods."
+                )
             if not self._by_frame:
                 return np.asarray(method(x), dtype=np.float64)
             # skpro's take one table of the shape of the distribution at a time, a column for its one output.
@@ -169,8 +163,7 @@ def read_outcomes(y_true: Any) -> Array:
         y = column_or_1d(as_floats(y_true, "y_true"))
     if len(y) == 0:
         raise ValueError("y_true is empty: at least one outcome is needed.")
-    if not np.isfinite(y).all():
-        row = int((~np.isfinite(y)).argmax())
+    if (row := first_true(~np.isfinite(y))) is not None:
         raise ValueError(f"y_true[{row}] is {y[row]}: outcomes must be finite.")
     return y.astype(np.float64, copy=False)
 
@@ -185,9 +178,7 @@ def has_two_columns(y_true: Any) -> bool:
 def read_counts(y_true: Any) -> Array:
     """Numbers of successes and failures (n, 2): finite, not negative."""
     counts = as_floats(y_true, "y_true").astype(np.float64, copy=False)
-    bad = ~(np.isfinite(counts) & (counts >= 0)).all(axis=1)
-    if bad.any():
-        row = int(bad.argmax())
+    if (row := first_true(~np.all(np.isfinite(counts) & (counts >= 0), axis=1))) is not None:
         raise ValueError(
             f"y_true[{row}] is {counts[row].tolist()}: two columns are numbers of successes and failures, finite and "
             "not negative."
@@ -209,9 +200,7 @@ def read_outcomes_of(distribution: Any, y_true: Any) -> tuple[Array, Any]:
             f"one predicts a {rows.name}: give one outcome per row."
         )
     counts = read_counts(y_true)
-    part = (counts != np.floor(counts)).any(axis=1)
-    if part.any():
-        row = int(part.argmax())
+    if (row := first_true((counts != np.floor(counts)).any(axis=1))) is not None:
         raise ValueError(
             f"y_true[{row}] is {counts[row].tolist()}: to score single rows, counts must be whole numbers."
         )
@@ -223,8 +212,7 @@ def check_rows(values: Any, y: Array, what: str) -> Array:
     values = np.asarray(values, dtype=np.float64)
     if values.shape != y.shape:
         raise ValueError(f"the distribution gave {what} of shape {values.shape} for outcomes of shape {y.shape}.")
-    if np.isnan(values).any():
-        row = int(np.isnan(values).argmax())
+    if (row := first_true(np.isnan(values))) is not None:
         raise ValueError(
             f"{what} of y_true[{row}] = {y[row]} is nan: the distribution of row {row} is not defined; look for "
             "parameters that are missing, or a scale that is not positive."
@@ -248,11 +236,6 @@ def is_discrete(distribution: Any) -> bool:
     return any(_has(distribution, name) for name in _LOG_MASS) and not any(
         _has(distribution, name) for name in _LOG_DENSITY
     )
-
-
-def _log(probability: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.log(probability)
 
 
 def _has(distribution: Any, name: str) -> bool:

@@ -5,8 +5,6 @@ Most closed forms are sums of divergences between two positive numbers, which ca
 .. math:: a \,\ell(b / a) = b - a - a \log(b / a) \ge 0
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -16,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.special import betaln, digamma, gammaln
 
-from sklearn_mle._numerics.arguments import as_floats
+from sklearn_mle._numerics.arguments import as_floats, first_true
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics import _quadrature
 from sklearn_mle.metrics._distributions import Mirrored, RowDistributions
@@ -58,8 +56,7 @@ def kl_of_distributions(true: Any, predicted: Any) -> Array:
         rows = _closed_form(p, q, n)
         if np.isnan(rows).any():
             rows = np.where(np.isnan(rows), _integrated(p, q, n), rows)
-    if np.isnan(rows).any():
-        row = int(np.isnan(rows).argmax())
+    if (row := first_true(np.isnan(rows))) is not None:
         raise ValueError(f"the divergence of row {row} is nan: one of its two distributions is not defined.")
     return rows
 
@@ -127,9 +124,8 @@ def gaussian_kl_divergence(
     arrays = {name: as_floats(value, name).astype(np.float64, copy=False) for name, value in named.items()}
     for name, array in arrays.items():
         of_scale = name.startswith("std")
-        wrong = np.atleast_1d(~(np.isfinite(array) & ((array > 0) | (not of_scale))))
-        if wrong.any():
-            row = int(wrong.argmax())
+        wrong = ~(np.isfinite(array) & ((array > 0) | (not of_scale)))
+        if (row := first_true(np.atleast_1d(wrong))) is not None:
             value = np.atleast_1d(array)[row]
             raise ValueError(f"{name}[{row}] is {value}: it must be finite{' and positive' if of_scale else ''}.")
     try:

@@ -3,8 +3,6 @@
 Rows that Dask or a file keeps are scored part by part, and of each part only its mean and its weight are kept.
 """
 
-from __future__ import annotations
-
 import sys
 import warnings
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.arguments import as_floats
+from sklearn_mle._numerics.arguments import as_floats, first_true
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle._numerics.stored import blocks_of_rows, is_large
 from sklearn_mle.exceptions import InfiniteScoreWarning
@@ -47,9 +45,7 @@ def _read_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]
     weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
     if weight.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), one weight per row; got {weight.shape}.")
-    bad = ~(np.isfinite(weight) & (weight >= 0))
-    if bad.any():
-        row = int(bad.argmax())
+    if (row := first_true(~(np.isfinite(weight) & (weight >= 0)))) is not None:
         raise ValueError(f"sample_weight[{row}] is {weight[row]}: weights are finite and not negative (0 drops a row).")
     return weight
 
@@ -105,7 +101,7 @@ def is_out_of_core(*values: Any) -> bool:
     return is_dask(*values) or any(is_large(value) for value in values)
 
 
-def _scored(score: _PartScore, start: int, block: dict[str, Any]) -> tuple[Any, ...]:
+def _scored(score: "_PartScore", start: int, block: dict[str, Any]) -> tuple[Any, ...]:
     try:
         return score(**block)
     except ValueError as error:
@@ -123,10 +119,10 @@ class _PartScore:
         n = len(values)
         weight = _read_weight(sample_weight, n)
         if weight is not None and not weight.any():
-            return 0.0, 0.0, 0, 0, n, None
+            return 0.0, 0.0, 0, None, n, None
         with np.errstate(over="ignore"):
             total = n if weight is None else min(float(weight.sum()), sys.float_info.max)
         infinite = infinite_rows(values, weight)
-        first = int(infinite.argmax())
-        outcome = np.asarray(arguments["y_true"])[first : first + 1].tolist()[0] if infinite.any() else None
+        first = first_true(infinite)
+        outcome = None if first is None else np.asarray(arguments["y_true"])[first : first + 1].tolist()[0]
         return weighted_mean(values, weight), total, int(infinite.sum()), first, n, outcome

@@ -7,14 +7,12 @@ tolerance are used as they came: renormalizing them would move a score by less t
 depend on a step that nobody sees.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats
+from sklearn_mle._numerics.arguments import argument_name, as_floats, first_true
 
 SUM_TOLERANCE = 1e-6
 _BLOCK_ENTRIES = 65_536  # of scratch space for the exponentials of a block: a quarter of a megabyte stays in cache
@@ -77,9 +75,7 @@ def sum_tolerance(dtype: np.dtype) -> float:
 
 
 def _with_first_class(second: NDArray[np.float64], name: str, is_log: bool) -> NDArray[np.float64]:
-    bad = ~((second <= 0) if is_log else (second >= 0) & (second <= 1))
-    if bad.any():
-        row = int(bad.argmax())
+    if (row := first_true(~((second <= 0) if is_log else (second >= 0) & (second <= 1)))) is not None:
         valid = "a log-probability, at most 0" if is_log else "a probability in [0, 1] (log_proba=True for logarithms)"
         raise ValueError(f"{name}[{row}] is {second[row]}: (n,) values are of the second of two classes, each {valid}.")
     if not is_log:

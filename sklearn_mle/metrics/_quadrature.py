@@ -4,8 +4,6 @@ The line is cut at quantiles of probabilities 4^-j from either end, so that a pa
 distribution's own lengths there, whatever its scale, skewness and tails; Gauss's rule does the rest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

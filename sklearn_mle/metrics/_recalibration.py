@@ -5,8 +5,6 @@ with its own forecasts r, and with the number of parameters that it estimated fo
 cross-entropy of the same rows by half a nat in total, on average, which is not the forecast's merit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -4,14 +4,12 @@ Pipelines and searches are opened: their transforms are applied once, and the fi
 own face lacks what we ask for (``predict_distribution``, ``log_likelihood``) or does not pass an offset on.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from inspect import Parameter, getattr_static, signature
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, logsumexp
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
@@ -203,8 +201,9 @@ def log_densities(
     return logs, np.ones(y.shape, dtype=bool) if whole else _atoms(rows, y, logs)
 
 
-def are_whole(y: NDArray[np.float64]) -> bool:
+def are_whole(y_true: ArrayLike) -> bool:
     """Whether all outcomes are whole numbers."""
+    y = np.asarray(y_true)
     return bool((y == np.floor(y)).all())
 
 

@@ -1,7 +1,5 @@
 """Targets: what happened (labels), or what was known of it (rows of K class probabilities)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +123,9 @@ def labels_of_columns(labels: ArrayLike | None, y_true: Any, y_pred: Any) -> NDA
         return None
     if len(set(named)) != len(named):
         raise ValueError(f"{of}: the columns of a frame name the classes, so each must be unique; got {named}.")
-    return np.array(named) if all(isinstance(name, str) for name in named) else _objects(named)
+    if all(isinstance(name, str) for name in named):
+        return np.array(named)
+    return np.fromiter(named, dtype=object, count=len(named))
 
 
 def labels_of_partitions(labels: Any, y_true: Any, y_pred: Any) -> Any:
@@ -146,10 +146,6 @@ def labels_of_partitions(labels: Any, y_true: Any, y_pred: Any) -> Any:
 
 def _distinct(y_true: Any) -> NDArray[Any]:
     return distinct(np.asarray(in_memory(y_true)).reshape(-1))
-
-
-def _objects(values: list[Any]) -> NDArray[Any]:
-    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def distinct(y: NDArray[Any], *, expected: int | None = None) -> NDArray[Any]:

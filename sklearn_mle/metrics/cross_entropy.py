@@ -9,8 +9,6 @@ For a row with target distribution p (a label is all its mass on one class) and 
 with 0 log 0 = 0. Nothing is clipped: where q_k = 0 and p_k > 0 the prediction was certain and wrong, and costs inf.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """The continuous ranked probability score of predictive distributions, in the units of the outcome."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

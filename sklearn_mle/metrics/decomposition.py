@@ -1,7 +1,5 @@
 """Cross-entropy taken apart: how hard the question is, how much of it the model knows, what its dishonesty costs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Self
 

@@ -1,7 +1,5 @@
 """Scores and calibration of the distributions, and of the intervals, that a regressor gives."""
 
-from __future__ import annotations
-
 import warnings
 from numbers import Real
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.arguments import as_floats, check_count
+from sklearn_mle._numerics.arguments import as_floats, check_count, first_true
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._distributions import check_rows, read_distributions, read_outcomes
 from sklearn_mle.metrics._means import check_weight, infinite_rows, log_of_base, weighted_mean
@@ -302,8 +300,6 @@ def _read_interval(interval: ArrayLike, y: Array) -> tuple[Array, Array]:
     ends = as_floats(interval, "interval").astype(np.float64, copy=False)
     if ends.shape != (len(y), 2):
         raise ValueError(f"interval must have shape ({len(y)}, 2), lower and upper end of each row; got {ends.shape}.")
-    wrong = ~(ends[:, 0] <= ends[:, 1])
-    if wrong.any():
-        row = int(wrong.argmax())
+    if (row := first_true(~(ends[:, 0] <= ends[:, 1]))) is not None:
         raise ValueError(f"interval[{row}] is {ends[row].tolist()}: the lower end must not exceed the upper one.")
     return ends[:, 0], ends[:, 1]

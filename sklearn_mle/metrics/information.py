@@ -1,7 +1,5 @@
 """Information scores: how far two predictions are apart, and how many nats per row a prediction knows."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr

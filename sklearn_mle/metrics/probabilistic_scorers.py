@@ -4,8 +4,6 @@
 in ``_responses``.
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Callable
@@ -19,7 +17,7 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils import column_or_1d
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
 
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, first_true, refuse_masked
 from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
@@ -119,7 +117,9 @@ class ProbabilisticScorer(_BaseScorer):
     ) -> float:
         # method_caller, scikit-learn's cache of responses, keeps one column of two: what log(1 - p) needs is gone then.
         refuse_masked(X=X, y_true=y_true, sample_weight=sample_weight, offset=offset)
-        offset = offset_of_present(offset, sample_weight)
+        return self._mean(estimator, X, y_true, sample_weight, offset_of_present(offset, sample_weight))
+
+    def _mean(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         in_dask = is_dask(X, y_true, sample_weight, offset)
         if self._row_func is not None:
             known = self._known_of(y_true) if in_dask else {}
@@ -233,28 +233,19 @@ class LogLikelihoodScorer(ProbabilisticScorer):
     -5.3982
     """
 
-    def _score(
-        self,
-        method_caller: Any,
-        estimator: Any,
-        X: Any,
-        y_true: Any,
-        sample_weight: Any = None,
-        offset: Any = None,
-    ) -> float:
-        refuse_masked(X=X, y_true=y_true, sample_weight=sample_weight, offset=offset)
+    def _mean(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
         if not is_dask(X, y_true, sample_weight, offset):
             estimator, X = open_up(estimator, X)
             if not gives_classes(estimator):
-                return _mean_log_density(estimator, X, y_true, sample_weight, offset_of_present(offset, sample_weight))
-        return super()._score(method_caller, estimator, X, y_true, sample_weight, offset)
+                return _mean_log_density(estimator, X, y_true, sample_weight, offset)
+        return super()._mean(estimator, X, y_true, sample_weight, offset)
 
     def _known_of(self, y_true: Any) -> dict[str, Any]:
         # A block of whole numbers alone is scored by densities where other blocks hold other numbers.
         dtype = getattr(y_true, "dtype", None)
         if getattr(dtype, "kind", "") != "f" or not is_dask(y_true):
             return {}
-        return {"whole": all(Partitions.of(y_true=y_true).collect(_are_whole, "mle-whole-numbers"))}
+        return {"whole": all(Partitions.of(y_true=y_true).collect(are_whole, "mle-whole-numbers"))}
 
     def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None, **known: Any) -> RowScores:
         estimator, X = open_up(estimator, X)
@@ -264,10 +255,6 @@ class LogLikelihoodScorer(ProbabilisticScorer):
         logs, is_mass = log_densities(distribution, y, estimator, **known)
         _refuse_nan(logs, estimator)
         return RowScores(logs, is_mass)
-
-
-def _are_whole(y_true: Any) -> bool:
-    return are_whole(np.asarray(y_true))
 
 
 def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
@@ -362,9 +349,7 @@ def soft_labels_of(y_true: Any) -> NDArray[np.float64]:
             "single trials, 0 and 1, or fractions are one column."
         )
     y = read_outcomes(y_true)
-    outside = ~((y >= 0) & (y <= 1))
-    if outside.any():
-        row = int(outside.argmax())
+    if (row := first_true(~((y >= 0) & (y <= 1)))) is not None:
         raise ValueError(f"y_true[{row}] is {y[row]:g}: outcomes of one trial are 0, 1, or a fraction between.")
     return y if ((y == 0) | (y == 1)).all() else np.column_stack([1 - y, y])
 

@@ -3,8 +3,6 @@
 Higher is better. All are per row: in nats, but of ``neg_crps``, which is in the units of y.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from functools import partial

@@ -24,20 +24,6 @@ from sklearn_mle.metrics import get_scorer
 from sklearn_mle.metrics._responses import are_whole, takes
 from sklearn_mle.metrics.probabilistic_scorers import DistributionScorer, LogLikelihoodScorer, ProbabilisticScorer
 
-__all__ = [
-    "NO_COMMON_UNIT",
-    "Fold",
-    "fit_keywords",
-    "read_estimators",
-    "read_folds",
-    "read_groups",
-    "read_n_jobs",
-    "read_offset",
-    "read_rows",
-    "read_scoring",
-    "refuse_what_cannot_be_ranked",
-]
-
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 

@@ -17,22 +17,8 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer, RowScores
-from sklearn_mle.model_selection._arguments import (
-    NO_COMMON_UNIT,
-    Fold,
-    fit_keywords,
-    read_estimators,
-    read_folds,
-    read_groups,
-    read_n_jobs,
-    read_offset,
-    read_rows,
-    read_scoring,
-    refuse_what_cannot_be_ranked,
-)
+from sklearn_mle.model_selection import _arguments
 from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
-
-__all__ = ["compare"]
 
 Array = NDArray[np.float64]
 
@@ -146,20 +132,20 @@ def compare(
     >>> round(difference.value, 3), round(difference.standard_error, 3), difference.uncertain
     (0.001, 0.019, True)
     """
-    named = read_estimators(estimators)
+    named = _arguments.read_estimators(estimators)
     classifying = all(is_classifier(estimator) for _, estimator in named)
-    scorer = read_scoring(scoring, classifying)
-    X, y, n = read_rows(X, y)
-    refuse_what_cannot_be_ranked(named, scorer, y)
-    groups = read_groups(groups, n)
+    scorer = _arguments.read_scoring(scoring, classifying)
+    X, y, n = _arguments.read_rows(X, y)
+    _arguments.refuse_what_cannot_be_ranked(named, scorer, y)
+    groups = _arguments.read_groups(groups, n)
     weight = check_weight(sample_weight, n)
-    given = {"sample_weight": weight, "offset": read_offset(offset_of_present(offset, weight), n)}
+    given = {"sample_weight": weight, "offset": _arguments.read_offset(offset_of_present(offset, weight), n)}
     given = {argument: values for argument, values in given.items() if values is not None}
-    keywords = [fit_keywords(name, estimator, tuple(given)) for name, estimator in named]
-    folds = read_folds(cv, X, y, groups, n, classifying)
+    keywords = [_arguments.fit_keywords(name, estimator, tuple(given)) for name, estimator in named]
+    folds = _arguments.read_folds(cv, X, y, groups, n, classifying)
     with argument_name("verbose"):
         verbose = int(verbose)
-    judged = Parallel(n_jobs=read_n_jobs(n_jobs, len(named) * len(folds)), verbose=verbose)(
+    judged = Parallel(n_jobs=_arguments.read_n_jobs(n_jobs, len(named) * len(folds)), verbose=verbose)(
         delayed(_judge)(clone(estimator), scorer, X, y, fold, given, keyword)
         for (_, estimator), keyword in zip(named, keywords, strict=True)
         for fold in folds
@@ -195,7 +181,7 @@ def _judge(
     scorer: ProbabilisticScorer,
     X: Any,
     y: Any,
-    fold: Fold,
+    fold: _arguments.Fold,
     given: dict[str, Any],
     keywords: dict[str, str],
 ) -> _JudgedFold:
@@ -224,7 +210,7 @@ def _judge(
 
 
 def _collect(
-    name: str, judged: list[_JudgedFold], folds: list[Fold], n: int
+    name: str, judged: list[_JudgedFold], folds: list[_arguments.Fold], n: int
 ) -> tuple[JudgedModel, NDArray[np.bool_] | None]:
     """Average each row's scores over the folds that tested it; nan where none did, or where a fit failed."""
     failures = tuple(f"fold {number}: {one.failure}" for number, one in enumerate(judged, start=1) if one.failure)
@@ -275,7 +261,7 @@ def _require_one_measure(measures: list[tuple[str, NDArray[np.bool_] | None]]) -
             mass, density = (first, name) if of_first[row] else (name, first)
             raise ValueError(
                 f"{mass!r} gives a probability to the outcome of row {row} (a mass function), {density!r} a density "
-                f"({len(mixed)} such rows): {NO_COMMON_UNIT}"
+                f"({len(mixed)} such rows): {_arguments.NO_COMMON_UNIT}"
             )
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from sklearn_mle.metrics._means import weighted_mean
 
-__all__ = ["Comparison", "JudgedModel", "PairedDifference", "standard_error"]
-
 Array = NDArray[np.float64]
 
 # Sivula et al. (2020): below these, standard errors of differences are too small too often.
@@ -179,7 +177,7 @@ class Comparison:
             return PairedDifference(0.0, 0.0, 0.0, False)
         with np.errstate(invalid="ignore"):
             rows = one - other
-        value = _mean(rows, self._weight)
+        value = weighted_mean(rows, self._weight)
         error = standard_error(rows, self._weight, self._groups)
         total = value * self.n_rows
         units = self.n_rows if self._groups is None else len(np.unique(self._groups))
@@ -255,7 +253,7 @@ class Comparison:
         return self.models[self.names.index(name)]
 
     def _mean(self, model: JudgedModel) -> float:
-        return _mean(model.row_scores[self._tested], self._weight)
+        return weighted_mean(model.row_scores[self._tested], self._weight)
 
     def _n_infinite(self, model: JudgedModel) -> int:
         return int(np.isinf(model.row_scores[self._tested]).sum())
@@ -272,22 +270,20 @@ class Comparison:
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         header = ["", "score", "se", "difference", "se", "", "parameters", "fit s", "score s"]
-        cells = []
-        for model, (mean, error), difference in self._lines():
-            is_best = model is self.models[0]
-            cells.append(
-                [
-                    model.name,
-                    "failed" if model.failures else _number(mean, ".4f"),
-                    _number(error, ".4f"),
-                    "best" if is_best else _number(difference.value, "+.4f"),
-                    "" if is_best else _number(difference.standard_error, ".4f"),
-                    "~" if difference.uncertain else "",
-                    _number(model.n_parameters, ".4g"),
-                    _number(model.fit_time, ".3g"),
-                    _number(model.score_time, ".2g"),
-                ]
-            )
+        cells = [
+            [
+                model.name,
+                "failed" if model.failures else _number(mean, ".4f"),
+                _number(error, ".4f"),
+                "best" if model is self.models[0] else _number(difference.value, "+.4f"),
+                "" if model is self.models[0] else _number(difference.standard_error, ".4f"),
+                "~" if difference.uncertain else "",
+                _number(model.n_parameters, ".4g"),
+                _number(model.fit_time, ".3g"),
+                _number(model.score_time, ".2g"),
+            ]
+            for model, (mean, error), difference in self._lines()
+        ]
         return header, cells
 
     def _notes(self) -> list[str]:
@@ -308,11 +304,6 @@ class Comparison:
                     f"{model.name}: failed on {len(model.failures)} of {self.n_folds} folds; {model.failures[0]}"
                 )
         return notes
-
-
-def _mean(rows: Array, weight: Array) -> float:
-    with np.errstate(invalid="ignore"):  # infinities of both signs
-        return weighted_mean(rows, weight)
 
 
 def _number(value: float, form: str) -> str:
