@@ -108,7 +108,7 @@ def newton(
             break
         last, nit = at.gap, nit + 1
         stopped = stops(callback, found[0], found[1])
-        serves = constant_curvature or (0 < chord and last <= _REMOTE and not stopped)
+        serves = constant_curvature or (chord > 0 and last <= _REMOTE and not stopped)
         if serves:
             at.move(*found)
             serves = constant_curvature or at.gap <= chord * last

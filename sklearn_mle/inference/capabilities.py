@@ -6,6 +6,7 @@ refused where all words of a row are among them, with the reason of the first su
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.model import FittedModel, know_precisions
@@ -22,18 +23,16 @@ class Refusal:
     reason: str
 
 
-def _refusals(reason: str, *each: Iterable[str]) -> list[Refusal]:
-    """Return a row for every choice of one from each of the arguments, each of which is a word or several: "a, b"."""
-    rows: list[frozenset[str]] = [frozenset()]
-    for words in each:
-        rows = [row | frozenset(word.split(", ")) for row in rows for word in words]
-    return [Refusal(row, reason) for row in rows]
+def _refusals(reason: str, *patterns: str) -> list[Refusal]:
+    """Return a row for each choice of words in patterns such as "infer, covariance='HC2'|covariance='HC3', prior"."""
+    choices = (product(*(words.split("|") for words in pattern.split(", "))) for pattern in patterns)
+    return [Refusal(frozenset(words), reason) for pattern in choices for words in pattern]
 
 
-_PENALIZED = ("prior", "class_weight")
-_OF_LIKELIHOODS = ("aic", "bic", "infer without data", "likelihood_ratio_test", "score_test", "profile_interval")
-_MODEL_BASED = ("covariance='hessian'", "covariance='expected'", "covariance='opg'")
-_SANDWICHES = tuple(f"covariance={kind!r}" for kind in ("HC0", "HC1", "HC2", "HC3", "cluster", "kernel"))
+_PENALIZED = "prior|class_weight"
+_OF_LIKELIHOODS = "aic|bic|infer without data|likelihood_ratio_test|score_test|profile_interval"
+_MODEL_BASED = "covariance='hessian'|covariance='expected'|covariance='opg'"
+_SANDWICHES = "|".join(f"covariance={kind!r}" for kind in ("HC0", "HC1", "HC2", "HC3", "cluster", "kernel"))
 
 REFUSALS: tuple[Refusal, ...] = (
     *_refusals(
@@ -41,127 +40,115 @@ REFUSALS: tuple[Refusal, ...] = (
         "weighted one that {model} fits with {likelihood}. It is defined for gaussian, lognormal, gamma, "
         "inverse_gaussian and tweedie with a constant (or known) scale, and for models without a scale; use "
         "weight_type='frequency' or 'sampling'.",
-        ("fit", "infer"),
-        ("weight_type='precision', no precisions",),
+        "fit|infer, weight_type='precision', no precisions",
     ),
     # Estimates that maximize something else than the likelihood.
     *_refusals(
         "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without; "
         "infer(estimator, X, y, penalized=...) gives the standard errors of penalized fits.",
-        _OF_LIKELIHOODS,
-        _PENALIZED,
+        f"{_OF_LIKELIHOODS}, {_PENALIZED}",
     ),
     *_refusals(
         "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without, or use "
         "penalized_likelihood_ratio_test.",
-        ("score_test, firth",),
+        "score_test, firth",
     ),
     *_refusals(
         "{model} was fitted with bias reduction, and the other was not: the ratio of their likelihoods has no known "
         "distribution. Fit both with it, or both without.",
-        ("likelihood_ratio_test, beside='maximum', firth",),
+        "likelihood_ratio_test, beside='maximum', firth",
     ),
     *_refusals(
         "{model} was fitted with {how}, so its estimate is not the maximum likelihood estimate and has other standard "
         "errors. Choose penalized='laplace' (curvature of the posterior) or penalized='sandwich' (sampling variance of "
         "the shrunken estimate); or fit without.",
-        ("infer, penalized=None",),
-        _PENALIZED,
+        f"infer, penalized=None, {_PENALIZED}",
     ),
     *_refusals(
         "penalized={penalized!r}, but this {model} was fitted without a penalty or class_weight.",
-        ("infer",),
-        ("penalized='laplace'", "penalized='sandwich'"),
-        ("unpenalized",),
+        "infer, penalized='laplace'|penalized='sandwich', unpenalized",
     ),
     *_refusals(
         "penalized='laplace': class weights are no prior; use penalized='sandwich'.",
-        ("infer, penalized='laplace', class_weight",),
+        "infer, penalized='laplace', class_weight",
     ),
     *_refusals(
         "penalized='laplace' is the inverse of the posterior's curvature: leave covariance alone.",
-        ("infer, penalized='laplace'",),
-        ("covariance='opg'", *_SANDWICHES, "dispersion='pearson'"),
+        f"infer, penalized='laplace', covariance='opg'|{_SANDWICHES}|dispersion='pearson'",
     ),
     *_refusals(
         "{model} was not fitted with bias_reduction='firth'. Test maximum likelihood fits by likelihood_ratio_test.",
-        ("penalized_likelihood_ratio_test, no firth",),
+        "penalized_likelihood_ratio_test, no firth",
     ),
     # Rows drawn with unequal probabilities.
     *_refusals(
         "weight_type='sampling': rows drawn with unequal probabilities have no likelihood, so neither AIC nor "
         "likelihood ratios, score tests and profiles. Use infer(estimator, X, y, sample_weight=...), whose sandwich is "
         "valid, and its wald_test.",
-        (*_OF_LIKELIHOODS, "penalized_likelihood_ratio_test"),
-        ("weight_type='sampling'",),
+        f"{_OF_LIKELIHOODS}|penalized_likelihood_ratio_test, weight_type='sampling'",
     ),
     # Kinds of covariance.
     *_refusals(
         "covariance={covariance!r} is not defined under a penalty or class_weight; use 'HC0' or 'HC1'.",
-        ("infer",),
-        ("covariance='HC2'", "covariance='HC3'"),
-        _PENALIZED,
+        f"infer, covariance='HC2'|covariance='HC3', {_PENALIZED}",
     ),
     *_refusals(
         "dispersion='pearson' scales the expected information: it goes with no other covariance.",
-        ("infer, dispersion='pearson'",),
-        ("covariance='hessian'", "covariance='opg'", *_SANDWICHES, "penalized='sandwich'", "weight_type='sampling'"),
+        f"infer, dispersion='pearson', covariance='hessian'|covariance='opg'|{_SANDWICHES}",
+        "infer, dispersion='pearson', penalized='sandwich'|weight_type='sampling'",
     ),
     *_refusals(
         "dispersion='pearson' is not defined for {likelihood} as it was fitted here.",
-        ("infer, dispersion='pearson', no dispersion",),
+        "infer, dispersion='pearson', no dispersion",
     ),
     *_refusals(
         "covariance='kernel' is for likelihoods with a kink; for {likelihood} use 'HC0'.",
-        ("infer, covariance='kernel', smooth",),
+        "infer, covariance='kernel', smooth",
     ),
     *_refusals(
         "covariance='hessian' and bread='observed' are of the Hessian of {likelihood}, which is zero almost everywhere "
         "and carries no information; use infer(estimator, X, y) with covariance='kernel' (the default), 'HC0' "
         "(bread=None or 'expected') or 'expected'.",
-        ("infer without data", "infer, covariance='hessian'", "bread, bread='observed'"),
-        ("kink",),
+        "infer without data, kink",
+        "infer, covariance='hessian', kink",
+        "bread, bread='observed', kink",
     ),
     *_refusals(
         "bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3' or 'cluster'; got "
         "covariance={covariance!r}.",
-        ("bread",),
-        ("bread='observed'", "bread='expected'"),
-        (*_MODEL_BASED, "covariance='kernel'"),
+        f"bread, bread='observed'|bread='expected', {_MODEL_BASED}|covariance='kernel'",
     ),
     *_refusals(
         "penalized='sandwich' and weight_type='sampling' call for a sandwich: covariance='HC0', 'HC1' or 'cluster'; "
         "got {covariance!r}.",
-        ("infer, penalized='sandwich'", "infer, weight_type='sampling'"),
-        _MODEL_BASED,
+        f"infer, penalized='sandwich'|weight_type='sampling', {_MODEL_BASED}",
     ),
     *_refusals(
         "covariance={covariance!r} is defined for models of one linear predictor (and constants beside it), which "
         "{model} with {likelihood} is not here; use 'HC0' or 'HC1'.",
-        ("infer",),
-        ("covariance='HC2'", "covariance='HC3'"),
-        ("several predictors",),
+        "infer, covariance='HC2'|covariance='HC3', several predictors",
     ),
     *_refusals(
         "The likelihood {likelihood} has kinks, so its profile is not followed; use infer(..., covariance='kernel').",
-        ("profile_interval, kink",),
+        "profile_interval, kink",
     ),
     # What is of classifiers, or of regressors.
     *_refusals(
-        "mean_interval is of regressors; a classifier has probability_interval.", ("mean_interval, classifier",)
+        "mean_interval is of regressors; a classifier has probability_interval.",
+        "mean_interval, classifier",
     ),
     *_refusals(
-        "probability_interval is of classifiers; a regressor has mean_interval.", ("probability_interval, regressor",)
+        "probability_interval is of classifiers; a regressor has mean_interval.",
+        "probability_interval, regressor",
     ),
     *_refusals(
         "reference: only a classifier of three or more classes has contrasts between classes.",
-        ("against",),
-        ("regressor", "two classes"),
+        "against, regressor|two classes",
     ),
     *_refusals(
         "d2_score is not defined where parameters beside the location depend on columns, for no constant model has the "
         "same. Compare log_likelihood with that of another model.",
-        ("d2_score, modelled scale",),
+        "d2_score, modelled scale",
     ),
 )
 

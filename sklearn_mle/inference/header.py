@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle._fit import FitOptions, FitResult, fit
+from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED, Request
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
-from sklearn_mle.inference.model import FitSummary, FittedModel, ReadData, divide_dispersion
+from sklearn_mle.inference.model import FitSummary, FittedModel
 
 __all__ = [
     "SmallSample",
@@ -129,18 +129,21 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
         j = model.likelihood.dispersion_index
         if j is not None and (quasi or not terms[j].intercept):
             terms[j] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
-    null = fit(
-        model.likelihood,
-        np.empty((data.X.shape[0], 0)),
-        data.y,
-        sample_weight=data.sample_weight,
-        offset=data.offset,
-        options=FitOptions(terms=tuple(terms)),
+    X = np.empty((data.X.shape[0], 0))
+    options = FitOptions(terms=tuple(terms))
+    null = fit(model.likelihood, X, data.y, sample_weight=data.sample_weight, offset=data.offset, options=options)
+    # The weights of that fit count copies; a dispersion that is held is that of these weights already.
+    constant = replace(
+        model,
+        coefficients=null.coefficients,
+        terms=tuple(replace(term, columns=False) for term in (model.terms if model.is_classifier else terms)),
+        features=(),
+        retained=None,
+        weight_type=model.weight_type if quasi else "frequency",
     )
+    nothing = replace(data, X=X)
+    value = AtEstimate.of(with_dispersion(constant, nothing, model.weight_type), nothing).log_likelihood
     slopes = at.n_coefficients - model.n_intercepts
-    value = null.log_likelihood
-    if model.weight_type == "precision" and data.sample_weight is not None and divide_dispersion(model.likelihood):
-        value = _of_precisions(model, null, data, held=quasi)
     statistic = max(2 * (at.log_likelihood - value), 0.0)
     if quasi:
         return _entries(chi_squared_test("F", statistic / size.multiple, slopes, size.df)) if slopes else {}
@@ -152,21 +155,6 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
     if model.likelihood.discrete:
         return {**out, "pseudo-R2 (McFadden)": 1 - at.log_likelihood / value}
     return out
-
-
-def _of_precisions(model: FittedModel, null: FitResult, data: ReadData, *, held: bool) -> float:
-    """Return the log-likelihood of the null model where weights divide its dispersion, which may be ``held``."""
-    constant = replace(
-        model,
-        coefficients=null.coefficients,
-        terms=(Terms(False, model.terms[0].intercept), *model.terms[1:]),
-        features=(),
-        retained=None,
-        weight_type="precision" if held else "frequency",
-    )
-    data = replace(data, X=np.empty((len(data.y), 0)))
-    at = AtEstimate.of(with_dispersion(constant, data, "precision"), data)
-    return at.log_likelihood
 
 
 def _entries(test: HypothesisTest) -> dict[str, Any]:

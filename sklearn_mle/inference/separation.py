@@ -248,24 +248,19 @@ def _detected(
         start = -objective.value_and_gradient(start)[1]
     search = SeparationSearch(objective, start)
     separation = search.run()
-    if separation is None:
-        none = np.zeros((q, data.n_columns + 1))
-        return Separation("none", none[:, :-1], none[:, -1], none, np.zeros(data.n_rows, dtype=bool), features, classes)
-    direction = predictors.matrix(separation.direction)
-    if identification is not None:
-        direction = identification.minimum_norm(direction, columns)
-    limits = coefficient_limits(search, separation, columns)
-    separated = np.ones(data.n_rows, dtype=bool)
-    separated[search.constraints.row[~separation.separated]] = False
-    return Separation(
-        "complete" if separation.complete else "quasi-complete",
-        limits[:, :-1],
-        limits[:, -1],
-        columns.to_original(direction),
-        separated,
-        features,
-        classes,
-    )
+    kind: Literal["none", "quasi-complete", "complete"] = "none"
+    limits = direction = np.zeros((q, data.n_columns + 1))
+    separated = np.zeros(data.n_rows, dtype=bool)
+    if separation is not None:
+        limits = coefficient_limits(search, separation, columns)
+        direction = predictors.matrix(separation.direction)
+        if identification is not None:
+            direction = identification.minimum_norm(direction, columns)
+        direction = columns.to_original(direction)
+        kind = "complete" if separation.complete else "quasi-complete"
+        separated[:] = True
+        separated[search.constraints.row[~separation.separated]] = False
+    return Separation(kind, limits[:, :-1], limits[:, -1], direction, separated, features, classes)
 
 
 def at_the_limit(at: AtEstimate) -> AtEstimate:
