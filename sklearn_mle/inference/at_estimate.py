@@ -73,10 +73,9 @@ class AtEstimate:
         precise = model.weight_type == "precision" and not plain and divide_dispersion(model.likelihood)
         if precise:
             total = (total > 0).astype(np.float64)
-        intercept = model.terms[0].intercept
         offset = None if data.offset is None else np.atleast_2d(data.offset.T)
         raw = read(data.X, data.y.T, None if plain else total, offset, model.likelihood.n_predictors)
-        prepared = standardize(raw, FitOptions(terms=(Terms(True, intercept),)), model.features)
+        prepared = standardize(raw, FitOptions(terms=model.terms), model.features)
         rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
         copies = own[rows] if model.weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary

@@ -1,7 +1,6 @@
 """Two models of the same data, one within the other: likelihood ratio, score and Wald tests."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -224,28 +223,26 @@ def score_test(
     extra = extra[:, None] if extra.ndim == 1 else extra
     if extra.shape[0] != data.X.shape[0]:
         raise ValueError(f"extra must have one row per row of X, {data.X.shape[0]}; got {extra.shape[0]}.")
-    d = extra.shape[1]
-    stack: Callable[..., Any] = np.hstack
-    if sp.issparse(data.X) or sp.issparse(extra):
-        stack = sp.hstack
-    wider = stack([data.X, extra])
-    coefficients = np.insert(model.coefficients, [model.coefficients.shape[1] - 1] * d, 0.0, axis=1)
-    # Its own curvature has other columns.
-    retained = None if model.retained is None else replace(model.retained, curvature=None)
-    features = (*model.features, *(f"extra {k}" for k in range(d)))
-    p = model.coefficients.shape[1] - 1
+    (_, p), d = data.X.shape, extra.shape[1]
+    is_sparse = sp.issparse(data.X) or sp.issparse(extra)
+    wider = replace(data, X=sp.hstack([data.X, extra], format="csr") if is_sparse else np.hstack([data.X, extra]))
     # Every predictor with columns gets them, the location even if it has none.
     terms = tuple(
-        replace(term, columns=True, active=np.append(term.indices(p), p + np.arange(d)))
-        if (term.columns and term.active is not None) or (j == 0 and not term.columns)
+        replace(term, columns=True).restricted(np.append(term.indices(p), p + np.arange(d)), p + d)
+        if term.columns or j == 0
         else term
         for j, term in enumerate(model.terms)
     )
-    larger = replace(model, coefficients=coefficients, features=features, retained=retained, terms=terms)
+    larger = replace(
+        model,
+        coefficients=np.insert(model.coefficients, [p] * d, 0.0, axis=1),
+        features=(*model.features, *(f"extra {k}" for k in range(d))),
+        retained=None,  # whose curvature has other columns
+        terms=terms,
+    )
     with single_threaded_blas, np.errstate(all="ignore"):
         before = at_estimate(model, data)
-        data = replace(data, X=wider.tocsr() if sp.issparse(wider) else wider)
-        at = AtEstimate.of(larger, data)
+        at = AtEstimate.of(larger, wider)
         added = at.n_parameters - before.n_parameters
         expected = d * (len(terms) - 1 if model.is_classifier and len(terms) > 1 else sum(t.columns for t in terms))
         if added < expected:

@@ -107,7 +107,7 @@ class Fitted:
         """How many predictors after the first are estimated constants: scale, dispersion, shape."""
         if self.likelihood.shift_invariant:
             return 0
-        return sum(term.intercept and not term.columns for term in self.terms[1:])
+        return sum(term.is_constant for term in self.terms[1:])
 
     @property
     def n_intercepts(self) -> int:
@@ -170,8 +170,7 @@ class FittedModel(Fitted):
     @property
     def has_constant_dispersion(self) -> bool:
         """Whether one scale, dispersion or shape was estimated for all rows."""
-        term = self.terms[self.dispersion_index]
-        return term.intercept and not term.columns
+        return self.terms[self.dispersion_index].is_constant
 
     @property
     def log_dispersion(self) -> float:
@@ -204,7 +203,7 @@ class FittedModel(Fitted):
 
     def refuse_too_many_parameters(self) -> None:
         """Raise WorkingMemoryError where the covariance of all parameters is too large to be formed."""
-        m = sum(term.intercept + len(term.indices(self.coefficients.shape[1] - 1)) for term in self.terms)
+        m = len(self.entries)
         refuse_unless_it_fits(
             m,
             m,

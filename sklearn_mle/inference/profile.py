@@ -15,7 +15,7 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import check_confidence_level
-from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
+from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import read_estimator
 
 __all__ = ["ProfileLikelihood", "profile_interval"]
@@ -211,7 +211,7 @@ def _profile(
     curvature = at.curvature(factor, 1.0)
     lost = bool(curvature.lost(np.eye(len(at.forms))[entry : entry + 1])[0])
     estimate, standard_error, lower, upper = fitted, np.nan, -np.inf, np.inf
-    grid, values = np.array([fitted]), [minimum]
+    points = [ProfilePoint(at.theta, minimum, np.zeros(1))]
     # With dependent columns the likelihood may not depend on it: a flat profile.
     if form.any() and (not lost or curvature.divergent is not None):
         path = ProfilePath(nll, form[None])
@@ -228,23 +228,14 @@ def _profile(
         points = path.curve(start, reaches, n_points)
         points += [last for reach, last in ((below, left), (above, right)) if np.isfinite(reach)]
         points.sort(key=lambda point: float(form @ point.theta))
-        grid, values = np.array([fitted + float(form @ point.theta) for point in points]), [p.value for p in points]
         estimate = fitted + float(form @ start)
         lower, upper = estimate - below, estimate + above
         if lost:
             estimate = np.nan if np.isinf(below) == np.isinf(above) else np.inf if np.isinf(above) else -np.inf
-    return ProfileLikelihood(
-        at.model.labels[place],
-        estimate,
-        standard_error,
-        grid,
-        np.array([-value for value in values]),
-        -minimum,
-        level,
-        lower,
-        upper,
-        drop,
-    )
+    grid = np.array([fitted + float(form @ point.theta) for point in points])
+    values = np.array([-point.value for point in points])
+    label = at.model.labels[place]
+    return ProfileLikelihood(label, estimate, standard_error, grid, values, -minimum, level, lower, upper, drop)
 
 
 def profile_drop(at: AtEstimate, entry: int, confidence_level: float, small_sample: bool) -> float:
@@ -267,14 +258,11 @@ def profile_drop(at: AtEstimate, entry: int, confidence_level: float, small_samp
     if entry != (at.model.dispersion_index + 1) * at.model.coefficients.shape[1] - 1:
         return half_weight * math.log1p(float(t.isf((1 - confidence_level) / 2, df)) ** 2 / df)
 
-    def ends(apart: float) -> tuple[float, float]:
+    def missing(apart: float) -> float:
         # Of two r of one height the larger is the smaller and the logarithm of their ratio.
         low = apart / math.expm1(apart)
-        return low, low + apart
+        return float(chi2.cdf(n * (low + apart), df) - chi2.cdf(n * low, df)) - confidence_level
 
-    def missing(apart: float) -> float:
-        low, high = ends(apart)
-        return float(chi2.cdf(n * high, df) - chi2.cdf(n * low, df)) - confidence_level
-
-    low = ends(float(brentq(missing, _LEAST_APART, _MOST_APART, xtol=_LEAST_APART)))[0]
+    apart = float(brentq(missing, _LEAST_APART, _MOST_APART, xtol=_LEAST_APART))
+    low = apart / math.expm1(apart)
     return half_weight * (low - 1 - math.log(low))

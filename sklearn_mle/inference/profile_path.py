@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
 from sklearn_mle._jeffreys import JeffreysNLL
@@ -21,13 +23,11 @@ _STEPS = 100
 _SHORTEST = 1e-10
 # Nats that a constrained optimum may be short of itself: the profile's crossing is then known to 1e-9 standard errors.
 _ENOUGH = 1e-13
-_ROOT_STEPS = 80
-_ROOT_TOLERANCE = 1e-10
+_ROOT_TOLERANCE = 1e-12
 # A profile that rises by less than a millionth over so many steps, each four times the last, is flat; and one that has
 # not crossed by so many units never will.
 _FLAT, _FLAT_STEPS = 1e-6, 4
 _FARTHEST = 1e6
-_HALVINGS = 30
 # Newton steps from the estimate to the optimum's last digits; under separation each of them gains a nat's e-th.
 _SETTLING = 60
 _SETTLED = 1e-12
@@ -89,21 +89,11 @@ class ProfilePath:
     def at(self, c: Array, near: Array) -> ProfilePoint:
         """Return the optimum with forms @ theta = c, looked for from a theta nearby.
 
-        The Newton step of the Lagrangian: its first part restores the constraint along the path's own tangent.
+        Each step is Newton's of the Lagrangian: within the constraint, and along the path's own tangent to it. Where no
+        curvature is left to tell a way, the profile is flat, and the point is the last one reached.
         """
         theta, forms = near, self.forms
-        tangent = self._factor(theta).solve(forms.T)
-        with np.errstate(over="ignore", invalid="ignore"):
-            theta = theta + tangent @ _solve(forms @ tangent, c - forms @ theta)
-        if not np.isfinite(theta).all():
-            # No curvature left to tell a way: the profile is flat from here on.
-            return ProfilePoint(near, self._value_and_gradient(near)[0], np.zeros(len(forms)))
         value, gradient = self._value_and_gradient(theta)
-        for _ in range(_HALVINGS):
-            if np.isfinite(value):
-                break
-            theta = 0.5 * (theta + near)  # too far for floating point: from half of the way the rest is Newton's
-            value, gradient = self._value_and_gradient(theta)
         multiplier = np.zeros(len(forms))
         for _ in range(_STEPS):
             factor = self._factor(theta)
@@ -126,15 +116,18 @@ class ProfilePath:
     def _search(
         self, theta: Array, value: float, step: Array, restoring: Array, gap: float
     ) -> tuple[Array, float, Array] | None:
-        """Return the first of the points along the step that decreases F, None where rounding hides any decrease."""
+        """Return the first of the points along the step that decreases F, None where rounding hides any decrease.
+
+        A step that restores the constraint may increase F; it is shortened where it is too far for floating point.
+        """
         length = 1.0
         restores = bool(np.abs(restoring).max(initial=0.0) > 64 * _EPS * np.abs(theta).max(initial=1.0))
         while length > _SHORTEST:
-            candidate = theta + length * step + restoring
+            candidate = theta + length * (step + restoring)
             found, gradient = self._value_and_gradient(candidate)
             if np.isfinite(found) and (restores or found <= value - 1e-4 * length * gap):
                 return candidate, found, gradient
-            if gap <= 64 * _EPS * max(abs(value), 1.0):
+            if not restores and gap <= 64 * _EPS * max(abs(value), 1.0):
                 return None
             length *= 0.5
         return None
@@ -144,40 +137,27 @@ class ProfilePath:
     ) -> tuple[float, ProfilePoint]:
         """Return how far from the start, in the direction of ``sign``, the profile is ``rise`` nats above the minimum.
 
-        Newton's method on the root of the rise, which is nearly linear in the parameter, inside a bracket. The distance
-        is inf where the profile never rises so far. The last point visited comes with it. ``start`` is near the
-        minimum, and ``standard_error`` a distance that is near one.
+        The root of the rise is nearly linear in the parameter, and so is soon found in a bracket. The distance is inf
+        where the profile never rises so far. The last point visited comes with it. ``start`` is near the minimum, and
+        ``standard_error`` a distance that is near one.
         """
-        target = np.sqrt(2 * rise)
-        low, high, flat = 0.0, np.inf, 0
-        distance = target * standard_error
-        near, origin = start, self.forms @ start
-        for _ in range(_ROOT_STEPS):
-            point = self.at(origin + sign * distance, near)
-            near = point.theta
-            risen, slope = point.value - minimum, sign * float(point.slope[0])
-            root = np.sqrt(max(2 * risen, 0.0))
-            if root < target:
-                low = distance
-            else:
-                high = distance
-            # Where the profile is flat or still falling it gives no distance to go.
-            change = (target - root) * root / slope if slope > 0 and root > 0 else np.inf
-            if abs(change) <= _ROOT_TOLERANCE * max(distance, standard_error):
-                return distance + change, point
-            following = distance + change
-            if np.isinf(high):
-                # Steps that quadruple, and yet nothing rises.
-                flat = flat + 1 if slope * distance < _FLAT * rise else 0
-                if flat > _FLAT_STEPS or distance > _FARTHEST * standard_error:
-                    return np.inf, point
-                following = min(following, 4 * distance)
-            elif not low < following < high:
-                following = 0.5 * (low + high)
-            if np.isfinite(high) and high - low <= 4 * _EPS * high:
-                break
-            distance = following
-        return distance, point
+        target, origin = np.sqrt(2 * rise), self.forms @ start
+        point = ProfilePoint(start, minimum, np.zeros(len(origin)))
+
+        @cache  # the ends of the bracket are asked for again
+        def excess(distance: float) -> float:
+            nonlocal point
+            point = self.at(origin + sign * distance, point.theta)
+            return float(np.sqrt(max(2 * (point.value - minimum), 0.0)) - target)
+
+        low, high, flat = 0.0, float(target * standard_error), 0
+        while excess(high) < 0:
+            # Steps that quadruple, and yet nothing rises.
+            flat = flat + 1 if sign * point.slope[0] * high < _FLAT * rise else 0
+            if flat > _FLAT_STEPS or high > _FARTHEST * standard_error:
+                return np.inf, point
+            low, high = high, 4 * high
+        return float(brentq(excess, low, high, xtol=_ROOT_TOLERANCE * high)), point
 
     def curve(self, start: Array, reaches: Sequence[float], n_points: int) -> list[ProfilePoint]:
         """Return points from a little beyond one end to a little beyond the other, each found from its neighbour."""
