@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
+from inspect import isfunction
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -18,27 +19,6 @@ __all__ = ["LINKS", "MANY_ROWS", "Likelihood"]
 MANY_ROWS = 4096
 
 Array = NDArray[Any]
-
-# Methods of likelihoods that compute without floating-point warnings. Those that sum over rows, and take no time to
-# spare, see to that themselves.
-_FORMULAS = {
-    "crps",
-    "deviance",
-    "distribution",
-    "expected_information",
-    "gradient",
-    "hessian",
-    "link",
-    "mean",
-    "nll",
-    "nll_and_gradient",
-    "parameters",
-    "squared_pearson_residual",
-    "standard_deviation",
-    "start",
-    "tail",
-    "tail_quantile",
-}
 
 
 class Link(NamedTuple):
@@ -90,8 +70,9 @@ class Likelihood(BaseEstimator, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let formulas meet the limits of floating-point numbers in silence: exp(eta) may overflow, log(0) is -inf."""
         super().__init_subclass__(**kwargs)
-        for name in _FORMULAS & vars(cls).keys():
-            setattr(cls, name, np.errstate(all="ignore")(vars(cls)[name]))
+        for name, method in list(vars(cls).items()):
+            if isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, np.errstate(all="ignore")(method))
 
     # True where the NLL is jointly convex in eta, so that Newton's method needs no guard against negative curvature.
     convex: ClassVar[bool] = True

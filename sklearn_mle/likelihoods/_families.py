@@ -15,7 +15,21 @@ _LARGEST = 1e300
 _LOG_LARGEST = 700.0
 
 
-class LocationScale(Likelihood):
+class NLLWithGradient(Likelihood):
+    """A likelihood whose NLL and gradient share so much that they are computed together."""
+
+    @abstractmethod
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """Return the rowwise NLL, shape (n,), and its gradient, shape (q, n)."""
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.nll_and_gradient(y, eta)[1]
+
+
+class LocationScale(NLLWithGradient):
     r"""A likelihood of :math:`z = (y - \mu) / s` alone: :math:`-\log p = \log s + \rho(z)`, least at :math:`z = 0`.
 
     A member gives :math:`\rho`, its derivatives, and its information at s = 1. Predictors are :math:`\mu, \log s`:
@@ -54,14 +68,6 @@ class LocationScale(Likelihood):
     @abstractmethod
     def standard_distribution(self) -> Any:
         """The frozen distribution at location zero and scale one."""
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return eta[1] + self.standard_nll(standardize(y, eta)[0])
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        z, inverse_scale = standardize(y, eta)
-        slope = self.standard_derivatives(z)[0]
-        return np.stack([-slope * inverse_scale, 1 - z * slope])
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)
@@ -117,24 +123,13 @@ def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale
 
 
-class NLLWithGradient(Likelihood):
-    """A likelihood whose NLL and gradient share so much that they are computed together."""
-
-    @abstractmethod
-    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
-        """Return the rowwise NLL, shape (n,), and its gradient, shape (q, n)."""
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[1]
-
-
 class LogMean(Likelihood):
     """An exponential dispersion family whose location is the logarithm of its mean."""
 
     exponential_dispersion = True
+
+    def _outside(self, y: Array) -> Array:
+        return y <= 0 if self.positive_only else y < 0
 
     def link(self, y: Array) -> Array:
         return np.log(y)

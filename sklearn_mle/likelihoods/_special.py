@@ -23,13 +23,14 @@ HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 # B_2k / (2k (2k - 1)): the last term is below the rounding of 80-bit numbers where 1/u >= 16.
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400, 43867 / 244188)
 _SHIFT = 16
+_LOG_FACTORIALS = np.array([math.log(math.factorial(k)) for k in range(_SHIFT + 1)])
 # Rows whose recurrences, all steps at once, fill a core's nearest cache.
 _PIECE = 512
 # 32^-13 is below the rounding of 80-bit numbers.
 _RATIO_BOUND, _RATIO_TERMS = 1 / 32, 14
 
 
-@np.errstate(over="ignore", under="ignore")
+@np.errstate(over="ignore", under="ignore", divide="ignore")
 def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
     r"""Return S, u S' and u^2 S'' for the remainder of Stirling's formula, in the reciprocal of its argument.
 
@@ -42,33 +43,29 @@ def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
     ----------
     Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.1.40 and 6.1.15.
     """
-    if u.size > 1 and (u == u.flat[0]).all():
-        # A constant dispersion is the usual case: one row is computed, and repeated.
-        return tuple(np.full_like(u, value[0]) for value in _remainder(u.ravel()[:1]))  # type: ignore[return-value]
-    return _remainder(u)
-
-
-def _remainder(u: Array) -> tuple[Array, Array, Array]:
+    n = len(u)
+    if n > 1 and (u == u[0]).all():
+        u = u[:1]  # a constant dispersion is the usual case: one row is computed, and repeated
     u = np.minimum(u, 1e300)
-    value, first, second = _series(np.minimum(u, 1 / _SHIFT))
+    parts = _series(np.where(u > 1 / _SHIFT, 1 / (1 / u + _SHIFT), u))
     near = np.flatnonzero(u > 1 / _SHIFT)
     for start in range(0, len(near), _PIECE):
         piece = near[start : start + _PIECE]
         if len(piece) == 1:
             # numpy adds up a single row in another order: its digits are not to depend on what other rows there are.
             piece = np.repeat(piece, 2)
-        value[piece], first[piece], second[piece] = _shifted(u[piece])
+        parts[:, piece] = _shifted(u[piece], *parts[:, piece])
+    value, first, second = parts if len(u) == n else np.repeat(parts, n, axis=1)
     return value, first, second
 
 
-def _series(u: Array) -> tuple[Array, Array, Array]:
+def _series(u: Array) -> Array:
     square = np.square(u)
     terms = np.zeros((3, *u.shape), dtype=u.dtype)
     for coefficients in _coefficients(u.dtype):
         terms *= square
         terms += coefficients[:, None]
-    value, first, second = terms * u
-    return value, first, second
+    return terms * u
 
 
 @lru_cache
@@ -78,11 +75,10 @@ def _coefficients(dtype: np.dtype[Any]) -> Array:
     return np.stack([coefficient, coefficient * power, coefficient * (power * (power - 1))], axis=1)[::-1]
 
 
-def _shifted(u: Array) -> tuple[Array, Array, Array]:
-    """Return the three by the recurrence of the gamma function, from x + 16."""
+def _shifted(u: Array, value: Array, first: Array, second: Array) -> tuple[Array, Array, Array]:
+    """Return the three by the recurrence of the gamma function, from those at x + 16."""
     x = 1 / u
     far = x + _SHIFT
-    value, first, second = _series(1 / far)
     share = x / far
     # All steps of the recurrence at once: one by one, a row alone would cost fifteen times as many calls.
     steps = x + np.arange(1, _SHIFT, dtype=u.dtype)[:, None]
@@ -138,15 +134,10 @@ def exp_times(log_factor: Array, delta: Array) -> tuple[Array, Array]:
         return whole, np.where(delta == 0, 0, less_one)
 
 
-@lru_cache(maxsize=1)
-def _small_factorials() -> Array:
-    return np.array([math.log(math.factorial(k)) for k in range(_SHIFT + 1)])
-
-
 def log_factorial(y: Array) -> Array:
     """Return log Gamma(y + 1); small whole numbers, as most counts are, are read from a table."""
     index = np.minimum(y, _SHIFT).astype(np.intp)
-    value = _small_factorials()[index]
+    value = _LOG_FACTORIALS[index]
     other = np.flatnonzero(index != y)
     if len(other):
         value[other] = gammaln(y[other] + 1)

@@ -51,7 +51,8 @@ class Bernoulli(Likelihood):
         return np.where(logit > 0, (1 - y) * logit, -y * logit) + tail
 
     def gradient(self, y: Array, eta: Array) -> Array:
-        return _probability(eta) - y
+        # Beyond the range of exp the probability is zero.
+        return 1 / (1 + np.exp(-eta)) - y
 
     def hessian(self, y: Array, eta: Array) -> Array:
         return self.expected_information(eta)
@@ -88,15 +89,13 @@ class Bernoulli(Likelihood):
             return _exact_total_and_gradient(y, logit, weight)[:2]
         # 1 / (1 + exp(-eta)) keeps its relative accuracy at both ends (an overflow is a probability of zero); numpy's
         # exp is vectorized, scipy's expit is not: 13 microseconds against 71 for 13,000 rows with AVX-512.
-        with np.errstate(over="ignore"):
-            probability = np.negative(logit)
-            np.exp(probability, out=probability)
+        probability = np.negative(logit)
+        np.exp(probability, out=probability)
         probability += 1.0
         np.reciprocal(probability, out=probability)
         # log(1 + exp(eta)) - y eta = (1 - y) eta - log p, to an absolute eps of eta: that of the total, for many rows.
         total = float(_sum(logit, weight) - np.dot(y if weight is None else y * weight, logit))
-        with np.errstate(divide="ignore"):
-            total -= _sum_of_logarithms(probability) if weight is None else float(weight @ np.log(probability))
+        total -= _sum_of_logarithms(probability) if weight is None else float(weight @ np.log(probability))
         if not math.isfinite(total):
             return _exact_total_and_gradient(y, logit, weight)[:2]
         probability -= y
@@ -143,10 +142,3 @@ def _exact_total_and_gradient(y: Array, logit: Array, weight: Array | None) -> t
         return float(nll.sum()), probability[None], small, one
     probability *= weight
     return float(weight @ nll), probability[None], small, one
-
-
-def _probability(logit: Array) -> Array:
-    with np.errstate(over="ignore"):  # beyond the range of exp the probability is zero
-        odds_against = np.exp(-logit)
-    odds_against += 1
-    return np.reciprocal(odds_against, out=odds_against)

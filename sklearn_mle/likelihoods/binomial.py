@@ -118,11 +118,6 @@ class Binomial(Likelihood):
         fraction, trials = self.in_units_of_mean(y)
         return trials * Bernoulli().squared_pearson_residual(fraction, eta)
 
-    def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
-        if y.ndim == 1:
-            return Bernoulli().total_and_gradient(y, eta, weight)
-        return super().total_and_gradient(y, eta, weight)
-
     def start(self, y: Array, weight: Array | None) -> Array:
         successes, failures = (y, 1 - y) if y.ndim == 1 else y
         total = np.average(successes + failures, weights=weight)

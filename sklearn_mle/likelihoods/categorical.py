@@ -124,23 +124,16 @@ class Categorical(Likelihood):
         weighted = probability if weight is None else probability * weight
         return lambda change: weighted * (change - np.einsum("kn,kn->n", probability, change))
 
-    def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
-        if y.ndim == 1 and eta.dtype == np.float64:
-            top = eta.max(axis=0)
-            probability = eta - top
-            chosen = probability[y, np.arange(eta.shape[1])]
-            np.exp(probability, out=probability)
-            normalizer = probability.sum(axis=0)
-            nll = np.log(normalizer)
-            nll -= chosen
-            probability /= normalizer
-            gradient = _subtract_target(probability, y)
-        else:
-            nll, gradient = self.nll(y, eta), self.gradient(y, eta)
-        if weight is None:
-            return float(nll.sum()), gradient
-        gradient *= weight
-        return float(weight @ nll), gradient
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        if y.ndim > 1 or eta.dtype != np.float64:
+            return super().nll_and_gradient(y, eta)
+        # One exponential per class and row; small losses are exact to an absolute eps, which is enough for totals.
+        probability = eta - eta.max(axis=0)
+        chosen = probability[y, np.arange(eta.shape[1])]
+        np.exp(probability, out=probability)
+        normalizer = probability.sum(axis=0)
+        probability /= normalizer
+        return np.log(normalizer) - chosen, _subtract_target(probability, y)
 
 
 def _softmax(eta: Array) -> Array:

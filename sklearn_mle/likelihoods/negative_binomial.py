@@ -69,10 +69,6 @@ class NegativeBinomial(LogMean, NLLWithGradient):
     discrete = True
     may_diverge = True
     domain = "counts: finite numbers >= 0"
-    remedy = "Remove or repair such rows."
-
-    def _outside(self, y: Array) -> Array:
-        return y < 0
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         deviance, (value, slope, _) = _Deviance(y, eta), _saturated(y, eta[1])

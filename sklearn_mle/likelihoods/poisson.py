@@ -8,7 +8,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import poisson_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._families import LogMean
+from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import log_factorial, poisson_saturated
 
@@ -18,7 +18,7 @@ __all__ = ["Poisson"]
 _MANY = 16
 
 
-class Poisson(LogMean):
+class Poisson(LogMean, NLLWithGradient):
     r"""Poisson likelihood, log link; its negative logarithm is half the Poisson deviance plus a term in y alone.
 
     .. math:: -\log p(y \mid \eta) = e^\eta - y\,\eta + \log\Gamma(y + 1)
@@ -44,36 +44,25 @@ class Poisson(LogMean):
     discrete = True
     may_diverge = True
     domain = "counts: finite numbers >= 0"
-    remedy = "Remove or repair such rows."
-
-    def _outside(self, y: Array) -> Array:
-        return y < 0
 
     def boundary_of(self, larger: Likelihood) -> bool | None:
         # As the dispersion of a negative binomial vanishes.
         return True if larger.discrete and larger.dispersion_parameter is not None else super().boundary_of(larger)
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        return _nll(y, eta[0], np.exp(eta[0]))
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return np.exp(eta) - y
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        mean = np.exp(eta)
+        nll = mean[0] - y * eta[0] + log_factorial(y)
+        many = np.flatnonzero(y > _MANY)
+        if len(many):
+            count = y[many]
+            nll[many] = count * _less_its_tangent(eta[0][many] - np.log(count)) + poisson_saturated(count)
+        return nll, mean - y
 
     def hessian(self, y: Array, eta: Array) -> Array:
         return self.expected_information(eta)
 
     def expected_information(self, eta: Array) -> Array:
         return np.exp(eta)[None]
-
-    @np.errstate(over="ignore", under="ignore")
-    def total_and_gradient(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array]:
-        mean = np.exp(eta)
-        nll = _nll(y, eta[0], mean[0])
-        mean -= y
-        if weight is None:
-            return float(nll.sum()), mean
-        mean *= weight
-        return float(weight @ nll), mean
 
     def start(self, y: Array, weight: Array | None) -> Array:
         mean = float(np.average(y, weights=weight))
@@ -99,15 +88,6 @@ class Poisson(LogMean):
 
     def standard_deviation(self, eta: Array) -> Array:
         return np.exp(0.5 * eta[0])
-
-
-def _nll(y: Array, eta: Array, mean: Array) -> Array:
-    nll = mean - y * eta + log_factorial(y)
-    many = np.flatnonzero(y > _MANY)
-    if len(many):
-        y = y[many]
-        nll[many] = y * _less_its_tangent(eta[many] - np.log(y)) + poisson_saturated(y)
-    return nll
 
 
 def _less_its_tangent(delta: Array) -> Array:

@@ -60,7 +60,6 @@ class Tweedie(LogMean, NLLWithGradient):
     location_free_of_dispersion = True
     may_diverge = True
     domain = "amounts: finite numbers >= 0"
-    remedy = "Remove or repair such rows."
 
     def __init__(self, power: float = 1.5) -> None:
         self.power = power
@@ -75,9 +74,6 @@ class Tweedie(LogMean, NLLWithGradient):
     @property
     def unit_powers(self) -> tuple[float, ...]:
         return (1.0, 2 - self.power)
-
-    def _outside(self, y: Array) -> Array:
-        return y < 0
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         nll = self._half_deviance(y, eta[0], eta[1])
