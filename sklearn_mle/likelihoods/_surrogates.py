@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._families import NLLWithGradient
 
 __all__ = ["Angular", "LeastSquares", "ScaleFloor", "angle_of", "share_of"]
 
@@ -42,7 +43,7 @@ class LeastSquares(Likelihood):
         return 0.5 * float(gradient[0] @ residual[0]), gradient
 
 
-class _Changed(Likelihood):
+class _Changed(NLLWithGradient):
     """A likelihood whose predictors mean what they mean in another one."""
 
     convex = False
@@ -74,14 +75,6 @@ class ScaleFloor(_Changed):
         beyond = np.minimum if self.likelihood.variance_power > 0 else np.maximum
         return beyond(eta[1] - self.floor, 0)
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.likelihood.nll(y, eta) + 0.5 * np.square(self.depth(eta))
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        gradient = self.likelihood.gradient(y, eta)
-        gradient[1] += self.depth(eta)
-        return gradient
-
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         nll, gradient = self.likelihood.nll_and_gradient(y, eta)
         depth = self.depth(eta)
@@ -112,12 +105,6 @@ class Angular(_Changed):
 
     def __init__(self, likelihood: Likelihood) -> None:
         self.likelihood = likelihood
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.likelihood.nll(y, _inner(eta))
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.nll_and_gradient(y, eta)[1]
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         nll, gradient = self.likelihood.nll_and_gradient(y, _inner(eta))

@@ -11,7 +11,7 @@ from sklearn_mle._numerics.quantiles import positive_quantile
 from sklearn_mle._numerics.special import poisson_mass
 from sklearn_mle._numerics.tails import gamma_tail
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.likelihoods._tweedie_series import tweedie_saturated
+from sklearn_mle.likelihoods._tweedie_series import half_deviance
 
 __all__ = ["tweedie_distribution", "tweedie_quantile", "tweedie_tail"]
 
@@ -19,57 +19,24 @@ __all__ = ["tweedie_distribution", "tweedie_quantile", "tweedie_tail"]
 _LOG_SMALL = np.log(1e-3)
 # Half the scaled deviance of a y beyond which no tail is left, and the numbers of events that hold all of a tail.
 _NOTHING, _DEEP = 800.0, 40.0
-_NEAR, _NEAR_TERMS = 0.1, 14
 _DEVIATIONS, _MORE, _MOST_EVENTS = 10.0, 25.0, 1e6
 
 
 class _TweedieDistribution(stats.rv_continuous):
-    """Tweedie's compound Poisson distribution of given mean, dispersion and power.
+    """Tweedie's compound Poisson distribution of given mean, dispersion and power: its draws, tails and moments.
 
-    ``pdf`` and ``logpdf`` are, at zero, the probability of zero; above zero the density. ``cdf`` jumps at zero, and
-    ``ppf`` is zero up to that probability.
+    All else is the likelihood's, whose frozen distributions ask this one only for what ``_frozen`` says.
     """
 
     def _argcheck(self, mean: Array, dispersion: Array, power: Array) -> Array:
         return (mean > 0) & (dispersion > 0) & (power > 1) & (power < 2)
 
-    def _logpdf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        x, mean, dispersion, power = np.broadcast_arrays(x, mean, dispersion, power)
-        out = np.where(x == 0, -_events(np.log(mean), np.log(dispersion), power), -np.inf)
-        for p in np.unique(power):
-            rows = np.nonzero((x > 0) & (power == p))
-            log_y, distance = np.log(x[rows]), np.log(mean[rows] / x[rows])
-            log_xi = np.log(dispersion[rows]) + (p - 2) * log_y
-            out[rows] = -np.exp(-log_xi) * _half_deviance(distance, p) - log_y - tweedie_saturated(log_xi, float(p))[0]
-        return out
+    def _cdf(self, x: Array, *parameters: Array) -> Array:
+        return 1 - self._sf(x, *parameters)
 
-    def _pdf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        return np.exp(self._logpdf(x, mean, dispersion, power))
-
-    def _cdf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        return self._tail(x, mean, dispersion, power, upper=False)
-
-    def _sf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        return self._tail(x, mean, dispersion, power, upper=True)
-
-    def _ppf(self, q: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        return self._quantile(q, mean, dispersion, power, upper=False)
-
-    def _isf(self, q: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        return self._quantile(q, mean, dispersion, power, upper=True)
-
-    def _tail(self, x: Array, mean: Array, dispersion: Array, power: Array, *, upper: bool) -> Array:
-        x, mean, dispersion, power = _rows(x, mean, dispersion, power)
-        tail = tweedie_tail(np.maximum(x, 0), np.log(mean), np.log(dispersion), power, upper=upper)
-        return np.where(x < 0, float(upper), tail)
-
-    def _quantile(self, q: Array, mean: Array, dispersion: Array, power: Array, *, upper: bool) -> Array:
-        q, mean, dispersion, power = _rows(q, mean, dispersion, power)
-
-        def slope(y: Array, rows: Array) -> Array:
-            return y * self._pdf(y, mean[rows], dispersion[rows], power[rows])
-
-        return tweedie_quantile(q, np.log(mean), np.log(dispersion), power, slope, upper=upper)
+    def _sf(self, x: Array, *parameters: Array) -> Array:
+        x, mean, dispersion, power = (np.ravel(array) for array in np.broadcast_arrays(x, *parameters))
+        return tweedie_tail(np.maximum(x, 0), np.log(mean), np.log(dispersion), power, upper=True)
 
     def _stats(self, mean: Array, dispersion: Array, power: Array) -> tuple[Array, Array, Array, Array]:
         variance = dispersion * mean**power
@@ -83,33 +50,9 @@ class _TweedieDistribution(stats.rv_continuous):
         return np.where(events > 0, amounts * dispersion * (power - 1) * mean ** (power - 1), 0.0)
 
 
-def _rows(*arrays: Array) -> list[Array]:
-    return [np.ravel(array).astype(np.float64) for array in np.broadcast_arrays(*arrays)]
-
-
 def _events(log_mean: Array, log_dispersion: Array, power: Array) -> Array:
     """Return the expected number of events."""
     return np.exp((2 - power) * log_mean - log_dispersion) / (2 - power)
-
-
-def _half_deviance(distance: Array, power: Array) -> Array:
-    """Return half the unit deviance over y^(2-p), of log mu - log y."""
-    rise, fall = 2 - power, power - 1
-    whole = np.expm1(rise * distance) / rise + np.expm1(-fall * distance) / fall
-    # Near zero the two cancel.
-    near = np.where(np.abs(distance) < _NEAR, distance, 0.0)
-    series, term = np.zeros_like(near), near
-    for k in range(2, _NEAR_TERMS):
-        term = term * near / k
-        series = series + term * (rise ** (k - 1) - (-fall) ** (k - 1))
-    return np.where(np.abs(distance) < _NEAR, series, whole)
-
-
-def _bounded_deviance(distance: Array, power: Array) -> Array:
-    """Return ``_half_deviance``; for a distance above zero times exp(-(2 - p) distance), which is bounded."""
-    rise, fall = 2 - power, power - 1
-    far = -np.expm1(-rise * distance) / rise + np.exp(-rise * distance) * np.expm1(-fall * distance) / fall
-    return np.where(distance > 1, far, _half_deviance(distance, power) * np.exp(-rise * np.clip(distance, 0, 1)))
 
 
 @np.errstate(all="ignore")
@@ -121,7 +64,7 @@ def tweedie_tail(y: Array, log_mean: Array, log_dispersion: Array, power: Array,
     distance = log_mean - log_y
     # The events that y speaks of, and how far it is from where the distribution has its mass.
     spoken = _events(log_y, log_dispersion, power)
-    cost = np.where(distance > 0, events, spoken) * (2 - power) * _bounded_deviance(distance, power)
+    cost = half_deviance(log_y, log_mean, log_dispersion, power)
     positive = (y > 0) & ~np.isnan(cost)
     far = positive & (cost > _NOTHING)
     out = np.where(far, np.where((distance < 0) == upper, 0.0, 1.0), out)
@@ -139,7 +82,8 @@ def tweedie_tail(y: Array, log_mean: Array, log_dispersion: Array, power: Array,
         out[few] = np.where(above == upper, tail, 1 - tail)
     many = np.flatnonzero(positive & ~far & ~by_events)
     if len(many):
-        out[many] = _saddlepoint(distance[many], log_dispersion[many], log_y[many], power[many], upper)
+        root_xi = np.exp(0.5 * (log_dispersion + (power - 2) * log_y))
+        out[many] = _saddlepoint(distance[many], cost[many], root_xi[many], power[many], upper)
     return out
 
 
@@ -160,15 +104,14 @@ def _sum_over_events(scaled: Array, events: Array, least: Array, most: Array, po
     return np.minimum(out, 1.0)
 
 
-def _saddlepoint(distance: Array, log_dispersion: Array, log_y: Array, power: Array, upper: bool) -> Array:
+def _saddlepoint(distance: Array, cost: Array, root_xi: Array, power: Array, upper: bool) -> Array:
     """Return the tail by Barndorff-Nielsen's r*, whose error here falls as (dispersion x^(p-2))^(3/2).
 
     References
     ----------
     Barndorff-Nielsen (1990), Approximate interval probabilities, Journal of the Royal Statistical Society B 52.
     """
-    root_xi = np.exp(0.5 * (log_dispersion + (power - 2) * log_y))
-    root = -np.sign(distance) * np.sqrt(np.maximum(2 * _half_deviance(distance, power), 0)) / root_xi
+    root = -np.sign(distance) * np.sqrt(2 * cost)
     wald = -np.expm1((1 - power) * distance) / (1 - power) / root_xi
     near = np.abs(root) < 1e-4
     safe = np.where(near, 1.0, root)

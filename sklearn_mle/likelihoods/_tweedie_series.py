@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from sklearn_mle.likelihoods._base import Array
 
-__all__ = ["dispersion_information", "tweedie_saturated"]
+__all__ = ["dispersion_information", "half_deviance", "tweedie_saturated"]
 
 
 _ORDER = 9
@@ -21,6 +21,29 @@ _LEAST_VARIANCE = 2.2
 # Terms within so many standard deviations of the largest, and so many more, hold all of the sum.
 _DEVIATIONS, _MORE = 10.0, 25.0
 _ELEMENTS = 2**18
+# A distance of log mu from log y from which the terms of the deviance cancel, and the terms of its series.
+_NEAR, _NEAR_TERMS = 0.1, 14
+
+
+def half_deviance(log_y: Array, log_mean: Array, log_dispersion: Array, power: float | Array) -> Array:
+    """Return half the unit deviance of y > 0 over phi, with the digits of near and far rows."""
+    rise, fall = 2 - power, power - 1
+    distance = log_mean - log_y
+    # expm1(rise d) / rise + expm1(-fall d) / fall, times exp(-rise d) above zero and exp(fall d) below: bounded.
+    up, down = np.maximum(distance, 0), np.minimum(distance, 0)
+    shrunk, grown = np.exp(-rise * up), np.exp(fall * down)
+    bounded = grown * np.expm1(rise * down) / rise - np.expm1(fall * down) / fall
+    bounded += shrunk * np.expm1(-fall * up) / fall - np.expm1(-rise * up) / rise
+    near = np.flatnonzero(np.abs(distance) < _NEAR)
+    if len(near):
+        d, p = distance[near], np.broadcast_to(power, distance.shape)[near]
+        series, term = np.zeros_like(d), d
+        for k in range(2, _NEAR_TERMS):
+            term = term * d / k
+            series = series + term * ((2 - p) ** (k - 1) - (1 - p) ** (k - 1))
+        bounded[near] = series * shrunk[near] * grown[near]
+    exponent = np.where(distance > 0, rise * log_mean, log_y - fall * log_mean) - log_dispersion
+    return np.where(bounded == 0, 0, np.exp(exponent) * bounded)
 
 
 def tweedie_saturated(log_xi: Array, power: float) -> tuple[Array, Array, Array]:
@@ -188,13 +211,8 @@ def _integral(log_xi: float, power: float) -> float:
     highest = math.log(1 + 80 * phi) + 2.0
     t = np.arange(math.asinh(min(lowest, -1.0) / width), math.asinh(highest / width), step)
     log_y = centre + width * np.sinh(t)
-    log_xi_y = log_xi + (power - 2) * log_y
-    distance = -log_y
-    with np.errstate(over="ignore", under="ignore"):
-        deviance = np.exp(-log_xi_y) * (
-            np.expm1((2 - power) * distance) / (2 - power) + np.expm1(-(power - 1) * distance) / (power - 1)
-        )
+    deviance = half_deviance(log_y, np.zeros_like(t), np.full_like(t, log_xi), power)
     kept = np.flatnonzero(deviance < 800)
-    value, slope, _ = tweedie_saturated(log_xi_y[kept], power)
+    value, slope, _ = tweedie_saturated(log_xi + (power - 2) * log_y[kept], power)
     density = np.exp(-deviance[kept] - value) * width * np.cosh(t[kept])
     return atom + step * float(density @ np.square(slope - deviance[kept]))

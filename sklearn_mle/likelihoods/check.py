@@ -1,6 +1,6 @@
 """Check a likelihood, and say in words what is wrong with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from inspect import isclass
 from typing import Any
 
@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import clone
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
-from sklearn_mle.likelihoods._answers import kinks, name_problems
+from sklearn_mle.likelihoods._answers import answer_problems, kinks, name_problems
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods.user import UserLikelihood, outcome_nodes
+from sklearn_mle.likelihoods.user import UserLikelihood, differences, outcome_nodes
 
 __all__ = ["check_likelihood"]
 
@@ -171,21 +171,18 @@ def _mass(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
 
 
 def _derivatives(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
-    q, n = eta.shape
-    gradient = np.asarray(likelihood.gradient(y, eta))
-    if gradient.shape != (q, n):
-        yield f"gradient must have shape ({q}, {n}), predictors first; it has {gradient.shape}."
+    problem = next(answer_problems(likelihood, y, eta), None)
+    if problem is not None:
+        yield problem
         return
-    yield from _compare("gradient", gradient, _differences(lambda moved: likelihood.nll(y, moved), eta), "nll")
-    hessian = np.asarray(likelihood.hessian(y, eta))
-    if hessian.shape != (q, q, n):
-        yield f"hessian must have shape ({q}, {q}, {n}); it has {hessian.shape}."
-        return
+    gradient, hessian = likelihood.gradient(y, eta), likelihood.hessian(y, eta)
+    yield from _compare("gradient", gradient, differences(lambda moved: likelihood.nll(y, moved), eta), "nll")
     if not np.array_equal(hessian, hessian.transpose(1, 0, 2)):
         yield "hessian is not symmetric in its first two axes."
     if likelihood.smooth:
-        differences = _differences(lambda moved: likelihood.gradient(y, moved), eta)
-        yield from _compare("hessian", hessian, differences, "gradient")
+        yield from _compare(
+            "hessian", hessian, differences(lambda moved: likelihood.gradient(y, moved), eta), "gradient"
+        )
 
 
 def _corners(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
@@ -204,20 +201,6 @@ def _compare(name: str, given: Array, differences: Array, of: str) -> Iterator[s
             f"{name}[{', '.join(map(str, k))}] is not the derivative of {of}: {given[row]:.6g} where differences give "
             f"{differences[row]:.6g}."
         )
-
-
-def _differences(function: Callable[[Array], Array], eta: Array) -> Array:
-    """Return five-point central differences in each predictor, the last axis but one."""
-    step = 1e-3
-    columns = []
-    for k in range(len(eta)):
-        total: Any = 0.0
-        for multiple, factor in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
-            moved = eta.copy()
-            moved[k] += multiple * step
-            total = total + factor * np.asarray(function(moved))
-        columns.append(total / step)
-    return np.stack(columns, axis=-2)
 
 
 def _information(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:

@@ -11,7 +11,7 @@ from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, frozen
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import best_second
 from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution, tweedie_quantile, tweedie_tail
-from sklearn_mle.likelihoods._tweedie_series import dispersion_information, tweedie_saturated
+from sklearn_mle.likelihoods._tweedie_series import dispersion_information, half_deviance, tweedie_saturated
 
 __all__ = ["Tweedie"]
 
@@ -136,17 +136,9 @@ class Tweedie(LogMean, NLLWithGradient):
         return tweedie_saturated(eta[1][rows] + (self.power - 2) * np.log(y[rows]), self.power)
 
     def _half_deviance(self, y: Array, log_mean: Array, log_dispersion: Array) -> Array:
-        """Return half the unit deviance over phi; of the distance log mu - log y, so that near rows keep digits."""
-        rise, fall = 2 - self.power, self.power - 1
-        log_y = np.log(np.where(y > 0, y, 1))
-        distance = log_mean - log_y
-        # expm1(rise d) / rise + expm1(-fall d) / fall, times exp(-rise d) above zero and exp(fall d) below: bounded.
-        up, down = np.maximum(distance, 0), np.minimum(distance, 0)
-        above = -np.expm1(-rise * up) / rise + np.exp(-rise * up) * np.expm1(-fall * up) / fall
-        below = np.exp(fall * down) * np.expm1(rise * down) / rise - np.expm1(fall * down) / fall
-        bounded = np.where(distance > 0, above, below)
-        exponent = np.where(distance > 0, rise * log_mean, log_y - fall * log_mean) - log_dispersion
-        positive = np.where(bounded == 0, 0, np.exp(exponent) * bounded)
+        """Return half the unit deviance over phi; of zeros, their NLL."""
+        rise = 2 - self.power
+        positive = half_deviance(np.log(np.where(y > 0, y, 1)), log_mean, log_dispersion, self.power)
         return np.where(y > 0, positive, np.exp(rise * log_mean - log_dispersion) / rise)
 
     def _slope(self, y: Array, eta: Array) -> Array:

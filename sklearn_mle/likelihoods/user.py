@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
 
-__all__ = ["UserLikelihood", "outcome_nodes"]
+__all__ = ["UserLikelihood", "differences", "outcome_nodes"]
 
 
 # Counts up to here are summed one by one while any row's probability is not used up.
@@ -162,8 +162,8 @@ class UserLikelihood(Likelihood):
         return self._differences(y, eta).astype(eta.dtype)
 
     def hessian(self, y: Array, eta: Array) -> Array:
-        rows = np.stack([_difference(lambda moved: self.gradient(y, moved), eta, k) for k in range(len(eta))])
-        return 0.5 * (rows + rows.transpose(1, 0, 2))
+        matrix = differences(lambda moved: self.gradient(y, moved), eta)
+        return 0.5 * (matrix + matrix.transpose(1, 0, 2))
 
     def expected_information(self, eta: Array) -> Array:
         information = np.zeros((len(eta), *eta.shape))
@@ -193,26 +193,26 @@ class UserLikelihood(Likelihood):
         return gradient
 
     def _differences(self, y: Array, eta: Array) -> Array:
-        def nll(moved: Array) -> Array:
-            return self.nll(y, moved)
-
+        at: Array = eta.astype(np.float64)
         try:
             extended = eta.astype(np.longdouble)
             if self.nll(y, extended).dtype == np.longdouble:
-                return np.stack([_difference(nll, extended, k) for k in range(len(eta))])
+                at = extended
         except TypeError:
             pass  # a special function without an extended-precision loop
-        plain = eta.astype(np.float64)
-        return np.stack([_difference(nll, plain, k) for k in range(len(eta))])
+        return differences(lambda moved: self.nll(y, moved), at)
 
 
-def _difference(function: Callable[[Array], Array], eta: Array, k: int) -> Array:
-    """Return the derivative of a function of eta in predictor k."""
-    step = float(np.finfo(eta.dtype).eps) ** 0.2 * np.maximum(1, np.abs(eta[k]) / 16)
-    total: Array | float = 0.0
-    with np.errstate(all="ignore"):
+@np.errstate(all="ignore")
+def differences(function: Callable[[Array], Array], eta: Array) -> Array:
+    """Return the derivatives of a function of eta in each predictor, the last axis but one."""
+    columns = []
+    for k, row in enumerate(eta):
+        step = float(np.finfo(eta.dtype).eps) ** 0.2 * np.maximum(1, np.abs(row) / 16)
+        total: Array | float = 0.0
         for multiple, factor in _STENCIL:
             moved = eta.copy()
             moved[k] += multiple * step
-            total = total + factor * function(moved)
-    return np.asarray(total) / step
+            total = total + factor * np.asarray(function(moved))
+        columns.append(total / step)
+    return np.stack(columns, axis=-2)

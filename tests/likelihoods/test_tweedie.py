@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sklearn_mle.likelihoods import Tweedie, _tweedie_distribution
-from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution, tweedie_tail
+from sklearn_mle.likelihoods._tweedie_distribution import tweedie_tail
 from sklearn_mle.likelihoods._tweedie_series import dispersion_information, tweedie_saturated
 
 # (power, log xi): R and its first two derivatives in log xi, by mpmath with 40 digits, each term of the sum exact.
@@ -73,7 +73,7 @@ def test_the_ends_are_the_poisson_and_the_gamma():
 @pytest.mark.parametrize("power", [1.05, 1.5, 1.95])
 @pytest.mark.parametrize("log_dispersion", [-2.0, 1.0])
 def test_the_distribution(power, log_dispersion):
-    law = tweedie_distribution(1.7, math.exp(log_dispersion), power)
+    law = Tweedie(power).distribution(np.array([math.log(1.7), log_dispersion]))
     atom = law.cdf(0.0)
     assert law.cdf(-1.0) == 0
     assert law.sf(-1.0) == 1
@@ -133,5 +133,5 @@ def test_terms_of_the_sum_are_not_lost_in_long_windows():
 
 
 def test_an_upper_quantile_is_where_that_much_is_left():
-    law = tweedie_distribution(1.7, 0.8, 1.5)
+    law = Tweedie(1.5).distribution(np.log([1.7, 0.8]))
     assert law.sf(law.isf([1e-12, 0.1, 0.6])) == pytest.approx([1e-12, 0.1, 0.6], rel=1e-9)

@@ -148,7 +148,10 @@ def wrong(**methods):
         (wrong(gradient=lambda self, y, eta: -Gaussian().gradient(y, eta)), r"gradient\[0\] is not the derivative"),
         (wrong(gradient=lambda self, y, eta: Gaussian().gradient(y, eta).T), "predictors first"),
         (wrong(hessian=lambda self, y, eta: 2 * Gaussian().hessian(y, eta)), r"hessian\[0, 0\] is not the derivative"),
-        (wrong(hessian=lambda self, y, eta: Gaussian().gradient(y, eta)), r"hessian must have shape \(2, 2, 24\)"),
+        (
+            wrong(hessian=lambda self, y, eta: Gaussian().gradient(y, eta)),
+            r"hessian must return .*here \(2, 2, 24\)",
+        ),
         (
             wrong(hessian=lambda self, y, eta: Gaussian().hessian(y, eta) * np.array([[1, 2], [1, 1]])[..., None]),
             "not symmetric",
