@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["count_quantile", "positive_quantile", "weighted_quantile"]
 
 Array = NDArray[Any]
-Tail = Callable[[Array, Array], Array]
+Tail = Callable[..., Array]
 
 _LARGEST = np.finfo(np.float64).max
 # From here on neighbouring floats are a whole number apart.
@@ -38,12 +38,13 @@ def weighted_quantile(y: Array, weight: Array | None, level: float) -> float:
     return float(0.5 * (y[order[low]] + y[order[min(high, len(y) - 1)]]))
 
 
-def positive_quantile(tail: Tail, slope: Tail, level: Array, start: Array, *, upper: bool) -> Array:
+def positive_quantile(tail: Tail, slope: Tail, level: Array, start: Array, *parameters: Array, upper: bool) -> Array:
     r"""Return y >= 0 (n,) where a tail probability is ``level`` (n,): 0 or inf where no float's is.
 
-    ``tail(y, rows)`` is the probability of at most y, or with ``upper`` of more than y, of some rows (indices), and
-    ``slope(y, rows)`` the density times y. Newton's method for the logarithm of the tail over log y, on which power
-    laws are straight, kept in a bracket; where it does not settle, bisection on the bits of y.
+    ``tail(y, *parameters)`` is the probability of at most y, or with ``upper`` of more than y, and
+    ``slope(y, *parameters)`` the density times y, row by row (and asked of some rows). Newton's method for the
+    logarithm of the tail over log y, on which power laws are straight, kept in a bracket; where it does not settle,
+    bisection on the bits of y.
     """
     sign = -1.0 if upper else 1.0
     y = np.clip(np.where(np.isnan(start), 1.0, start), 5e-324, _LARGEST)
@@ -54,12 +55,12 @@ def positive_quantile(tail: Tail, slope: Tail, level: Array, start: Array, *, up
         for step in range(_MOST_STEPS):
             if not len(left):
                 break
-            at, target = y[left], level[left]
-            found = tail(at, left)
+            at, target, given = y[left], level[left], [parameter[left] for parameter in parameters]
+            found = tail(at, *given)
             beyond = found >= target if upper else found <= target
             low[left], high[left] = np.where(beyond, at, low[left]), np.where(beyond, high[left], at)
             excess = np.log(found) - np.log(target)
-            rate = slope(at, left) / found
+            rate = slope(at, *given) / found
             moved = np.exp(np.log(at) - sign * excess / np.where(np.isinf(rate), np.nan, rate))
             bracket = (moved > low[left]) & (moved < high[left])
             settled = (found == target) | (np.abs(excess) <= _CLOSE) & bracket | (np.abs(moved - at) <= 2e-16 * at)
@@ -71,8 +72,7 @@ def positive_quantile(tail: Tail, slope: Tail, level: Array, start: Array, *, up
             out[left] = new
             left = left[~settled]
         # The ends of the floats: a level that the smallest or the largest does not reach.
-        rows = np.arange(len(y))
-        smallest, largest = tail(np.full_like(y, 5e-324), rows), tail(np.full_like(y, _LARGEST), rows)
+        smallest, largest = (tail(np.full_like(y, end), *parameters) for end in (5e-324, _LARGEST))
     zero = (smallest <= level) if upper else (smallest >= level)
     infinite = (largest > level) if upper else (largest < level)
     out = np.where(zero & ~np.isnan(out), 0.0, out)

@@ -4,26 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import (
-    betainc,
-    betaincc,
-    betainccinv,
-    betaincinv,
-    betaln,
-    erfcx,
-    expit,
-    gammainc,
-    gammaincc,
-    gammainccinv,
-    gammaincinv,
-    gammaln,
-    ndtr,
-    ndtri,
-    stdtr,
-    stdtrit,
-    xlog1py,
-    xlogy,
-)
+from scipy import special
 
 from sklearn_mle._numerics.quantiles import positive_quantile
 from sklearn_mle._numerics.special import less_log1p, poisson_mass
@@ -66,7 +47,7 @@ LOG_TINY = -40.0
 def log_gamma_slope(a: Array) -> Array:
     """Return log Gamma(a + 1) / a for a > 0, where the sum a + 1 would round."""
     series = a * (np.pi**2 / 12 - 0.40068563438653143 * a) - np.euler_gamma
-    return np.where(a < 1e-5, series, gammaln(a + 1) / a)
+    return np.where(a < 1e-5, series, special.gammaln(a + 1) / a)
 
 
 @np.errstate(all="ignore")
@@ -95,7 +76,7 @@ def gamma_tail(a: Array, x: Array, *, upper: bool) -> Array:
     N. M. Temme (1979), The asymptotic expansion of the incomplete gamma functions, SIAM J. Math. Analysis 10.
     """
     a, x = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(x, dtype=np.float64))
-    out = (gammaincc if upper else gammainc)(a, x)
+    out = (special.gammaincc if upper else special.gammainc)(a, x)
     far = np.flatnonzero(((a > _MANY) & (x < a - 4 * np.sqrt(a)) & np.isfinite(a)).ravel())
     if len(far):
         lower = _lower_of_many(a.ravel()[far], x.ravel()[far])
@@ -112,15 +93,15 @@ def _lower_of_many(a: Array, x: Array) -> Array:
     first = 1 / m - 1 / eta
     second = 1 / eta**3 - 1 / m**3 - 1 / m**2 - 1 / (12 * m)
     # Phi(eta sqrt(a)) less the correction: as one product, which does not underflow before it must.
-    main = 0.5 * erfcx(-eta * np.sqrt(0.5 * a))
+    main = 0.5 * special.erfcx(-eta * np.sqrt(0.5 * a))
     return np.exp(-a * half) * (main - (first + second / a) / np.sqrt(2 * np.pi * a))
 
 
 @np.errstate(all="ignore")
 def beta_tail(log_a: Array, log_b: Array, y: Array, *, upper: bool) -> Array:
     """Return I_y(a, b), or 1 - I_y(a, b) with ``upper``, of the shapes' logarithms."""
-    a, b = np.exp(np.clip(log_a, -600, 600)), np.exp(np.clip(log_b, -600, 600))
-    return (betaincc if upper else betainc)(a, b, y)
+    a, b = _shapes(log_a, log_b)
+    return (special.betaincc if upper else special.betainc)(a, b, y)
 
 
 @np.errstate(all="ignore")
@@ -130,16 +111,16 @@ def student_t_tail(size: Array, df: Array) -> Array:
     (scipy's ``stdtr`` is 1e-5 of it at a size of 4.7e145 and half a degree of freedom.)
     """
     if ((size < _FAR_OUT) & (df >= 1)).all():
-        return stdtr(df, -size)
+        return special.stdtr(df, -size)
     square = np.square(size) / df
     v = np.where(np.isinf(df), 1.0, df)
-    near = betaincc(0.5, 0.5 * v, square / (1 + square))
-    far = betainc(0.5 * v, 0.5, 1 / (1 + square))
+    near = special.betaincc(0.5, 0.5 * v, square / (1 + square))
+    far = special.betainc(0.5 * v, 0.5, 1 / (1 + square))
     # x^a / (a B(a, 1/2)) where x is tiny, or t^2 overflows.
     log_x = np.log(v) - 2 * np.log(size)
-    power = np.exp(0.5 * v * log_x - np.log(0.5 * v) - betaln(0.5 * v, 0.5))
+    power = np.exp(0.5 * v * log_x - np.log(0.5 * v) - special.betaln(0.5 * v, 0.5))
     tail = np.where(log_x < -600, power, np.where(square < 1, near, far))
-    return np.where(np.isinf(df), ndtr(-size), 0.5 * tail)
+    return np.where(np.isinf(df), special.ndtr(-size), 0.5 * tail)
 
 
 def poisson_tail(count: Array, mean: Array, *, upper: bool) -> Array:
@@ -156,9 +137,9 @@ def negative_binomial_tail(count: Array, log_mean: Array, log_dispersion: Array,
     """
     product = log_mean + log_dispersion
     n = np.exp(-np.clip(log_dispersion, -650, 690))
-    p, q = expit(-product), expit(product)
+    p, q = special.expit(-product), special.expit(product)
     small = q < p
-    tail, other = (betaincc, betainc) if upper else (betainc, betaincc)
+    tail, other = (special.betaincc, special.betainc) if upper else (special.betainc, special.betaincc)
     out = np.where(small, other(count + 1, np.where(small, n, 1.0), np.where(small, q, 0.5)), tail(n, count + 1, p))
     poisson = product < _POISSON
     if poisson.any():
@@ -166,7 +147,7 @@ def negative_binomial_tail(count: Array, log_mean: Array, log_dispersion: Array,
     over = product > _UNDERFLOW
     if over.any():
         # p^n / (n B(n, k + 1)) where p (k + 1) vanishes; of large counts the gamma distribution's.
-        log_lower = -n * product + gammaln(n + count + 1) - gammaln(n + 1) - gammaln(count + 1)
+        log_lower = -n * product + special.gammaln(n + count + 1) - special.gammaln(n + 1) - special.gammaln(count + 1)
         few = -np.expm1(log_lower) if upper else np.exp(log_lower)
         many = gamma_tail(n, np.exp(np.log(count + 1) - product), upper=upper)
         out = np.where(over, np.where(count < 1e15, few, many), out)
@@ -186,7 +167,7 @@ def inverse_gaussian_tail(log_ratio: Array, log_phi: Array, *, upper: bool) -> A
     cancel from a coefficient of variation of 1e-4 on; see its issue 25080.)
     """
     r, s = _roots(log_ratio, log_phi)
-    lower = ndtr(r) + 0.5 * np.exp(-0.5 * r * r) * erfcx(s / np.sqrt(2))
+    lower = special.ndtr(r) + inverse_gaussian_second(log_ratio, log_phi)
     if not upper:
         # Above the mean the terms' sum is one less a small upper tail.
         return np.where(r > 1, 1 - _upper(r, s, log_ratio, log_phi), lower)
@@ -197,7 +178,7 @@ def inverse_gaussian_tail(log_ratio: Array, log_phi: Array, *, upper: bool) -> A
 def inverse_gaussian_second(log_ratio: Array, log_phi: Array) -> Array:
     """Return exp(2 phi) Phi(-s): half of what the mean of Y above y is more than the mean's share of it, over mu."""
     r, s = _roots(log_ratio, log_phi)
-    return 0.5 * np.exp(-0.5 * r * r) * erfcx(s / np.sqrt(2))
+    return 0.5 * np.exp(-0.5 * r * r) * special.erfcx(s / np.sqrt(2))
 
 
 def _roots(log_ratio: Array, log_phi: Array) -> tuple[Array, Array]:
@@ -211,7 +192,7 @@ def _roots(log_ratio: Array, log_phi: Array) -> tuple[Array, Array]:
 
 def _upper(r: Array, s: Array, log_ratio: Array, log_phi: Array) -> Array:
     low, high = r / np.sqrt(2), s / np.sqrt(2)
-    near, far = erfcx(low), erfcx(high)
+    near, far = special.erfcx(low), special.erfcx(high)
     # Half of (s - r) / sqrt(2), whose difference would cancel.
     half = np.exp(0.5 * (log_phi - log_ratio)) / np.sqrt(2)
     short = far > 0.5 * near
@@ -223,7 +204,7 @@ def _upper(r: Array, s: Array, log_ratio: Array, log_phi: Array) -> Array:
 
 def _falling(x: Array) -> Array:
     """Return minus the derivative of erfcx, 2 / sqrt(pi) - 2 x erfcx(x), for any x > -26."""
-    direct = 2 / np.sqrt(np.pi) - 2 * x * erfcx(x)
+    direct = 2 / np.sqrt(np.pi) - 2 * x * special.erfcx(x)
     u = 1 / (2 * np.square(np.maximum(x, _FAR)))
     series = np.zeros_like(u)
     for k in range(_TERMS, 0, -1):
@@ -234,7 +215,7 @@ def _falling(x: Array) -> Array:
 @np.errstate(all="ignore")
 def log_gamma_quantile(a: Array, level: Array, *, upper: bool) -> Array:
     """Return the logarithm of the quantile of a gamma distribution of shape a and mean one."""
-    inverse = gammainccinv if upper else gammaincinv
+    inverse = special.gammainccinv if upper else special.gammaincinv
     log_quantile = np.log(inverse(np.minimum(a, _MANY), level)) - np.log(a)
     log_lower = np.log1p(-level) if upper else np.log(level)
     small = a < 0.5
@@ -244,13 +225,14 @@ def log_gamma_quantile(a: Array, level: Array, *, upper: bool) -> Array:
     many = np.flatnonzero(a > _MANY)
     if len(many):
         shape, target = a[many], level[many]
-        z = -ndtri(target) if upper else ndtri(target)
+        z = -special.ndtri(target) if upper else special.ndtri(target)
         cube = 1 - 1 / (9 * shape) + z / (3 * np.sqrt(shape))  # Wilson and Hilferty
         found = positive_quantile(
-            lambda x, rows: gamma_tail(shape[rows], x * shape[rows], upper=upper),
-            lambda x, rows: shape[rows] * poisson_mass(shape[rows], x * shape[rows]),
+            lambda x, k: gamma_tail(k, x * k, upper=upper),
+            lambda x, k: k * poisson_mass(k, x * k),
             target,
             np.maximum(cube, 1e-3) ** 3,
+            shape,
             upper=upper,
         )
         log_quantile[many] = np.log(found)
@@ -260,20 +242,21 @@ def log_gamma_quantile(a: Array, level: Array, *, upper: bool) -> Array:
 @np.errstate(all="ignore")
 def log_inverse_gaussian_quantile(log_phi: Array, level: Array, *, upper: bool) -> Array:
     r"""Return the logarithm of the quantile of an inverse Gaussian distribution of mean one and shape phi."""
-    z = -ndtri(level) if upper else ndtri(level)
+    z = -special.ndtri(level) if upper else special.ndtri(level)
     # Where r is the normal quantile: 2 arsinh(z / (2 sqrt(phi))).
     start = 2 * np.arcsinh(0.5 * z * np.exp(-0.5 * np.maximum(log_phi, -700)))
     # As phi vanishes Levy's distribution, cut off beyond z^2 / phi.
-    normal = (
-        np.where(level > 1e-8, ndtri(0.5 - 0.5 * level), np.sqrt(0.5 * np.pi) * level) if upper else ndtri(0.5 * level)
-    )
+    outer = np.where(level > 1e-8, special.ndtri(0.5 - 0.5 * level), np.sqrt(0.5 * np.pi) * level)
+    normal = outer if upper else special.ndtri(0.5 * level)
     levy = log_phi - 2 * np.log(np.abs(normal))
     start = np.where(log_phi < -5, np.minimum(levy, 2 * np.log(40.0) - log_phi), start)
     found = positive_quantile(
-        lambda y, rows: inverse_gaussian_tail(start[rows] + np.log(y), log_phi[rows], upper=upper),
-        lambda y, rows: _inverse_gaussian_slope(start[rows] + np.log(y), log_phi[rows]),
+        lambda y, log_unit, log_phi: inverse_gaussian_tail(log_unit + np.log(y), log_phi, upper=upper),
+        lambda y, log_unit, log_phi: _inverse_gaussian_slope(log_unit + np.log(y), log_phi),
         level,
         np.ones_like(start),
+        start,
+        log_phi,
         upper=upper,
     )
     return start + np.log(found)
@@ -288,54 +271,52 @@ def _inverse_gaussian_slope(log_ratio: Array, log_phi: Array) -> Array:
 @np.errstate(all="ignore")
 def student_t_quantile(df: Array, level: Array) -> Array:
     """Return the size that Student's t exceeds with a probability of at most one half."""
-    size = -stdtrit(df, level)
+    size = -special.stdtrit(df, level)
     rows = np.flatnonzero((level < 1e-10) | (df < 1) | (df > 1e8))
     if len(rows):
         v, target = df[rows], level[rows]
         normal = np.isinf(v)
         v = np.where(normal, 1.0, v)
-        log_constant = -np.log(v) - betaln(0.5 * v, 0.5) + 0.5 * v * np.log(v)
-        start = np.where(v < 50, np.exp((log_constant - np.log(target)) / v), -ndtri(target))
-        found = positive_quantile(
-            lambda t, of: student_t_tail(t, v[of]),
-            lambda t, of: t * np.exp(_log_student_t(t, v[of])),
-            target,
-            np.where(np.isfinite(start) & (start > 0), start, 1e300),
-            upper=True,
-        )
-        size[rows] = np.where(normal, -ndtri(target), found)
+        log_constant = -np.log(v) - special.betaln(0.5 * v, 0.5) + 0.5 * v * np.log(v)
+        start = np.where(v < 50, np.exp((log_constant - np.log(target)) / v), -special.ndtri(target))
+        start = np.where(np.isfinite(start) & (start > 0), start, 1e300)
+        found = positive_quantile(student_t_tail, _student_t_slope, target, start, v, upper=True)
+        size[rows] = np.where(normal, -special.ndtri(target), found)
     return size
 
 
-def _log_student_t(t: Array, df: Array) -> Array:
+def _student_t_slope(t: Array, df: Array) -> Array:
     ratio = t / np.sqrt(df)
     logarithm = np.where(ratio > 1e100, 2 * np.log(ratio), np.log1p(np.square(np.minimum(ratio, 1e100))))
-    return -0.5 * (df + 1) * logarithm - 0.5 * np.log(df) - betaln(0.5 * df, 0.5)
+    return t * np.exp(-0.5 * (df + 1) * logarithm - 0.5 * np.log(df) - special.betaln(0.5 * df, 0.5))
 
 
 @np.errstate(all="ignore")
 def beta_quantile(log_a: Array, log_b: Array, level: Array, *, upper: bool) -> Array:
     """Return the quantile of a beta distribution of shapes exp(log_a) and exp(log_b): 0 or 1 where no float's is."""
-    every, every_log_a, every_log_b = level, log_a, log_b
-    a, b = np.exp(np.clip(log_a, -600, 600)), np.exp(np.clip(log_b, -600, 600))
-    y = (betainccinv if upper else betaincinv)(a, b, level)
+
+    def tail(x: Array, log_a: Array, log_b: Array) -> Array:
+        side = beta_tail(log_a, log_b, np.minimum(x, 1.0), upper=upper)
+        return np.where(x >= 1, float(not upper), side)
+
+    def slope(x: Array, log_a: Array, log_b: Array) -> Array:
+        a, b = _shapes(log_a, log_b)
+        return np.exp(special.xlogy(a, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b))
+
+    a, b = _shapes(log_a, log_b)
+    y = (special.betainccinv if upper else special.betaincinv)(a, b, level)
     ordinary = (a > 0.05) & (b > 0.05) & (a < 1e4) & (b < 1e4) & (level > 1e-12)
     rows = np.flatnonzero(~ordinary)
     if len(rows):
-        a, b, log_a, log_b, level = a[rows], b[rows], log_a[rows], log_b[rows], level[rows]
-
-        def tail(x: Array, of: Array) -> Array:
-            side = beta_tail(log_a[of], log_b[of], np.minimum(x, 1.0), upper=upper)
-            return np.where(x >= 1, float(not upper), side)
-
-        def slope(x: Array, of: Array) -> Array:
-            return np.exp(xlogy(a[of], x) + xlog1py(b[of] - 1, -x) - betaln(a[of], b[of]))
-
-        y[rows] = np.minimum(positive_quantile(tail, slope, level, y[rows], upper=upper), 1.0)
+        found = positive_quantile(tail, slope, level[rows], y[rows], log_a[rows], log_b[rows], upper=upper)
+        y[rows] = np.minimum(found, 1.0)
     # Nearer to one than the last float below it.
     end = np.flatnonzero(y > 1 - 1e-12)
     if len(end):
-        log_a, log_b = every_log_a[end], every_log_b[end]
-        last = beta_tail(log_a, log_b, np.full(len(end), np.nextafter(1.0, 0.0)), upper=upper)
-        y[end] = np.where(last > every[end] if upper else last < every[end], 1.0, y[end])
+        last = tail(np.full(len(end), np.nextafter(1.0, 0.0)), log_a[end], log_b[end])
+        y[end] = np.where(last > level[end] if upper else last < level[end], 1.0, y[end])
     return y
+
+
+def _shapes(log_a: Array, log_b: Array) -> tuple[Array, Array]:
+    return np.exp(np.clip(log_a, -600, 600)), np.exp(np.clip(log_b, -600, 600))

@@ -12,13 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cached_property
 from itertools import chain, islice
-from types import TracebackType
 from typing import Any
 
 import scipy.linalg  # noqa: F401  (loads scipy's own BLAS, so that the controller below sees it)
 from threadpoolctl import ThreadpoolController
 
 __all__ = ["iterate_in_threads", "map_in_threads", "n_threads", "single_threaded_blas"]
+
+
+class _OfThread(threading.local):
+    """The limits of libraries whose limit belongs to a thread, as they were at each entry of this thread."""
+
+    def __init__(self) -> None:
+        self.stack: list[list[int]] = []
 
 
 class _SingleThreadedBlas:
@@ -33,74 +39,57 @@ class _SingleThreadedBlas:
         self._lock = threading.Lock()
         self._depth = 0
         self._saved: list[int] = []
-        self._own = threading.local()
+        self._own = _OfThread()
 
     @cached_property
-    def _others(self) -> list[Any]:
-        return [lib for lib in self._libraries if lib.user_api != "blas"]
-
-    @cached_property
-    def _shared(self) -> list[Any]:
-        return [lib for lib in self._libraries if lib.user_api == "blas" and not _is_per_thread(lib)]
-
-    @cached_property
-    def _per_thread(self) -> list[Any]:
-        return [lib for lib in self._libraries if lib.user_api == "blas" and _is_per_thread(lib)]
-
-    @cached_property
-    def _libraries(self) -> list[Any]:
-        return ThreadpoolController().lib_controllers
+    def _libraries(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """BLAS with a limit for the process, BLAS with a limit for each thread, and what is not BLAS."""
+        libraries: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+        for lib in ThreadpoolController().lib_controllers:
+            per_thread = lib.internal_api == "mkl" or getattr(lib, "threading_layer", "") == "openmp"
+            libraries[2 if lib.user_api != "blas" else int(per_thread)].append(lib)
+        return libraries
 
     def limits_outside(self) -> list[int]:
         """The thread limits that were in force before any fit began."""
         with self._lock:
-            others = [lib.num_threads for lib in self._others]
-            shared = self._saved if self._depth else [lib.num_threads for lib in self._shared]
-            stack = getattr(self._own, "stack", [])
-            own = stack[0] if stack else [lib.num_threads for lib in self._per_thread]
-            return [*others, *shared, *own]
+            shared, own, others = (_limits(libraries) for libraries in self._libraries)
+            return [*others, *(self._saved if self._depth else shared), *(self._own.stack or [own])[0]]
 
     def __enter__(self) -> "_SingleThreadedBlas":
         with self._lock:
             if self._depth == 0:
-                shared = self._shared
-                self._saved = [lib.num_threads for lib in shared]
+                shared = self._libraries[0]
+                self._saved = _limits(shared)
                 _set_shared(shared, [1] * len(shared))
             self._depth += 1
-        if not hasattr(self._own, "stack"):
-            self._own.stack = []
-        own = self._per_thread
-        self._own.stack.append([lib.num_threads for lib in own])
-        for lib in own:
-            lib.set_num_threads(1)
+        self._own.stack.append(_limits(self._libraries[1]))
+        self.limit_this_thread()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for lib, limit in zip(self._per_thread, self._own.stack.pop(), strict=True):
+    def __exit__(self, *error: object) -> None:
+        for lib, limit in zip(self._libraries[1], self._own.stack.pop(), strict=True):
             lib.set_num_threads(limit)
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
-                _set_shared(self._shared, self._saved)
+                _set_shared(self._libraries[0], self._saved)
 
     def limit_this_thread(self) -> None:
         """Set the limits that belong to a thread to one, in the calling thread."""
-        for lib in self._per_thread:
+        for lib in self._libraries[1]:
             lib.set_num_threads(1)
 
     def forget_after_fork(self) -> None:
         """A child process starts with no fit under way, whatever its parent was doing."""
-        self._lock = threading.Lock()
-        self._own = threading.local()
+        self._lock, self._own = threading.Lock(), _OfThread()
         if self._depth:
             self._depth = 0
-            _set_shared(self._shared, self._saved)
+            _set_shared(self._libraries[0], self._saved)
 
 
-def _is_per_thread(lib: Any) -> bool:
-    return lib.internal_api == "mkl" or getattr(lib, "threading_layer", "") == "openmp"
+def _limits(libraries: list[Any]) -> list[int]:
+    return [lib.num_threads for lib in libraries]
 
 
 def _set_shared(libraries: list[Any], limits: list[int]) -> None:

@@ -15,7 +15,15 @@ from sklearn_mle._numerics.arguments import first_not_finite
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.stored import StoredArray
 
-__all__ = ["COPY_ELEMENTS", "DenseRows", "StoredRows", "standardize_sandwich", "standardized_exactly"]
+__all__ = [
+    "COPY_ELEMENTS",
+    "DenseRows",
+    "StoredRows",
+    "cross_product",
+    "standardize_sandwich",
+    "standardized",
+    "standardized_exactly",
+]
 
 Array = NDArray[Any]
 
@@ -82,12 +90,8 @@ class DenseRows:
         # weighted cross-product takes 49 us, 63 where rows are contiguous). Larger ones would be slow to turn.
         order: Literal["F", "C"] = "F" if max(of_rows, self.n_rows) * self.n_columns <= _TURNED else "C"
         copy = np.empty((self.n_rows, self.n_columns + 1), order=order)
-        columns = copy[:, :-1]
-        columns[...] = self._X
-        if self._shift is not None:
-            columns -= self._shift
-        if self._scale is not None:
-            columns *= 1 / self._scale  # of a power of two: exact
+        copy[:, :-1] = self._X
+        standardized(copy[:, :-1], self._shift, self._scale)
         copy[:, -1] = 1
         return DenseRows(self._X, self._shift, self._scale, far=self._far, augmented=copy)
 
@@ -156,12 +160,7 @@ class DenseRows:
             return self._copy[:, :-1]
         if self._scale is None and self._X.dtype == np.float64:
             return self._X
-        block = self._X.astype(np.float64, order="C")
-        if self._shift is not None:
-            block -= self._shift
-        if self._scale is not None:
-            block /= self._scale
-        return block
+        return standardized(self._X.astype(np.float64, order="C"), self._shift, self._scale)
 
     def pieces(self) -> Iterator[tuple[int, Array]]:
         """Yield (first row, standardized columns) of all rows, in pieces that are small enough to be dense."""
@@ -211,11 +210,11 @@ class DenseRows:
     def sandwich(self, weight: Array) -> Array:
         """Return [rows 1].T @ diag(weight) @ [rows 1], shape (p + 1, p + 1): the last column is the intercept's."""
         if self._copy is not None:
-            return _cross_product(self._copy, weight)
+            return cross_product(self._copy, weight)
         p, in_place = self.n_columns, self._in_place
         X = self._raw if in_place else self.standardized
         out = np.empty((p + 1, p + 1))
-        out[:p, :p] = _cross_product(X, weight)
+        out[:p, :p] = cross_product(X, weight)
         out[:p, p] = out[p, :p] = np.dot(weight, X)
         out[p, p] = weight.sum()
         if in_place:
@@ -277,6 +276,15 @@ def _few_copied(rows: DenseRows) -> DenseRows:
     return rows.copied() if rows.n_rows * rows.n_columns <= COPY_ELEMENTS else rows
 
 
+def standardized(columns: Array, shift: Array | None, scale: Array | None) -> Array:
+    """Turn float64 columns into (columns - shift) / scale, in place, and return them."""
+    if shift is not None:
+        columns -= shift
+    if scale is not None:
+        columns *= 1 / scale  # of a power of two: exact
+    return columns
+
+
 def standardized_exactly(X: Array, shift: Array | None, scale: Array | None) -> DoubleDouble:
     """Return (X - shift) / scale, for scales that are powers of two."""
     columns = DoubleDouble.of(X.astype(np.float64))
@@ -308,7 +316,7 @@ def _column_maxima(block: Array) -> Array:
     return np.concatenate([folded, block[whole:]]).max(axis=0)
 
 
-def _cross_product(X: Array, weight: Array) -> Array:
+def cross_product(X: Array, weight: Array) -> Array:
     """Return X.T @ diag(weight) @ X, piece by piece: the weighted copy of a piece is still at hand for its product."""
     n, p = X.shape
     # One number for all rows, as least squares has: no copy to keep at hand (a fit of 500,000 x 100 201 to 148 ms).

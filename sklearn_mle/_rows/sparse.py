@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import first_true
 from sklearn_mle._numerics.double_double import DoubleDouble
-from sklearn_mle._rows.dense import DenseRows, standardize_sandwich, standardized_exactly
+from sklearn_mle._rows.dense import DenseRows, cross_product, standardize_sandwich, standardized, standardized_exactly
 
 __all__ = ["SparseRows"]
 
@@ -95,12 +95,7 @@ class SparseRows:
     @property
     def standardized(self) -> Array:
         """The standardized columns, dense float64: for small problems only."""
-        block = self._X.toarray().astype(np.float64)
-        if self._shift is not None:
-            block -= self._shift
-        if self._scale is not None:
-            block /= self._scale
-        return block
+        return standardized(self._X.toarray().astype(np.float64), self._shift, self._scale)
 
     def pieces(self) -> Iterator[tuple[int, Array]]:
         """Yield (first row, standardized columns) of all rows, in pieces that are small enough to be dense."""
@@ -174,15 +169,9 @@ class SparseRows:
         if p > min(_DENSE_SANDWICH_COLUMNS, 128 + _SPARSE_SANDWICH * self.entries_per_row):
             return np.asarray((X.T @ X.multiply(weight[:, None]).tocsr()).toarray(), dtype=np.float64)
         total = np.zeros((p, p))
-        signed = weight.min(initial=0.0) < 0
-        root = weight if signed else np.sqrt(weight)
         step = max(256, _DENSE_ELEMENTS // max(p, 1))
         for start in range(0, self.n_rows, step):
             stop = min(start + step, self.n_rows)
             block = np.asarray(self.block(start, stop)._X.toarray(), dtype=np.float64)
-            if signed:
-                total += np.dot(block.T, block * root[start:stop, None])
-            else:
-                block *= root[start:stop, None]
-                total += np.dot(block.T, block)
+            total += cross_product(block, weight[start:stop])
         return total

@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._frozen import frozen
+from sklearn_mle.likelihoods._start import mean_and_deviation
 
 __all__ = ["LocationScale", "LogMean", "NLLWithGradient", "Positive", "standardize"]
 
@@ -68,6 +69,11 @@ class LocationScale(NLLWithGradient):
     @abstractmethod
     def standard_distribution(self) -> Any:
         """The frozen distribution at location zero and scale one."""
+
+    def start(self, y: Array, weight: Array | None) -> Array:
+        mean, deviation = mean_and_deviation(y, weight)
+        scale = deviation / self.standard_distribution.std()
+        return np.array([mean - scale * self.standard_distribution.mean(), np.log(scale)])
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)

@@ -127,7 +127,7 @@ def tweedie_quantile(
     log_mean: Array,
     log_dispersion: Array,
     power: Array,
-    slope: Callable[[Array, Array], Array],
+    slope: Callable[[Array, Array, Array], Array],
     *,
     upper: bool,
 ) -> Array:
@@ -146,13 +146,14 @@ def tweedie_quantile(
     )
     start = np.clip(start, -700, 700)
 
-    def tail(y: Array, rows: Array) -> Array:
-        return tweedie_tail(np.exp(start[rows]) * y, at[rows], phi[rows], p[rows], upper=upper)
+    def tail(y: Array, unit: Array, log_mean: Array, log_dispersion: Array, power: Array) -> Array:
+        return tweedie_tail(unit * y, log_mean, log_dispersion, power, upper=upper)
 
-    def moved(y: Array, rows: Array) -> Array:
-        return slope(np.exp(start[rows]) * y, left[rows])
+    def moved(y: Array, unit: Array, log_mean: Array, log_dispersion: Array, power: Array) -> Array:
+        return slope(unit * y, log_mean, log_dispersion)
 
-    out[left] = np.exp(start) * positive_quantile(tail, moved, level, np.ones_like(level), upper=upper)
+    unit = np.exp(start)
+    out[left] = unit * positive_quantile(tail, moved, level, np.ones_like(level), unit, at, phi, p, upper=upper)
     return out
 
 

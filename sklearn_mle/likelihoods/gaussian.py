@@ -1,7 +1,6 @@
 """Gaussian: y real, mean eta_0, log standard deviation eta_1. Its NLL is the squared error, scaled and shifted."""
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -38,10 +37,7 @@ class Gaussian(LocationScale):
     exponential_dispersion = True
     location_free_of_dispersion = True
     unit_information = (1.0, 2.0, 0.0)
-
-    @property
-    def standard_distribution(self) -> Any:
-        return stats.norm()
+    standard_distribution = stats.norm()
 
     def standard_nll(self, z: Array) -> Array:
         return 0.5 * np.square(z) + _HALF_LOG_TWO_PI

@@ -1,14 +1,12 @@
 """Gumbel: y real, the largest of many, with mode eta_0 and log scale eta_1."""
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
-from sklearn_mle.likelihoods._start import mean_and_deviation
 
 __all__ = ["Gumbel"]
 
@@ -34,18 +32,10 @@ class Gumbel(LocationScale):
     """
 
     unit_information = (1.0, math.pi**2 / 6 + (1 - np.euler_gamma) ** 2, -(1 - np.euler_gamma))
-
-    @property
-    def standard_distribution(self) -> Any:
-        return stats.gumbel_r()
+    standard_distribution = stats.gumbel_r()
 
     def standard_nll(self, z: Array) -> Array:
         return z + np.exp(-z)
 
     def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
         return -np.expm1(-z), np.exp(-z)
-
-    def start(self, y: Array, weight: Array | None) -> Array:
-        mean, deviation = mean_and_deviation(y, weight)
-        scale = deviation * math.sqrt(6) / math.pi
-        return np.array([mean - np.euler_gamma * scale, math.log(scale)])

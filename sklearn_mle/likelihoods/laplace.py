@@ -41,14 +41,11 @@ class Laplace(LocationScale):
     smooth = False
     location_free_of_dispersion = True
     unit_information = (1.0, 1.0, 0.0)
+    standard_distribution = stats.laplace()
 
     @property
     def quantile_level(self) -> float:
         return 0.5
-
-    @property
-    def standard_distribution(self) -> Any:
-        return stats.laplace()
 
     def standard_nll(self, z: Array) -> Array:
         return np.abs(z) + _LOG_TWO

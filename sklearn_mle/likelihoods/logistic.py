@@ -1,14 +1,12 @@
 """Logistic: y real with mean eta_0 and log scale eta_1. Its NLL is twice the log-cosh loss, scaled and shifted."""
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
-from sklearn_mle.likelihoods._start import mean_and_deviation
 
 __all__ = ["Logistic"]
 
@@ -36,10 +34,7 @@ class Logistic(LocationScale):
     """
 
     unit_information = (1 / 3, (3 + math.pi**2) / 9, 0.0)
-
-    @property
-    def standard_distribution(self) -> Any:
-        return stats.logistic()
+    standard_distribution = stats.logistic()
 
     def standard_nll(self, z: Array) -> Array:
         return np.abs(z) + 2 * np.log1p(np.exp(-np.abs(z)))
@@ -47,7 +42,3 @@ class Logistic(LocationScale):
     def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
         small = np.exp(-np.abs(z))
         return np.tanh(0.5 * z), 2 * small / np.square(1 + small)
-
-    def start(self, y: Array, weight: Array | None) -> Array:
-        mean, deviation = mean_and_deviation(y, weight)
-        return np.array([mean, math.log(deviation * math.sqrt(3) / math.pi)])

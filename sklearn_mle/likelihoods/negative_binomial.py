@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.interpolate import RectBivariateSpline, make_interp_spline
+from scipy.interpolate import RectBivariateSpline
 from scipy.special import expit
 
 from sklearn_mle._numerics.special import less_log1p
@@ -166,8 +166,8 @@ class _Deviance:
         self.value = np.where(in_logarithms, in_both, excess * ratio - y * distance)
         many = np.flatnonzero(y > _MANY)
         if len(many):
-            terms = (y, distance, relative, np.exp(log_dispersion), kept, lost, in_both, self.value)
-            self.value[many] = _of_many(*(term[many] for term in terms))
+            terms = np.stack([y, distance, relative, u, kept, lost, in_both, self.value])
+            self.value[many] = _of_many(terms[:, many])
         self.dispersion_slope = np.where(in_logarithms, self.slope - reciprocal * logarithm, relative * first)
         self.dispersion_curvature = np.where(
             in_logarithms,
@@ -176,34 +176,26 @@ class _Deviance:
         )
 
 
-def _of_many(
-    y: Array,
-    distance: Array,
-    relative: Array,
-    dispersion: Array,
-    kept: Array,
-    lost: Array,
-    in_both: Array,
-    instead: Array,
-) -> Array:
+def _of_many(terms: Array) -> Array:
     r"""Return half the deviance of large counts, of which the class's form takes a difference of terms like y.
 
     With :math:`v = (e^{-\delta} - 1) / (1 + a y)` and :math:`\delta = \log(\mu / y)` it is
     :math:`\log(1 + u) / a + y \log(1 + v)`. Near zero their linear terms are taken together:
     :math:`(\mu - y)^2 / (\mu (1 + a y))` less :math:`(u - \log(1 + u)) / a` and :math:`y (v - \log(1 + v))`.
     """
+    y, distance, relative, u, kept, lost, in_both, instead = terms
     fall = np.expm1(-distance)
-    u, v = dispersion * relative, fall * kept
+    v = fall * kept
     ordinary = (np.abs(distance) < 1) & (u > -0.5)
-    u = np.where(ordinary & (u != 0), u, 1.0)
-    near = -relative * (fall + less_log1p(u) / u) - y * less_log1p(np.where(ordinary, v, 0.0))
-    ratio = log1p_ratio(np.where(dispersion * relative > -0.5, dispersion * relative, 1.0))[0]
+    safe = np.where(ordinary & (u != 0), u, 1.0)
+    bend = np.where(u == 0, 0.0, less_log1p(safe) / safe)
+    near = -relative * (fall + bend) - y * less_log1p(np.where(ordinary, v, 0.0))
+    ratio = log1p_ratio(np.where(u > -0.5, u, 1.0))[0]
     # log(1 + v), where v is far from zero by sums of positive terms.
     below = np.log(lost + kept * np.exp(-np.maximum(distance, 0)))
     above = np.log(kept + lost * np.exp(np.minimum(distance, 0))) - distance
     log_v = np.where(v < -0.5, below, np.where(v > 2, above, np.log1p(np.clip(v, -0.5, 2))))
-    apart = np.where(dispersion * relative > -0.5, relative * ratio + y * log_v, in_both)
-    value = np.where(ordinary, np.where(dispersion * relative == 0, -relative * fall - y * less_log1p(v), near), apart)
+    value = np.where(ordinary, near, np.where(u > -0.5, relative * ratio + y * log_v, in_both))
     return np.where(np.isfinite(value), value, instead)
 
 
@@ -268,19 +260,13 @@ def _interpolated(log_mean: Array, log_dispersion: Array) -> Array:
     # The logarithm, which is nearly straight towards the ends.
     mesh = np.meshgrid(*grids, indexing="ij")
     values = np.log(_integral(mesh[0].ravel(), mesh[1].ravel())).reshape(mesh[0].shape)
-    if values.size == 1:
-        return np.full_like(log_mean, np.exp(values[0, 0]))
-    if len(grids[1]) == 1:
-        return np.exp(make_interp_spline(grids[0], values[:, 0], k=_DEGREE)(log_mean))
-    if len(grids[0]) == 1:
-        return np.exp(make_interp_spline(grids[1], values[0], k=_DEGREE)(log_dispersion))
     return np.exp(RectBivariateSpline(*grids, values, kx=_DEGREE, ky=_DEGREE).ev(log_mean, log_dispersion))
 
 
 def _grid(values: Array) -> Array:
     low, high = float(values.min()), float(values.max())
     if high - low <= _NO_RANGE:
-        return values[:1]
+        return low + _SPACING * np.arange(-3, 4)  # one node on the value itself
     return np.linspace(low, high, max(int((high - low) / _SPACING), _DEGREE) + 2)
 
 

@@ -120,8 +120,8 @@ class Tweedie(LogMean, NLLWithGradient):
         return tweedie_tail(y, eta[0], eta[1], np.full_like(y, self.power), upper=upper)
 
     def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
-        def slope(y: Array, rows: Array) -> Array:
-            return y * np.exp(-self.nll(y, eta[:, rows]))
+        def slope(y: Array, *eta: Array) -> Array:
+            return y * np.exp(-self.nll(y, np.stack(eta)))
 
         return tweedie_quantile(level, eta[0], eta[1], np.full_like(level, self.power), slope, upper=upper)
 
