@@ -240,7 +240,8 @@ class _OnPartition:
     n_all: int
     empty: Any
 
-    def __call__(self, place: NDArray[np.int64], blocks: Sequence[Any], *own: Any) -> Any:
+    def __call__(self, bundle: Sequence[Any], *own: Any) -> Any:
+        place, *blocks = bundle
         number, first, length = place.ravel().tolist()
         n = blocks[0].shape[0]
         try:
@@ -277,13 +278,12 @@ class _Listed:
         return ([self.function(*own, **arguments)],)
 
 
-def _run(task: _OnPartition, place: NDArray[np.int64], *blocks: Any) -> Any:
-    return task(place, blocks)
+def _run(task: _OnPartition, *bundle: Any) -> Any:
+    return task(bundle)
 
 
-def _run_on_bundle(task: _OnPartition, bundle: tuple[Any, ...], *own: Any) -> Any:
-    place, *blocks = bundle
-    return task(place, blocks, *own)
+def _run_on_bundle(task: _OnPartition, bundle: Sequence[Any], *own: Any) -> Any:
+    return task(bundle, *own)
 
 
 def _bundle(*place_and_blocks: Any) -> tuple[Any, ...]:

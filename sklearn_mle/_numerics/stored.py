@@ -133,7 +133,8 @@ class StoredArray:
         dtype = np.dtype(source.dtype)
         self.dtype = dtype if dtype in (np.float32, np.float64) and dtype.isnative else np.dtype(np.float64)
         self.size = self.shape[0] * self.shape[1]
-        self._pieces = _Pieces(_Mapped(source) if isinstance(source, np.memmap) else _Sliced(source), self.shape)
+        step = max(1, _PIECE_BYTES // max(1, 8 * self.shape[1]))
+        self._source = _Mapped(source, step) if isinstance(source, np.memmap) else _Sliced(source, step)
         self._rows: NDArray[np.intp] | None = None
         self._taken: OrderedDict[bytes, Array] = OrderedDict()
 
@@ -163,7 +164,7 @@ class StoredArray:
             if step != 1:
                 raise IndexError("rows in storage are read in their order: a slice without a step")
             if self._rows is None:
-                return self._joined(self._pieces.stretch(start, stop))
+                return self._joined(self._source.read(start, stop))
             return self._numbered(self._rows[start:stop])
         rows = np.asarray(index, dtype=np.intp)
         return self._sampled(rows if self._rows is None else self._rows[rows])
@@ -171,7 +172,7 @@ class StoredArray:
     @property
     def n_read(self) -> int:
         """The number of rows read so far, counted piece by piece; a map's pages are not counted."""
-        return self._pieces.n_read
+        return self._source.n_read
 
     def _sampled(self, rows: NDArray[np.intp]) -> Array:
         """Return rows by their numbers in the source, in any order; the last ones are kept, for fits ask again."""
@@ -181,7 +182,7 @@ class StoredArray:
             taken = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
             taken[order] = self._numbered(rows[order])
             taken.flags.writeable = False
-            if self._pieces.reads_views or taken.nbytes > _MOST_KEPT:
+            if isinstance(self._source, _Mapped) or taken.nbytes > _MOST_KEPT:
                 return taken
             self._taken[key] = taken
             if len(self._taken) > 2:
@@ -190,10 +191,18 @@ class StoredArray:
 
     def _numbered(self, rows: NDArray[np.intp]) -> Array:
         """Return rows by their numbers in the source, in rising order."""
-        of_piece = rows // self._pieces.step
+        of_piece = rows // self._source.step
         firsts = np.flatnonzero(np.diff(of_piece, prepend=-1))
         groups = zip(of_piece[firsts], np.split(rows, firsts[1:]), strict=False)  # no rows are split into one group
-        return self._joined([self._pieces.rows(int(k), group) for k, group in groups])
+        return self._joined([part for k, group in groups for part in self._of_piece(int(k), group)])
+
+    def _of_piece(self, k: int, rows: NDArray[np.intp]) -> list[Array]:
+        """Return the given rows of piece k, a view where they follow one another."""
+        first, last = int(rows[0]), int(rows[-1])
+        if last - first == len(rows) - 1:
+            return self._source.read(first, last + 1)
+        start = k * self._source.step
+        return [part[rows - start] for part in self._source.read(start, start + self._source.step)]
 
     def _joined(self, parts: list[Array]) -> Array:
         parts = [part.astype(self.dtype, copy=False) for part in parts]
@@ -202,54 +211,8 @@ class StoredArray:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-class _Pieces:
-    """The last piece that was read. Rows are read in their order, so that no piece is read twice in a pass.
-
-    One thread reads at a time, while others compute with the blocks that it hands out.
-    """
-
-    def __init__(self, source: "_Mapped | _Sliced", shape: tuple[int, int]) -> None:
-        self._source, self._n = source, shape[0]
-        self.step = source.rows_a_piece(max(1, _PIECE_BYTES // max(1, 8 * shape[1])))
-        self._held: dict[int, Array] = {}
-        self.reads_views, self.n_read = source.reads_views, 0
-
-    def stretch(self, start: int, stop: int) -> list[Array]:
-        """Return the rows from start to stop, in parts where a copy is what joins them."""
-        if self.reads_views:
-            return [self._source.read(start, stop)]
-        parts = []
-        while start < stop:
-            k, first = divmod(start, self.step)
-            end = min(stop, start - first + self.step)
-            parts.append(self._piece(k)[first : first + end - start])
-            start = end
-        return parts
-
-    def rows(self, k: int, rows: NDArray[np.intp]) -> Array:
-        """Return the given rows of piece k, a view where they follow one another."""
-        first, last = int(rows[0]), int(rows[-1])
-        if last - first == len(rows) - 1:
-            return self.stretch(first, last + 1)[0]
-        return self._piece(k)[rows - k * self.step]
-
-    def _piece(self, k: int) -> Array:
-        start, stop = k * self.step, min((k + 1) * self.step, self._n)
-        if self.reads_views:
-            return self._source.read(start, stop)
-        if k not in self._held:
-            try:
-                piece = self._source.read(start, stop)
-            except Exception as error:
-                error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
-                raise
-            self._held = {k: piece}
-            self.n_read += stop - start
-        return self._held[k]
-
-
 class _Mapped:
-    """A file mapped into memory. Pieces are views, without a copy; their pages are let go with the view.
+    """A file mapped into memory. What is read are views, without a copy; their pages are let go with the view.
 
     Mapped pages that were read count as the process's memory until the kernel needs them elsewhere: all of the file, in
     the end, for a monitor or a limit of memory. ``madvise`` takes the pages out of the process; they stay in the
@@ -258,23 +221,22 @@ class _Mapped:
     map are nowhere else, and would be lost with its pages: it is left to the kernel.
     """
 
-    reads_views = True
+    n_read = 0
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, step: int) -> None:
+        self.step = step
         self._array = np.asarray(array)
         self._map = array._mmap if _CAN_LET_GO and array.mode != "c" else None
         if self._map is not None:
             self._address = byte_bounds(np.frombuffer(self._map, dtype=np.uint8))[0]
 
-    def rows_a_piece(self, rows: int) -> int:
-        return rows
-
-    def read(self, start: int, stop: int) -> Array:
+    def read(self, start: int, stop: int) -> list[Array]:
+        """Return the rows from start to stop."""
         view = self._array[start:stop]
         if self._map is not None and len(view):
             # Only when nobody computes with it any more: else the pages would come back, and stay.
             finalize(view, self._let_go, start, stop).atexit = False
-        return view
+        return [view]
 
     def _let_go(self, start: int, stop: int) -> None:
         assert self._map is not None
@@ -291,22 +253,37 @@ class _Mapped:
 
 
 class _Sliced:
-    """Anything that gives rows when sliced, copied as it is read. Pieces are whole chunks, where it has such."""
+    """Anything that gives rows when sliced, copied as it is read. Pieces are whole chunks, where it has such.
 
-    reads_views = False
+    The last piece that was read is kept: rows are read in their order, so that no piece is read twice in a pass. One
+    thread reads at a time, while others compute with the blocks that it hands out.
+    """
 
-    def __init__(self, source: Any) -> None:
-        self._source = source
+    def __init__(self, source: Any, step: int) -> None:
+        chunk = (getattr(source, "chunks", None) or (1,))[0]
+        self.step = int(max(chunk, step - step % chunk))
+        self._source, self.n_read = source, 0
+        self._held: dict[int, Array] = {}
 
-    def rows_a_piece(self, rows: int) -> int:
-        chunk = (getattr(self._source, "chunks", None) or (1,))[0]
-        return int(max(chunk, rows - rows % chunk))
+    def read(self, start: int, stop: int) -> list[Array]:
+        """Return the rows from start to stop, in parts of a piece each."""
+        firsts = range(start - start % self.step, min(stop, self._source.shape[0]), self.step)
+        return [self._piece(first)[max(start - first, 0) : stop - first] for first in firsts]
 
-    def read(self, start: int, stop: int) -> Array:
-        piece = np.asarray(self._source[start:stop])
-        if piece.shape != (stop - start, self._source.shape[1]):
-            raise ValueError(
-                f"X[{start}:{stop}] must give {stop - start} rows of {self._source.shape[1]} columns; got an array of "
-                f"shape {piece.shape}."
-            )
-        return piece
+    def _piece(self, start: int) -> Array:
+        if start not in self._held:
+            n, p = self._source.shape
+            stop = min(start + self.step, n)
+            try:
+                piece = np.asarray(self._source[start:stop])
+                if piece.shape != (stop - start, p):
+                    raise ValueError(
+                        f"X[{start}:{stop}] must give {stop - start} rows of {p} columns; got an array of shape "
+                        f"{piece.shape}."
+                    )
+            except Exception as error:
+                error.add_note(f"(while rows {start} to {stop - 1} of X were read)")
+                raise
+            self._held = {start: piece}
+            self.n_read += stop - start
+        return self._held[start]

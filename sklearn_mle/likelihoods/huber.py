@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.special import ndtr, ndtri
+from scipy.special import erf, ndtr, ndtri
 
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
@@ -55,9 +55,8 @@ class Huber(LocationScale):
 
     @property
     def unit_information(self) -> tuple[float, float, float]:
-        bell = _ROOT_TWO_PI * math.erf(self.epsilon / math.sqrt(2)) / normalizer(self.epsilon)
-        edge = 2 * self.epsilon * math.exp(-0.5 * self.epsilon**2) / normalizer(self.epsilon)
-        return bell, 1 + bell - edge, 0.0
+        _, bell, tail = map(float, _shares(self.epsilon))
+        return bell, 1 + bell - 2 * self.epsilon**2 * tail, 0.0
 
     @property
     def standard_distribution(self) -> Any:
@@ -65,7 +64,7 @@ class Huber(LocationScale):
 
     def standard_nll(self, z: Array) -> Array:
         middle = np.minimum(np.abs(z), self.epsilon)
-        return middle * (np.abs(z) - 0.5 * middle) + math.log(normalizer(self.epsilon))
+        return middle * (np.abs(z) - 0.5 * middle) + math.log(_shares(self.epsilon)[0])
 
     def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
         return np.clip(z, -self.epsilon, self.epsilon), (np.abs(z) <= self.epsilon).astype(z.dtype)
@@ -75,30 +74,26 @@ class Huber(LocationScale):
         return np.array([median, math.log(_MAD_TO_DEVIATION * spread)])
 
 
-def normalizer(epsilon: float) -> float:
-    """Return the integral of exp(-Huber's loss)."""
+def _shares(epsilon: float | Array) -> tuple[Any, Any, Any]:
+    """Return the integral of exp(-Huber's loss), and the shares of it in the middle and in one tail."""
     # erf, not 2 Phi - 1, which cancels for a small epsilon.
-    return _ROOT_TWO_PI * math.erf(epsilon / math.sqrt(2)) + 2 / epsilon * math.exp(-0.5 * epsilon**2)
+    middle, tail = _ROOT_TWO_PI * erf(epsilon / math.sqrt(2)), np.exp(-0.5 * np.square(epsilon)) / epsilon
+    total = middle + 2 * tail
+    return total, middle / total, tail / total
 
 
 class _HuberDistribution(stats.rv_continuous):
     """Huber's density for ``scipy.stats``, with the shape epsilon."""
 
-    def _constants(self, epsilon: Array) -> tuple[Array, Array]:
-        """Return the normalizer and the probability of the lower tail."""
-        tail = np.exp(-0.5 * np.square(epsilon)) / epsilon
-        total = _ROOT_TWO_PI * (ndtr(epsilon) - ndtr(-epsilon)) + 2 * tail
-        return total, tail / total
-
     def _logpdf(self, x: Array, epsilon: Array) -> Array:
         middle = np.minimum(np.abs(x), epsilon)
-        return -middle * (np.abs(x) - 0.5 * middle) - np.log(self._constants(epsilon)[0])
+        return -middle * (np.abs(x) - 0.5 * middle) - np.log(_shares(epsilon)[0])
 
     def _pdf(self, x: Array, epsilon: Array) -> Array:
         return np.exp(self._logpdf(x, epsilon))
 
     def _cdf(self, x: Array, epsilon: Array) -> Array:
-        total, tail = self._constants(epsilon)
+        total, _, tail = _shares(epsilon)
         side = -np.abs(x)
         outside = tail * np.exp(epsilon * (np.minimum(side, -epsilon) + epsilon))
         inside = tail + _ROOT_TWO_PI * (ndtr(np.maximum(side, -epsilon)) - ndtr(-epsilon)) / total
@@ -109,7 +104,7 @@ class _HuberDistribution(stats.rv_continuous):
         return self._cdf(-x, epsilon)
 
     def _ppf(self, q: Array, epsilon: Array) -> Array:
-        total, tail = self._constants(epsilon)
+        total, _, tail = _shares(epsilon)
         lower = np.minimum(q, 1 - q)
         with np.errstate(divide="ignore"):
             outside = np.log(np.minimum(lower / tail, 1)) / epsilon - epsilon
@@ -121,11 +116,9 @@ class _HuberDistribution(stats.rv_continuous):
         return -self._ppf(q, epsilon)
 
     def _stats(self, epsilon: Array) -> tuple[Array, Array, Array, None]:
-        total, _ = self._constants(epsilon)
-        middle = _ROOT_TWO_PI * (ndtr(epsilon) - ndtr(-epsilon)) - 2 * epsilon * np.exp(-0.5 * np.square(epsilon))
-        tails = 2 * np.exp(-0.5 * np.square(epsilon)) * (epsilon + 2 / epsilon + 2 / epsilon**3)
-        zero = np.zeros_like(total)
-        return zero, (middle + tails) / total, zero, None
+        _, middle, tail = _shares(epsilon)
+        zero = np.zeros_like(tail)
+        return zero, middle + 4 * tail * (1 + 1 / np.square(epsilon)), zero, None
 
 
 huber_distribution = _HuberDistribution(name="huber", shapes="epsilon")
