@@ -11,7 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from uuid import uuid4
 
@@ -206,7 +206,7 @@ class Partitions:
 
     def collect(self, function: Callable[..., Any], name: str, own: Sequence[Any] | None = None) -> list[Any]:
         """Return what ``reduce_rows`` would sum as a list, in the order of the partitions: for small results."""
-        total = self.reduce_rows(_Listed(function), name, own)
+        total = self.reduce_rows(partial(_listed, function), name, own)
         return [] if total is None else list(total[0])
 
     def _blockwise(self, function: Callable[..., Any], *first: Any, **options: Any) -> Any:
@@ -268,14 +268,9 @@ class _OnPartition:
             raise type(error)(f"{where}: {error}") from error
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """The function with its result in a list, so that sums join them."""
-
-    function: Callable[..., Any]
-
-    def __call__(self, *own: Any, **arguments: Any) -> tuple[list[Any]]:
-        return ([self.function(*own, **arguments)],)
+def _listed(function: Callable[..., Any], *own: Any, **arguments: Any) -> tuple[list[Any]]:
+    """Return the function's result in a list, so that sums join them."""
+    return ([function(*own, **arguments)],)
 
 
 def _run(task: _OnPartition, *bundle: Any) -> Any:

@@ -53,17 +53,17 @@ class _SingleThreadedBlas:
     def limits_outside(self) -> list[int]:
         """The thread limits that were in force before any fit began."""
         with self._lock:
-            shared, own, others = (_limits(libraries) for libraries in self._libraries)
+            shared, own, others = ([lib.num_threads for lib in libraries] for libraries in self._libraries)
             return [*others, *(self._saved if self._depth else shared), *(self._own.stack or [own])[0]]
 
     def __enter__(self) -> "_SingleThreadedBlas":
         with self._lock:
             if self._depth == 0:
                 shared = self._libraries[0]
-                self._saved = _limits(shared)
+                self._saved = [lib.num_threads for lib in shared]
                 _set_shared(shared, [1] * len(shared))
             self._depth += 1
-        self._own.stack.append(_limits(self._libraries[1]))
+        self._own.stack.append([lib.num_threads for lib in self._libraries[1]])
         self.limit_this_thread()
         return self
 
@@ -86,10 +86,6 @@ class _SingleThreadedBlas:
         if self._depth:
             self._depth = 0
             _set_shared(self._libraries[0], self._saved)
-
-
-def _limits(libraries: list[Any]) -> list[int]:
-    return [lib.num_threads for lib in libraries]
 
 
 def _set_shared(libraries: list[Any], limits: list[int]) -> None:

@@ -6,6 +6,7 @@ what is computed on a block (parameters, no data); what comes back are sums, and
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -25,7 +26,7 @@ from sklearn_mle._rows.data import (
     choose_members,
     rows_of_block,
 )
-from sklearn_mle._rows.partition import NEVER_COPIED, Arrays, BlockSums, Fetch, Reading, TargetSums, Wanted
+from sklearn_mle._rows.partition import NEVER_COPIED, Arrays, Reading, Wanted
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
 from sklearn_mle.exceptions import NotSupportedError
 
@@ -186,7 +187,7 @@ class DistributedData(Data):
 
         With ``mapped``, what ``map_rows`` returned, it is that of ``function(block, entry)``.
         """
-        return self._pass(BlockSums(self.reading, function, mapped), getattr(function, "task_name", "mle-pass"))
+        return self._pass(partial(self.reading.sums, function, mapped), getattr(function, "task_name", "mle-pass"))
 
     def map_rows(self, function: Callable[[Block], Any]) -> Any:
         """Return ``function``: ``reduce_rows`` calls it anew each time, for the workers' memory is not ours."""
@@ -194,7 +195,7 @@ class DistributedData(Data):
 
     def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
         """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
-        total = self.partitions.without_X.reduce_rows(TargetSums(self.reading, function), "mle-targets")
+        total = self.partitions.without_X.reduce_rows(partial(self.reading.target_sums, function), "mle-targets")
         assert total is not None
         return total
 
@@ -275,7 +276,7 @@ class DistributedData(Data):
         return wanted
 
     def _fetch(self, wanted: Sequence[Wanted]) -> _Fetched:
-        drawn, members, every, arrays = self._pass(Fetch(self.reading), "mle-sample", wanted)
+        drawn, members, every, arrays = self._pass(self.reading.fetch, "mle-sample", wanted)
         starts = self._starts[:-1]
         of_class = {
             code: np.concatenate([own[code] + start for own, start in zip(members, starts, strict=True)])

@@ -1,4 +1,4 @@
-"""What is computed on a partition of a fit's rows: small objects that can be pickled, and are sent to where it is."""
+"""What is computed on a partition of a fit's rows: methods of a small object that is sent to where the partition is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sklearn_mle._rows.data import Block, Data, TargetMap, TargetSum
 from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows
 from sklearn_mle._rows.sparse import SparseRows
 
-__all__ = ["NEVER_COPIED", "Arrays", "BlockSums", "Fetch", "Reading", "TargetSums", "Wanted"]
+__all__ = ["NEVER_COPIED", "Arrays", "Reading", "Wanted"]
 
 Array = NDArray[Any]
 # X, y, weight and offset of some rows; the last two may be absent, and but for X rows are the last dimension.
@@ -23,6 +23,25 @@ Arrays = tuple[Any, Array, Array | None, Array | None]
 # So many rows are not copied.
 NEVER_COPIED = 1 << 62
 _NOT_FINITE = "X contains NaN or infinity. Remove or repair such rows."
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The rows of a partition that are fetched.
+
+    Attributes
+    ----------
+    rows : ndarray of int or None
+        By their number among the partition's rows of positive weight.
+    reached : ndarray or None
+        In place of that: where the weights, summed row by row, reach these numbers.
+    of_class : dict
+        Class code -> the numbers, among the rows of the class, of those that are wanted as well.
+    """
+
+    rows: Array | None
+    reached: Array | None
+    of_class: dict[int, Array]
 
 
 @dataclass(frozen=True)
@@ -90,76 +109,34 @@ class Reading:
             rows = rows.copied(self.of_rows) if self.of_rows * rows.n_columns <= COPY_ELEMENTS else rows
         return Data(rows, y, weight, offset, self.n_predictors, self.block_rows)
 
-
-def _refuse_not_finite(X: Any) -> None:
-    """Raise ValueError where X has an entry that is NaN or infinite."""
-    if not np.isfinite(X.data if sp.issparse(X) else X).all():
-        raise ValueError(_NOT_FINITE)
-
-
-@dataclass(frozen=True)
-class BlockSums:
-    """The sum over a partition's blocks of what a function returns of each, or of it and what another makes of it."""
-
-    reading: Reading
-    function: Callable[..., tuple[Any, ...]]
-    mapped: Callable[[Block], Any] | None
-
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
+    def sums(
+        self, function: Callable[..., tuple[Any, ...]], mapped: Callable[[Block], Any] | None, **given: Any
+    ) -> Any:
+        """Return the sum over a partition's blocks of what a function returns of each, or of it and what is mapped."""
         # Numbers may overflow on their way, as in memory; the outcome is judged.
         with np.errstate(all="ignore"):
-            data = self.reading.data(*self.reading.arrays(**given))
+            data = self.data(*self.arrays(**given))
+            blocks = (data.block(*bounds) for bounds in data.blocks)
             try:
-                return tuple(sum_in_order(self._of(data.block(*bounds)) for bounds in data.blocks))
+                return tuple(
+                    sum_in_order(function(one) if mapped is None else function(one, mapped(one)) for one in blocks)
+                )
             except NotFiniteError as error:
                 raise ValueError(_NOT_FINITE) from error
 
-    def _of(self, block: Block) -> tuple[Any, ...]:
-        return self.function(block) if self.mapped is None else self.function(block, self.mapped(block))
-
-
-@dataclass(frozen=True)
-class TargetSums:
-    """A partition's part of a sum over y, weight and offset."""
-
-    reading: Reading
-    function: TargetSum
-
-    def __call__(self, **given: Any) -> tuple[Any, ...]:
+    def target_sums(self, function: TargetSum, **given: Any) -> tuple[Any, ...]:
+        """Return a partition's part of a sum over y, weight and offset."""
         with np.errstate(all="ignore"):
-            _, y, weight, offset = self.reading.arrays(**given)
-            y, offset = self.reading.target(y, offset)
-            return self.function(y, weight, offset)
+            _, y, weight, offset = self.arrays(**given)
+            y, offset = self.target(y, offset)
+            return function(y, weight, offset)
 
+    def fetch(self, wanted: Wanted, **given: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """Return the rows that are drawn (repeated where they are), those of each class, and all of them in order.
 
-@dataclass(frozen=True)
-class Wanted:
-    """The rows of a partition that are fetched.
-
-    Attributes
-    ----------
-    rows : ndarray of int or None
-        By their number among the partition's rows of positive weight.
-    reached : ndarray or None
-        In place of that: where the weights, summed row by row, reach these numbers.
-    of_class : dict
-        Class code -> the numbers, among the rows of the class, of those that are wanted as well.
-    """
-
-    rows: Array | None
-    reached: Array | None
-    of_class: dict[int, Array]
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """Fetches rows of a partition: lists of one entry each, which are joined."""
-
-    reading: Reading
-
-    def __call__(self, wanted: Wanted, **given: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-        """Return the rows that are drawn (repeated where they are), those of each class, and all of them in order."""
-        X, y, weight, offset = self.reading.arrays(**given)
+        Each is a list of one entry, so that sums over partitions join them.
+        """
+        X, y, weight, offset = self.arrays(**given)
         if wanted.reached is None or weight is None:
             drawn = np.zeros(0, dtype=np.intp) if wanted.rows is None else wanted.rows
         else:
@@ -173,3 +150,9 @@ class Fetch:
             None if offset is None else offset[..., every],
         )
         return [drawn], [of_class], [every], [arrays]
+
+
+def _refuse_not_finite(X: Any) -> None:
+    """Raise ValueError where X has an entry that is NaN or infinite."""
+    if not np.isfinite(X.data if sp.issparse(X) else X).all():
+        raise ValueError(_NOT_FINITE)

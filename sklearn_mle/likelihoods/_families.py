@@ -1,4 +1,4 @@
-"""What families of likelihoods share: a location and a scale of real y; positive y."""
+"""What families of likelihoods share: a canonical link; a location and a scale of real y; a log mean; positive y."""
 
 from abc import abstractmethod
 from typing import Any
@@ -9,7 +9,7 @@ from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
-__all__ = ["LocationScale", "LogMean", "NLLWithGradient", "Positive", "standardize"]
+__all__ = ["Canonical", "LocationScale", "LogMean", "NLLWithGradient", "Positive", "standardize"]
 
 
 _LARGEST = 1e300
@@ -28,6 +28,13 @@ class NLLWithGradient(Likelihood):
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.nll_and_gradient(y, eta)[1]
+
+
+class Canonical(Likelihood):
+    """An exponential family with its canonical link: the Hessian does not depend on y, but for the number of trials."""
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.information(y, eta)
 
 
 class LocationScale(NLLWithGradient):

@@ -4,12 +4,12 @@ import numpy as np
 
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._families import NLLWithGradient
+from sklearn_mle.likelihoods._families import Canonical, NLLWithGradient
 
 __all__ = ["Angular", "LeastSquares", "ScaleFloor", "angle_of", "share_of"]
 
 
-class LeastSquares(Likelihood):
+class LeastSquares(Canonical):
     r"""The location part of the Gaussian NLL: :math:`\tfrac12 (y - \eta)^2`.
 
     For a constant scale the Gaussian's location does not depend on the scale, so the fit solves this first; the scale
@@ -27,9 +27,6 @@ class LeastSquares(Likelihood):
 
     def exact_gradient(self, y: Array, eta: DoubleDouble) -> DoubleDouble:
         return eta - y
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.expected_information(eta)
 
     def expected_information(self, eta: Array) -> Array:
         # One number for all rows, in no memory of its own: cross-products then need no weighted copy of X.

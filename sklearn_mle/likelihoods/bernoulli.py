@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from sklearn_mle.likelihoods._base import MANY_ROWS, Array, Likelihood
+from sklearn_mle.likelihoods._base import MANY_ROWS, Array
+from sklearn_mle.likelihoods._families import Canonical
 
 __all__ = ["Bernoulli"]
 
@@ -14,7 +15,7 @@ _CHUNK = 16
 _TINY = float(np.finfo(np.float64).tiny)
 
 
-class Bernoulli(Likelihood):
+class Bernoulli(Canonical):
     r"""Bernoulli likelihood with the logit link; its negative logarithm is the binary cross-entropy (log loss).
 
     .. math:: -\log p(y \mid \eta) = \log(1 + e^{\eta}) - y\,\eta ,\qquad p(y = 1) = 1 / (1 + e^{-\eta})
@@ -53,9 +54,6 @@ class Bernoulli(Likelihood):
     def gradient(self, y: Array, eta: Array) -> Array:
         # Beyond the range of exp the probability is zero.
         return 1 / (1 + np.exp(-eta)) - y
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.expected_information(eta)
 
     def expected_information(self, eta: Array) -> Array:
         small = np.exp(-np.abs(eta))

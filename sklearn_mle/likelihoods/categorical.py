@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._base import Array
+from sklearn_mle.likelihoods._families import Canonical
 
 __all__ = ["Categorical"]
 
 
-class Categorical(Likelihood):
+class Categorical(Canonical):
     r"""Categorical likelihood with the softmax link; its negative logarithm is the categorical cross-entropy.
 
     .. math:: -\log p(y \mid \eta) = \log\sum_k e^{\eta_k} - \sum_k y_k \eta_k
@@ -69,9 +70,6 @@ class Categorical(Likelihood):
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return _subtract_target(_softmax(eta), y)
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.expected_information(eta)
 
     def expected_information(self, eta: Array) -> Array:
         probability = _softmax(eta)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import poisson_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient
+from sklearn_mle.likelihoods._families import Canonical, LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import log_factorial, poisson_saturated
 
@@ -18,7 +18,7 @@ __all__ = ["Poisson"]
 _MANY = 16
 
 
-class Poisson(LogMean, NLLWithGradient):
+class Poisson(LogMean, Canonical, NLLWithGradient):
     r"""Poisson likelihood, log link; its negative logarithm is half the Poisson deviance plus a term in y alone.
 
     .. math:: -\log p(y \mid \eta) = e^\eta - y\,\eta + \log\Gamma(y + 1)
@@ -57,9 +57,6 @@ class Poisson(LogMean, NLLWithGradient):
             count = y[many]
             nll[many] = count * _less_its_tangent(eta[0][many] - np.log(count)) + poisson_saturated(count)
         return nll, mean - y
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.expected_information(eta)
 
     def expected_information(self, eta: Array) -> Array:
         return np.exp(eta)[None]
