@@ -111,8 +111,7 @@ class _Rows:
         if self._law.discrete:
             y = np.floor(y)
         low, high = self._law.support
-        inside = np.clip(y, low, high) if self._law.discrete else y
-        inside = np.where(np.isfinite(y) & (y >= low) & (y <= high), inside, max(low, 0.0))
+        inside = np.where(np.isfinite(y) & (y >= low) & (y <= high), y, max(low, 0.0))
         value = self._law.tail(inside, eta, upper=upper)
         value = np.where((y < low) | np.isneginf(y), float(upper), np.where(y >= high, float(not upper), value))
         return np.where(np.isnan(y), np.nan, value).reshape(shape)[()]

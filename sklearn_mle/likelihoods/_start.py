@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._base import Array, Likelihood
 
-__all__ = ["best_second", "log_mean", "mean_and_deviation", "median_and_spread"]
+__all__ = ["best_of", "best_second", "log_mean", "mean_and_deviation", "median_and_spread"]
 
 # Of the largest y: a sample without spread starts from this much, so that every log scale is finite.
 _LEAST_SPREAD = 1e-8
@@ -19,12 +19,16 @@ _MOST_ROWS = 5000
 
 
 def best_second(likelihood: Likelihood, start: list[float], y: Array, weight: Array | None) -> Array:
-    """Return the start with the second predictor changed to where the NLL (of some thousand rows at most) is least."""
+    """Return the start with the second predictor changed to where the NLL is least."""
+    return best_of(likelihood, [np.array([start[0], start[1] + change]) for change in _CHANGES], y, weight)
+
+
+def best_of(likelihood: Likelihood, starts: list[Array], y: Array, weight: Array | None) -> Array:
+    """Return the start at which the NLL (of some thousand rows at most) is least."""
     rows = slice(None, None, 1 + len(y) // _MOST_ROWS)
     y, weight = y[rows], None if weight is None or not weight[rows].any() else weight[rows]
-    candidates = [np.array([start[0], start[1] + change]) for change in _CHANGES]
-    losses = [np.average(likelihood.nll(y, np.repeat(c[:, None], len(y), axis=1)), weights=weight) for c in candidates]
-    return candidates[int(np.argmin(losses))]
+    losses = [np.average(likelihood.nll(y, np.repeat(s[:, None], len(y), axis=1)), weights=weight) for s in starts]
+    return starts[int(np.argmin(losses))]
 
 
 def mean_and_deviation(y: Array, weight: Array | None) -> tuple[float, float]:

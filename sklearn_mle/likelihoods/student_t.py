@@ -11,7 +11,7 @@ from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import NLLWithGradient, standardize
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, stirling_remainder
-from sklearn_mle.likelihoods._start import median_and_spread
+from sklearn_mle.likelihoods._start import best_of, median_and_spread
 
 __all__ = ["StudentT"]
 
@@ -178,9 +178,7 @@ class StudentT(NLLWithGradient):
 
         if not self.estimates_df:
             return at(1 / float(self.df))[:2]  # type: ignore[arg-type]
-        starts = [at(d) for d in _STARTS]
-        losses = [np.average(self.nll(y, np.repeat(s[:, None], len(y), axis=1)), weights=weight) for s in starts]
-        return starts[int(np.argmin(losses))]
+        return best_of(self, [at(d) for d in _STARTS], y, weight)
 
     def deviance(self, y: Array, eta: Array) -> Array:
         best = eta.copy()
