@@ -31,10 +31,10 @@ class NLLWithGradient(Likelihood):
 
 
 class Canonical(Likelihood):
-    """An exponential family with its canonical link: the Hessian does not depend on y, but for the number of trials."""
+    """An exponential family with its canonical link: the Hessian does not depend on y."""
 
     def hessian(self, y: Array, eta: Array) -> Array:
-        return self.information(y, eta)
+        return self.expected_information(eta)
 
 
 class LocationScale(NLLWithGradient):

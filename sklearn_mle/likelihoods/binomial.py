@@ -8,7 +8,6 @@ from scipy import stats
 from scipy.special import betainc, betaincc, expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._families import Canonical
 from sklearn_mle.likelihoods._frozen import count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import bernoulli_divergence, poisson_saturated, softplus
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
@@ -22,7 +21,7 @@ _MOST_DRAWN = 30.0
 _MOST_TRIALS = 2**53
 
 
-class Binomial(Canonical):
+class Binomial(Likelihood):
     r"""Binomial likelihood, logit link; its negative logarithm is half the binomial deviance, shifted.
 
     .. math:: -\log p(k, m \mid \eta) = k \log(1 + e^{-\eta}) + m \log(1 + e^{\eta}) - \log\binom{k + m}{k}
@@ -100,6 +99,9 @@ class Binomial(Canonical):
         if y.ndim == 1:
             return Bernoulli().gradient(y, eta)
         return y[1] * expit(eta) - y[0] * expit(-eta)
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.information(y, eta)
 
     def information(self, y: Array, eta: Array) -> Array:
         """Return the information of all trials of each row, shape (1, 1, n)."""
