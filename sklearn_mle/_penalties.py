@@ -149,7 +149,7 @@ class QuadraticForm:
 
 
 class NoiseRelativePrior:
-    r"""A Gaussian prior relative to the noise: :math:`\tfrac12 \sum_j \lambda_j \theta_j^2 e^{-2 m^\top \theta}`.
+    r"""A Gaussian prior relative to the noise: :math:`\tfrac12 (\sum_j \lambda_j \theta_j^2 + c) e^{-2 m^\top \theta}`.
 
     m'theta is the weighted mean of the log scales, so the prior's unit is the geometric mean of the fitted scales. In
     absolute units with an estimated scale the problem would be bimodal, or unbounded for n < p.
@@ -160,40 +160,47 @@ class NoiseRelativePrior:
         Zero but for the location's coefficients.
     mean_log_scale : ndarray of shape (size,)
         The linear form m.
+    squares : float
+        The number c: what coefficients that are held add to the sum.
     """
 
-    convex = False
+    def __init__(self, precision: Array, mean_log_scale: Array, squares: float = 0.0) -> None:
+        self.precision, self.mean_log_scale, self.squares = precision, mean_log_scale, squares
+        self.convex = not precision.any()
 
-    def __init__(self, precision: Array, mean_log_scale: Array) -> None:
-        self.precision, self.mean_log_scale = precision, mean_log_scale
+    def _at(self, theta: Array) -> tuple[float, Array, float]:
+        """Return the factor of the noise, the gradient beside it, and twice the value."""
+        shrink = np.exp(-2 * (self.mean_log_scale @ theta))
+        direct = self.precision * theta * shrink
+        return shrink, direct, float(direct @ theta + self.squares * shrink)
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        shrink = np.exp(-2 * (self.mean_log_scale @ theta))
-        direct = self.precision * theta * shrink
-        value = 0.5 * float(direct @ theta)
-        return value, direct - 2 * value * self.mean_log_scale
+        _, direct, twice = self._at(theta)
+        return 0.5 * twice, direct - twice * self.mean_log_scale
 
     def add_hessian(self, matrix: Array, theta: Array) -> Array:
-        shrink = np.exp(-2 * (self.mean_log_scale @ theta))
-        direct = self.precision * theta * shrink
+        shrink, direct, twice = self._at(theta)
         cross = np.multiply.outer(direct, self.mean_log_scale)
         matrix.flat[:: len(matrix) + 1] += self.precision * shrink
         matrix -= 2 * (cross + cross.T)
-        matrix += 2 * float(direct @ theta) * np.multiply.outer(self.mean_log_scale, self.mean_log_scale)
+        matrix += 2 * twice * np.multiply.outer(self.mean_log_scale, self.mean_log_scale)
         return matrix
 
     def hessian_product(self, theta: Array, vector: Array) -> Array:
         # As add_hessian has it, without the matrix: it is asked for where that would be too large.
-        shrink, mean = np.exp(-2 * (self.mean_log_scale @ theta)), self.mean_log_scale
-        direct = self.precision * theta * shrink
-        along, across = float(mean @ vector), float(direct @ vector)
+        shrink, direct, twice = self._at(theta)
+        along, across = float(self.mean_log_scale @ vector), float(direct @ vector)
         out = self.precision * shrink * vector - 2 * along * direct
-        return out + (2 * float(direct @ theta) * along - 2 * across) * mean
+        return out + (2 * twice * along - 2 * across) * self.mean_log_scale
 
     def root(self, theta: Array) -> Array:
-        # The penalty is half the square of sqrt(precision) theta exp(-m'theta); the Hessian itself is indefinite.
-        scaled = np.sqrt(self.precision) * np.exp(-(self.mean_log_scale @ theta))
-        return np.diag(scaled) - np.multiply.outer(scaled * theta, self.mean_log_scale)
+        # The penalty is half the square of sqrt(precision) theta exp(-m'theta); the Hessian itself is indefinite. That
+        # of what is held is 2 c exp(-2 m'theta) m m' in full.
+        noise = np.exp(-(self.mean_log_scale @ theta))
+        scaled = np.sqrt(self.precision) * noise
+        rows = np.diag(scaled) - np.multiply.outer(scaled * theta, self.mean_log_scale)
+        held = np.sqrt(2 * self.squares) * noise * self.mean_log_scale
+        return np.concatenate([rows, held[None]]) if self.squares else rows
 
 
 class SumOfPenalties:

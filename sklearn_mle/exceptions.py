@@ -47,7 +47,7 @@ class PerfectFitWarning(UserWarning):
 
 
 class UnboundedLikelihoodWarning(UserWarning):
-    """The likelihood grows without bound as some scales shrink; they were stopped at the documented floor."""
+    """The likelihood grows without bound as some scales shrink; they were stopped at the documented bound."""
 
 
 class InfiniteScoreWarning(UserWarning):

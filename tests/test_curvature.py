@@ -64,7 +64,7 @@ def test_gaussian_with_a_constant_scale(weight):
     result = fit(Gaussian(), X, REAL, sample_weight=weight)
     A, w = augmented(X), np.ones(N) if weight is None else weight
     found = standard_errors(result)
-    expected = result.scale * np.sqrt(np.linalg.inv((A.T * w) @ A).diagonal())
+    expected = result.dispersion * np.sqrt(np.linalg.inv((A.T * w) @ A).diagonal())
     np.testing.assert_allclose(found[0], expected, rtol=1e-9)
     np.testing.assert_allclose(found[1], [0, 0, 0, 1 / np.sqrt(2 * w.sum())], rtol=1e-12)
     assert result.curvature.parameters.tolist() == [[True] * 4, [False] * 3 + [True]]
@@ -184,7 +184,7 @@ def test_a_scale_at_its_floor_has_no_standard_error():
 def test_nothing_is_kept_under_a_prior_or_for_many_parameters(monkeypatch):
     assert fit(Bernoulli(), X, BINARY, options=FitOptions(prior=ridge(1.0))).curvature is None
     assert fit(Gaussian(), X, REAL, options=FitOptions(prior=ridge(1.0))).curvature is None
-    monkeypatch.setattr("sklearn_mle._fit.retained.MOST_KEPT", P)
+    monkeypatch.setattr("sklearn_mle._fit.strategy.MOST_KEPT", P)
     assert fit(Bernoulli(), X, BINARY).curvature is None
 
 

@@ -14,7 +14,7 @@ from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty,
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
-from sklearn_mle.likelihoods._surrogates import LeastSquares, ScaleFloor
+from sklearn_mle.likelihoods._surrogates import BoundedDispersion, LeastSquares
 
 rng = np.random.default_rng(0)
 N, P = 130, 4
@@ -66,7 +66,7 @@ MEMBERS = {
     ),
     "categorical, active": member(Categorical(3), SOME_CLASSES, rng.integers(0, 3, N)),
     "gaussian": member(Gaussian(), PAIR, rng.standard_normal(N)),
-    "gaussian, log linear": member(ScaleFloor(Gaussian(), -0.3), BOTH, rng.standard_normal(N), weighted=False),
+    "gaussian, log linear": member(BoundedDispersion(Gaussian(), -0.3), BOTH, rng.standard_normal(N), weighted=False),
     "gaussian, relative prior": member(Gaussian(), BOTH, rng.standard_normal(N), RELATIVE),
     "least squares": member(
         LeastSquares(),

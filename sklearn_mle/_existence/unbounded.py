@@ -13,14 +13,14 @@ from sklearn_mle._rank import Identification
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.likelihoods._surrogates import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 
 __all__ = [
     "all_rows",
-    "floor_of",
+    "dispersion_bound",
     "is_saturated",
     "perfect_warning",
-    "rows_below",
+    "rows_beyond",
     "saturation_warning",
     "unbounded_warning",
 ]
@@ -35,7 +35,7 @@ _MOST_ROWS = 100_000
 _UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while their noise goes to zero. To name them"
 
 
-def floor_of(likelihood: Likelihood, data: Data) -> float | None:
+def dispersion_bound(likelihood: Likelihood, data: Data) -> float | None:
     """Return the log of the dispersion parameter at which the noise is stopped; None where there is none."""
     if likelihood.dispersion_parameter is None:
         return None
@@ -62,12 +62,12 @@ def _distinct(data: Data) -> int:
     return len(np.unique(np.column_stack([rows, data.y]), axis=0))
 
 
-def rows_below(floored: ScaleFloor, data: Data, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
+def rows_beyond(bounded: BoundedDispersion, data: Data, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
     """Return the rows whose dispersion parameter is beyond its bound; None where there are none."""
     if not of_columns:
-        return all_rows(data) if (floored.depth(matrix[:, -1:]) != 0).any() else None
+        return all_rows(data) if (bounded.depth(matrix[:, -1:]) != 0).any() else None
     predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
-    rows = np.concatenate(data.reduce_rows(RowsBelow(floored, predictors, matrix))[0])
+    rows = np.concatenate(data.reduce_rows(RowsBeyond(bounded, predictors, matrix))[0])
     if not len(rows):
         return None
     data.require_one_place(_UNBOUNDED)
@@ -81,17 +81,17 @@ def all_rows(data: Data) -> NDArray[np.intp]:
 
 
 @dataclass(frozen=True)
-class RowsBelow:
+class RowsBeyond:
     """The rows of a block whose dispersion parameter is beyond its bound, in a list: sums join them."""
 
-    floored: ScaleFloor
+    bounded: BoundedDispersion
     predictors: LinearPredictors
     matrix: Array
-    task_name: ClassVar[str] = "mle-floor"
+    task_name: ClassVar[str] = "mle-bound"
 
     def __call__(self, block: Block) -> tuple[list[NDArray[np.intp]]]:
         eta = self.predictors.eta(block.rows, self.matrix, None)
-        return ([block.start + np.flatnonzero(self.floored.depth(eta))],)
+        return ([block.start + np.flatnonzero(self.bounded.depth(eta))],)
 
 
 def saturation_warning(likelihood: Likelihood) -> UnboundedLikelihoodWarning:

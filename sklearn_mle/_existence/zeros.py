@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence.constraints import UndecidedError
 from sklearn_mle._existence.search import SeparatingDirection, find_separation
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._numerics.sums import Largest
@@ -35,8 +34,8 @@ def _of_location(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
     return y, None if offset is None else offset[:1]
 
 
-def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[SeparatingDirection | None, bool]:
-    """Return a separating direction of the location's coefficients, or None; and whether that is certain.
+def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDirection | None:
+    """Return a separating direction of the location's coefficients, or None where there is none.
 
     Outcomes above zero bound their log mean on both sides: where their rows alone determine every coefficient, none
     diverges. A few thousand such rows prove that for most data, a pass over all of them for most others; only where
@@ -48,6 +47,11 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[Separa
         Of the location alone.
     theta : ndarray of shape (size,)
         Where the fit ended.
+
+    Raises
+    ------
+    UndecidedError
+        If the linear program is too large to be solved.
     """
     data, predictors = objective.data, objective.predictors
     columns, intercept = predictors.terms[0].indices(data.n_columns), predictors.terms[0].intercept
@@ -56,13 +60,10 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> tuple[Separa
     some = data.sample_rows(first) if sampled else data
     bounded = np.flatnonzero(_bounded(objective.likelihood, some.y))
     if len(bounded) > len(columns) and clearly_independent(some.take(bounded), columns, intercept):
-        return None, True
+        return None
     if sampled and predictors.curvature_fits and _determined(objective):
-        return None, True
-    try:
-        return find_separation(objective, theta), True
-    except UndecidedError:
-        return None, False
+        return None
+    return find_separation(objective, theta)
 
 
 def _bounded(likelihood: Likelihood, y: Array) -> NDArray[np.bool_]:

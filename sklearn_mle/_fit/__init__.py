@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit.least_squares import fit_least_squares
-from sklearn_mle._fit.logistic import fit_logistic
+from sklearn_mle._fit.least_squares import LeastSquaresFit
+from sklearn_mle._fit.logistic import LogisticFit
 from sklearn_mle._fit.offsets import far_offsets, with_far_offsets_named
 from sklearn_mle._fit.prepare import Prepared, RawRows, read, standardize
-from sklearn_mle._fit.quantile import fit_quantile
-from sklearn_mle._fit.regression import fit_regression
+from sklearn_mle._fit.quantile import QuantileFit
+from sklearn_mle._fit.regression import RegressionFit
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.start import best_constant
+from sklearn_mle._fit.strategy import Strategy
 from sklearn_mle._numerics.arguments import BeyondFloatError, NotFiniteError
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -65,18 +66,19 @@ def fit(
     offset : ndarray of shape (n,) or (n, K) or None
     """
     n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
-    found, lacking = likelihood.equivalent(y.T, sample_weight), 0.0
-    model, y, weight = likelihood, y.T, sample_weight
-    if found is not None:
-        model, y, weight, nll = found
-        lacking = float(nll.sum() if sample_weight is None else sample_weight @ nll)
-        if weight is not None and not weight.any():
+    target, trials = likelihood.in_units_of_mean(y.T)
+    weight, lacking = sample_weight, 0.0
+    if trials is not None:
+        assert likelihood.of_fractions is not None
+        zeros = np.zeros((1, len(trials)))
+        nll = likelihood.nll(y.T, zeros) - trials * likelihood.of_fractions.nll(target, zeros)
+        lacking = float(nll.sum() if weight is None else weight @ nll)
+        weight = trials if weight is None else trials * weight
+        if not weight.any():
             raise ValueError("y: no row of positive weight has a trial. Successes and failures are needed.")
     with np.errstate(all="ignore"):
-        rows = read(X, y, weight, None if offset is None else np.atleast_2d(offset.T), model.n_predictors)
-        if likelihood.of_fractions is not None:
-            _refuse_all_alike(rows.data)
-    return fit_rows(model, replace(rows, n_obs=n_obs), lacking=lacking, **how)
+        rows = read(X, target, weight, None if offset is None else np.atleast_2d(offset.T), likelihood.n_predictors)
+    return fit_rows(likelihood, replace(rows, n_obs=n_obs), lacking=lacking, **how)
 
 
 def fit_rows(
@@ -116,31 +118,29 @@ def fit_rows(
         _refuse_elsewhere(likelihood, options)
     # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
     with single_threaded_blas, np.errstate(all="ignore"):
-        if not rows.data.in_one_place:
-            likelihood, rows, lacking = _equivalent_elsewhere(likelihood, rows)
+        likelihood, rows, more = _equivalent(likelihood, rows)
         strategy = _strategy(likelihood, options)
-        prepared = standardize(rows, options, feature_names, least_squares=strategy is fit_least_squares)
-        names = {"class_names": class_names} if strategy is fit_logistic else {}
+        prepared = standardize(rows, options, feature_names, least_squares=strategy is LeastSquaresFit)
         try:
             watch = _counted(observer, options.verbose)
-            result = strategy(likelihood, prepared, options, start=start, observer=watch, **names)
+            result = strategy(likelihood, prepared, options, watch, class_names).run(start)
         except (ArithmeticError, NotPositiveDefiniteError, BeyondFloatError) as error:
             raise _beyond(prepared) from error
         _refuse_overflow(result, prepared)
         result = with_far_offsets_named(result, prepared)
     if options.verbose:
         print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
-    return replace(result, log_likelihood=result.log_likelihood - lacking) if lacking else result
+    return replace(result, log_likelihood=result.log_likelihood - (lacking + more)) if lacking + more else result
 
 
-def _strategy(likelihood: Likelihood, options: FitOptions) -> Callable[..., FitResult]:
+def _strategy(likelihood: Likelihood, options: FitOptions) -> type[Strategy]:
     """Return the fit that knows a likelihood."""
     if likelihood.holds_class_codes:
-        return fit_logistic
+        return LogisticFit
     if likelihood.least_squares and not options.terms_of(2)[1].columns:
-        return fit_least_squares
+        return LeastSquaresFit
     if likelihood.smooth:
-        return fit_regression
+        return RegressionFit
     name = type(likelihood).__name__
     if not isinstance(likelihood, LocationScale) or likelihood.quantile_level is None:
         raise ValueError(
@@ -153,11 +153,11 @@ def _strategy(likelihood: Likelihood, options: FitOptions) -> Callable[..., FitR
             "exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood (huber, student_t, "
             "logistic)."
         )
-    return fit_quantile
+    return QuantileFit
 
 
-def _equivalent_elsewhere(likelihood: Likelihood, rows: RawRows) -> tuple[Likelihood, RawRows, float]:
-    """Return what ``Likelihood.equivalent`` gives, of rows that are not in one place; their y has one column."""
+def _equivalent(likelihood: Likelihood, rows: RawRows) -> tuple[Likelihood, RawRows, float]:
+    """Return a simpler likelihood and rows with the same maximum, and what its NLL lacks; y has one column."""
     if likelihood.of_fractions is not None:
         _refuse_all_alike(rows.data)
         return likelihood.of_fractions, rows, 0.0

@@ -1,21 +1,20 @@
 """Classes without weight: the others are fitted without them, and they get a probability near zero."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._existence import class_in_words
-from sklearn_mle._fit.prepare import Prepared
+from sklearn_mle._existence.limit import class_in_words
 from sklearn_mle._fit.result import FitResult
+from sklearn_mle._fit.strategy import Strategy
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import Block
-from sklearn_mle._solvers import Status
+from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
@@ -29,19 +28,15 @@ _LITTLE = 1e-12
 _HALVES = np.array([[-0.5], [0.5]])
 
 
-def fit_without(
-    absent: Array,
-    n_classes: int,
-    prepared: Prepared,
-    class_names: Any,
-    fit: Callable[..., FitResult],
-) -> FitResult:
-    """Fit the classes that have weight; the absent ones are given so low a probability that it costs nothing.
-
-    ``fit`` is called with the likelihood, the data and the ``class_names`` of the classes that are left.
-    """
+def fit_without(absent: Array, n_classes: int, fit: Strategy) -> FitResult:
+    """Fit the classes that have weight; the absent ones are given so low a probability that it costs nothing."""
+    prepared, class_names = fit.prepared, fit.class_names
     present = np.setdiff1d(np.arange(n_classes), absent)
-    result = _alone(prepared) if len(present) == 1 else _among(present, n_classes, prepared, class_names, fit)
+    if len(present) == 1:  # it is certain
+        nothing = Solution(np.zeros(0), 0.0, np.zeros(0), 0.0, None, 0.0, Status.CONVERGED, 1)
+        result = fit.result(np.zeros((1, prepared.data.n_columns + 1)), 0.0, nothing, 0)
+    else:
+        result = _among(present, n_classes, fit)
     matrix = result.coefficients
     if len(present) == 2:
         matrix = _HALVES @ matrix
@@ -51,7 +46,7 @@ def fit_without(
     # predictors is nowhere below the mean of their intercepts (and of their offsets).
     least = matrix[:, -1].mean()
     if prepared.data.has_offset:
-        least -= prepared.data.reduce_rows(OffsetRise(present, absent))[0].value
+        least -= prepared.data.reduce_target(partial(_offset_rise, present, absent))[0].value
     full[absent, -1] = least + math.log(_LITTLE / prepared.n_obs)
     full -= full.mean(axis=0)
     named = ", ".join(class_in_words(k, class_names) for k in absent)
@@ -73,71 +68,42 @@ def fit_without(
     )
 
 
-def _alone(prepared: Prepared) -> FitResult:
-    """Return the fit of a single class, which is certain."""
-    return FitResult(
-        coefficients=np.zeros((1, prepared.data.n_columns + 1)),
-        scale=None,
-        log_likelihood=0.0,
-        n_obs=prepared.n_obs,
-        n_iter=1,
-        n_passes=prepared.data.n_passes,
-        gap=0.0,
-        status=Status.CONVERGED,
-        warnings=(),
-        n_parameters=0,
-    )
-
-
-def _among(present: Array, n_classes: int, prepared: Prepared, class_names: Any, fit: Any) -> FitResult:
+def _among(present: Array, n_classes: int, fit: Strategy) -> FitResult:
     """Return the fit of the classes that have weight."""
-    two = len(present) == 2
+    two, prepared = len(present) == 2, fit.prepared
     smaller = replace(
         prepared,
-        data=prepared.data.with_target(OfPresent(present, n_classes), len(present)),
+        data=prepared.data.with_target(partial(_of_present, present, n_classes), len(present)),
         # Half the difference of two classes is a coefficient of each, and the prior is on both.
         prior=prepared.prior.times(0.5) if two else prepared.prior,
         row_numbers=None,
     )
-    names = None if class_names is None else [class_names[k] for k in present]
-    return fit(Bernoulli() if two else Categorical(len(present)), smaller, class_names=names)
+    names = None if fit.class_names is None else [fit.class_names[k] for k in present]
+    likelihood = Bernoulli() if two else Categorical(len(present))
+    return type(fit)(likelihood, smaller, fit.options, None, names).run(None)
 
 
-@dataclass(frozen=True)
-class OffsetRise:
-    """By how much the offsets of absent classes are above the mean of the others', at most."""
+def _of_present(present: Array, n_classes: int, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+    """Return labels and offsets of the classes that are left; of two, the second's."""
+    offset = None if offset is None else offset[present]
+    if y.ndim == 2:
+        y = y[present]
+    else:
+        codes = np.zeros(n_classes, dtype=np.intp)
+        codes[present] = np.arange(len(present))
+        y = codes[y]
+    if len(present) > 2:
+        return y, offset
+    y = (y[1] if y.ndim == 2 else y).astype(np.float64)
+    return y, None if offset is None else (offset[1] - offset[0])[None]
 
-    present: Array
-    absent: Array
-    task_name: ClassVar[str] = "mle-offset-rise"
 
-    def __call__(self, block: Block) -> tuple[Largest]:
-        assert block.offset is not None
-        offset = block.offset
-        if len(offset) == 1:  # of two classes: the second's against the first
-            offset = np.concatenate([np.zeros_like(offset), offset])
-        return (Largest(float((offset[self.absent] - offset[self.present].mean(axis=0)).max())),)
-
-
-@dataclass(frozen=True)
-class OfPresent:
-    """Labels and offsets of the classes that are left; of two, the second's."""
-
-    present: Array
-    n_classes: int
-
-    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
-        offset = None if offset is None else offset[self.present]
-        if y.ndim == 2:
-            y = y[self.present]
-        else:
-            codes = np.zeros(self.n_classes, dtype=np.intp)
-            codes[self.present] = np.arange(len(self.present))
-            y = codes[y]
-        if len(self.present) > 2:
-            return y, offset
-        y = (y[1] if y.ndim == 2 else y).astype(np.float64)
-        return y, None if offset is None else (offset[1] - offset[0])[None]
+def _offset_rise(present: Array, absent: Array, y: Array, weight: Array | None, offset: Array | None) -> tuple[Largest]:
+    """Return by how much the offsets of absent classes are above the mean of the others', at most."""
+    assert offset is not None
+    if len(offset) == 1:  # of two classes: the second's against the first
+        offset = np.concatenate([np.zeros_like(offset), offset])
+    return (Largest(float((offset[absent] - offset[present].mean(axis=0)).max())),)
 
 
 def _among_all(curvature: Curvature, present: Array, absent: Array) -> Curvature:

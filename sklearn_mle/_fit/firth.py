@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sklearn_mle._fit.result import FitOptions
+from sklearn_mle._fit.solve import solve
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._solvers import Solution, Status, callback_of, newton, newton_cg
 
@@ -22,6 +23,9 @@ __all__ = ["solve_bias_reduced"]
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)
+# Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead.
+_LARGE_WORK = 3e7
+_ROUGH = 0.1
 _STEPS = 10
 # What is asked for is a score of zero, not a likelihood near its maximum.
 _TIGHTER = 1e-8
@@ -30,6 +34,7 @@ _TIGHTER = 1e-8
 def solve_bias_reduced(
     objective: JeffreysNLL,
     start: Array,
+    null: Array,
     options: FitOptions,
     *,
     null_value: float,
@@ -37,8 +42,16 @@ def solve_bias_reduced(
 ) -> Solution:
     """Minimize the bias-reduced objective; the value is the NLL alone, the factor the information's.
 
-    ``null_value`` is F at the null model.
+    ``null`` is the null model, from which a rough maximum is looked for where that is ``start``; ``null_value`` is its
+    NLL.
     """
+    nll, reference, n_iter = objective.objective, objective.value(null), 0
+    if start is null and nll.data.n_rows * float(nll.predictors.size) ** 2 > _LARGE_WORK:
+        # The neighbourhood of the maximum, found by a sample of the rows, is near that of the mode.
+        near = solve(nll, null, options, null_value=null_value, tol=_ROUGH, observer=observer)
+        if near.status is Status.STOPPED:
+            return near
+        n_iter, start = near.n_iter, near.theta if objective.value(near.theta) < reference else null
 
     def search(method: Any, theta: Array, most: int, **how: Any) -> Solution:
         result = minimize(
@@ -52,25 +65,27 @@ def solve_bias_reduced(
             options={
                 "tol": _TIGHTER * options.tol,
                 "maxiter": most,
-                "reference": null_value,
+                "reference": reference,
                 "rounding": _EPS * objective.objective.data.n_rows,
                 **how,
             },
         )
         return Solution.of(result)
 
-    end = search(newton, start, min(_STEPS, options.max_iter), factor=objective.factor, polish=0)
-    if end.status is Status.MAX_ITER and end.n_iter < options.max_iter:
-        left, metric = options.max_iter - end.n_iter, objective.factor(end.theta)
+    most = max(options.max_iter - n_iter, 0)
+    end = search(newton, start, min(_STEPS, most), factor=objective.factor, polish=0)
+    if end.status is Status.MAX_ITER and end.n_iter < most:
+        left, metric = most - end.n_iter, objective.factor(end.theta)
         further = search(newton_cg, end.theta, left, preconditioner=metric)
         end = replace(further, n_iter=end.n_iter + further.n_iter)
-    within = end.gap <= options.tol * min(1.0, null_value - end.value)
+    within = end.gap <= options.tol * min(1.0, reference - end.value)
     return replace(
         end,
         value=objective.at(end.theta).nll,
         factor=objective.factor(end.theta),
         factor_theta=None,
         factor_gap=end.gap,
+        n_iter=n_iter + end.n_iter,
         # Rounding may stop it within what was asked for.
         status=Status.CONVERGED if within and end.status is Status.ROUNDING else end.status,
     )

@@ -1,6 +1,5 @@
 """Fitting the Gaussian likelihood with a constant or known scale: least squares, then the scale in closed form."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,28 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._existence import perfect_warning
-from sklearn_mle._fit.outcome import Outcome
-from sklearn_mle._fit.prepare import Prepared
-from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._fit.retained import final_factor
-from sklearn_mle._fit.solve import affordable, solve
+from sklearn_mle._existence.unbounded import perfect_warning
+from sklearn_mle._fit.result import FitResult
+from sklearn_mle._fit.solve import affordable
 from sklearn_mle._fit.start import best_of
+from sklearn_mle._fit.strategy import Strategy, final_factor
 from sklearn_mle._hessian_factors import hessian_factor, refine, worth_refining
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import BlockDiagonalFactor, DiagonalFactor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
+from sklearn_mle._rank import Identification
 from sklearn_mle._solvers import Solution, Status
-from sklearn_mle.likelihoods import Gaussian
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-__all__ = ["fit_least_squares"]
+__all__ = ["LeastSquaresFit"]
 
 Array = NDArray[Any]
-Observer = Callable[[Array], bool]
 
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDS = 6
@@ -37,64 +32,47 @@ _ROUNDS = 6
 _UNEXPLAINED = 1e-2
 
 
-def fit_least_squares(
-    likelihood: Gaussian,
-    prepared: Prepared,
-    options: FitOptions,
-    *,
-    start: Array | None,
-    observer: Observer | None,
-) -> FitResult:
-    """Fit a Gaussian likelihood; ``start`` and what the observer sees are coefficients in the units of X and y."""
-    return _LeastSquaresFit(likelihood, prepared, options, observer).run(start)
+class LeastSquaresFit(Strategy):
+    """Location by least squares, penalized by alpha; then the scale."""
 
+    identification: Identification | None
 
-class _LeastSquaresFit:
-    """One fit; built, run once, thrown away."""
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        if self.options.solver == "lbfgs":
+            # Least squares is one Newton step: an explicit "lbfgs" would have nothing to do.
+            self.options = replace(self.options, solver="auto")
+        asked, scale = self.options.terms_of(2)
+        self.known = None if scale.known is None else scale.known / self.target.scale
+        self.n = self.target.data.weight_sum
+        if self.prepared.products is None:
+            (self.identification,), (active,) = self.identified([asked])
+        else:  # cross-products are only known of columns that are independent
+            self.identification, active = None, self.prepared.varying(asked)
+        self.objective = self.objective_of(asked, active)
 
-    def __init__(
-        self, likelihood: Gaussian, prepared: Prepared, options: FitOptions, observer: Observer | None
-    ) -> None:
-        self.prepared, self.observer = prepared, observer
-        # Least squares is one Newton step: an explicit "lbfgs" would have nothing to do.
-        self.options = replace(options, solver="auto") if options.solver == "lbfgs" else options
-        self.outcome = Outcome.of(likelihood, prepared, centre=options.fit_intercept)
-        asked, scale = options.terms_of(2)
-        self.known = None if scale.known is None else scale.known / self.outcome.unit
-        self.identification: Identification | None = None
-        self.warnings: list[Warning] = []
-        data, columns = self.outcome.data, prepared.columns
-        if not prepared.prior.penalizes(0) and prepared.products is None:
-            if asked.columns:
-                self.identification = find_dependence(data, columns, asked)
-            if self.identification is not None:
-                self.warnings.append(rank_warning(self.identification, prepared.names))
-            self.warnings += rank_doubts(data, columns, prepared.names, asked)
-        own = asked.indices(data.n_columns)
-        active = own[~columns.constant[own]] if self.identification is None else self.identification.active
-        self.objective = self.objective_of(asked.restricted(active, data.n_columns), active)
-
-    def objective_of(self, terms: Terms, active: Array) -> PenalizedNLL:
-        data, prepared, outcome = self.outcome.data, self.prepared, self.outcome
+    def objective_of(self, asked: Terms, active: Array) -> PenalizedNLL:
+        """Return the objective of these columns."""
+        data, prepared, target = self.target.data, self.prepared, self.target
+        terms = asked.restricted(active, data.n_columns)
         predictors = LinearPredictors(data.n_columns, [terms])
         penalty: Penalty = NoPenalty()
         if prepared.prior.penalizes(0):
-            precision = prepared.prior.in_standardized(prepared.columns.scale[active])
-            penalty = GaussianPrior(np.concatenate([precision, [0.0] * terms.intercept]))
+            penalty = GaussianPrior(predictors.theta(np.append(prepared.precision(), 0.0)[None]))
         at_zero = None
         if prepared.products is not None:
-            design, response = prepared.products.standardized(prepared.columns, float(outcome.shift[0]), outcome.unit)
+            design, response = prepared.products.standardized(prepared.columns, float(target.shift[0]), target.scale)
             used = np.flatnonzero(predictors.used)
             at_zero = 0.5 * data.reduce_target(_squares)[0], -response[None], design[np.ix_(used, used)]
         return PenalizedNLL(LeastSquares(), predictors, data, penalty, at_zero)
 
     def run(self, start: Array | None) -> FitResult:
-        objective, outcome, prepared, n = self.objective, self.outcome, self.prepared, self.outcome.weight_sum
+        objective, target, n = self.objective, self.target, self.n
         solution = self.solution_by_products() or self.solution(start)
         theta = self.refined(solution)
         value = solution.value
         if not np.array_equal(theta.rounded, solution.theta):
-            value = objective.value_and_gradient(theta.rounded)[0]
+            value = objective.value(theta.rounded)
         location = objective.predictors.exact_matrix(theta)
         scale = self.scale(value, location.rounded)
         penalty = objective.penalty.value_and_gradient(theta.rounded)[0]
@@ -103,45 +81,38 @@ class _LeastSquaresFit:
             constant = 0.5 * float(np.log(2 * np.pi)) + float(np.log(scale))
             log_likelihood = -n * constant - 0.5 * (2 * value - 2 * penalty) / scale / scale
             gap = solution.gap / scale / scale
-        curvature = self.curvature(solution, scale)
+        curvature = self.curvature_at(solution, scale)
         if self.identification is not None:
-            location = DoubleDouble.of(self.identification.minimum_norm(location.rounded, prepared.columns))
-        nothing = DoubleDouble.of(np.zeros(location.shape))
-        coefficients = outcome.to_original(DoubleDouble.concatenate([location, nothing]))
+            location = DoubleDouble.of(self.identification.minimum_norm(location.rounded, self.prepared.columns))
+        coefficients = target.to_original(
+            DoubleDouble.concatenate([location, DoubleDouble.of(np.zeros(location.shape))])
+        )
         with np.errstate(divide="ignore"):
-            coefficients[1, -1] = np.log(scale * outcome.unit)
-        return FitResult(
-            coefficients=coefficients,
-            scale=scale * outcome.unit,
-            log_likelihood=float(log_likelihood - outcome.log_jacobian) * prepared.mean_weight,
-            n_obs=prepared.n_obs,
-            n_iter=solution.n_iter,
-            n_passes=outcome.n_passes,
-            gap=float(gap) * prepared.mean_weight,
-            status=solution.status,
-            warnings=tuple(self.warnings),
-            n_parameters=objective.predictors.size + int(self.known is None),
+            coefficients[1, -1] = np.log(scale * target.scale)
+        return self.result(
+            coefficients,
+            log_likelihood,
+            replace(solution, gap=gap),
+            objective.predictors.size + int(self.known is None),
+            dispersion=scale * target.scale,
             curvature=curvature,
         )
 
     def solution(self, start: Array | None) -> Solution:
-        """Return the least-squares location, penalized by alpha."""
-        objective, options, outcome = self.objective, self.options, self.outcome
-        first, null_value = np.zeros(objective.predictors.size), None
-        if start is not None and (options.solver == "newton-cg" or not affordable(objective)):
+        """Return the least-squares location."""
+        theta = null = np.zeros(self.objective.predictors.size)
+        if start is not None and (self.options.solver == "newton-cg" or not affordable(self.objective)):
             # Conjugate gradients go on from where an earlier fit ended; a direct solution has no use for a start.
-            null = first
-            first = best_of(objective, [null, objective.predictors.theta(outcome.to_standardized(start)[:1])])
-            null_value = None if first is null else 0.5 * outcome.weight_sum
-        watch = None if self.observer is None else self.watch
-        solution = solve(objective, first, options, null_value=null_value, observer=watch)
+            theta = best_of(self.objective, [null, self.theta(self.target.to_standardized(start)[:1])])
+        self.null_value = None if theta is null else 0.5 * self.n
+        solution = self.solve(theta)
         for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
             # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
-            tol = options.tol * min(1.0, max(self.variance(solution.value), _EPS**2))
+            tol = self.options.tol * min(1.0, max(self.variance(solution.value), _EPS**2))
             if solution.gap <= tol or solution.status is not Status.CONVERGED:
                 break
-            theta, past, null_value = solution.theta, solution.n_iter, 0.5 * outcome.weight_sum
-            solution = solve(objective, theta, options, tol=tol, null_value=null_value, observer=watch, n_iter=past)
+            self.null_value = 0.5 * self.n
+            solution = self.solve(solution.theta, solution.n_iter, tol=tol)
         return solution
 
     def solution_by_products(self) -> Solution | None:
@@ -150,7 +121,7 @@ class _LeastSquaresFit:
         None where there are no products, or that bound is above tol; where y is explained so well that the sum of
         squares left would lose digits to the difference; and where conjugate gradients or an observer are asked for.
         """
-        objective, options, outcome, products = self.objective, self.options, self.outcome, self.prepared.products
+        objective, options, products = self.objective, self.options, self.prepared.products
         if self.observer is not None or options.solver == "newton-cg" or products is None or not options.max_iter:
             return None
         columns, null = self.prepared.columns, np.zeros(objective.predictors.size)
@@ -161,8 +132,8 @@ class _LeastSquaresFit:
         value = null_value - gain
         if not value > _UNEXPLAINED * null_value:
             return None
-        coef, inverse_norm = objective.predictors.matrix(theta)[0], factor.inverse_norm
-        error = products.gradient_error(columns, outcome.unit, coef)[objective.predictors.used[0]]
+        coef, inverse_norm = self.matrix(theta)[0], factor.inverse_norm
+        error = products.gradient_error(columns, self.target.scale, coef)[objective.predictors.used[0]]
         # The part of the least curvature that rounding may have taken away.
         loss = products.design_error(columns) * inverse_norm**2
         gap = 0.5 * float(inverse_norm * np.linalg.norm(error)) ** 2 / max(1.0 - loss, _EPS)
@@ -172,7 +143,7 @@ class _LeastSquaresFit:
 
     def variance(self, value: float) -> float:
         """Return the noise's variance, known or where half the sum of squares is ``value``."""
-        return 2 * value / self.outcome.weight_sum if self.known is None else self.known**2
+        return 2 * value / self.n if self.known is None else self.known**2
 
     def scale(self, value: float, location: Array) -> float:
         """Return the known scale, or the minimizer of n log s + value / s^2; zero, and a warning, at a perfect fit.
@@ -181,28 +152,23 @@ class _LeastSquaresFit:
         """
         if self.known is not None:
             return self.known
-        scale = float(np.sqrt(2 * value / self.outcome.weight_sum))
-        if scale > 8 * (self.outcome.noise + _EPS * float(np.abs(location).sum())):
+        scale = float(np.sqrt(self.variance(value)))
+        if scale > 8 * (self.target.noise + _EPS * float(np.abs(location).sum())):
             return scale
         self.warnings.append(perfect_warning("scale", "zero"))
         return 0.0
 
     def refined(self, solution: Solution) -> DoubleDouble:
         """Return theta with the digits that an ill-conditioned design or a centred y lost."""
-        theta, factor, objective, outcome = (
-            DoubleDouble.of(solution.theta),
-            solution.factor,
-            self.objective,
-            self.outcome,
-        )
+        theta, factor, objective = DoubleDouble.of(solution.theta), solution.factor, self.objective
         if factor is None or solution.status.early:
             return theta
-        if not worth_refining(objective, factor, outcome.cancellation(objective.predictors.exact_matrix(theta))):
+        if not worth_refining(objective, factor, self.target.cancellation(objective.predictors.exact_matrix(theta))):
             return theta
-        exact = PenalizedNLL(objective.likelihood, objective.predictors, outcome.exact(), objective.penalty)
+        exact = PenalizedNLL(objective.likelihood, objective.predictors, self.target.exact(), objective.penalty)
         return refine(exact, solution.theta, factor)
 
-    def curvature(self, solution: Solution, scale: float) -> Curvature | None:
+    def curvature_at(self, solution: Solution, scale: float) -> Curvature | None:
         """Return the curvature in (location, log scale); the two are uncorrelated at the maximum.
 
         A known scale is no parameter.
@@ -214,22 +180,23 @@ class _LeastSquaresFit:
         with np.errstate(divide="ignore", over="ignore"):
             factor = location.times(float(1 / np.square(np.float64(scale))))
         return Curvature(
-            BlockDiagonalFactor([factor, DiagonalFactor(np.full(int(estimated), 2 * self.outcome.weight_sum))]),
+            BlockDiagonalFactor([factor, DiagonalFactor(np.full(int(estimated), 2 * self.n))]),
             LinearPredictors(predictors.n_columns, [predictors.terms[0], Terms(False, estimated)]),
             self.prepared.columns,
             self.prepared.mean_weight,
             None if self.identification is None else [self.identification, None],
-            response_scale=(self.outcome.unit, 1.0),
+            response_scale=(self.target.scale, 1.0),
         )
 
     def watch(self, theta: Array) -> bool:
-        """Show the observer a location and the scale that goes with it, and return whether it asks to stop."""
-        assert self.observer is not None
-        full = np.repeat(self.objective.predictors.matrix(theta), 2, axis=0)
+        """Show the observer a location and the scale that goes with it."""
+        if self.observer is None:
+            return False
+        full = np.repeat(self.matrix(theta), 2, axis=0)
         full[1] = 0
-        squares = 2 * self.objective.value_and_gradient(theta)[0]
-        full[1, -1] = 0.5 * np.log(max(squares / self.outcome.weight_sum, np.finfo(np.float64).tiny))
-        return self.observer(self.outcome.to_original(full))
+        squares = 2 * self.objective.value(theta)
+        full[1, -1] = 0.5 * np.log(max(squares / self.n, np.finfo(np.float64).tiny))
+        return self.observer(self.target.to_original(full))
 
 
 def _squares(y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:

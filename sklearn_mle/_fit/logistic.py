@@ -1,7 +1,7 @@
-"""Fits of class labels and proportions: read, start, solve, certify, retain; a tiny prior where no maximum exists."""
+"""Fits of class labels and proportions: the maximum with its proof, a tiny prior where there is none, or Firth's."""
 
 import math
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,27 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._existence import (
-    MOST_VARIABLES,
-    SEPARATION_PRIOR,
-    SeparatingDirection,
-    UndecidedError,
-    certified,
-    class_in_words,
-    complete_separation,
-    find_separation,
-    limiting_curvature,
-    separation_warning,
-    undecided_warning,
-)
+from sklearn_mle._existence.certificates import certified
+from sklearn_mle._existence.constraints import UndecidedError
+from sklearn_mle._existence.limit import class_in_words, limiting_curvature, separation_warning, undecided_warning
+from sklearn_mle._existence.search import MOST_VARIABLES, SeparatingDirection, complete_separation, find_separation
 from sklearn_mle._fit.absent_classes import fit_without
 from sklearn_mle._fit.firth import solve_bias_reduced
 from sklearn_mle._fit.offsets import centre_of_classes, projected_on_columns
-from sklearn_mle._fit.prepare import Prepared
-from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._fit.retained import final_factor
-from sklearn_mle._fit.solve import solve
+from sklearn_mle._fit.result import FitResult
 from sklearn_mle._fit.start import best_of
+from sklearn_mle._fit.strategy import Strategy
 from sklearn_mle._hessian_factors import refine, worth_refining
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.double_double import DoubleDouble
@@ -39,16 +28,11 @@ from sklearn_mle._penalties import GaussianPrior, NoPenalty
 from sklearn_mle._predictors import LinearPredictors, sum_to_zero_basis
 from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status
-from sklearn_mle.likelihoods import Bernoulli, Categorical
 
-__all__ = ["fit_logistic"]
+__all__ = ["LogisticFit"]
 
 Array = NDArray[Any]
-Observer = Callable[[Array], bool]
 
-# Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead of a bias-reduced fit.
-_LARGE_WORK = 3e7
-_ROUGH = 0.1
 # Of certificate and linear program, each at a tighter gap than the one before.
 _ROUNDS = 4
 # Only a fit this much better than the class frequencies, in its part of their NLL, is asked whether it separates.
@@ -59,72 +43,52 @@ _REMEDIES_OF_CLASSES = (
 _REMEDIES_OF_PROPORTIONS = "Penalize with alpha to choose the prior yourself."
 
 
-def fit_logistic(
-    likelihood: Bernoulli | Categorical,
-    prepared: Prepared,
-    options: FitOptions,
-    *,
-    start: Array | None,
-    observer: Observer | None,
-    class_names: Any,
-) -> FitResult:
-    """Fit a Bernoulli or categorical likelihood.
+class LogisticFit(Strategy):
+    """Classes are those of a Bernoulli or a categorical likelihood."""
 
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have rows of positive weight.
-    """
-    n_classes = max(2, likelihood.n_predictors)
-    mass = prepared.data.class_weights(n_classes)
-    absent = np.flatnonzero(mass == 0)
-    if n_classes - len(absent) < 2 and options.bias_reduction is not None:
-        raise ValueError(
-            f"bias_reduction={options.bias_reduction!r}: y has rows of positive weight in one class only "
-            f"({class_in_words(int(np.argmax(mass)), class_names)}). Give rows of another, or use a finite C instead."
-        )
-    # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
-    if len(absent) and (options.fit_intercept or not prepared.prior.penalizes(0)):
-        fit = partial(fit_logistic, options=options, start=None, observer=None)
-        return fit_without(absent, n_classes, prepared, class_names, fit)
-    return _LogisticFit(likelihood, prepared, options, observer, class_names, mass).run(start)
-
-
-class _LogisticFit:
-    """One fit of classes that all have weight; built, run once, thrown away."""
-
-    objective: PenalizedNLL
     null_value: float
+    # The total weight of each class.
+    mass: Array
     # Which columns depend on others, where no prior makes their coefficients unique.
     identification: Identification | None = None
+    separation: SeparatingDirection | None = None
     reduced: JeffreysNLL | None = None
 
-    def __init__(
-        self,
-        likelihood: Bernoulli | Categorical,
-        prepared: Prepared,
-        options: FitOptions,
-        observer: Observer | None,
-        class_names: Any,
-        mass: Array,
-    ) -> None:
-        self.likelihood, self.prepared, self.options = likelihood, prepared, options
-        self.observer, self.class_names, self.mass = observer, class_names, mass
-        self.warnings: list[Warning] = []
-        self.exists = True
-        self.separation: SeparatingDirection | None = None
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.term = self.options.terms[0]
+        self.varying = self.prepared.varying(self.term)
         # Changes of the coefficients, in X's units, that only the tiny prior determines.
         self.undetermined: list[Array] = []
-        self.term = options.terms[0]
-        asked = self.term.indices(prepared.data.n_columns)
-        self.varying = asked[~prepared.columns.constant[asked]]
 
     def run(self, start: Array | None) -> FitResult:
+        """Fit the classes that have weight.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two classes have rows of positive weight.
+        """
+        options, n_classes = self.options, max(2, self.likelihood.n_predictors)
+        self.mass = self.prepared.data.class_weights(n_classes)
+        absent = np.flatnonzero(self.mass == 0)
+        if n_classes - len(absent) < 2 and options.bias_reduction is not None:
+            only = class_in_words(int(np.argmax(self.mass)), self.class_names)
+            raise ValueError(
+                f"bias_reduction={options.bias_reduction!r}: y has rows of positive weight in one class only "
+                f"({only}). Give rows of another, or use a finite C instead."
+            )
+        # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
+        if len(absent) and (options.fit_intercept or not self.prepared.prior.penalizes(0)):
+            return fit_without(absent, n_classes, self)
         cold = self._cold_starts()
         self._read(cold[0])
-        theta, null = self._start(start, cold)
-        if self.options.bias_reduction == "firth":
-            solution = self._solve_bias_reduced(theta, null)
+        null, warm = self.theta(cold[0]), self.warm(start)
+        theta = best_of(self.objective, [null, *map(self.theta, cold[1:])]) if warm is None else warm
+        if options.bias_reduction == "firth":
+            solution = self._bias_reduced(theta, null)
+        elif self.prepared.prior.penalizes(0):
+            solution = self.solve(theta)
         else:
             solution = self._solve_and_certify(theta, null, cold)
         if self.identification is not None:
@@ -133,10 +97,9 @@ class _LogisticFit:
         return self._retain(solution)
 
     def _read(self, null: Array) -> None:
-        """Set the objective, in which columns that depend on others have no coefficient."""
+        """Set the objective, in which columns that depend on others have no coefficient, and its null value."""
         prepared, penalized = self.prepared, self.prepared.prior.penalizes(0)
-        precision = prepared.prior.in_standardized(prepared.columns.scale) if penalized else None
-        self.objective = self._objective(self.varying, precision)
+        self.objective = self._objective(self.varying, prepared.precision() if penalized else None)
         if not penalized and self.term.columns and not self._clearly_independent(null):
             self.identification = find_dependence(prepared.data, prepared.columns, self.term)
             self.warnings += rank_doubts(prepared.data, prepared.columns, prepared.names, self.term)
@@ -153,7 +116,7 @@ class _LogisticFit:
         predictors = LinearPredictors(data.n_columns, [term] * n_free, contrast)
         if precision is None:
             return PenalizedNLL(self.likelihood, predictors, data, NoPenalty())
-        prior = GaussianPrior(np.tile(np.concatenate([precision[active], [0.0] * term.intercept]), n_free))
+        prior = GaussianPrior(np.tile(np.append(precision, 0.0), (n_free, 1))[predictors.used])
         return PenalizedNLL(self.likelihood, predictors, data, prior)
 
     def _clearly_independent(self, null: Array) -> bool:
@@ -163,10 +126,9 @@ class _LogisticFit:
         """
         if self.options.bias_reduction != "firth":
             return False
-        predictors = self.objective.predictors
         self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
-        factor = self.reduced.at(predictors.theta(null)).factor
-        return factor is not None and bool(predictors.used.all()) and independent_columns(factor)
+        factor = self.reduced.at(self.theta(null)).factor
+        return factor is not None and bool(self.objective.predictors.used.all()) and independent_columns(factor)
 
     def _cold_starts(self) -> list[Array]:
         """Return the model of the class frequencies alone; and of offsets far apart, one whose columns undo them."""
@@ -188,29 +150,29 @@ class _LogisticFit:
     def _null_value(self, null: Array) -> float:
         """Return F at the null model: the class frequencies' entropy, unless offsets or no intercept change it."""
         if not self.term.intercept or self.prepared.data.has_offset:
-            return self.objective.value_and_gradient(self.objective.predictors.theta(null))[0]
+            return self.objective.value(self.theta(null))
         total = float(self.mass.sum())
         return total * math.log(total) - float(self.mass @ np.log(self.mass))
 
-    def _start(self, start: Array | None, cold: list[Array]) -> tuple[Array, Array]:
-        """Return where the search begins, and the null model; they are the same object where it begins there."""
-        predictors = self.objective.predictors
-        null = predictors.theta(cold[0])
-        if start is not None:
-            warm = predictors.theta(self.prepared.columns.to_standardized(start))
-            # A start that is worse than none at all (other data, saturated probabilities) would only mislead.
-            if self.objective.value_and_gradient(warm)[0] < self.null_value:
-                return warm, null
-        return best_of(self.objective, [null, *map(predictors.theta, cold[1:])]), null
+    def _bias_reduced(self, theta: Array, null: Array) -> Solution:
+        """Return the mode under Jeffreys' prior; its value is the NLL alone."""
+        if self.reduced is None or self.reduced.objective is not self.objective:
+            self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
+        observer = None if self.observer is None else self.watch
+        return solve_bias_reduced(
+            self.reduced, theta, null, self.options, null_value=self.null_value, observer=observer
+        )
 
     def _solve_and_certify(self, theta: Array, null: Array, cold: list[Array]) -> Solution:
         """Return the maximum; where there is none, or it is not known to exist, the mode under a tiny prior."""
-        if self.prepared.prior.penalizes(0):
-            return self._solve(theta)
-        self.separation = self._known_separation(theta) if theta is not null else None
-        if self.separation is not None:
-            return self._solve_under_tiny_prior(cold, [theta], 0)
-        solution = self._solve(theta, settled=partial(_separates, self.objective, _SEPARABLE * self.null_value))
+        if self.options.separated:
+            # With few iterations at a time, a fit that goes on from the one before would otherwise spend them all on a
+            # likelihood without a maximum: to look for separation first costs a linear program, but no iteration.
+            with suppress(UndecidedError):
+                self.separation = find_separation(self.objective, theta)
+            if self.separation is not None:
+                return self._solve_under_tiny_prior(cold, [theta], 0)
+        solution = self.solve(theta, settled=partial(_separates, self.objective, _SEPARABLE * self.null_value))
         solution, exists = self._certify(solution)
         if exists:
             return solution
@@ -249,93 +211,33 @@ class _LogisticFit:
                 break
             # Nearly separated: the MLE is finite but far away, so go on from here to a tighter gap.
             solver = "newton-cg" if solution.factor is None else "newton"
-            solution = self._solve(solution.theta, solution.n_iter, solver=solver, tol=1e-6 * solution.gap)
+            solution = self.solve(solution.theta, solution.n_iter, solver=solver, tol=1e-6 * solution.gap)
         return solution, excluded
-
-    def _known_separation(self, theta: Array) -> SeparatingDirection | None:
-        """Return the separating direction, where the fit that ``theta`` is from had one and these data have it too.
-
-        To look for it first costs a linear program, but no iteration: with few of them at a time, a fit that goes on
-        from the one before would otherwise spend them all on a likelihood without a maximum.
-        """
-        if not self.options.separated:
-            return None
-        try:
-            return find_separation(self.objective, theta)
-        except UndecidedError:
-            return None
 
     def _solve_under_tiny_prior(self, cold: list[Array], found: list[Array], n_iter: int) -> Solution:
         """Return the mode under the tiny prior, from the best of the points found in ``n_iter`` iterations and cold."""
         self.exists = False
-        data, columns = self.prepared.data, self.prepared.columns
+        prepared = self.prepared
         # A regressor of proportions has no names of classes.
         remedies = _REMEDIES_OF_PROPORTIONS if self.class_names is None else _REMEDIES_OF_CLASSES
-        if self.separation is None:
-            self.warnings.append(undecided_warning(data, remedies))
-        else:
-            self.warnings.append(
-                separation_warning(self.objective, self.separation, self.prepared.name, self.class_names, remedies)
-            )
-        starts = cold + [self.objective.predictors.matrix(theta) for theta in found]
-        self.objective = self._objective(self.varying, SEPARATION_PRIOR * data.weight_sum * np.square(columns.spread))
-        theta = best_of(self.objective, [self.objective.predictors.theta(matrix) for matrix in starts])
+        self.warnings.append(
+            undecided_warning(prepared.data, remedies)
+            if self.separation is None
+            else separation_warning(self.objective, self.separation, prepared.name, self.class_names, remedies)
+        )
+        starts = cold + [self.matrix(theta) for theta in found]
+        self.objective = self._objective(self.varying, prepared.separation_precision)
         if self.identification is not None:
             # The prior tells dependent columns apart; the data still do not.
             if self.objective.predictors.size <= MOST_KEPT:
-                null = self.identification.null_space(columns, self.term.intercept)
+                null = self.identification.null_space(prepared.columns, self.term.intercept)
                 classes = np.eye(self.likelihood.n_predictors)
                 self.undetermined = [np.multiply.outer(one, vector) for vector in null.T for one in classes]
             self.identification = None
-        return self._solve(theta, n_iter)
-
-    def _solve(
-        self,
-        theta: Array,
-        n_iter: int = 0,
-        *,
-        solver: str | None = None,
-        tol: float | None = None,
-        settled: Callable[[Array, float], bool] | None = None,
-    ) -> Solution:
-        """Return the minimum, after so many iterations of another stage."""
-        return solve(
-            self.objective,
-            theta,
-            replace(self.options, solver=solver or self.options.solver),
-            null_value=self.null_value,
-            tol=tol,
-            observer=self._watch(),
-            settled=settled,
-            n_iter=n_iter,
-        )
-
-    def _watch(self) -> Observer | None:
-        if self.observer is None:
-            return None
-        observer, columns, predictors = self.observer, self.prepared.columns, self.objective.predictors
-        return lambda theta: observer(columns.to_original(predictors.matrix(theta)))
-
-    def _solve_bias_reduced(self, theta: Array, null: Array) -> Solution:
-        """Return the mode under Jeffreys' prior; its value is the NLL alone."""
-        objective, reduced = self.objective, self.reduced
-        if reduced is None or reduced.objective is not objective:
-            reduced = JeffreysNLL(self.likelihood, objective, 1 / self.prepared.mean_weight)
-        observer, options = self._watch(), self.options
-        reference, n_iter = reduced.at(null).value, 0
-        if theta is null and objective.data.n_rows * float(objective.predictors.size) ** 2 > _LARGE_WORK:
-            # The neighbourhood of the maximum, found by a sample of the rows, is near that of the mode.
-            near = solve(objective, null, options, null_value=self.null_value, tol=_ROUGH, observer=observer)
-            if near.status is Status.STOPPED:
-                return near
-            n_iter = near.n_iter
-            options = replace(options, max_iter=max(options.max_iter - n_iter, 0))
-            theta = near.theta if reduced.at(near.theta).value < reference else null
-        solution = solve_bias_reduced(reduced, theta, options, null_value=reference, observer=observer)
-        return replace(solution, n_iter=n_iter + solution.n_iter) if n_iter else solution
+        return self.solve(best_of(self.objective, [self.theta(matrix) for matrix in starts]), n_iter)
 
     def _retain(self, solution: Solution) -> FitResult:
-        prepared, objective = self.prepared, self.objective
+        objective = self.objective
         curvature = self._curvature(solution)
         # The condition of the retained factor is needed anyway; the solver's is as good, but another estimate.
         factor = solution.factor if curvature is None or self.separation is not None else curvature.factor
@@ -345,49 +247,27 @@ class _LogisticFit:
             theta = refine(objective, solution.theta, factor)
         matrix = objective.predictors.exact_matrix(theta)
         if self.identification is not None:
-            matrix = DoubleDouble.of(self.identification.minimum_norm(matrix.rounded, prepared.columns))
+            matrix = DoubleDouble.of(self.identification.minimum_norm(matrix.rounded, self.prepared.columns))
         nll = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]
-        return FitResult(
-            coefficients=prepared.columns.to_original(matrix),
-            scale=None,
-            log_likelihood=-nll * prepared.mean_weight,
-            n_obs=prepared.n_obs,
-            n_iter=solution.n_iter,
-            n_passes=prepared.data.n_passes,
-            gap=solution.gap * prepared.mean_weight,
-            status=solution.status,
-            warnings=tuple(self.warnings),
-            n_parameters=objective.predictors.size,
-            curvature=curvature,
-            exists=self.exists,
+        return self.result(
+            self.target.to_original(matrix), -nll, solution, objective.predictors.size, curvature=curvature
         )
 
     def _curvature(self, solution: Solution) -> Curvature | None:
         """Return the curvature of the NLL, or that of the limiting model; None under a prior of the user."""
-        prepared, objective = self.prepared, self.objective
+        prepared, undetermined = self.prepared, self.undetermined
         if prepared.prior.penalizes(0):
             return None
-        if self.separation is not None:
-            limit = limiting_curvature(
-                objective, self.separation, solution.theta, prepared.columns, prepared.mean_weight
-            )
-            if limit is None or not self.undetermined:
-                return limit
-            diverging = [] if limit.divergent is None else list(limit.divergent)
-            return replace(limit, divergent=np.stack(diverging + self.undetermined))
-        factor, drift = final_factor(objective, solution)
-        if factor is None:
-            return None
-        identification = self.identification
-        return Curvature(
-            factor,
-            objective.predictors,
-            prepared.columns,
-            prepared.mean_weight,
-            None if identification is None else [identification] * self.likelihood.n_predictors,
-            np.stack(self.undetermined) if self.undetermined else None,
-            drift=drift,
-        )
+        if self.separation is None:
+            own = self.identification
+            of_each = None if own is None else [own] * self.likelihood.n_predictors
+            return self.curvature(solution, of_each, undetermined)
+        theta, columns, mean_weight = solution.theta, prepared.columns, prepared.mean_weight
+        limit = limiting_curvature(self.objective, self.separation, theta, columns, mean_weight)
+        if limit is None or not undetermined:
+            return limit
+        diverging = [] if limit.divergent is None else list(limit.divergent)
+        return replace(limit, divergent=np.stack(diverging + undetermined))
 
 
 def _separates(objective: PenalizedNLL, most: float, theta: Array, value: float) -> bool:

@@ -1,7 +1,7 @@
 """Offsets that are far apart: where a fit starts beside them, and which rows to name where it had no good end."""
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from sklearn_mle._fit.start import least_squares, some_rows
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import Terms
-from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Status
 
 __all__ = ["centre_of_classes", "far_offsets", "projected_on_columns", "with_far_offsets_named"]
@@ -28,12 +28,12 @@ _MOST_NAMED = 5
 
 
 def centre_of_classes(data: Data) -> tuple[Array, bool]:
-    """Return the middle of the offsets of each predictor, shape (k,), and whether some are far from it; one pass.
+    """Return the middle of the offsets of each predictor, shape (k,), and whether some are far from it.
 
     The mean, unless some are far: one row of 1e8 among a thousand moves the mean, and with it every probability to zero
     or one, where there is no curvature to lead back. Then it is the median (of some of the rows).
     """
-    total, high, low = data.reduce_rows(_extent)
+    total, high, low = data.reduce_target(_extent)
     mean: Array = total / data.weight_sum
     if max(high.value - mean.min(), mean.max() + low.value) <= _FAR:
         return mean, False
@@ -42,19 +42,12 @@ def centre_of_classes(data: Data) -> tuple[Array, bool]:
     return np.array([weighted_quantile(one, some.weight, 0.5) for one in _relative(some.offset)]), True
 
 
-class _Extent:
-    """A block's weighted sum of its offsets, their largest, and the largest of their negatives."""
-
-    task_name: ClassVar[str] = "mle-offsets"
-
-    def __call__(self, block: Block) -> tuple[Array, Largest, Largest]:
-        assert block.offset is not None
-        offset = _relative(block.offset)
-        total = offset.sum(axis=1) if block.weight is None else offset @ block.weight
-        return total, Largest(float(offset.max())), Largest(float(-offset.min()))
-
-
-_extent = _Extent()
+def _extent(y: Array, weight: Array | None, offset: Array | None) -> tuple[Array, Largest, Largest]:
+    """Return the weighted sum of the offsets, their largest, and the largest of their negatives."""
+    assert offset is not None
+    relative = _relative(offset)
+    total = relative.sum(axis=1) if weight is None else relative @ weight
+    return total, Largest(float(relative.max())), Largest(float(-relative.min()))
 
 
 def _relative(offset: Array) -> Array:
@@ -94,9 +87,7 @@ def far_offsets(prepared: Prepared) -> str | None:
 
 def with_far_offsets_named(result: FitResult, prepared: Prepared) -> FitResult:
     """Return a fit; where it had no good end and offsets are far apart, with a warning that names their rows."""
-    if result.status is Status.STOPPED or (result.status is Status.CONVERGED and result.gap <= _GOOD):
-        return result
-    words = far_offsets(prepared) if not result.gap <= _GOOD else None
+    words = None if result.status is Status.STOPPED or result.gap <= _GOOD else far_offsets(prepared)
     if words is None:
         return result
     warning = ConvergenceWarning(f"The fit did not reach the optimum beside offsets that are so far apart. {words}")

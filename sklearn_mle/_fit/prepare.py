@@ -7,11 +7,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from sklearn_mle._existence.limit import SEPARATION_PRIOR
 from sklearn_mle._fit.products import CrossProducts
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._penalties import Ridge
+from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns
 
@@ -43,28 +45,36 @@ class RawRows:
     row_numbers: Array | None = None
 
 
-@dataclass(frozen=True)
-class Prepared:
+@dataclass(frozen=True, kw_only=True)
+class Prepared(RawRows):
     """The data of a fit in the solver's units: columns standardized, weights of mean one (None when all are equal).
 
     Attributes
     ----------
-    mean_weight, n_obs, row_numbers
-        As in RawRows.
     prior : Ridge
         In the unit of ``data``.
     products : CrossProducts or None
         Those of X and y, where the fit is least squares and they settle the standardization.
     """
 
-    data: Data
     columns: Columns
-    mean_weight: float
-    n_obs: float
     prior: Ridge
     feature_names: Any
-    row_numbers: Array | None = None
     products: CrossProducts | None = None
+
+    def precision(self, predictor: int = 0) -> Array:
+        """Return the prior's precision of a predictor's coefficient of each standardized column, shape (p,)."""
+        return self.prior.in_standardized(self.columns.scale, predictor)
+
+    @property
+    def separation_precision(self) -> Array:
+        """The same of the tiny prior that takes the place of a maximum where none exists."""
+        return SEPARATION_PRIOR * self.data.weight_sum * np.square(self.columns.spread)
+
+    def varying(self, term: Terms) -> Array:
+        """Return the columns of a predictor that are not constant."""
+        own = term.indices(self.data.n_columns)
+        return own[~self.columns.constant[own]]
 
     def name(self, column: int) -> str:
         """Return how a warning calls a column."""
@@ -133,5 +143,5 @@ def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_
     # Columns that come standardized are taken as they are.
     shift = columns.shift if centre and columns.shift.any() else None
     scale = None if shift is None and (columns.scale == 1).all() else columns.scale
-    data = raw.data.standardize(shift, scale)
-    return Prepared(data, columns, raw.mean_weight, raw.n_obs, prior, feature_names, raw.row_numbers, products)
+    given = {**vars(raw), "data": raw.data.standardize(shift, scale)}
+    return Prepared(**given, columns=columns, prior=prior, feature_names=feature_names, products=products)

@@ -7,8 +7,7 @@ one turn is enough. Elsewhere the two are nearly uncorrelated, so few turns are 
 vertex to vertex, so that the last turn mostly confirms the one before.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,33 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from sklearn_mle._existence import floor_of, is_saturated, perfect_warning, saturation_warning, unbounded_warning
-from sklearn_mle._fit.outcome import Outcome, power_of_largest, without_offset
+from sklearn_mle._existence.unbounded import (
+    dispersion_bound,
+    is_saturated,
+    perfect_warning,
+    saturation_warning,
+    unbounded_warning,
+)
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve
+from sklearn_mle._fit.strategy import Observer, Strategy
 from sklearn_mle._hessian_factors import absolute_factor
-from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import GaussianPrior, Penalty, SumOfPenalties
+from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, Penalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._quantile import (
-    CheckLoss,
-    Optimum,
-    least_squares,
-    minimize_check_loss,
-    with_least_norm,
-    with_same_zeros,
-)
-from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
+from sklearn_mle._quantile.active_set import with_least_norm
+from sklearn_mle._quantile.check_loss import CheckLoss, Optimum
+from sklearn_mle._quantile.minimize import least_squares, minimize_check_loss, with_same_zeros
+from sklearn_mle._rank import find_dependence
 from sklearn_mle._solvers import Solution, Status, callback_of, newton
 from sklearn_mle.likelihoods._families import LocationScale
-from sklearn_mle.likelihoods._surrogates import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 
-__all__ = ["fit_quantile"]
+__all__ = ["QuantileFit"]
 
 Array = NDArray[Any]
-Observer = Callable[[Array], bool]
 
 _EPS = float(np.finfo(np.float64).eps)
 # A gap of so many nats per row is within what rounding does to the sum over them.
@@ -55,38 +53,21 @@ _IDLE_TURNS = 10
 _ROUGH = 1e-2
 
 
-def fit_quantile(
-    likelihood: LocationScale,
-    prepared: Prepared,
-    options: FitOptions,
-    *,
-    start: Array | None,
-    observer: Observer | None,
-) -> FitResult:
-    """Fit a likelihood whose standard NLL is a check loss: a multiple of z above zero, another of -z below.
-
-    ``start`` and what the observer sees are coefficients (2, p + 1) in the units of X and y. The gap is a bound for a
-    constant scale; for a log-linear one it is the sum of what the location and the scale could gain alone.
-    """
-    return _QuantileFit(likelihood, prepared, options, observer).run(start)
-
-
 class _LogLinearScale:
     """The scale's logarithm linear in the columns: its parameters, and the location's problem at any value of them."""
 
     def __init__(self, unit: CheckLoss, likelihood: LocationScale, prepared: Prepared, options: FitOptions) -> None:
         self.unit, self.options = unit, options
-        asked, p = options.terms[1], unit.data.n_columns
-        precision = np.zeros((2, p + 1))
-        precision[1, :-1] = prepared.prior.in_standardized(prepared.columns.scale, 1)
+        asked, p, columns = options.terms[1], unit.data.n_columns, prepared.columns
         penalized = prepared.prior.penalizes(1)
-        self.dependence = None if penalized else find_dependence(prepared.data, prepared.columns, asked)
-        terms = Terms(True, True, _active(asked, prepared, self.dependence))
-        self.predictors = LinearPredictors(p, [Terms(False, False), terms])
-        floor = floor_of(likelihood, unit.data)
-        assert floor is not None
-        self.floor, self.floored = floor, ScaleFloor(likelihood, floor)
-        self.prior = GaussianPrior(self.predictors.theta(precision)) if penalized else None
+        self.dependence = None if penalized else find_dependence(prepared.data, columns, asked)
+        active = prepared.varying(asked) if self.dependence is None else self.dependence.active
+        self.predictors = LinearPredictors(p, [Terms(False, False), Terms(True, True, active)])
+        bound = dispersion_bound(likelihood, unit.data)
+        assert bound is not None
+        self.bound, self.bounded = bound, BoundedDispersion(likelihood, bound)
+        precision = np.append(prepared.precision(1), 0.0)
+        self.prior = GaussianPrior(self.predictors.theta(np.stack([precision] * 2))) if penalized else None
         # The mean log scale over rows, as a linear form of the parameters.
         self.means = self.predictors.theta(np.stack([np.append(unit.data.column_means(), 1.0)] * 2))
 
@@ -105,10 +86,10 @@ class _LogLinearScale:
         """Return the objective in the scale's parameters, the location as given."""
         data = self.unit.data
         offset = np.stack([self.unit.matvec(theta), np.zeros(data.n_rows)])
-        penalty: Penalty = _PriorOfScale(0.5 * float(self.unit.precision @ np.square(theta)), self.means)
+        penalty: Penalty = NoiseRelativePrior(np.zeros_like(self.means), self.means, self.unit.squares(theta))
         if self.prior is not None:
             penalty = SumOfPenalties(penalty, 1.0, self.prior)
-        return PenalizedNLL(self.floored, self.predictors, data.with_values(data.y, data.weight, offset, 2), penalty)
+        return PenalizedNLL(self.bounded, self.predictors, data.with_values(data.y, data.weight, offset, 2), penalty)
 
     def row(self, scale: Array) -> Array:
         """Return the coefficients (p + 1,) of the log scale."""
@@ -120,7 +101,7 @@ class _LogLinearScale:
         found = solve(objective, start, self.options, null_value=np.inf, observer=observer)
         if found.status in (Status.CONVERGED, Status.STOPPED):
             return found
-        # A row that is fitted exactly and has a column to itself is linear in the log scale, down to the floor: there
+        # A row that is fitted exactly and has a column to itself is linear in the log scale, down to its bound: there
         # Newton's step has no length, and that of the expected information takes its place.
         options = {
             "safe_factor": partial(absolute_factor, objective),
@@ -136,50 +117,45 @@ class _LogLinearScale:
         return solve(objective, near.theta, self.options, null_value=np.inf, observer=observer)
 
 
-class _QuantileFit:
-    """One fit; built, run once, thrown away."""
+class QuantileFit(Strategy):
+    """The standard NLL is a check loss: a multiple of z above zero, another of -z below.
 
-    def __init__(
-        self, likelihood: LocationScale, prepared: Prepared, options: FitOptions, observer: Observer | None
-    ) -> None:
-        self.likelihood, self.prepared, self.options, self.observer = likelihood, prepared, options, observer
-        above, below = map(float, likelihood.standard_derivatives(np.array([1.0, -1.0]))[0])
-        self.outcome = _robust_outcome(prepared, above / (above - below), centre=options.fit_intercept)
-        asked, scale = options.terms_of(2)
-        self.known = None if scale.known is None else scale.known / self.outcome.unit
-        data, columns = self.outcome.data, prepared.columns
-        self.dependence: Identification | None = None
-        self.warnings: tuple[Warning, ...] = ()
-        if not prepared.prior.penalizes(0):
-            self.dependence = find_dependence(data, columns, asked) if asked.columns else None
-            if self.dependence is not None:
-                self.warnings = (rank_warning(self.dependence, prepared.names),)
-            self.warnings = (*self.warnings, *rank_doubts(data, columns, prepared.names, asked))
-        terms = asked.restricted(_active(asked, prepared, self.dependence), data.n_columns)
-        location = LinearPredictors(data.n_columns, [terms])
-        precision = np.append(prepared.prior.in_standardized(columns.scale), 0.0)[location.used[0]]
+    The gap is a bound for a constant scale; for a log-linear one it is the sum of what the location and the scale could
+    gain alone.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        above, below = map(float, self.likelihood.standard_derivatives(np.array([1.0, -1.0]))[0])
+        asked, scale = self.options.terms_of(2)
+        self.known = None if scale.known is None else scale.known / self.target.scale
+        data, prepared = self.target.data, self.prepared
+        self.n = data.weight_sum
+        (self.dependence,), (active,) = self.identified([asked])
+        location = LinearPredictors(data.n_columns, [asked.restricted(active, data.n_columns)])
+        precision = location.theta(np.append(prepared.precision(), 0.0)[None])
         # The location's problem where the scale is one.
-        self.unit = CheckLoss(data, location, below, above, precision, rounding=8 * self.outcome.noise)
+        self.unit = CheckLoss(data, location, below, above, precision, rounding=8 * self.target.noise)
 
     def run(self, start: Array | None) -> FitResult:
         constant = self.with_constant_scale()
         if not self.options.terms_of(2)[1].columns:
             return constant
-        constant = replace(constant, scale=None)
+        constant = replace(constant, dispersion=None)
         if constant.status is Status.STOPPED:
             return constant
         prepared, perfect = self.prepared, constant.log_likelihood == np.inf
         model = _LogLinearScale(self.unit, self.likelihood, prepared, self.options)
         if not perfect and model.dependence is not None and is_saturated(prepared.data, model.dependence):
             return replace(constant, warnings=(*constant.warnings, saturation_warning(self.likelihood)))
-        return self.at_floor(model, constant) if perfect else self.with_log_linear_scale(model, constant, start)
+        return self.at_bound(model, constant) if perfect else self.with_log_linear_scale(model, constant, start)
 
     def with_constant_scale(self) -> FitResult:
         """Return the fit at a scale that is constant, estimated or known."""
-        unit, outcome, max_iter = self.unit, self.outcome, self.options.max_iter
+        unit, max_iter = self.unit, self.options.max_iter
 
         def observer(theta: Array) -> bool:
-            return self.observer is not None and self.watch(theta, self.constant_row(self.scale_at(theta)))
+            return self.observer is not None and self.shown(theta, self.constant_row(self.scale_at(theta)))
 
         # A prior is relative to the noise; without one the location does not depend on the scale.
         coupled = self.known is None and bool(unit.precision.any())
@@ -197,9 +173,9 @@ class _QuantileFit:
                 optimum = replace(optimum, status=Status.STOPPED)
         if not unit.precision.any() and not optimum.status.early:
             optimum = with_least_norm(self.at_scale(solved), optimum, self.coefficients)
-        if self.known is None and scale <= 8 * (outcome.noise + _EPS * float(np.abs(optimum.theta).sum())):
-            warnings = (*self.warnings, perfect_warning("scale", "zero"))
-            return self.result(replace(optimum, loss=0.0, gap=0.0), self.constant_row(0.0), -np.inf, warnings, 0.0)
+        if self.known is None and scale <= 8 * (self.target.noise + _EPS * float(np.abs(optimum.theta).sum())):
+            optimum = replace(optimum, loss=0.0, gap=0.0)
+            return self.fitted(optimum, self.constant_row(0.0), -np.inf, perfect_warning("scale", "zero"), scale=0.0)
         # Losses and dual values are in inverse proportion to the scale.
         change = solved / scale
         optimum = replace(optimum, loss=change * optimum.loss, dual=change * optimum.dual, gap=change * optimum.gap)
@@ -208,10 +184,10 @@ class _QuantileFit:
             optimum = at.judge(point.theta, point.dual, point.at_zero, point.status, point.n_iter)
         if self.known is None:
             # The inverse scale's part of the duality gap in (location / scale, 1 / scale), where the problem is convex.
-            excess = float(outcome.data.y @ optimum.dual) / outcome.weight_sum - 1
-            gap = outcome.weight_sum * (excess - float(np.log1p(excess))) if excess > -1 else np.inf
+            excess = float(unit.data.y @ optimum.dual) / self.n - 1
+            gap = self.n * (excess - float(np.log1p(excess))) if excess > -1 else np.inf
             optimum = replace(optimum, gap=optimum.gap + gap)
-        return self.result(optimum, self.constant_row(scale), float(np.log(scale)), self.warnings, scale)
+        return self.fitted(optimum, self.constant_row(scale), float(np.log(scale)), scale=scale)
 
     def at_scale(self, scale: float) -> CheckLoss:
         """Return the location's problem at a constant scale, in nats."""
@@ -227,8 +203,8 @@ class _QuantileFit:
         """Return ``scale_at`` of a location whose loss is known: n log s + loss / s + squares / (2 s^2) is least."""
         if self.known is not None:
             return self.known
-        half, squares = 0.5 * loss / self.outcome.weight_sum, float(self.unit.precision @ np.square(theta))
-        return max(half + float(np.sqrt(half**2 + squares / self.outcome.weight_sum)), self.unit.rounding)
+        half = 0.5 * loss / self.n
+        return max(half + float(np.sqrt(half**2 + self.unit.squares(theta) / self.n)), self.unit.rounding)
 
     def constant_row(self, scale: float) -> Array:
         """Return the coefficients (p + 1,) of the log of a constant scale."""
@@ -239,13 +215,13 @@ class _QuantileFit:
     def with_log_linear_scale(self, model: _LogLinearScale, constant: FitResult, start: Array | None) -> FitResult:
         """Return the fit to which turns of scale and location lead, from the better of two starts."""
         candidates = [constant.coefficients] if start is None else [constant.coefficients, start]
-        matrices = [self.outcome.to_standardized(coefficients) for coefficients in candidates]
+        matrices = [self.target.to_standardized(coefficients) for coefficients in candidates]
         starts = [(self.unit.predictors.theta(matrix[:1]), model.predictors.theta(matrix)) for matrix in matrices]
         values = [model.objective(theta).value_and_gradient(scale)[0] for theta, scale in starts]
         theta, scale = starts[-1] if values[-1] < values[0] else starts[0]
 
         def shown(theta: Array, scale: Array) -> bool:
-            return self.watch(theta, model.row(scale))
+            return self.shown(theta, model.row(scale))
 
         optimum: Optimum | None = None
         n_iter, idle, status = 0, 0, Status.CONVERGED
@@ -280,26 +256,24 @@ class _QuantileFit:
         gap = optimum.gap + found.gap + max(gain, 0.0)
         return self.of_log_linear(model, scale, replace(optimum, gap=gap, status=status, n_iter=n_iter))
 
-    def at_floor(self, model: _LogLinearScale, constant: FitResult) -> FitResult:
-        """Return the fit of a location that fits every row, its scale stopped at the floor."""
-        coefficients, matrix = constant.coefficients.copy(), np.zeros_like(constant.coefficients)
-        coefficients[1] = 0
-        # The soft floor balances one nat per unit of log scale there.
-        matrix[1, -1] = model.floor - 1
-        scale = model.predictors.theta(matrix)
-        theta = self.unit.predictors.theta(self.outcome.to_standardized(coefficients)[:1])
+    def at_bound(self, model: _LogLinearScale, constant: FitResult) -> FitResult:
+        """Return the fit of a location that fits every row, its scale stopped at the bound."""
+        matrix = self.target.to_standardized(constant.coefficients)
+        # The soft bound balances one nat per unit of log scale there.
+        matrix[1] = np.append(np.zeros(matrix.shape[1] - 1), model.bound - 1)
+        scale, theta = model.predictors.theta(matrix), self.unit.predictors.theta(matrix[:1])
         return self.of_log_linear(model, scale, _unsolved(model.problem(scale), theta, 0.0, Status.CONVERGED, 1))
 
     def of_log_linear(self, model: _LogLinearScale, scale: Array, optimum: Optimum) -> FitResult:
-        """Return the fit at a log-linear scale, which may have reached its floor in some rows."""
-        row, warnings = model.row(scale), self.warnings
-        below = np.flatnonzero(model.eta(scale) < model.floor)
+        """Return the fit at a log-linear scale, which may have reached its bound in some rows."""
+        row, warnings = model.row(scale), []
+        below = np.flatnonzero(model.eta(scale) < model.bound)
         if len(below):
             matrix, rows = np.stack([np.zeros_like(row), row]), self.prepared.row_names(below)
-            warnings = (*warnings, unbounded_warning(self.likelihood, matrix, rows, self.prepared.names))
+            warnings = [unbounded_warning(self.likelihood, matrix, rows, self.prepared.names)]
         if model.dependence is not None:
             row = model.dependence.minimum_norm(row[None], self.prepared.columns)[0]
-        result = self.result(optimum, row, float(model.means @ scale), warnings, None)
+        result = self.fitted(optimum, row, float(model.means @ scale), *warnings)
         return replace(result, n_parameters=self.unit.predictors.size + model.predictors.size)
 
     def best_location(self, problem: CheckLoss, previous: Optimum | None, observer: Observer) -> Optimum:
@@ -310,11 +284,11 @@ class _QuantileFit:
                 return still
         return minimize_check_loss(problem, self.options.max_iter, observer)
 
-    def watch(self, theta: Array, row: Array) -> bool:
+    def shown(self, theta: Array, row: Array) -> bool:
         """Show the observer a point, and return whether it asks to stop."""
         if self.observer is None:
             return False
-        return self.observer(self.outcome.to_original(np.stack([self.unit.predictors.matrix(theta)[0], row])))
+        return self.observer(self.target.to_original(np.stack([self.unit.predictors.matrix(theta)[0], row])))
 
     def location(self, theta: Array) -> Array:
         """Return the location's coefficients (1, p + 1) in standardized columns, of least norm where these depend."""
@@ -325,26 +299,25 @@ class _QuantileFit:
         """Return the location's coefficients (p,) in the units of X."""
         return self.location(theta)[0, :-1] / self.prepared.columns.scale
 
-    def result(
-        self, optimum: Optimum, row: Array, mean_log: float, warnings: tuple[Warning, ...], scale: float | None
+    def fitted(
+        self, optimum: Optimum, row: Array, mean_log: float, *warnings: Warning, scale: float | None = None
     ) -> FitResult:
         """Return the fit, from the coefficients (p + 1,) of the log scale, its mean over rows, and a constant scale."""
-        outcome, mean_weight, n_obs = self.outcome, self.prepared.mean_weight, self.prepared.n_obs
         constant = float(self.likelihood.standard_nll(np.zeros(1))[0]) + mean_log
-        log_likelihood = -(outcome.weight_sum * constant + outcome.log_jacobian + optimum.loss)
-        gap = optimum.gap * mean_weight
-        return FitResult(
-            coefficients=outcome.to_original(np.concatenate([self.location(optimum.theta), row[None]])),
-            scale=None if scale is None else scale * outcome.unit,
-            log_likelihood=log_likelihood * mean_weight,
-            n_obs=n_obs,
-            n_iter=max(min(1, self.options.max_iter), optimum.n_iter),
-            n_passes=outcome.n_passes,
-            gap=gap,
+        n_obs, gap = self.prepared.n_obs, optimum.gap * self.prepared.mean_weight
+        end = replace(
+            optimum,
             status=judged(optimum.status, gap, self.options, n_obs),
-            warnings=warnings,
-            n_parameters=self.unit.predictors.size + int(self.known is None),
+            n_iter=max(min(1, self.options.max_iter), optimum.n_iter),
         )
+        result = self.result(
+            self.target.to_original(np.concatenate([self.location(optimum.theta), row[None]])),
+            -(self.n * constant + optimum.loss),
+            end,
+            self.unit.predictors.size + int(self.known is None),
+            dispersion=None if scale is None else scale * self.target.scale,
+        )
+        return replace(result, warnings=(*result.warnings, *warnings))
 
 
 def judged(status: Status, gap: float, options: FitOptions, n_obs: float) -> Status:
@@ -354,48 +327,6 @@ def judged(status: Status, gap: float, options: FitOptions, n_obs: float) -> Sta
     return Status.CONVERGED if gap <= max(options.tol, _RELATIVE_ROUNDING * n_obs) else Status.ROUNDING
 
 
-def _robust_outcome(prepared: Prepared, level: float, *, centre: bool) -> Outcome:
-    """Return y centred at its quantile and scaled by its mean distance from it: outliers cost the others no digits."""
-    data = without_offset(prepared.data)
-    power = power_of_largest(data)
-    relative = data.y / power
-    middle = weighted_quantile(relative, data.weight, level) if centre else 0.0
-    spread = float(np.average(np.abs(relative - middle), weights=data.weight))
-    return Outcome.about(prepared, data, data.n_predictors, power, middle, spread)
-
-
-def _active(asked: Terms, prepared: Prepared, dependence: Identification | None) -> NDArray[np.intp]:
-    """Return the columns of a predictor that have a coefficient: neither constant nor found to depend on others."""
-    own = asked.indices(prepared.data.n_columns)
-    return own[~prepared.columns.constant[own]] if dependence is None else dependence.active
-
-
 def _unsolved(problem: CheckLoss, theta: Array, gap: float, status: Status, n_iter: int) -> Optimum:
     loss = problem.loss(problem.residual(theta))
     return Optimum(theta, loss, np.zeros(0), np.arange(0), gap, status, n_iter)
-
-
-@dataclass(frozen=True)
-class _PriorOfScale:
-    r"""A prior relative to the noise as the log scale sees it: :math:`c\, e^{-2 m^\top \theta}`, convex."""
-
-    size: float
-    mean_log_scale: Array
-    convex = True
-
-    def _value(self, theta: Array) -> float:
-        return self.size * float(np.exp(-2 * (self.mean_log_scale @ theta)))
-
-    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        value = self._value(theta)
-        return value, -2 * value * self.mean_log_scale
-
-    def add_hessian(self, matrix: Array, theta: Array) -> Array:
-        matrix += 4 * self._value(theta) * np.multiply.outer(self.mean_log_scale, self.mean_log_scale)
-        return matrix
-
-    def hessian_product(self, theta: Array, vector: Array) -> Array:
-        return 4 * self._value(theta) * float(self.mean_log_scale @ vector) * self.mean_log_scale
-
-    def root(self, theta: Array) -> Array:
-        return 2 * np.sqrt(self._value(theta)) * self.mean_log_scale[None]

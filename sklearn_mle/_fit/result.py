@@ -66,8 +66,8 @@ class FitResult:
     ----------
     coefficients : ndarray of shape (q, p + 1)
         One row per linear predictor of the likelihood, the intercept last, in the units of X and y.
-    scale : float or None
-        The constant scale, estimated or known; None where there is none.
+    dispersion : float or None
+        The constant dispersion parameter, estimated or known; None where there is none.
     log_likelihood : float
         Total, unpenalized, in nats.
     n_obs : float
@@ -89,7 +89,7 @@ class FitResult:
     """
 
     coefficients: Array
-    scale: float | None
+    dispersion: float | None
     log_likelihood: float
     n_obs: float
     n_iter: int

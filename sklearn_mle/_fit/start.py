@@ -1,8 +1,10 @@
 """Fits that precede a regression: where it starts, a location without noise, and models without columns."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, add_offset
-from sklearn_mle._rows import Block, Data, DenseRows
+from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._surrogates import LeastSquares
@@ -24,7 +26,10 @@ __all__ = [
     "Guess",
     "best_constant",
     "best_of",
+    "follow_dispersion",
     "guesses",
+    "is_far_below",
+    "largest_target",
     "least_squares",
     "perfect_location",
     "some_rows",
@@ -39,6 +44,9 @@ _FEW_ROWS = 20_000
 _MEAN_LOG_NORMAL = 0.6351814227307391
 # A residual that is zero by chance must not send a log scale to minus infinity.
 _LEAST_RESIDUAL = 1e-3
+# Known dispersions down to this part of the residuals' own need no detour, which goes in such steps (logarithms).
+_FAR, _STEP = math.log(10.0), math.log(2.0)
+_ROUGH, _MOST_ITERATIONS = 1e-2, 50
 # Residuals of y, whose spread is near one, that are rounding alone.
 _PERFECT = 1e-12
 
@@ -103,8 +111,8 @@ def perfect_location(
     if likelihood.link(samples[0].y) is None:
         return None, None
     for rows in samples:
-        linked = rows.with_target(Linked(likelihood), 1)
-        largest = linked.reduce_target(_largest)[0].value
+        linked = rows.with_target(partial(_linked, likelihood), 1)
+        largest = linked.reduce_target(largest_target)[0].value
         if not np.isfinite(largest):
             return None, first
         matrix, squares = least_squares(linked, terms, precision)
@@ -116,19 +124,15 @@ def perfect_location(
     return matrix, first
 
 
-@dataclass(frozen=True)
-class Linked:
-    """What the location would have to be, for each outcome by itself."""
-
-    likelihood: Likelihood
-
-    def __call__(self, y: Array, offset: Array | None) -> tuple[Array, None]:
-        linked = self.likelihood.link(y)
-        assert linked is not None
-        return linked if offset is None else linked - offset[0], None
+def _linked(likelihood: Likelihood, y: Array, offset: Array | None) -> tuple[Array, None]:
+    """Return what the location would have to be, for each outcome by itself."""
+    linked = likelihood.link(y)
+    assert linked is not None
+    return linked if offset is None else linked - offset[0], None
 
 
-def _largest(y: Array, weight: Array | None, offset: Array | None) -> tuple[Largest]:
+def largest_target(y: Array, weight: Array | None, offset: Array | None) -> tuple[Largest]:
+    """Return the largest absolute y, for ``Data.reduce_target``."""
     return (Largest(float(np.abs(y).max(initial=0.0))),)
 
 
@@ -231,25 +235,44 @@ def best_of(objective: PenalizedNLL, thetas: Sequence[Array]) -> Array:
     return thetas[int(np.argmin(np.where(np.isnan(values), np.inf, values)))]
 
 
-def value_of_constants(objective: PenalizedNLL, intercepts: Array) -> float:
-    """Return the NLL of a model without columns: what the fit is to gain on."""
-    return objective.data.reduce_rows(NLLOfConstants(objective.likelihood, intercepts))[0]
+def value_of_constants(likelihood: Likelihood, intercepts: Array, data: Data) -> float:
+    """Return the NLL of a model without columns, its intercepts (q, 1): what the fit is to gain on."""
+    return data.reduce_target(partial(_nll_of_constants, likelihood, intercepts))[0]
 
 
-@dataclass(frozen=True)
-class NLLOfConstants:
-    """A block's NLL without columns."""
+def _nll_of_constants(
+    likelihood: Likelihood, intercepts: Array, y: Array, weight: Array | None, offset: Array | None
+) -> tuple[float]:
+    eta = add_offset(np.repeat(intercepts, y.shape[-1], axis=1), offset)
+    with np.errstate(over="ignore", invalid="ignore"):
+        nll = likelihood.nll(y, eta)
+    return (float(nll.sum() if weight is None else weight @ nll),)
 
-    likelihood: Likelihood
-    intercepts: Array
-    task_name: ClassVar[str] = "mle-nll"
 
-    def __call__(self, block: Block) -> tuple[float]:
-        eta = np.repeat(self.intercepts, block.rows.n_rows, axis=1)
-        add_offset(eta, block.offset)
-        with np.errstate(over="ignore", invalid="ignore"):
-            nll = self.likelihood.nll(block.y, eta)
-        return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+def is_far_below(likelihood: Likelihood, known: float, own: float) -> bool:
+    """Return whether a known dispersion (its logarithm) stands for far less noise than the residuals have.
+
+    Where the location does not depend on it, never.
+    """
+    if likelihood.dispersion_parameter is None or likelihood.location_free_of_dispersion:
+        return False
+    return 0.5 * likelihood.variance_power * (own - known) > _FAR
+
+
+def follow_dispersion(at: Callable[[float], PenalizedNLL], theta: Array, own: float, known: float) -> Array:
+    """Return a theta near the optimum at a known dispersion that is tiny, by way of larger ones.
+
+    A loss of residuals over a noise that is known to be tiny is one of huge numbers: a Gumbel's exponential overflows,
+    and the curvature of losses that grow like the absolute residual is zero wherever no row is. Newton's method gets
+    nowhere from a distance. At the residuals' own noise (``theta`` is a start there) it is safe, and halving the noise
+    moves the optimum little. ``at`` gives the objective at a dispersion (its logarithm).
+    """
+    options = FitOptions(max_iter=_MOST_ITERATIONS)
+    for value in np.linspace(own, known, math.ceil(abs(known - own) / _STEP) + 1):
+        objective = at(float(value))
+        options = replace(options, solver="newton" if affordable(objective) else "newton-cg")
+        theta = solve(objective, theta, options, null_value=math.inf, tol=_ROUGH).theta
+    return theta
 
 
 def best_constant(

@@ -123,9 +123,13 @@ class CheckLoss:
         """Return the objective."""
         return self.loss(self.residual(theta)) + self.smooth_value(theta)
 
+    def squares(self, theta: Array) -> float:
+        """Return twice the prior's part of phi."""
+        return float(self.precision @ np.square(theta))
+
     def smooth_value(self, theta: Array) -> float:
         """Return phi."""
-        return float(0.5 * (self.precision @ np.square(theta)) - np.sum(self.pull * theta))
+        return float(0.5 * self.squares(theta) - np.sum(self.pull * theta))
 
     def smooth_gradient(self, theta: Array) -> Array:
         """Return the gradient of phi."""

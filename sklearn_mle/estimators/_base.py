@@ -157,7 +157,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         separation = [warning for warning in result.warnings if isinstance(warning, SeparationWarning)]
         if separation and on_separation == "raise":
             raise SeparationError(str(separation[0]))
-        attributes = self._attributes(fitted, result.coefficients, result.scale)
+        attributes = self._attributes(fitted, result.coefficients, result.dispersion)
         self._publish({**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:
             tasks.finish()

@@ -103,7 +103,7 @@ class TrainingData:
         return replace(
             result,
             coefficients=precise.coefficients,
-            scale=math.exp(precise.log_dispersion) if estimated else result.scale,
+            dispersion=math.exp(precise.log_dispersion) if estimated else result.dispersion,
             log_likelihood=log_likelihood,
             # What the location lacks is proportional to the reciprocal of the dispersion.
             gap=result.gap * math.exp(-model.likelihood.variance_power * change),

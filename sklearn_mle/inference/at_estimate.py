@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._existence import divergent_changes
+from sklearn_mle._existence.limit import divergent_changes
 from sklearn_mle._fit import FitOptions
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._hessian_factors import information_factor

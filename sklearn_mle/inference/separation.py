@@ -14,18 +14,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mle._existence import (
-    CERTIFIED,
-    SeparatingDirection,
-    SeparationSearch,
-    UndecidedError,
-    certificate,
-    coefficient_limits,
-    find_separation,
-    find_zeros_separation,
-    limiting_objective,
-    separation_in_words,
-)
+from sklearn_mle._existence.certificates import CERTIFIED, certificate
+from sklearn_mle._existence.constraints import UndecidedError
+from sklearn_mle._existence.limit import coefficient_limits, limiting_objective, separation_in_words
+from sklearn_mle._existence.search import SeparatingDirection, SeparationSearch, find_separation
+from sklearn_mle._existence.zeros import find_zeros_separation
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._hessian_factors import hessian_factor
@@ -300,13 +293,13 @@ def _direction(at: AtEstimate) -> SeparatingDirection | None:
     """Return the separating direction; None where there is none, or the problem is too large to tell."""
     objective = at.objective
     start = at.predictors.theta(at.prepared.columns.to_standardized(at.model.coefficients))
-    if not at.likelihood.holds_class_codes:
-        return find_zeros_separation(objective, start)[0]
-    with suppress(NotPositiveDefiniteError):
-        factor = hessian_factor(objective, at.theta)
-        gap = 0.5 * factor.squared_norm(objective.value_and_gradient(at.theta)[1])
-        if certificate(objective, at.theta, factor, gap, at.prepared.columns.largest) < CERTIFIED:
-            return None
+    if at.likelihood.holds_class_codes:
+        with suppress(NotPositiveDefiniteError):
+            factor = hessian_factor(objective, at.theta)
+            gap = 0.5 * factor.squared_norm(objective.value_and_gradient(at.theta)[1])
+            if certificate(objective, at.theta, factor, gap, at.prepared.columns.largest) < CERTIFIED:
+                return None
     with suppress(UndecidedError):
-        return find_separation(objective, start)
+        find = find_separation if at.likelihood.holds_class_codes else find_zeros_separation
+        return find(objective, start)
     return None

@@ -214,16 +214,6 @@ class Likelihood(BaseEstimator, ABC):
         """The simpler likelihood that this one of a single column of fractions is; None where there is none."""
         return None
 
-    def equivalent(self, y: Array, weight: Array | None) -> "tuple[Likelihood, Array, Array | None, Array] | None":
-        """Return a simpler likelihood of transformed y with the same maximum; None where there is none.
-
-        It is returned with its y and weight, and with the NLL of each row that it lacks, shape (n,).
-        """
-        if self.of_logarithm is None:
-            return None
-        logarithm = np.log(y)
-        return self.of_logarithm, logarithm, weight, logarithm
-
     def in_units_of_mean(self, y: Array) -> tuple[Array, Array | None]:
         """Return y as ``mean`` predicts it, and what the rows' weights are multiplied by (None: nothing)."""
         return y, None

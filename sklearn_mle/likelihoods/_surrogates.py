@@ -1,4 +1,4 @@
-"""Likelihoods that a fit solves in place of another: least squares, a floor under the noise, an angle for a share."""
+"""Likelihoods that a fit solves in place of another: least squares, a bound of the dispersion, an angle for a share."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import Canonical, NLLWithGradient
 
-__all__ = ["Angular", "LeastSquares", "ScaleFloor", "angle_of", "share_of"]
+__all__ = ["Angular", "BoundedDispersion", "LeastSquares", "angle_of", "share_of"]
 
 
 class LeastSquares(Canonical):
@@ -55,22 +55,22 @@ class _Changed(NLLWithGradient):
         return self.likelihood.links
 
 
-class ScaleFloor(_Changed):
-    r"""A likelihood plus :math:`\tfrac12 (\text{floor} - \log s)^2` where the dispersion parameter s is below it.
+class BoundedDispersion(_Changed):
+    r"""A likelihood plus :math:`\tfrac12 (b - \log s)^2` where the dispersion parameter s is below its bound.
 
-    Above the floor nothing changes. Below it a row that is fitted exactly gains one nat per unit of log s and pays the
-    quadratic, so its scale stops one unit below the floor: a unique, finite optimum in place of minus infinity. Where
-    the noise vanishes as the parameter grows (a shape, a precision), the floor is a ceiling.
+    Above the bound b nothing changes. Below it a row that is fitted exactly gains one nat per unit of log s and pays
+    the quadratic, so its log scale stops one below the bound: a unique, finite optimum in place of minus infinity.
+    Where the noise vanishes as the parameter grows (a shape, a precision), the bound is from above.
     """
 
-    def __init__(self, likelihood: Likelihood, floor: float) -> None:
+    def __init__(self, likelihood: Likelihood, bound: float) -> None:
         self.likelihood = likelihood
-        self.floor = floor
+        self.bound = bound
 
     def depth(self, eta: Array) -> Array:
-        """Return how far below the floor (beyond the ceiling) each row is; signed as the gradient is."""
+        """Return how far beyond the bound each row is; signed as the gradient is."""
         beyond = np.minimum if self.likelihood.variance_power > 0 else np.maximum
-        return beyond(eta[1] - self.floor, 0)
+        return beyond(eta[1] - self.bound, 0)
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         nll, gradient = self.likelihood.nll_and_gradient(y, eta)

@@ -81,14 +81,6 @@ class Binomial(Likelihood):
     def of_fractions(self) -> Likelihood:
         return Bernoulli()
 
-    def equivalent(self, y: Array, weight: Array | None) -> tuple[Likelihood, Array, Array | None, Array]:
-        fraction, trials = self.in_units_of_mean(y)
-        if trials is None:
-            return Bernoulli(), y, weight, np.zeros_like(y)
-        zeros = np.zeros((1, len(fraction)))
-        coefficient = self.nll(y, zeros) - trials * Bernoulli().nll(fraction, zeros)
-        return Bernoulli(), fraction, trials if weight is None else trials * weight, coefficient
-
     def nll(self, y: Array, eta: Array) -> Array:
         if y.ndim == 1:
             return Bernoulli().nll(y, eta)

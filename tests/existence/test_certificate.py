@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from sklearn_mle._existence import CERTIFIED, SEPARATION_PRIOR, certificate, certificates, certified, curvature_below
+from sklearn_mle._existence import certificates
+from sklearn_mle._existence.certificates import CERTIFIED, certificate, certified, curvature_below
+from sklearn_mle._existence.limit import SEPARATION_PRIOR
 from sklearn_mle._fit import FitOptions, fit, logistic
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError

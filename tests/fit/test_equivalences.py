@@ -15,8 +15,8 @@ def assert_same_fit(found, expected, rtol=1e-12, atol=1e-13):
     scale = np.abs(expected.coefficients).max()
     np.testing.assert_allclose(found.coefficients, expected.coefficients, rtol=rtol, atol=atol * scale)
     assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=rtol)
-    if expected.scale is not None:
-        assert found.scale == pytest.approx(expected.scale, rel=rtol)
+    if expected.dispersion is not None:
+        assert found.dispersion == pytest.approx(expected.dispersion, rel=rtol)
 
 
 def test_weights_are_repeats(penalized):

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import softmax
 
 from sklearn_mle import MLELogisticClassifier
-from sklearn_mle._existence import SEPARATION_PRIOR
+from sklearn_mle._existence.limit import SEPARATION_PRIOR
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle.exceptions import SeparationWarning
 

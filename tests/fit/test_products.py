@@ -80,7 +80,7 @@ def test_one_pass_finds_the_exact_coefficients(case, dtype):
     usual = in_three_passes(X, y, **kwargs)
     assert usual.n_passes >= 3
     assert result.log_likelihood == pytest.approx(usual.log_likelihood, rel=1e-13)
-    assert result.scale == pytest.approx(usual.scale, rel=1e-13)
+    assert result.dispersion == pytest.approx(usual.dispersion, rel=1e-13)
     assert result.n_parameters == usual.n_parameters
     if result.curvature is not None:
         np.testing.assert_allclose(result.curvature.covariance(), usual.curvature.covariance(), rtol=1e-10, atol=1e-20)
@@ -95,7 +95,7 @@ def test_the_gap_bounds_the_distance_from_the_optimum(far):
     coef, _ = exact(X, y)
     # The objective is quadratic: its excess is half the squared length of what is missing, in the metric of X'X.
     missing = (X - X.mean(axis=0)) @ (result.coefficients[0, :-1] - coef)
-    truth = 0.5 * float(missing @ missing) / result.scale**2
+    truth = 0.5 * float(missing @ missing) / result.dispersion**2
     assert truth <= result.gap <= 1e-8
 
 

@@ -48,7 +48,7 @@ def test_certified_answers(name):
     assert result.gap <= 1e-18 and result.warnings == ()
     second = {"gamma_log": "shape_mle", "negbin_log": "alpha_mle", "student_t4": "scale_mle"}
     if kind in second:
-        assert result.scale == pytest.approx(float(answer[second[kind]]), rel=1e-10)
+        assert result.dispersion == pytest.approx(float(answer[second[kind]]), rel=1e-10)
     if kind in ("poisson", "student_t4"):
         errors = np.sqrt(result.curvature.covariance().diagonal()).reshape(result.coefficients.shape)[0]
         np.testing.assert_allclose(np.append(errors[-1], errors[:-1]), answer["se"][: len(errors)], rtol=1e-7)

@@ -42,10 +42,10 @@ def test_shapes_and_status(penalized):
     assert 1 <= result.n_iter <= 30
     assert result.n_iter <= result.n_passes
     if penalized.likelihood.dispersion_parameter is not None and penalized.scale != "log_linear":
-        assert result.scale == pytest.approx(np.exp(result.coefficients[1, -1]), rel=1e-14)
+        assert result.dispersion == pytest.approx(np.exp(result.coefficients[1, -1]), rel=1e-14)
         np.testing.assert_array_equal(result.coefficients[1, :-1], 0)
     else:
-        assert result.scale is None
+        assert result.dispersion is None
     if isinstance(penalized.likelihood, Categorical):
         np.testing.assert_allclose(result.coefficients.sum(axis=0), 0, atol=1e-13)
 
@@ -53,7 +53,7 @@ def test_shapes_and_status(penalized):
 def test_a_known_scale_is_returned_as_it_came():
     X = rng.standard_normal((60, 2))
     result = fit(Gaussian(), X, X[:, 0] + rng.standard_normal(60), options=FitOptions(terms=terms_of(0.37)))
-    assert result.scale == 0.37
+    assert result.dispersion == 0.37
 
 
 def test_small_fits_end_at_rounding(penalized):
@@ -141,10 +141,10 @@ def test_a_perfect_fit_has_an_infinite_log_likelihood_without_a_prior_only(alpha
     X = rng.standard_normal((40, 3))
     result = fit(Gaussian(), X, X @ [1.0, 2, 3] + 4, options=FitOptions(prior=ridge(alpha)))
     if alpha:
-        assert result.warnings == () and result.scale > 0 and np.isfinite(result.log_likelihood)
+        assert result.warnings == () and result.dispersion > 0 and np.isfinite(result.log_likelihood)
     else:
         assert [type(warning) for warning in result.warnings] == [PerfectFitWarning]
-        assert result.scale == 0 and result.log_likelihood == np.inf and result.gap == 0
+        assert result.dispersion == 0 and result.log_likelihood == np.inf and result.gap == 0
 
 
 @pytest.mark.parametrize("digits", range(1, 13))
@@ -154,7 +154,7 @@ def test_a_nearly_perfect_fit_is_not_called_perfect(digits):
     result = fit(Gaussian(), X, X @ [1.0, 2, 3] + 10.0**-digits * noise)
     assert result.warnings == ()
     residual = noise - np.column_stack([X, np.ones(40)]) @ np.linalg.lstsq(np.column_stack([X, np.ones(40)]), noise)[0]
-    assert result.scale * 10.0**digits == pytest.approx(np.sqrt(np.mean(residual**2)), rel=10.0 ** (digits - 14))
+    assert result.dispersion * 10.0**digits == pytest.approx(np.sqrt(np.mean(residual**2)), rel=10.0 ** (digits - 14))
 
 
 @pytest.mark.parametrize("p", [0, 1])
@@ -178,7 +178,7 @@ def test_the_prior_s_optimum_is_stationary(model):
     likelihood = model.likelihood
     gradient = likelihood.gradient(model.y.T, eta_of(result, model.X))
     # The noise's size, to which the prior is relative.
-    scale = result.scale ** (likelihood.variance_power / 2) if likelihood.noise_can_vanish else 1.0
+    scale = result.dispersion ** (likelihood.variance_power / 2) if likelihood.noise_can_vanish else 1.0
     q = 1 if isinstance(likelihood.dispersion_parameter, str) else len(gradient)
     pull = -1.5 * result.coefficients[:q, :-1] / scale**2
     np.testing.assert_allclose(gradient[:q] @ model.X, pull, rtol=1e-7, atol=1e-7)

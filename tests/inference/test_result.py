@@ -164,7 +164,7 @@ def test_after_a_penalty_or_class_weights_the_methods_say_what_to_use():
 
 
 def test_more_parameters_than_are_kept(monkeypatch):
-    monkeypatch.setattr("sklearn_mle._fit.retained.MOST_KEPT", 2)
+    monkeypatch.setattr("sklearn_mle._fit.strategy.MOST_KEPT", 2)
     model = MLELogisticClassifier().fit(X, BINARY)
     with pytest.raises(ValueError, match="kept no curvature.*Use infer\\(estimator, X, y\\)"):
         model.summary()

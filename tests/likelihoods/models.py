@@ -31,7 +31,7 @@ from sklearn_mle.likelihoods import (
     Weibull,
     likelihood_names,
 )
-from sklearn_mle.likelihoods._surrogates import Angular, LeastSquares, ScaleFloor
+from sklearn_mle.likelihoods._surrogates import Angular, BoundedDispersion, LeastSquares
 
 N = 60
 # tanh-sinh nodes of levels in (0, 1). An even number: no level is one half, where Laplace has its kink.
@@ -187,7 +187,7 @@ def models():
             np.concatenate([eta, rng.uniform(0.4, 2.5, (1, N))]),
             lambda e: stats.t(1 / np.square(np.sin(0.5 * e[2])), loc=e[0], scale=np.exp(e[1])),
         ),
-        "scale floor": Model(ScaleFloor(Gaussian(), -0.3), real, eta, fixed(stats.norm(**of_scale))),
+        "bounded dispersion": Model(BoundedDispersion(Gaussian(), -0.3), real, eta, fixed(stats.norm(**of_scale))),
         "user": Model(Normal(), real, eta, fixed(stats.norm(**of_scale)), error=1e-6, difference=3e-9),
     }
     return out

@@ -10,7 +10,7 @@ import pytest
 from sklearn_mle import likelihoods
 from sklearn_mle.likelihoods import Bernoulli, Likelihood, Tweedie, UserLikelihood
 from sklearn_mle.likelihoods._base import MANY_ROWS
-from sklearn_mle.likelihoods._surrogates import ScaleFloor
+from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 from tests.likelihoods.models import MODELS, N
 
 EPS = float(np.finfo(np.longdouble).eps)
@@ -88,7 +88,7 @@ def test_the_information_is_the_variance_of_the_gradient_and_the_mean_of_the_hes
         curvature = curvature + mass * likelihood.hessian(y, eta)
     size = np.sqrt(np.einsum("kkn->kn", information))
     product = size[:, None] * size
-    if not isinstance(likelihood, ScaleFloor):  # which is no density below the floor
+    if not isinstance(likelihood, BoundedDispersion):  # which is no density beyond the bound
         assert np.abs(mean / size).max() < model.error
         assert (np.abs(variance - information) / product).max() < model.error
     if likelihood.smooth:

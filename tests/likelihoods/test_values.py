@@ -10,7 +10,7 @@ from scipy.special import expit, softmax
 
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 from sklearn_mle.likelihoods._base import MANY_ROWS
-from sklearn_mle.likelihoods._surrogates import LeastSquares, ScaleFloor
+from sklearn_mle.likelihoods._surrogates import BoundedDispersion, LeastSquares
 
 rng = np.random.default_rng(0)
 LOGITS = np.concatenate([np.linspace(-40, 40, 81), [0.0, -0.0, 1e-300, 700, -700, 745.5, -745.5, 1e4, -1e4]])
@@ -182,13 +182,13 @@ def test_gaussian_at_extreme_scales(log_scale):
 def test_the_floor_is_felt_below_it_only():
     eta = np.array([[0.3, 0.3, 0.3], [-1.0, -2.0, -4.5]])
     y = np.zeros(3)
-    plain, floored = Gaussian(), ScaleFloor(Gaussian(), -2.0)
-    np.testing.assert_allclose(floored.nll(y, eta) - plain.nll(y, eta), [0, 0, 0.5 * 2.5**2], atol=1e-11)
-    difference = floored.gradient(y, eta) - plain.gradient(y, eta)
+    plain, bounded = Gaussian(), BoundedDispersion(Gaussian(), -2.0)
+    np.testing.assert_allclose(bounded.nll(y, eta) - plain.nll(y, eta), [0, 0, 0.5 * 2.5**2], atol=1e-11)
+    difference = bounded.gradient(y, eta) - plain.gradient(y, eta)
     np.testing.assert_allclose(difference, [[0, 0, 0], [0, 0, -2.5]], atol=1e-11)
 
 
 def test_a_row_that_is_fitted_exactly_settles_one_unit_below_the_floor():
-    floored = ScaleFloor(Gaussian(), -2.0)
-    gradient = floored.gradient(np.zeros(3), np.array([[0.0] * 3, [-2.9, -3.0, -3.1]]))
+    bounded = BoundedDispersion(Gaussian(), -2.0)
+    gradient = bounded.gradient(np.zeros(3), np.array([[0.0] * 3, [-2.9, -3.0, -3.1]]))
     np.testing.assert_allclose(gradient[1], [0.1, 0.0, -0.1], atol=1e-14)

@@ -5,9 +5,10 @@ import pytest
 from scipy.optimize import linprog, minimize
 
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._quantile import CheckLoss, minimize_check_loss, with_same_zeros
 from sklearn_mle._quantile.active_set import ActiveSet, nearest_to_zero
+from sklearn_mle._quantile.check_loss import CheckLoss
 from sklearn_mle._quantile.interior_point import interior_point
+from sklearn_mle._quantile.minimize import minimize_check_loss, with_same_zeros
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._solvers import Status, callback_of
 
