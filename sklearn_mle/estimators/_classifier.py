@@ -15,11 +15,18 @@ from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._labels import codes_of, is_soft, plain_numbers, read_known_classes, weighted_rows
+from sklearn_mle.estimators._labels import (
+    as_likelihoods_read,
+    codes_of,
+    is_soft,
+    plain_numbers,
+    read_known_classes,
+    weighted_rows,
+)
 from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
 from sklearn_mle.estimators._validation import check_sample_weight, check_target
 
-__all__ = ["PredictiveClassifier", "as_read", "offset_shape"]
+__all__ = ["PredictiveClassifier", "offset_shape"]
 
 
 class PredictiveClassifier(ClassifierMixin, BaseMLE):
@@ -35,7 +42,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
 
     def _read_target(self, y: Any, class_weights: Array | None = None) -> tuple[NDArray[Any], Array | None]:
         target, of_class = weighted_rows(class_weights, read_known_classes(y, self.classes_), None)
-        return as_read(target, len(self.classes_)), of_class
+        return as_likelihoods_read(target, len(self.classes_)), of_class
 
     @lazy_rows
     def decision_function(self, X: Any, offset: Any = None) -> Array:
@@ -153,10 +160,3 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
 
 def offset_shape(n_samples: int, n_classes: int) -> tuple[int, ...]:
     return (n_samples,) if n_classes == 2 else (n_samples, n_classes)
-
-
-def as_read(target: NDArray[Any], n_classes: int) -> NDArray[Any]:
-    """Return codes or probabilities as the likelihood reads them: for two classes the probability of the second."""
-    if n_classes > 2:
-        return target
-    return np.ascontiguousarray(target[:, 1] if target.ndim == 2 else target, dtype=np.float64)

@@ -14,6 +14,7 @@ from sklearn_mle._numerics.frames import column_names, column_order
 from sklearn_mle.estimators._validation import check_target
 
 __all__ = [
+    "as_likelihoods_read",
     "class_weights",
     "classes_of_columns",
     "codes_of",
@@ -178,10 +179,8 @@ def weigh_classes(
     """Return the weights of classes, and codes or class probabilities and row weights to which they are applied."""
     if target.ndim == 2:
         mass = target.sum(axis=0) if weight is None else weight @ target
-    elif weight is None and class_weight is None:
-        mass = np.ones(len(classes))
     else:
-        mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64, copy=False)
+        mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64)
     per_class = class_weights(class_weight, classes, mass)
     return per_class, *weighted_rows(per_class, target, weight)
 
@@ -240,3 +239,10 @@ def weighted_rows(
         target[empty] = 1 / len(per_class)
         target /= np.where(empty, 1, of_row)[:, None]
     return target, of_row if weight is None else weight * of_row
+
+
+def as_likelihoods_read(target: NDArray[Any], n_classes: int) -> NDArray[Any]:
+    """Return codes or probabilities as the likelihood reads them: for two classes the probability of the second."""
+    if n_classes > 2:
+        return target
+    return np.ascontiguousarray(target[:, 1] if target.ndim == 2 else target, dtype=np.float64)

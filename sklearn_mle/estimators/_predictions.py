@@ -1,6 +1,5 @@
 """What a fitted regressor predicts, and how its predictions score: all that follows from its linear predictors."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import best_constant
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, check_count
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
@@ -23,6 +22,7 @@ from sklearn_mle.estimators._validation import (
     check_sample_weight,
     check_target,
     total_over_rows,
+    validate_features,
 )
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import infer
@@ -36,8 +36,7 @@ __all__ = ["PredictiveRegressor"]
 class PredictiveRegressor(RegressorMixin, BaseMLE):
     """Predictions and scores of a regressor, for which y is read as its likelihood reads it.
 
-    All follows from the likelihood and the coefficients of its linear predictors, ``_parameters`` of shape (q, p + 1),
-    the intercepts last.
+    All follows from the coefficients of the linear predictors, ``_parameters`` of shape (q, p + 1), intercepts last.
     """
 
     @lazy_rows
@@ -187,15 +186,14 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         ValueError
             If ``n_samples`` is no whole number, or the fit was perfect, so that the distribution is degenerate.
         """
-        if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 0:
-            raise ValueError(f"n_samples must be a whole number >= 0; got {n_samples!r}.")
+        check_count("n_samples", n_samples, 0, 2**31)
         with argument_name("random_state"):
             generator = check_random_state(random_state)
         X, offset = self._validate_predict(X, offset)
         distribution = self._fitted.likelihood.distribution(self._linear_predictors(X, offset))
-        shape = (int(n_samples), X.shape[0])
         with argument_name("X, offset or n_samples"):
-            return np.asarray(distribution.rvs(size=shape, random_state=generator), dtype=float).T
+            draws = distribution.rvs(size=(int(n_samples), X.shape[0]), random_state=generator)
+        return np.asarray(draws, dtype=float).T
 
     @lazy_rows
     def predict_interval(
@@ -241,13 +239,13 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
         with argument_name("include_parameter_uncertainty"):
             include_parameter_uncertainty = bool(include_parameter_uncertainty)
-        precisions = None if sample_weight is None else self._of_precisions(sample_weight, X, offset)
+        precisions = None if sample_weight is None else self._of_precisions(sample_weight, X)
         if include_parameter_uncertainty:
             return predictive_interval(infer(self), X, offset=offset, coverage=float(level), precisions=precisions)
         X, offset = self._validate_predict(X, offset)
         return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]), precisions)
 
-    def _of_precisions(self, sample_weight: Any, X: Any, offset: Any) -> Array:
+    def _of_precisions(self, sample_weight: Any, X: Any) -> Array:
         """Return what the precisions of new rows add to the predictor of the scale."""
         likelihood = self._fitted.likelihood
         if self._fitted.weight_type != "precision" or not divide_dispersion(likelihood):
@@ -255,7 +253,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
                 "sample_weight: the weights of new rows divide their variance, which is for models with a scale that "
                 "were fitted with weight_type='precision'. Leave it out."
             )
-        weight = check_sample_weight(sample_weight, self._validate_predict(X, offset)[0].shape[0])
+        weight = check_sample_weight(sample_weight, validate_features(self, X).shape[0])
         assert weight is not None
         if weight.min(initial=np.inf) <= 0:
             raise ValueError("sample_weight: a row of precision 0 has no interval; give positive numbers.")

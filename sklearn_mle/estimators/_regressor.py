@@ -12,11 +12,10 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._distributed import RealReader, Survey, features_of
 from sklearn_mle.estimators._modelled_parameters import likelihood_with, ridge_of, terms_of
 from sklearn_mle.estimators._predictions import PredictiveRegressor
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context
-from sklearn_mle.estimators._training_data import TrainingData
+from sklearn_mle.estimators._training_data import RealReader, Survey, TrainingData, features_of
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, check_target, validate_training
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import Summary, infer

@@ -11,11 +11,17 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._classifier import PredictiveClassifier, as_read, offset_shape
-from sklearn_mle.estimators._distributed import LabelReader, ProbabilityReader, Survey, features_of
-from sklearn_mle.estimators._labels import class_weights, classes_of_columns, is_soft, read_classes, weigh_classes
+from sklearn_mle.estimators._classifier import PredictiveClassifier, offset_shape
+from sklearn_mle.estimators._labels import (
+    as_likelihoods_read,
+    class_weights,
+    classes_of_columns,
+    is_soft,
+    read_classes,
+    weigh_classes,
+)
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
-from sklearn_mle.estimators._training_data import TrainingData
+from sklearn_mle.estimators._training_data import ClassReader, Survey, TrainingData, features_of
 from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
 from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.inference.model import Fitted, ReadData
@@ -210,26 +216,21 @@ class MLELogisticClassifier(PredictiveClassifier):
         weight = check_sample_weight(sample_weight, len(target))
         per_class, target, weight = weigh_classes(self.class_weight, classes, target, weight)
         offset = check_offset(offset, offset_shape(len(target), len(classes)))
-        data = ReadData(X, as_read(target, len(classes)), weight, None, offset)
+        data = ReadData(X, as_likelihoods_read(target, len(classes)), weight, None, offset)
         return self._training_data(classes, per_class, data, attributes, offset is not None)
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         attributes = features_of(self, X, offset)
-        target: LabelReader | ProbabilityReader
         with argument_name("y"):
-            soft = is_soft(y)
-            classes = classes_of_columns(y) if soft else None
-        survey = Survey(ProbabilityReader() if soft else LabelReader(), X, y, sample_weight, offset)
-        if classes is not None:
-            per_class = class_weights(self.class_weight, classes, survey.mass)
-            target = ProbabilityReader(per_class)
-            survey = survey if per_class is None else survey.again(target)
-        else:
-            classes = survey.labels
-            mass = survey.per_label("weights", classes).sum(axis=0)
-            per_class = class_weights(self.class_weight, classes, mass)
-            target = LabelReader(classes, per_class)
-        rows = survey.rows(target, _likelihood(len(classes)).n_predictors, None if soft else classes)
+            named = classes_of_columns(y) if is_soft(y) else None
+        survey = Survey(ClassReader(), X, y, sample_weight, offset)
+        classes = survey.labels if named is None else named
+        per_class = class_weights(self.class_weight, classes, survey.mass(classes))
+        reader = ClassReader(classes, per_class)
+        if named is not None and per_class is not None:
+            survey = survey.again(reader)
+        n_predictors = _likelihood(len(classes)).n_predictors
+        rows = survey.rows(reader, n_predictors, classes if named is None else None)
         return self._training_data(classes, per_class, rows, attributes, offset is not None)
 
     def _training_data(
