@@ -36,14 +36,14 @@ _REMAINS = 1e-3
 _VANISHED, _FALLEN = 7.3, 40.0
 
 
-def closed_form(distributions: RowDistributions, y: Array) -> Array | None:
-    """CRPS (n,) in the units of y, nan where the closed form does not hold; None for families without one."""
+def closed_form(distributions: RowDistributions, y: Array) -> Array:
+    """CRPS (n,) in the units of y, nan where no closed form is known, or it does not hold."""
     own = distributions.own_crps(y)
     if own is not None:
         return own
     score = _CLOSED_FORMS.get(distributions.family)
     if score is None:
-        return None
+        return np.full(y.shape, np.nan)
     parameters = dict(distributions.parameters)
     location, scale = parameters.pop("loc"), parameters.pop("scale", np.float64(1.0))
     with np.errstate(all="ignore"):

@@ -41,13 +41,13 @@ def _isotonic(log_q: Array, *, against_all: bool) -> Recalibrator:
     """
     classes = range(log_q.shape[1])
     stages = [(k, [j for j in classes if (j != k if against_all else j > k)]) for k in classes]
-    pools_of = [(k, others, _Pools(_log_odds(log_q[:, k], log_q[:, others]))) for k, others in stages if others]
+    pooled = [(k, others, _pools(log_q[:, k], log_q[:, others])) for k, others in stages if others]
 
     def recalibrate(p: Array, weight: Array) -> tuple[Array, float]:
         log_r = np.zeros(log_q.shape)
         n_parameters = 0.0
-        for k, others, pools in pools_of:
-            blocks = pools.isotonic(weight * p[:, k], weight * p[:, others].sum(axis=1))
+        for k, others, pools in pooled:
+            blocks = _isotonic_blocks(pools, weight * p[:, k], weight * p[:, others].sum(axis=1))
             log_r[:, k] += blocks.log_share
             if not against_all:
                 log_r[:, others] += blocks.log_rest[:, None]
@@ -69,15 +69,15 @@ def _binned(log_q: Array, n_bins: int) -> Recalibrator:
     n_classes = log_q.shape[1]
     top = np.ones(len(log_q), dtype=np.intp) if n_classes == 2 else log_q.argmax(axis=1)
     groups = [np.flatnonzero(top == k) for k in range(n_classes)]
-    pools_of = [_Pools(_log_odds(log_q[rows, k], np.delete(log_q[rows], k, axis=1))) for k, rows in enumerate(groups)]
+    pooled = [_pools(log_q[rows, k], np.delete(log_q[rows], k, axis=1)) for k, rows in enumerate(groups)]
 
     def recalibrate(p: Array, weight: Array) -> tuple[Array, float]:
         codes = np.zeros(len(p), dtype=np.intp)
-        for k, (rows, pools) in enumerate(zip(groups, pools_of, strict=True)):
-            codes[rows] = k * n_bins + pools.equal_weight(weight[rows], n_bins)
-        log_r, n_parameters, n_groups = np.empty(p.shape), 0.0, int(codes.max()) + 1
+        for k, (rows, pools) in enumerate(zip(groups, pooled, strict=True)):
+            codes[rows] = k * n_bins + _equal_weight(pools, weight[rows], n_bins)
+        log_r, n_parameters = np.empty(p.shape), 0.0
         for k in range(n_classes):
-            blocks = _Blocks(codes, weight * p[:, k], weight * np.delete(p, k, axis=1).sum(axis=1), n_groups)
+            blocks = _Blocks(codes, weight * p[:, k], weight * np.delete(p, k, axis=1).sum(axis=1))
             log_r[:, k] = blocks.log_share
             n_parameters += blocks.chi_square(two_sided=False)
         return log_r, n_parameters
@@ -88,24 +88,20 @@ def _binned(log_q: Array, n_bins: int) -> Recalibrator:
 class _Blocks:
     """Rows in blocks, the same share of each of which is forecast: of ``share`` (n,) in ``share + rest`` (n,)."""
 
-    def __init__(self, codes: Codes, share: Array, rest: Array, n_blocks: int) -> None:
-        self._codes, self._share, self._rest, self._n_blocks = codes, share, rest, n_blocks
-        self._in_block = self._sum(share)
-        self._others = self._sum(rest)
+    def __init__(self, codes: Codes, share: Array, rest: Array) -> None:
+        self._codes, self._share, self._rest = codes, share, rest
+        self._in_block, self._others = np.bincount(codes, share), np.bincount(codes, rest)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_total = np.log(self._in_block + self._others)
             self.log_share = (np.log(self._in_block) - log_total)[codes]
             self.log_rest = (np.log(self._others) - log_total)[codes]
 
-    def _sum(self, rows: Array) -> Array:
-        return _sums(self._codes, rows, self._n_blocks)
-
     def chi_square(self, *, two_sided: bool) -> float:
-        """Sum over blocks of the mean of (t - r)^2 / r; of 1 - t about 1 - r, too, if two-sided."""
+        """Sum over blocks of the mean of (t - r)^2 / r; if two-sided, also of 1 - t about 1 - r."""
         with np.errstate(divide="ignore", invalid="ignore"):
             total = self._in_block + self._others
             share = self._share + self._rest
-            squares = self._sum(np.where(share > 0, self._share**2 / share, 0.0))
+            squares = np.bincount(self._codes, np.where(share > 0, self._share**2 / share, 0.0))
             r = self._in_block / total
             variance = np.maximum(squares / total - r * r, 0.0)
             both = self._others / total if two_sided else 1.0
@@ -120,53 +116,39 @@ class _Blocks:
         calls 0 are a cumulative hazard, which is exponential: a nat, or 2 parameters, on average.
         """
         levels = 1.5 * self.chi_square(two_sided=two_sided)
-        if self._n_blocks == 1:
+        if len(self._in_block) == 1:
             return levels
-        missing = self._in_block == 0
-        if two_sided:
-            missing = missing | (self._others == 0)
+        missing = (self._in_block == 0) | (two_sided & (self._others == 0))
         return levels + 2.0 * float(missing.sum())
 
 
-class _Pools:
-    """Rows pooled by equal scores, in the order of the scores: what a function of the score cannot tell apart."""
-
-    def __init__(self, score: Array) -> None:
-        values, self._inverse = np.unique(score, return_inverse=True)
-        self._n_pools = len(values)
-
-    def isotonic(self, share: Array, rest: Array) -> _Blocks:
-        """Blocks of the isotonic regression of the share on the score."""
-        shares, totals = self._sum(share), self._sum(share + rest)
-        used = totals > 0
-        if not used.any():
-            return _Blocks(np.zeros(len(share), dtype=np.intp), share, rest, 1)
-        fit = isotonic_regression(shares[used] / totals[used], weights=totals[used]).x
-        block_of_used = np.concatenate([[0], np.cumsum(np.diff(fit) > 0)])
-        # A pool without weight belongs to the block below it.
-        block = block_of_used[np.maximum(np.cumsum(used) - 1, 0)]
-        return _Blocks(block[self._inverse], share, rest, int(block_of_used[-1]) + 1)
-
-    def equal_weight(self, weight: Array, n_bins: int) -> Codes:
-        """Bin (n,) of each row, 0 to n_bins - 1: pools are never cut."""
-        if len(weight) == 0 or weight.sum() == 0:
-            return np.zeros(len(weight), dtype=np.intp)
-        totals = self._sum(weight)
-        middle = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
-        return np.clip((n_bins * middle).astype(np.intp), 0, n_bins - 1)[self._inverse]
-
-    def _sum(self, rows: Array) -> Array:
-        return _sums(self._inverse, rows, self._n_pools)
-
-
-def _sums(codes: Codes, rows: Array, n_groups: int) -> Array:
-    return np.bincount(codes, weights=rows, minlength=n_groups).astype(np.float64, copy=False)
-
-
-def _log_odds(log_class: Array, log_others: Array) -> Array:
-    # From logarithms: scores near 1 are told apart as well as scores near 0.
+def _pools(log_class: Array, log_others: Array) -> Codes:
+    """Pool (n,) of each row, in the order of the log-odds: what a function of them cannot tell apart."""
     if len(log_class) == 0:
-        return log_class
+        return np.zeros(0, dtype=np.intp)
+    # From logarithms: scores near 1 are told apart as well as scores near 0.
     with np.errstate(invalid="ignore", divide="ignore"):
         odds = log_class - logsumexp(log_others, axis=1)
-    return np.where(np.isnan(odds), 0.0, odds)  # neither this class nor those that remain can happen
+    # nan where neither this class nor those that remain can happen.
+    return np.unique(np.where(np.isnan(odds), 0.0, odds), return_inverse=True)[1]
+
+
+def _isotonic_blocks(pools: Codes, share: Array, rest: Array) -> _Blocks:
+    """Blocks of the isotonic regression of the share on the score."""
+    shares, totals = np.bincount(pools, share), np.bincount(pools, share + rest)
+    used = totals > 0
+    if not used.any():
+        return _Blocks(np.zeros(len(share), dtype=np.intp), share, rest)
+    fit = isotonic_regression(shares[used] / totals[used], weights=totals[used]).x
+    # A pool without weight belongs to the block below it.
+    block = np.concatenate([[0], np.cumsum(np.diff(fit) > 0)])[np.maximum(np.cumsum(used) - 1, 0)]
+    return _Blocks(block[pools], share, rest)
+
+
+def _equal_weight(pools: Codes, weight: Array, n_bins: int) -> Codes:
+    """Bin (n,) of each row, 0 to n_bins - 1: pools are never cut."""
+    if weight.sum() == 0:
+        return np.zeros(len(weight), dtype=np.intp)
+    totals = np.bincount(pools, weight)
+    middle = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
+    return np.clip((n_bins * middle).astype(np.intp), 0, n_bins - 1)[pools]

@@ -4,7 +4,7 @@ Pipelines and searches are opened: their transforms are applied once, and the fi
 own face lacks what we ask for (``predict_distribution``, ``log_likelihood``) or does not pass an offset on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, getattr_static, signature
 from typing import Any
 
@@ -73,29 +73,27 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
     if not (has_proba or has_log_proba):
         of_one_trial = _success_probability(estimator, X, offset)
         if of_one_trial is not None:
-            return ClassResponse(
-                np.column_stack([1 - of_one_trial, of_one_trial]), is_log=False, labels=np.array([0, 1])
-            )
+            of_both = np.column_stack([1 - of_one_trial, of_one_trial])
+            return ClassResponse(of_both, is_log=False, labels=np.array([0, 1]))
         also = " (decision_function gives no probabilities)" if hasattr(estimator, "decision_function") else ""
         raise TypeError(
             f"The estimator {_name(estimator)} has neither predict_proba nor predict_log_proba{also}. Class "
             "probabilities are needed: use a probabilistic classifier, or wrap this one in CalibratedClassifierCV."
         )
     if not has_proba:
-        logs = _rows_of(estimator, "predict_log_proba", X, offset)
-        return ClassResponse(logs, is_log=True, labels=_labels_of(estimator, logs))
-    proba = _rows_of(estimator, "predict_proba", X, offset)
-    labels = _labels_of(estimator, proba)
+        return _read_response(estimator, "predict_log_proba", X, offset)
+    response = _read_response(estimator, "predict_proba", X, offset)
+    proba = response.values
     if proba.shape[1] > 1 and hasattr(estimator, "decision_function"):
         logs = _log_softmax(_call(estimator, "decision_function", X, offset))
         if logs.shape == proba.shape and _reproduces(logs, proba):
-            return ClassResponse(logs, is_log=True, labels=labels)
+            return replace(response, values=logs, is_log=True)
     if has_log_proba and proba.size and proba.min() < np.sqrt(np.finfo(proba.dtype).eps):
         with np.errstate(divide="ignore"):  # most are log(predict_proba)
-            logs = _rows_of(estimator, "predict_log_proba", X, offset)
-        if _reproduces(logs, proba) and not _is_floored(logs, proba):
-            return ClassResponse(logs, is_log=True, labels=labels)
-    return ClassResponse(proba, is_log=False, labels=labels)
+            in_logs = _read_response(estimator, "predict_log_proba", X, offset)
+        if _reproduces(in_logs.values, proba) and not _is_floored(in_logs.values, proba):
+            return in_logs
+    return response
 
 
 def _success_probability(estimator: Any, X: Any, offset: Any) -> NDArray[np.float64] | None:
@@ -110,7 +108,7 @@ def _success_probability(estimator: Any, X: Any, offset: Any) -> NDArray[np.floa
 
 
 def gives_classes(estimator: Any) -> bool:
-    """Whether the estimator speaks of classes rather than of a distribution."""
+    """Whether the estimator predicts classes rather than a distribution."""
     if hasattr(estimator, "predict_distribution") or _is_skpro(estimator):
         return False
     return hasattr(estimator, "predict_proba") or hasattr(estimator, "predict_log_proba")
@@ -161,7 +159,7 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
     raise TypeError(
         f"The estimator {_name(estimator)} gives no distribution. Needed is predict_proba or predict_log_proba (a "
         "classifier), log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen "
-        "scipy.stats distribution (pred_dist of NGBoost and predict_proba of skpro are understood, too); predict(X, "
+        "scipy.stats distribution (pred_dist of NGBoost and predict_proba of skpro are also understood); predict(X, "
         "return_std=True) is known to be Gaussian only for GaussianProcessRegressor, BayesianRidge and ARDRegression."
     )
 
@@ -287,7 +285,7 @@ def _no_offset(estimator: Any, name: str) -> str:
     )
 
 
-def _rows_of(estimator: Any, name: str, X: Any, offset: Any) -> NDArray[np.floating]:
+def _read_response(estimator: Any, name: str, X: Any, offset: Any) -> ClassResponse:
     rows = _call(estimator, name, X, offset)
     if isinstance(rows, list | tuple) and len(rows) and np.ndim(rows[0]) == 2:
         raise TypeError(
@@ -296,15 +294,12 @@ def _rows_of(estimator: Any, name: str, X: Any, offset: Any) -> NDArray[np.float
     rows = np.asarray(rows)
     if rows.ndim != 2:
         raise TypeError(f"{_name(estimator)}.{name} must give rows (n, K), one column a class; got shape {rows.shape}.")
-    return rows if rows.dtype.kind == "f" else rows.astype(np.float64)
-
-
-def _labels_of(estimator: Any, rows: NDArray[np.floating]) -> NDArray[Any]:
     labels = getattr(estimator, "classes_", None)
     if labels is None or np.shape(labels) != rows.shape[1:]:
         got = "no classes_" if labels is None else f"classes_ of shape {np.shape(labels)}"
         raise TypeError(f"{_name(estimator)} has {got}: one class for each of its {rows.shape[1]} columns is needed.")
-    return np.asarray(labels)
+    values = rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+    return ClassResponse(values, is_log=name == "predict_log_proba", labels=np.asarray(labels))
 
 
 def _log_softmax(decision: Any) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, labels_of_partitions, read_target
 
 Array = NDArray[np.float64]
-JudgedRows = Callable[[ProbabilityRows, Target], Array]
+ClassScore = Callable[[ProbabilityRows, Target], Array]
 
 _EPS = np.finfo(np.float64).eps
 
@@ -110,7 +110,7 @@ def cross_entropy(
     0.346574
     """
     log_base = log_of_base(base)
-    rows = _judged_by(cross_entropy_rows, labels, log_proba, y_true, y_pred, sample_weight)
+    rows = _row_scorer(cross_entropy_rows, labels, log_proba, y_true, y_pred, sample_weight)
     return mean_of_rows("cross_entropy", rows, y_true=y_true, y_pred=y_pred, sample_weight=sample_weight) / log_base
 
 
@@ -253,7 +253,7 @@ def kl_divergence(
             )
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / log_base
-    rows = _judged_by(kl_divergence_rows, labels, log_proba, y_true, y_pred, sample_weight)
+    rows = _row_scorer(kl_divergence_rows, labels, log_proba, y_true, y_pred, sample_weight)
     return mean_of_rows("kl_divergence", rows, y_true=y_true, y_pred=y_pred, sample_weight=sample_weight) / log_base
 
 
@@ -290,7 +290,7 @@ def kl_divergence_rows(prediction: ProbabilityRows, target: Target) -> Array:
     return terms.sum(axis=1) + np.where(np.abs(uneven) > 2 * p.shape[1] * _EPS, uneven, 0.0)
 
 
-def read_judged(
+def read_predictions(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     labels: ArrayLike | None,
@@ -308,16 +308,16 @@ def read_judged(
     return prediction, target, check_weight(sample_weight, n)
 
 
-def judged_rows(rows: JudgedRows, y_true: Any, y_pred: Any, *, labels: Any, log_proba: bool) -> Array:
-    """Scores (n,) of predictions, read and judged by ``rows(prediction, target)``: what a partition is asked."""
-    prediction, target, _ = read_judged(y_true, y_pred, labels, log_proba)
-    return rows(prediction, target)
+def score_rows(score: ClassScore, y_true: Any, y_pred: Any, *, labels: Any, log_proba: bool) -> Array:
+    """Scores (n,) of predictions, read and scored by ``score(prediction, target)``: what a partition is asked."""
+    prediction, target, _ = read_predictions(y_true, y_pred, labels, log_proba)
+    return score(prediction, target)
 
 
-def _judged_by(rows: JudgedRows, labels: Any, log_proba: bool, y_true: Any, y_pred: Any, sample_weight: Any) -> Rows:
+def _row_scorer(score: ClassScore, labels: Any, log_proba: bool, y_true: Any, y_pred: Any, sample_weight: Any) -> Rows:
     if is_out_of_core(y_true, y_pred, sample_weight):
         labels = labels_of_partitions(labels, y_true, y_pred)
-    return partial(judged_rows, rows, labels=labels, log_proba=log_proba)
+    return partial(score_rows, score, labels=labels, log_proba=log_proba)
 
 
 def _expectation(p: Array, values: Array) -> Array:

@@ -77,10 +77,8 @@ def crps_rows(y: Array, y_pred: Any) -> Array:
     """Score (n,) of each row."""
     distributions = read_distributions(y_pred, y)
     rows = closed_form(distributions, y)
-    if rows is None:
-        rows = _integrated(distributions, y)
-    elif np.isnan(rows).any():
-        # Corners of a family where its closed form does not hold, or parameters that are not defined.
+    if np.isnan(rows).any():
+        # Families without a closed form, corners where it does not hold, or parameters that are not defined.
         rows = np.where(np.isnan(rows), _integrated(distributions, y), rows)
     # A score that is nothing beside the distribution's scale is left by rounding on either side of zero.
     return np.maximum(check_rows(rows, y, "the CRPS"), 0.0)

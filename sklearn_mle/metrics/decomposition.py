@@ -1,4 +1,4 @@
-"""Cross-entropy taken apart: how hard the question is, how much of it the model knows, what its dishonesty costs."""
+"""Cross-entropy taken apart: how hard the question is, how much the model knows, what its miscalibration costs."""
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Self
@@ -11,7 +11,7 @@ from sklearn_mle._numerics.arguments import check_count
 from sklearn_mle.metrics._means import log_of_base, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
 from sklearn_mle.metrics._recalibration import Recalibrator, recalibrator
-from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, read_judged
+from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, read_predictions
 from sklearn_mle.metrics.information import frequencies
 
 Array = NDArray[np.float64]
@@ -209,7 +209,7 @@ def cross_entropy_decomposition(
         raise ValueError(f"strategy must be 'isotonic', 'classwise' or 'bins'; got {strategy!r}.")
     check_count("n_bins", n_bins, 1)
     check_count("n_resamples", n_resamples, 0)
-    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
+    prediction, target, weight = read_predictions(y_true, y_pred, labels, log_proba, sample_weight)
     costs, outcomes = cross_entropy_rows(prediction, target), np.asarray(y_true)
     # Only to say so where it is infinite.
     mean_of_rows("cross_entropy_decomposition", lambda y_true: costs, y_true=outcomes, sample_weight=weight)

@@ -6,7 +6,7 @@ from scipy.special import entr
 
 from sklearn_mle.metrics._means import log_of_base, weighted_mean
 from sklearn_mle.metrics._targets import LabelTarget, Target
-from sklearn_mle.metrics.cross_entropy import cross_entropy, read_judged
+from sklearn_mle.metrics.cross_entropy import cross_entropy, read_predictions
 
 Array = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def jensen_shannon_divergence(
     0.5
     """
     log_base = log_of_base(base)
-    prediction, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
+    prediction, target, weight = read_predictions(y_true, y_pred, labels, log_proba, sample_weight)
     p, q = target.probabilities(), prediction.probabilities()
     total = p + q
     # p and q are total (1 +- d) / 2, and the two logarithms of their ratios to the mean are those of 1 +- d.
@@ -214,7 +214,7 @@ def _beside_frequencies(
     sample_weight: ArrayLike | None,
 ) -> tuple[float, float]:
     total = cross_entropy(y_true, y_pred, labels=labels, log_proba=log_proba, sample_weight=sample_weight)
-    _, target, weight = read_judged(y_true, y_pred, labels, log_proba, sample_weight)
+    _, target, weight = read_predictions(y_true, y_pred, labels, log_proba, sample_weight)
     return total, float(entr(frequencies(target, weight)).sum())
 
 

@@ -42,11 +42,11 @@ from sklearn_mle.metrics._targets import distinct, encode
 class RowScores:
     """Scores (n,) of single rows, of which the score is the mean.
 
-    ``is_mass`` (n,) tells logarithms of probabilities from those of densities; None where the difference is nothing.
+    ``is_mass`` (n,) tells logarithms of probabilities from those of densities; all True where the score is neither.
     """
 
     values: NDArray[np.float64]
-    is_mass: NDArray[np.bool_] | None
+    is_mass: NDArray[np.bool_]
 
 
 class ProbabilisticScorer(_BaseScorer):
@@ -65,7 +65,7 @@ class ProbabilisticScorer(_BaseScorer):
         ``row_func(y_true, response)`` gives the rows (n,) of which the score is the mean, before the sign.
     """
 
-    # Whether an infinite mean over rows is warned of, and whether rows are logarithms of probabilities.
+    # Whether an infinite mean over rows is warned of.
     _is_in_nats = True
 
     def __init__(
@@ -150,7 +150,7 @@ class ProbabilisticScorer(_BaseScorer):
             raise ValueError(f"{self!r} has no scores of single rows: it is not a mean over rows.")
         y, response = self._read(*open_up(estimator, X), y_true, offset)
         values = self._sign * self._row_func(y, response)
-        return RowScores(values, np.ones(len(values), dtype=bool) if self._is_in_nats else None)
+        return RowScores(values, np.ones(len(values), dtype=bool))
 
     def set_score_request(
         self, *, sample_weight: bool | str | None = UNCHANGED, offset: bool | str | None = UNCHANGED
@@ -333,12 +333,10 @@ def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResp
             "text never matches numbers. Give y_true as it was given to fit."
         )
     impossible = np.full((len(y), len(absent)), -np.inf if response.is_log else 0.0, dtype=response.values.dtype)
-    labels = response.labels
-    if labels.dtype != absent.dtype:
-        # Integers of two types would meet in floating point, where large ones are no longer apart.
-        labels, absent = labels.astype(object), absent.astype(object)
+    # As objects: integers of two types would meet in floating point, where large ones are no longer apart.
+    labels = [*response.labels.tolist(), *absent.tolist()]
     values = np.hstack([response.values, impossible])
-    return replace(response, labels=np.concatenate([labels, absent]), values=values)
+    return replace(response, labels=np.fromiter(labels, dtype=object, count=len(labels)), values=values)
 
 
 def soft_labels_of(y_true: Any) -> NDArray[np.float64]:

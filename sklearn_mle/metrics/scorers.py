@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.metrics._responses import ClassResponse
-from sklearn_mle.metrics.cross_entropy import JudgedRows, cross_entropy_rows, judged_rows, kl_divergence_rows
+from sklearn_mle.metrics.cross_entropy import ClassScore, cross_entropy_rows, kl_divergence_rows, score_rows
 from sklearn_mle.metrics.crps import crps_rows
 from sklearn_mle.metrics.decomposition import cross_entropy_decomposition
 from sklearn_mle.metrics.information import information_gain
@@ -146,8 +146,8 @@ def get_scorer_names() -> list[str]:
     return sorted(_SCORERS)
 
 
-def _class_rows(rows: JudgedRows, y_true: ArrayLike, response: ClassResponse) -> NDArray[np.float64]:
-    return judged_rows(rows, y_true, response.values, labels=response.labels, log_proba=response.is_log)
+def _class_rows(rows: ClassScore, y_true: ArrayLike, response: ClassResponse) -> NDArray[np.float64]:
+    return score_rows(rows, y_true, response.values, labels=response.labels, log_proba=response.is_log)
 
 
 def _part(part: str, y_true: ArrayLike, response: ClassResponse, **weight: Any) -> float:

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked
 from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import is_dask
+from sklearn_mle.estimators._regressor import BaseMLERegressor
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.metrics import get_scorer
@@ -192,8 +193,8 @@ def fit_keywords(name: str, estimator: Any, arguments: tuple[str, ...]) -> dict[
 
 NO_COMMON_UNIT = (
     "the two have no common unit, and the unit of y would decide which is larger. Compare models of one kind, or all "
-    "by scoring='neg_crps', which has the unit of y for both. (Where all of y are whole numbers, densities are scored "
-    "by probabilities, too.)"
+    "by scoring='neg_crps', which has the unit of y for both. (Where all of y are whole numbers, densities are also "
+    "scored by probabilities.)"
 )
 
 
@@ -222,18 +223,15 @@ def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: Proba
             )
         if likelihood is not None or is_classifier(_last_step(estimator)):
             discrete[name] = likelihood is None or likelihood.discrete
-    if isinstance(scorer, LogLikelihoodScorer) and len(set(discrete.values())) > 1 and not _are_whole(y):
+    y = np.asarray(y)
+    whole = y.dtype.kind in "biuf" and are_whole(y)
+    if isinstance(scorer, LogLikelihoodScorer) and len(set(discrete.values())) > 1 and not whole:
         mass = next(name for name, is_mass in discrete.items() if is_mass)
         density = next(name for name, is_mass in discrete.items() if not is_mass)
         raise ValueError(
             f"estimators: {mass!r} gives probabilities of outcomes (a mass function), {density!r} a density: "
             f"{NO_COMMON_UNIT}"
         )
-
-
-def _are_whole(y: Any) -> bool:
-    values = np.asarray(y)
-    return values.dtype.kind in "biu" or (values.dtype.kind == "f" and are_whole(values))
 
 
 def _last_step(estimator: Any) -> Any:
@@ -244,8 +242,10 @@ def _last_step(estimator: Any) -> Any:
 
 def _likelihood_of(estimator: Any) -> Likelihood | None:
     """Return the likelihood of one of our regressors; None for others, and where its fit will say what is wrong."""
-    choose = getattr(_last_step(estimator), "_chosen_likelihood", None)
+    regressor = _last_step(estimator)
+    if not isinstance(regressor, BaseMLERegressor):
+        return None
     try:
-        return None if choose is None else choose()
+        return regressor._chosen()[0]
     except (TypeError, ValueError):
         return None

@@ -1,7 +1,7 @@
 """Judge every estimator on the same folds, and keep the score of every row."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, first_true
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer, RowScores
@@ -145,19 +145,18 @@ def compare(
     folds = _arguments.read_folds(cv, X, y, groups, n, classifying)
     with argument_name("verbose"):
         verbose = int(verbose)
-    judged = Parallel(n_jobs=_arguments.read_n_jobs(n_jobs, len(named) * len(folds)), verbose=verbose)(
-        delayed(_judge)(clone(estimator), scorer, X, y, fold, given, keyword)
+    scored = Parallel(n_jobs=_arguments.read_n_jobs(n_jobs, len(named) * len(folds)), verbose=verbose)(
+        delayed(_score_fold)(clone(estimator), scorer, X, y, fold, given, keyword)
         for (_, estimator), keyword in zip(named, keywords, strict=True)
         for fold in folds
     )
-    models = []
-    for position, (name, _) in enumerate(named):
-        of_folds = judged[position * len(folds) : (position + 1) * len(folds)]
-        models.append(_collect(name, of_folds, folds, n))
-    _require_a_score([model for model, _ in models])
-    _require_one_measure([(model.name, is_mass) for model, is_mass in models if not model.failures])
+    of_models = [scored[first : first + len(folds)] for first in range(0, len(scored), len(folds))]
+    models, masses = zip(
+        *(_collect(name, of_folds, folds, n) for (name, _), of_folds in zip(named, of_models, strict=True)), strict=True
+    )
+    _refuse_what_cannot_be_compared(models, masses)
     return Comparison(
-        [model for model, _ in models],
+        models,
         scoring=scorer._name,
         weight=np.ones(n) if weight is None else weight,
         groups=groups,
@@ -166,7 +165,7 @@ def compare(
 
 
 @dataclass(frozen=True)
-class _JudgedFold:
+class _FoldScores:
     """One estimator on one fold: the scores of its test rows, or why there are none."""
 
     rows: RowScores | None
@@ -176,7 +175,7 @@ class _JudgedFold:
     n_parameters: float
 
 
-def _judge(
+def _score_fold(
     estimator: Any,
     scorer: ProbabilisticScorer,
     X: Any,
@@ -184,84 +183,69 @@ def _judge(
     fold: _arguments.Fold,
     given: dict[str, Any],
     keywords: dict[str, str],
-) -> _JudgedFold:
+) -> _FoldScores:
     train, test = fold
     with argument_name("X"):
         X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
     with argument_name("y"):
         y_train, y_test = (_safe_indexing(y, rows) for rows in fold)
-    started = time.perf_counter()
-    try:
-        estimator.fit(
-            X_train, y_train, **{keywords[argument]: _rows_of(values, train) for argument, values in given.items()}
-        )
-    except Exception as error:
-        return _JudgedFold(None, _text_of(error), time.perf_counter() - started, np.nan, np.nan)
-    fitted = time.perf_counter()
+    metadata = {keywords[argument]: _rows_of(values, train) for argument, values in given.items()}
     offset = _rows_of(given["offset"], test) if "offset" in given else None
+    started, fitted = time.perf_counter(), None
     try:
+        estimator.fit(X_train, y_train, **metadata)
+        fitted = time.perf_counter()
         rows = scorer._row_scores(estimator, X_test, y_test, offset)
-    except TypeError:
-        raise  # the estimator can never be judged
     except Exception as error:
+        if fitted is not None and isinstance(error, TypeError):
+            raise  # the estimator can never be judged
         # Such as a perfect fit, which has no density.
-        return _JudgedFold(None, _text_of(error), fitted - started, np.nan, np.nan)
-    return _JudgedFold(rows, "", fitted - started, time.perf_counter() - fitted, parameter_count(estimator))
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return _FoldScores(None, text, (fitted or time.perf_counter()) - started, np.nan, np.nan)
+    return _FoldScores(rows, "", fitted - started, time.perf_counter() - fitted, parameter_count(estimator))
 
 
 def _collect(
-    name: str, judged: list[_JudgedFold], folds: list[_arguments.Fold], n: int
-) -> tuple[JudgedModel, NDArray[np.bool_] | None]:
+    name: str, scored: list[_FoldScores], folds: list[_arguments.Fold], n: int
+) -> tuple[JudgedModel, NDArray[np.bool_]]:
     """Average each row's scores over the folds that tested it; nan where none did, or where a fit failed."""
-    failures = tuple(f"fold {number}: {one.failure}" for number, one in enumerate(judged, start=1) if one.failure)
+    failures = tuple(f"fold {number}: {one.failure}" for number, one in enumerate(scored, start=1) if one.failure)
     totals, counts, masses = np.zeros(n), np.zeros(n), np.zeros(n, dtype=bool)
-    comparable = False
     with np.errstate(invalid="ignore"):  # repeats may give a row infinities of both signs
-        for one, (_, test) in zip(judged, folds, strict=True):
+        for one, (_, test) in zip(scored, folds, strict=True):
             np.add.at(counts, test, 1)
             if one.rows is not None:
                 np.add.at(totals, test, one.rows.values)
-                if one.rows.is_mass is not None:
-                    masses[test] |= one.rows.is_mass
-                    comparable = True
+                masses[test] |= one.rows.is_mass
         rows = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
-    counted = [one.n_parameters for one in judged if not np.isnan(one.n_parameters)]
+    counted = [one.n_parameters for one in scored if not np.isnan(one.n_parameters)]
     model = JudgedModel(
         name=name,
         row_scores=np.full(n, np.nan) if failures else rows,
         failures=failures,
         n_parameters=float(np.mean(counted)) if counted else float("nan"),
-        fit_time=float(np.mean([one.fit_time for one in judged])),
-        score_time=float(np.mean([one.score_time for one in judged])),
+        fit_time=float(np.mean([one.fit_time for one in scored])),
+        score_time=float(np.mean([one.score_time for one in scored])),
     )
-    return model, masses if comparable else None
+    return model, masses
 
 
 def _rows_of(values: Any, rows: NDArray[np.intp]) -> Any:
     return values[rows] if values.ndim else values[()]
 
 
-def _text_of(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _require_a_score(models: list[JudgedModel]) -> None:
-    if all(model.failures for model in models):
+def _refuse_what_cannot_be_compared(models: Sequence[JudgedModel], masses: Sequence[NDArray[np.bool_]]) -> None:
+    scored = [(model.name, is_mass) for model, is_mass in zip(models, masses, strict=True) if not model.failures]
+    if not scored:
         reasons = "\n".join(f"{model.name}: {model.failures[0]}" for model in models)
         raise ValueError(f"No estimator could be fitted and scored on all folds. The first failure of each:\n{reasons}")
-
-
-def _require_one_measure(measures: list[tuple[str, NDArray[np.bool_] | None]]) -> None:
-    known = [(name, is_mass) for name, is_mass in measures if is_mass is not None]
-    for name, is_mass in known[1:]:
-        first, of_first = known[0]
-        mixed = np.flatnonzero(is_mass != of_first)
-        if len(mixed):
-            row = int(mixed[0])
+    first, of_first = scored[0]
+    for name, is_mass in scored[1:]:
+        if (row := first_true(is_mass != of_first)) is not None:
             mass, density = (first, name) if of_first[row] else (name, first)
             raise ValueError(
                 f"{mass!r} gives a probability to the outcome of row {row} (a mass function), {density!r} a density "
-                f"({len(mixed)} such rows): {_arguments.NO_COMMON_UNIT}"
+                f"({int((is_mass != of_first).sum())} such rows): {_arguments.NO_COMMON_UNIT}"
             )
 
 

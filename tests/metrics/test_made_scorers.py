@@ -94,7 +94,7 @@ def test_crps_of_regressors_with_rows_weights_and_pipelines(model):
     score = neg_crps_scorer(piped, X, Y, sample_weight=weight)
     assert score == pytest.approx(-crps(Y, distribution, sample_weight=weight), rel=1e-12)
     rows = neg_crps_scorer._row_scores(piped, X, Y)
-    assert rows.is_mass is None
+    assert rows.is_mass.all()
     assert np.average(rows.values, weights=weight) == pytest.approx(score, rel=1e-12)
     search = GridSearchCV(model, {"fit_intercept": [True, False]}, cv=KFold(2), scoring=neg_crps_scorer).fit(X, Y)
     assert search.best_params_ == {"fit_intercept": True}
