@@ -2,6 +2,7 @@
 # Another interpreter: make test PYTHON=python3.13
 
 PYTHON ?= python3
+UV := .venv-uv
 VENV := .venv
 OLDEST := .venv-oldest
 BENCH := benchmarks/.venv
@@ -9,15 +10,21 @@ DOCS := docs/.venv
 RUN := $(VENV)/bin/python -m
 # A worker per processor, each with one BLAS thread; then the tests that watch threads, memory or time, by themselves.
 PARALLEL := -n logical --maxprocesses=8 --dist=worksteal
+# To collect only these saves the time of collecting thousands of others.
+ALONE = `grep -rl --include='test_*.py' mark.alone tests`
 
-.PHONY: help demo docs docs-quick test test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
+# Environments come without bytecode, and the tests start many processes: each module is compiled once, at its first use.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo docs docs-quick test test-all test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
-	@echo "make test         all tests, with the newest versions of everything"
+	@echo "make test         the tests but for the slow ones, with the newest versions of everything: some minutes"
+	@echo "make test-all     all tests, and those of test-together"
 	@echo "make test-together  every triple of options in every call (make test has every pair)"
 	@echo "make test-kernels the tests with linear algebra, under OpenBLAS's other kernels and with more threads"
-	@echo "make test-oldest  all tests, with the oldest supported versions"
+	@echo "make test-oldest  the tests of what depends on other packages, with their oldest supported versions"
 	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
 	@echo "make lint         ruff: style and formatting    (make format repairs what can be repaired)"
 	@echo "make types        mypy"
@@ -39,8 +46,13 @@ demo: $(VENV)/.stamp
 	$(VENV)/bin/python examples/choose_noise_model.py
 
 test: $(VENV)/.stamp
-	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone'
-	$(RUN) pytest -m alone
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone and not slow'
+	$(RUN) pytest -m 'alone and not slow' $(ALONE)
+
+# Every triple holds every pair, so that this is all of test and of test-together.
+test-all: $(VENV)/.stamp
+	OMP_NUM_THREADS=1 SKLEARN_MLE_TOGETHER=3 $(RUN) pytest $(PARALLEL) -m 'not alone'
+	$(RUN) pytest -m alone $(ALONE)
 
 test-together: $(VENV)/.stamp
 	SKLEARN_MLE_TOGETHER=3 OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) tests/together
@@ -63,12 +75,18 @@ layering: $(VENV)/.stamp
 	$(VENV)/bin/lint-imports
 
 doctest: $(VENV)/.stamp
-	$(RUN) pytest --doctest-modules sklearn_mle
-	$(RUN) pytest --doctest-glob='*.md' README.md docs
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) --doctest-modules --doctest-glob='*.md' sklearn_mle README.md docs
+
+# Left out: our own tools, the examples (tests/displays draws with the oldest matplotlib), and relations between fits of
+# ours: what they call of other packages the tests beside them call, and tests/together with every kind of container.
+NOT_OLDEST := --ignore=tests/benchmarks --ignore=tests/docs --ignore=tests/examples \
+    --ignore=tests/fit/test_equivalences.py --ignore=tests/hard_inputs/test_invariances.py \
+    --ignore=tests/inference/test_offsets.py --ignore=tests/estimators/test_fitted.py \
+    --deselect=tests/estimators/test_check_estimator.py::test_scikit_learn_checks_of_other_settings
 
 test-oldest: $(OLDEST)/.stamp
-	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(PARALLEL) -m 'not alone'
-	$(OLDEST)/bin/python -m pytest -m alone
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(PARALLEL) -m 'not alone' $(NOT_OLDEST)
+	$(OLDEST)/bin/python -m pytest -m alone $(ALONE)
 
 # What one supported version of scikit-learn pickles, another loads, with at most scikit-learn's own warning.
 test-pickles: $(VENV)/.stamp $(OLDEST)/.stamp
@@ -118,10 +136,10 @@ peers: $(VENV)/.stamp
 mutants: $(VENV)/.stamp
 	$(RUN) benchmarks.mutants
 
-check: test test-together test-kernels lint types layering doctest test-oldest test-pickles docs
+check: test-all test-kernels lint types layering doctest test-oldest test-pickles docs
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(BENCH) $(DOCS) benchmarks/output examples/output
+	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(DOCS) benchmarks/output examples/output
 	rm -rf docs/_build docs/api docs/exercises docs/gallery
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -132,26 +150,35 @@ define require_python
 	    echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 endef
 
-# The stamp is younger than what the installation reads once the environment is complete: a second run installs nothing.
-$(VENV)/.stamp: pyproject.toml sklearn_mle/__init__.py
+# uv installs in seconds what takes pip minutes. Where it cannot be had, or finds no index, pip does the same.
+# $(call install,environment,extras)
+define install
 	$(require_python)
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --quiet --editable '.[dev]'
+	$(PYTHON) -m venv $(1)
+	$(UV)/bin/uv pip install --quiet --python $(1)/bin/python --editable '.[$(2)]' || \
+	    $(1)/bin/python -m pip install --quiet --editable '.[$(2)]'
+endef
+
+# The stamp is younger than what the installation reads once the environment is complete: a second run installs nothing.
+$(VENV)/.stamp: pyproject.toml sklearn_mle/__init__.py | $(UV)/.stamp
+	$(call install,$(VENV),dev)
+	@touch $@
+
+$(DOCS)/.stamp: pyproject.toml sklearn_mle/__init__.py | $(UV)/.stamp
+	$(call install,$(DOCS),docs)
 	@touch $@
 
 # pip cannot choose the oldest versions that pyproject.toml allows; uv can.
-$(OLDEST)/.stamp: pyproject.toml sklearn_mle/__init__.py
+$(OLDEST)/.stamp: pyproject.toml sklearn_mle/__init__.py | $(UV)/.stamp
 	$(require_python)
 	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet uv
-	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[test]'
+	$(UV)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[test]'
 	@touch $@
 
-$(DOCS)/.stamp: pyproject.toml sklearn_mle/__init__.py
+$(UV)/.stamp:
 	$(require_python)
-	$(PYTHON) -m venv $(DOCS)
-	$(DOCS)/bin/python -m pip install --quiet --editable '.[docs]'
-	@touch $@
+	$(PYTHON) -m venv $(UV)
+	$(UV)/bin/python -m pip install --quiet uv && touch $@ || echo "uv cannot be installed: pip will do" >&2
 
 # Peers bring their own pins, so they stay out of the environment that the tests run in.
 $(BENCH)/.stamp: pyproject.toml sklearn_mle/__init__.py

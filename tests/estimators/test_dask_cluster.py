@@ -23,6 +23,7 @@ Y = np.where(X @ [1.0, -1.0, 0.5] + rng.logistic(size=N) > 0, "yes", "no")
 # Distributed's own: sockets and loops that end with the processes that they belong to, and workers that were killed.
 pytestmark = [
     pytest.mark.alone,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning"),

@@ -6,6 +6,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(path for folder in ("exercises", "gallery") for path in (EXAMPLES / folder).glob("*.py"))
 

@@ -8,6 +8,8 @@ from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 from tests.fit.options import ridge, terms_of
 
+pytestmark = pytest.mark.slow
+
 rng = np.random.default_rng(0)
 
 

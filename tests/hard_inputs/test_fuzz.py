@@ -7,6 +7,8 @@ import pytest
 
 from tests.hard_inputs import calls, calls_inference, calls_scoring, hostile
 
+pytestmark = pytest.mark.slow
+
 CALLS = {
     label: (call, good) for module in (calls, calls_inference, calls_scoring) for label, call, good in module.calls()
 }

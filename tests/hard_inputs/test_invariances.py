@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 SOME = settings(max_examples=12, deadline=None, derandomize=True, database=None)
 SEEDS = st.integers(0, 10_000)
 

@@ -9,6 +9,8 @@ from sklearn_mle.inference import infer, likelihood_ratio_test, mean_interval, p
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
 from tests.modelled import dispersion_as
 
+pytestmark = pytest.mark.slow
+
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]
 WITH_SECOND = [name for name in SMOOTH if LIKELIHOODS[name].dispersion_parameter is not None]
 # Estimates of both fits are within sqrt(2e-8) of their standard errors (tol=1e-8, and mostly far nearer); a statistic
