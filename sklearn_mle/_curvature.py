@@ -20,8 +20,6 @@ from sklearn_mle._rows.columns import Columns
 if TYPE_CHECKING:
     from sklearn_mle._rank import Identification
 
-__all__ = ["MOST_KEPT", "Curvature"]
-
 Array = NDArray[Any]
 
 # A factor of this order takes 32 MB of memory, and of every pickle.

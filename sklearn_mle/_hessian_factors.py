@@ -18,19 +18,6 @@ from sklearn_mle._numerics.factors import (
 )
 from sklearn_mle._objective import PenalizedNLL
 
-__all__ = [
-    "CLEAR_CURVATURE",
-    "MOST_DIAGONALIZED",
-    "absolute_factor",
-    "curvature_factor",
-    "expected_factor",
-    "hessian_factor",
-    "information_factor",
-    "refine",
-    "relative_hessian",
-    "worth_refining",
-]
-
 Array = NDArray[Any]
 
 # Forming X'WX squares the condition number. At this one (of the scaled root), six digits of the least are left.
@@ -67,13 +54,9 @@ def hessian_factor(
     hessian = objective.hessian(theta) if hessian is None else hessian
     if objective.likelihood.convex:
         return curvature_factor(objective, theta, hessian, of_rows=of_rows)
-    factor: Factor | None = None
-    try:
-        factor = CholeskyFactor(hessian)
-        if _is_safe(factor):
-            return factor
-    except NotPositiveDefiniteError:
-        pass
+    factor = _cholesky(hessian)
+    if factor is not None and _is_safe(factor):
+        return factor
     # Nearly collinear columns hide the least curvature in the rounding of the others; it stands clear in the variables
     # that whiten the information, whose QR takes the same rows.
     expected = information_factor(objective, theta)
@@ -159,15 +142,19 @@ def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array, *, of
     NotPositiveDefiniteError
         If it has a direction of negative or no curvature.
     """
-    try:
-        factor = CholeskyFactor(matrix)
-        if _is_safe(factor) or (not of_rows and factor.resolved):
-            return factor
-    except NotPositiveDefiniteError:
-        pass
+    factor = _cholesky(matrix)
+    if factor is not None and (_is_safe(factor) or (not of_rows and factor.resolved)):
+        return factor
     if not of_rows:
         raise NotPositiveDefiniteError("the least curvature is within the rounding of what it was formed from")
     return TriangularFactor(objective.triangle(theta))
+
+
+def _cholesky(matrix: Array) -> CholeskyFactor | None:
+    try:
+        return CholeskyFactor(matrix)
+    except NotPositiveDefiniteError:
+        return None
 
 
 def _is_safe(factor: CholeskyFactor) -> bool:

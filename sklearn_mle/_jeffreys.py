@@ -25,8 +25,6 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._rows import Block
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
-__all__ = ["JeffreysNLL"]
-
 Array = NDArray[Any]
 
 

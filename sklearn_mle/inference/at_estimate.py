@@ -27,14 +27,12 @@ from sklearn_mle._rows import Data
 from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["WORTH_A_WORD", "AtEstimate", "at_estimate", "gap_of", "read_training", "with_dispersion"]
-
 Array = NDArray[Any]
 
 # So many roundings of all that is added up to the fitted location: of its sum, and of the rows that it was solved from.
 _ROUNDINGS = 8
 # How far the logarithm of a dispersion is looked for, and how well it is known.
-_REACHES, _SETTLED = (1.0, 4.0, 16.0, 64.0, 256.0), 1e-13
+_REACHES, _SETTLED = (1.0, 4.0, 16.0, 64.0), 1e-13
 # Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
 WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
 

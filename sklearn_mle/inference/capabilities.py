@@ -11,8 +11,6 @@ from itertools import product
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.model import FittedModel, know_precisions
 
-__all__ = ["REFUSALS", "Refusal", "refuse", "refuse_words", "traits", "why_not"]
-
 
 @dataclass(frozen=True)
 class Refusal:

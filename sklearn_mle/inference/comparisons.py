@@ -22,8 +22,6 @@ from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, l
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import read_estimator
 
-__all__ = ["likelihood_ratio_test", "score_test"]
-
 Array = NDArray[Any]
 
 # A larger model fits no worse; what it lacks beyond this many nats is not the optimizer's.

@@ -27,8 +27,6 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.inference.at_estimate import AtEstimate
 
-__all__ = ["COVARIANCES", "MODEL_BASED", "Request", "cluster_codes", "covariance_of"]
-
 Array = NDArray[Any]
 
 _CHUNK = 4096

@@ -14,15 +14,6 @@ from sklearn_mle.inference.covariance import MODEL_BASED, Request
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.model import FitSummary, FittedModel
 
-__all__ = [
-    "SmallSample",
-    "against_the_null",
-    "exact_sample",
-    "header_of",
-    "likelihood_is_trusted",
-    "small_sample_of",
-]
-
 
 @dataclass(frozen=True)
 class SmallSample:

@@ -10,17 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = [
-    "DeltaMethod",
-    "HypothesisTest",
-    "check_confidence_level",
-    "chi_squared_test",
-    "critical_value",
-    "five_point_slope",
-    "likelihood_ratio_of",
-    "wald_interval",
-]
-
 Array = NDArray[Any]
 
 

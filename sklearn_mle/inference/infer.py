@@ -28,8 +28,6 @@ from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import at_the_limit
 
-__all__ = ["infer", "wald_test"]
-
 Array = NDArray[Any]
 
 # Standard errors between the estimate and where its curvature was formed, up to which nobody could tell the difference.

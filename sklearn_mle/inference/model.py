@@ -16,17 +16,6 @@ from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle._rank import Identification
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = [
-    "WEIGHT_TYPES",
-    "FitSummary",
-    "Fitted",
-    "FittedModel",
-    "ReadData",
-    "divide_dispersion",
-    "know_precisions",
-    "precision_offset",
-]
-
 Array = NDArray[Any]
 
 

@@ -24,8 +24,6 @@ from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
 
-__all__ = ["penalized_likelihood_ratio_test", "penalized_ratio"]
-
 Array = NDArray[Any]
 
 # Singular value of the restrictions, each of length one, below which one follows from the others.

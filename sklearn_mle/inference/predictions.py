@@ -15,8 +15,6 @@ from sklearn_mle.inference.hypotheses import critical_value, five_point_slope, w
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["mean_interval", "predictive_interval", "probability_interval"]
-
 Array = NDArray[Any]
 
 _CHUNK_ELEMENTS = 1 << 20

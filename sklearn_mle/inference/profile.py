@@ -18,8 +18,6 @@ from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import read_estimator
 
-__all__ = ["ProfileLikelihood", "profile_interval"]
-
 Array = NDArray[np.float64]
 
 _MOST_POINTS = 100_000

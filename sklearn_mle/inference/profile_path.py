@@ -14,8 +14,6 @@ from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.inference.at_estimate import AtEstimate
 
-__all__ = ["ProfilePath", "ProfilePoint", "ProfiledNLL"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -17,8 +17,6 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood, Poisson
 
-__all__ = ["read_estimator"]
-
 Array = NDArray[Any]
 
 

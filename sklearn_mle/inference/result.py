@@ -23,8 +23,6 @@ from sklearn_mle.inference.hypotheses import (
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
 
-__all__ = ["Inference"]
-
 Array = NDArray[Any]
 
 # Of derivatives, relative to a standard error.

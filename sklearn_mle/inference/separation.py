@@ -34,8 +34,6 @@ from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_likelihood
 
-__all__ = ["Separation", "at_the_limit", "detect_separation"]
-
 Array = NDArray[Any]
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Summary"]
-
 _DIGITS = 5
 # A smaller p-value says more about the tails of an approximation than about the data.
 _LEAST_P = 1e-4
