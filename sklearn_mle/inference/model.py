@@ -216,23 +216,20 @@ class FittedModel(Fitted):
     def entries(self) -> NDArray[np.intp]:
         """The parameters' places in the flattened coefficients: predictor by predictor, the intercept first."""
         width = self.coefficients.shape[1]
-        places = []
-        for j, term in enumerate(self.terms):
-            intercept = [width - 1] * term.intercept
-            places.append(j * width + np.append(intercept, term.indices(width - 1)))
+        places = [
+            j * width + np.append([width - 1] * term.intercept, term.indices(width - 1))
+            for j, term in enumerate(self.terms)
+        ]
         return np.concatenate(places).astype(np.intp)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The parameters' names, in the order of ``entries``."""
-        width = self.coefficients.shape[1]
-        names = [*self.features, "intercept"]
-        prefixes = self._prefixes()
-        out = []
-        for place in self.entries:
-            j, k = divmod(int(place), width)
-            constant = k == width - 1 and not self.terms[j].columns and j > 0
-            out.append(prefixes[j] if constant else f"{prefixes[j]}: {names[k]}" if prefixes[j] else names[k])
+        out: list[str] = []
+        for j, (term, prefix) in enumerate(zip(self.terms, self._prefixes(), strict=True)):
+            columns = [self.features[k] for k in term.indices(len(self.features))]
+            names = [*["intercept"] * term.intercept, *columns]
+            out += [prefix] if j and term.is_constant else [f"{prefix}: {name}" if prefix else name for name in names]
         return _unique(out, set(), "parameter")
 
     def place(self, argument: str, name: Any) -> int:

@@ -112,7 +112,7 @@ def _feature_names(estimator: Any, given: Any) -> tuple[str, ...]:
 def _model(
     estimator: Any, names: tuple[str, ...], likelihood: Likelihood, coefficients: Array, read_target: Any, **more: Any
 ) -> FittedModel:
-    """Return a model of scikit-learn's; ``read_target`` turns y into itself and a map of weights to class weights."""
+    """Return a model of scikit-learn's; ``read_target`` turns y into what the likelihood reads."""
 
     def read_features(X: Any, offset: Any) -> tuple[Any, None]:
         if offset is not None:
@@ -126,14 +126,15 @@ def _model(
     def read(X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         refuse_masked(y=y, sample_weight=sample_weight)
         X = read_features(X, offset)[0]
-        target, of_class = read_target(y)
+        target = read_target(y)
         check_consistent_length(X, target)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
             if not weight.any():
                 raise ValueError("sample_weight must be numbers >= 0, not all of them zero.")
-        return ReadData(X, target, weight, of_class(weight), None)
+        of_class = _class_weight(more.get("class_weights"), more.get("classes", ()), target, weight)
+        return ReadData(X, target, weight, of_class, None)
 
     more.setdefault("terms", (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients))
     return FittedModel(
@@ -164,22 +165,12 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     if not binary:
         coefficients = coefficients - coefficients.mean(axis=0)
 
-    def read_target(y: Any) -> tuple[Array, Any]:
+    def read_target(y: Any) -> Array:
         labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"))
         codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
         if not (classes[codes] == labels).all():
             raise ValueError(f"y has labels that are none of the fitted classes {classes.tolist()}.")
-
-        def of_class(weight: Array | None) -> Array | None:
-            given = estimator.class_weight
-            if given is None:
-                return None
-            if given == "balanced":
-                mass = np.bincount(codes, weight, len(classes))
-                return (mass.sum() / (len(classes) * mass))[codes]
-            return np.array([given.get(label, 1.0) for label in classes.tolist()])[codes]
-
-        return codes.astype(np.float64) if binary else codes, of_class
+        return codes.astype(np.float64) if binary else codes
 
     return _model(
         estimator,
@@ -193,10 +184,21 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     )
 
 
-def _real_target(y: Any) -> tuple[Array, Any]:
+def _class_weight(given: Any, classes: tuple[Any, ...], target: Array, weight: Array | None) -> Array | None:
+    """Return what scikit-learn's class weights multiply the weight of each row by."""
+    if given is None:
+        return None
+    codes = target.astype(np.intp)
+    if given != "balanced":
+        return np.array([given.get(label, 1.0) for label in classes])[codes]
+    mass = np.bincount(codes, weight, len(classes))
+    return (mass.sum() / (len(classes) * mass))[codes]
+
+
+def _real_target(y: Any) -> Array:
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     _refuse_targets(y.shape[1:])
-    return column_or_1d(y), lambda weight: None
+    return column_or_1d(y)
 
 
 def _refuse_targets(shape: tuple[int, ...]) -> None:

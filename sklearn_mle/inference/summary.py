@@ -1,7 +1,7 @@
 """A table with a header: what ``summary`` returns, readable as text, as HTML, and as a pandas DataFrame."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -87,47 +87,44 @@ class Summary:
             return None
         return pd.DataFrame(dict(self.columns), index=pd.Index(self.index, name="parameter"))
 
-    def _cells(self) -> list[list[str]]:
-        texts = [_column(name, values) for name, values in self.columns.items()]
-        return [list(row) for row in zip(self.index, *texts, strict=True)]
+    def _rows(self) -> list[list[str]]:
+        """Return the table's cells, its head first."""
+        texts = [[name, *_column(name, values)] for name, values in self.columns.items()]
+        return [list(row) for row in zip(["", *self.index], *texts, strict=True)]
 
     def __repr__(self) -> str:
-        entries = [(name, _value(value)) for name, value in self.header.items()]
-        heads, cells = ["", *self.columns], self._cells()
-        widths = [max(len(row[k]) for row in [heads, *cells]) for k in range(len(heads))]
-        table = [
-            "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-            for row in [heads, *cells]
-        ]
-        rule = "-" * max(len(line) for line in table)
-        lines = [self.title, *_in_two_columns(entries), rule, table[0].rstrip(), rule, *table[1:], rule, *self.notes]
+        entries = [[name, _value(value)] for name, value in self.header.items()]
+        half = -(-len(entries) // 2)
+        left, right = _aligned(entries[:half]), _aligned(entries[half:])
+        facts = ["    ".join([text, *right[k : k + 1]]) for k, text in enumerate(left)]
+        head, *body = _aligned(self._rows())
+        rule = "-" * len(head)
+        lines = [self.title, *facts, rule, head, rule, *body, rule, *self.notes]
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(name)}</th>" for name in ["", *self.columns])
-        body = "".join(
-            "<tr><th>" + escape(row[0]) + "</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
-            for row in self._cells()
-        )
-        entries = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(_value(value))}</td></tr>" for name, value in self.header.items()
-        )
+        head, *rows = self._rows()
+        body = "".join(_in_html(row) for row in rows)
+        entries = "".join(_in_html([name, _value(value)]) for name, value in self.header.items())
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return (
             f"<div><p><strong>{escape(self.title)}</strong></p><table>{entries}</table>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
+            f"<table><thead>{_in_html(head, 'th')}</thead><tbody>{body}</tbody></table>{notes}</div>"
         )
 
 
-def _in_two_columns(entries: Sequence[tuple[str, str]]) -> list[str]:
-    half = -(-len(entries) // 2)
-    cells = []
-    for side in (entries[:half], entries[half:]):
-        name_width = max((len(name) for name, _ in side), default=0)
-        value_width = max((len(value) for _, value in side), default=0)
-        cells.append([f"{name.ljust(name_width)}  {value.rjust(value_width)}" for name, value in side])
-    left, right = cells
-    return ["    ".join([text, *right[k : k + 1]]) for k, text in enumerate(left)]
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Return rows of cells as lines: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def _in_html(row: list[str], tag: str = "td") -> str:
+    cells = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row[1:])
+    return f"<tr><th>{escape(row[0])}</th>{cells}</tr>"
 
 
 def _value(value: Any) -> str:
