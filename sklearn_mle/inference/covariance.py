@@ -200,23 +200,18 @@ def _cluster_meat(at: AtEstimate, groups: NDArray[np.intp]) -> Array:
         what=f"The gradient of {n_groups:,} groups",
         remedy="groups: use fewer and larger ones, or covariance='HC1' where each row is one",
     )
-    data = at.objective.data
-    # The codes go with the rows as one more line of the offset.
-    offset = np.concatenate([data.offset, groups[None]])
-    weighted = Data(data.rows, data.y, at.weight, offset, data.n_predictors)
+    data = at.reweighted(at.weight)
 
-    def block_sum(block: Block) -> tuple[Array]:
-        assert block.offset is not None and block.weight is not None
-        eta, code = block.offset[:-1], block.offset[-1].astype(np.intp)
-        gradient = at.likelihood.gradient(block.y, eta) * block.weight
+    def block_sum(block: Block, codes: NDArray[np.intp]) -> tuple[Array]:
+        assert block.offset is not None
+        gradient = at.likelihood.gradient(block.y, block.offset) * block.weight
         sums = np.zeros((n_groups, at.predictors.size))
         for rows, scores in _row_gradients(at.predictors, block, gradient):
-            sums += (
-                sp.csr_array((np.ones(len(rows)), (code[rows], np.arange(len(rows)))), (n_groups, len(rows))) @ scores
-            )
+            members = sp.csr_array((np.ones(len(rows)), (codes[rows], np.arange(len(rows)))), (n_groups, len(rows)))
+            sums += members @ scores
         return (sums,)
 
-    sums = weighted.reduce_rows(block_sum)[0]
+    sums = data.reduce_rows(block_sum, [groups[start:stop] for start, stop in data.blocks])[0]
     meat: Array = sums.T @ sums
     return meat
 
