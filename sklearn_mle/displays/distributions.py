@@ -319,31 +319,25 @@ class PredictiveDisplay(Display):
 def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
     """Return the feature's values, its name, m rows along it, and the number of features."""
     refuse_masked(X=X)
-    if hasattr(X, "columns") and hasattr(X, "iloc"):
-        names = list(X.columns)
-        if not X.columns.is_unique:
-            raise ValueError(f"X must name each of its columns differently; got {names}.")
-        if feature not in names and not (isinstance(feature, Integral) and -len(names) <= feature < len(names)):
-            raise ValueError(f"feature must be a column of X, or its position; got {feature!r}, X has {names}.")
-        position = names.index(feature) if feature in names else int(feature) % len(names)
-        x = check_array(X.iloc[:, position].to_numpy(), ensure_2d=False, dtype=np.float64, input_name="X[feature]")
-        rows = X.iloc[np.zeros(m, dtype=np.intp)].reset_index(drop=True)
-        for k, name in enumerate(names):
-            column = X.iloc[:, k]
-            numeric = column.dtype.kind in "iuf"
-            rows[name] = column.median() if numeric else column.mode().iloc[0]
-            if not numeric:
-                rows[name] = rows[name].astype(column.dtype)
-        rows[names[position]] = np.linspace(x.min(), x.max(), m)
-        return x, str(names[position]), rows, len(names)
-    values = check_array(X, dtype=np.float64, input_name="X")
-    if not (isinstance(feature, Integral) and -values.shape[1] <= feature < values.shape[1]):
-        raise ValueError(
-            f"feature must be a position among the {values.shape[1]} columns of X (names need a data frame); got "
-            f"{feature!r}."
-        )
-    position = int(feature) % values.shape[1]
-    x = values[:, position]
-    grid = np.repeat(np.median(values, axis=0)[None], m, axis=0)
-    grid[:, position] = np.linspace(x.min(), x.max(), m)
-    return x, f"feature {position}" if values.shape[1] > 1 else "x", grid, values.shape[1]
+    is_frame = hasattr(X, "columns") and hasattr(X, "iloc")
+    if is_frame and not X.columns.is_unique:
+        raise ValueError(f"X must name each of its columns differently; got {list(X.columns)}.")
+    X = X if is_frame else check_array(X, dtype=np.float64, input_name="X")
+    names = list(X.columns) if is_frame else list(range(X.shape[1]))
+    if feature not in names and not (isinstance(feature, Integral) and -len(names) <= feature < len(names)):
+        hint = "" if is_frame else " (names need a data frame)"
+        raise ValueError(f"feature must be a column of X, or its position; got {feature!r}, X has {names}{hint}.")
+    position = names.index(feature) if feature in names else int(feature) % len(names)
+    if not is_frame:
+        rows = np.repeat(np.median(X, axis=0)[None], m, axis=0)
+        rows[:, position] = np.linspace(X[:, position].min(), X[:, position].max(), m)
+        return X[:, position], f"feature {position}" if len(names) > 1 else "x", rows, len(names)
+    x = check_array(X.iloc[:, position].to_numpy(), ensure_2d=False, dtype=np.float64, input_name="X[feature]")
+    rows = X.iloc[np.zeros(m, dtype=np.intp)].reset_index(drop=True)
+    for name in names:
+        numeric = X[name].dtype.kind in "iuf"
+        rows[name] = X[name].median() if numeric else X[name].mode().iloc[0]
+        if not numeric:
+            rows[name] = rows[name].astype(X[name].dtype)
+    rows[names[position]] = np.linspace(x.min(), x.max(), m)
+    return x, str(names[position]), rows, len(names)

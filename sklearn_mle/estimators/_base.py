@@ -19,7 +19,7 @@ from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._solvers import Status
-from sklearn_mle.estimators._lazy import sum_over_rows
+from sklearn_mle.estimators._lazy import sum_over_rows, where_dask
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, FitTasks, Interval, StrOptions, has_callbacks
 from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.estimators._validation import (
@@ -263,7 +263,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             )
         return data
 
-    @sum_over_rows
+    @where_dask(sum_over_rows)
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total log-likelihood of y given X under the fitted model.
 

@@ -23,7 +23,7 @@ from sklearn_mle.estimators._labels import (
     read_known_classes,
     weighted_rows,
 )
-from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows
+from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows, where_dask
 from sklearn_mle.estimators._validation import check_sample_weight, check_target
 
 __all__ = ["PredictiveClassifier", "offset_shape"]
@@ -44,7 +44,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
         target, of_class = weighted_rows(class_weights, read_known_classes(y, self.classes_), None)
         return as_likelihoods_read(target, len(self.classes_)), of_class
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def decision_function(self, X: Any, offset: Any = None) -> Array:
         """Return the linear predictors.
 
@@ -64,7 +64,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
         predictors = self._linear_predictors(X, offset)
         return predictors[0] if len(predictors) == 1 else predictors.T
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def predict(self, X: Any, offset: Any = None) -> NDArray[Any]:
         """Return the most probable class of each row.
 
@@ -83,7 +83,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
         decision = self.decision_function(X, offset)
         return self.classes_[(decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)]
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def predict_proba(self, X: Any, offset: Any = None) -> Array:
         """Return the class probabilities of each row.
 
@@ -102,7 +102,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
         decision = self.decision_function(X, offset)
         return expit(np.column_stack([-decision, decision])) if decision.ndim == 1 else softmax(decision, axis=1)
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
         """Return the logarithms of the class probabilities, computed in log space.
 
@@ -125,7 +125,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
             return log_expit(np.column_stack([-decision, decision]))
         return log_softmax(decision)
 
-    @mean_over_rows
+    @where_dask(mean_over_rows)
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the mean accuracy; for soft labels, its expectation under them.
 

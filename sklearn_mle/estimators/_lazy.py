@@ -19,7 +19,15 @@ from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
 from sklearn_mle.estimators._scikit_learn import CALLBACKS
 from sklearn_mle.estimators._validation import check_sample_weight
 
-__all__ = ["LazyDistribution", "lazy_distribution", "lazy_rows", "mean_over_rows", "r2_over_rows", "sum_over_rows"]
+__all__ = [
+    "LazyDistribution",
+    "lazy_distribution",
+    "lazy_rows",
+    "mean_over_rows",
+    "r2_over_rows",
+    "sum_over_rows",
+    "where_dask",
+]
 
 Array = NDArray[Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -30,46 +38,26 @@ _AT_POINTS = ("pdf", "logpdf", "pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", 
 _OF_ROWS = ("mean", "median", "std", "var")
 
 
-def lazy_rows(method: Method) -> Method:
-    """Let a method that answers row by row give a Dask array, uncomputed, where its rows are Dask's."""
-    return where_dask(method, _lazily)
-
-
-def sum_over_rows(method: Method) -> Method:
-    """Let a method that sums over rows be the sum of what it is on partitions."""
-    return where_dask(method, lambda *asked: float(_values_and_weights(*asked)[0].sum()))
-
-
-def mean_over_rows(method: Method) -> Method:
-    """Let a method that is a (weighted) mean over rows be the mean of what it is on partitions."""
-
-    def mean(*asked: Any) -> float:
-        values, weights = _values_and_weights(*asked)
-        return float((values * weights).sum()) / float(weights.sum())
-
-    return where_dask(method, mean)
-
-
-def r2_over_rows(method: Method) -> Method:
-    """Let R^2 be put together from the sums of squares of partitions."""
-    return where_dask(method, _r2)
-
-
-def where_dask(method: Method, otherwise: Callable[[Any, str, dict[str, Any]], Any]) -> Method:
+def where_dask(otherwise: Callable[[Any, str, dict[str, Any]], Any]) -> Callable[[Method], Method]:
     """Let a method be ``otherwise(estimator, its name, its arguments)`` where an argument is Dask's."""
-    parameters = signature(method)
 
-    @wraps(method)
-    def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not is_dask(*args, *kwargs.values()):
-            return method(self, *args, **kwargs)
-        arguments = parameters.bind(self, *args, **kwargs).arguments
-        return otherwise(self, method.__name__, {key: value for key, value in arguments.items() if key != "self"})
+    def decorate(method: Method) -> Method:
+        parameters = signature(method)
 
-    return cast(Method, asked)
+        @wraps(method)
+        def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not is_dask(*args, *kwargs.values()):
+                return method(self, *args, **kwargs)
+            arguments = parameters.bind(self, *args, **kwargs).arguments
+            return otherwise(self, method.__name__, {key: value for key, value in arguments.items() if key != "self"})
+
+        return cast(Method, asked)
+
+    return decorate
 
 
-def _lazily(estimator: Any, name: str, arguments: dict[str, Any]) -> Any:
+def lazy_rows(estimator: Any, name: str, arguments: dict[str, Any]) -> Any:
+    """Return an answer row by row, a Dask array, uncomputed; of an answer of several arrays as many."""
     rows = {key: value for key, value in arguments.items() if key in _ROWWISE}
     others = {key: value for key, value in arguments.items() if key not in _ROWWISE}
     partitions = Partitions.of(**rows)
@@ -121,8 +109,16 @@ def _per_partition(task: Callable[..., Any], estimator: Any, name: str, argument
     return table[table[:, -1] > 0].T
 
 
-def _values_and_weights(estimator: Any, name: str, arguments: dict[str, Any]) -> Array:
-    return _per_partition(partial(_value_and_weight, name), estimator, name, arguments)
+def sum_over_rows(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
+    """Return the sum over partitions of what the method, a sum over rows, is on each."""
+    values, _ = _per_partition(partial(_value_and_weight, name), estimator, name, arguments)
+    return float(values.sum())
+
+
+def mean_over_rows(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
+    """Return the mean over partitions of what the method, a (weighted) mean over rows, is on each."""
+    values, weights = _per_partition(partial(_value_and_weight, name), estimator, name, arguments)
+    return float((values * weights).sum()) / float(weights.sum())
 
 
 def _value_and_weight(
@@ -156,7 +152,8 @@ def _squares(
     return mean, float(weight @ np.square(y - mean)), float(weight @ np.square(y - prediction)), total
 
 
-def _r2(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
+def r2_over_rows(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
+    """Return R^2, put together from the sums of squares of partitions."""
     mean, squares, residual, weight = _per_partition(_squares, estimator, name, arguments)
     centre = float(weight @ mean) / float(weight.sum())
     spread = float(squares.sum() + weight @ np.square(mean - centre))
@@ -165,16 +162,12 @@ def _r2(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
     return 1 - left / spread if spread > 0 else float(left == 0)
 
 
-def lazy_distribution(method: Method) -> Method:
-    """Let ``predict_distribution`` be a LazyDistribution where its rows are Dask's."""
-
-    def of_rows(estimator: Any, name: str, arguments: dict[str, Any]) -> LazyDistribution:
-        Partitions.of(**arguments)
-        with np.errstate(all="ignore"):
-            one = estimator.predict_distribution(**{key: one_row_like(value) for key, value in arguments.items()})
-        return LazyDistribution(without_training_state(estimator), arguments, one)
-
-    return where_dask(method, of_rows)
+def lazy_distribution(estimator: Any, name: str, arguments: dict[str, Any]) -> "LazyDistribution":
+    """Return what ``predict_distribution`` is of rows that are Dask's."""
+    Partitions.of(**arguments)
+    with np.errstate(all="ignore"):
+        one = estimator.predict_distribution(**{key: one_row_like(value) for key, value in arguments.items()})
+    return LazyDistribution(without_training_state(estimator), arguments, one)
 
 
 class LazyDistribution:

@@ -1,5 +1,6 @@
 """The ``predictors`` argument: which columns, which known value, or which constant each parameter of y's model has."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -105,18 +106,11 @@ def ridge_of(likelihood: Likelihood, terms: Sequence[Terms], alpha: Any) -> Ridg
     for name, value in alpha.items():
         if name not in likelihood.parameter_names:
             raise ValueError(_unknown("alpha", likelihood, name))
-        if not (_is_number(value) and 0 <= _in_double(value) < np.inf):
+        if not (_is_number(value) and 0 <= value <= sys.float_info.max):
             raise ValueError(f"alpha: the precision of {name!r} must be a finite number >= 0; got {value!r}.")
     # Without columns there is nothing to be penalized.
     named = zip(likelihood.parameter_names, terms, strict=True)
     return Ridge(tuple(float(alpha.get(name, 0.0)) if term.columns else 0.0 for name, term in named))
-
-
-def _in_double(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return np.inf
 
 
 def _is_number(value: Any) -> bool:
@@ -151,8 +145,9 @@ def _known(likelihood: Likelihood, k: int, value: Any) -> float:
             f"{value!r}. What is known of it is an offset: fit(X, y, offset=...)."
         )
     with np.errstate(all="ignore"):
-        eta = likelihood.predictor_of(k, _in_double(value))
-    if not np.isfinite(eta):
+        in_range = abs(value) <= sys.float_info.max
+        in_range = in_range and np.isfinite(likelihood.predictor_of(k, float(value)))
+    if not in_range:
         raise ValueError(f"predictors: a known {name} must be {_KNOWN[likelihood.links[k]]}; got {value!r}.")
     return float(value)
 

@@ -15,7 +15,7 @@ from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._lazy import lazy_distribution, lazy_rows, r2_over_rows, sum_over_rows
+from sklearn_mle.estimators._lazy import lazy_distribution, lazy_rows, r2_over_rows, sum_over_rows, where_dask
 from sklearn_mle.estimators._validation import (
     BEYOND_FLOAT64,
     check_probability_levels,
@@ -39,7 +39,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
     All follows from the coefficients of the linear predictors, ``_parameters`` of shape (q, p + 1), intercepts last.
     """
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def _predicted_parameters(self, X: Any, offset: Any = None) -> Array:
         """Return the parameters of each row, shape (n, q)."""
         likelihood, terms = self._fitted.likelihood, self._fitted.terms
@@ -107,7 +107,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             return np.repeat(self._mean(eta)[:, None], len(levels), axis=1)
         return np.stack([self._fitted.likelihood.quantile_at(eta, level) for level in levels], axis=1)
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def predict(self, X: Any, return_std: bool = False, offset: Any = None) -> Array | tuple[Array, Array]:
         """Return the mean of y given X, and its standard deviation where asked for.
 
@@ -138,7 +138,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             return mean
         return mean, np.zeros_like(mean) if self._degenerate else self._fitted.likelihood.standard_deviation(eta)
 
-    @lazy_distribution
+    @where_dask(lazy_distribution)
     def predict_distribution(self, X: Any, offset: Any = None) -> Any:
         """Return the distribution of y given X, the parameters taken as known.
 
@@ -195,7 +195,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             draws = distribution.rvs(size=(int(n_samples), X.shape[0]), random_state=generator)
         return np.asarray(draws, dtype=float).T
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def predict_interval(
         self,
         X: Any,
@@ -259,7 +259,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             raise ValueError("sample_weight: a row of precision 0 has no interval; give positive numbers.")
         return precision_offset(likelihood, weight)
 
-    @lazy_rows
+    @where_dask(lazy_rows)
     def predict_quantile(self, X: Any, q: Any, offset: Any = None) -> Array:
         """Return quantiles of y given X, the parameters taken as known.
 
@@ -282,7 +282,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         quantiles = self._quantiles(X, offset, np.atleast_1d(levels))
         return quantiles if levels.ndim else quantiles[:, 0]
 
-    @r2_over_rows
+    @where_dask(r2_over_rows)
     def score(self, X: Any, y: NDArray[Any], sample_weight: Any = None, offset: Any = None) -> float:
         """Return R^2, the share of the variance of y that the predicted mean explains.
 
@@ -327,7 +327,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             raise ValueError(BEYOND_FLOAT64)
         return y, prediction, weight
 
-    @sum_over_rows
+    @where_dask(sum_over_rows)
     def deviance(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the total deviance of y given X: twice its log-likelihood's shortfall from that of a perfect location.
 

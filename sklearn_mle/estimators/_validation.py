@@ -4,6 +4,8 @@ Nothing is written to the estimator here, and nothing valid is copied.
 """
 
 import copy
+import math
+import sys
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -48,12 +50,8 @@ def refuse_beyond_float64(parameters: Mapping[str, Any]) -> None:
     for name, value in parameters.items():
         if not isinstance(value, Real) or isinstance(value, float):
             continue
-        try:
-            with np.errstate(all="ignore"):
-                number = float(value)
-        except OverflowError:
-            number = np.inf
-        if (np.isinf(number) and number != value) or (number == 0 and value != 0):
+        size: Any = abs(value)  # Python compares integers of any size, and longer types, with its floats exactly
+        if sys.float_info.max < size < math.inf or 0 < size < math.ulp(0.0):
             raise ValueError(
                 f"{name} must be a number within the range of float64, about 1e-308 to 1e308; got one beyond it."
             )

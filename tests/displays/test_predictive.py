@@ -76,7 +76,7 @@ def test_counts_and_offsets():
         ({"feature": "nothing"}, "feature must be a column of X, or its position; got 'nothing'"),
         ({"feature": 10}, "feature must be a column of X"),
         ({"X": X.to_numpy(), "feature": "bmi"}, "names need a data frame"),
-        ({"X": X.to_numpy(), "feature": 10}, "a position among the 10 columns"),
+        ({"X": X.to_numpy(), "feature": 10}, "feature must be a column of X, or its position; got 10"),
         ({"feature": [0]}, "feature must be the position of a column of X, or its name"),
         ({"X": X.rename(columns={"s1": "bmi"})}, "X must name each of its columns differently"),
         ({"y": Y[1:]}, "y has 441 rows, X has 442"),
