@@ -4,7 +4,7 @@ The logistic NLL is self-concordant in Bach's sense. With H the curvature at a p
 and M the largest length of a row in the metric of the inverse curvature, :math:`M^2 = \max_i x_i^\top H^{-1} x_i`,
 :math:`s = \lambda M < 1` proves that a finite minimizer exists and that the gap to it is at most
 :math:`[s + (1 - s)\log(1 - s)] / M^2`. On regular data s is tiny after the last Newton step. Under separation it never
-falls below one, although the gradient vanishes: so linear programs (``search``) are asked only where s >= 1/2.
+falls below one, although the gradient vanishes: so linear programs (``separation``) are asked only where s >= 1/2.
 
 References
 ----------

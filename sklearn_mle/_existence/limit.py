@@ -7,8 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._existence.constraints import MOST_DIAGONALIZED, SeparationConstraints
-from sklearn_mle._existence.search import SeparatingDirection, SeparationSearch
+from sklearn_mle._existence.separation import (
+    MOST_DIAGONALIZED,
+    SeparatingDirection,
+    SeparationConstraints,
+    SeparationSearch,
+)
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty

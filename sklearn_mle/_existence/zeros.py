@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._existence.search import SeparatingDirection, find_separation
+from sklearn_mle._existence.separation import SeparatingDirection, find_separation
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL

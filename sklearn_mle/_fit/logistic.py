@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._existence.certificates import certified
-from sklearn_mle._existence.constraints import UndecidedError
 from sklearn_mle._existence.limit import class_in_words, limiting_curvature, separation_warning, undecided_warning
-from sklearn_mle._existence.search import MOST_VARIABLES, SeparatingDirection, complete_separation, find_separation
+from sklearn_mle._existence.separation import (
+    MOST_VARIABLES,
+    SeparatingDirection,
+    UndecidedError,
+    complete_separation,
+    find_separation,
+)
 from sklearn_mle._fit.absent_classes import fit_without
 from sklearn_mle._fit.firth import solve_bias_reduced
 from sklearn_mle._fit.offsets import centre_of_classes, projected_on_columns

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._existence.constraints import UndecidedError
 from sklearn_mle._existence.limit import (
     divergent_changes,
     limiting_curvature,
@@ -20,7 +19,7 @@ from sklearn_mle._existence.limit import (
     undecided_warning,
 )
 from sklearn_mle._existence.saddle import beside_saddle, is_minimum
-from sklearn_mle._existence.search import SeparatingDirection
+from sklearn_mle._existence.separation import SeparatingDirection, UndecidedError
 from sklearn_mle._existence.unbounded import (
     all_rows,
     dispersion_bound,

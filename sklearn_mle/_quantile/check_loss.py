@@ -1,17 +1,17 @@
 """The check loss over rows, whose minimizers are quantiles, and the duality gap that bounds how far a point is off."""
 
-import functools
-import operator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.factors import RowsUpToRotation
+from sklearn_mle._objective import PenalizedNLL
+from sklearn_mle._penalties import GaussianPrior
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle._solvers import Status
+from sklearn_mle.likelihoods._surrogates import LeastSquares
 
 __all__ = ["CheckLoss", "Optimum"]
 
@@ -82,28 +82,19 @@ class CheckLoss:
 
         return self.predictors.pull_back_theta(self.data.with_values(values, None).reduce_rows(of_block)[0])
 
-    def sandwich(self, values: Array) -> Array:
-        """Return A' diag(values) A; WorkingMemoryError where that is too large to be formed."""
+    def weighted(self, values: Array, precision: Array | float = 0.0) -> PenalizedNLL:
+        """Return weighted least squares, whose Hessian is A' diag(values) A + diag(precision).
+
+        Raises
+        ------
+        WorkingMemoryError
+            Where that is too large to be formed.
+        """
         self.predictors.refuse_large_curvature(
             "Likelihoods with a kink need it at every step: use fewer columns, or a smooth one (huber, student_t)"
         )
-
-        def of_block(block: Block) -> tuple[Array]:
-            return (self.predictors.curvature(block.rows, block.y[None, None]),)
-
-        return self.data.with_values(values, None).reduce_rows(of_block)[0]
-
-    def triangle(self, values: Array) -> Array:
-        """Return R with R'R = A' diag(values) A, without forming it: values may be over many decades."""
-
-        def of_block(block: Block) -> tuple[RowsUpToRotation]:
-            pieces = (
-                self.predictors.root_rows(rows, block.y[None, None, start : start + len(rows)])
-                for start, rows in block.rows.pieces()
-            )
-            return (functools.reduce(operator.add, map(RowsUpToRotation, pieces)),)
-
-        return self.data.with_values(values, None).reduce_rows(of_block)[0].triangle
+        prior = GaussianPrior(np.broadcast_to(precision, self.predictors.size))
+        return PenalizedNLL(LeastSquares(), self.predictors, self.data.with_values(self.data.y, values), prior)
 
     def residual(self, theta: Array) -> Array:
         """Return y - A theta."""

@@ -12,6 +12,7 @@ Optimization and Applications 6.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
-from sklearn_mle._numerics.factors import (
-    CholeskyFactor,
-    Factor,
-    NotPositiveDefiniteError,
-    TriangularFactor,
-    triangle_of,
-)
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, TriangularFactor
 from sklearn_mle._quantile.check_loss import CheckLoss
 from sklearn_mle._solvers import Status
 from sklearn_mle._solvers.problem import Callback, stops
@@ -218,19 +213,14 @@ def _step(problem: CheckLoss, point: _Point, defect: Array) -> _Point | None:
 
 
 def _factor(problem: CheckLoss, stiffness: Array) -> Factor | None:
-    matrix = problem.sandwich(stiffness)
-    matrix.flat[:: len(matrix) + 1] += problem.precision
-    try:
-        factor = CholeskyFactor(matrix)
+    weighted, anywhere = problem.weighted(stiffness, problem.precision), np.zeros(problem.predictors.size)
+    with suppress(NotPositiveDefiniteError):
+        factor = CholeskyFactor(weighted.hessian(anywhere))
         if factor.resolved:
             return factor
-    except NotPositiveDefiniteError:
-        pass
-    try:
-        rows = np.concatenate([problem.triangle(stiffness), np.diag(np.sqrt(problem.precision))])
-        return TriangularFactor(triangle_of(rows[np.argsort(-np.abs(rows).max(axis=1), kind="stable")]))
-    except NotPositiveDefiniteError:
-        return None
+    with suppress(NotPositiveDefiniteError):  # weights over many decades
+        return TriangularFactor(weighted.triangle(anywhere))
+    return None
 
 
 def _lengths(problem: CheckLoss, point: _Point, direction: _Point, part: float) -> tuple[float, float]:

@@ -156,17 +156,15 @@ def _crossover(problem: CheckLoss, part: CheckLoss, rows: Array, found: Optimum)
 
 def least_squares(problem: CheckLoss) -> Array:
     """Return a start: least squares, with its intercept moved to the quantile that the slopes ask for."""
-    weight = problem.weight
-    matrix = problem.sandwich(weight)
-    matrix.flat[:: len(matrix) + 1] += problem.precision + _RIDGE * (matrix.diagonal() + matrix.diagonal().max())
+    weighted, theta = problem.weighted(problem.weight, problem.precision), np.zeros(problem.predictors.size)
+    matrix = weighted.hessian(theta)
+    matrix.flat[:: len(matrix) + 1] += _RIDGE * (matrix.diagonal() + matrix.diagonal().max())
     factor = CholeskyFactor(matrix)
-    theta, residual = np.zeros(len(matrix)), problem.data.y
     for _ in range(_LEAST_SQUARES_ROUNDS):
-        gradient = problem.transpose_matvec(weight * residual) - problem.precision * theta
-        theta = theta + factor.solve(gradient)
-        residual = problem.residual(theta)
+        theta = theta - factor.solve(weighted.gradient(theta))
+    residual = problem.residual(theta)
     if problem.predictors.terms[0].intercept:
-        move = weighted_quantile(residual, weight, problem.upper / (problem.upper - problem.lower))
+        move = weighted_quantile(residual, problem.weight, problem.upper / (problem.upper - problem.lower))
         if problem.loss(residual - move) < problem.loss(residual):
             theta[-1] += move
     return theta
@@ -182,8 +180,6 @@ def _near(problem: CheckLoss, sample_size: int, max_iter: int) -> tuple[Array, F
     part = replace(problem, data=sample, precision=np.maximum(problem.precision, _SAMPLE_PRIOR))
     # What the sample's fit passes by is not shown: only of all rows can one point be told to be better.
     theta = minimize_check_loss(part, max_iter, lambda theta: False).theta
-    matrix = part.sandwich(part.weight)
-    matrix.flat[:: len(matrix) + 1] += 1.0
     share = 2 * _BAND * float(np.sqrt(level * (1 - level) * size / sample.n_rows))
     curvature = _expected_curvature(part, theta, share)
     if curvature is not None:
@@ -194,7 +190,7 @@ def _near(problem: CheckLoss, sample_size: int, max_iter: int) -> tuple[Array, F
             # What the curvature is off by, being that of few rows near zero: of a quantile in the tails, most of all.
             off = float(np.sqrt(size / (share * sample.n_rows)))
             theta, share = moved, min(1.0, max(_NARROWED, off)) * share
-    return theta, CholeskyFactor(matrix), share
+    return theta, CholeskyFactor(part.weighted(part.weight, 1.0).hessian(theta)), share
 
 
 def _expected_curvature(problem: CheckLoss, theta: Array, share: float) -> Factor | None:
@@ -204,10 +200,9 @@ def _expected_curvature(problem: CheckLoss, theta: Array, share: float) -> Facto
     if not width > 0:
         return None
     height = (problem.upper - problem.lower) / (2 * width)
-    matrix = problem.sandwich(np.where(residual <= width, height * problem.weight, 0.0))
-    matrix.flat[:: len(matrix) + 1] += problem.precision
+    near = problem.weighted(np.where(residual <= width, height * problem.weight, 0.0), problem.precision)
     try:
-        return CholeskyFactor(matrix)
+        return CholeskyFactor(near.hessian(theta))
     except NotPositiveDefiniteError:
         return None
 

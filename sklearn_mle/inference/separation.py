@@ -15,9 +15,8 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_mle._existence.certificates import CERTIFIED, certificate
-from sklearn_mle._existence.constraints import UndecidedError
 from sklearn_mle._existence.limit import coefficient_limits, limiting_objective, separation_in_words
-from sklearn_mle._existence.search import SeparatingDirection, SeparationSearch, find_separation
+from sklearn_mle._existence.separation import SeparatingDirection, SeparationSearch, UndecidedError, find_separation
 from sklearn_mle._existence.zeros import find_zeros_separation
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._fit.result import FitOptions

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from sklearn_mle._existence.search import complete_separation, find_separation
+from sklearn_mle._existence.separation import complete_separation, find_separation
 from sklearn_mle._predictors import sum_to_zero_basis
 from tests.separated import SEPARATED, objective_of, overlapping, quasi
 
