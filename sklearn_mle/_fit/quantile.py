@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from sklearn_mle._existence.unbounded import (
     dispersion_bound,
@@ -26,7 +25,6 @@ from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._fit.strategy import Observer, Strategy
-from sklearn_mle._hessian_factors import absolute_factor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, Penalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -34,7 +32,7 @@ from sklearn_mle._quantile.active_set import with_least_norm
 from sklearn_mle._quantile.check_loss import CheckLoss, Optimum
 from sklearn_mle._quantile.minimize import least_squares, minimize_check_loss, with_same_zeros
 from sklearn_mle._rank import find_dependence
-from sklearn_mle._solvers import Solution, Status, callback_of, newton
+from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 
@@ -49,8 +47,6 @@ _RELATIVE_ROUNDING = 1e-12
 _STILL = 1e-11
 # Turns that gain less than tol: under a prior they gain digits, up to the rounding of ill-conditioned columns.
 _IDLE_TURNS = 10
-# The gap, in nats, of a log scale near enough to its optimum for Newton's steps.
-_ROUGH = 1e-2
 
 
 class _LogLinearScale:
@@ -98,23 +94,7 @@ class _LogLinearScale:
     def best(self, theta: Array, start: Array, observer: Observer) -> Solution:
         """Return the optimum at a location."""
         objective = self.objective(theta)
-        found = solve(objective, start, self.options, null_value=np.inf, observer=observer)
-        if found.status in (Status.CONVERGED, Status.STOPPED):
-            return found
-        # A row that is fitted exactly and has a column to itself is linear in the log scale, down to its bound: there
-        # Newton's step has no length, and that of the expected information takes its place.
-        options = {
-            "safe_factor": partial(absolute_factor, objective),
-            "tol": _ROUGH,
-            "maxiter": self.options.max_iter,
-            "reference": np.inf,
-            "polish": 0,
-        }
-        callback, value, gradient = callback_of(observer), objective.value, objective.gradient
-        near = Solution.of(minimize(value, start, jac=gradient, method=newton, callback=callback, options=options))
-        if near.status is Status.STOPPED:
-            return near
-        return solve(objective, near.theta, self.options, null_value=np.inf, observer=observer)
+        return solve(objective, start, self.options, null_value=np.inf, observer=observer)
 
 
 class QuantileFit(Strategy):
