@@ -83,16 +83,17 @@ def mean_of_rows(name: str, rows: Rows, *, sample_weight: Any, warn: bool = True
     means, totals, counts, firsts, lengths, outcomes = zip(*parts, strict=True)
     mean = weighted_mean(np.array(means), check_weight(np.array(totals), len(parts)))
     if warn and np.isinf(mean):
-        part = int(np.argmax(np.array(counts) > 0))
+        text = f"{name} is infinite: all scores are finite, but their sum is beyond the largest float."
+        if any(counts):
+            part = int(np.argmax(np.array(counts) > 0))
+            text = (
+                f"{name} is infinite: {sum(counts)} of {sum(lengths)} rows are certain and wrong (the first is row "
+                f"{sum(lengths[:part]) + firsts[part]}, where y_true is {outcomes[part]!r}). Nothing is clipped. If "
+                "the zeros are underflow, pass log-probabilities (log_proba=True); if the model never saw the class, "
+                "stratify the folds or smooth it."
+            )
         # The reader's line of code is two frames up: this function, the metric, its caller.
-        warnings.warn(
-            f"{name} is infinite: {sum(counts)} of {sum(lengths)} rows are certain and wrong (the first is row "
-            f"{sum(lengths[:part]) + firsts[part]}, where y_true is {outcomes[part]!r}). Nothing is clipped. If the "
-            "zeros are underflow, pass log-probabilities (log_proba=True); if the model never saw the class, stratify "
-            "the folds or smooth it.",
-            InfiniteScoreWarning,
-            stacklevel=3,
-        )
+        warnings.warn(text, InfiniteScoreWarning, stacklevel=3)
     return mean
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from sklearn_mle.exceptions import InfiniteScoreWarning
+from sklearn_mle.metrics import cross_entropy
 from sklearn_mle.metrics._means import check_weight, weighted_mean
 
 ROWS = np.array([0.5, 2.0, 4.0])
@@ -18,6 +20,12 @@ def test_weights_near_the_ends_of_the_floats():
     for weight in (1.7e308, 5e-324):
         assert weighted_mean(ROWS, np.full(3, weight)) == pytest.approx(ROWS.mean(), rel=1e-15)
     assert weighted_mean(np.array([1.0, np.inf]), np.array([1e308, 5e-324])) == 1.0
+
+
+def test_finite_scores_whose_sum_overflows_say_so():
+    logs = np.array([[-1.7e308, 0.0], [-1.7e308, 0.0]])
+    with pytest.warns(InfiniteScoreWarning, match="all scores are finite, but their sum is beyond"):
+        assert cross_entropy([0, 0], logs, labels=[0, 1], log_proba=True) == np.inf
 
 
 def test_no_mean_is_minus_zero():
