@@ -58,25 +58,14 @@ class DenseRows:
     X : ndarray of shape (n, p)
     shift, scale : ndarray of shape (p,) or None
         None means that X itself is already standardized.
-    far : bool or None
-        Whether a column is so far from zero that a block is standardized before its products; None finds out.
     augmented : ndarray of shape (n, p + 1) or None
         A standardized copy and a column of ones, where one is kept; an attribute.
     """
 
     def __init__(
-        self,
-        X: Array,
-        shift: Array | None = None,
-        scale: Array | None = None,
-        *,
-        far: bool | None = None,
-        augmented: Array | None = None,
+        self, X: Array, shift: Array | None = None, scale: Array | None = None, *, augmented: Array | None = None
     ) -> None:
-        self._X, self._shift, self._scale = X, shift, scale
-        if far is None:
-            far = shift is not None and scale is not None and bool((np.abs(shift) > _SAFE_SHIFT * scale).any())
-        self._far, self.augmented = far, augmented
+        self._X, self._shift, self._scale, self.augmented = X, shift, scale, augmented
         self.n_rows, self.n_columns = X.shape
         self.entries_per_row = float(X.shape[1])
 
@@ -93,14 +82,14 @@ class DenseRows:
         copy[:, :-1] = self._X
         standardized(copy[:, :-1], self._shift, self._scale)
         copy[:, -1] = 1
-        return DenseRows(self._X, self._shift, self._scale, far=self._far, augmented=copy)
+        return DenseRows(self._X, self._shift, self._scale, augmented=copy)
 
     def block(self, start: int, stop: int) -> "DenseRows":
         """Return the rows from start to stop (a view)."""
         if (start, stop) == (0, self.n_rows):
             return self
         copy = None if self.augmented is None else self.augmented[start:stop]
-        return DenseRows(self._X[start:stop], self._shift, self._scale, far=self._far, augmented=copy)
+        return DenseRows(self._X[start:stop], self._shift, self._scale, augmented=copy)
 
     def columns(self, chosen: Array) -> "DenseRows":
         """Return the same rows of the given columns alone, copied."""
@@ -108,13 +97,12 @@ class DenseRows:
             self._X[:, chosen],
             None if self._shift is None else self._shift[chosen],
             None if self._scale is None else self._scale[chosen],
-            far=self._far,
             augmented=None if self.augmented is None else self.augmented[:, np.append(chosen, self.n_columns)],
         )
 
     def take(self, indices: Array) -> "DenseRows":
         """Return the given rows, copied; few are kept standardized."""
-        return _few_copied(DenseRows(self._X[indices], self._shift, self._scale, far=self._far))
+        return _few_copied(DenseRows(self._X[indices], self._shift, self._scale))
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "DenseRows":
         """Return the same rows, of X as it is, seen as (X - shift) / scale; few are copied."""
@@ -167,7 +155,9 @@ class DenseRows:
 
     @cached_property
     def _in_place(self) -> bool:
-        return self.augmented is None and self._scale is not None and not self._far
+        if self.augmented is not None or self._scale is None:
+            return False
+        return self._shift is None or bool((np.abs(self._shift) <= _SAFE_SHIFT * self._scale).all())
 
     @cached_property
     def _raw(self) -> Array:

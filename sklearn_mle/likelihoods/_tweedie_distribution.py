@@ -15,6 +15,8 @@ from sklearn_mle.likelihoods._tweedie_series import half_deviance
 
 __all__ = ["tweedie_distribution", "tweedie_quantile", "tweedie_tail"]
 
+Slope = Callable[[Array, Array], Array]
+
 # Below this phi mu^(p-2), the squared coefficient of variation, the saddlepoint formula errs by less than 1e-6.
 _LOG_SMALL = np.log(1e-3)
 # Half the scaled deviance of a y beyond which no tail is left, and the numbers of events that hold all of a tail.
@@ -23,20 +25,16 @@ _DEVIATIONS, _MORE, _MOST_EVENTS = 10.0, 25.0, 1e6
 
 
 class _TweedieDistribution(stats.rv_continuous):
-    """Tweedie's compound Poisson distribution of given mean, dispersion and power: its draws, tails and moments.
+    """Tweedie's compound Poisson distribution of given mean, dispersion and power: its draws and moments.
 
-    All else is the likelihood's, whose frozen distributions ask this one only for what ``_frozen`` says.
+    All else is the likelihood's, whose frozen distributions do not ask this one for it.
     """
 
     def _argcheck(self, mean: Array, dispersion: Array, power: Array) -> Array:
         return (mean > 0) & (dispersion > 0) & (power > 1) & (power < 2)
 
-    def _cdf(self, x: Array, *parameters: Array) -> Array:
-        return 1 - self._sf(x, *parameters)
-
-    def _sf(self, x: Array, *parameters: Array) -> Array:
-        x, mean, dispersion, power = (np.ravel(array) for array in np.broadcast_arrays(x, *parameters))
-        return tweedie_tail(np.maximum(x, 0), np.log(mean), np.log(dispersion), power, upper=True)
+    def _cdf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
+        return np.full_like(mean, np.nan)
 
     def _stats(self, mean: Array, dispersion: Array, power: Array) -> tuple[Array, Array, Array, Array]:
         variance = dispersion * mean**power
@@ -50,14 +48,15 @@ class _TweedieDistribution(stats.rv_continuous):
         return np.where(events > 0, amounts * dispersion * (power - 1) * mean ** (power - 1), 0.0)
 
 
-def _events(log_mean: Array, log_dispersion: Array, power: Array) -> Array:
+def _events(log_mean: Array, log_dispersion: Array, power: float) -> Array:
     """Return the expected number of events."""
     return np.exp((2 - power) * log_mean - log_dispersion) / (2 - power)
 
 
 @np.errstate(all="ignore")
-def tweedie_tail(y: Array, log_mean: Array, log_dispersion: Array, power: Array, *, upper: bool) -> Array:
+def tweedie_tail(y: Array, eta: Array, power: float, *, upper: bool) -> Array:
     """Return P(Y <= y), or P(Y > y) with ``upper``, of y >= 0 (n,)."""
+    log_mean, log_dispersion = eta
     events = _events(log_mean, log_dispersion, power)
     out = -np.expm1(-events) if upper else np.exp(-events)
     log_y = np.log(np.maximum(y, 5e-324))
@@ -72,22 +71,22 @@ def tweedie_tail(y: Array, log_mean: Array, log_dispersion: Array, power: Array,
     by_events = positive & ~far & ~small & (np.maximum(spoken, events) < _MOST_EVENTS)
     few = np.flatnonzero(by_events)
     if len(few):
-        log_scaled = log_y[few] - log_dispersion[few] - (power[few] - 1) * log_mean[few] - np.log(power[few] - 1)
+        log_scaled = log_y[few] - log_dispersion[few] - (power - 1) * log_mean[few] - np.log(power - 1)
         # Deep in a tail the events that y speaks of hold all of it; the other tail is one.
         deep = cost[few] > _DEEP
         above = np.where(deep, distance[few] < 0, upper)
         least = np.where(deep, spoken[few], np.minimum(events, spoken)[few])
         most = np.where(deep, spoken[few], np.maximum(events, spoken)[few])
-        tail = _sum_over_events(np.exp(log_scaled), events[few], least, most, power[few], above)
+        tail = _sum_over_events(np.exp(log_scaled), events[few], least, most, power, above)
         out[few] = np.where(above == upper, tail, 1 - tail)
     many = np.flatnonzero(positive & ~far & ~by_events)
     if len(many):
         root_xi = np.exp(0.5 * (log_dispersion + (power - 2) * log_y))
-        out[many] = _saddlepoint(distance[many], cost[many], root_xi[many], power[many], upper)
+        out[many] = _saddlepoint(distance[many], cost[many], root_xi[many], power, upper)
     return out
 
 
-def _sum_over_events(scaled: Array, events: Array, least: Array, most: Array, power: Array, upper: Array) -> Array:
+def _sum_over_events(scaled: Array, events: Array, least: Array, most: Array, power: float, upper: Array) -> Array:
     """Return the tails, of rows each on its side, by the gamma tails of about ``least`` to ``most`` events."""
     alpha = (2 - power) / (power - 1)
     first = np.maximum(np.floor(least - _DEVIATIONS * np.sqrt(least)), 1)
@@ -100,11 +99,11 @@ def _sum_over_events(scaled: Array, events: Array, least: Array, most: Array, po
         for k in range(int(count[rows[:1]].sum()) + 1):
             rows = rows[: np.searchsorted(-count[rows], -k, side="right")]
             j = first[rows] + k
-            out[rows] += poisson_mass(j, events[rows]) * gamma_tail(alpha[rows] * j, scaled[rows], upper=side)
+            out[rows] += poisson_mass(j, events[rows]) * gamma_tail(alpha * j, scaled[rows], upper=side)
     return np.minimum(out, 1.0)
 
 
-def _saddlepoint(distance: Array, cost: Array, root_xi: Array, power: Array, upper: bool) -> Array:
+def _saddlepoint(distance: Array, cost: Array, root_xi: Array, power: float, upper: bool) -> Array:
     """Return the tail by Barndorff-Nielsen's r*, whose error here falls as (dispersion x^(p-2))^(3/2).
 
     References
@@ -122,40 +121,31 @@ def _saddlepoint(distance: Array, cost: Array, root_xi: Array, power: Array, upp
 
 
 @np.errstate(all="ignore")
-def tweedie_quantile(
-    level: Array,
-    log_mean: Array,
-    log_dispersion: Array,
-    power: Array,
-    slope: Callable[[Array, Array, Array], Array],
-    *,
-    upper: bool,
-) -> Array:
-    """Return the y (n,) whose tail is a level: zero up to the probability of zero. ``slope`` is y times the density."""
-    events = _events(log_mean, log_dispersion, power)
+def tweedie_quantile(level: Array, eta: Array, power: float, slope: Slope, *, upper: bool) -> Array:
+    """Return the y (n,) whose tail is a level: zero up to the probability of zero.
+
+    ``slope(y, eta)`` is y times the density.
+    """
+    events = _events(eta[0], eta[1], power)
     out = np.zeros_like(level)
     left = np.flatnonzero(level < -np.expm1(-events) if upper else level > np.exp(-events))
     if not len(left):
         return out
-    events, level = events[left], level[left]
-    at, phi, p = log_mean[left], log_dispersion[left], power[left]
+    events, level, (at, phi) = events[left], level[left], eta[:, left]
     z = -ndtri(level) if upper else ndtri(level)
     # About the mean by its logarithm; where events are rare, about the size of one.
-    start = np.where(
-        events > 1, at + z * np.sqrt(np.log1p(np.exp(phi + (p - 2) * at))), phi + (p - 1) * at + np.log(2 - p)
-    )
-    start = np.clip(start, -700, 700)
+    spread = np.sqrt(np.log1p(np.exp(phi + (power - 2) * at)))
+    unit = np.exp(np.clip(np.where(events > 1, at + z * spread, phi + (power - 1) * at + np.log(2 - power)), -700, 700))
 
-    def tail(y: Array, unit: Array, log_mean: Array, log_dispersion: Array, power: Array) -> Array:
-        return tweedie_tail(unit * y, log_mean, log_dispersion, power, upper=upper)
+    def tail(y: Array, unit: Array, *eta: Array) -> Array:
+        return tweedie_tail(unit * y, np.stack(eta), power, upper=upper)
 
-    def moved(y: Array, unit: Array, log_mean: Array, log_dispersion: Array, power: Array) -> Array:
-        return slope(unit * y, log_mean, log_dispersion)
+    def scaled_slope(y: Array, unit: Array, *eta: Array) -> Array:
+        return slope(unit * y, np.stack(eta))
 
-    unit = np.exp(start)
-    out[left] = unit * positive_quantile(tail, moved, level, np.ones_like(level), unit, at, phi, p, upper=upper)
+    out[left] = unit * positive_quantile(tail, scaled_slope, level, np.ones_like(level), unit, at, phi, upper=upper)
     return out
 
 
-# The support opens just below zero, so that scipy asks for the cdf and the density at zero itself.
+# The support opens just below zero, where there is a probability.
 tweedie_distribution = _TweedieDistribution(a=-5e-324, name="tweedie", shapes="mean, dispersion, power")

@@ -25,7 +25,7 @@ _ELEMENTS = 2**18
 _NEAR, _NEAR_TERMS = 0.1, 14
 
 
-def half_deviance(log_y: Array, log_mean: Array, log_dispersion: Array, power: float | Array) -> Array:
+def half_deviance(log_y: Array, log_mean: Array, log_dispersion: Array, power: float) -> Array:
     """Return half the unit deviance of y > 0 over phi, with the digits of near and far rows."""
     rise, fall = 2 - power, power - 1
     distance = log_mean - log_y
@@ -36,11 +36,11 @@ def half_deviance(log_y: Array, log_mean: Array, log_dispersion: Array, power: f
     bounded += shrunk * np.expm1(-fall * up) / fall - np.expm1(-rise * up) / rise
     near = np.flatnonzero(np.abs(distance) < _NEAR)
     if len(near):
-        d, p = distance[near], np.broadcast_to(power, distance.shape)[near]
+        d = distance[near]
         series, term = np.zeros_like(d), d
         for k in range(2, _NEAR_TERMS):
             term = term * d / k
-            series = series + term * ((2 - p) ** (k - 1) - (1 - p) ** (k - 1))
+            series = series + term * (rise ** (k - 1) - (-fall) ** (k - 1))
         bounded[near] = series * shrunk[near] * grown[near]
     exponent = np.where(distance > 0, rise * log_mean, log_y - fall * log_mean) - log_dispersion
     return np.where(bounded == 0, 0, np.exp(exponent) * bounded)

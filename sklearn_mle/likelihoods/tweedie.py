@@ -117,13 +117,13 @@ class Tweedie(LogMean, NLLWithGradient):
         return 0.0, np.inf
 
     def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
-        return tweedie_tail(y, eta[0], eta[1], np.full_like(y, self.power), upper=upper)
+        return tweedie_tail(y, eta, self.power, upper=upper)
 
     def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
-        def slope(y: Array, *eta: Array) -> Array:
-            return y * np.exp(-self.nll(y, np.stack(eta)))
+        def slope(y: Array, eta: Array) -> Array:
+            return y * np.exp(-self.nll(y, eta))
 
-        return tweedie_quantile(level, eta[0], eta[1], np.full_like(level, self.power), slope, upper=upper)
+        return tweedie_quantile(level, eta, self.power, slope, upper=upper)
 
     def drawn_well(self, eta: Array) -> Array:
         # The number of events is a Poisson draw.

@@ -97,13 +97,13 @@ def test_the_distribution(power, log_dispersion):
 @pytest.mark.parametrize("power", [1.2, 1.5, 1.8])
 def test_many_events_are_counted_by_the_saddlepoint(power, monkeypatch):
     phi = 1e-3
-    args = np.zeros(5), np.full(5, math.log(phi)), np.full(5, power)
+    eta = np.repeat([[0.0], [math.log(phi)]], 5, axis=1)
     y = 1 + np.sqrt(phi) * np.array([-4.0, -1.0, 0.0, 1e-6, 3.0])
     for upper in (False, True):
         tails = []
         for bound in (-np.inf, np.inf):
             monkeypatch.setattr(_tweedie_distribution, "_LOG_SMALL", bound)
-            tails.append(tweedie_tail(y, *args, upper=upper))
+            tails.append(tweedie_tail(y, eta, power, upper=upper))
         np.testing.assert_allclose(*tails, rtol=3e-6, atol=3e-7)
 
 
