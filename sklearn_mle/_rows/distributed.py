@@ -284,11 +284,7 @@ class DistributedData(Data):
         }
         numbers = np.concatenate([rows + start for rows, start in zip(every, starts, strict=True)])
         chosen = np.concatenate([rows + start for rows, start in zip(drawn, starts, strict=True)])
-        X, y, weight, offset = zip(*arrays, strict=True)
-        joined = (
-            sp.vstack(X, format="csr") if sp.issparse(X[0]) else np.concatenate(X),
-            np.concatenate(y, axis=-1),
-            None if weight[0] is None else np.concatenate(weight),
-            None if offset[0] is None else np.concatenate(offset, axis=-1),
-        )
-        return _Fetched(numbers, joined, chosen, of_class)
+        X, *of_target = zip(*arrays, strict=True)
+        rows = sp.vstack(X, format="csr") if sp.issparse(X[0]) else np.concatenate(X)
+        joined: Any = [None if parts[0] is None else np.concatenate(parts, axis=-1) for parts in of_target]
+        return _Fetched(numbers, (rows, *joined), chosen, of_class)

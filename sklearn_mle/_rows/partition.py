@@ -143,13 +143,8 @@ class Reading:
             drawn = np.minimum(np.searchsorted(np.cumsum(weight), wanted.reached, side="right"), len(weight) - 1)
         of_class = {code: np.flatnonzero(y == code)[ranks] for code, ranks in wanted.of_class.items()}
         every = np.unique(np.concatenate([drawn, *of_class.values()]))
-        arrays = (
-            X[every],
-            y[..., every],
-            None if weight is None else weight[every],
-            None if offset is None else offset[..., every],
-        )
-        return [drawn], [of_class], [every], [arrays]
+        of_target = (None if part is None else part[..., every] for part in (y, weight, offset))
+        return [drawn], [of_class], [every], [(X[every], *of_target)]
 
 
 def _refuse_not_finite(X: Any) -> None:

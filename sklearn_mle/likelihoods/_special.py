@@ -15,7 +15,6 @@ __all__ = [
     "log1p_ratio",
     "log_factorial",
     "poisson_saturated",
-    "softplus",
     "stirling_remainder",
 ]
 
@@ -107,11 +106,6 @@ def log1p_ratio(u: Array) -> tuple[Array, Array, Array]:
                 terms[k] = terms[k] * minus + minus.dtype.type(factor) / (n + 1)
         value[small], first[small], second[small] = terms
     return value, first, second
-
-
-def softplus(t: Array) -> Array:
-    """Return log(1 + exp(t)), with full relative accuracy at both ends."""
-    return np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t)))
 
 
 def bernoulli_divergence(mean: Array, rest: Array, distance: Array) -> Array:

@@ -9,7 +9,7 @@ from scipy.special import betainc, betaincc, expit
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._frozen import count_quantile_of, frozen
-from sklearn_mle.likelihoods._special import bernoulli_divergence, poisson_saturated, softplus
+from sklearn_mle.likelihoods._special import bernoulli_divergence, poisson_saturated
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
 
 __all__ = ["Binomial"]
@@ -182,5 +182,6 @@ def _half_deviance(k: Array, m: Array, eta: Array) -> Array:
     trials = safe_k + safe_m
     distance = np.log(safe_k) - np.log(safe_m) - eta
     near = trials * bernoulli_divergence(safe_k / trials, safe_m / trials, np.clip(distance, -1, 1))
-    far = k * (softplus(-eta) + np.log(safe_k / trials)) + m * (softplus(eta) + np.log(safe_m / trials))
-    return np.where(inner & (np.abs(distance) < 1), near, np.where(inner, far, k * softplus(-eta) + m * softplus(eta)))
+    success, failure = np.logaddexp(0, -eta), np.logaddexp(0, eta)
+    far = k * (success + np.log(safe_k / trials)) + m * (failure + np.log(safe_m / trials))
+    return np.where(inner & (np.abs(distance) < 1), near, np.where(inner, far, k * success + m * failure))

@@ -14,7 +14,7 @@ from sklearn_mle._numerics.tails import negative_binomial_tail
 from sklearn_mle.likelihoods._base import Array, symmetric
 from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
-from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, softplus, stirling_remainder
+from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
 __all__ = ["NegativeBinomial", "dispersion_information"]
@@ -127,7 +127,7 @@ class NegativeBinomial(LogMean, NLLWithGradient):
         return (eta[0] + np.maximum(eta[1], 0) < LARGEST_LOG_MEAN_DRAWN - 3) & (eta[0] + eta[1] > -10)
 
     def standard_deviation(self, eta: Array) -> Array:
-        return np.exp(0.5 * (eta[0] + softplus(eta[0] + eta[1])))
+        return np.exp(0.5 * (eta[0] + np.logaddexp(0, eta[0] + eta[1])))
 
 
 def _scaled_mean(eta: Array) -> Array:
@@ -159,10 +159,10 @@ class _Deviance:
         u = np.exp(log_dispersion) * relative
         in_logarithms = far | (u < -0.5)
         ratio, first, second = log1p_ratio(np.where(in_logarithms, 1, u))
-        logarithm = softplus(product) + np.log(kept)
+        logarithm = np.logaddexp(0, product) + np.log(kept)
         # (1 + a mu) / (a mu) over (1 + a y) / (a y): what is left of the logarithm beside the distance.
         log_lost = np.where(kept < 0.5, np.log1p(-np.minimum(kept, 0.5)), np.log(np.maximum(lost, _TINY)))
-        in_both = reciprocal * logarithm + np.where(y > 0, y * (softplus(-product) + log_lost), 0)
+        in_both = reciprocal * logarithm + np.where(y > 0, y * (np.logaddexp(0, -product) + log_lost), 0)
         self.value = np.where(in_logarithms, in_both, excess * ratio - y * distance)
         many = np.flatnonzero(y > _MANY)
         if len(many):
@@ -246,7 +246,7 @@ def dispersion_information(log_mean: Array, log_dispersion: Array) -> Array:
     product = log_mean + log_dispersion
     information = 0.5 * np.square(expit(product)) / (1 + np.exp(log_dispersion))
     large = log_dispersion > _MOST_LOG
-    information[large] = (softplus(product[large]) - expit(product[large])) * np.exp(-log_dispersion[large])
+    information[large] = (np.logaddexp(0, product[large]) - expit(product[large])) * np.exp(-log_dispersion[large])
     inside = np.flatnonzero(~large & (log_dispersion > _LEAST_LOG) & (product > _LEAST_LOG_PRODUCT))
     if len(inside):
         information[inside] = _interpolated(log_mean[inside], log_dispersion[inside])
@@ -289,7 +289,7 @@ def _integral(log_mean: Array, log_dispersion: Array) -> Array:
         x = t * dispersion
         eps = -np.expm1(-x)
         log_product = product + np.log(eps)
-        exponent = -softplus(log_product) / dispersion
+        exponent = -np.logaddexp(0, log_product) / dispersion
         square = x * x
         series = 0.5 + x / 12 - x * square * (1 / 720 - square * (1 / 30240 - square / 1209600))
         bracket = -t * np.where(x < 0.1, series, 1 / eps - 1 / x) * np.expm1(exponent)
