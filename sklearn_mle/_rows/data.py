@@ -132,7 +132,7 @@ class Data:
 
     Parameters
     ----------
-    rows : DenseRows, SparseRows or StoredRows
+    rows : DenseRows (StoredRows among them) or SparseRows
     y, weight, offset
         As in Block, for all rows.
     n_predictors : int
@@ -150,7 +150,7 @@ class Data:
 
     def __init__(
         self,
-        rows: DenseRows | SparseRows | StoredRows,
+        rows: DenseRows | SparseRows,
         y: Array,
         weight: Array | None = None,
         offset: Array | None = None,

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import first_not_finite
 from sklearn_mle._numerics.double_double import DoubleDouble
-from sklearn_mle._numerics.stored import StoredArray
 
 __all__ = [
     "COPY_ELEMENTS",
@@ -63,7 +62,7 @@ class DenseRows:
     """
 
     def __init__(
-        self, X: Array, shift: Array | None = None, scale: Array | None = None, *, augmented: Array | None = None
+        self, X: Any, shift: Array | None = None, scale: Array | None = None, *, augmented: Array | None = None
     ) -> None:
         self._X, self._shift, self._scale, self.augmented = X, shift, scale, augmented
         self.n_rows, self.n_columns = X.shape
@@ -223,16 +222,8 @@ class DenseRows:
         return np.einsum("np,np->n", product, X) + matrix[-1, -1]
 
 
-class StoredRows:
-    """The rows of an array in storage, seen as the standardized columns (X - shift) / scale in float64.
-
-    Blocks of them are dense rows, read when asked for; nothing is asked of all of them at once.
-    """
-
-    def __init__(self, X: StoredArray, shift: Array | None = None, scale: Array | None = None) -> None:
-        self._X, self._shift, self._scale = X, shift, scale
-        self.n_rows, self.n_columns = X.shape
-        self.entries_per_row = float(self.n_columns)
+class StoredRows(DenseRows):
+    """The rows of a StoredArray: blocks of them are dense rows, read when asked for; nobody asks for all at once."""
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "StoredRows":
         """Return the same rows, of X as it is, seen as (X - shift) / scale."""
@@ -242,18 +233,10 @@ class StoredRows:
         """Return the rows from start to stop, read."""
         return DenseRows(self._X[start:stop], self._shift, self._scale)
 
-    def take(self, indices: Array) -> DenseRows:
-        """Return the given rows, read; few are kept standardized."""
-        return _few_copied(DenseRows(self._X[indices], self._shift, self._scale))
-
     @property
     def n_read(self) -> int:
         """How many rows of chunks were read so far."""
-        return self._X.n_read
-
-    def uncentred(self, indices: Array) -> tuple[Array, Array]:
-        """Return (rows, centre) of the given rows, whose difference is their standardized columns."""
-        return self.take(indices).standardized, np.zeros(self.n_columns)
+        return int(self._X.n_read)
 
 
 def _few_copied(rows: DenseRows) -> DenseRows:
