@@ -1,6 +1,5 @@
 """The ``predictors`` argument: which columns, which known value, or which constant each parameter of y's model has."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -11,6 +10,7 @@ from sklearn.base import clone
 
 from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
+from sklearn_mle.estimators._validation import leaves_float64
 from sklearn_mle.likelihoods import Likelihood
 
 __all__ = ["likelihood_with", "ridge_of", "terms_of"]
@@ -106,7 +106,7 @@ def ridge_of(likelihood: Likelihood, terms: Sequence[Terms], alpha: Any) -> Ridg
     for name, value in alpha.items():
         if name not in likelihood.parameter_names:
             raise ValueError(_unknown("alpha", likelihood, name))
-        if not (_is_number(value) and 0 <= value <= sys.float_info.max):
+        if not (_is_number(value) and 0 <= value < np.inf and not leaves_float64(value)):
             raise ValueError(f"alpha: the precision of {name!r} must be a finite number >= 0; got {value!r}.")
     # Without columns there is nothing to be penalized.
     named = zip(likelihood.parameter_names, terms, strict=True)
@@ -145,8 +145,7 @@ def _known(likelihood: Likelihood, k: int, value: Any) -> float:
             f"{value!r}. What is known of it is an offset: fit(X, y, offset=...)."
         )
     with np.errstate(all="ignore"):
-        in_range = abs(value) <= sys.float_info.max
-        in_range = in_range and np.isfinite(likelihood.predictor_of(k, float(value)))
+        in_range = not leaves_float64(value) and np.isfinite(likelihood.predictor_of(k, float(value)))
     if not in_range:
         raise ValueError(f"predictors: a known {name} must be {_KNOWN[likelihood.links[k]]}; got {value!r}.")
     return float(value)

@@ -4,8 +4,6 @@ Nothing is written to the estimator here, and nothing valid is copied.
 """
 
 import copy
-import math
-import sys
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -28,6 +26,7 @@ __all__ = [
     "check_probability_levels",
     "check_sample_weight",
     "check_target",
+    "leaves_float64",
     "refuse_beyond_float64",
     "refuse_no_columns",
     "refuse_not_finite",
@@ -48,13 +47,20 @@ MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 def refuse_beyond_float64(parameters: Mapping[str, Any]) -> None:
     """Raise for a parameter that Python's integers, or a longer floating-point type, hold and float64 does not."""
     for name, value in parameters.items():
-        if not isinstance(value, Real) or isinstance(value, float):
-            continue
-        size: Any = abs(value)  # Python compares integers of any size, and longer types, with its floats exactly
-        if sys.float_info.max < size < math.inf or 0 < size < math.ulp(0.0):
+        if isinstance(value, Real) and not isinstance(value, float | bool) and leaves_float64(value):
             raise ValueError(
                 f"{name} must be a number within the range of float64, about 1e-308 to 1e308; got one beyond it."
             )
+
+
+def leaves_float64(value: Any) -> bool:
+    """Tell whether a number is beyond the range of float64, or is not zero but would be there."""
+    try:
+        with np.errstate(all="ignore"):
+            number = float(value)
+    except OverflowError:
+        return True
+    return bool((np.isinf(number) and number != value) or (number == 0 and value != 0))
 
 
 def validate_training(estimator: Any, X: Any, offset: Any) -> tuple[Any, dict[str, Any]]:
