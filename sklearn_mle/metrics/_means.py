@@ -86,11 +86,12 @@ def mean_of_rows(name: str, rows: Rows, *, sample_weight: Any, warn: bool = True
         text = f"{name} is infinite: all scores are finite, but their sum is beyond the largest float."
         if any(counts):
             part = int(np.argmax(np.array(counts) > 0))
+            row = sum(lengths[:part]) + firsts[part]
             text = (
                 f"{name} is infinite: {sum(counts)} of {sum(lengths)} rows are certain and wrong (the first is row "
-                f"{sum(lengths[:part]) + firsts[part]}, where y_true is {outcomes[part]!r}). Nothing is clipped. If "
-                "the zeros are underflow, pass log-probabilities (log_proba=True); if the model never saw the class, "
-                "stratify the folds or smooth it."
+                f"{row}, with probability 0 where y_true is {outcomes[part]!r}). Nothing is clipped. If the zeros are "
+                "underflow, pass log-probabilities (log_proba=True); if the model never saw the class, stratify the "
+                "folds or smooth it."
             )
         # The reader's line of code is two frames up: this function, the metric, its caller.
         warnings.warn(text, InfiniteScoreWarning, stacklevel=3)

@@ -77,7 +77,7 @@ def test_a_missed_class_that_does_not_occur_costs_nothing():
     assert neg_cross_entropy_scorer(model, X_IRIS, Y_IRIS, sample_weight=weight) == pytest.approx(
         neg_cross_entropy_scorer(model, X_IRIS[:100], Y_IRIS[:100]), rel=1e-12
     )
-    with pytest.warns(InfiniteScoreWarning, match=r"50 of 150 rows .* row 100, where y_true is 2"):
+    with pytest.warns(InfiniteScoreWarning, match=r"50 of 150 rows .* row 100, with probability 0 where y_true is 2"):
         neg_cross_entropy_scorer(model, X_IRIS, Y_IRIS)
 
 

@@ -41,7 +41,8 @@ def test_a_row_that_is_certain_and_wrong_is_counted_from_the_first():
     probability = Q.copy()
     probability[1_000_001] = np.eye(K)[(LABELS[1_000_001] + 1) % K]
     with pytest.warns(
-        InfiniteScoreWarning, match=r"1 of 1100000 rows .* \(the first is row 1000001, where y_true is \d\)"
+        InfiniteScoreWarning,
+        match=r"1 of 1100000 rows .* \(the first is row 1000001, with probability 0 where y_true is \d\)",
     ):
         assert cross_entropy(LABELS, SlicedArray(probability)) == np.inf
 
