@@ -22,6 +22,8 @@ _LOG_SMALL = np.log(1e-3)
 # Half the scaled deviance of a y beyond which no tail is left, and the numbers of events that hold all of a tail.
 _NOTHING, _DEEP = 800.0, 40.0
 _DEVIATIONS, _MORE, _MOST_EVENTS = 10.0, 25.0, 1e6
+# Terms of these sums that are computed at a time.
+_AT_ONCE = 4096
 
 
 class _TweedieDistribution(stats.rv_continuous):
@@ -96,10 +98,14 @@ def _sum_over_events(scaled: Array, events: Array, least: Array, most: Array, po
         # The longest sums first, so that those still running are the first ones.
         rows = np.flatnonzero(upper == side)
         rows = rows[np.argsort(-count[rows], kind="stable")]
-        for k in range(int(count[rows[:1]].sum()) + 1):
+        k, longest = 0, int(count[rows[:1]].sum())
+        while len(rows) and k <= longest:
             rows = rows[: np.searchsorted(-count[rows], -k, side="right")]
-            j = first[rows] + k
-            out[rows] += poisson_mass(j, events[rows]) * gamma_tail(alpha * j, scaled[rows], upper=side)
+            steps = np.arange(k, min(k + max(_AT_ONCE // len(rows), 1), longest + 1))[:, None]
+            j = first[rows] + steps
+            terms = poisson_mass(j, events[rows]) * gamma_tail(alpha * j, scaled[rows], upper=side)
+            out[rows] += np.where(steps <= count[rows], terms, 0.0).sum(axis=0)
+            k += len(steps)
     return np.minimum(out, 1.0)
 
 
