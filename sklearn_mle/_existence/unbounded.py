@@ -62,9 +62,9 @@ def _distinct(data: Data) -> int:
     return len(np.unique(np.column_stack([rows, data.y]), axis=0))
 
 
-def rows_beyond(bounded: BoundedDispersion, data: Data, matrix: Array, *, of_columns: bool) -> NDArray[np.intp] | None:
+def rows_beyond(bounded: BoundedDispersion, data: Data, matrix: Array) -> NDArray[np.intp] | None:
     """Return the rows whose dispersion parameter is beyond its bound; None where there are none."""
-    if not of_columns:
+    if not matrix[1, :-1].any():  # one dispersion for all rows
         return all_rows(data) if (bounded.depth(matrix[:, -1:]) != 0).any() else None
     predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
     rows = np.concatenate(data.reduce_rows(RowsBeyond(bounded, predictors, matrix))[0])

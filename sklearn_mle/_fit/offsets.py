@@ -24,7 +24,6 @@ Array = NDArray[Any]
 _FAR = 30.0
 # Nats. A fit that ends farther from its optimum has had no good end.
 _GOOD = 1e-6
-_MOST_NAMED = 5
 
 
 def centre_of_classes(data: Data) -> tuple[Array, bool]:
@@ -77,7 +76,7 @@ def far_offsets(prepared: Prepared) -> str | None:
     if not len(far):
         return None
     far = far[np.argsort(-distance[far], kind="stable")]
-    rows = "some rows" if known is not data else prepared.row_names(far, _MOST_NAMED)
+    rows = "some rows" if known is not data else prepared.row_names(far)
     return (
         f"offset: {rows} differ from the median offset by up to {distance.max():.4g} on the scale of the linear "
         "predictor. An offset is added to the linear predictor: for an exposure it is the logarithm, "

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 
 # Sparse rows of fewer entries, zeros counted, are cheaper dense.
 _DENSE_ELEMENTS = 500_000
+# Columns or rows that a warning names.
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,21 @@ class Prepared(RawRows):
         """Return how a warning calls a column."""
         return f"column {column}" if self.feature_names is None else f"{str(self.feature_names[column])!r}"
 
-    def names(self, columns: Array, most: int = 5) -> str:
+    def names(self, columns: Array) -> str:
         """Return a list of columns for a warning, shortened."""
-        listed = ", ".join(self.name(int(column)) for column in columns[:most])
-        return listed if len(columns) <= most else f"{listed} and {len(columns) - most} more"
+        return _shortened([self.name(int(column)) for column in columns[:_MOST_NAMED]], len(columns))
 
-    def row_names(self, rows: Array, most: int = 5) -> str:
+    def row_names(self, rows: Array) -> str:
         """Return a list of rows for a warning, shortened, by the caller's numbers."""
         if len(rows) == self.data.n_rows:
             return "every row"
         numbers = rows if self.row_numbers is None else self.row_numbers[rows]
-        listed = ", ".join(str(int(number)) for number in numbers[:most])
-        return f"rows {listed}" if len(rows) <= most else f"rows {listed} and {len(rows) - most} more"
+        return f"rows {_shortened([str(number) for number in numbers[:_MOST_NAMED]], len(numbers))}"
+
+
+def _shortened(first: list[str], n_names: int) -> str:
+    more = n_names - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")
 
 
 def read(X: Any, y: Array, weight: Array | None, offset: Array | None, n_predictors: int) -> RawRows:

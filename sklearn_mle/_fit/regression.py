@@ -299,8 +299,7 @@ class RegressionFit(Strategy):
     def _retain(self, solution: Solution) -> FitResult:
         objective, matrix, beyond = self.objective, self.matrix(solution.theta), None
         if self.bound is not None and self.dispersion not in self.held and solution.status is not Status.STOPPED:
-            bounded = BoundedDispersion(self.likelihood, self.bound)
-            beyond = rows_beyond(bounded, objective.data, matrix, of_columns=self.modelled)
+            beyond = rows_beyond(BoundedDispersion(self.likelihood, self.bound), objective.data, matrix)
         if beyond is not None:
             self._warn_of_rows(matrix, beyond)
         elif not is_minimum(objective, solution):

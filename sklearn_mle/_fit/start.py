@@ -85,15 +85,20 @@ def some_rows(data: Data) -> Data:
     return data if data.n_rows < 2 * size else weighted_sample(data, size)
 
 
-def least_squares(data: Data, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
-    """Return the least-squares coefficients of y, shape (1, p + 1), and the penalized sum of squared residuals."""
-    predictors = LinearPredictors(data.n_columns, [terms])
-    prior = np.zeros((1, data.n_columns + 1))
+def _penalized(likelihood: Likelihood, data: Data, terms: Sequence[Terms], precision: Array | None) -> PenalizedNLL:
+    """Return an objective with a prior of such precision for the location's coefficients."""
+    predictors = LinearPredictors(data.n_columns, terms)
+    prior = np.zeros(predictors.shape)
     if precision is not None:
         prior[0, :-1] = precision
-    objective = PenalizedNLL(LeastSquares(), predictors, data, GaussianPrior(predictors.theta(prior)))
-    found = solve(objective, np.zeros(predictors.size), FitOptions())
-    return predictors.matrix(found.theta), 2 * found.value
+    return PenalizedNLL(likelihood, predictors, data, GaussianPrior(predictors.theta(prior)))
+
+
+def least_squares(data: Data, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
+    """Return the least-squares coefficients of y, shape (1, p + 1), and the penalized sum of squared residuals."""
+    objective = _penalized(LeastSquares(), data, [terms], precision)
+    found = solve(objective, np.zeros(objective.predictors.size), FitOptions())
+    return objective.predictors.matrix(found.theta), 2 * found.value
 
 
 def perfect_location(
@@ -217,10 +222,8 @@ def _huber(guess: Guess, location: Array) -> Array:
     data = guess.data.with_values(guess.data.y, guess.data.weight, None, 2)
     if np.abs(data.y - _fitted(data, location)).max() <= _PERFECT:
         return location  # nothing is left to be robust against, and the scale would fall without end
-    predictors = LinearPredictors(data.n_columns, [guess.location, Terms(False, True)])
-    prior = np.zeros((2, data.n_columns + 1))
-    prior[0, :-1] = guess.precision
-    objective = PenalizedNLL(Huber(), predictors, data, GaussianPrior(predictors.theta(prior)))
+    objective = _penalized(Huber(), data, [guess.location, Terms.constant()], guess.precision)
+    predictors = objective.predictors
     start = _with_constants(replace(guess, data=data), np.zeros((2, data.n_columns + 1)), location)
     options = FitOptions(solver="newton" if affordable(objective) else "newton-cg", max_iter=30)
     found = solve(objective, predictors.theta(start), options, null_value=np.inf, tol=1e-2)
