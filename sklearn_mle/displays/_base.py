@@ -12,24 +12,6 @@ from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.metrics._means import log_of_base
 from sklearn_mle.metrics._responses import open_up
 
-__all__ = [
-    "BLUE",
-    "COLOURS",
-    "GREEN",
-    "GREY",
-    "MARKERS",
-    "REFERENCE",
-    "VERMILION",
-    "Display",
-    "PredictionDisplay",
-    "Unit",
-    "check_options",
-    "confidence_factor",
-    "percent",
-    "signed",
-    "wrapped",
-]
-
 # Okabe and Ito's palette, told apart with every kind of colour vision; in an order that alternates light and dark.
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)

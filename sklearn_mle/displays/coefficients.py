@@ -11,8 +11,6 @@ from sklearn_mle._numerics.arguments import argument_name, check_count
 from sklearn_mle.displays._base import COLOURS, MARKERS, REFERENCE, Display, percent
 from sklearn_mle.inference import Inference, infer
 
-__all__ = ["CoefficientDisplay"]
-
 Array = NDArray[np.float64]
 
 

@@ -24,8 +24,6 @@ from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
 
-__all__ = ["PITDisplay", "PredictiveDisplay"]
-
 Array = NDArray[np.float64]
 
 _NORMAL = 1e9  # rows; binomial quantiles of many more take scipy forever, and those of a Gaussian are as good

@@ -27,8 +27,6 @@ from sklearn_mle.inference import ProfileLikelihood, profile_interval
 from sklearn_mle.inference.at_estimate import AtEstimate, read_training, with_dispersion
 from sklearn_mle.inference.profile_path import ProfiledNLL
 
-__all__ = ["ConvergenceDisplay", "ProfileLikelihoodDisplay"]
-
 Array = NDArray[np.float64]
 
 _LOWEST = 1e-8  # of the bound

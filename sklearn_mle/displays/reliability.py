@@ -15,8 +15,6 @@ from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics._responses import class_response
 
-__all__ = ["ReliabilityDisplay"]
-
 Array = NDArray[np.float64]
 
 _BARS = 40

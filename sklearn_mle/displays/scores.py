@@ -26,8 +26,6 @@ from sklearn_mle.metrics._responses import class_response
 from sklearn_mle.metrics.decomposition import CrossEntropyDecomposition, cross_entropy_decomposition
 from sklearn_mle.model_selection import Comparison, compare
 
-__all__ = ["ComparisonDisplay", "CrossEntropyDecompositionDisplay"]
-
 _LANE = 0.34  # height of a bar, of the distance between models
 
 

@@ -42,8 +42,6 @@ from sklearn_mle.inference.model import (
     precision_offset,
 )
 
-__all__ = ["BaseMLE"]
-
 Array = NDArray[np.float64]
 Observer = Callable[[int, Array], bool | None]
 

@@ -26,8 +26,6 @@ from sklearn_mle.estimators._labels import (
 from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows, where_dask
 from sklearn_mle.estimators._validation import check_sample_weight, check_target
 
-__all__ = ["PredictiveClassifier", "offset_shape"]
-
 
 class PredictiveClassifier(ClassifierMixin, BaseMLE):
     """Predictions and scores of a classifier, from ``coef_``, ``intercept_`` and ``classes_``."""

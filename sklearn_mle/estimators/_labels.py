@@ -13,21 +13,6 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.frames import column_names, column_order
 from sklearn_mle.estimators._validation import check_target
 
-__all__ = [
-    "as_likelihoods_read",
-    "class_weights",
-    "classes_of_columns",
-    "codes_of",
-    "encode_labels",
-    "is_soft",
-    "plain_numbers",
-    "read_classes",
-    "read_known_classes",
-    "read_soft_labels",
-    "weigh_classes",
-    "weighted_rows",
-]
-
 # Integer labels within a range of this size (or of n) are coded by a table in O(n); others are sorted.
 _TABLE_SIZE = 4096
 # Rows of probabilities may miss a sum of one by this much; they are then normalized.

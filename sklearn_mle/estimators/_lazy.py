@@ -19,16 +19,6 @@ from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
 from sklearn_mle.estimators._scikit_learn import CALLBACKS
 from sklearn_mle.estimators._validation import check_sample_weight
 
-__all__ = [
-    "LazyDistribution",
-    "lazy_distribution",
-    "lazy_rows",
-    "mean_over_rows",
-    "r2_over_rows",
-    "sum_over_rows",
-    "where_dask",
-]
-
 Array = NDArray[Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
 

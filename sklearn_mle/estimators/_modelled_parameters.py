@@ -13,8 +13,6 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle.estimators._validation import leaves_float64
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["likelihood_with", "ridge_of", "terms_of"]
-
 _VALUES = "'linear' (all columns), 'constant', a known number, or a list of columns"
 _KNOWN = {
     "identity": "a finite number",

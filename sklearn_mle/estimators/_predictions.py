@@ -30,8 +30,6 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import ReadData, divide_dispersion, precision_offset
 from sklearn_mle.inference.predictions import predictive_interval
 
-__all__ = ["PredictiveRegressor"]
-
 
 class PredictiveRegressor(RegressorMixin, BaseMLE):
     """Predictions and scores of a regressor, for which y is read as its likelihood reads it.

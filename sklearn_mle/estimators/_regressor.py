@@ -23,8 +23,6 @@ from sklearn_mle.inference.model import Fitted, ReadData
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 
-__all__ = ["BaseMLERegressor"]
-
 
 class BaseMLERegressor(PredictiveRegressor):
     """Abstract base of the regressors: a subclass declares its parameters, and names its likelihood and predictors."""

@@ -50,8 +50,6 @@ from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, divide_di
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
 
-__all__ = ["ClassReader", "RealReader", "Survey", "TrainingData", "features_of"]
-
 Array = NDArray[Any]
 
 

@@ -18,23 +18,6 @@ from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
 
-__all__ = [
-    "BEYOND_FLOAT64",
-    "MATRIX",
-    "canonical",
-    "check_offset",
-    "check_probability_levels",
-    "check_sample_weight",
-    "check_target",
-    "leaves_float64",
-    "refuse_beyond_float64",
-    "refuse_no_columns",
-    "refuse_not_finite",
-    "total_over_rows",
-    "validate_features",
-    "validate_training",
-]
-
 BEYOND_FLOAT64 = (
     "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
 )

@@ -27,8 +27,6 @@ from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.inference.model import Fitted, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
 
-__all__ = ["MLELogisticClassifier"]
-
 
 class MLELogisticClassifier(PredictiveClassifier):
     r"""Logistic regression by maximum likelihood, binary and multinomial.

@@ -11,8 +11,6 @@ from sklearn_mle.estimators._regressor import BaseMLERegressor
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions
 from sklearn_mle.likelihoods import Gaussian, Likelihood, get_likelihood
 
-__all__ = ["GaussianMLERegressor", "MLERegressor"]
-
 
 class MLERegressor(BaseMLERegressor):
     r"""Regression by maximum likelihood, whatever the noise: the likelihood is an argument that can be searched.
