@@ -158,16 +158,11 @@ def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
     return probabilities
 
 
-def weigh_classes(
-    class_weight: Any, classes: NDArray[Any], target: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[NDArray[np.float64] | None, NDArray[Any], NDArray[np.float64] | None]:
-    """Return the weights of classes, and codes or class probabilities and row weights to which they are applied."""
+def mass_of_classes(target: NDArray[Any], weight: NDArray[np.float64] | None, n_classes: int) -> NDArray[np.float64]:
+    """Return the total weight of each class, of codes or class probabilities."""
     if target.ndim == 2:
-        mass = target.sum(axis=0) if weight is None else weight @ target
-    else:
-        mass = np.bincount(target, weight, minlength=len(classes)).astype(np.float64)
-    per_class = class_weights(class_weight, classes, mass)
-    return per_class, *weighted_rows(per_class, target, weight)
+        return target.sum(axis=0) if weight is None else weight @ target
+    return np.bincount(target, weight, minlength=n_classes).astype(np.float64)
 
 
 def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -17,8 +17,9 @@ from sklearn_mle.estimators._labels import (
     class_weights,
     classes_of_columns,
     is_soft,
+    mass_of_classes,
     read_classes,
-    weigh_classes,
+    weighted_rows,
 )
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
 from sklearn_mle.estimators._training_data import ClassReader, Survey, TrainingData, features_of
@@ -212,7 +213,8 @@ class MLELogisticClassifier(PredictiveClassifier):
         classes, target = read_classes(y)
         check_consistent_length(X, target)
         weight = check_sample_weight(sample_weight, len(target))
-        per_class, target, weight = weigh_classes(self.class_weight, classes, target, weight)
+        per_class = class_weights(self.class_weight, classes, mass_of_classes(target, weight, len(classes)))
+        target, weight = weighted_rows(per_class, target, weight)
         offset = check_offset(offset, offset_shape(len(target), len(classes)))
         data = ReadData(X, as_likelihoods_read(target, len(classes)), weight, None, offset)
         return self._training_data(classes, per_class, data, attributes, offset is not None)
