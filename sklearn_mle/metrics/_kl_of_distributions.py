@@ -6,6 +6,7 @@ Most closed forms are sums of divergences between two positive numbers, which ca
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -175,12 +176,9 @@ def _uniform(p: Parameters, q: Parameters) -> Array:
     return np.where(inside, np.log(q["scale"]) - np.log(p["scale"]), np.inf)
 
 
-def _gumbel(p: Parameters, q: Parameters) -> Array:
-    return _of_gumbels((p["loc"] - q["loc"]) / q["scale"], np.log(p["scale"]) - np.log(q["scale"]))
-
-
-def _left_gumbel(p: Parameters, q: Parameters) -> Array:
-    return _of_gumbels((q["loc"] - p["loc"]) / q["scale"], np.log(p["scale"]) - np.log(q["scale"]))
+def _gumbel(p: Parameters, q: Parameters, sign: int) -> Array:
+    # With sign -1 of gumbel_l, the distribution of minus a Gumbel's outcomes.
+    return _of_gumbels(sign * (p["loc"] - q["loc"]) / q["scale"], np.log(p["scale"]) - np.log(q["scale"]))
 
 
 def _weibull(p: Parameters, q: Parameters) -> Array:
@@ -294,8 +292,8 @@ _CLOSED_FORMS: dict[Any, tuple[Callable[[Parameters, Parameters], Array], tuple[
     type(stats.expon): (_exponential, ()),
     type(stats.gamma): (_gamma, ("loc",)),
     type(stats.geom): (lambda p, q: _of_trial(p, q) / p["p"], ("loc",)),
-    type(stats.gumbel_l): (_left_gumbel, ()),
-    type(stats.gumbel_r): (_gumbel, ()),
+    type(stats.gumbel_l): (partial(_gumbel, sign=-1), ()),
+    type(stats.gumbel_r): (partial(_gumbel, sign=1), ()),
     type(stats.invgauss): (_inverse_gaussian, ("loc",)),
     type(stats.laplace): (_laplace, ()),
     type(stats.lognorm): (lambda p, q: gaussian_kl(np.log(p["scale"]), p["s"], np.log(q["scale"]), q["s"]), ("loc",)),

@@ -70,6 +70,7 @@ def read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
 def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
     """Return X and y as containers whose rows can be taken, and their number; the estimators judge what is in them."""
     refuse_masked(X=X, y=y)
+    read, lengths = [], []
     for name, values in (("X", X), ("y", y)):
         if values is None:
             raise TypeError(f"{name}: Expected sequence or array-like, got None.")
@@ -78,12 +79,10 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
                 f"{name} is a dataframe of Dask's, of which rows cannot be taken by their numbers: compare needs it in "
                 f"memory, {name}.compute()."
             )
-    with argument_name("X"):
-        (X,) = indexable(X)
-        n = X.shape[0] if issparse(X) else len(X)
-    with argument_name("y"):
-        (y,) = indexable(y)
-        of_y = y.shape[0] if issparse(y) else len(y)
+        with argument_name(name):
+            read += indexable(values)
+            lengths.append(read[-1].shape[0] if issparse(read[-1]) else len(read[-1]))
+    (X, y), (n, of_y) = read, lengths
     if n != of_y:
         raise ValueError(f"X has {n} rows and y {of_y}: inconsistent numbers of samples.")
     if n == 0:
