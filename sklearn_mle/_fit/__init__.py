@@ -120,7 +120,7 @@ def fit_rows(
     with single_threaded_blas, np.errstate(all="ignore"):
         likelihood, rows, more = _equivalent(likelihood, rows)
         strategy = _strategy(likelihood, options)
-        prepared = standardize(rows, options, feature_names, least_squares=strategy is LeastSquaresFit)
+        prepared = standardize(rows, options, feature_names, strategy.cross_products)
         try:
             watch = _counted(observer, options.verbose)
             result = strategy(likelihood, prepared, options, watch, class_names).run(start)

@@ -1,5 +1,6 @@
 """From validated arrays to row blocks: weights rescaled, absent rows dropped, columns standardized."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sklearn_mle._existence.limit import SEPARATION_PRIOR
-from sklearn_mle._fit.products import CrossProducts
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.stored import StoredArray
@@ -56,13 +56,13 @@ class Prepared(RawRows):
     prior : Ridge
         In the unit of ``data``.
     products : CrossProducts or None
-        Those of X and y, where the fit is least squares and they settle the standardization.
+        Those of X and y, where the fit is made of them and they settle the standardization.
     """
 
     columns: Columns
     prior: Ridge
     feature_names: Any
-    products: CrossProducts | None = None
+    products: Any = None
 
     def precision(self, predictor: int = 0) -> Array:
         """Return the prior's precision of a predictor's coefficient of each standardized column, shape (p,)."""
@@ -135,14 +135,15 @@ def _rows(X: Any) -> DenseRows | SparseRows | StoredRows:
     return DenseRows(X)
 
 
-def standardize(raw: RawRows, options: FitOptions, feature_names: Any, *, least_squares: bool = False) -> Prepared:
-    """Return the data of a fit in the solver's units."""
-    prior, centre, known = options.prior.times(1 / raw.mean_weight), options.fit_intercept, None
-    least_scale = float(np.sqrt(prior.precisions[0] / raw.data.n_rows))
+def standardize(
+    raw: RawRows, options: FitOptions, feature_names: Any, cross_products: Callable[..., Any] | None = None
+) -> Prepared:
+    """Return the data of a fit in the solver's units; ``cross_products`` may tell the columns', too (``Strategy``)."""
+    prior, centre = options.prior.times(1 / raw.mean_weight), options.fit_intercept
+    about: dict[str, Any] = {"centre": centre, "least_scale": float(np.sqrt(prior.precisions[0] / raw.data.n_rows))}
     try:
-        if least_squares:
-            known = CrossProducts.of(raw.data, centre=centre, least_scale=least_scale)
-        products, columns = known or (None, Columns.of(raw.data, centre=centre, least_scale=least_scale))
+        known = None if cross_products is None else cross_products(raw.data, **about)
+        products, columns = known or (None, Columns.of(raw.data, **about))
     except NotFiniteError as error:
         raise error if raw.row_numbers is None else NotFiniteError(int(raw.row_numbers[error.row])) from None
     # Columns that come standardized are taken as they are.

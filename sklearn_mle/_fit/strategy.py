@@ -49,6 +49,8 @@ class Strategy:
     objective: PenalizedNLL
     # F at the null model; None means that the search begins there.
     null_value: float | None = None
+    # Tells the columns' standardization along with cross-products of X and y, where a fit is made of these.
+    cross_products: Callable[..., Any] | None = None
     # Whether the estimate is the maximum, not the mode under a tiny prior.
     exists = True
 

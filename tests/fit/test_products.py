@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mle._fit import FitOptions, fit, products
+from sklearn_mle._fit import FitOptions, fit, least_squares
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.likelihoods import Gaussian
@@ -15,7 +15,7 @@ N, P = 30_000, 9
 
 @pytest.fixture(autouse=True)
 def small_data_count_as_large(monkeypatch):
-    monkeypatch.setattr(products, "_LEAST_WORK", 1e6)
+    monkeypatch.setattr(least_squares, "_LEAST_WORK", 1e6)
 
 
 def design(far=0.0):
@@ -31,7 +31,7 @@ def outcome(X, noise=1.0):
 
 def in_three_passes(X, y, **kwargs):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(products, "_LEAST_WORK", np.inf)
+        patch.setattr(least_squares, "_LEAST_WORK", np.inf)
         return fit(Gaussian(), X, y, **kwargs)
 
 
@@ -103,7 +103,7 @@ def test_the_bound_of_rounding_holds_entry_by_entry():
     X = design(3.0).astype(np.float32).astype(np.float64)
     y = outcome(X)
     data = Data(DenseRows(X), y)
-    found, columns = products.CrossProducts.of(data, centre=True, least_scale=0.0)
+    found, columns = least_squares.CrossProducts.of(data, centre=True, least_scale=0.0)
     coef, unit, middle = rng.standard_normal(P + 1), 2.0, 7.0
     cross, response = found.standardized(columns, middle, unit)
     long = (X.astype(np.longdouble) - columns.shift) / columns.scale
@@ -168,7 +168,7 @@ def test_an_entry_that_is_not_finite_is_named_by_its_row():
 
 def test_the_columns_are_standardized_as_by_their_moments():
     data = Data(DenseRows(design(2.0)), rng.standard_normal(N), rng.random(N) + 0.5)
-    _, columns = products.CrossProducts.of(data, centre=True, least_scale=0.0)
+    _, columns = least_squares.CrossProducts.of(data, centre=True, least_scale=0.0)
     usual = Columns.of(data, centre=True)
     np.testing.assert_array_equal(columns.scale, usual.scale)
     np.testing.assert_array_equal(columns.shift, usual.shift)
@@ -180,4 +180,4 @@ def test_few_rows_keep_the_accurate_way(monkeypatch):
     monkeypatch.undo()
     X = rng.standard_normal((500, 3))
     data = Data(DenseRows(X), X[:, 0])
-    assert products.CrossProducts.of(data, centre=True, least_scale=0.0) is None
+    assert least_squares.CrossProducts.of(data, centre=True, least_scale=0.0) is None
