@@ -168,7 +168,7 @@ def test_an_interrupted_fit_leaves_no_task_behind(client, tmp_path):
     def read(number, before, rows, marker=str(marker)):
         if before >= 2:
             open(marker, "w").close()
-            time.sleep(0.2)
+            time.sleep(0.05)
         return rows
 
     def interrupt():

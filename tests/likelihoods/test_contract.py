@@ -77,15 +77,24 @@ def test_the_hessian_is_the_gradient_s(model):
         )
 
 
+def of_rows(values):
+    """Sums over the outcomes of each row."""
+    return values.reshape(*values.shape[:-1], -1, N).sum(axis=-2)
+
+
 def test_the_information_is_the_variance_of_the_gradient_and_the_mean_of_the_hessian(model):
     likelihood, eta = model.likelihood, model.eta
     information = likelihood.expected_information(eta)
     mean, variance, curvature = 0.0, 0.0, 0.0
-    for y, mass in model.outcomes():
-        gradient = likelihood.gradient(y, eta)
-        mean = mean + mass * gradient
-        variance = variance + mass * gradient[:, None] * gradient
-        curvature = curvature + mass * likelihood.hessian(y, eta)
+    outcomes = model.outcomes()
+    for k in range(0, len(outcomes), 50):
+        # Many outcomes of every row at once: as many rows.
+        y, mass = (np.concatenate(each) for each in zip(*outcomes[k : k + 50], strict=True))
+        at = np.tile(eta, len(y) // N)
+        gradient = likelihood.gradient(y, at)
+        mean = mean + of_rows(mass * gradient)
+        variance = variance + of_rows(mass * gradient[:, None] * gradient)
+        curvature = curvature + of_rows(mass * likelihood.hessian(y, at))
     size = np.sqrt(np.einsum("kkn->kn", information))
     product = size[:, None] * size
     if not isinstance(likelihood, BoundedDispersion):  # which is no density beyond the bound

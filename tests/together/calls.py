@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,11 @@ class Fit:
         """Return the inference from the data."""
         return infer(self.model, self.X, self.y, **{**self.rows, **self.penalized, **options})
 
+    @cached_property
+    def inference(self) -> Any:
+        """The default one."""
+        return self.inferred()
+
     def covariance(self, kind: str) -> Parameters:
         """Return the parameters with one kind of covariance."""
         groups = {"groups": self.case.group} if kind == "cluster" else {}
@@ -234,7 +240,7 @@ def _summary(fit: Fit) -> Parameters:
 
 
 def _header(fit: Fit) -> np.ndarray:
-    header = fit.inferred().header
+    header = fit.inference.header
     nats = fit.nats(header["log-likelihood"], fit.copies())
     k = header["parameters"]
     n = header["observations"]
@@ -243,7 +249,7 @@ def _header(fit: Fit) -> np.ndarray:
 
 
 def _null(fit: Fit) -> np.ndarray:
-    header = fit.inferred().header
+    header = fit.inference.header
     names = [name for name in header if "LR" in name or "R2" in name]
     if not (fit.case.is_classifier or fit.case.model in COUNTS):
         names = [name for name in names if "pseudo" not in name]
@@ -263,7 +269,7 @@ def _std(fit: Fit) -> np.ndarray:
 
 
 def _mean_interval(fit: Fit) -> np.ndarray:
-    return mean_interval(fit.inferred(), fit.new, **fit.new_offset) / fit.case.at.unit
+    return mean_interval(fit.inference, fit.new, **fit.new_offset) / fit.case.at.unit
 
 
 def _distribution(fit: Fit) -> np.ndarray:
@@ -355,7 +361,7 @@ def _labels(fit: Fit) -> np.ndarray:
 
 
 def _probability_interval(fit: Fit) -> np.ndarray:
-    found = probability_interval(fit.inferred(), fit.new, **fit.new_offset)
+    found = probability_interval(fit.inference, fit.new, **fit.new_offset)
     return fit.classes(np.moveaxis(found, 1, -1))
 
 
