@@ -75,7 +75,8 @@ layering: $(VENV)/.stamp
 	$(VENV)/bin/lint-imports
 
 doctest: $(VENV)/.stamp
-	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) --doctest-modules --doctest-glob='*.md' sklearn_mle README.md docs
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) --doctest-modules sklearn_mle
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) --doctest-glob='*.md' README.md docs
 
 # Left out: our own tools, the examples (tests/displays draws with the oldest matplotlib), and relations between fits of
 # ours: what they call of other packages the tests beside them call, and tests/together with every kind of container.
