@@ -8,6 +8,7 @@ from benchmarks.reliability.judge import SILENT, Seen, judge
 from benchmarks.reliability.watch import observe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_case_has_the_right_answer_or_a_clear_word(kind):
     for case in cases(kind):

@@ -46,6 +46,7 @@ class TestReliability:
         assert display.divergence == pytest.approx(parts.kl_divergence, rel=1e-9)
         assert f"{display.divergence:.3g} nats per row" in display.ax_.get_title(loc="left")
 
+    @pytest.mark.slow
     def test_the_band_holds_calibrated_forecasts(self):
         rng = np.random.default_rng(1)
         inside, below = [], []

@@ -10,6 +10,8 @@ from sklearn_mle.inference import infer, likelihood_ratio_test, mean_interval, p
 from tests.estimators.regressions import DATA, LIKELIHOODS, N
 from tests.modelled import dispersion_as
 
+pytestmark = pytest.mark.slow
+
 EMPTY = np.empty((N, 0))
 SMOOTH = [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth]
 CASES = [(name, "constant") for name in LIKELIHOODS]

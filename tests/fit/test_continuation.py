@@ -10,6 +10,8 @@ from sklearn_mle import MLERegressor
 from sklearn_mle.likelihoods import Huber, StudentT, get_likelihood
 from tests.modelled import dispersion_as
 
+pytestmark = pytest.mark.slow
+
 rng = np.random.default_rng(0)
 N = 60
 X = rng.standard_normal((N, 2))

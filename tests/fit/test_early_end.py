@@ -13,6 +13,8 @@ from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.likelihoods import get_likelihood
 from tests.fit.options import terms_of
 
+pytestmark = pytest.mark.slow
+
 rng = np.random.default_rng(0)
 FEW, MANY, P = 400, 60_000, 25
 X = rng.standard_normal((MANY, P)) @ (np.eye(P) + 0.3 * rng.standard_normal((P, P)))

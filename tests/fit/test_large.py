@@ -13,6 +13,8 @@ from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Gumbel
 from tests.fit.options import ridge, terms_of
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["bernoulli", "categorical", "gaussian", "gaussian, log linear"]
 
 

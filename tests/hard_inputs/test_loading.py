@@ -48,6 +48,7 @@ def test_no_type_of_a_pickle_runs_code_at_load():
             assert allowed or frozen or not module.startswith("sklearn_mle"), (name, hook)
 
 
+@pytest.mark.slow
 @EVERY
 def test_skops_reads_it_with_the_documented_types(name):
     skops = pytest.importorskip("skops.io")

@@ -143,6 +143,7 @@ REFERENCES = {
 CASES = [(name, shapes) for name, (_, of_shapes, _) in REFERENCES.items() for shapes in of_shapes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shapes"), CASES, ids=str)
 def test_closed_forms_at_fifty_digits(name, shapes):
     reference, _, points = REFERENCES[name]

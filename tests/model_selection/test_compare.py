@@ -451,6 +451,7 @@ def test_what_is_refused(arguments, error, message):
         compare(**arguments)
 
 
+@pytest.mark.slow
 def test_the_standard_error_of_a_difference_is_right_for_the_fitted_models_risk():
     """Over 300 data sets, (difference - risk difference of the folds' models) / se has spread 1 (Bayle et al. 2020)."""
     rng = np.random.default_rng(0)
