@@ -149,13 +149,15 @@ class ProfilePath:
             return float(np.sqrt(max(2 * (point.value - minimum), 0.0)) - target)
 
         low, high, flat = 0.0, float(target * standard_error), 0
-        while excess(high) < 0:
+        while 0 < high < np.inf and excess(high) < 0:
             # Steps that quadruple, and yet nothing rises.
             flat = flat + 1 if sign * point.slope[0] * high < _FLAT * rise else 0
             if flat > _FLAT_STEPS or high > _FARTHEST * standard_error:
                 return np.inf, point
             low, high = high, 4 * high
-        return float(brentq(excess, low, high, xtol=_ROOT_TOLERANCE * high)), point
+        if not (0 < high < np.inf and excess(high) < np.inf):  # numbers beyond float64, or no rise to look for
+            return (0.0 if target == 0 else np.inf), point
+        return float(brentq(excess, low, high, xtol=max(_ROOT_TOLERANCE * high, np.finfo(np.float64).tiny))), point
 
     def curve(self, start: Array, reaches: Sequence[float], n_points: int) -> list[ProfilePoint]:
         """Return points from a little beyond one end to a little beyond the other, each found from its neighbour."""
