@@ -40,7 +40,7 @@ def dispersion_bound(likelihood: Likelihood, data: Data) -> float | None:
     if likelihood.dispersion_parameter is None:
         return None
     least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE ** (2 / likelihood.variance_power)
-    return float(likelihood.start(data.y, data.weight)[1] + np.log(least))
+    return float(likelihood.start(data.y, data.weight)[likelihood.dispersion_index] + np.log(least))
 
 
 def is_saturated(data: Data, identification: Identification) -> bool:

@@ -119,7 +119,7 @@ def fit_rows(
     # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
     with single_threaded_blas, np.errstate(all="ignore"):
         likelihood, rows, more = _equivalent(likelihood, rows)
-        strategy = _strategy(likelihood, options)
+        strategy = _strategy(likelihood, options, rows.data)
         prepared = standardize(rows, options, feature_names, strategy.cross_products)
         try:
             watch = _counted(observer, options.verbose)
@@ -133,11 +133,11 @@ def fit_rows(
     return replace(result, log_likelihood=result.log_likelihood - (lacking + more)) if lacking + more else result
 
 
-def _strategy(likelihood: Likelihood, options: FitOptions) -> type[Strategy]:
+def _strategy(likelihood: Likelihood, options: FitOptions, data: Data) -> type[Strategy]:
     """Return the fit that knows a likelihood."""
     if likelihood.holds_class_codes:
         return LogisticFit
-    if likelihood.least_squares and not options.terms_of(2)[1].columns:
+    if likelihood.least_squares and not options.terms_of(2)[1].columns and data.n_offsets < 2:
         return LeastSquaresFit
     if likelihood.smooth:
         return RegressionFit
@@ -152,6 +152,11 @@ def _strategy(likelihood: Likelihood, options: FitOptions) -> type[Strategy]:
             f"solver={options.solver!r} needs a likelihood that is smooth, and {name} has a kink: it is fitted "
             "exactly, by an interior-point method. Leave solver='auto', or use a smooth likelihood (huber, student_t, "
             "logistic)."
+        )
+    if data.n_offsets > 1:
+        raise NotSupportedError(
+            f"offset: {name} has a kink, and takes an offset of the location alone. Pass one of shape (n,), or use a "
+            "smooth likelihood (huber, student_t, logistic)."
         )
     return QuantileFit
 

@@ -45,7 +45,7 @@ def fit_without(absent: Array, n_classes: int, fit: Strategy) -> FitResult:
     # No column moves the absent classes. The coefficients of the others sum to zero, so that the largest of their
     # predictors is nowhere below the mean of their intercepts (and of their offsets).
     least = matrix[:, -1].mean()
-    if prepared.data.has_offset:
+    if prepared.data.n_offsets:
         least -= prepared.data.reduce_target(partial(_offset_rise, present, absent))[0].value
     full[absent, -1] = least + math.log(_LITTLE / prepared.n_obs)
     full -= full.mean(axis=0)

@@ -143,7 +143,7 @@ class LogisticFit(Strategy):
         if intercept:
             log_mass = np.log(self.mass)
             frequencies[:, -1] = log_mass - log_mass.mean() if several else log_mass[1] - log_mass[0]
-        if not data.has_offset:
+        if not data.n_offsets:
             return [frequencies]
         # An offset far from zero would saturate every probability, and no Newton step leads back from there.
         centre, far = centre_of_classes(data)
@@ -154,7 +154,7 @@ class LogisticFit(Strategy):
 
     def _null_value(self, null: Array) -> float:
         """Return F at the null model: the class frequencies' entropy, unless offsets or no intercept change it."""
-        if not self.term.intercept or self.prepared.data.has_offset:
+        if not self.term.intercept or self.prepared.data.n_offsets:
             return self.objective.value(self.theta(null))
         total = float(self.mass.sum())
         return total * math.log(total) - float(self.mass @ np.log(self.mass))

@@ -65,7 +65,7 @@ def projected_on_columns(data: Data, terms: Terms) -> Array:
 def far_offsets(prepared: Prepared) -> str | None:
     """Return what is to be said of offsets far from the others, their rows named; None where there are none."""
     data = prepared.data
-    if not data.has_offset:
+    if not data.n_offsets:
         return None
     known = data if data.in_one_place else some_rows(data)
     assert known.offset is not None

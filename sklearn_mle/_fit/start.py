@@ -146,8 +146,7 @@ def guesses(guess: Guess) -> Iterator[Array]:
     likelihood, data = guess.likelihood, guess.data
     null = np.zeros((likelihood.n_predictors, data.n_columns + 1))
     null[:, -1] = likelihood.start(data.y, data.weight)
-    if data.offset is not None:
-        null[0, -1] -= weighted_quantile(data.offset[0], data.weight, 0.5)
+    null[:, -1] -= _middle_offset(guess)
     null[0, -1] *= guess.location.intercept
     yield null
     working = _working_response(likelihood, data)
@@ -166,6 +165,14 @@ def guesses(guess: Guess) -> Iterator[Array]:
         # Not a convex loss: least squares may start in the basin of the outliers.
         start = replace(guess, likelihood=Huber())
         yield _with_constants(guess, null, _huber(start, location))
+
+
+def _middle_offset(guess: Guess) -> Array:
+    """Return the median of each predictor's offset, shape (q,): an intercept alone undoes that much of it."""
+    offset, middle = guess.data.offset, np.zeros(guess.likelihood.n_predictors)
+    for k, one in enumerate(() if offset is None else offset):
+        middle[k] = weighted_quantile(one, guess.data.weight, 0.5)
+    return middle
 
 
 def _working_response(likelihood: Likelihood, data: Data) -> Array | None:
@@ -201,19 +208,22 @@ def _with_constants(guess: Guess, null: Array, location: Array) -> Array:
             residual = likelihood.start(np.maximum(data.y * np.exp(-fitted), 1e-300 * (data.y > 0)), data.weight)
         residual = residual + np.array(likelihood.unit_powers) * float(np.average(fitted, weights=data.weight))
         residual[0] -= float(np.average(fitted, weights=data.weight))
-    matrix[1:, -1] = residual[1:]
+    matrix[1:, -1] = (residual - _middle_offset(guess))[1:]
     matrix[0, -1] += residual[0] * guess.location.intercept
     return matrix
 
 
 def _with_log_residuals(guess: Guess, constant: Array) -> Array:
     """Return the log scale as a regression of the residuals' logarithms has it (Harvey 1976)."""
-    data = guess.data
-    assert guess.dispersion is not None
+    data, j = guess.data, guess.likelihood.dispersion_index
+    assert guess.dispersion is not None and j is not None
     residual = np.abs(data.y - _fitted(data, constant[:1]))
-    logarithms = np.log(residual + _LEAST_RESIDUAL * np.exp(constant[1, -1])) + _MEAN_LOG_NORMAL
+    logarithms = np.log(residual + _LEAST_RESIDUAL * np.exp(constant[j, -1])) + _MEAN_LOG_NORMAL
+    if data.n_offsets > j:
+        assert data.offset is not None
+        logarithms -= data.offset[j]
     matrix = constant.copy()
-    matrix[1] = least_squares(data.with_values(logarithms, data.weight), guess.dispersion)[0][0]
+    matrix[j] = least_squares(data.with_values(logarithms, data.weight), guess.dispersion)[0][0]
     return matrix
 
 
@@ -289,11 +299,12 @@ def best_constant(
     """Return the linear predictors, shape (q, n), of the best model without columns.
 
     A share of explained deviance is measured from it. The intercepts (q,) of the predictors beside the location are
-    kept; an offset (n,) is the location's.
+    kept; an offset has shape (n,), or (n, q).
     """
     n = y.shape[-1]
     eta = np.repeat(intercepts[:, None], n, axis=1)
-    eta[0] = 0 if offset is None else offset
+    eta[0] = 0
+    add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
     if not likelihood.smooth:
         # A quantile of what the offset leaves.
         eta[0] += likelihood.start(y - eta[0], sample_weight)[0]

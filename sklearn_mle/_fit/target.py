@@ -75,7 +75,7 @@ class Target:
         Of a likelihood that outliers do not move, about where it starts from (on some of the rows): they are not to
         cost the others' digits either.
         """
-        data = prepared.data.with_target(_less_offset) if prepared.data.has_offset else prepared.data
+        data = prepared.data.with_target(_less_offset) if prepared.data.n_offsets else prepared.data
         power = _power_of_largest(data)
         n = data.weight_sum
         middle = data.reduce_target(partial(_moments, power, 0.0))[0] / n if centre else 0.0
@@ -84,7 +84,7 @@ class Target:
             some = some_rows(data)
             start = likelihood.start(some.y / power, some.weight)
             middle = float(start[0]) if centre else 0.0
-            spread = min(spread, float(np.hypot(start[0] - middle, np.exp(start[1]))))
+            spread = min(spread, float(np.hypot(start[0] - middle, np.exp(start[likelihood.dispersion_index]))))
         if spread <= 4 * _EPS:
             spread = 1.0  # constant to rounding: keep the unit of y itself
         else:
@@ -93,16 +93,15 @@ class Target:
             middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * _EPS else middle
         scale = spread * power
         shift = np.zeros(likelihood.n_predictors)
-        shift[:2] = middle * power, np.log(scale)
+        shift[0], shift[likelihood.dispersion_index] = middle * power, np.log(scale)
         centred = data.with_target(partial(_centred, power, middle, spread), likelihood.n_predictors)
         return cls(centred, prepared, scale, shift, _EPS * max(1.0, 1.0 / spread), n * float(np.log(scale)))
 
     def to_original(self, matrix: Array | DoubleDouble) -> Array:
         """Return coefficients of the standardized problem, shape (q, p + 1), in the units of X and y."""
-        columns = self.prepared.columns
-        if self.data is self.prepared.data:
+        columns, matrix = self.prepared.columns, DoubleDouble.of(matrix)
+        if self.data is self.prepared.data and np.isfinite(matrix.high[:, -1]).all():
             return columns.to_original(matrix)  # y is taken as it is
-        matrix = DoubleDouble.of(matrix)
         factor = np.array([self.scale, *[1.0] * (len(self.shift) - 1)])  # powers of two
         out = columns.to_original(matrix)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -151,17 +150,22 @@ def _power_of_largest(data: Data) -> float:
 def _amount(unit: float, moved: float, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
     """Return y in a unit, and the location's offset moved."""
     if moved:
-        offset = np.full((1, y.shape[-1]), moved) if offset is None else offset + moved
+        offset = np.zeros((1, y.shape[-1])) if offset is None else offset.copy()
+        offset[0] += moved
     return y / unit, offset
 
 
-def _less_offset(y: Array, offset: Array | None) -> tuple[Array, None]:
-    return (y if offset is None else y - offset[0]), None
+def _less_offset(y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+    """Return y less the location's offset, and the other predictors'."""
+    if offset is None:
+        return y, None
+    others = np.concatenate([np.zeros_like(offset[:1]), offset[1:]]) if len(offset) > 1 else None
+    return y - offset[0], others
 
 
-def _centred(power: float, middle: float, spread: float, y: Array, offset: Array | None) -> tuple[Array, None]:
-    """Return y without offset, about a middle in a unit of spread, both in a unit of power."""
-    return (y / power - middle) / spread, None
+def _centred(power: float, middle: float, spread: float, y: Array, offset: Array | None) -> tuple[Array, Array | None]:
+    """Return y about a middle in a unit of spread, both in a unit of power; the location has no offset any more."""
+    return (y / power - middle) / spread, offset
 
 
 def _exact(scale: float, centre: float, y: Array, offset: Array | None) -> tuple[Array, Array]:

@@ -1,16 +1,41 @@
-"""Offsets as users give them: they must be finite in every row that counts, and errors name the rows that are not."""
+"""Offsets as users give them, of one predictor or of several: errors name the rows and columns that are wrong."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.frames import column_names
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.stored import in_memory
 
-__all__ = ["offset_of_present", "refuse_infinite_offset"]
+__all__ = ["by_parameter", "offset_of_present", "refuse_infinite_offset"]
 
 _MOST_NAMED = 5
+
+
+def by_parameter(offset: Any, parameters: Sequence[str]) -> Any:
+    """Return a frame whose columns are parameters as an array with a column for each of them; anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        If the frame has other columns.
+    """
+    columns = column_names(offset)
+    if columns is None or is_dask(offset):
+        return offset
+    if len(set(columns)) < len(columns) or not set(columns) <= set(parameters):
+        raise ValueError(
+            f"offset has the columns {columns}, but the parameters are {list(parameters)}: name each column of a frame "
+            "by the parameter to whose linear predictor it is added (those left out get none); or pass an array."
+        )
+    with argument_name("offset"):
+        given = np.asarray(in_memory(offset))
+    table = np.zeros((len(given), len(parameters)), dtype=given.dtype if given.dtype.kind in "biuf" else object)
+    table[:, [list(parameters).index(name) for name in columns]] = given
+    return table
 
 
 def offset_of_present(offset: Any, sample_weight: Any) -> Any:

@@ -162,7 +162,7 @@ class Data:
         self.y, self.weight, self.offset = y, weight, offset
         self.n_predictors = n_predictors
         self.n_rows, self.n_columns = rows.n_rows, rows.n_columns
-        self.has_offset = offset is not None
+        self.n_offsets = 0 if offset is None else len(offset)
         # Of sparse rows only the entries that are not zero are held: fewer than there are columns.
         self.is_sparse, self.entries_per_row = isinstance(rows, SparseRows), rows.entries_per_row
         self.passes = PassCounter() if passes is None else passes

@@ -125,7 +125,7 @@ class DistributedData(Data):
         self.passes = PassCounter() if passes is None else passes
         self._no_rows = no_rows
         self._fetched = {} if fetched is None else fetched
-        self.has_offset = no_rows[1] is not None
+        self.n_offsets = 0 if no_rows[1] is None else len(no_rows[1])
         self.is_sparse = census.entries_per_row is not None
         self.entries_per_row = float(n_columns) if census.entries_per_row is None else census.entries_per_row
         self.largest_sample = _MOST_BYTES / (8 * (n_columns + 1))

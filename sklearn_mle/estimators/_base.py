@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import FitOptions, FitResult
 from sklearn_mle._numerics.arguments import refuse_masked
-from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._lazy import sum_over_rows, where_dask
@@ -24,7 +23,6 @@ from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, FitTasks,
 from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.estimators._validation import (
     canonical,
-    check_offset,
     check_sample_weight,
     refuse_beyond_float64,
     total_over_rows,
@@ -121,7 +119,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         # Validation may already overflow on tiny and huge numbers.
         prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
-            data = prepare(X, y, sample_weight, offset_of_present(offset, sample_weight))
+            data = prepare(X, y, sample_weight, offset)
         fitted = data.fitted
         precisions = data.precisions(type(self).__name__, sample_weight is not None)
         start = self._start((len(fitted.terms), data.attributes["n_features_in_"] + 1))
@@ -205,21 +203,22 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         kept = {name: value for name, value in vars(self).items() if name not in stale}
         self.__dict__ = {**kept, **state, "_published": tuple(state)}
 
-    def _validate_predict(self, X: Any, offset: Any) -> tuple[Any, Array | None]:
+    def _validate_predict(self, X: Any, offset: Any, sample_weight: Any = None) -> tuple[Any, Array | None]:
         """Validate the arguments of a predict method; a model fitted with an offset requires one here."""
         check_is_fitted(self)
         X = validate_features(self, X)
         if offset is None:
-            if self._fitted.has_offset:
+            if self._fitted.n_offsets:
                 raise ValueError(
                     f"This {type(self).__name__} was fitted with an offset, so it predicts only with one: pass "
                     "offset=, one entry per row of X (offset=0.0 adds nothing)."
                 )
             return X, None
-        return X, check_offset(offset, self._offset_shape(X.shape[0]))
+        return X, self._check_offset(offset, sample_weight, X.shape[0])
 
-    def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
-        return (n_samples,)
+    @abstractmethod
+    def _check_offset(self, offset: Any, sample_weight: Any, n_samples: int) -> Array | None:
+        """Validate an offset outside fit; in rows of weight zero it may be anything."""
 
     def _fitted_model(self, feature_names: Any = None) -> FittedModel:
         """Return the view of a fitted estimator that ``sklearn_mle.inference`` works with."""
@@ -242,7 +241,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, offset: Any, class_weights: Array | None = None
     ) -> ReadData:
         """Validate rows to judge, as fit reads them."""
-        X, offset = self._validate_predict(X, offset_of_present(offset, sample_weight))
+        X, offset = self._validate_predict(X, offset, sample_weight)
         y, of_class = self._read_target(y, class_weights)
         check_consistent_length(X, y)
         return ReadData(canonical(X), y, check_sample_weight(sample_weight, len(y)), of_class, offset)
@@ -295,7 +294,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         with np.errstate(over="ignore", invalid="ignore"):
             eta = self._linear_predictors(data.X, data.offset)
             if weight is not None and self._fitted.weight_type == "precision" and divide_dispersion(likelihood):
-                eta[1] += precision_offset(likelihood, weight)
+                eta[likelihood.dispersion_index] += precision_offset(likelihood, weight)
                 weight = (weight > 0).astype(np.float64)
             return -total_over_rows(likelihood.nll(data.y.T, eta), weight)
 

@@ -24,14 +24,14 @@ from sklearn_mle.estimators._labels import (
     weighted_rows,
 )
 from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows, where_dask
-from sklearn_mle.estimators._validation import check_sample_weight, check_target
+from sklearn_mle.estimators._validation import check_offset, check_sample_weight, check_target
 
 
 class PredictiveClassifier(ClassifierMixin, BaseMLE):
     """Predictions and scores of a classifier, from ``coef_``, ``intercept_`` and ``classes_``."""
 
-    def _offset_shape(self, n_samples: int) -> tuple[int, ...]:
-        return offset_shape(n_samples, len(self.classes_))
+    def _check_offset(self, offset: Any, sample_weight: Any, n_samples: int) -> Array | None:
+        return check_class_offset(offset, sample_weight, n_samples, len(self.classes_))
 
     def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
         predictors = dot_rows(self.coef_, X)
@@ -156,5 +156,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
             return float(accuracy_score(truth, predicted, sample_weight=weight))
 
 
-def offset_shape(n_samples: int, n_classes: int) -> tuple[int, ...]:
-    return (n_samples,) if n_classes == 2 else (n_samples, n_classes)
+def check_class_offset(offset: Any, sample_weight: Any, n_samples: int, n_classes: int) -> Array | None:
+    """Validate the offset of class probabilities: of two classes, of the second's log-odds."""
+    shape = (n_samples,) if n_classes == 2 else (n_samples, n_classes)
+    return check_offset(offset_of_present(offset, sample_weight), shape)

@@ -11,16 +11,18 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import best_constant
 from sklearn_mle._numerics.arguments import argument_name, check_count
-from sklearn_mle._numerics.offsets import offset_of_present
+from sklearn_mle._numerics.offsets import by_parameter, offset_of_present
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._lazy import lazy_distribution, lazy_rows, r2_over_rows, sum_over_rows, where_dask
 from sklearn_mle.estimators._validation import (
     BEYOND_FLOAT64,
+    check_offsets,
     check_probability_levels,
     check_sample_weight,
     check_target,
+    n_offsets_of,
     total_over_rows,
     validate_features,
 )
@@ -43,7 +45,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         likelihood, terms = self._fitted.likelihood, self._fitted.terms
         values = likelihood.parameters(self._eta(*self._validate_predict(X, offset)))
         for k, (name, term) in enumerate(zip(likelihood.parameter_names, terms, strict=True)):
-            if k and not term.columns:
+            if k >= max(self._fitted.n_offsets, 1) and not term.columns:
                 values[k] = getattr(self, f"{name}_")
         return values.T
 
@@ -54,7 +56,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
         Returns
@@ -72,7 +74,22 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         eta = np.repeat(self._parameters[:, -1:], X.shape[0], axis=1)
         linear = np.flatnonzero(coefficients.any(axis=1))
         eta[linear] += dot_rows(coefficients[linear], X)
-        return add_offset(eta, None if offset is None else offset[None])
+        return add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
+
+    def _check_offset(self, offset: Any, sample_weight: Any, n_samples: int) -> Array | None:
+        likelihood, n_offsets = self._fitted.likelihood, self._fitted.n_offsets
+        array = check_offsets(offset, sample_weight, n_samples, likelihood)
+        if n_offsets and n_offsets != n_offsets_of(offset, likelihood):
+            if np.ndim(offset) == 0:
+                return array  # a number for every row is the location's
+            asked, names = "(n,)", likelihood.parameter_names
+            if n_offsets > 1:
+                asked = f"(n, {n_offsets}), a column for each of {names}, or a frame whose columns are some of these"
+            raise ValueError(
+                f"offset has the shape {np.shape(offset)}, but this {type(self).__name__} was fitted with one of shape "
+                f"{asked}. Pass as many here; zeros add nothing."
+            )
+        return array
 
     @property
     def _degenerate(self) -> bool:
@@ -118,7 +135,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             Rows to predict.
         return_std : bool, default=False
             Whether to return the standard deviation of y given X too.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
         Returns
@@ -144,7 +161,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
         Returns
@@ -211,7 +228,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             Rows to predict.
         coverage : float, default=0.9
             Probability of the interval, strictly between 0 and 1; half of the rest lies on each side.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
         include_parameter_uncertainty : bool, default=False
             Whether the interval is widened for the parameters being estimates. Exact (Student's t) for a Gaussian with
@@ -267,7 +284,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             Rows to predict.
         q : float or array-like of shape (n_quantiles,)
             Probabilities strictly between 0 and 1.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
         Returns
@@ -292,7 +309,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             True values.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; if None, every row has weight 1.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
         Returns
@@ -308,7 +325,8 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         self, X: Any, y: Any, sample_weight: Any, offset: Any
     ) -> tuple[Array, Array, Array | None]:
         """Return y, its predicted mean, and the weights, as R^2 compares them."""
-        prediction = np.asarray(self.predict(X, offset=offset_of_present(offset, sample_weight)))
+        present = offset_of_present(by_parameter(offset, self._fitted.likelihood.parameter_names), sample_weight)
+        prediction = np.asarray(self.predict(X, offset=present))
         with argument_name("y"):
             y, weight = in_memory(y), sample_weight
             if np.ndim(y) == 2 and np.shape(y)[1] > 1 and np.shape(y)[1] in self._fitted.likelihood.y_columns:
@@ -341,7 +359,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             Targets, as in fit.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; if None, every row has weight 1.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
         Returns
@@ -371,7 +389,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             Targets, as in fit.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; if None, every row has weight 1.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             As in fit; required if fit had one. A scalar holds for every row.
 
         Returns

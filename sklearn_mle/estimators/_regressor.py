@@ -16,7 +16,13 @@ from sklearn_mle.estimators._modelled_parameters import likelihood_with, ridge_o
 from sklearn_mle.estimators._predictions import PredictiveRegressor
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context
 from sklearn_mle.estimators._training_data import RealReader, Survey, TrainingData, features_of
-from sklearn_mle.estimators._validation import check_offset, check_sample_weight, check_target, validate_training
+from sklearn_mle.estimators._validation import (
+    check_offsets,
+    check_sample_weight,
+    check_target,
+    n_offsets_of,
+    validate_training,
+)
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import Summary, infer
 from sklearn_mle.inference.model import Fitted, ReadData
@@ -51,10 +57,13 @@ class BaseMLERegressor(PredictiveRegressor):
             successes and failures.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0: a weight of k equals k copies of the row, 0 equals its absence. None is one per row.
-        offset : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,) or (n_samples, n_parameters), default=None
             Added to the location's linear predictor (a log-exposure, where the link is the logarithm); a scalar holds
-            for every row. A model fitted with an offset predicts only with one. With an offset, X may have no columns:
-            ``fit(np.empty((n, 0)), y, offset=0.0)`` fits the intercept alone.
+            for every row. With several columns, one for each of the likelihood's ``parameter_names``, added to the
+            linear predictor of each; of a frame they are found by name, and may be some of them. ``scale_``,
+            ``shape_`` and their like are then those of rows whose offset is zero. A model fitted with an offset predicts
+            only with one. With an offset, X may have no columns: ``fit(np.empty((n, 0)), y, offset=0.0)`` fits the
+            intercept alone.
 
         Returns
         -------
@@ -86,8 +95,8 @@ class BaseMLERegressor(PredictiveRegressor):
         weight = check_sample_weight(sample_weight, len(y))
         _refuse_fewer(len(y) if weight is None else int(np.count_nonzero(weight)), least, likelihood)
         refuse_wrong_answers(likelihood, y.T)
-        data = ReadData(X, y, weight, None, check_offset(offset, (len(y),)))
-        return self._training_data(likelihood, predictors, data, attributes, offset is not None)
+        data = ReadData(X, y, weight, None, check_offsets(offset, sample_weight, len(y), likelihood))
+        return self._training_data(likelihood, predictors, data, attributes, offset)
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         likelihood, predictors, least = self._likelihood()
@@ -99,10 +108,10 @@ class BaseMLERegressor(PredictiveRegressor):
         attributes, reader = features_of(self, X, offset), RealReader(likelihood)
         rows = Survey(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)
         _refuse_fewer(rows.data.n_rows, least, likelihood)
-        return self._training_data(likelihood, predictors, rows, attributes, offset is not None)
+        return self._training_data(likelihood, predictors, rows, attributes, offset)
 
     def _training_data(
-        self, likelihood: Likelihood, predictors: Any, rows: Any, attributes: dict[str, Any], has_offset: bool
+        self, likelihood: Likelihood, predictors: Any, rows: Any, attributes: dict[str, Any], offset: Any
     ) -> TrainingData:
         terms = terms_of(
             likelihood,
@@ -112,7 +121,8 @@ class BaseMLERegressor(PredictiveRegressor):
             column_names=attributes.get("feature_names_in_"),
         )
         prior = ridge_of(likelihood, terms, self.alpha)
-        fitted = Fitted(likelihood, terms, prior, weight_type=self.weight_type, has_offset=has_offset)
+        n_offsets = 0 if offset is None else n_offsets_of(offset, likelihood)
+        fitted = Fitted(likelihood, terms, prior, weight_type=self.weight_type, n_offsets=n_offsets)
         return TrainingData(fitted, rows, attributes)
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:

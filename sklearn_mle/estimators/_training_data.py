@@ -36,8 +36,10 @@ from sklearn_mle.estimators._validation import (
     MATRIX,
     canonical,
     check_offset,
+    check_offsets,
     check_sample_weight,
     check_target,
+    n_offsets_of,
     refuse_no_columns,
     refuse_not_finite,
     validate_training,
@@ -168,6 +170,10 @@ class ClassReader:
         target, weight = weighted_rows(self.per_class, read_known_classes(y, self.classes), weight)
         return as_likelihoods_read(target, len(self.classes)).T, weight
 
+    def check_offset(self, offset: Any, weight: Array | None, n: int, width: int) -> Array | None:
+        """Return a partition's offset, shape (n,) or (n, K); ``width`` is one or K."""
+        return check_offset(offset_of_present(offset, weight), (n,) if width == 1 else (n, width))
+
     def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
         """Return the labels of a partition, the number of each row's, the rows' weights, and the mass of each class.
 
@@ -191,6 +197,10 @@ class RealReader:
         """Return y as the likelihood reads it, and the rows' weights."""
         return self.likelihood.check_target(check_target(y, warn=False)), weight
 
+    def check_offset(self, offset: Any, weight: Array | None, n: int, width: int) -> Array | None:
+        """Return a partition's offset, shape (n,) or (n, q)."""
+        return check_offsets(offset, weight, n, self.likelihood)
+
     def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
         """Return that all rows, once they have been found to be in the domain, are one group, and their weights."""
         y, _ = self(y, None)
@@ -207,7 +217,7 @@ def _read_partition(
     """Return X, y, weights and offset of a partition, which was found valid; ``width`` is the offset's."""
     n = len(y)
     y, weight = target(y, check_sample_weight(sample_weight, n, some_positive=False))
-    offset = check_offset(offset_of_present(offset, weight), (n,) if width == 1 else (n, width))
+    offset = target.check_offset(offset, weight, n, width)
     X = None if X is None else _read_features(X)
     return X, y, weight, None if offset is None else np.atleast_2d(offset.T)
 
@@ -245,7 +255,7 @@ def _statistics(
     """Check a partition, and return what the client must know of it."""
     n = len(y)
     weight = check_sample_weight(sample_weight, n, some_positive=False)
-    check_offset(offset_of_present(offset, weight), (n, *np.shape(offset)[1:]))
+    target.check_offset(offset, weight, n, np.shape(offset)[-1] if np.ndim(offset) == 2 else 1)
     with argument_name("y"):
         labels, group, w, mass = target.groups(y, np.ones(n) if weight is None else weight)
     present, k = w > 0, len(labels)
@@ -276,7 +286,7 @@ class Survey:
             raise ValueError(f"y must have one entry per row of X; got {y!r}.")
         self.partitions = Partitions.of(X=X, y=y, sample_weight=sample_weight, offset=offset)
         self.n_columns = int(self.partitions.rows["X"].shape[1])
-        self.has_offset = offset is not None
+        self.offset = offset
         self.sparse = sp.issparse(self.partitions.rows["X"]._meta)
         self.passes = PassCounter()
         reads_X = self.sparse or self.partitions.places[0, 1] < 0
@@ -349,6 +359,7 @@ class Survey:
             entries_per_row=self.n_entries / int(lengths.sum()) if self.sparse else None,
         )
         width = n_predictors if of_classes else 1
+        n_offsets = width if isinstance(target, ClassReader) else n_offsets_of(self.offset, target.likelihood)
         # Several classes: codes (n,), or probabilities (K, n).
         no_rows = np.zeros(0) if width == 1 else np.zeros((width, 0)) if labels is None else np.zeros(0, dtype=np.intp)
         reading = Reading(
@@ -364,7 +375,7 @@ class Survey:
             reading,
             census,
             self.n_columns,
-            no_rows=(no_rows, np.zeros((width, 0)) if self.has_offset else None),
+            no_rows=(no_rows, None if self.offset is None else np.zeros((n_offsets, 0))),
             passes=self.passes,
         )
         return RawRows(data, mean * largest, total)

@@ -14,9 +14,11 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
-from sklearn_mle._numerics.offsets import refuse_infinite_offset
+from sklearn_mle._numerics.offsets import by_parameter, offset_of_present, refuse_infinite_offset
 from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
+from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.likelihoods import Likelihood
 
 BEYOND_FLOAT64 = (
     "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
@@ -187,6 +189,34 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | N
         return None
     array = _rowwise(offset, shape, "offset", finite=False)
     refuse_infinite_offset(np.float64(offset) if isinstance(offset, Real) else array)
+    return array
+
+
+def n_offsets_of(offset: Any, likelihood: Likelihood) -> int:
+    """Return how many linear predictors an offset is given for: the location's alone, or each."""
+    return likelihood.n_predictors if np.ndim(offset) == 2 else 1
+
+
+def check_offsets(
+    offset: Any, sample_weight: Any, n_samples: int, likelihood: Likelihood
+) -> NDArray[np.float64] | None:
+    """Validate the offset of a regression: (n,) or a scalar is the location's; (n, q) has a column per parameter.
+
+    Rows of weight zero are absent, and theirs may be anything.
+    """
+    names = likelihood.parameter_names
+    offset = offset_of_present(by_parameter(offset, names), sample_weight)
+    array = check_offset(offset, (n_samples, len(names)) if np.ndim(offset) == 2 else (n_samples,))
+    if array is None or array.ndim == 1:
+        return array
+    if len(names) == 1:
+        return array[:, 0]
+    for name in likelihood.bounded_parameters:
+        if array[:, names.index(name)].any():
+            raise NotSupportedError(
+                f"offset: {name} of {likelihood!r} has a bound that it may attain, and takes no offset. Give zeros in "
+                "its column, or leave it out of a frame."
+            )
     return array
 
 

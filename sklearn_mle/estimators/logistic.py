@@ -11,7 +11,7 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._classifier import PredictiveClassifier, offset_shape
+from sklearn_mle.estimators._classifier import PredictiveClassifier, check_class_offset
 from sklearn_mle.estimators._labels import (
     as_likelihoods_read,
     class_weights,
@@ -23,7 +23,7 @@ from sklearn_mle.estimators._labels import (
 )
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
 from sklearn_mle.estimators._training_data import ClassReader, Survey, TrainingData, features_of
-from sklearn_mle.estimators._validation import check_offset, check_sample_weight, validate_training
+from sklearn_mle.estimators._validation import check_sample_weight, validate_training
 from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.inference.model import Fitted, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
@@ -215,9 +215,9 @@ class MLELogisticClassifier(PredictiveClassifier):
         weight = check_sample_weight(sample_weight, len(target))
         per_class = class_weights(self.class_weight, classes, mass_of_classes(target, weight, len(classes)))
         target, weight = weighted_rows(per_class, target, weight)
-        offset = check_offset(offset, offset_shape(len(target), len(classes)))
+        offset = check_class_offset(offset, sample_weight, len(target), len(classes))
         data = ReadData(X, as_likelihoods_read(target, len(classes)), weight, None, offset)
-        return self._training_data(classes, per_class, data, attributes, offset is not None)
+        return self._training_data(classes, per_class, data, attributes, offset)
 
     def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         attributes = features_of(self, X, offset)
@@ -231,15 +231,16 @@ class MLELogisticClassifier(PredictiveClassifier):
             survey = survey.again(reader)
         n_predictors = _likelihood(len(classes)).n_predictors
         rows = survey.rows(reader, n_predictors, classes if named is None else None)
-        return self._training_data(classes, per_class, rows, attributes, offset is not None)
+        return self._training_data(classes, per_class, rows, attributes, offset)
 
     def _training_data(
-        self, classes: Array, per_class: Array | None, rows: Any, attributes: dict[str, Any], has_offset: bool
+        self, classes: Array, per_class: Array | None, rows: Any, attributes: dict[str, Any], offset: Any
     ) -> TrainingData:
         likelihood = _likelihood(len(classes))
         terms = (Terms(True, bool(self.fit_intercept)),) * likelihood.n_predictors
         prior = Ridge((1 / float(self.C),))
-        fitted = Fitted(likelihood, terms, prior, per_class, self.bias_reduction, self.weight_type, has_offset)
+        n_offsets = 0 if offset is None else likelihood.n_predictors
+        fitted = Fitted(likelihood, terms, prior, per_class, self.bias_reduction, self.weight_type, n_offsets)
         return TrainingData(fitted, rows, {**attributes, "classes_": classes})
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:

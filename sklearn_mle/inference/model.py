@@ -72,7 +72,8 @@ class Fitted:
     bias_reduction: str | None = None
     # What the weights of the fit mean; the dispersion is that of this meaning.
     weight_type: str = "frequency"
-    has_offset: bool = False
+    # How many linear predictors an offset was given for, from the first on.
+    n_offsets: int = 0
     # None while the fit runs, and where the estimator was sent to a worker.
     retained: FitSummary | None = None
 

@@ -51,10 +51,10 @@ def name_problems(likelihood: Likelihood) -> Iterator[str]:
         elif not name.isidentifier() or name.startswith("_"):
             yield f"parameter_names holds {name!r}, of which no attribute {name}_ can be made; use letters and digits."
     dispersion = likelihood.dispersion_parameter
-    if dispersion is not None and (dispersion not in names[1:2] or links[names.index(dispersion)] != "log"):
+    if dispersion is not None and (dispersion not in names[1:] or links[names.index(dispersion)] != "log"):
         yield (
-            f"dispersion_parameter is {dispersion!r}, which must be the second of parameter_names, with the link "
-            f"'log'; the parameters are {names!r}, with the links {links!r}."
+            f"dispersion_parameter is {dispersion!r}, which must be one of parameter_names after the first, with the "
+            f"link 'log'; the parameters are {names!r}, with the links {links!r}."
         )
 
 

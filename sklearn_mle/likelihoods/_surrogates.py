@@ -64,30 +64,30 @@ class BoundedDispersion(_Changed):
     """
 
     def __init__(self, likelihood: Likelihood, bound: float) -> None:
-        self.likelihood = likelihood
-        self.bound = bound
+        self.likelihood, self.bound = likelihood, bound
+        self.index = likelihood.parameter_names.index(str(likelihood.dispersion_parameter))
 
     def depth(self, eta: Array) -> Array:
         """Return how far beyond the bound each row is; signed as the gradient is."""
         beyond = np.minimum if self.likelihood.variance_power > 0 else np.maximum
-        return beyond(eta[1] - self.bound, 0)
+        return beyond(eta[self.index] - self.bound, 0)
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         nll, gradient = self.likelihood.nll_and_gradient(y, eta)
         depth = self.depth(eta)
         if depth.any():
             nll = nll + 0.5 * np.square(depth)
-            gradient[1] += depth
+            gradient[self.index] += depth
         return nll, gradient
 
     def hessian(self, y: Array, eta: Array) -> Array:
         hessian = self.likelihood.hessian(y, eta)
-        hessian[1, 1] += self.depth(eta) != 0
+        hessian[self.index, self.index] += self.depth(eta) != 0
         return hessian
 
     def expected_information(self, eta: Array) -> Array:
         information = self.likelihood.expected_information(eta)
-        information[1, 1] += self.depth(eta) != 0
+        information[self.index, self.index] += self.depth(eta) != 0
         return information
 
 

@@ -121,7 +121,7 @@ def test_a_dispersion_parameter_that_is_none_of_the_parameters_or_has_no_logarit
     class Named(Normal):
         dispersion_parameter = "shape"
 
-    with pytest.raises(ValueError, match="dispersion_parameter is 'shape', which must be the second of parameter_"):
+    with pytest.raises(ValueError, match="dispersion_parameter is 'shape', which must be one of parameter_"):
         MLERegressor(Named()).fit([[0.0], [1.0]], [0.0, 1.0])
     Named.dispersion_parameter, Named.links = "scale", ("identity", "identity")
     with pytest.raises(ValueError, match="'scale', .* with the link 'log'; the parameters are"):

@@ -290,3 +290,39 @@ def test_a_likelihood_of_intervals_takes_two_columns_and_open_ends():
         MLERegressor(Interval()).fit(X[:5], [[0, 1], [1, 2], [0, np.inf], [2, 1], [0, 1]])
     with pytest.raises(ValueError, match=r"row 1 is \(nan, 2\)"):
         MLERegressor(Interval()).fit(X[:3], [[0, 1], [np.nan, 2], [0, np.inf]])
+
+
+def _t_nll(y, location, log_scale, log_df):
+    df, z = np.exp(log_df), (y - location) * np.exp(-log_scale)
+    normalizer = gammaln(df / 2) - gammaln((df + 1) / 2) + 0.5 * np.log(np.pi * df)
+    return log_scale + normalizer + (df + 1) / 2 * np.log1p(z * z / df)
+
+
+class ScaleSecond(UserLikelihood):
+    parameter_names = ("location", "scale", "tail")
+    links = ("identity", "log", "log")
+    dispersion_parameter = "scale"
+    equivariance = "location_scale"
+    noise_can_vanish = True
+
+    def nll(self, y, eta):
+        return _t_nll(y, eta[0], eta[1], eta[2])
+
+
+class ScaleLast(ScaleSecond):
+    parameter_names = ("location", "tail", "scale")
+
+    def nll(self, y, eta):
+        return _t_nll(y, eta[0], eta[2], eta[1])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"predictors": {"scale": "linear"}}, {"alpha": 2.0}, {"predictors": {"scale": 2.5}}]
+)
+def test_the_dispersion_may_stand_anywhere_after_the_location(options):
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((300, 2))
+    y = 7 + X @ [1.0, 2.0] + 3 * generator.standard_t(4, 300)
+    second, last = (MLERegressor(likelihood, **options).fit(X, y) for likelihood in (ScaleSecond(), ScaleLast()))
+    np.testing.assert_allclose(last._parameters[[0, 2, 1]], second._parameters, rtol=1e-9, atol=1e-9)
+    assert last.log_likelihood_ == pytest.approx(second.log_likelihood_, rel=1e-12)

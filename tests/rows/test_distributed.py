@@ -83,7 +83,7 @@ def test_sums_and_totals(pair):
 
 def test_what_is_known_of_all_rows(pair):
     memory, elsewhere = pair
-    for name in ("n_rows", "n_columns", "n_predictors", "has_offset", "is_sparse", "entries_per_row"):
+    for name in ("n_rows", "n_columns", "n_predictors", "n_offsets", "is_sparse", "entries_per_row"):
         assert getattr(elsewhere, name) == getattr(memory, name)
     for name in ("weight_sum", "least_weight"):
         assert getattr(elsewhere, name) == pytest.approx(getattr(memory, name), rel=1e-12)
@@ -114,7 +114,7 @@ def test_rows_are_taken_standardized_in_a_pass(pair):
     assert_equal(elsewhere.take(rows[::-2]), memory.take(rows[::-2]))
     halved = elsewhere.with_target(half, 2)
     np.testing.assert_array_equal(halved.take(rows).y, memory.y[rows] / 2)
-    assert (halved.has_offset, halved.n_predictors, halved.n_passes) == (False, 2, elsewhere.n_passes) == (False, 2, 3)
+    assert (halved.n_offsets, halved.n_predictors, halved.n_passes) == (0, 2, elsewhere.n_passes) == (0, 2, 3)
 
 
 def half(y, offset):

@@ -34,8 +34,8 @@ class Case:
     """A problem: rows, options, the coordinates of its answers, and the form in which the rows are handed over.
 
     ``X``, ``y``, ``weight``, ``offset``, ``group``, ``fold`` and ``extra`` have a row (or entry) per observation;
-    ``new_rows`` and ``new_offset`` are to be predicted. ``offset`` is (n, K) for K > 2 classes. ``labels`` are the
-    names of the classes, in the order in which the unchanged problem has them.
+    ``new_rows`` and ``new_offset`` are to be predicted. ``offset`` is (n, K) for K > 2 classes, or for K parameters.
+    ``labels`` are the names of the classes, in the order in which the unchanged problem has them.
     """
 
     cell: Cell
@@ -138,11 +138,14 @@ def case_of(cell: Cell) -> Case:
     soft = cell["target"] == "soft"
     classes = CLASSIFIERS.get(model)
     width = () if classes in (None, 2) else (classes,)
+    if cell["offset"] == "parameters":
+        width = (get_likelihood(model).n_predictors,)
     offset = new_offset = None
-    if cell["offset"] == "rows":
+    if cell["offset"] != "none":
         offset = _binary_fractions(0.4 * rng.standard_normal((n, *width)))
         new_offset = _binary_fractions(0.4 * rng.standard_normal((len(new_rows), *width)))
-    y = _outcomes(cell, X, 0 if offset is None else offset)
+    of_location = offset[:, 0] if cell["offset"] == "parameters" else offset
+    y = _outcomes(cell, X, 0 if of_location is None else of_location)
     labels = None if not classes else tuple("pqr"[:classes])
     if classes and not soft:
         assert labels is not None

@@ -11,7 +11,7 @@ LEVELS = {
     "predictors": ("constant", "known", "linear", "some columns", "constant df"),
     "intercept": (True, False),
     "prior": ("none", "gaussian", "gaussian on all", "firth", "class weight"),
-    "offset": ("none", "rows"),
+    "offset": ("none", "rows", "parameters"),
     "weight": ("none", "frequency", "precision", "sampling"),
     "storage": ("dense", "float32", "csr", "frame", "memmap", "dask"),
     "target": ("plain", "soft", "counts"),
@@ -85,6 +85,9 @@ MEANINGLESS = {
     "soft labels are of classifiers, fractions of binomial counts": lambda c: (
         c["target"] == "soft" and c["model"] not in (*CLASSIFIERS, "binomial")
     ),
+    "an offset of each parameter is of more than one, and not of degrees of freedom": lambda c: (
+        c["offset"] == "parameters" and (not has_dispersion(c) or c["predictors"] == "constant df")
+    ),
     "counts of trials are binomial": lambda c: c["target"] == "counts" and c["model"] != "binomial",
 }
 # Combinations that fit refuses.
@@ -94,6 +97,7 @@ REFUSED = {
         c["weight"] == "precision" and c["storage"] == "dask" and c["model"] in OF_PRECISIONS
     ),
     "kinks need all rows in one place": lambda c: c["storage"] == "dask" and c["model"] in KINKED,
+    "kinks take an offset of the location": lambda c: c["offset"] == "parameters" and c["model"] in KINKED,
     "Firth's prior needs all rows in one place": lambda c: c["storage"] == "dask" and c["prior"] == "firth",
     "two columns of counts are not Dask's": lambda c: c["storage"] == "dask" and c["target"] == "counts",
 }

@@ -69,6 +69,8 @@ def _with_offset(case: Case, line: dict[str, np.ndarray], constant: np.ndarray) 
         for name, by in line.items():
             added = added + np.outer(X[:, case.names.index(name)], by)
         added = added if case.n_predictors > 1 else added[:, 0]
+        if case.cell["offset"] == "parameters":
+            added = np.column_stack([added, np.zeros((len(X), offset.shape[1] - 1))])
         changed.append(added if offset is None else offset + added)
     return replace(case, offset=changed[0], new_offset=changed[1])
 
@@ -101,7 +103,8 @@ def _unit_of_y(case: Case) -> Case:
     alpha = case.alpha * _UNIT ** _ALPHA_POWERS.get(case.model, 0.0)
     changed = replace(case, y=case.y * _UNIT, known=case.known * _UNIT**power, alpha=alpha)
     if affine and case.offset is not None:
-        changed = replace(changed, offset=case.offset * _UNIT, new_offset=case.new_offset * _UNIT)
+        unit = np.array([_UNIT, 1.0]) if case.cell["offset"] == "parameters" else _UNIT
+        changed = replace(changed, offset=case.offset * unit, new_offset=case.new_offset * unit)
     if not affine and not case.intercept:
         changed = _with_offset(changed, {}, np.log([_UNIT]))
     return changed.moved(
