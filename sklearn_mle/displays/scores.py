@@ -92,7 +92,7 @@ class CrossEntropyDecompositionDisplay(PredictionDisplay):
         *,
         base: float | None = None,
         confidence_level: float = 0.95,
-        name: str = "model",
+        name: str | None = "model",
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
@@ -123,7 +123,7 @@ class CrossEntropyDecompositionDisplay(PredictionDisplay):
         """
         parts = cross_entropy_decomposition(y_true, y_pred, base=base, **kwargs)
         check_options(name=name)
-        return cls({name: parts}, base=base, confidence_level=confidence_level).plot(ax=ax)
+        return cls({name or "model": parts}, base=base, confidence_level=confidence_level).plot(ax=ax)
 
     def _check(self) -> None:
         super()._check()

@@ -27,16 +27,25 @@ _AT_ONCE = 4096
 
 
 class _TweedieDistribution(stats.rv_continuous):
-    """Tweedie's compound Poisson distribution of given mean, dispersion and power: its draws and moments.
+    """Tweedie's compound Poisson distribution of given mean, dispersion and power: its draws, tails and moments.
 
-    All else is the likelihood's, whose frozen distributions do not ask this one for it.
+    All else is the likelihood's, whose frozen distributions ask this one only for what ``_frozen`` says.
     """
 
     def _argcheck(self, mean: Array, dispersion: Array, power: Array) -> Array:
         return (mean > 0) & (dispersion > 0) & (power > 1) & (power < 2)
 
-    def _cdf(self, x: Array, mean: Array, dispersion: Array, power: Array) -> Array:
-        return np.full_like(mean, np.nan)
+    def _cdf(self, x: Array, *parameters: Array) -> Array:
+        return self._tail(x, *parameters, upper=False)
+
+    def _sf(self, x: Array, *parameters: Array) -> Array:
+        return self._tail(x, *parameters, upper=True)
+
+    def _tail(self, x: Array, *parameters: Array, upper: bool) -> Array:
+        x, mean, dispersion, power = (np.ravel(array) for array in np.broadcast_arrays(x, *parameters))
+        # Of one likelihood, all rows have one power.
+        eta = np.log([mean, dispersion])
+        return tweedie_tail(np.maximum(x, 0), eta, float(power[0]), upper=upper) if len(x) else x
 
     def _stats(self, mean: Array, dispersion: Array, power: Array) -> tuple[Array, Array, Array, Array]:
         variance = dispersion * mean**power

@@ -72,8 +72,10 @@ class Gamma(Positive, LogMean, NLLWithGradient):
     def start(self, y: Array, weight: Array | None) -> Array:
         mean = float(np.average(y, weights=weight))
         # The mean half-deviance, of which the shape's maximum likelihood estimate is a function; this is that to 1.5%
-        # (Minka 2002, Estimating a gamma distribution). A constant y starts from a small dispersion.
-        half = max(float(np.average(less_log1p((y - mean) / mean), weights=weight)), _LEAST_DEVIANCE)
+        # (Minka 2002, Estimating a gamma distribution). A constant y starts from a small dispersion, and one of a row
+        # near zero, whose deviance is infinite to rounding, from a large one.
+        distance = np.maximum((y - mean) / mean, -1 + np.finfo(np.float64).eps)
+        half = max(float(np.average(less_log1p(distance), weights=weight)), _LEAST_DEVIANCE)
         shape = (3 - half + math.sqrt((half - 3) ** 2 + 24 * half)) / (12 * half)
         return np.array([math.log(mean), math.log(shape)])
 
