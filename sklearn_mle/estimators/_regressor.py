@@ -62,8 +62,8 @@ class BaseMLERegressor(PredictiveRegressor):
             for every row. With several columns, one for each of the likelihood's ``parameter_names``, added to the
             linear predictor of each; of a frame they are found by name, and may be some of them. ``scale_``,
             ``shape_`` and their like are then those of rows whose offset is zero. A model fitted with an offset
-            predicts only with one. With an offset, X may have no columns: ``fit(np.empty((n, 0)), y, offset=0.0)`` fits the
-            intercept alone.
+            predicts only with one. With an offset, X may have no columns:
+            ``fit(np.empty((n, 0)), y, offset=0.0)`` fits the intercept alone.
 
         Returns
         -------
