@@ -1,5 +1,6 @@
 """Optima under linear constraints, each found from its neighbour by Newton's method: the points of a profile."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from scipy.optimize import brentq
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle.exceptions import ConvergenceWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 
 Array = NDArray[Any]
@@ -92,7 +94,7 @@ class ProfilePath:
         """
         theta, forms = near, self.forms
         value, gradient = self._value_and_gradient(theta)
-        multiplier = np.zeros(len(forms))
+        multiplier, gap = np.zeros(len(forms)), np.inf
         for _ in range(_STEPS):
             factor = self._factor(theta)
             tangent, step = factor.solve(forms.T), -factor.solve(gradient)
@@ -109,6 +111,14 @@ class ProfilePath:
             if moved is None:
                 break
             theta, value, gradient = moved
+        else:
+            warnings.warn(
+                f"A fit under a restriction ended after {_STEPS} steps, {gap:.2g} nats short of its optimum: profiles "
+                "and likelihood ratios that rest on it are too large by as much. Columns on one scale, or fewer of "
+                "them, help.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return ProfilePoint(theta, value, multiplier)
 
     def _search(

@@ -9,6 +9,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 
 from sklearn_mle import MLELogisticClassifier
+from sklearn_mle.exceptions import ConvergenceWarning
 from sklearn_mle.inference import likelihood_ratio_test, penalized_likelihood_ratio_test, profile_interval
 
 N = 60
@@ -155,3 +156,10 @@ def test_what_is_refused():
         dependent = MLELogisticClassifier(bias_reduction="firth").fit(twice, CLASSES)
     with pytest.raises(ValueError, match="drop them first"):
         penalized_likelihood_ratio_test(dependent, twice, CLASSES, "b")
+
+
+def test_a_restricted_fit_that_ends_short_says_so(monkeypatch):
+    model = firth(["a", "b", "c"], SEPARATED)
+    monkeypatch.setattr("sklearn_mle.inference.profile_path._STEPS", 2)
+    with pytest.warns(ConvergenceWarning, match="A fit under a restriction ended after 2 steps, .* nats short of its"):
+        penalized_likelihood_ratio_test(model, X, SEPARATED, "a")
