@@ -24,6 +24,8 @@ _SHORTEST = 1e-10
 # Nats that a constrained optimum may be short of itself: the profile's crossing is then known to 1e-9 standard errors.
 _ENOUGH = 1e-13
 _ROOT_TOLERANCE = 1e-12
+# And those beyond which it is said that there are no more steps.
+_SHORT = 1e-6
 # A profile that rises by less than a millionth over so many steps, each four times the last, is flat; and one that has
 # not crossed by so many units never will.
 _FLAT, _FLAT_STEPS = 1e-6, 4
@@ -105,20 +107,22 @@ class ProfilePath:
             multiplier = -along[:, 0]
             step = step + tangent @ multiplier  # within the constraint
             gap = -0.5 * float(gradient @ step - multiplier @ (forms @ step))
-            if gap <= _ENOUGH and (np.abs(missing) <= 4 * _EPS * np.maximum(np.abs(c), 1.0)).all():
+            rounding = 4 * _EPS * np.maximum(np.abs(forms) @ np.abs(theta), 1.0)
+            if gap <= _ENOUGH and (np.abs(missing) <= np.maximum(rounding, 4 * _EPS * np.abs(c))).all():
                 break
             moved = self._search(theta, value, step, tangent @ along[:, 1], gap)
             if moved is None:
                 break
             theta, value, gradient = moved
         else:
-            warnings.warn(
-                f"A fit under a restriction ended after {_STEPS} steps, {gap:.2g} nats short of its optimum: profiles "
-                "and likelihood ratios that rest on it are too large by as much. Columns on one scale, or fewer of "
-                "them, help.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+            if gap > _SHORT:
+                warnings.warn(
+                    f"A fit under a restriction ended after {_STEPS} steps, {gap:.2g} nats short of its optimum: "
+                    "profiles and likelihood ratios that rest on it are too large by as much. Columns on one scale, "
+                    "or fewer of them, help.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
         return ProfilePoint(theta, value, multiplier)
 
     def _search(
