@@ -45,6 +45,10 @@ class Ridge:
         """Return the penalty multiplied by a factor."""
         return Ridge(tuple(factor * precision for precision in self.precisions))
 
+    def of_theta(self, scale: Array, used: Array) -> "Penalty":
+        """Return the first predictor's log-prior on each row of ``used`` (k, p + 1), where theta's entries stand."""
+        return gaussian_of_columns(self.in_standardized(scale), used) if self.penalizes(0) else NoPenalty()
+
     def in_standardized(self, scale: Array, predictor: int = 0) -> Array:
         """Return the precision of each coefficient (p,) of a predictor, of columns divided by ``scale``."""
         precision = self.precisions[predictor] if predictor < len(self.precisions) else 0.0
@@ -117,6 +121,11 @@ class GaussianPrior:
 
     def root(self, theta: Array) -> Array:
         return np.diag(np.sqrt(self.precision))
+
+
+def gaussian_of_columns(precision: Array, used: Array) -> GaussianPrior:
+    """Return the prior of such precision for each column (p,), none for intercepts, on each row of ``used``."""
+    return GaussianPrior(np.tile(np.append(precision, 0.0), (len(used), 1))[used])
 
 
 class QuadraticForm:

@@ -29,7 +29,7 @@ from sklearn_mle._hessian_factors import refine, worth_refining
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import GaussianPrior, NoPenalty
+from sklearn_mle._penalties import gaussian_of_columns
 from sklearn_mle._predictors import LinearPredictors, sum_to_zero_basis
 from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status
@@ -104,25 +104,26 @@ class LogisticFit(Strategy):
     def _read(self, null: Array) -> None:
         """Set the objective, in which columns that depend on others have no coefficient, and its null value."""
         prepared, penalized = self.prepared, self.prepared.prior.penalizes(0)
-        self.objective = self._objective(self.varying, prepared.precision() if penalized else None)
+        self.objective = self._objective(self.varying)
         if not penalized and self.term.columns and not self._clearly_independent(null):
             self.identification = find_dependence(prepared.data, prepared.columns, self.term)
             self.warnings += rank_doubts(prepared.data, prepared.columns, prepared.names, self.term)
             if self.identification is not None and len(self.identification.active) < len(self.varying):
-                self.objective = self._objective(self.identification.active, None)
+                self.objective = self._objective(self.identification.active)
         self.null_value = self._null_value(null)
 
-    def _objective(self, active: Array, precision: Array | None) -> PenalizedNLL:
-        """Return the objective of these columns, with a prior of such precision for each column of X."""
+    def _objective(self, active: Array, precision: Array | None = None) -> PenalizedNLL:
+        """Return the objective of these columns; with ``precision`` for each column in place of the prior asked for."""
         data = self.prepared.data
         contrast = sum_to_zero_basis(self.likelihood.n_predictors) if self.likelihood.shift_invariant else None
         n_free = 1 if contrast is None else contrast.shape[1]
         term = self.term.restricted(active, data.n_columns)
         predictors = LinearPredictors(data.n_columns, [term] * n_free, contrast)
         if precision is None:
-            return PenalizedNLL(self.likelihood, predictors, data, NoPenalty())
-        prior = GaussianPrior(np.tile(np.append(precision, 0.0), (n_free, 1))[predictors.used])
-        return PenalizedNLL(self.likelihood, predictors, data, prior)
+            penalty = self.prepared.prior.of_theta(self.prepared.columns.scale, predictors.used)
+        else:
+            penalty = gaussian_of_columns(precision, predictors.used)
+        return PenalizedNLL(self.likelihood, predictors, data, penalty)
 
     def _clearly_independent(self, null: Array) -> bool:
         """Return whether the columns are independent beyond doubt, where that is known already.
