@@ -98,7 +98,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
             Probabilities; rows sum to one.
         """
         decision = self.decision_function(X, offset)
-        return expit(np.column_stack([-decision, decision])) if decision.ndim == 1 else softmax(decision, axis=1)
+        return _of_two(expit, decision) if decision.ndim == 1 else softmax(decision, axis=1)
 
     @where_dask(lazy_rows)
     def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
@@ -120,7 +120,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
         """
         decision = self.decision_function(X, offset)
         if decision.ndim == 1:
-            return log_expit(np.column_stack([-decision, decision]))
+            return _of_two(log_expit, decision)
         return log_softmax(decision)
 
     @where_dask(mean_over_rows)
@@ -154,6 +154,14 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
             return float(np.average(np.take_along_axis(truth, chosen[:, None], axis=1)[:, 0], weights=weight))
         with argument_name("y"), np.errstate(invalid="ignore"):
             return float(accuracy_score(truth, predicted, sample_weight=weight))
+
+
+def _of_two(function: Any, log_odds: Array) -> Array:
+    """Return a function of minus the log-odds and of the log-odds, shape (n, 2), each computed along its column."""
+    both = np.empty((2, len(log_odds)))
+    function(-log_odds, out=both[0])
+    function(log_odds, out=both[1])
+    return both.T
 
 
 def check_class_offset(offset: Any, sample_weight: Any, n_samples: int, n_classes: int) -> Array | None:
