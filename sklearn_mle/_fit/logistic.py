@@ -23,11 +23,13 @@ from sklearn_mle._fit.absent_classes import fit_without
 from sklearn_mle._fit.firth import solve_bias_reduced
 from sklearn_mle._fit.offsets import centre_of_classes, projected_on_columns
 from sklearn_mle._fit.result import FitResult
+from sklearn_mle._fit.solve import affordable
 from sklearn_mle._fit.start import best_of
 from sklearn_mle._fit.strategy import Strategy
-from sklearn_mle._hessian_factors import refine, worth_refining
+from sklearn_mle._hessian_factors import hessian_factor, refine, worth_refining
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import gaussian_of_columns
 from sklearn_mle._predictors import LinearPredictors, sum_to_zero_basis
@@ -56,6 +58,8 @@ class LogisticFit(Strategy):
     mass: Array
     # Which columns depend on others, where no prior makes their coefficients unique.
     identification: Identification | None = None
+    # The factor of the Hessian at the null model, where it told that no columns do.
+    first: Factor | None = None
     separation: SeparatingDirection | None = None
     reduced: JeffreysNLL | None = None
 
@@ -126,15 +130,22 @@ class LogisticFit(Strategy):
         return PenalizedNLL(self.likelihood, predictors, data, penalty)
 
     def _clearly_independent(self, null: Array) -> bool:
-        """Return whether the columns are independent beyond doubt, where that is known already.
+        """Return whether the columns are independent beyond doubt, by a curvature that the fit begins with anyway.
 
-        A bias-reduced fit begins with the information at the null model, which is the design's.
+        That is the information at the null model: of a bias-reduced fit, and of few rows with two classes.
         """
-        if self.options.bias_reduction != "firth":
+        theta = self.theta(null)
+        factor: Factor | None = None
+        if self.options.bias_reduction == "firth":
+            self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
+            factor = self.reduced.at(theta).factor
+        elif self.prepared.data.whole is not None and self.likelihood.n_predictors == 1 and affordable(self.objective):
+            with suppress(NotPositiveDefiniteError):
+                factor = hessian_factor(self.objective, theta)
+        if factor is None or not self.objective.predictors.used.all() or not independent_columns(factor):
             return False
-        self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
-        factor = self.reduced.at(self.theta(null)).factor
-        return factor is not None and bool(self.objective.predictors.used.all()) and independent_columns(factor)
+        self.first = None if self.reduced is not None else factor
+        return True
 
     def _cold_starts(self) -> list[Array]:
         """Return the model of the class frequencies alone; and of offsets far apart, one whose columns undo them."""
@@ -178,7 +189,8 @@ class LogisticFit(Strategy):
                 self.separation = find_separation(self.objective, theta)
             if self.separation is not None:
                 return self._solve_under_tiny_prior(cold, [theta], 0)
-        solution = self.solve(theta, settled=partial(_separates, self.objective, _SEPARABLE * self.null_value))
+        settled = partial(_separates, self.objective, _SEPARABLE * self.null_value)
+        solution = self.solve(theta, settled=settled, first=self.first if theta is null else None)
         solution, exists = self._certify(solution)
         if exists:
             return solution

@@ -81,6 +81,7 @@ def solve(
     tol: float | None = None,
     observer: Callable[[Array], bool] | None = None,
     settled: Callable[[Array, float], bool] | None = None,
+    first: Factor | None = None,
     n_iter: int = 0,
 ) -> Solution:
     """Minimize the objective from ``start``.
@@ -96,6 +97,8 @@ def solve(
     settled : callable or None
         (theta, F) -> whether a search that is to show whether there is a maximum has shown it; None where there is one.
         Newton-CG asks once an iteration: its iterations are dear, and dearer the flatter F.
+    first : Factor or None
+        That of the Hessian at ``start``, where it is known already.
     n_iter : int
         Iterations that led to ``start``: they count in ``options.max_iter`` and in the solution's.
     """
@@ -106,7 +109,7 @@ def solve(
     if stages is _newton and (objective.likelihood.quadratic or _is_elsewhere(objective)):
         objective.value_gradient_hessian(start)  # what Newton's method asks for first, in one pass
     search = _Search(objective, start, options.max_iter, options.tol if tol is None else tol, null_value)
-    search.observer, search.settled, search.n_iter = observer, settled, n_iter
+    search.observer, search.settled, search.first, search.n_iter = observer, settled, first, n_iter
     return _by_scipy(search, options.solver) if stages is None else stages(search)
 
 
@@ -136,6 +139,7 @@ class _Search:
         self.objective, self.start, self.max_iter, self.tol = objective, start, max_iter, tol
         self.observer: Callable[[Array], bool] | None = None
         self.settled: Callable[[Array, float], bool] | None = None
+        self.first: Factor | None = None
         self.reference = objective.value(start) if reference is None else reference
         self.theta, self.n_iter, self.ended = start, 0, Status.CONVERGED
 
@@ -155,6 +159,7 @@ class _Search:
             fun=objective.value_gradient_hessian if eager else objective.value_and_gradient,
             factor=partial(hessian_factor, objective, of_rows=of_rows),
             safe_factor=partial(_safe_factor, objective, of_rows=of_rows),
+            first=self.first if self.theta is self.start else None,
             constant_curvature=objective.likelihood.quadratic,
             polish=0 if self.ended.early else polish,
             **how,
@@ -309,9 +314,10 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tup
 
 def _lbfgs(search: _Search) -> Solution:
     """L-BFGS whitened by the curvature where it stands, anew every few passes; then the certificate and its step."""
-    objective, formed = search.objective, affordable(search.objective)
+    objective, formed, metric = search.objective, affordable(search.objective), search.first
     while True:
-        metric = _safe_factor(objective, search.theta) if formed else preconditioner(objective, search.theta)
+        if metric is None or search.theta is not search.start:
+            metric = _safe_factor(objective, search.theta) if formed else preconditioner(objective, search.theta)
         near = search.lbfgs(metric, search.tol, _PASSES_A_FACTOR if formed else search.max_iter)
         if near.status is not Status.MAX_ITER or not search.left:
             break

@@ -46,6 +46,7 @@ def newton(
     factor: Callable[[Array, Array], Factor] | None = None,
     safe_factor: Callable[[Array], Factor] | None = None,
     length: Callable[[Array, Array], float] | None = None,
+    first: Factor | None = None,
     constant_curvature: bool = False,
     rounding: float = 0.0,
     polish: int = 6,
@@ -68,6 +69,8 @@ def newton(
         of the Hessian damped until it has one.
     length : callable
         (theta, step) -> how much of a Newton step from theta to try first.
+    first : Factor
+        That at ``x0``, where it is known already.
     constant_curvature : bool
         The Hessian is the same everywhere.
     rounding : float
@@ -92,7 +95,7 @@ def newton(
     """
     factors = _Factors(hess, factor or _cholesky, safe_factor)
     value = fun(x0)
-    at = _Iterate(x0, value, jac(x0), factors(x0))
+    at = _Iterate(x0, value, jac(x0), first or factors(x0))
     reference = value if reference is None else reference
     status, last, nit = Status.CONVERGED, math.inf, 0
     while not at.gap <= allowed_gap(tol, reference, at.value):
@@ -100,9 +103,9 @@ def newton(
             status = Status.MAX_ITER
             break
         step = -at.factor.unwhiten(at.white)
-        first = length(at.theta, step) if length is not None and at.gap > _FAR else 1.0
+        trial = length(at.theta, step) if length is not None and at.gap > _FAR else 1.0
         start = at.theta, at.value, at.gradient
-        found = search(fun, jac, start, step, at.gap, at.factor.squared_norm, rounding, first)
+        found = search(fun, jac, start, step, at.gap, at.factor.squared_norm, rounding, trial)
         if found is None:
             status = Status.ROUNDING
             break

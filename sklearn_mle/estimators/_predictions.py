@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import best_constant
 from sklearn_mle._numerics.arguments import argument_name, check_count
@@ -325,6 +325,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         self, X: Any, y: Any, sample_weight: Any, offset: Any
     ) -> tuple[Array, Array, Array | None]:
         """Return y, its predicted mean, and the weights, as R^2 compares them."""
+        check_is_fitted(self)
         present = offset_of_present(by_parameter(offset, self._fitted.likelihood.parameter_names), sample_weight)
         prediction = np.asarray(self.predict(X, offset=present))
         with argument_name("y"):

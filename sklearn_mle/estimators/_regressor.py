@@ -256,8 +256,8 @@ def _refuse_fewer(n_rows: int, least: int, likelihood: Likelihood) -> None:
     if n_rows < least:
         dispersion = likelihood.dispersion_parameter
         raise ValueError(
-            f"Only 1 sample of positive weight was given, while a minimum of {least} is required to estimate the "
-            f"{dispersion}; give more rows, or a known {dispersion}."
+            f"Only 1 sample of positive weight (sample_weight) was given, while a minimum of {least} is required to "
+            f"estimate the {dispersion}; give more rows, or a known {dispersion}."
         )
 
 

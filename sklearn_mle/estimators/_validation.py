@@ -194,7 +194,8 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | N
 
 def n_offsets_of(offset: Any, likelihood: Likelihood) -> int:
     """Return how many linear predictors an offset is given for: the location's alone, or each."""
-    return likelihood.n_predictors if np.ndim(offset) == 2 else 1
+    with argument_name("offset"):
+        return likelihood.n_predictors if np.ndim(offset) == 2 else 1
 
 
 def check_offsets(
@@ -206,7 +207,9 @@ def check_offsets(
     """
     names = likelihood.parameter_names
     offset = offset_of_present(by_parameter(offset, names), sample_weight)
-    array = check_offset(offset, (n_samples, len(names)) if np.ndim(offset) == 2 else (n_samples,))
+    with argument_name("offset"):
+        shape = (n_samples, len(names)) if np.ndim(offset) == 2 else (n_samples,)
+    array = check_offset(offset, shape)
     if array is None or array.ndim == 1:
         return array
     if len(names) == 1:

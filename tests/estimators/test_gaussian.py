@@ -184,7 +184,7 @@ def test_a_perfect_fit_is_no_start(perfect):
 def test_one_sample_cannot_give_a_scale(scale):
     with pytest.raises(ValueError, match="1 sample"):
         GaussianMLERegressor(scale=scale).fit(X[:1], Y[:1])
-    with pytest.raises(ValueError, match="Only 1 sample of positive weight"):
+    with pytest.raises(ValueError, match="Only 1 sample of positive weight "):
         GaussianMLERegressor(scale=scale).fit(X, Y, sample_weight=np.eye(N)[3])
 
 

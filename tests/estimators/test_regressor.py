@@ -404,7 +404,7 @@ def test_errors_of_the_parameters():
             MLERegressor(**parameters).fit(X, y)
     with pytest.raises(ValueError, match="1 sample"):
         MLERegressor("gamma").fit(X[:1], [1.0])
-    with pytest.raises(ValueError, match="Only 1 sample of positive weight"):
+    with pytest.raises(ValueError, match="Only 1 sample of positive weight "):
         MLERegressor("gamma").fit(X, np.exp(y), sample_weight=np.eye(N)[3])
     assert MLERegressor("binomial", alpha=1.0).fit(X[:2], [0.0, 1.0]).n_obs_ == 2
 
