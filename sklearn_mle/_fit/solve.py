@@ -156,7 +156,7 @@ class _Search:
         of_rows = self.settled is None or not objective.predictors.many_classes
         return self._minimize(
             newton,
-            fun=objective.value_gradient_hessian if eager else objective.value_and_gradient,
+            fun=(lambda theta: objective.value_gradient_hessian(theta)[0]) if eager else objective.value,
             factor=partial(hessian_factor, objective, of_rows=of_rows),
             safe_factor=partial(_safe_factor, objective, of_rows=of_rows),
             first=self.first if self.theta is self.start else None,
@@ -168,8 +168,7 @@ class _Search:
     def newton_cg(self, metric: Factor, most: int | None = None, **how: Any) -> Solution:
         """Take Newton steps by conjugate gradients."""
         how["maxiter"] = self.left if most is None else min(most, self.left)
-        fun = self.objective.value_and_gradient
-        return self._minimize(newton_cg, fun=fun, settled=self.settled, preconditioner=metric, **how)
+        return self._minimize(newton_cg, fun=self.objective.value, settled=self.settled, preconditioner=metric, **how)
 
     def lbfgs(self, metric: Factor, gap: float, most: int, **how: Any) -> Solution:
         """Take steps of L-BFGS in whitened variables."""
@@ -200,7 +199,7 @@ class _Search:
         result = minimize(
             fun,
             self.theta,
-            jac=True,
+            jac=objective.gradient,  # the objective remembers its last point; scipy's memory (jac=True) is a second one
             hess=objective.hessian,
             hessp=objective.hessian_product,
             method=method,

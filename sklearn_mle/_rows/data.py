@@ -285,7 +285,15 @@ class Data:
 
     def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
         """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
-        return function(self.y, self.weight, self.offset)
+        if len(self.blocks) == 1:
+            return function(self.y, self.weight, self.offset)
+
+        def part(bounds: tuple[int, int]) -> tuple[Any, ...]:
+            rows = slice(*bounds)
+            weight = None if self.weight is None else self.weight[rows]
+            return function(self.y[..., rows], weight, None if self.offset is None else self.offset[:, rows])
+
+        return tree_sum(iterate_in_threads(lambda blocks: sum_in_order(map(part, blocks)), self._segments, n_threads()))
 
     def reduce_rows(self, function: Callable[..., tuple[Any, ...]], mapped: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.

@@ -23,8 +23,8 @@ HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400, 43867 / 244188)
 _SHIFT = 16
 _LOG_FACTORIALS = np.array([math.log(math.factorial(k)) for k in range(_SHIFT + 1)])
-# Rows whose recurrences, all steps at once, fill a core's nearest cache.
-_PIECE = 512
+# Rows of which all steps of the recurrence are held at once: 4 MB.
+_PIECE = 1 << 15
 # 32^-13 is below the rounding of 80-bit numbers.
 _RATIO_BOUND, _RATIO_TERMS = 1 / 32, 14
 
@@ -81,8 +81,9 @@ def _shifted(u: Array, value: Array, first: Array, second: Array) -> tuple[Array
     share = x / far
     # All steps of the recurrence at once: one by one, a row alone would cost fifteen times as many calls.
     steps = x + np.arange(1, _SHIFT, dtype=u.dtype)[:, None]
-    each = x / steps
-    product, ratios, squares = np.prod(steps / far, axis=0), each.sum(axis=0), np.square(each).sum(axis=0)
+    product = np.prod(steps, axis=0) / far ** (_SHIFT - 1)
+    ratios = np.divide(x, steps, out=steps).sum(axis=0)
+    squares = np.square(steps, out=steps).sum(axis=0)
     logarithm = np.log1p(_SHIFT * u)
     slope = x * logarithm - share / 2 - share * first - 0.5 - ratios  # x ds/dx
     curvature = np.square(share) * (far + 0.5 + 2 * first + second) + 0.5 + squares - x  # x^2 d2s/dx2
