@@ -285,7 +285,7 @@ class Data:
 
     def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
         """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""
-        if len(self.blocks) == 1:
+        if not self._segments or self.n_rows <= self._segments[0][0][1]:  # one block at most
             return function(self.y, self.weight, self.offset)
 
         def part(bounds: tuple[int, int]) -> tuple[Any, ...]:
