@@ -21,8 +21,6 @@ from sklearn_mle._predictors import LinearPredictors, add_offset
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["PenalizedNLL", "Point"]
-
 Array = NDArray[Any]
 
 

@@ -6,18 +6,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "NO_PRIOR",
-    "GaussianPrior",
-    "NoPenalty",
-    "NoiseRelativePrior",
-    "Penalty",
-    "QuadraticForm",
-    "Ridge",
-    "ShiftedPenalty",
-    "SumOfPenalties",
-]
-
 Array = NDArray[Any]
 
 

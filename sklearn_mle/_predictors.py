@@ -27,8 +27,6 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.memory import fits, refuse_unless_it_fits
 from sklearn_mle._rows import DenseRows, SparseRows
 
-__all__ = ["LinearPredictors", "Terms", "add_offset", "sum_to_zero_basis"]
-
 # The pairs of so many classes are 4,950.
 _MANY_CLASSES = 100
 

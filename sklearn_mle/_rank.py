@@ -27,16 +27,6 @@ from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-__all__ = [
-    "Identification",
-    "clearly_independent",
-    "find_dependence",
-    "identify",
-    "independent_columns",
-    "rank_doubts",
-    "rank_warning",
-]
-
 Array = NDArray[Any]
 # Columns -> how a warning names them.
 Names = Callable[[Array], str]

@@ -28,8 +28,6 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
 from sklearn_mle._solvers import Solution
 
-__all__ = ["CERTIFIED", "certificate", "certified", "curvature_below"]
-
 Array = NDArray[Any]
 
 # Below one a finite MLE is proved. The margin covers that s is computed with the rows' curvature at the final point

@@ -21,18 +21,6 @@ from sklearn_mle._rows import Data
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import SeparationWarning
 
-__all__ = [
-    "SEPARATION_PRIOR",
-    "class_in_words",
-    "coefficient_limits",
-    "divergent_changes",
-    "limiting_curvature",
-    "limiting_objective",
-    "separation_in_words",
-    "separation_warning",
-    "undecided_warning",
-]
-
 Array = NDArray[Any]
 
 # The fit that is returned when no finite MLE exists: the posterior mode under independent Gaussian priors on the

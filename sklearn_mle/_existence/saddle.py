@@ -16,8 +16,6 @@ from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteErr
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._solvers import Solution, Status
 
-__all__ = ["beside_saddle", "is_minimum"]
-
 Array = NDArray[Any]
 
 # In units of the information: about so many standard errors to either side, the first that gains is taken.

@@ -20,17 +20,6 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, SparseRows
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = [
-    "MOST_DIAGONALIZED",
-    "MOST_VARIABLES",
-    "SeparatingDirection",
-    "SeparationConstraints",
-    "SeparationSearch",
-    "UndecidedError",
-    "complete_separation",
-    "find_separation",
-]
-
 Array = NDArray[Any]
 
 # Singular values of the rows left over, relative to the largest, below which a direction is not seen by any of them.

@@ -15,16 +15,6 @@ from sklearn_mle.exceptions import PerfectFitWarning, SeparationWarning, Unbound
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 
-__all__ = [
-    "all_rows",
-    "dispersion_bound",
-    "is_saturated",
-    "perfect_warning",
-    "rows_beyond",
-    "saturation_warning",
-    "unbounded_warning",
-]
-
 Array = NDArray[np.float64]
 
 # Noise stops here: at a millionth of what a model without columns starts from (for a Gaussian, of y's deviation).

@@ -16,8 +16,6 @@ from sklearn_mle._rank import clearly_independent, independent_columns
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["REMEDIES", "find_zeros_separation", "location_of", "refuse_nothing_but_zeros"]
-
 Array = NDArray[Any]
 
 _FIRST_ROWS = 4000

@@ -18,8 +18,6 @@ from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical
 
-__all__ = ["fit_without"]
-
 Array = NDArray[Any]
 
 # By how many nats in all the absent classes' probabilities lower the log-likelihood, each: no intercept is infinite.

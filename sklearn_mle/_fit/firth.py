@@ -18,8 +18,6 @@ from sklearn_mle._fit.solve import solve
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._solvers import Solution, Status, callback_of, newton, newton_cg
 
-__all__ = ["solve_bias_reduced"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -29,8 +29,6 @@ from sklearn_mle._rows.dense import standardize_sandwich
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-__all__ = ["CrossProducts", "LeastSquaresFit"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -36,8 +36,6 @@ from sklearn_mle._predictors import LinearPredictors, sum_to_zero_basis
 from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status
 
-__all__ = ["LogisticFit"]
-
 Array = NDArray[Any]
 
 # Of certificate and linear program, each at a tighter gap than the one before.

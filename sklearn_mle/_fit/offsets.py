@@ -16,8 +16,6 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Status
 
-__all__ = ["centre_of_classes", "far_offsets", "projected_on_columns", "with_far_offsets_named"]
-
 Array = NDArray[Any]
 
 # From each other, in linear predictors: exp(-30) is 1e-13, so that beside such a row the others say nothing.

@@ -12,8 +12,6 @@ from sklearn_mle._objective import PenalizedNLL, Point
 from sklearn_mle._rows import Block
 from sklearn_mle.likelihoods import Likelihood
 
-__all__ = ["KroneckerFactor", "preconditioner"]
-
 Array = NDArray[Any]
 
 # An eigendecomposition of the columns' curvature takes seconds beyond this order.

@@ -17,8 +17,6 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns
 
-__all__ = ["Prepared", "RawRows", "read", "standardize"]
-
 Array = NDArray[Any]
 
 # Sparse rows of fewer entries, zeros counted, are cheaper dense.

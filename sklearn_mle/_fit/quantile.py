@@ -36,8 +36,6 @@ from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 
-__all__ = ["QuantileFit"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

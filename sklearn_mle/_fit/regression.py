@@ -5,7 +5,6 @@ too, in ``_existence``.
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,6 @@ from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
 from sklearn_mle.likelihoods._surrogates import Angular, BoundedDispersion, angle_of, share_of
-
-__all__ = ["RegressionFit"]
 
 Array = NDArray[Any]
 # Predictors that are no parameters, by their numbers, and the values that they are held at.
@@ -169,7 +166,7 @@ class RegressionFit(Strategy):
         power = likelihood.variance_power
         # Relative to the noise in y's own units: it is their ratio to the target's that may matter. Known parts of it,
         # too: the prior's unit is the geometric mean of the whole noise.
-        known = self.target.shift[j] + self._mean_offset(j)
+        known = self.target.shift[j] + self.target.mean_offset(j)
         precision = precision * np.exp(2 * np.log(self.target.scale) - power * known)
         if j in held:
             return GaussianPrior(precision * np.exp(-power * held[j]) + absolute)
@@ -178,11 +175,6 @@ class RegressionFit(Strategy):
             mean[j, :-1] = 0.5 * power * self.target.data.column_means()
         relative = NoiseRelativePrior(precision, predictors.theta(mean))
         return SumOfPenalties(relative, 1.0, GaussianPrior(absolute)) if absolute.any() else relative
-
-    def _mean_offset(self, k: int) -> float:
-        """Return the weighted mean of a predictor's offset."""
-        data = self.target.data
-        return data.reduce_target(partial(_sum_of_offset, k))[0] / data.weight_sum if data.n_offsets > k else 0.0
 
     def theta(self, matrix: Array) -> Array:
         if self.angular:
@@ -400,8 +392,3 @@ class RegressionFit(Strategy):
             dispersion = float(np.exp(coefficients[j, -1])) if known is None else known
         size = LinearPredictors(len(prepared.columns.scale), self._terms(self.known)).size
         return self.result(coefficients, log_likelihood, solution, size, dispersion=dispersion, curvature=curvature)
-
-
-def _sum_of_offset(k: int, y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
-    assert offset is not None
-    return (float(offset[k].sum() if weight is None else weight @ offset[k]),)

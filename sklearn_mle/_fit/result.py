@@ -10,8 +10,6 @@ from sklearn_mle._penalties import NO_PRIOR, Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 
-__all__ = ["FitOptions", "FitResult"]
-
 Array = NDArray[Any]
 
 

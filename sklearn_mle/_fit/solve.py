@@ -26,8 +26,6 @@ from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_samp
 from sklearn_mle._solvers import Callback, Solution, Status, newton, newton_cg, whitened_lbfgs
 from sklearn_mle.likelihoods._base import MANY_ROWS
 
-__all__ = ["affordable", "solve"]
-
 Array = NDArray[Any]
 
 # A curvature of this order takes 128 MB and its factor two seconds; beyond it Hessian products are the better buy.

@@ -22,20 +22,6 @@ from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-__all__ = [
-    "Guess",
-    "best_constant",
-    "best_of",
-    "follow_dispersion",
-    "guesses",
-    "is_far_below",
-    "largest_target",
-    "least_squares",
-    "perfect_location",
-    "some_rows",
-    "value_of_constants",
-]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

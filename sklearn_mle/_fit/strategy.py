@@ -20,8 +20,6 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution
 
-__all__ = ["Observer", "Strategy", "final_factor"]
-
 Array = NDArray[Any]
 # Coefficients -> whether to stop.
 Observer = Callable[[Array], bool]

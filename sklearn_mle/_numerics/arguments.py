@@ -12,18 +12,6 @@ from scipy.sparse import issparse
 
 from sklearn_mle.exceptions import NotSupportedError
 
-__all__ = [
-    "BeyondFloatError",
-    "NotFiniteError",
-    "argument_name",
-    "as_floats",
-    "check_count",
-    "first_not_finite",
-    "first_true",
-    "refuse_masked",
-    "refuse_times",
-]
-
 
 class NotFiniteError(ValueError):
     """An entry of X is NaN or infinite; ``row`` is the first that holds one, in the numbers of the rows at hand."""

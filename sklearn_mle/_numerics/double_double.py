@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DoubleDouble"]
-
 Array = NDArray[Any]
 
 # 2^27 + 1 cuts a double in two halves of 26 bits, whose products are exact (Veltkamp's splitting).

@@ -14,20 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-__all__ = [
-    "SAFE_PIVOT",
-    "BlockDiagonalFactor",
-    "CholeskyFactor",
-    "DampedFactor",
-    "DiagonalFactor",
-    "Factor",
-    "NotPositiveDefiniteError",
-    "RotatedFactor",
-    "RowsUpToRotation",
-    "TriangularFactor",
-    "triangle_of",
-]
-
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)

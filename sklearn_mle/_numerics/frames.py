@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["column_names", "column_order"]
-
 
 def column_names(table: Any) -> list[Any] | None:
     """Return the labels that a frame's columns have; None for an array, and for a frame that was given no names.

@@ -12,8 +12,6 @@ from sklearn import get_config
 
 from sklearn_mle.exceptions import WorkingMemoryError
 
-__all__ = ["fits", "refuse_unless_it_fits"]
-
 _MEBIBYTE = 1 << 20
 
 

@@ -10,8 +10,6 @@ from sklearn_mle._numerics.frames import column_names
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.stored import in_memory
 
-__all__ = ["by_parameter", "offset_of_present", "refuse_infinite_offset"]
-
 _MOST_NAMED = 5
 
 

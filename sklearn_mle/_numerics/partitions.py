@@ -22,8 +22,6 @@ from scipy.sparse import issparse
 from sklearn_mle._numerics.sums import tree_sum
 from sklearn_mle._numerics.threads import single_threaded_blas
 
-__all__ = ["Partitions", "is_dask", "one_row_like", "refuse_dask"]
-
 # Sums of so many neighbours are one task: an aligned part of the tree that sums them all.
 _GROUP = 8
 

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["count_quantile", "positive_quantile", "weighted_quantile"]
-
 Array = NDArray[Any]
 Tail = Callable[..., Array]
 

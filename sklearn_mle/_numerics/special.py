@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gamma, gammaln, xlogy
 
-__all__ = ["half_step_of_gamma", "less_log1p", "log_softmax", "poisson_mass"]
-
 Array = NDArray[Any]
 
 

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.tails import inverse_gaussian_tail
 
-__all__ = ["inverse_gaussian_spread", "lattice_spread"]
-
 Array = NDArray[Any]
 
 # exp(x) of the lattice's rule: two e-folds hold 16 nodes, and what lies outside is below a rounding.

@@ -16,8 +16,6 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.partitions import is_dask
 
-__all__ = ["StoredArray", "as_stored", "blocks_of_rows", "dot_rows", "in_memory", "is_large", "is_stored"]
-
 Array = NDArray[Any]
 
 # Large enough that opening a piece costs nothing beside reading it, small enough to have several.

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Largest", "sum_in_order", "tree_sum"]
-
 Parts = tuple[Any, ...] | list[Any]
 
 

@@ -9,23 +9,6 @@ from scipy import special
 from sklearn_mle._numerics.quantiles import positive_quantile
 from sklearn_mle._numerics.special import less_log1p, poisson_mass
 
-__all__ = [
-    "LOG_TINY",
-    "beta_quantile",
-    "beta_tail",
-    "gamma_tail",
-    "gamma_tail_of_log",
-    "inverse_gaussian_second",
-    "inverse_gaussian_tail",
-    "log_gamma_quantile",
-    "log_gamma_slope",
-    "log_inverse_gaussian_quantile",
-    "negative_binomial_tail",
-    "poisson_tail",
-    "student_t_quantile",
-    "student_t_tail",
-]
-
 Array = NDArray[Any]
 
 # scipy stops the series of the lower incomplete gamma function after 2,000 terms; sqrt(a) times eight are needed.

@@ -17,8 +17,6 @@ from typing import Any
 import scipy.linalg  # noqa: F401  (loads scipy's own BLAS, so that the controller below sees it)
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["iterate_in_threads", "map_in_threads", "n_threads", "single_threaded_blas"]
-
 
 class _OfThread(threading.local):
     """The limits of libraries whose limit belongs to a thread, as they were at each entry of this thread."""

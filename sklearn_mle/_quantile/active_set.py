@@ -11,8 +11,6 @@ from scipy.optimize import nnls
 from sklearn_mle._numerics.factors import triangle_of
 from sklearn_mle._quantile.check_loss import CheckLoss, Optimum
 
-__all__ = ["ActiveSet", "nearest_to_zero", "with_least_norm"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -13,8 +13,6 @@ from sklearn_mle._rows import Block, Data
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-__all__ = ["CheckLoss", "Optimum"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

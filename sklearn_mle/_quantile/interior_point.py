@@ -25,8 +25,6 @@ from sklearn_mle._quantile.check_loss import CheckLoss
 from sklearn_mle._solvers import Status
 from sklearn_mle._solvers.problem import Callback, stops
 
-__all__ = ["interior_point"]
-
 Array = NDArray[Any]
 
 # The first path parameter, in mean absolute residuals, and the part of the way to the boundary that a step may go.

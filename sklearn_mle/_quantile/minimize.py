@@ -23,8 +23,6 @@ from sklearn_mle._quantile.interior_point import interior_point
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle._solvers import Status, callback_of
 
-__all__ = ["least_squares", "minimize_check_loss", "with_same_zeros"]
-
 Array = NDArray[Any]
 Observer = Callable[[Array], bool]
 

@@ -12,8 +12,6 @@ from sklearn_mle._numerics.arguments import NotFiniteError
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows.data import Block, Data
 
-__all__ = ["Columns"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

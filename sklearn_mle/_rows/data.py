@@ -15,8 +15,6 @@ from sklearn_mle._numerics.threads import iterate_in_threads, map_in_threads, n_
 from sklearn_mle._rows.dense import DenseRows, StoredRows
 from sklearn_mle._rows.sparse import SparseRows
 
-__all__ = ["Block", "ClassWeights", "Data", "Drawn", "PassCounter", "TargetMap", "TargetSum", "choose_members"]
-
 Array = NDArray[Any]
 # (y, offset) of some rows, rows last -> (y, offset): what a fit makes of them. It can be pickled.
 TargetMap = Callable[[Array, Array | None], tuple[Array, Array | None]]

@@ -14,16 +14,6 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.arguments import first_not_finite
 from sklearn_mle._numerics.double_double import DoubleDouble
 
-__all__ = [
-    "COPY_ELEMENTS",
-    "DenseRows",
-    "StoredRows",
-    "cross_product",
-    "standardize_sandwich",
-    "standardized",
-    "standardized_exactly",
-]
-
 Array = NDArray[Any]
 
 # Beyond this ratio of a column's mean to its spread, X @ w - shift @ w would cancel more than three digits, so the

@@ -30,8 +30,6 @@ from sklearn_mle._rows.partition import NEVER_COPIED, Arrays, Reading, Wanted
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
 from sklearn_mle.exceptions import NotSupportedError
 
-__all__ = ["Census", "DistributedData", "RowsElsewhereError"]
-
 Array = NDArray[Any]
 
 # The most that comes to the client as a sample of the rows.

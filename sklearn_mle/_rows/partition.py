@@ -14,8 +14,6 @@ from sklearn_mle._rows.data import Block, Data, TargetMap, TargetSum
 from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows
 from sklearn_mle._rows.sparse import SparseRows
 
-__all__ = ["NEVER_COPIED", "Arrays", "Reading", "Wanted"]
-
 Array = NDArray[Any]
 # X, y, weight and offset of some rows; the last two may be absent, and but for X rows are the last dimension.
 Arrays = tuple[Any, Array, Array | None, Array | None]

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from sklearn_mle._rows.data import Data, Drawn
 
-__all__ = ["LEAST_PER_CLASS", "sample_size", "weighted_sample"]
-
 Array = NDArray[Any]
 
 _SEED = 20583

@@ -10,8 +10,6 @@ from sklearn_mle._numerics.arguments import first_true
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows.dense import DenseRows, cross_product, standardize_sandwich, standardized, standardized_exactly
 
-__all__ = ["SparseRows"]
-
 Array = NDArray[Any]
 
 # A sandwich of few columns is done by dense BLAS on small blocks: five times faster than sparse products at p = 108

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["search"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

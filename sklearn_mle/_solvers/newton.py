@@ -18,8 +18,6 @@ from sklearn_mle._numerics.factors import CholeskyFactor, DampedFactor, Factor, 
 from sklearn_mle._solvers.line_search import search
 from sklearn_mle._solvers.problem import Callback, Status, result_of, stops
 
-__all__ = ["allowed_gap", "newton"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

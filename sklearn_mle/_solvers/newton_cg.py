@@ -18,8 +18,6 @@ from sklearn_mle._solvers.line_search import search
 from sklearn_mle._solvers.newton import allowed_gap
 from sklearn_mle._solvers.problem import Callback, Status, result_of, stops
 
-__all__ = ["newton_cg"]
-
 Array = NDArray[Any]
 
 _EPS = float(np.finfo(np.float64).eps)

@@ -11,8 +11,6 @@ from scipy.optimize import OptimizeResult
 
 from sklearn_mle._numerics.factors import Factor
 
-__all__ = ["Callback", "Solution", "Status", "callback_of", "result_of", "stops"]
-
 Array = NDArray[Any]
 Callback = Callable[..., Any]
 

@@ -14,8 +14,6 @@ from scipy.optimize import minimize
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
 
-__all__ = ["whitened_lbfgs"]
-
 Array = NDArray[Any]
 
 # A point whose curvature has been formed in hope is near enough up to so many times the gap: another curvature would

@@ -18,11 +18,9 @@ from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._lazy import lazy_distribution, lazy_rows, r2_over_rows, sum_over_rows, where_dask
 from sklearn_mle.estimators._validation import (
     BEYOND_FLOAT64,
-    check_offsets,
     check_probability_levels,
     check_sample_weight,
     check_target,
-    n_offsets_of,
     total_over_rows,
     validate_features,
 )
@@ -75,21 +73,6 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         linear = np.flatnonzero(coefficients.any(axis=1))
         eta[linear] += dot_rows(coefficients[linear], X)
         return add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
-
-    def _check_offset(self, offset: Any, sample_weight: Any, n_samples: int) -> Array | None:
-        likelihood, n_offsets = self._fitted.likelihood, self._fitted.n_offsets
-        array = check_offsets(offset, sample_weight, n_samples, likelihood)
-        if n_offsets and n_offsets != n_offsets_of(offset, likelihood):
-            if np.ndim(offset) == 0:
-                return array  # a number for every row is the location's
-            asked, names = "(n,)", likelihood.parameter_names
-            if n_offsets > 1:
-                asked = f"(n, {n_offsets}), a column for each of {names}, or a frame whose columns are some of these"
-            raise ValueError(
-                f"offset has the shape {np.shape(offset)}, but this {type(self).__name__} was fitted with one of shape "
-                f"{asked}. Pass as many here; zeros add nothing."
-            )
-        return array
 
     @property
     def _degenerate(self) -> bool:

@@ -21,6 +21,7 @@ from sklearn_mle.estimators._validation import (
     check_sample_weight,
     check_target,
     n_offsets_of,
+    refuse_other_offsets,
     validate_training,
 )
 from sklearn_mle.exceptions import NotSupportedError
@@ -86,6 +87,11 @@ class BaseMLERegressor(PredictiveRegressor):
         known = isinstance(predictors, Mapping) and isinstance(predictors.get(dispersion), Real)
         # One row says nothing of the dispersion; of a location it does.
         return likelihood, predictors, 1 if dispersion is None or known else 2
+
+    def _check_offset(self, offset: Any, sample_weight: Any, n_samples: int) -> Array | None:
+        likelihood = self._fitted.likelihood
+        refuse_other_offsets(offset, self._fitted.n_offsets, likelihood)
+        return check_offsets(offset, sample_weight, n_samples, likelihood)
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         likelihood, predictors, least = self._likelihood()

@@ -198,6 +198,22 @@ def n_offsets_of(offset: Any, likelihood: Likelihood) -> int:
         return likelihood.n_predictors if np.ndim(offset) == 2 else 1
 
 
+def refuse_other_offsets(offset: Any, n_fitted: int, likelihood: Likelihood) -> None:
+    """Raise for an offset of more or fewer predictors than the fit's: what is forgotten would be silent.
+
+    A number for every row is the location's, and may stand for any.
+    """
+    if n_fitted in (0, n_offsets_of(offset, likelihood)) or np.ndim(offset) == 0:
+        return
+    shape, names = "(n,)", likelihood.parameter_names
+    if n_fitted > 1:
+        shape = f"(n, {n_fitted}), a column for each of {names}, or a frame whose columns are some of these"
+    raise ValueError(
+        f"offset has the shape {np.shape(offset)}, but the model was fitted with one of shape {shape}. Pass as many "
+        "here; zeros add nothing."
+    )
+
+
 def check_offsets(
     offset: Any, sample_weight: Any, n_samples: int, likelihood: Likelihood
 ) -> NDArray[np.float64] | None:

@@ -7,9 +7,6 @@ import numpy as np
 
 from sklearn_mle.likelihoods._base import LINKS, Array, Likelihood
 
-__all__ = ["RESERVED", "answer_problems", "kinks", "name_problems", "refuse_wrong_answers"]
-
-
 # With an underscore behind, what a fit publishes of every model; and the name that the intercept has in inference.
 RESERVED = frozenset(
     [

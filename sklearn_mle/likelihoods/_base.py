@@ -12,8 +12,6 @@ from sklearn.base import BaseEstimator, clone
 
 from sklearn_mle._numerics.double_double import DoubleDouble
 
-__all__ = ["LINKS", "MANY_ROWS", "Likelihood"]
-
 # From so many rows in a block on, a likelihood may sum its losses to an absolute eps per row, for speed; with fewer,
 # time does not matter, and small losses keep all their digits.
 MANY_ROWS = 4096

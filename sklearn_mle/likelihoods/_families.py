@@ -9,9 +9,6 @@ from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
-__all__ = ["Canonical", "LocationScale", "LogMean", "NLLWithGradient", "Positive", "standardize"]
-
-
 _LARGEST = 1e300
 _LOG_LARGEST = 700.0
 

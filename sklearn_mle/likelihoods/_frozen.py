@@ -16,9 +16,6 @@ from sklearn_mle._numerics.quantiles import count_quantile
 from sklearn_mle._numerics.scipy_frozen import rv_continuous_frozen, rv_discrete_frozen
 from sklearn_mle.likelihoods._base import Array
 
-__all__ = ["LARGEST_LOG_MEAN_DRAWN", "count_quantile_of", "frozen"]
-
-
 # Parameters within these bounds are drawn from by numpy; rows of others by their quantiles.
 _LEAST, _MOST = 1e-200, 1e200
 

@@ -9,15 +9,6 @@ from scipy.special import gammaln
 
 from sklearn_mle.likelihoods._base import Array
 
-__all__ = [
-    "bernoulli_divergence",
-    "exp_times",
-    "log1p_ratio",
-    "log_factorial",
-    "poisson_saturated",
-    "stirling_remainder",
-]
-
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 # B_2k / (2k (2k - 1)): the last term is below the rounding of 80-bit numbers where 1/u >= 16.
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400, 43867 / 244188)

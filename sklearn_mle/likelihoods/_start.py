@@ -7,8 +7,6 @@ import numpy as np
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._base import Array, Likelihood
 
-__all__ = ["best_of", "best_second", "log_mean", "mean_and_deviation", "median_and_spread"]
-
 # Of the largest y: a sample without spread starts from this much, so that every log scale is finite.
 _LEAST_SPREAD = 1e-8
 # Of the median of |y|: residuals within it may be rounding.

@@ -6,8 +6,6 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import Canonical, NLLWithGradient
 
-__all__ = ["Angular", "BoundedDispersion", "LeastSquares", "angle_of", "share_of"]
-
 
 class LeastSquares(Canonical):
     r"""The location part of the Gaussian NLL: :math:`\tfrac12 (y - \eta)^2`.

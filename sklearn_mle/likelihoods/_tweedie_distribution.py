@@ -13,8 +13,6 @@ from sklearn_mle._numerics.tails import gamma_tail
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._tweedie_series import half_deviance
 
-__all__ = ["tweedie_distribution", "tweedie_quantile", "tweedie_tail"]
-
 Slope = Callable[[Array, Array], Array]
 
 # Below this phi mu^(p-2), the squared coefficient of variation, the saddlepoint formula errs by less than 1e-6.

@@ -10,9 +10,6 @@ from scipy.special import gammaln
 
 from sklearn_mle.likelihoods._base import Array
 
-__all__ = ["dispersion_information", "half_deviance", "tweedie_saturated"]
-
-
 _ORDER = 9
 # Where the asymptotic series has converged to rounding ...
 _SMALL = 1 / 16

@@ -7,8 +7,6 @@ import numpy as np
 from sklearn_mle.likelihoods._base import MANY_ROWS, Array
 from sklearn_mle.likelihoods._families import Canonical
 
-__all__ = ["Bernoulli"]
-
 # One logarithm per row costs as much as the rest of the pass. The logarithm of a product of a few probabilities loses
 # nothing, but the product underflows where their logits add up to hundreds: the rows are then summed one by one.
 _CHUNK = 16

@@ -14,8 +14,6 @@ from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, bernoulli_divergence, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
-__all__ = ["Beta"]
-
 _STEPS = 64
 
 

@@ -12,8 +12,6 @@ from sklearn_mle.likelihoods._frozen import count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import bernoulli_divergence, poisson_saturated
 from sklearn_mle.likelihoods.bernoulli import Bernoulli
 
-__all__ = ["Binomial"]
-
 # Where no trial, or every one, succeeded the start is this far from certain.
 _LEAST_SHARE = 1e-3
 # Log-odds beyond which numpy cannot tell one probability from zero or one.

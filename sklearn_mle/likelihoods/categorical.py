@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import Canonical
 
-__all__ = ["Categorical"]
-
 
 class Categorical(Canonical):
     r"""Categorical likelihood with the softmax link; its negative logarithm is the categorical cross-entropy.

@@ -12,8 +12,6 @@ from sklearn_mle.likelihoods._answers import answer_problems, kinks, name_proble
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods.user import UserLikelihood, differences, outcome_nodes
 
-__all__ = ["check_likelihood"]
-
 _ROWS = 24
 _DERIVATIVE = 1e-5
 _MASS = 1e-3

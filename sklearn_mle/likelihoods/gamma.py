@@ -13,8 +13,6 @@ from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient, Positive
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times, stirling_remainder
 
-__all__ = ["Gamma"]
-
 # Far beyond where the spread of y is less than its rounding.
 _LARGEST_LOG_SHAPE = 600.0
 _LEAST_DEVIANCE = 0.5e-16

@@ -9,8 +9,6 @@ from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
-__all__ = ["Gaussian"]
-
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 

@@ -8,8 +8,6 @@ from scipy import stats
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
 
-__all__ = ["Gumbel"]
-
 
 class Gumbel(LocationScale):
     r"""Gumbel likelihood for maxima; its loss is exponential below the location and linear above it.

@@ -11,8 +11,6 @@ from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import median_and_spread
 
-__all__ = ["Huber"]
-
 _ROOT_TWO_PI = math.sqrt(2 * math.pi)
 _MAD_TO_DEVIATION = 1.4826022185056018
 

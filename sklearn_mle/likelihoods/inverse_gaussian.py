@@ -12,8 +12,6 @@ from sklearn_mle.likelihoods._families import LogMean, Positive
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times
 
-__all__ = ["InverseGaussian"]
-
 _WIDEST_DRAWN = 10.0
 
 

@@ -11,9 +11,6 @@ from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import log_mean
 
-__all__ = ["AsymmetricLaplace", "Laplace"]
-
-
 _LOG_TWO = math.log(2)
 
 

@@ -8,8 +8,6 @@ from scipy import stats
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
 
-__all__ = ["Logistic"]
-
 
 class Logistic(LocationScale):
     r"""Logistic likelihood of a real y; at a fixed scale its negative logarithm is the log-cosh loss, up to a constant.

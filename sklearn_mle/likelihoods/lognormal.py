@@ -10,8 +10,6 @@ from sklearn_mle.likelihoods._families import Positive
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods.gaussian import Gaussian
 
-__all__ = ["LogNormal"]
-
 
 class LogNormal(Positive):
     r"""Lognormal likelihood; at a fixed scale its negative logarithm is the squared error of log y, up to terms in y.

@@ -17,9 +17,6 @@ from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quanti
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
-__all__ = ["NegativeBinomial", "dispersion_information"]
-
-
 # Where log(a mu) is above this, the deviance is written in logarithms: a mu itself may overflow.
 _FAR = 30.0
 _LEAST_DISPERSION = 1e-2

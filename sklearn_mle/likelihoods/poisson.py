@@ -12,8 +12,6 @@ from sklearn_mle.likelihoods._families import Canonical, LogMean, NLLWithGradien
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
 from sklearn_mle.likelihoods._special import log_factorial, poisson_saturated
 
-__all__ = ["Poisson"]
-
 # Above this many, y eta and log y! are so large beside their difference that they are subtracted by hand.
 _MANY = 16
 

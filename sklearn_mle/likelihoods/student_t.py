@@ -13,8 +13,6 @@ from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, stirling_remainder
 from sklearn_mle.likelihoods._start import best_of, median_and_spread
 
-__all__ = ["StudentT"]
-
 # Reciprocal degrees of freedom to start from: the NLL has more than one minimum.
 _STARTS = (0.0, 0.03, 0.1, 0.25, 0.5, 1.0)
 # Outside these, d z^2 has lost its digits to underflow, or overflowed.

@@ -13,8 +13,6 @@ from sklearn_mle.likelihoods._start import best_second
 from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution, tweedie_quantile, tweedie_tail
 from sklearn_mle.likelihoods._tweedie_series import dispersion_information, half_deviance, tweedie_saturated
 
-__all__ = ["Tweedie"]
-
 _LEAST, _MOST = 1.01, 1.99
 
 

@@ -6,9 +6,6 @@ import numpy as np
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
 
-__all__ = ["UserLikelihood", "differences", "outcome_nodes"]
-
-
 # Counts up to here are summed one by one while any row's probability is not used up.
 _MOST_COUNTS = 100_000
 _USED_UP = 1e-12

@@ -13,8 +13,6 @@ from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import exp_times
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
-__all__ = ["Weibull"]
-
 _ONE_LESS_EULER = 1 - np.euler_gamma
 _INFORMATION = math.pi**2 / 6 + _ONE_LESS_EULER**2
 
