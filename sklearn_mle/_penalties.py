@@ -1,7 +1,7 @@
 """The log-prior: what is added to the NLL, as a function of the solver's theta."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ class Ridge:
     """
 
     precisions: tuple[float, ...] = (0.0,)
+    # Whether it is Jeffreys' prior.
+    bias_reduced: ClassVar[bool] = False
 
     @property
     def is_flat(self) -> bool:
@@ -41,6 +43,21 @@ class Ridge:
         """Return the precision of each coefficient (p,) of a predictor, of columns divided by ``scale``."""
         precision = self.precisions[predictor] if predictor < len(self.precisions) else 0.0
         return precision / np.square(scale)
+
+
+@dataclass(frozen=True)
+class Jeffreys(Ridge):
+    """Jeffreys' prior, which reduces the bias as Firth did.
+
+    It has no precision: which coefficients there are is asked as of the likelihood alone. It needs the rows, so that
+    the objective with it is built by the fit (``_jeffreys``).
+    """
+
+    bias_reduced = True
+
+    def times(self, factor: float) -> "Jeffreys":
+        """Return the same: it is a function of the information, whose unit is that of the likelihood."""
+        return self
 
 
 NO_PRIOR = Ridge()

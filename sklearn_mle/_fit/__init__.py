@@ -179,9 +179,9 @@ def _refuse_elsewhere(likelihood: Likelihood, options: FitOptions) -> None:
             f"likelihood: {type(likelihood).__name__} has a kink, and its exact fit needs all rows in one place, but X "
             "comes from Dask. Pass arrays in memory, or use a smooth likelihood (huber, student_t, logistic)."
         )
-    if options.bias_reduction is not None:
+    if options.prior.bias_reduced:
         raise RowsElsewhereError(
-            f"bias_reduction={options.bias_reduction!r} needs all rows in one place, but X comes from Dask. Pass "
+            "bias_reduction='firth' needs all rows in one place, but X comes from Dask. Pass "
             "arrays in memory, or set bias_reduction=None: of so many rows the bias is small."
         )
 

@@ -79,10 +79,10 @@ class LogisticFit(Strategy):
         options, n_classes = self.options, max(2, self.likelihood.n_predictors)
         self.mass = self.prepared.data.class_weights(n_classes)
         absent = np.flatnonzero(self.mass == 0)
-        if n_classes - len(absent) < 2 and options.bias_reduction is not None:
+        if n_classes - len(absent) < 2 and options.prior.bias_reduced:
             only = class_in_words(int(np.argmax(self.mass)), self.class_names)
             raise ValueError(
-                f"bias_reduction={options.bias_reduction!r}: y has rows of positive weight in one class only "
+                f"bias_reduction='firth': y has rows of positive weight in one class only "
                 f"({only}). Give rows of another, or use a finite C instead."
             )
         # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
@@ -92,7 +92,7 @@ class LogisticFit(Strategy):
         self._read(cold[0])
         null, warm = self.theta(cold[0]), self.warm(start)
         theta = best_of(self.objective, [null, *map(self.theta, cold[1:])]) if warm is None else warm
-        if options.bias_reduction == "firth":
+        if options.prior.bias_reduced:
             solution = self._bias_reduced(theta, null)
         elif self.prepared.prior.penalizes(0):
             solution = self.solve(theta)
@@ -134,7 +134,7 @@ class LogisticFit(Strategy):
         """
         theta = self.theta(null)
         factor: Factor | None = None
-        if self.options.bias_reduction == "firth":
+        if self.options.prior.bias_reduced:
             self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
             factor = self.reduced.at(theta).factor
         elif self.prepared.data.whole is not None and self.likelihood.n_predictors == 1 and affordable(self.objective):
@@ -258,7 +258,7 @@ class LogisticFit(Strategy):
         # The condition of the retained factor is needed anyway; the solver's is as good, but another estimate.
         factor = solution.factor if curvature is None or self.separation is not None else curvature.factor
         theta = DoubleDouble.of(solution.theta)
-        refinable = self.options.bias_reduction is None and solution.status in (Status.CONVERGED, Status.ROUNDING)
+        refinable = not self.options.prior.bias_reduced and solution.status in (Status.CONVERGED, Status.ROUNDING)
         if refinable and factor is not None and worth_refining(objective, factor):
             theta = refine(objective, solution.theta, factor)
         matrix = objective.predictors.exact_matrix(theta)

@@ -30,8 +30,6 @@ class FitOptions:
     max_iter : int
         At most so many iterations in all stages together; zero returns the start.
     verbose : int
-    bias_reduction : {"firth"} or None
-        Of a classifier without a prior: the mode under Jeffreys' prior in place of the maximum.
     separated : bool
         Whether the fit whose coefficients are the start had no finite maximum. Then separation is looked for first, so
         that no iteration is spent on a likelihood without a maximum.
@@ -43,7 +41,6 @@ class FitOptions:
     tol: float = 1e-8
     max_iter: int = 100
     verbose: int = 0
-    bias_reduction: str | None = None
     separated: bool = False
 
     @property

@@ -130,7 +130,6 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             tol=float(self.tol),
             max_iter=self.max_iter,
             verbose=self.verbose,
-            bias_reduction=fitted.bias_reduction,
             separated=start is not None and self._fitted.retained is not None and not self._fitted.retained.exists,
         )
         dispersion = fitted.likelihood.dispersion_index

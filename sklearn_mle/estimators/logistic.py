@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import FitResult
 from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._penalties import Ridge
+from sklearn_mle._penalties import Jeffreys, Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._classifier import PredictiveClassifier, check_class_offset
@@ -238,9 +238,9 @@ class MLELogisticClassifier(PredictiveClassifier):
     ) -> TrainingData:
         likelihood = _likelihood(len(classes))
         terms = (Terms(True, bool(self.fit_intercept)),) * likelihood.n_predictors
-        prior = Ridge((1 / float(self.C),))
+        prior = Jeffreys() if self.bias_reduction == "firth" else Ridge((1 / float(self.C),))
         n_offsets = 0 if offset is None else likelihood.n_predictors
-        fitted = Fitted(likelihood, terms, prior, per_class, self.bias_reduction, self.weight_type, n_offsets)
+        fitted = Fitted(likelihood, terms, prior, per_class, self.weight_type, n_offsets)
         return TrainingData(fitted, rows, {**attributes, "classes_": classes})
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:

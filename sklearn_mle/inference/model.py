@@ -68,8 +68,6 @@ class Fitted:
     prior: Ridge = NO_PRIOR
     # One per class, resolved: "balanced" is the numbers that it stood for.
     class_weights: Any = None
-    # "firth": then first-order inference is that of a maximum likelihood estimate, at this point.
-    bias_reduction: str | None = None
     # What the weights of the fit mean; the dispersion is that of this meaning.
     weight_type: str = "frequency"
     # How many linear predictors an offset was given for, from the first on.
@@ -85,7 +83,7 @@ class Fitted:
     @property
     def bias_reduced(self) -> bool:
         """Whether the estimate is Firth's."""
-        return self.bias_reduction is not None
+        return self.prior.bias_reduced
 
     @property
     def penalized(self) -> bool:

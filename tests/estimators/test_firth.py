@@ -175,6 +175,7 @@ def test_standard_errors_are_those_of_the_information():
 
 def fit_result(X, y):
     from sklearn_mle._fit import FitOptions, fit
+    from sklearn_mle._penalties import Jeffreys
     from sklearn_mle.likelihoods import Bernoulli
 
-    return fit(Bernoulli(), X, y.astype(float), options=FitOptions(bias_reduction="firth"))
+    return fit(Bernoulli(), X, y.astype(float), options=FitOptions(prior=Jeffreys()))
