@@ -166,7 +166,7 @@ class RegressionFit(Strategy):
         power = likelihood.variance_power
         # Relative to the noise in y's own units: it is their ratio to the target's that may matter. Known parts of it,
         # too: the prior's unit is the geometric mean of the whole noise.
-        known = self.target.shift[j] + self.target.mean_offset(j)
+        known = self.target.shift[j] + self.target.data.mean_offset(j)
         precision = precision * np.exp(2 * np.log(self.target.scale) - power * known)
         if j in held:
             return GaussianPrior(precision * np.exp(-power * held[j]) + absolute)

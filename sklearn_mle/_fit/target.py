@@ -124,11 +124,6 @@ class Target:
         largest = float(terms * self.scale + abs(self.shift[0]))
         return max(1.0, largest / max(abs(intercept), np.finfo(np.float64).tiny))
 
-    def mean_offset(self, k: int) -> float:
-        """Return the weighted mean of a predictor's offset."""
-        data = self.data
-        return data.reduce_target(partial(_sum_of_offset, k))[0] / data.weight_sum if data.n_offsets > k else 0.0
-
     def exact(self) -> Data:
         """Return the data of a real target without the rounding of its centring: what is left of y is an offset."""
         return self.prepared.data.with_target(partial(_exact, self.scale, self.shift[0]), self.data.n_predictors)
@@ -188,11 +183,6 @@ def _moments(power: float, middle: float, y: Array, weight: Array | None, offset
         return float(deviation.sum()), float(deviation @ deviation)
     weighted = deviation * weight
     return float(weighted.sum()), float(weighted @ deviation)
-
-
-def _sum_of_offset(k: int, y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
-    assert offset is not None
-    return (float(offset[k].sum() if weight is None else weight @ offset[k]),)
 
 
 def _rounded(unit: float, y: Array, weight: Array | None, offset: Array | None) -> tuple[int]:

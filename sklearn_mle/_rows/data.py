@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice, starmap
 from typing import Any, ClassVar
 
@@ -276,6 +276,10 @@ class Data:
         """Return the total weight of every class, from hard or soft labels; of two classes y is that of the second."""
         return ClassWeights(n_classes).of(self.y, self.weight)
 
+    def mean_offset(self, k: int) -> float:
+        """Return the weighted mean of a predictor's offset."""
+        return self.reduce_target(partial(_sum_of_offset, k))[0] / self.weight_sum if self.n_offsets > k else 0.0
+
     def column_means(self) -> Array:
         """Return the weighted means of the standardized columns, shape (p,): one pass over the data."""
         sums, weight = self.reduce_rows(_ColumnSums())
@@ -329,6 +333,11 @@ class Data:
         if whole is not None:
             return [function(whole)]
         return map_in_threads(function, (self.block(*bounds) for bounds in self.blocks), n_threads())
+
+
+def _sum_of_offset(k: int, y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
+    assert offset is not None
+    return (float(offset[k].sum() if weight is None else weight @ offset[k]),)
 
 
 def choose_members(code: int, count: int, least: int) -> Array:

@@ -220,6 +220,7 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     origin = predictors.theta(standardized)
     if likelihood.noise_can_vanish:
         j, half_power = model.dispersion_index, 0.5 * likelihood.variance_power
+        precision = precision * np.exp(-2 * half_power * prepared.data.mean_offset(j))
         if model.terms[j].intercept:
             if model.terms[j].columns:
                 mean_log_scale[j, :-1] = half_power * prepared.data.column_means()

@@ -123,3 +123,12 @@ def test_a_single_column_is_the_only_parameter_s():
     column, flat = (MLERegressor("poisson").fit(X, counts, offset=one) for one in (OFFSET[:, :1], OFFSET[:, 0]))
     np.testing.assert_array_equal(column.coef_, flat.coef_)
     np.testing.assert_array_equal(column.predict(X, offset=OFFSET[:, :1]), flat.predict(X, offset=OFFSET[:, 0]))
+
+
+def test_inference_with_a_prior_takes_the_offsets_as_the_fit_did():
+    y = outcomes("gaussian")
+    for predictors in (None, {"scale": 1.3}):
+        model = MLERegressor("gaussian", alpha=5.0, predictors=predictors).fit(X, y, offset=OFFSET + np.array([0, 1.0]))
+        # It refuses data at which the estimate is not the mode.
+        found = infer(model, X, y, offset=OFFSET + np.array([0, 1.0]), penalized="laplace")
+        assert np.isfinite(found.standard_errors).all()
