@@ -297,6 +297,6 @@ def _plain_ticks(axis: Any) -> None:
     """Write 0.1, 1, 10 on a logarithmic axis, not powers of ten; and numbers between where these are few."""
     from matplotlib.ticker import FuncFormatter, LogFormatter
 
-    # 1e20, not 1e+20: over many decades there is no room for more.
+    # 1e20, not 1e+20: over many decades more would not fit.
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e+", "e").replace("e0", "e")))
     axis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))

@@ -138,7 +138,7 @@ class PITDisplay(PredictionDisplay):
         self.band_ = self.ax_.axhspan(lower, upper, color=GREY, alpha=0.3, linewidth=0, label=label)
         self.ax_.axhline(1, **REFERENCE)
         self.ax_.set(xlim=(0, 1), xlabel="probability integral transform, P(Y ≤ y)", ylabel="density")
-        # Room for the legend above the bars.
+        # Space for the legend above the bars.
         self.ax_.set_ylim(0, 1.25 * max(self.heights.max(), upper))
         if self.name is not None:
             self._title(self.name, "black")

@@ -94,7 +94,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         """Validate the arguments of fit; write nothing on the estimator."""
 
     @abstractmethod
-    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+    def _prepare_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         """Validate the arguments of fit, some of which are Dask's; write nothing on the estimator."""
 
     @abstractmethod
@@ -117,7 +117,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
         refuse_beyond_float64(vars(self))
         refuse_masked(X=X, y=y, sample_weight=sample_weight, offset=offset)
         # Validation may already overflow on tiny and huge numbers.
-        prepare = self._survey if is_dask(X, y, sample_weight, offset) else self._prepare
+        prepare = self._prepare_partitions if is_dask(X, y, sample_weight, offset) else self._prepare
         with np.errstate(all="ignore"):
             data = prepare(X, y, sample_weight, offset)
         fitted = data.fitted

@@ -15,7 +15,7 @@ from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._modelled_parameters import likelihood_with, ridge_of, terms_of
 from sklearn_mle.estimators._predictions import PredictiveRegressor
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context
-from sklearn_mle.estimators._training_data import RealReader, Survey, TrainingData, features_of
+from sklearn_mle.estimators._training_data import PartitionedRows, RealReader, TrainingData, features_of
 from sklearn_mle.estimators._validation import (
     check_offsets,
     check_sample_weight,
@@ -104,7 +104,7 @@ class BaseMLERegressor(PredictiveRegressor):
         data = ReadData(X, y, weight, None, check_offsets(offset, sample_weight, len(y), likelihood))
         return self._training_data(likelihood, predictors, data, attributes, offset)
 
-    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+    def _prepare_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         likelihood, predictors, least = self._likelihood()
         if max(likelihood.y_columns) > 1 and len(getattr(y, "shape", ())) == 2 and y.shape[1] > 1:
             raise NotSupportedError(
@@ -112,7 +112,7 @@ class BaseMLERegressor(PredictiveRegressor):
                 "numbers of trials as sample_weight."
             )
         attributes, reader = features_of(self, X, offset), RealReader(likelihood)
-        rows = Survey(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)
+        rows = PartitionedRows(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)
         _refuse_fewer(rows.data.n_rows, least, likelihood)
         return self._training_data(likelihood, predictors, rows, attributes, offset)
 

@@ -266,7 +266,7 @@ def _statistics(
     return PartitionStats(number, n, X.nnz if sp.issparse(X) else 0, labels, counts, weights, least, largest, mass)
 
 
-class Survey:
+class PartitionedRows:
     """The partitions of a fit and what one pass over them has told.
 
     Parameters
@@ -380,7 +380,7 @@ class Survey:
         )
         return RawRows(data, mean * largest, total)
 
-    def again(self, target: TargetReader) -> "Survey":
+    def again(self, target: TargetReader) -> "PartitionedRows":
         """Return what another pass tells, with weights of classes applied to class probabilities."""
         other = copy.copy(self)
         other.stats = self._look(target, self.partitions.without_X)

@@ -22,7 +22,7 @@ from sklearn_mle.estimators._labels import (
     weighted_rows,
 )
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
-from sklearn_mle.estimators._training_data import ClassReader, Survey, TrainingData, features_of
+from sklearn_mle.estimators._training_data import ClassReader, PartitionedRows, TrainingData, features_of
 from sklearn_mle.estimators._validation import check_sample_weight, validate_training
 from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.inference.model import Fitted, ReadData
@@ -219,18 +219,18 @@ class MLELogisticClassifier(PredictiveClassifier):
         data = ReadData(X, as_likelihoods_read(target, len(classes)), weight, None, offset)
         return self._training_data(classes, per_class, data, attributes, offset)
 
-    def _survey(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
+    def _prepare_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         attributes = features_of(self, X, offset)
         with argument_name("y"):
             named = classes_of_columns(y) if is_soft(y) else None
-        survey = Survey(ClassReader(), X, y, sample_weight, offset)
-        classes = survey.labels if named is None else named
-        per_class = class_weights(self.class_weight, classes, survey.mass(classes))
+        partitions = PartitionedRows(ClassReader(), X, y, sample_weight, offset)
+        classes = partitions.labels if named is None else named
+        per_class = class_weights(self.class_weight, classes, partitions.mass(classes))
         reader = ClassReader(classes, per_class)
         if named is not None and per_class is not None:
-            survey = survey.again(reader)
+            partitions = partitions.again(reader)
         n_predictors = _likelihood(len(classes)).n_predictors
-        rows = survey.rows(reader, n_predictors, classes if named is None else None)
+        rows = partitions.rows(reader, n_predictors, classes if named is None else None)
         return self._training_data(classes, per_class, rows, attributes, offset)
 
     def _training_data(
