@@ -283,8 +283,9 @@ def cross_product(X: Array, weight: Array) -> Array:
     whole = n * p * p <= _SMALL_PRODUCT or (constant and p > _FEW_COLUMNS)
     step = max(1, -(-n // (1 if whole else -(-n // longest))))
     # numpy sees dot(A.T, A) and calls syrk, half the work of a general product; it wants weights of one sign.
-    positive = weight.min(initial=0.0) >= 0
-    rooted = p > _FEW_COLUMNS and (positive or weight.max(initial=0.0) <= 0)
+    many = p > _FEW_COLUMNS
+    positive = many and weight.min(initial=0.0) >= 0
+    rooted = positive or (many and weight.max(initial=0.0) <= 0)
     total = np.zeros((p, p))
     for start in range(0, n, step):
         piece, w = X[start : start + step], weight[start : start + step, None]
