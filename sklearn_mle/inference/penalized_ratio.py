@@ -9,6 +9,7 @@ columns would penalize the smaller model by the information of its own parameter
 would not be of one function, and their difference could be negative, or change with the columns' units.
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.threads import single_threaded_blas
+from sklearn_mle.exceptions import ConvergenceWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
@@ -28,6 +30,8 @@ Array = NDArray[Any]
 
 # Singular value of the restrictions, each of length one, below which one follows from the others.
 _DEPENDENT = 1e-8
+# Nats that a restricted fit may be short of its optimum without a word.
+_SHORT = 1e-6
 
 
 def penalized_likelihood_ratio_test(
@@ -143,7 +147,15 @@ def _ratio_of(at: AtEstimate, tested: list[int]) -> HypothesisTest:
         raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
     forms, zero = _independent(at, at.forms[tested], -at.model.coefficients.ravel()[tested])
     nll = ProfiledNLL(at)
-    rise = ProfilePath(nll, forms).at(zero, at.theta).value - nll.value_and_gradient(at.theta)[0]
+    restricted = ProfilePath(nll, forms).at(zero, at.theta)
+    if restricted.gap > _SHORT:
+        warnings.warn(
+            f"The restricted fit ended {restricted.gap:.2g} nats short of its optimum: the ratio is too large by as "
+            "much. Columns on one scale, or fewer of them, help.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    rise = restricted.value - nll.value_and_gradient(at.theta)[0]
     return chi_squared_test("Penalized likelihood ratio test", 2 * max(rise, 0.0), len(forms))
 
 

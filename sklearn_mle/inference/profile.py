@@ -209,7 +209,7 @@ def _profile(
     curvature = at.curvature(factor, 1.0)
     lost = bool(curvature.lost(np.eye(len(at.forms))[entry : entry + 1])[0])
     estimate, standard_error, lower, upper = fitted, np.nan, -np.inf, np.inf
-    points = [ProfilePoint(at.theta, minimum, np.zeros(1))]
+    points = [ProfilePoint(at.theta, minimum, np.zeros(1), 0.0)]
     # With dependent columns the likelihood may not depend on it: a flat profile.
     if form.any() and (not lost or curvature.divergent is not None):
         path = ProfilePath(nll, form[None])

@@ -1,6 +1,5 @@
 """Optima under linear constraints, each found from its neighbour by Newton's method: the points of a profile."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +12,6 @@ from scipy.optimize import brentq
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
-from sklearn_mle.exceptions import ConvergenceWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 
 Array = NDArray[Any]
@@ -25,8 +23,6 @@ _SHORTEST = 1e-10
 # Nats that a constrained optimum may be short of itself: the profile's crossing is then known to 1e-9 standard errors.
 _ENOUGH = 1e-13
 _ROOT_TOLERANCE = 1e-12
-# And those beyond which it is said that there are no more steps.
-_SHORT = 1e-6
 # A profile that rises by less than a millionth over so many steps, each four times the last, is flat; and one that has
 # not crossed by so many units never will.
 _FLAT, _FLAT_STEPS = 1e-6, 4
@@ -38,11 +34,12 @@ _SETTLED = 1e-12
 
 @dataclass(frozen=True)
 class ProfilePoint:
-    """A constrained optimum: theta, F there in nats, and the derivatives of that by the values of the forms."""
+    """A constrained optimum: theta, F there in nats, its derivatives by the values of the forms, and the gap."""
 
     theta: Array
     value: float
     slope: Array
+    gap: float
 
 
 class ProfiledNLL:
@@ -115,16 +112,7 @@ class ProfilePath:
             if moved is None:
                 break
             theta, value, gradient = moved
-        else:
-            if gap > _SHORT:
-                warnings.warn(
-                    f"A fit under a restriction ended after {_STEPS} steps, {gap:.2g} nats short of its optimum: "
-                    "profiles and likelihood ratios that rest on it are too large by as much. Columns on one scale, "
-                    "or fewer of them, help.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
-        return ProfilePoint(theta, value, multiplier)
+        return ProfilePoint(theta, value, multiplier, gap)
 
     def _search(
         self, theta: Array, value: float, step: Array, restoring: Array, gap: float
@@ -155,7 +143,7 @@ class ProfilePath:
         ``standard_error`` a distance that is near one.
         """
         target, origin = np.sqrt(2 * rise), self.forms @ start
-        point = ProfilePoint(start, minimum, np.zeros(len(origin)))
+        point = ProfilePoint(start, minimum, np.zeros(len(origin)), 0.0)
 
         @cache  # the ends of the bracket are asked for again
         def excess(distance: float) -> float:

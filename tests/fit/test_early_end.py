@@ -7,6 +7,7 @@ import pytest
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle._fit import FitOptions, fit
+from sklearn_mle._penalties import Jeffreys
 from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
@@ -39,8 +40,8 @@ PATHS = {
     "a sample first": ("bernoulli", MANY, {}),
     "a sample first, matrix-free": ("bernoulli", MANY, {"solver": "newton-cg"}),
     "classes": ("categorical", FEW, {}),
-    "firth": ("bernoulli", FEW, {"bias_reduction": "firth"}),
-    "firth of many rows": ("bernoulli", MANY, {"bias_reduction": "firth"}),
+    "firth": ("bernoulli", FEW, {"prior": Jeffreys()}),
+    "firth of many rows": ("bernoulli", MANY, {"prior": Jeffreys()}),
     "least squares, matrix-free": ("gaussian", FEW, {"solver": "newton-cg"}),
     "log-linear scale": ("gaussian", FEW, {"terms": terms_of("log_linear")}),
     "log-linear scale of many rows": ("gaussian", MANY, {"terms": terms_of("log_linear")}),
@@ -93,7 +94,7 @@ def objective(path, coefficients):
     likelihood = _of_classes(name) if name in ("bernoulli", "categorical") else get_likelihood(name)
     eta = coefficients[:, :-1] @ X[:n].T + coefficients[:, -1:]
     total = likelihood.nll(Y[name][:n], eta).sum()
-    if "bias_reduction" in options:
+    if options.get("prior") == Jeffreys():
         probability = 1 / (1 + np.exp(-eta[0]))
         design = np.column_stack([X[:n], np.ones(n)])
         total -= 0.5 * np.linalg.slogdet(design.T @ (design * (probability * (1 - probability))[:, None]))[1]

@@ -161,5 +161,5 @@ def test_what_is_refused():
 def test_a_restricted_fit_that_ends_short_says_so(monkeypatch):
     model = firth(["a", "b", "c"], SEPARATED)
     monkeypatch.setattr("sklearn_mle.inference.profile_path._STEPS", 2)
-    with pytest.warns(ConvergenceWarning, match="A fit under a restriction ended after 2 steps, .* nats short of its"):
+    with pytest.warns(ConvergenceWarning, match="The restricted fit ended .* nats short of its"):
         penalized_likelihood_ratio_test(model, X, SEPARATED, "a")
