@@ -1,26 +1,15 @@
 """Time of a Firth fit beside firthmodels with numba, after warm-up: ``python -m benchmarks.firth``, both installed."""
 
-import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmarks.timing import shortest
 from sklearn_mle import MLELogisticClassifier
 
 SIZES = [(1_000, 10), (1_000, 50), (10_000, 20), (100_000, 20), (100_000, 50)]
 REPEATS = {1_000: 60, 10_000: 25, 100_000: 5}
-
-
-def best(fit: Callable[[Any, Any], Any], X: Any, y: Any) -> float:
-    """Return the least time of several fits, after one that warms up."""
-    fit(X, y)
-    times = []
-    for _ in range(REPEATS[len(X)]):
-        start = time.perf_counter()
-        fit(X, y)
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def gap(X: Any, coefficients: Any, exact: MLELogisticClassifier) -> float:
@@ -52,7 +41,7 @@ def main() -> None:
         default = FirthLogisticRegression(backend="numba")
         # Their rule is on the largest entries of gradient and step, whatever the number of rows.
         tight = FirthLogisticRegression(backend="numba", gtol=1e-8 * np.sqrt(n), xtol=1e-9)
-        times = [best(model.fit, X, y) for model in (ours, default, tight)]
+        times = [shortest(partial(model.fit, X, y), REPEATS[n]) for model in (ours, default, tight)]
         gaps = [gap(X, estimate(model), exact) for model in (ours, default, tight)]
         cells = [f"{n:,}", f"{p}", f"{1e3 * times[0]:.2f}", f"{gaps[0]:.0e}"]
         for time_, gap_ in zip(times[1:], gaps[1:], strict=True):
