@@ -11,7 +11,16 @@ if TYPE_CHECKING:
 __all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor", "__version__"]
 
 _ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor"}
-_PACKAGES = {"displays", "estimators", "exceptions", "inference", "likelihoods", "metrics", "model_selection"}
+_PACKAGES = {
+    "displays",
+    "estimators",
+    "exceptions",
+    "inference",
+    "likelihoods",
+    "meta_estimators",
+    "metrics",
+    "model_selection",
+}
 
 
 def __getattr__(name: str) -> Any:

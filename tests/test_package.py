@@ -21,6 +21,7 @@ PUBLIC_MODULES = [
     "sklearn_mle.exceptions",
     "sklearn_mle.inference",
     "sklearn_mle.likelihoods",
+    "sklearn_mle.meta_estimators",
     "sklearn_mle.metrics",
     "sklearn_mle.model_selection",
 ]
