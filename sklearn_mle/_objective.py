@@ -240,7 +240,7 @@ class NLLAndGradient(BlockTask):
 
     def __call__(self, block: Block) -> tuple[float, Array]:
         value, gradient = self.likelihood.total_and_gradient(block.y, self.at.eta(block), block.weight)
-        return value, block.rows.transpose_matvec(gradient)
+        return value, self.at.predictors.pull_back(block.rows, gradient)
 
 
 @dataclass(slots=True)
@@ -257,7 +257,7 @@ class NLLGradientCurvature(BlockTask):
         curvature = self.at.predictors.curvature(
             block.rows, hessian if block.weight is None else hessian * block.weight
         )
-        return value, block.rows.transpose_matvec(gradient), curvature
+        return value, self.at.predictors.pull_back(block.rows, gradient), curvature
 
 
 @dataclass(slots=True)
@@ -319,7 +319,7 @@ class HessianProduct:
 
     def __call__(self, block: Block, apply: Callable[[Array], Array]) -> tuple[Array]:
         change = self.predictors.eta(block.rows, self.direction, None)
-        return (block.rows.transpose_matvec(apply(change)),)
+        return (self.predictors.pull_back(block.rows, apply(change)),)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,154 @@
+r"""The conditional logit: linear predictors of classes that have columns of their own and share the coefficients.
+
+For class k of row i, with columns :math:`x_{ik}` (of an alternative, in discrete choice),
+
+.. math:: \eta_{ki} = x_{ik}^\top \beta + \beta_{k0}
+
+The rows hold the columns of one class after another, K J in all, so that column j of class k is number k J + j. theta
+is beta, then the intercepts in the basis of the vectors that sum to zero: what all classes have in common changes no
+probability, so columns that are the same for all of them have no coefficient here.
+
+References
+----------
+McFadden (1974), Conditional logit analysis of qualitative choice behavior, in Frontiers in Econometrics.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._predictors import LinearPredictors, Rows, Terms, add_offset, sum_to_zero_basis
+
+Array = NDArray[Any]
+
+
+class ConditionalPredictors(LinearPredictors):
+    """The map between theta and linear predictors whose coefficients the classes share.
+
+    The likelihood's matrix has shape (K, J + 1) as that of ``LinearPredictors`` has: in it, column j is that of the
+    class, and the coefficients of all rows are the same.
+
+    Parameters
+    ----------
+    n_classes : int
+    n_columns : int
+        Columns J of each class.
+    intercept : bool
+        Whether classes have an intercept.
+    """
+
+    def __init__(self, n_classes: int, n_columns: int, intercept: bool = True) -> None:
+        # The first free predictor has the shared coefficients, the others an intercept of the basis each.
+        intercepts = [Terms.constant()] * (n_classes - 1) if intercept else []
+        super().__init__(n_columns, [Terms(True, False), *intercepts])
+        self.basis = sum_to_zero_basis(n_classes)
+        # The curvature is taken of the probabilities: K numbers per row, not the K^2 of its Hessian.
+        self.many_classes = True
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes."""
+        return len(self.basis)
+
+    @property
+    def intercept(self) -> bool:
+        """Whether classes have an intercept."""
+        return len(self.terms) > 1
+
+    def _of_classes(self, block: Array) -> Array:
+        return block.reshape(len(block), self.n_classes, self.n_columns)
+
+    def direction(self, step: Array) -> Array:
+        matrix = np.zeros((self.n_classes, self.n_columns + 1), dtype=step.dtype)
+        matrix[:, :-1] = step[: self.n_columns]
+        if self.intercept:
+            matrix[:, -1] = self.basis @ step[self.n_columns :]
+        return matrix
+
+    def exact_matrix(self, theta: Any) -> Any:
+        raise NotImplementedError("shared coefficients are not refined to twice the precision")
+
+    def theta(self, matrix: Array) -> Array:
+        shared = matrix[:, :-1].mean(axis=0)
+        return np.append(shared, self.basis.T @ matrix[:, -1]) if self.intercept else shared
+
+    def pull_back_theta(self, matrix: Array) -> Array:
+        shared = matrix[:, :-1].sum(axis=0)
+        return np.append(shared, self.basis.T @ matrix[:, -1]) if self.intercept else shared
+
+    def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
+        eta = np.empty((self.n_classes, rows.n_rows))
+        for start, block in rows.pieces():
+            np.einsum("nkj,kj->kn", self._of_classes(block), matrix[:, :-1], out=eta[:, start : start + len(block)])
+        eta += matrix[:, -1:]
+        return add_offset(eta, offset)
+
+    def pull_back(self, rows: Rows, gradient: Array) -> Array:
+        matrix = np.zeros((self.n_classes, self.n_columns + 1))
+        for start, block in rows.pieces():
+            part = gradient[:, start : start + len(block)]
+            matrix[:, :-1] += np.einsum("kn,nkj->kj", part, self._of_classes(block))
+        matrix[:, -1] = gradient.sum(axis=1)
+        return matrix
+
+    def largest_change(self, step: Array, largest: Array) -> float:
+        moved = np.abs(self.direction(step))
+        return float(
+            2 * (np.einsum("kj,kj->k", moved[:, :-1], self._of_classes(largest[None])[0]) + moved[:, -1]).max()
+        )
+
+    def curvature_of_classes(self, rows: Rows, probability: Array, weight: Array | None) -> Array:
+        """Return sum_i w_i sum_k q_ik d_ik d_ik', d_ik the derivative of eta_ik less its mean over q: (size, size)."""
+        width = self.n_columns
+        total = np.zeros((self.size, self.size))
+        between = np.zeros((self.n_classes, width))
+        for start, block in rows.pieces():
+            q = probability[:, start : start + len(block)].T
+            x = self._of_classes(block)
+            centred = x - np.einsum("nk,nkj->nj", q, x)[:, None]
+            weighted = q if weight is None else q * weight[start : start + len(block), None]
+            flat = centred.reshape(-1, width)
+            total[:width, :width] += np.dot((flat * weighted.reshape(-1, 1)).T, flat)
+            between += np.einsum("nk,nkj->kj", weighted, centred)
+        if self.intercept:
+            weighted = probability if weight is None else probability * weight
+            constants = np.diag(weighted.sum(axis=1)) - np.dot(weighted, probability.T)
+            total[width:, :width] = self.basis.T @ between
+            total[:width, width:] = total[width:, :width].T
+            total[width:, width:] = self.basis.T @ constants @ self.basis
+        return total
+
+    def pull_back_curvature(self, curvature: Array) -> Array:
+        return curvature
+
+    def jacobian(self, block: Array) -> Array:
+        """Return the derivative of the predictors in theta, shape (K, n, size), of dense columns."""
+        out = np.zeros((self.n_classes, len(block), self.size))
+        out[..., : self.n_columns] = self._of_classes(block).transpose(1, 0, 2)
+        if self.intercept:
+            out[..., self.n_columns :] = self.basis[:, None]
+        return out
+
+    def pull_back_rows(self, block: Array, gradient: Array) -> Array:
+        return np.einsum("kn,knm->nm", gradient, self.jacobian(block))
+
+    def curvature(self, rows: Rows, hessian: Array) -> Array:
+        total = np.zeros((self.size, self.size))
+        for start, block in rows.pieces():
+            jacobian = self.jacobian(block)
+            bent = np.einsum("jkn,knm->jnm", hessian[..., start : start + len(block)], jacobian)
+            total += np.tensordot(jacobian, bent, axes=((0, 1), (0, 1)))
+        return total
+
+    def quadratic(self, rows: Rows, matrix: Array) -> Array:
+        out = np.empty((self.n_classes, self.n_classes, rows.n_rows))
+        for start, block in rows.pieces():
+            jacobian = self.jacobian(block)
+            out[..., start : start + len(block)] = np.einsum("jnm,knm->jkn", jacobian @ matrix, jacobian)
+        return out
+
+    def root_rows(self, block: Array, hessian: Array) -> Array:
+        values, vectors = np.linalg.eigh(hessian.transpose(2, 0, 1))
+        roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, K, K): hessian = roots @ roots'
+        return np.einsum("nkr,knm->rnm", roots, self.jacobian(block)).reshape(-1, self.size)
