@@ -25,8 +25,8 @@ PRIVATE = {
     "sklearn.metrics._scorer._BaseScorer": {"metrics/probabilistic_scorers.py"},
     "sklearn.utils._param_validation.Interval": {"estimators/_scikit_learn.py"},
     "sklearn.utils._param_validation.StrOptions": {"estimators/_scikit_learn.py"},
-    "sklearn.utils._safe_indexing": {"model_selection/compare.py"},
-    "sklearn.utils.metaestimators._safe_split": {"model_selection/compare.py"},
+    "sklearn.utils._safe_indexing": {"meta_estimators/_cross_fit.py", "model_selection/compare.py"},
+    "sklearn.utils.metaestimators._safe_split": {"meta_estimators/_cross_fit.py", "model_selection/compare.py"},
     "sklearn.utils.validation._check_sample_weight": {"inference/reading.py", "inference/separation.py"},
 }
 

@@ -60,6 +60,7 @@ def terms_of(
     fit_intercept: bool,
     n_columns: int,
     column_names: Sequence[str] | None,
+    has_offset: bool,
 ) -> tuple[Terms, ...]:
     """Return the terms of each of the likelihood's linear predictors.
 
@@ -83,10 +84,10 @@ def terms_of(
         intercept = k > 0 or fit_intercept
         some = columns is None or len(columns) > 0
         terms.append(Terms(some, intercept, columns if some else None))
-    if not (terms[0].columns or terms[0].intercept):
+    if not (has_offset or terms[0].columns or terms[0].intercept):
         raise ValueError(
             f"predictors: {names[0]} has no columns and, with fit_intercept=False, no intercept either, so there is "
-            "nothing to fit. Give it columns, or leave fit_intercept=True."
+            "nothing to fit. Give it columns, leave fit_intercept=True, or give an offset, which then is all of it."
         )
     return tuple(terms)
 

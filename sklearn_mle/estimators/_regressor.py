@@ -125,6 +125,7 @@ class BaseMLERegressor(PredictiveRegressor):
             fit_intercept=bool(self.fit_intercept),
             n_columns=attributes["n_features_in_"],
             column_names=attributes.get("feature_names_in_"),
+            has_offset=offset is not None,
         )
         prior = ridge_of(likelihood, terms, self.alpha)
         n_offsets = 0 if offset is None else n_offsets_of(offset, likelihood)

@@ -1,0 +1,139 @@
+"""Out-of-fold predictions of any model: the folds, the fits, and who is handed which metadata."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import KFold
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
+
+Array = NDArray[np.float64]
+
+# Out-of-fold models are trained on fewer rows than the final one; on small data the difference shows.
+_FEW_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """A model that was fitted without its test rows, and what it predicts there (len(test), ...)."""
+
+    model: Any
+    test: NDArray[np.intp]
+    prediction: NDArray[Any]
+
+
+def is_frozen(estimator: Any) -> bool:
+    """Whether the estimator is fitted already, so that every row is new to it."""
+    return isinstance(estimator, FrozenEstimator)
+
+
+def n_rows_of(X: Any) -> int:
+    """Return the number of rows of an array, sparse matrix, frame or list."""
+    return X.shape[0] if issparse(X) or hasattr(X, "shape") else len(X)
+
+
+def folds_of(cv: Any, X: Any, y: Any, groups: Any, *, classifying: bool = False) -> list[Fold]:
+    """Return the rows to fit and the rows to predict of every fold.
+
+    ``"auto"`` is ten folds below 2,000 rows and five from there on, of rows in random but fixed order: whole groups
+    where there are some.
+    """
+    n = n_rows_of(X)
+    if isinstance(cv, str) and cv == "auto":
+        n_folds = min(10 if n < _FEW_ROWS else 5, n)
+        if n_folds < 2:
+            raise ValueError(
+                f"Found array with {n} sample(s) while a minimum of 2 is required: rows are predicted by models fitted "
+                "without them. Give more rows, or a fitted estimator as FrozenEstimator(estimator)."
+            )
+        cv = n_folds if groups is not None or classifying else KFold(n_folds, shuffle=True, random_state=0)
+    folds = read_folds(cv, X, y, groups, n, classifying)
+    if len(folds) < 2:
+        raise ValueError(
+            f"cv={cv!r} gives one fold; at least two are needed. To calibrate on one held-out set, fit the estimator "
+            "on the other rows, wrap it as FrozenEstimator(estimator), and pass the held-out rows to fit."
+        )
+    return folds
+
+
+def route(owner: Any, estimator: Any, sample_weight: Any, fit_params: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return what ``estimator.fit`` is handed, and the groups of the splitter.
+
+    With metadata routing as it was requested. Without it ``groups`` go to the splitter and all else to the estimator;
+    weights too if its fit, or that of a pipeline's last step, takes them.
+    """
+    given = {name: value for name, value in fit_params.items() if value is not None}
+    if get_config().get("enable_metadata_routing"):
+        if sample_weight is not None:
+            given["sample_weight"] = sample_weight
+        routed = process_routing(owner, "fit", **given)
+        return dict(routed.estimator.fit), routed.splitter.split.get("groups")
+    groups = given.pop("groups", None)
+    if sample_weight is not None and not is_frozen(estimator):
+        try:
+            keyword = fit_keywords("estimator", estimator, ("sample_weight",))["sample_weight"]
+            given[keyword] = sample_weight
+        except TypeError:
+            warnings.warn(
+                f"fit of {type(estimator).__name__} takes no sample_weight, so the estimator is fitted without the "
+                f"weights; they are used only for what {type(owner).__name__} learns from its predictions.",
+                stacklevel=4,
+            )
+    return given, groups
+
+
+def cross_fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    folds: Sequence[Fold],
+    *,
+    method: str = "predict",
+    fit_params: Mapping[str, Any] | None = None,
+    n_jobs: int | None = None,
+) -> list[FoldModel]:
+    """Fit a clone of the estimator for each fold, and predict the fold's test rows by ``method``."""
+    params = {} if fit_params is None else fit_params
+    return Parallel(n_jobs=n_jobs)(delayed(_fit_fold)(clone(estimator), X, y, fold, method, params) for fold in folds)
+
+
+def pooled(models: Sequence[FoldModel], n: int) -> Array:
+    """Return the prediction of each row, shape (n, ...): nan where no fold tested it, the mean where several did."""
+    shape = (n, *models[0].prediction.shape[1:])
+    totals, counts = np.zeros(shape), np.zeros(n)
+    for one in models:
+        np.add.at(totals, one.test, one.prediction)
+        np.add.at(counts, one.test, 1)
+    with np.errstate(invalid="ignore"):
+        return totals / counts.reshape(n, *(1,) * (len(shape) - 1))
+
+
+def fit_params_of(params: Mapping[str, Any], n: int, rows: NDArray[np.intp]) -> dict[str, Any]:
+    """Return the metadata of some rows: what has one entry per row is indexed, all else stays as it is."""
+    return {
+        name: _safe_indexing(value, rows)
+        if hasattr(value, "__len__") and not isinstance(value, str | bytes | Mapping) and n_rows_of(value) == n
+        else value
+        for name, value in params.items()
+    }
+
+
+def _fit_fold(estimator: Any, X: Any, y: Any, fold: Fold, method: str, params: Mapping[str, Any]) -> FoldModel:
+    train, test = fold
+    with argument_name("X"):
+        X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
+    model = estimator.fit(X_train, _safe_indexing(y, train), **fit_params_of(params, n_rows_of(X), train))
+    return FoldModel(model, test, np.asarray(getattr(model, method)(X_test)))
