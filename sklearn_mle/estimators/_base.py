@@ -232,6 +232,7 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
             coefficients=self._coefficients(),
             features=tuple(str(name) for name in names),
             read=self._read_training,
+            read_rows=self._read_rows,
             read_features=self._validate_predict,
             classes=None if classes is None else tuple(classes.tolist()),
         )

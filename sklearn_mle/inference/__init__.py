@@ -3,9 +3,11 @@
 from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test
 from sklearn_mle.inference.hypotheses import DeltaMethod, HypothesisTest
 from sklearn_mle.inference.infer import infer, wald_test
+from sklearn_mle.inference.influence import Influence, influence
 from sklearn_mle.inference.penalized_ratio import penalized_likelihood_ratio_test
 from sklearn_mle.inference.predictions import mean_interval, probability_interval
 from sklearn_mle.inference.profile import ProfileLikelihood, profile_interval
+from sklearn_mle.inference.residuals import residuals
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import Separation, detect_separation
 from sklearn_mle.inference.summary import Summary
@@ -14,16 +16,19 @@ __all__ = [
     "DeltaMethod",
     "HypothesisTest",
     "Inference",
+    "Influence",
     "ProfileLikelihood",
     "Separation",
     "Summary",
     "detect_separation",
     "infer",
+    "influence",
     "likelihood_ratio_test",
     "mean_interval",
     "penalized_likelihood_ratio_test",
     "probability_interval",
     "profile_interval",
+    "residuals",
     "score_test",
     "wald_test",
 ]

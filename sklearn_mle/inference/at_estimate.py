@@ -221,7 +221,7 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     if likelihood.noise_can_vanish:
         j, half_power = model.dispersion_index, 0.5 * likelihood.variance_power
         precision = precision * np.exp(-2 * half_power * prepared.data.mean_offset(j))
-        if model.terms[j].intercept:
+        if predictors.terms[j].intercept:  # it may be held
             if model.terms[j].columns:
                 mean_log_scale[j, :-1] = half_power * prepared.data.column_means()
             mean_log_scale[j, -1] = half_power
@@ -234,10 +234,10 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
 def read_training(model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, ReadData]:
     """Return the model, with a scale estimated from the data where it had none; and the data as they are read."""
     data = model.read(X, y, sample_weight, offset)
-    return (_with_scale(model, data) if np.isnan(model.coefficients).any() else model), data
+    return (with_scale(model, data) if np.isnan(model.coefficients).any() else model), data
 
 
-def _with_scale(model: FittedModel, data: ReadData) -> FittedModel:
+def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
     """Return a Gaussian model with the maximum likelihood estimate of its scale."""
     location = model.coefficients[0]
     fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]

@@ -38,7 +38,7 @@ REFUSALS: tuple[Refusal, ...] = (
         "weighted one that {model} fits with {likelihood}. It is defined for gaussian, lognormal, gamma, "
         "inverse_gaussian and tweedie with a constant (or known) scale, and for models without a scale; use "
         "weight_type='frequency' or 'sampling'.",
-        "fit|infer, weight_type='precision', no precisions",
+        "fit|infer|influence, weight_type='precision', no precisions",
     ),
     # Estimates that maximize something else than the likelihood.
     *_refusals(
@@ -130,6 +130,42 @@ REFUSALS: tuple[Refusal, ...] = (
         "The likelihood {likelihood} has kinks, so its profile is not followed; use infer(..., covariance='kernel').",
         "profile_interval, kink",
     ),
+    # Single rows.
+    *_refusals(
+        "The likelihood {likelihood} has kinks, so what a fit without one row is does not follow from its curvature: "
+        "refit without the row.",
+        "influence, kink",
+    ),
+    *_refusals(
+        "{call} takes a step from the estimate to that without a row, and the prior of this {model}, fitted with bias "
+        "reduction, changes with the rows: fit without it, or refit without the row.",
+        "influence, firth",
+    ),
+    *_refusals(
+        "deletion_residual='deviance' is R's influence.measures of a generalized linear model, which {model} with "
+        "{likelihood} is not here; use 'pearson'.",
+        "influence, deletion_residual='deviance', no dispersion|several predictors",
+    ),
+    *_refusals(
+        "An outcome of three or more classes is neither above nor below what was expected, so it has no residual. "
+        "Judge one class against the others, or use metrics.cross_entropy_decomposition.",
+        "residuals, several classes",
+    ),
+    *_refusals(
+        "kind={kind!r} divides by what one linear predictor leaves of a row's variance, and {model} with {likelihood} "
+        "has several that depend on columns; use kind='quantile' or 'pearson'.",
+        "residuals, kind='standardized'|kind='standardized_pearson'|kind='studentized', several predictors",
+    ),
+    *_refusals(
+        "kind={kind!r} needs the leverages of rows, and {likelihood}, a likelihood with kinks, has none; use "
+        "kind='quantile' or 'deviance'.",
+        "residuals, kind='standardized'|kind='standardized_pearson'|kind='studentized', kink",
+    ),
+    *_refusals(
+        "kind={kind!r} needs the influence of rows, which a fit with bias reduction ({model}) has no one-step formula "
+        "for; use kind='quantile' or 'deviance'.",
+        "residuals, kind='standardized'|kind='standardized_pearson'|kind='studentized', firth",
+    ),
     # What is of classifiers, or of regressors.
     *_refusals(
         "mean_interval is of regressors; a classifier has probability_interval.",
@@ -163,6 +199,7 @@ def traits(model: FittedModel) -> frozenset[str]:
         "unpenalized" if not model.penalized else "class_weight" if model.class_weighted else "prior",
     }
     conditions = {
+        "several classes": model.classes is not None and len(model.classes) > 2,
         "two classes": model.classes is not None and len(model.classes) < 3,
         "modelled scale": modelled,
         "several predictors": modelled or (model.is_classifier and len(terms) > 1),

@@ -128,6 +128,8 @@ class FittedModel(Fitted):
     features: tuple[str, ...]
     # (X, y, sample_weight, offset) -> ReadData; and (X, offset) -> the two, validated, as a predict method takes them.
     read: Callable[[Any, Any, Any, Any], ReadData] = _unread
+    # The same of rows that need not be those of the fit.
+    read_rows: Callable[[Any, Any, Any, Any], ReadData] = _unread
     read_features: Callable[[Any, Any], tuple[Any, Array | None]] = _unread
     # Labels, of a classifier.
     classes: tuple[Any, ...] | None = None

@@ -143,6 +143,7 @@ def _model(
         coefficients=coefficients.astype(np.float64),
         features=names,
         read=read,
+        read_rows=read,
         read_features=read_features,
         **more,
     )

@@ -21,7 +21,7 @@ def test_no_row_stands_in_the_shade_of_another_and_its_reason_has_known_places(r
     earlier = [other for other in REFUSALS[: REFUSALS.index(row)] if other.words <= row.words]
     assert not earlier
     places = {place for _, place, _, _ in string.Formatter().parse(row.reason) if place}
-    assert places <= {"call", "model", "likelihood", "how", "covariance", "penalized", "bread"}
+    assert places <= {"call", "model", "likelihood", "how", "covariance", "penalized", "bread", "kind"}
 
 
 def test_what_is_asked_for_in_vain_is_one_error():

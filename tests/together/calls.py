@@ -9,11 +9,13 @@ import numpy as np
 
 from sklearn_mle.inference import (
     infer,
+    influence,
     likelihood_ratio_test,
     mean_interval,
     penalized_likelihood_ratio_test,
     probability_interval,
     profile_interval,
+    residuals,
     score_test,
     wald_test,
 )
@@ -365,6 +367,37 @@ def _probability_interval(fit: Fit) -> np.ndarray:
     return fit.classes(np.moveaxis(found, 1, -1))
 
 
+def _influence(fit: Fit) -> np.ndarray:
+    found = influence(fit.model, fit.X, fit.y, **fit.rows)
+    once = fit.case.cell["weight"] in ("precision", "sampling")
+    copies = (fit.weights() > 0).astype(float) if once else fit.weights()
+    each = np.stack([found.leverage, found.cooks_distance, np.log(found.covariance_ratio)])
+    assert np.isfinite(each[:, copies > 0]).all()
+    return np.nansum(copies * each, axis=1)
+
+
+def _studentized(fit: Fit) -> np.ndarray:
+    found = residuals(fit.model, fit.X, fit.y, kind="studentized", **fit.rows)
+    copies = fit.copies()
+    return np.array(np.average(np.abs(found[copies > 0]), weights=copies[copies > 0]))
+
+
+def _residuals(fit: Fit) -> np.ndarray:
+    found = residuals(fit.model, fit.X, fit.y, **fit.rows)
+    # Where the scale has columns, they are at each row's own.
+    power = 0 if is_modelled(fit.case.cell) else fit.case.at.deviance_power
+    return np.array(fit.copies() @ np.square(found) / fit.case.at.unit**power)
+
+
+def _quantile_residuals(fit: Fit) -> np.ndarray:
+    found = residuals(fit.model, fit.X, fit.y, kind="quantile", **fit.rows)
+    copies = fit.copies()
+    assert np.isfinite(found[copies > 0]).all()
+    if fit.case.model in (*COUNTS, "tweedie"):
+        return np.zeros(0)  # what is drawn within the probability of an outcome depends on the row's place
+    return np.array(copies[copies > 0] @ np.square(found[copies > 0]))
+
+
 CALLS: dict[str, Call] = {
     "predict": Call(_prediction("predict"), classifier=False),
     "predict, with its deviation": Call(_std, classifier=False),
@@ -413,6 +446,17 @@ CALLS: dict[str, Call] = {
         "infer, covariance='auto', dispersion='pearson'",
         of_memory=True,
         of_rows=True,
+    ),
+    "influence": Call(_influence, "influence, deletion_residual='pearson'", of_memory=True, of_rows=True),
+    "residuals": Call(_residuals, "residuals, kind='deviance'", of_memory=True, of_rows=True),
+    "residuals, studentized": Call(_studentized, "residuals, kind='studentized'", of_memory=True, of_rows=True),
+    "residuals, quantile": Call(
+        _quantile_residuals,
+        "residuals, kind='quantile'",
+        of_memory=True,
+        of_rows=True,
+        of_whole_numbers=True,
+        classifier=False,
     ),
     "wald_test": Call(_wald, INFERRED, of_memory=True, of_default=True),
     "score_test": Call(_score_test, "score_test", of_memory=True),

@@ -54,6 +54,7 @@ def words_of(cell: Cell) -> set[str]:
     return {
         "regressor" if classes is None else "classifier",
         "two classes" if classes == 2 else "",
+        "several classes" if classes == 3 else "",
         "kink" if cell["model"] in KINKED else "smooth",
         "firth" if cell["prior"] == "firth" else "no firth",
         "prior" if has_prior(cell) else "class_weight" if cell["prior"] == "class weight" else "unpenalized",

@@ -1,0 +1,135 @@
+"""Residuals of a fitted model, of any likelihood: what y is beyond what the model expects of it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._numerics.stored import dot_rows
+from sklearn_mle._predictors import add_offset
+from sklearn_mle.inference.at_estimate import with_scale
+from sklearn_mle.inference.capabilities import refuse
+from sklearn_mle.inference.influence import influence
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.reading import read_estimator
+from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual
+
+Array = NDArray[Any]
+
+# Names here -> attributes of what ``influence`` returns.
+_OF_INFLUENCE = {
+    "standardized": "standardized_residual",
+    "standardized_pearson": "standardized_pearson_residual",
+    "studentized": "studentized_residual",
+}
+KINDS = (*ROWWISE, "quantile", *_OF_INFLUENCE)
+
+
+def residuals(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    kind: str = "deviance",
+    sample_weight: Any = None,
+    offset: Any = None,
+    random_state: Any = 0,
+) -> NDArray[np.float64]:
+    r"""Return the residuals of y given X under a fitted model.
+
+    .. math:: r_P = \frac{y - \mu}{\sqrt{V(\mu)}} ,\qquad r_D = \operatorname{sign}(y - \mu) \sqrt{d(y, \mu)} ,\qquad
+        r_Q = \Phi^{-1}(F(y))
+
+    with V the variance at dispersion 1, d the unit deviance and F the fitted distribution function. A dispersion that
+    is the same number for all rows is left out of the first two, as in R: their squares sum to Pearson's X^2 and to
+    the deviance. Of other likelihoods (Student's t, beta, negative binomial, ...), and where the dispersion depends on
+    columns, they are at the fitted scale of each row.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        As ``infer`` takes them.
+    X, y : array-like
+        Rows to judge: those of the fit, or others. Of the fit they must be for what is standardized or studentized.
+    kind : str, default="deviance"
+        - ``"response"``: y less its mean, in the unit of y; of classes and trials, less the probability.
+        - ``"pearson"`` and ``"deviance"``: as above; least squares' are y less its mean.
+        - ``"quantile"``: randomized quantile residuals, exactly standard normal if the model is right, whatever the
+          likelihood. Of counts (and other outcomes that have a probability) F is drawn between its values below and
+          at y. Infinite where that probability is below 1e-308 or so. The scale of LinearRegression, which keeps none,
+          is that of the rows given.
+        - ``"standardized"``, ``"standardized_pearson"``: the deviance and Pearson's residual over its standard
+          deviation; R's ``rstandard``.
+        - ``"studentized"``: R's ``rstudent``; see :func:`influence`.
+    sample_weight, offset : array-like, default=None
+        As in the fit. Precisions (``weight_type="precision"``) divide the variance of their rows; other weights do not
+        change a residual.
+    random_state : int, RandomState instance or None, default=0
+        Of the quantile residuals of outcomes that have a probability.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        In rows of weight zero nan, of what is standardized or studentized; and of anything that has no finite value.
+
+    Raises
+    ------
+    NotSupportedError
+        If the model has three or more classes, whose outcome has no sign; or a kind is not defined for it.
+    ValueError
+        If ``kind`` is none of these, or the mean or variance is not finite.
+
+    References
+    ----------
+    P. K. Dunn and G. K. Smyth (1996), Randomized quantile residuals, Journal of Computational and Graphical Statistics
+    5. P. McCullagh and J. A. Nelder (1989), Generalized Linear Models, section 2.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLERegressor
+    >>> from sklearn_mle.inference import residuals
+    >>> X, y = np.arange(6.0)[:, None], np.array([1.0, 2, 1, 4, 7, 9])
+    >>> model = MLERegressor("poisson").fit(X, y)
+    >>> residuals(model, X, y).round(2)
+    array([ 0.08,  0.41, -0.99,  0.13,  0.41, -0.18])
+    >>> bool(np.isclose(np.sum(residuals(model, X, y) ** 2), model.deviance(X, y)))
+    True
+    """
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"kind must be one of {list(KINDS)}; got {kind!r}.")
+    model, rows = read_estimator("estimator", estimator, X)
+    refuse("residuals", model, kind=kind)
+    if kind in _OF_INFLUENCE:
+        of_rows = influence(estimator, X, y, sample_weight=sample_weight, offset=offset)
+        return np.asarray(getattr(of_rows, _OF_INFLUENCE[kind]))
+    data = model.read_rows(rows, y, sample_weight, offset)
+    model = with_scale(model, data) if np.isnan(model.coefficients).any() else model
+    with np.errstate(all="ignore"):
+        eta, target = _predictors(model, data), data.y.T
+        if kind == "quantile":
+            found = quantile_residual(model, target, eta, random_state)
+        else:
+            found = ROWWISE[kind](model, target, eta)
+    lost = np.isnan(found) if kind == "quantile" else ~np.isfinite(found)
+    if data.sample_weight is not None:
+        lost &= data.sample_weight > 0
+    if lost.any():
+        row = int(np.argmax(lost))
+        raise ValueError(
+            f"kind={kind!r}: row {row} has no finite residual, as its fitted mean, variance or deviance is not finite "
+            f"under {model.likelihood!r}. Use another kind ('quantile' needs neither mean nor variance), or look at "
+            "that row's X and offset."
+        )
+    return np.asarray(found, dtype=np.float64)
+
+
+def _predictors(model: FittedModel, data: ReadData) -> Array:
+    """Return the linear predictors of the rows, precisions among them, shape (q, n)."""
+    coefficients = model.coefficients
+    eta = np.repeat(coefficients[:, -1:], data.X.shape[0], axis=1)
+    eta += dot_rows(coefficients[:, :-1], data.X)
+    eta = add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
+    if data.sample_weight is not None and model.weight_type == "precision" and divide_dispersion(model.likelihood):
+        eta[model.dispersion_index] += precision_offset(model.likelihood, data.sample_weight)
+    return eta
