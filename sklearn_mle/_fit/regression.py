@@ -58,8 +58,8 @@ Held = dict[int, float]
 
 # A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
 _LEAST_START, _NEAR_BOUND = 0.02, 0.02
-# So near to its bound, in logarithms, the dispersion of counts may have none: a fit stops where it lacks less than tol.
-_NEAR_NO_DISPERSION = 7.0
+# So near to the end of its range a constant may be on the way there: a fit stops where it lacks less than tol.
+_NEAR_END = 7.0
 # Symmetric data may lead to a saddle, and from one to another.
 _ESCAPES = 3
 
@@ -106,8 +106,8 @@ class RegressionFit(Strategy):
         solution = self._maximum(theta if warm is None else warm, known=start is not None and self.options.separated)
         if self.angular:
             solution = self._straightened(solution)
-        if self.likelihood.discrete and self.bound is not None and not self.modelled:
-            solution = self._without_dispersion(solution)
+        for k, (low, high) in self._ends().items():
+            solution = self._at_end(k, low, high, solution)
         return self._retain(solution)
 
     def _read(self) -> Array | None:
@@ -287,14 +287,20 @@ class RegressionFit(Strategy):
         self.objective = self._objective(self.held)
         return self._onward(self.theta(matrix), solution.n_iter)
 
-    def _without_dispersion(self, solution: Solution) -> Solution:
-        """Return the fit of the simpler model where the dispersion of counts vanishes: then it is no parameter."""
-        assert self.bound is not None and self.dispersion is not None
-        dispersion = self.matrix(solution.theta)[self.dispersion, -1]
-        known = self.dispersion in self.held
-        if known or solution.status.early or dispersion > self.bound + _NEAR_NO_DISPERSION:
+    def _ends(self) -> dict[int, tuple[float, float]]:
+        """Return where constants end that may have no optimum inside; counts without dispersion: the simpler model."""
+        names = self.likelihood.parameter_names
+        ends = {names.index(name): values for name, values in self.likelihood.ends.items()}
+        if self.likelihood.discrete and self.bound is not None and self.dispersion is not None:
+            ends[self.dispersion] = (self.bound, np.inf)
+        return {k: values for k, values in ends.items() if not self.asked[k].columns}
+
+    def _at_end(self, k: int, low: float, high: float, solution: Solution) -> Solution:
+        """Return the fit with a constant held at an end of its range, where it was on the way there."""
+        value = self.matrix(solution.theta)[k, -1]
+        if k in self.held or solution.status.early or low + _NEAR_END < value < high - _NEAR_END:
             return solution
-        return self._at_bound(self.dispersion, self.bound, solution) or solution
+        return self._at_bound(k, low if value < 0.5 * (low + high) else high, solution) or solution
 
     def _retain(self, solution: Solution) -> FitResult:
         objective, matrix, beyond = self.objective, self.matrix(solution.theta), None

@@ -19,6 +19,7 @@ from sklearn_mle.likelihoods.logistic import Logistic
 from sklearn_mle.likelihoods.lognormal import LogNormal
 from sklearn_mle.likelihoods.negative_binomial import NegativeBinomial
 from sklearn_mle.likelihoods.poisson import Poisson
+from sklearn_mle.likelihoods.skew_t import SkewT
 from sklearn_mle.likelihoods.student_t import StudentT
 from sklearn_mle.likelihoods.tweedie import Tweedie
 from sklearn_mle.likelihoods.user import UserLikelihood
@@ -41,6 +42,7 @@ __all__ = [
     "Logistic",
     "NegativeBinomial",
     "Poisson",
+    "SkewT",
     "StudentT",
     "Tweedie",
     "UserLikelihood",
@@ -65,6 +67,7 @@ _NAMED: dict[str, type[Likelihood]] = {
     "lognormal": LogNormal,
     "negative_binomial": NegativeBinomial,
     "poisson": Poisson,
+    "skew_t": SkewT,
     "student_t": StudentT,
     "tweedie": Tweedie,
     "weibull": Weibull,

@@ -187,6 +187,11 @@ class Likelihood(BaseEstimator, ABC):
         return None
 
     @property
+    def ends(self) -> dict[str, tuple[float, float]]:
+        """Parameters whose predictor may have no finite optimum, and the values from which on the NLL is flat in it."""
+        return {}
+
+    @property
     def bounded_parameters(self) -> tuple[str, ...]:
         """The parameters whose predictor is in [0, 1] and may be estimated at either bound."""
         return ()

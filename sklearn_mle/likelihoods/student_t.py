@@ -90,14 +90,15 @@ class StudentT(NLLWithGradient):
         return ("df",) if self.estimates_df else ()
 
     def boundary_of(self, larger: Likelihood) -> bool | None:
-        if isinstance(larger, StudentT) and larger.estimates_df:
-            return False
+        if isinstance(larger, StudentT) and (larger.estimates_df or larger.df == self.df):
+            # The skew t is one of these classes, too.
+            return False if {*self.parameter_names} <= {*larger.parameter_names} else None
         return super().boundary_of(larger)
 
     def _reciprocal(self, eta: Array) -> Array:
         """Return d, one per row."""
         if self.estimates_df:
-            return np.maximum(eta[2], 0)
+            return np.maximum(eta[-1], 0)
         return np.full_like(eta[0], 1 / float(self.df))  # type: ignore[arg-type]
 
     def _bounded(self, z: Array) -> Array:

@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from sklearn_mle._fit import FitOptions, fit
+from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import (
@@ -19,6 +20,7 @@ from sklearn_mle.likelihoods import (
     Logistic,
     NegativeBinomial,
     Poisson,
+    SkewT,
     StudentT,
     Tweedie,
     Weibull,
@@ -154,6 +156,34 @@ def test_at_a_bound_there_is_no_standard_error():
     assert not result.curvature.parameters[2].any() and result.curvature.predictors.size == 3
     gaussian = fit(Gaussian(), X, X[:, 0] + np.random.default_rng(2).uniform(-1, 1, 200))
     assert gaussian.curvature.predictors.size == 3
+
+
+@pytest.mark.parametrize("df", [4.0, None])
+def test_a_skewness_without_a_finite_optimum_is_at_its_end(df):
+    """Exponential noise has an edge on one side, which the skew t meets as its tail there vanishes."""
+    rng = np.random.default_rng(0)
+    X, noise = rng.standard_normal((300, 2)), rng.exponential(size=300)
+    above, below = (fit(SkewT(df=df), X, X @ [1.0, 2.0] + sign * noise) for sign in (1, -1))
+    for result, end in ((above, 15.0), (below, -15.0)):
+        assert result.coefficients[2, -1] == end
+        assert not result.curvature.parameters[2].any()
+        assert result.status is Status.CONVERGED and result.warnings == ()
+        started = fit(SkewT(df=df), X, X @ [1.0, 2.0] + np.sign(end) * noise, start=result.coefficients)
+        np.testing.assert_allclose(started.coefficients, result.coefficients, rtol=1e-7)
+    assert above.log_likelihood == pytest.approx(below.log_likelihood)
+
+
+def test_skewness_is_found_as_it_was_drawn():
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((4000, 2))
+    truth = np.array([[0.5, -0.3, 0.4], [0.0, 0.0, 0.3], [0.0, 0.4, 0.3], [0.0, 0.0, 0.2]])
+    eta = truth[:, :-1] @ X.T + truth[:, -1:]
+    y = SkewT(df=None).distribution(eta).rvs(random_state=0)
+    terms = (Terms(), Terms.constant(), Terms(), Terms.constant())
+    result = fit(SkewT(df=None), X, y, options=FitOptions(terms=terms))
+    errors = np.sqrt(result.curvature.covariance().diagonal()).reshape(truth.shape)
+    assert (errors > 0).sum() == 8
+    assert (np.abs(result.coefficients - truth) <= 4 * errors).all()
 
 
 @pytest.mark.parametrize("df", [4, 1.5])

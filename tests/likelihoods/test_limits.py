@@ -24,6 +24,7 @@ from sklearn_mle.likelihoods import (
     LogNormal,
     NegativeBinomial,
     Poisson,
+    SkewT,
     StudentT,
     Tweedie,
     Weibull,
@@ -50,6 +51,10 @@ LAWS = {
         LogNormal(),
         NegativeBinomial(),
         Poisson(),
+        SkewT(df=0.5),
+        SkewT(df=4),
+        SkewT(df=np.inf),
+        SkewT(df=None),
         StudentT(df=0.5),
         StudentT(df=4),
         StudentT(df=np.inf),
@@ -66,7 +71,9 @@ def predictors(law):
     if law.n_predictors == 1:
         return np.array([LOCATIONS])
     eta = np.stack([grid.ravel() for grid in np.meshgrid(LOCATIONS, LOG_SECONDS)])
-    if law.n_predictors == 3:
+    if "skewness" in law.parameter_names:
+        eta = np.vstack([eta, np.resize([0.0, -0.4, 3.0, -19.0, 50.0], eta.shape[1])])
+    if "df" in law.parameter_names:
         eta = np.vstack([eta, np.linspace(0, 1, eta.shape[1])])
     return eta
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, stats
 from sklearn.base import clone
 
 from sklearn_mle.likelihoods import (
@@ -15,6 +15,7 @@ from sklearn_mle.likelihoods import (
     Huber,
     NegativeBinomial,
     Poisson,
+    SkewT,
     StudentT,
     Tweedie,
     get_likelihood,
@@ -90,7 +91,7 @@ def test_extremes_are_finite_or_the_exact_limit_and_never_nan(model):
         pytest.skip("no wider floating-point type")
     size = [[-700.0, 0.0, 700.0]] * len(model.eta)
     if "df" in likelihood.parameter_names:
-        size[2] = [0.0, 1e-200, 0.3, 1.0]
+        size[-1] = [0.0, 1e-200, 0.3, 1.0]
     rows = np.array(list(itertools.product(edges(likelihood), *size)))
     y, eta = rows[:, 0].copy(), rows[:, 1:].T.copy()
     wide = eta.astype(np.longdouble)
@@ -138,9 +139,15 @@ def moments(model):
 def test_mean_and_standard_deviation(model):
     likelihood, eta = model.likelihood, model.eta
     if isinstance(likelihood, StudentT) and likelihood.estimates_df:
-        d = eta[2]
-        equal(likelihood.mean(eta), np.where(d < 1, eta[0], np.nan))
+        d = eta[-1]
         equal(likelihood.standard_deviation(eta)[d > 0.5], np.inf)
+        if isinstance(likelihood, SkewT):
+            # By levels from 1e-15 on, beyond which is a share of the variance of about 1e-15 to the power 1 - 2 d.
+            mean, variance = model.distribution(eta).stats("mv")
+            equal(likelihood.mean(eta)[d < 0.4], mean[d < 0.4], rtol=1e-7)
+            equal(likelihood.standard_deviation(eta)[d < 0.2], np.sqrt(variance)[d < 0.2], rtol=1e-7)
+            return
+        equal(likelihood.mean(eta), np.where(d < 1, eta[0], np.nan))
         equal(likelihood.standard_deviation(eta)[d < 0.4], model.distribution(eta).std()[d < 0.4])
         return
     mean, deviation = moments(model) if model.distribution is None else model.distribution(eta).stats("mv")
@@ -179,6 +186,8 @@ def test_the_deviance_vanishes_where_the_location_fits_the_row(model):
     if likelihood.predictor_names[0] in ("log_mean", "log_scale") or likelihood.equivariance == "scale":
         y = np.where(y > 0, y, 1)
         eta[0] = np.log(y)
+    elif isinstance(likelihood, SkewT):
+        eta[0] = likelihood._best_location(y, eta)
     elif likelihood.predictor_names[0] == "location":
         eta[0] = y
     elif isinstance(likelihood, Binomial):
@@ -284,6 +293,61 @@ def test_student_t_is_smooth_at_the_gaussian():
         equal(at.expected_information(near), at.expected_information(eta), rtol=1e-7, atol=1e-8)
     equal(at.expected_information(eta)[1:, 1:, 0], [[2, 2], [2, 3.5]])
     assert (at.nll(y, eta - [[0], [0], [1e-3]]) == np.inf).all()
+
+
+def test_a_skew_t_without_skewness_is_student_s():
+    y, eta = np.array([0.3, 0.5, -3.0, 8.0]), np.array([[0.1] * 4, [0.4] * 4, [0.2] * 4])
+    skewed = np.insert(eta, 2, 0.0, axis=0)
+    for smaller, larger, of_eta in ((StudentT(3), SkewT(3), skewed[:3]), (StudentT(None), SkewT(None), skewed)):
+        ours = eta[: smaller.n_predictors]
+        kept = [k for k in range(len(of_eta)) if k != 2]
+        equal(larger.nll(y, of_eta), smaller.nll(y, ours))
+        equal(larger.gradient(y, of_eta)[kept], smaller.gradient(y, ours))
+        equal(larger.hessian(y, of_eta)[np.ix_(kept, kept)], smaller.hessian(y, ours))
+        information = larger.expected_information(of_eta)
+        equal(information[np.ix_(kept, kept)], smaller.expected_information(ours), rtol=1e-9, atol=1e-10)
+        equal(larger.mean(of_eta), smaller.mean(ours))
+        equal(larger.standard_deviation(of_eta), smaller.standard_deviation(ours))
+
+
+def test_a_skew_t_mirrored_has_the_opposite_skewness():
+    model = MODELS["skew_t, estimated"]
+    mirrored = model.eta * [[-1], [1], [-1], [1]]
+    equal(model.likelihood.nll(-model.y, mirrored), model.likelihood.nll(model.y, model.eta))
+    equal(model.likelihood.deviance(-model.y, mirrored), model.likelihood.deviance(model.y, model.eta))
+
+
+def test_the_skewness_is_half_the_logarithm_of_the_tails_ratio():
+    epsilon = np.array([-2.0, 0.0, 0.7, 5.0])
+    distribution = SkewT(df=3).distribution(np.array([np.zeros(4), np.zeros(4), epsilon]))
+    equal(np.log(distribution.isf(1e-60) / -distribution.ppf(1e-60)), 2 * epsilon, atol=1e-8)
+    equal(distribution.median(), 0)
+    equal(distribution.pdf(0.0), stats.t.pdf(0, 3))
+
+
+def test_a_skew_t_is_flat_where_no_float_tells_its_skewness():
+    y, eta = np.array([-0.5, 2.0]), np.array([[0.0, 0.0], [0.0, 0.0], [15.0, 15.0]])
+    beyond = eta + np.array([[0], [0], [1]])
+    for method in (SkewT(4).nll, lambda y, eta: SkewT(4).gradient(y, eta)[:2]):
+        equal(method(y, eta), method(y, beyond))
+    assert not SkewT(4).gradient(y, beyond)[2].any()
+
+
+def test_of_which_likelihoods_a_skew_t_is_the_larger():
+    assert StudentT(4).boundary_of(SkewT(4)) is False
+    assert StudentT(4).boundary_of(SkewT(None)) is False
+    assert StudentT(None).boundary_of(SkewT("estimate")) is False
+    assert SkewT(4).boundary_of(SkewT(None)) is False
+    assert Gaussian().boundary_of(SkewT(None)) is True
+    for smaller, larger in ((StudentT(3), SkewT(4)), (SkewT(4), StudentT(None)), (SkewT(None), SkewT(4))):
+        assert smaller.boundary_of(larger) is None
+
+
+def test_the_information_of_a_skew_t_of_many_rows_is_that_of_few():
+    eta = np.stack([np.zeros(1500), np.linspace(-1, 1, 1500), np.linspace(-2, 2, 1500)])
+    whole = SkewT(5).expected_information(eta)
+    equal(whole[..., [3, 1400]], SkewT(5).expected_information(eta[:, [3, 1400]]))
+    assert SkewT(5).expected_information(eta[:, :0]).shape == (3, 3, 0)
 
 
 def test_binomial_counts_carry_their_coefficient_and_fractions_do_not():

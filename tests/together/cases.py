@@ -97,7 +97,11 @@ class Case:
                 name if self.storage == "frame" else k for k, name in enumerate(names) if name == chosen
             ]
             return {others[0] if others else location: columns}
-        return {"known": {"".join(others): self.known}, "linear": "linear", "constant df": {"df": "constant"}}.get(how)
+        return {
+            "known": dict.fromkeys(others[:1], self.known),
+            "linear": "linear",
+            "constant df": {"df": "constant"},
+        }.get(how)
 
     def estimator(self, names: tuple[str, ...] | None = None, **other: Any) -> Any:
         """Return the unfitted estimator, of an X with these columns (None: all)."""
@@ -113,8 +117,8 @@ class Case:
             return MLELogisticClassifier(**options, **other)
         alpha: Any = self.alpha if prior == "gaussian" else 0.0
         if prior == "gaussian on all":
-            location, dispersion = get_likelihood(self.model).parameter_names
-            alpha = {location: self.alpha, dispersion: 0.4}
+            location, *others = get_likelihood(self.model).parameter_names
+            alpha = {location: self.alpha, **dict.fromkeys(others, 0.4)}
         return MLERegressor(self.model, alpha=alpha, predictors=self.predictors(names or self.names), **other)
 
     def take(self, rows: np.ndarray) -> "Case":

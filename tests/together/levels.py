@@ -25,7 +25,7 @@ def has_dispersion(cell: Cell) -> bool:
 
 # Location and scale are separate problems, so that dividing a variance is weighting a row; or there is no scale.
 OF_PRECISIONS = ("gaussian", "lognormal", "gamma", "inverse_gaussian", "tweedie")
-WITHOUT_PEARSON = ("beta", "huber", "student_t", "logistic", "gumbel", "weibull", "lognormal", *KINKED)
+WITHOUT_PEARSON = ("beta", "huber", "student_t", "skew_t", "logistic", "gumbel", "weibull", "lognormal", *KINKED)
 
 
 def know_precisions(cell: Cell) -> bool:
@@ -78,7 +78,9 @@ MEANINGLESS = {
     "without its only column and an intercept a location is nothing": lambda c: (
         c["predictors"] == "some columns" and not has_dispersion(c) and not c["intercept"]
     ),
-    "degrees of freedom are Student's": lambda c: c["predictors"] == "constant df" and c["model"] != "student_t",
+    "degrees of freedom are Student's": lambda c: (
+        c["predictors"] == "constant df" and c["model"] not in ("student_t", "skew_t")
+    ),
     "Firth's prior and class weights are of classifiers": lambda c: (
         c["prior"] in ("firth", "class weight") and c["model"] not in CLASSIFIERS
     ),
