@@ -57,6 +57,8 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDi
     sampled = data.n_rows >= 4 * first or not data.in_one_place
     some = data.sample_rows(first) if sampled else data
     bounded = np.flatnonzero(_bounded(objective.likelihood, some.y))
+    if len(bounded) == data.n_rows:
+        return None  # nothing but what is linearly dependent can change
     if len(bounded) > len(columns) and clearly_independent(some.take(bounded), columns, intercept):
         return None
     if sampled and predictors.curvature_fits and _determined(objective):

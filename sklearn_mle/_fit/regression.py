@@ -99,9 +99,13 @@ class RegressionFit(Strategy):
             return self._degenerate(perfect)
         objective = self.objective = self._objective(self.held)
         null, thetas = self._start()
-        judge = PenalizedNLL(objective.likelihood, objective.predictors, self.some, objective.penalty)
+        if self.some is objective.data:
+            # What is asked for here is remembered where the guesses are judged, and where the search begins.
+            self.null_value, judge = objective.value(thetas[0]), objective
+        else:
+            self.null_value = value_of_constants(objective.likelihood, null, objective.data)
+            judge = PenalizedNLL(objective.likelihood, objective.predictors, self.some, objective.penalty)
         theta = best_of(judge, thetas)
-        self.null_value = value_of_constants(objective.likelihood, null, objective.data)
         warm = self.warm(start)
         solution = self._maximum(theta if warm is None else warm, known=start is not None and self.options.separated)
         if self.angular:

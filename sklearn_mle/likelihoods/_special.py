@@ -13,6 +13,8 @@ HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 # B_2k / (2k (2k - 1)): the last term is below the rounding of 80-bit numbers where 1/u >= 16.
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400, 43867 / 244188)
 _SHIFT = 16
+# Where a number above two is added, as it is to counts' saturated NLL, later terms are below its rounding at 1/u = 16.
+_LAST_TERM = 5
 _LOG_FACTORIALS = np.array([math.log(math.factorial(k)) for k in range(_SHIFT + 1)])
 # Rows of which all steps of the recurrence are held at once: 4 MB.
 _PIECE = 1 << 15
@@ -55,6 +57,16 @@ def _series(u: Array) -> Array:
     for coefficients in _coefficients(u.dtype):
         terms *= square
         terms += coefficients[:, None]
+    return terms * u
+
+
+def _value_of_series(u: Array) -> Array:
+    """Return the remainder of Stirling's formula alone, to an absolute error of 2e-18, for u <= 1 / 16."""
+    square = np.square(u)
+    terms = np.full_like(u, _STIRLING[_LAST_TERM])
+    for coefficient in _STIRLING[_LAST_TERM - 1 :: -1]:
+        terms *= square
+        terms += coefficient
     return terms * u
 
 
@@ -120,11 +132,11 @@ def exp_times(log_factor: Array, delta: Array) -> tuple[Array, Array]:
         return whole, np.where(delta == 0, 0, less_one)
 
 
-def log_factorial(y: Array) -> Array:
-    """Return log Gamma(y + 1); small whole numbers, as most counts are, are read from a table."""
+def log_small_factorial(y: Array) -> Array:
+    """Return log Gamma(y + 1) for y up to 16, and that of 16 beyond; whole numbers are read from a table."""
     index = np.minimum(y, _SHIFT).astype(np.intp)
     value = _LOG_FACTORIALS[index]
-    other = np.flatnonzero(index != y)
+    other = np.flatnonzero((index != y) & (y < _SHIFT))
     if len(other):
         value[other] = gammaln(y[other] + 1)
     return value
@@ -138,8 +150,8 @@ def poisson_saturated(y: Array) -> Array:
     Loader (2000), Fast and accurate computation of binomial probabilities.
     """
     few = np.minimum(y, _SHIFT)
-    value = log_factorial(few) + few - few * np.log(np.where(few > 0, few, 1))
+    value = log_small_factorial(y) + few - few * np.log(np.where(few > 0, few, 1))
     many = np.flatnonzero(y > _SHIFT)
     if len(many):
-        value[many] = _series(1 / y[many])[0] + HALF_LOG_TWO_PI + 0.5 * np.log(y[many])
+        value[many] = _value_of_series(1 / y[many]) + HALF_LOG_TWO_PI + 0.5 * np.log(y[many])
     return value

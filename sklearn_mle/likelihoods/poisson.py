@@ -10,9 +10,10 @@ from sklearn_mle._numerics.tails import poisson_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import Canonical, LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
-from sklearn_mle.likelihoods._special import log_factorial, poisson_saturated
+from sklearn_mle.likelihoods._special import log_small_factorial, poisson_saturated
 
 # Above this many, y eta and log y! are so large beside their difference that they are subtracted by hand.
+# ``log_small_factorial`` ends there, too.
 _MANY = 16
 
 
@@ -49,7 +50,7 @@ class Poisson(LogMean, Canonical, NLLWithGradient):
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         mean = np.exp(eta)
-        nll = mean[0] - y * eta[0] + log_factorial(y)
+        nll = mean[0] - y * eta[0] + log_small_factorial(y)
         many = np.flatnonzero(y > _MANY)
         if len(many):
             count = y[many]
