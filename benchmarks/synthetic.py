@@ -15,6 +15,7 @@ __all__ = [
     "heteroscedastic",
     "images",
     "linear_gaussian",
+    "mixed_binary",
     "raw_units_binary",
     "raw_units_classes",
     "text",
@@ -46,6 +47,14 @@ def correlated_binary(n: int, p: int, seed: int) -> Data:
     """Correlated standard normal columns; log-odds of standard deviation 1.5."""
     rng = np.random.default_rng(seed)
     X = _correlated(rng, n, p)
+    return X, _draw(rng, expit(_predictor(rng, X, 1.5) - 0.5))
+
+
+def mixed_binary(n: int, p: int, seed: int) -> Data:
+    """Independent normal columns times a random square matrix: every column is correlated with all others."""
+    rng = np.random.default_rng(seed)
+    # Not a BLAS product, for the reason above.
+    X = np.einsum("nk,kp->np", rng.standard_normal((n, p)), rng.standard_normal((p, p)) / np.sqrt(p))
     return X, _draw(rng, expit(_predictor(rng, X, 1.5) - 0.5))
 
 

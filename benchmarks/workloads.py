@@ -79,11 +79,17 @@ def _several(n_columns: int, seed: int) -> Callable[[int], Data]:
     return lambda n: synthetic.correlated_binary(n, n_columns, seed)
 
 
+def _mixed(n_columns: int, seed: int) -> Callable[[int], Data]:
+    return lambda n: synthetic.mixed_binary(n, n_columns, seed)
+
+
 WORKLOADS = {
     workload.name: workload
     for workload in [
         Workload("tall_20", "1,000,000 x 20, correlated", "bernoulli", _sized(_several(20, 1), 1_000_000, 5_000)),
         Workload("tall_100", "400,000 x 100, correlated", "bernoulli", _sized(_several(100, 2), 400_000, 4_000)),
+        Workload("mixed_20", "1,000,000 x 20, mixed at random", "bernoulli", _sized(_mixed(20, 11), 1_000_000, 5_000)),
+        Workload("mixed_100", "400,000 x 100, mixed at random", "bernoulli", _sized(_mixed(100, 12), 400_000, 4_000)),
         Workload("raw_40", "200,000 x 40, raw units", "bernoulli", _sized(synthetic.raw_units_binary, 200_000, 4_000)),
         Workload("wide_800", "20,000 x 800, C=1", "bernoulli", _sized(_several(800, 3), 20_000, 2_000), alpha=1.0),
         Workload("breast_cancer", "569 x 30, C=1", "bernoulli", _bundled(load_breast_cancer), alpha=1.0),
