@@ -47,6 +47,10 @@ _PASSES_A_CURVATURE = 5000
 _CHORD = 1e-2
 # Gaps, in nats of the total: where the sample's problem is good enough, and where full curvature is worth its pass.
 _ROUGH, _NEAR = 1e-2, 1e-2
+# Of many rows, farther away: the predictors there differ from the optimum's by some 1e-3 (root mean square), standard
+# errors by 1e-4 of themselves. A Newton step from a gap g leaves g^2 / 2n, as a rule, and the next by the same factor
+# 2g / n of that, so that two of them reach 1e-8 from here as they would from much nearer.
+_NEAR_PER_ROW = 5e-7
 # Here coefficients are within 5e-14 standard errors of the optimum: a further step would only shuffle last digits.
 _AT_ROUNDING = 1e-27
 _POLISH = 6
@@ -288,7 +292,15 @@ def _sample_first(search: _Search) -> Solution:
     """
     objective, null_value = search.objective, search.reference
     search.theta, metric = _sample_optimum(objective, search.start, search.max_iter)
-    near = search.lbfgs(metric, _NEAR, _SAMPLE_PASSES, at_the_end=objective.value_gradient_hessian)
+    n_rows = objective.data.n_rows
+    near = search.lbfgs(
+        metric,
+        max(_NEAR, _NEAR_PER_ROW * n_rows),
+        _SAMPLE_PASSES,
+        at_the_end=objective.value_gradient_hessian,
+        # The square of the error of the sample's curvature, relative to that of all rows.
+        first_cut=2 * objective.predictors.size / sample_size(objective.data),
+    )
     if not near.value <= null_value:
         search.theta = search.start
     # A tolerance so loose is met where the curvature is formed; the pass that would tighten it was not asked for.

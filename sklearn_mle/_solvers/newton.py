@@ -25,8 +25,6 @@ _EPS = float(np.finfo(np.float64).eps)
 _FAR = 1e-3
 # Nearer than this, 1e-9 standard errors, a step needs no pass to be trusted.
 _TRUSTED = 1e-18
-# Farther than this no factor is good for a second step.
-_REMOTE = 0.1
 _LEAST_DAMPING = 1e-10
 
 
@@ -109,7 +107,7 @@ def newton(
             break
         last, nit = at.gap, nit + 1
         stopped = stops(callback, found[0], found[1])
-        serves = constant_curvature or (chord > 0 and last <= _REMOTE and not stopped)
+        serves = constant_curvature or (chord > 0 and not stopped)
         if serves:
             at.move(*found)
             serves = constant_curvature or at.gap <= chord * last

@@ -16,10 +16,6 @@ from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
 
 Array = NDArray[Any]
 
-# A point whose curvature has been formed in hope is near enough up to so many times the gap: another curvature would
-# cost more than a step from a little farther away.
-_SPARED = 4.0
-
 
 def whitened_lbfgs(
     value_and_gradient: Callable[[Array], tuple[float, Array]],
@@ -30,16 +26,18 @@ def whitened_lbfgs(
     maxiter: int,
     callback: Callback | None = None,
     at_the_end: Callable[[Array], tuple[float, Array]] | None = None,
+    first_cut: float = np.inf,
 ) -> Solution:
     """Minimize until half the squared whitened gradient is at most ``gap``.
 
     The pass that is expected to be the last is taken by ``at_the_end``, which may form the curvature as well: the
-    caller is about to ask for it there. That point is then near enough within four times ``gap``.
+    caller is about to ask for it there. The search then ends at that point, if none is better: steps by its curvature
+    gain more than those by the preconditioner. ``first_cut`` is the part of the gap that the first step should leave.
 
     The returned gap is the preconditioner's estimate, not a certificate: the caller checks it against the full
     curvature at the end.
     """
-    walk = _Walk(value_and_gradient, start, preconditioner, gap, callback, at_the_end)
+    walk = _Walk(value_and_gradient, start, preconditioner, gap, callback, at_the_end, first_cut)
     if not walk.arrived and maxiter > 0:
         minimize(
             walk.function,
@@ -67,36 +65,34 @@ class _Walk:
         gap: float,
         callback: Callback | None,
         at_the_end: Callable[[Array], tuple[float, Array]] | None,
+        first_cut: float,
     ) -> None:
         self.value_and_gradient, self.at_the_end = value_and_gradient, at_the_end
         self.start, self.preconditioner, self.gap, self.user_callback = start, preconditioner, gap, callback
         self.n_iter, self.stopped = 0, False
-        self._gaps = (np.inf, np.inf)
+        self._gap, self._cut = np.inf, first_cut
         self._last: Array | None = None
         self.best, white = self._evaluate(start)
         self.length = float(np.sqrt(white @ white))
         self._first: tuple[float, Array] | None = (self.best.value, white * self.length)
 
     def _evaluate(self, theta: Array) -> tuple[Solution, Array]:
-        if self.at_the_end is not None and self._ends():
+        if self.at_the_end is not None and self._gap * self._cut <= self.gap:
             self._last = theta
             value, gradient = self.at_the_end(theta)
         else:
             value, gradient = self.value_and_gradient(theta)
         white = self.preconditioner.whiten(gradient)
         estimate = 0.5 * float(white @ white)
-        self._gaps = self._gaps[1], estimate
+        if self._gap < np.inf:
+            self._cut = estimate / self._gap  # as the last step did, so will the next
+        self._gap = estimate
         return Solution(theta, value, gradient, estimate, None, estimate, Status.ROUNDING, 0), white
-
-    def _ends(self) -> bool:
-        """Return whether the next point is the last one, if the gap shrinks as it just did."""
-        before, last = self._gaps
-        return before < np.inf and last * (last / before) <= self.gap
 
     @property
     def arrived(self) -> bool:
-        """Whether the best point is near enough."""
-        return self.best.gap <= (_SPARED * self.gap if self.best.theta is self._last else self.gap)
+        """Whether the best point is near enough, or its curvature is known."""
+        return self.best.theta is self._last or self.best.gap <= self.gap
 
     def function(self, u: Array) -> tuple[float, Array]:
         if self._first is not None:

@@ -283,7 +283,8 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
     if drift > _WORTH_A_NOTE:
         notes.append(
             f"The curvature is that of a point {drift:.1g} standard errors from the estimate (a large fit): standard "
-            f"errors are right to about {drift * math.sqrt(k / n):.1g} of themselves; infer(estimator, X, y) is exact."
+            f"errors are right to better than about {drift * math.sqrt(k / n):.1g} of themselves; "
+            "infer(estimator, X, y) is exact."
         )
     return _inference(model, retained.curvature, size, header_of(model, "hessian", retained), *notes)
 
