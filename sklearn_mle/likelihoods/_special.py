@@ -35,9 +35,21 @@ def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
     ----------
     Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.1.40 and 6.1.15.
     """
-    n = len(u)
-    if n > 1 and (u == u[0]).all():
-        u = u[:1]  # a constant dispersion is the usual case: one row is computed, and repeated
+    if u.dtype == np.float64 and len(u) and (u == u[0]).all():
+        # A constant dispersion is the usual case, and the next call asks for the same one, as a rule.
+        value, first, second = _of_constant(float(u[0]))
+        return np.full_like(u, value), np.full_like(u, first), np.full_like(u, second)
+    value, first, second = _of_rows(u)
+    return value, first, second
+
+
+@lru_cache(maxsize=1024)
+def _of_constant(u: float) -> tuple[float, float, float]:
+    value, first, second = _of_rows(np.array([u]))
+    return float(value[0]), float(first[0]), float(second[0])
+
+
+def _of_rows(u: Array) -> Array:
     u = np.minimum(u, 1e300)
     parts = _series(np.where(u > 1 / _SHIFT, 1 / (1 / u + _SHIFT), u))
     near = np.flatnonzero(u > 1 / _SHIFT)
@@ -47,8 +59,7 @@ def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
             # numpy adds up a single row in another order: its digits are not to depend on what other rows there are.
             piece = np.repeat(piece, 2)
         parts[:, piece] = _shifted(u[piece], *parts[:, piece])
-    value, first, second = parts if len(u) == n else np.repeat(parts, n, axis=1)
-    return value, first, second
+    return parts
 
 
 def _series(u: Array) -> Array:

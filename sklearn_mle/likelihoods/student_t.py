@@ -173,7 +173,8 @@ class StudentT(NLLWithGradient):
 
         def at(d: float) -> Array:
             df = 1 / d if d else math.inf
-            return np.array([median, math.log(spread / stats.t.ppf(0.75, df)), d])
+            quartile = student_t_quantile(np.array([df]), np.array([0.25]))[0]
+            return np.array([median, math.log(spread / quartile), d])
 
         if not self.estimates_df:
             return at(1 / float(self.df))[:2]  # type: ignore[arg-type]
