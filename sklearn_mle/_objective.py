@@ -104,7 +104,8 @@ class PenalizedNLL:
 
     def gradient(self, theta: Array) -> Array:
         """Return the gradient of F."""
-        return self.value_and_gradient(theta)[1]
+        known = self._known(theta).value_and_gradient
+        return (self.value_and_gradient(theta) if known is None else known)[1]
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient, in one pass."""

@@ -172,6 +172,8 @@ class _Triangle(Factor):
 
     def __init__(self, upper: Array, scale: Array) -> None:
         self._upper, self.scale, self.size = upper, scale, len(scale)
+        # The smallest diagonal entry of U: the distance of a column from the span of those before it, at most one.
+        self.least_pivot = min(map(abs, upper.diagonal().tolist()), default=1.0)
 
     def times(self, multiple: float) -> "_Triangle":
         return _Triangle(self._upper, self.scale * np.sqrt(multiple))
@@ -197,11 +199,6 @@ class _Triangle(Factor):
     def log_determinant(self) -> float:
         diagonal = (self._upper.diagonal() * self.scale).tolist()
         return 2 * math.fsum(math.log(abs(entry)) for entry in diagonal)
-
-    @property
-    def least_pivot(self) -> float:
-        """The smallest diagonal entry of U: the distance of a column from the span of those before it, at most one."""
-        return min(map(abs, self._upper.diagonal().tolist()), default=1.0)
 
     @property
     def inverse_norm(self) -> float:
