@@ -7,10 +7,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from sklearn_mle.estimators import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+    from sklearn_mle.meta_estimators import DistributionalRegressor
 
-__all__ = ["GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor", "__version__"]
+__all__ = ["DistributionalRegressor", "GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor", "__version__"]
 
 _ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor"}
+_META_ESTIMATORS = {"DistributionalRegressor"}
 _PACKAGES = {
     "displays",
     "estimators",
@@ -27,6 +29,8 @@ def __getattr__(name: str) -> Any:
     # Packages are imported when first named: importing the package costs nothing beyond the scikit-learn that is used.
     if name in _ESTIMATORS:
         return getattr(import_module("sklearn_mle.estimators"), name)
+    if name in _META_ESTIMATORS:
+        return getattr(import_module("sklearn_mle.meta_estimators"), name)
     if name in _PACKAGES:
         return import_module(f"sklearn_mle.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,8 @@ __all__ = [
     "ConvergenceWarning",
     "InfiniteScoreWarning",
     "NotSupportedError",
+    "OutOfFoldWarning",
+    "PITWarning",
     "PerfectFitWarning",
     "RankDeficiencyWarning",
     "SeparationError",
@@ -56,3 +58,11 @@ class InfiniteScoreWarning(UserWarning):
 
 class WorkingMemoryError(MemoryError):
     """A table that the answer needs is larger than scikit-learn's ``working_memory``: said before it is allocated."""
+
+
+class OutOfFoldWarning(UserWarning):
+    """Some rows have no out-of-fold prediction, as the splitter tests them in no fold: nothing is learnt from them."""
+
+
+class PITWarning(UserWarning):
+    """The probability integral transforms of out-of-fold rows are far from uniform: another likelihood fits better."""

@@ -1,3 +1,5 @@
 """Likelihoods around any scikit-learn model: the model is wrapped, not replaced."""
 
-__all__: list[str] = []
+from sklearn_mle.meta_estimators.distributional_regressor import DistributionalRegressor
+
+__all__ = ["DistributionalRegressor"]

@@ -82,17 +82,27 @@ def route(owner: Any, estimator: Any, sample_weight: Any, fit_params: Mapping[st
         routed = process_routing(owner, "fit", **given)
         return dict(routed.estimator.fit), routed.splitter.split.get("groups")
     groups = given.pop("groups", None)
-    if sample_weight is not None and not is_frozen(estimator):
-        try:
-            keyword = fit_keywords("estimator", estimator, ("sample_weight",))["sample_weight"]
-            given[keyword] = sample_weight
-        except TypeError:
-            warnings.warn(
-                f"fit of {type(estimator).__name__} takes no sample_weight, so the estimator is fitted without the "
-                f"weights; they are used only for what {type(owner).__name__} learns from its predictions.",
-                stacklevel=4,
-            )
+    if not is_frozen(estimator):
+        given |= weights_for(estimator, sample_weight, "estimator", type(owner).__name__)
     return given, groups
+
+
+def weights_for(estimator: Any, sample_weight: Any, argument: str, owner: str) -> dict[str, Any]:
+    """Return the keyword and weights that ``estimator.fit`` takes, a pipeline's for its last step; warn if it does not.
+
+    Under metadata routing it is the name itself, and scikit-learn insists that it is requested.
+    """
+    if sample_weight is None:
+        return {}
+    try:
+        return {fit_keywords(argument, estimator, ("sample_weight",))["sample_weight"]: sample_weight}
+    except TypeError:
+        warnings.warn(
+            f"{argument}: fit of {type(estimator).__name__} takes no sample_weight, so it is fitted without the "
+            f"weights; they are used only for what {owner} learns from its predictions.",
+            stacklevel=5,
+        )
+        return {}
 
 
 def cross_fit(

@@ -1,0 +1,108 @@
+"""Which likelihood, and whether its scale depends on the rows: judged by cross-validated likelihood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle.likelihoods import Gaussian, Likelihood, likelihood_names
+from sklearn_mle.meta_estimators._noise import (
+    Noise,
+    fit_noise,
+    location_of,
+    noise_columns,
+    noise_regressor,
+    read_likelihood,
+    relative_scale,
+    student_t_slope,
+    y_seen,
+)
+from sklearn_mle.model_selection import Comparison, compare
+from sklearn_mle.model_selection._arguments import Fold
+
+Array = NDArray[np.float64]
+
+# For outcomes of each kind, from the simplest to the one with most parameters.
+_REAL = ("gaussian", "student_t", "skew_t", "gaussian_mixture")
+_POSITIVE = ("gamma", "lognormal", "inverse_gaussian", "weibull")
+_COUNTS = ("poisson", "negative_binomial")
+_MODELLED = ", modelled scale"
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """Outcomes beside the predictions, and the logarithms of the modelled scale, of models that did not see them."""
+
+    y: Array
+    prediction: Array
+    log_scale: Array | None
+    weight: Array | None
+    groups: NDArray[np.intp] | None
+    folds: Sequence[Fold]
+
+    def fit(self, likelihood: Likelihood) -> Noise:
+        """Fit a likelihood to them."""
+        return fit_noise(likelihood, self.y, self.prediction, self.log_scale, self.weight)
+
+    def compare(self, kind: Likelihood) -> Comparison | None:
+        """Compare the likelihoods of the kind of this one by held-out likelihood; None where there are no others.
+
+        What is refitted in each fold is the likelihood alone.
+        """
+        names = [name for name in _like(kind) if name in likelihood_names()]
+        if len(names) < 2:
+            return None
+        likelihoods = {name: read_likelihood(name) for name in names}
+        regressors = {name: noise_regressor(found, modelled=False) for name, found in likelihoods.items()}
+        location, columns = location_of(kind, self.prediction), noise_columns(None, 0.0, len(self.y))
+        if self.log_scale is not None:
+            regressors |= {
+                name + _MODELLED: noise_regressor(found, modelled=True)
+                for name, found in likelihoods.items()
+                if found.dispersion_parameter is not None
+            }
+            column = relative_scale(kind, self.log_scale, self.prediction)
+            real = kind.equivariance == "location_scale"
+            seen = y_seen(kind, self.y, self.prediction)
+            slope = student_t_slope(seen, location, column, self.weight) if real else 1.0
+            columns = noise_columns(column, slope, len(self.y))
+        # Whole numbers are scored by their probabilities, which do not grow without bound.
+        y = self.y if (self.y == np.floor(self.y)).all() else y_seen(kind, self.y, self.prediction)
+        return compare(
+            regressors, columns, y, cv=self.folds, offset=location, sample_weight=self.weight, groups=self.groups
+        )
+
+    def choose(self) -> tuple["NewRows", Likelihood, Comparison]:
+        """Return the best likelihood of real outcomes, with the rows as it takes them, and the comparison."""
+        comparison = self.compare(Gaussian())
+        assert comparison is not None
+        name, modelled = _split(comparison.names[0])
+        return self if modelled else replace(self, log_scale=None), read_likelihood(name), comparison
+
+    def better_than(self, noise: Noise) -> str | None:
+        """Return the name of a likelihood that is better by more than two paired standard errors; None without one."""
+        comparison = self.compare(noise.likelihood)
+        if comparison is None:
+            return None
+        modelled = noise.slope is not None
+        fitted = (name for name in comparison.names if type(read_likelihood(_split(name)[0])) is type(noise.likelihood))
+        own = next((name for name in fitted if _split(name)[1] is modelled), None)
+        if own is None or own == comparison.names[0]:
+            return None
+        difference = comparison.difference(comparison.names[0], own)
+        return None if difference.value <= 2 * difference.standard_error else _split(comparison.names[0])[0]
+
+
+def _split(name: str) -> tuple[str, bool]:
+    """Return the name of a candidate's likelihood, and whether its scale is the modelled one."""
+    return name.removesuffix(_MODELLED), name.endswith(_MODELLED)
+
+
+def _like(likelihood: Likelihood) -> tuple[str, ...]:
+    """Return the names of likelihoods for the same outcomes."""
+    if likelihood.equivariance == "location_scale":
+        return _REAL
+    if likelihood.positive_only:
+        return _POSITIVE
+    return _COUNTS if likelihood.discrete and likelihood.links[0] == "log" else ()

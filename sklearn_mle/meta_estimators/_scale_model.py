@@ -1,0 +1,148 @@
+"""How large the error of a prediction is expected to be: a model of |residual| given X and the prediction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, hstack, issparse
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.preprocessing import OrdinalEncoder
+
+from sklearn_mle._numerics.memory import refuse_unless_it_fits
+from sklearn_mle.meta_estimators._cross_fit import cross_fit, n_rows_of, pooled, weights_for
+from sklearn_mle.model_selection._arguments import Fold
+
+Array = NDArray[np.float64]
+
+# A modelled scale below this share of the mean |residual| says that the model fits its own rows, and its logarithm
+# would be far from all others.
+_LEAST_SHARE = 1e-6
+
+
+class NumericTable:
+    """Columns of X as numbers, the prediction beside them, for trees: text and categories become codes.
+
+    Sparse rows become dense; an X that is no table (a list of texts) leaves the prediction alone.
+    """
+
+    def __init__(self, X: Any) -> None:
+        self._is_table = issparse(X) or len(np.shape(X)) == 2
+        self._encoders: list[OrdinalEncoder | None] = []
+        if self._is_table and not issparse(X):
+            self._encoders = [_encoder(column) for column in _columns(X)]
+
+    def __call__(self, X: Any, prediction: Array) -> Array:
+        if not self._is_table:
+            return prediction[:, None]
+        if issparse(X):
+            refuse_unless_it_fits(
+                *X.shape,
+                what="scale='auto' boosts trees on dense rows, and X, which is sparse,",
+                remedy="Give scale='constant', or a regressor that takes sparse rows",
+            )
+            return np.column_stack([X.toarray(), prediction])
+        coded = [
+            _floats(column) if encoder is None else encoder.transform(np.asarray(column, dtype=object)[:, None])[:, 0]
+            for column, encoder in zip(_columns(X), self._encoders, strict=True)
+        ]
+        return np.column_stack([*coded, prediction])
+
+
+def with_prediction(X: Any, prediction: Array) -> Any:
+    """Return X with the prediction as its last column, in the container of X: what a user's regressor is given."""
+    if issparse(X):
+        return hstack([csr_array(X), csr_array(prediction[:, None])], format="csr")
+    if not hasattr(X, "columns"):
+        return np.column_stack([np.asarray(X), prediction])
+    name = "prediction"
+    while name in list(X.columns):
+        name += "_"
+    if hasattr(X, "with_columns"):  # polars
+        return X.with_columns(**{name: prediction})
+    return X.assign(**{name: prediction})
+
+
+@dataclass(frozen=True)
+class ScaleModel:
+    """Models of the mean |residual|, one per fold: the logarithm of the scale is the mean of theirs."""
+
+    models: Sequence[Any]
+    rows: Callable[[Any, Array], Any]
+    least: float
+
+    def log_scale(self, X: Any, prediction: Array) -> Array:
+        """Return the logarithm of the modelled scale of new rows, shape (n,)."""
+        rows = self.rows(X, prediction)
+        return np.mean([_log(model.predict(rows), self.least) for model in self.models], axis=0)
+
+
+def fit_scale(
+    scale: Any,
+    X: Any,
+    prediction: Array,
+    residual: Array,
+    folds: Sequence[Fold],
+    weight: Array | None,
+    *,
+    least: float,
+    n_jobs: int | None,
+) -> tuple[ScaleModel, Array] | None:
+    """Model |residual| given X and the prediction, and return the model and its out-of-fold logarithms, shape (n,).
+
+    Rows without a prediction are nan, and left out. None where there is nothing to be learnt: no fold's model tells
+    its rows apart (of a few rows boosting makes no split).
+    """
+    known = np.isfinite(prediction)
+    inner = [(train[known[train]], test[known[test]]) for train, test in folds]
+    inner = [(train, test) for train, test in inner if len(train) > 1 and len(test)]
+    size = np.abs(residual)
+    if len(inner) < 2 or not size[known].any():
+        return None
+    least = max(least, _LEAST_SHARE * float(size[known].mean()))
+    size = np.maximum(size, least)
+    is_auto = isinstance(scale, str)
+    regressor = HistGradientBoostingRegressor(loss="poisson", random_state=0) if is_auto else clone(scale)
+    rows: Callable[[Any, Array], Any] = NumericTable(X) if is_auto else with_prediction
+    params = weights_for(regressor, weight, "scale", "DistributionalRegressor")
+    fitted = cross_fit(regressor, rows(X, prediction), size, inner, fit_params=params, n_jobs=n_jobs)
+    model = ScaleModel([one.model for one in fitted], rows, least)
+    logs = [_log(one.prediction, least) for one in fitted]
+    if all(np.ptp(log) < 1e-9 for log in logs):
+        return None
+    return model, pooled(
+        [type(one)(one.model, one.test, log) for one, log in zip(fitted, logs, strict=True)], n_rows_of(X)
+    )
+
+
+def _log(size: Any, least: float) -> Array:
+    size = np.asarray(size, dtype=np.float64)
+    if not np.isfinite(size).all():
+        raise ValueError("scale: the regressor predicted a |residual| that is not finite; give another one.")
+    return np.log(np.maximum(size, least))
+
+
+def _columns(X: Any) -> list[Any]:
+    if not hasattr(X, "columns"):
+        return list(np.asarray(X).T)
+    return [X.iloc[:, k] if hasattr(X, "iloc") else X[name] for k, name in enumerate(X.columns)]
+
+
+def _floats(column: Any) -> Array:
+    try:
+        return np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError):
+        # pandas' nullable numbers: a missing one is no float before it is told so.
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _encoder(column: Any) -> OrdinalEncoder | None:
+    """Return None of numbers, and of all else what gives codes to its values; a new value is missing."""
+    try:
+        _floats(column)
+    except (AttributeError, TypeError, ValueError):
+        encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+        return encoder.fit(np.asarray(column, dtype=object)[:, None])
+    return None

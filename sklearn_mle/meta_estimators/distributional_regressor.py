@@ -1,0 +1,479 @@
+"""A likelihood around any regressor: its prediction is the location, and its errors on new rows are the noise."""
+
+import copy
+from dataclasses import replace
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
+from sklearn_mle.estimators._base import BaseMLE
+from sklearn_mle.estimators._scikit_learn import StrOptions, fit_context
+from sklearn_mle.estimators._validation import (
+    check_probability_levels,
+    check_sample_weight,
+    check_target,
+    total_over_rows,
+)
+from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.inference import Summary
+from sklearn_mle.likelihoods import Likelihood, get_likelihood
+from sklearn_mle.meta_estimators._cross_fit import folds_of, n_rows_of, route
+from sklearn_mle.meta_estimators._noise import read_likelihood
+from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, predict_out_of_fold, real_prediction
+from sklearn_mle.meta_estimators._recalibration import Recalibrated
+
+Array = NDArray[np.float64]
+
+_NOTES = (
+    "Standard errors are of the noise given the predictions: they count the rows with an out-of-fold prediction.",
+    "That the estimator, fitted to other rows, would predict otherwise is not in them.",
+)
+
+
+class DistributionalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+    r"""A predictive distribution, intervals and quantiles for any regressor, from its errors on rows it did not see.
+
+    .. math:: y_i \sim p\bigl(\,\cdot \mid \hat f(x_i),\, s_i\bigr) ,\qquad
+        \log s_i = a + b \log \hat s(x_i, \hat f(x_i))
+
+    The location is the estimator's prediction, through the link of the likelihood, and ``predict`` returns it
+    untouched. All else is learnt from out-of-fold predictions, each by a model that did not see its row: residuals of
+    rows that a model was fitted to are too small. :math:`\hat s` models the absolute out-of-fold residual given X and
+    the prediction, and is cross-fitted itself; a and b, and the likelihood's other parameters, are maximum likelihood
+    estimates. Then the estimator is refitted to all rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any regressor, also a pipeline or a search; it is cloned. A fitted one as ``FrozenEstimator(estimator)`` is used
+        as it is, and all rows passed to ``fit`` must then be new to it.
+    likelihood : str or Likelihood, default="student_t"
+        The noise: a name of ``sklearn_mle.likelihoods.likelihood_names()`` or an instance. Degrees of freedom of a
+        likelihood that is named are estimated. Of counts, positive numbers and rates the dispersion, shape or precision
+        takes the place of the scale. ``"auto"`` chooses, for real numbers, between Gaussian, Student's t, skew t and
+        mixtures of Gaussians, as far as they are there, each with a constant and with the modelled scale, by
+        cross-validated likelihood: the best one. If its location is not its mean (or if it has none), a shift is fitted
+        beside the prediction, proportional to the scale.
+    scale : {"auto", "constant"} or regressor, default="auto"
+        What the scale depends on. ``"auto"`` boosts trees (``HistGradientBoostingRegressor(loss="poisson")``) on the
+        absolute residuals, given X and the prediction; a regressor is fitted to the same, its predictions are those of
+        a positive number, and the prediction is the last column of its X. ``"constant"`` is one scale for all rows.
+        Where trees find no split, or b has the wrong sign, the scale is constant, too.
+    cv : "auto", int, splitter or iterable, default="auto"
+        The folds. ``"auto"`` is ten below 2,000 rows and five from there on, of shuffled rows (in a fixed order), or
+        of whole groups. Rows that no fold tests are left out with an ``OutOfFoldWarning``.
+    ensemble : bool, default=False
+        Whether to predict by the average of the fold models, instead of one model fitted to all rows.
+    recalibrate : bool, default=False
+        Whether to map the predicted probabilities monotonically, so that out-of-fold outcomes have uniform probability
+        integral transforms; not for counts. ``predict`` does not change.
+    n_jobs : int, default=None
+        Number of parallel fits; the result does not depend on it.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The estimator, fitted to all rows; not with ``ensemble=True``.
+    estimators_ : list of estimators
+        The fold models; only with ``ensemble=True``.
+    noise_ : MLERegressor
+        The fitted likelihood; its offset is the location.
+    likelihood_ : Likelihood
+        The likelihood that was fitted.
+    out_of_fold_prediction_ : ndarray of shape (n_samples,)
+        What the noise was learnt from; nan for rows that no fold tests.
+    comparison_ : Comparison or None
+        The candidates of ``likelihood="auto"``, with paired standard errors; None otherwise.
+    n_features_in_ : int
+        Number of features, where X is a table.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X has some.
+
+    See Also
+    --------
+    MLERegressor : A likelihood whose location is linear in X.
+    sklearn_mle.model_selection.compare : Whether one of two models is better, and by how much.
+
+    Notes
+    -----
+    The scale is at least a tenth of the unit to which y is rounded: the largest number of which all differences in y
+    are multiples (none is found in numbers that are not rounded). A model that predicts rounded outcomes exactly would
+    otherwise be infinitely certain.
+
+    Intervals hold for rows like those of the fit. Out-of-fold models see fewer rows than the final one, so that
+    intervals are rather too wide than too narrow; they do not say what the estimator does not know far from its data.
+
+    References
+    ----------
+    G. Barber, E. Candès, A. Ramdas and R. Tibshirani (2021), Predictive inference with the jackknife+, Annals of
+    Statistics 49, for why residuals must be of models that did not see the row; R. A. Rigby and D. M. Stasinopoulos
+    (2005), Generalized additive models for location, scale and shape, Applied Statistics 54.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import HistGradientBoostingRegressor
+    >>> from sklearn_mle import DistributionalRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> base = HistGradientBoostingRegressor(max_iter=30, random_state=0)
+    >>> model = DistributionalRegressor(base, cv=3).fit(X[:400], y[:400])
+    >>> interval = model.predict_interval(X[400:], coverage=0.9)  # mg/dl, in the unit of y
+    >>> interval.shape, bool(((interval[:, 0] <= y[400:]) & (y[400:] <= interval[:, 1])).mean() > 0.75)
+    ((42, 2), True)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        # What is wrong with these is said by those who read them.
+        "estimator": "no_validation",  # type: ignore[dict-item]
+        "likelihood": "no_validation",  # type: ignore[dict-item]
+        "scale": "no_validation",  # type: ignore[dict-item]
+        "cv": ["cv_object", StrOptions({"auto"})],
+        "ensemble": ["boolean"],
+        "recalibrate": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+    _doc_link_module = BaseMLE._doc_link_module
+    _doc_link_template = BaseMLE._doc_link_template
+
+    def __init__(
+        self,
+        estimator: Any,
+        likelihood: str | Likelihood = "student_t",
+        *,
+        scale: Any = "auto",
+        cv: Any = "auto",
+        ensemble: bool = False,
+        recalibrate: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.likelihood = likelihood
+        self.scale = scale
+        self.cv = cv
+        self.ensemble = ensemble
+        self.recalibrate = recalibrate
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        try:
+            tags.input_tags = copy.copy(get_tags(self.estimator).input_tags)
+            tags.target_tags.positive_only = not self._is_auto and get_likelihood(self.likelihood).positive_only
+        except (AttributeError, TypeError, ValueError):
+            return tags  # fit says what is wrong with them
+        return tags
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return who is handed which metadata: the estimator's fit and the splitter, as they request it.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing; ``sample_weight`` is also this estimator's own.
+        """
+        return (
+            MetadataRouter(owner=type(self).__name__)
+            .add_self_request(self)
+            .add(estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        )
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
+        """Fit the estimator and the distribution of its errors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Whatever the estimator takes.
+        y : array-like of shape (n_samples,)
+            Target values, in the likelihood's domain.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0: a weight of k counts as k copies of the row in the likelihood, and goes to the estimator, or
+            to the last step of a pipeline, if its fit takes weights. (With metadata routing, if they are requested.)
+        **fit_params : dict
+            ``groups`` for the splitter, and arguments of the estimator's fit. (With metadata routing, as requested.)
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; a fit that fails leaves it as it was.
+
+        Raises
+        ------
+        ValueError
+            If the input is not valid, ``cv`` has one fold, or predictions are outside the likelihood's domain: the rows
+            are named.
+        TypeError
+            If ``estimator`` has no ``fit`` and ``predict``.
+        """
+        _check_estimator("estimator", self.estimator)
+        if not (isinstance(self.scale, str) and self.scale in ("auto", "constant")):
+            _check_estimator("scale", self.scale, "'auto', 'constant', or ")
+        refuse_masked(X=X, y=y, sample_weight=sample_weight)
+        likelihood = None if self._is_auto else read_likelihood(self.likelihood)
+        if self.recalibrate and likelihood is not None and likelihood.discrete:
+            raise NotSupportedError(f"recalibrate=True is for continuous y; {likelihood!r} is of counts.")
+        draft = copy.copy(self)
+        with argument_name("X"):
+            (X,) = indexable(X)
+        y = _read_target(likelihood, y)
+        validate_data(draft, X, skip_check_array=True)
+        check_consistent_length(X, y)
+        weight = check_sample_weight(sample_weight, len(y))
+        params, groups = route(self, self.estimator, weight, fit_params)
+        folds = folds_of(self.cv, X, y, groups)
+        models, prediction = predict_out_of_fold(self.estimator, X, y, folds, params, self.n_jobs)
+        out_of_fold = OutOfFold(X, y, prediction, weight, groups, folds)
+        learnt = out_of_fold.learn(likelihood, self.scale, recalibrate=self.recalibrate, n_jobs=self.n_jobs)
+        state = {name: value for name, value in vars(draft).items() if name in ("n_features_in_", "feature_names_in_")}
+        if self.ensemble and models:
+            state["estimators_"] = models
+        else:
+            state["estimator_"] = clone(self.estimator).fit(X, y, **params)
+        state |= {
+            "_learnt": learnt,
+            "noise_": learnt.noise.regressor,
+            "likelihood_": learnt.noise.likelihood,
+            "comparison_": learnt.comparison,
+            "out_of_fold_prediction_": prediction,
+        }
+        kept = {
+            name: value for name, value in vars(self).items() if name in self.get_params(deep=False) or name[0] == "_"
+        }
+        self.__dict__ = {**kept, **state}
+        return self
+
+    @property
+    def _is_auto(self) -> bool:
+        return isinstance(self.likelihood, str) and self.likelihood == "auto"
+
+    def _base_prediction(self, X: Any) -> Array:
+        check_is_fitted(self, "noise_")
+        refuse_masked(X=X)
+        with argument_name("X"):
+            (X,) = indexable(X)
+        if np.ndim(X) != 1:  # the estimator says what is wrong with a single row; or takes texts
+            validate_data(self, X, reset=False, skip_check_array=True)
+        models = getattr(self, "estimators_", None) or [self.estimator_]
+        rows = np.arange(n_rows_of(X))
+        predictions = [real_prediction(model.predict(X), rows) for model in models]
+        return predictions[0] if len(models) == 1 else np.mean(predictions, axis=0)
+
+    def _arguments(self, X: Any) -> dict[str, Any]:
+        """Return the arguments of the noise's methods that stand for rows of X."""
+        prediction, learnt = self._base_prediction(X), self._learnt
+        modelled = learnt.noise.slope is not None
+        return learnt.noise.arguments(prediction, learnt.scale.log_scale(X, prediction) if modelled else None)
+
+    def predict(self, X: Any, return_std: bool = False) -> Array | tuple[Array, Array]:
+        """Return the estimator's prediction, and the standard deviation of y given X where asked for.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+        return_std : bool, default=False
+            Whether to return the standard deviation too.
+
+        Returns
+        -------
+        prediction : ndarray of shape (n_samples,)
+            What ``estimator_`` predicts; the mean of the fold models' with ``ensemble=True``.
+        std : ndarray of shape (n_samples,)
+            Standard deviation of the predictive distribution; only if ``return_std``.
+
+        Raises
+        ------
+        NotSupportedError
+            If the standard deviation is asked for after ``recalibrate=True``.
+        """
+        with argument_name("return_std"):
+            return_std = bool(return_std)
+        if not return_std:
+            return self._base_prediction(X)
+        prediction = self._base_prediction(X)
+        if self._learnt.pit_map is not None:
+            raise NotSupportedError(
+                "return_std: a recalibrated distribution states probabilities, not moments; ask predict_interval."
+            )
+        return prediction, self.noise_.predict(**self._arguments(X), return_std=True)[1]
+
+    def predict_parameters(self, X: Any) -> dict[str, Any]:
+        """Return the parameters of the distribution of y given X, before it is recalibrated.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+            By the names of the likelihood's parameters, the location first.
+        """
+        check_is_fitted(self, "noise_")
+        return self.noise_.predict_parameters(**self._arguments(X))
+
+    def predict_distribution(self, X: Any) -> Any:
+        """Return the distribution of y given X, the prediction and the parameters taken as known.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        frozen scipy.stats distribution
+            Or one alike. Its parameters have shape (n_samples,), one entry per row.
+
+        Raises
+        ------
+        ValueError
+            If no error was seen and y is not rounded, so that the distribution is degenerate.
+        """
+        check_is_fitted(self, "noise_")
+        distribution = self.noise_.predict_distribution(**self._arguments(X))
+        pit_map = self._learnt.pit_map
+        return distribution if pit_map is None else Recalibrated(distribution, pit_map, n_rows_of(X))
+
+    def sample(self, X: Any, n_samples: int = 1, random_state: Any = None) -> Array:
+        """Draw outcomes from the distribution of y given X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_rows, n_features)
+            Rows to draw outcomes for.
+        n_samples : int, default=1
+            Number of draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            An int makes the draws reproducible.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_samples)
+            One row of draws for each row of X.
+        """
+        check_count("n_samples", n_samples, 0, 2**31)
+        with argument_name("random_state"):
+            generator = check_random_state(random_state)
+        distribution = self.predict_distribution(X)
+        draws = distribution.rvs(size=(int(n_samples), n_rows_of(X)), random_state=generator)
+        return np.asarray(draws, dtype=np.float64).T
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
+        """Return the central interval that holds y with the given probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+        coverage : float, default=0.9
+            Probability of the interval, strictly between 0 and 1; half of the rest lies on each side.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            Lower and upper ends.
+        """
+        level = check_probability_levels(coverage, "coverage")
+        if level.ndim:
+            raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
+        return self.predict_quantile(X, np.array([(1 - level) / 2, (1 + level) / 2]))
+
+    def predict_quantile(self, X: Any, q: Any) -> Array:
+        """Return quantiles of y given X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+        q : float or array-like of shape (n_quantiles,)
+            Probabilities strictly between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_quantiles)
+            One-dimensional for a scalar q.
+        """
+        levels = check_probability_levels(q, "q")
+        check_is_fitted(self, "noise_")
+        pit_map = self._learnt.pit_map
+        return self.noise_.predict_quantile(
+            q=levels if pit_map is None else pit_map.inverse(levels), **self._arguments(X)
+        )
+
+    def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the total log-likelihood of y given X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to judge; new ones, for the estimator has seen those of the fit.
+        y : array-like of shape (n_samples,)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; if None, every row has weight 1.
+
+        Returns
+        -------
+        float
+            In nats.
+        """
+        check_is_fitted(self, "noise_")
+        y, given, pit_map = _read_target(self.likelihood_, y), self._arguments(X), self._learnt.pit_map
+        total = self.noise_.log_likelihood(given["X"], y, sample_weight, given["offset"])
+        if pit_map is None:
+            return total
+        gained = pit_map.log_slope(self.noise_.predict_distribution(**given).cdf(y))
+        return total + total_over_rows(gained, check_sample_weight(sample_weight, len(y)))
+
+    def summary(self, confidence_level: float = 0.95) -> Summary:
+        """Return the table of what was learnt of the noise: estimates, standard errors, intervals, and a header.
+
+        The standard errors are of the noise given the predictions. They count the rows; that the estimator would
+        predict otherwise if it were fitted to other rows is not in them.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Of the Wald intervals, strictly between 0 and 1.
+
+        Returns
+        -------
+        Summary
+            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
+        """
+        check_is_fitted(self, "noise_")
+        found = self.noise_.summary(confidence_level, small_sample=False)
+        names = {": x0": ": modelled scale", ": x1": ": log modelled scale"}
+        index = tuple(name.replace(name[-4:], names.get(name[-4:], name[-4:])) for name in found.index)
+        return replace(
+            found,
+            title=f"{type(self).__name__}: {type(self.estimator).__name__}",
+            index=index,
+            notes=(*found.notes, *_NOTES),
+        )
+
+
+def _check_estimator(argument: str, estimator: Any, also: str = "") -> None:
+    if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+        raise TypeError(
+            f"{argument} must be {also}an estimator with fit and predict (an instance, not a class); got {estimator!r}."
+        )
+
+
+def _read_target(likelihood: Likelihood | None, y: Any) -> Array:
+    y = check_target(y, dtype=np.float64)
+    if likelihood is None:
+        return y
+    with argument_name("y"):
+        return likelihood.check_target(y)
