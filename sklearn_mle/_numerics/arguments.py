@@ -94,8 +94,9 @@ def refuse_times(values: Any, name: str) -> None:
     """Raise ValueError for dates and durations, which numpy would count in a unit of its own, missing ones too."""
     dtypes = [values.dtype] if hasattr(values, "dtype") else getattr(values, "dtypes", [])
     for dtype in dtypes:
-        # Kinds are numpy's and pandas'; polars has names.
-        if getattr(dtype, "kind", "") in ("m", "M") or str(dtype).startswith(("Date", "Duration")):
+        # Kinds are numpy's and pandas'; polars has names, which numpy is slow to tell.
+        kind = getattr(dtype, "kind", None)
+        if kind in ("m", "M") or (kind is None and str(dtype).startswith(("Date", "Duration"))):
             raise ValueError(
                 f"{name} holds {dtype}, which is no number: say in which unit and since when, such as "
                 "(time - start) / np.timedelta64(1, 'D')."

@@ -216,12 +216,11 @@ class MLERegressor(BaseMLERegressor):
         return tags
 
     def _refuses_negative_targets(self) -> bool:
-        # What cannot be a target for some other reason is fit's to say.
+        # What is no likelihood is fit's to say.
         try:
-            get_likelihood(self.likelihood).check_target(np.array([-1.0]))
+            return get_likelihood(self.likelihood).support[0] >= 0
         except (TypeError, ValueError):
             return True
-        return False
 
     def _chosen(self) -> tuple[Likelihood, Any]:
         # A copy: parameters that are set after fit must not change the fitted model.
