@@ -59,7 +59,7 @@ Held = dict[int, float]
 # A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
 _LEAST_START, _NEAR_BOUND = 0.02, 0.02
 # So near to the end of its range a constant may be on the way there: a fit stops where it lacks less than tol.
-_NEAR_END = 7.0
+_NEAR_END = 9.0
 # Symmetric data may lead to a saddle, and from one to another.
 _ESCAPES = 3
 

@@ -49,7 +49,7 @@ def likelihood_with(likelihood: Likelihood, predictors: Any) -> Likelihood:
         if name not in (*likelihood.parameter_names, *likelihood.estimable):
             raise ValueError(_unknown("predictors", likelihood, name))
     for name in estimated:
-        _refuse_bounded(name, predictors[name])
+        _refuse_columns(name, predictors[name])
     return likelihood.estimating(estimated) if estimated else likelihood
 
 
@@ -69,17 +69,17 @@ def terms_of(
     ValueError
         If a value of ``predictors`` is of another kind than it must be, or names columns that X lacks.
     """
-    names, bounded = likelihood.parameter_names, likelihood.bounded_parameters
+    names, constant = likelihood.parameter_names, likelihood.constant_parameters
     if not isinstance(predictors, Mapping):
-        predictors = {} if predictors is None else dict.fromkeys(set(names[1:]) - set(bounded), "linear")
+        predictors = {} if predictors is None else dict.fromkeys(set(names[1:]) - set(constant), "linear")
     terms = []
     for k, name in enumerate(names):
         value = predictors.get(name, "constant" if k else "linear")
-        if name in bounded:
-            _refuse_bounded(name, value)
         if _is_number(value):
             terms.append(Terms(False, False, known=_known(likelihood, k, value)))
             continue
+        if name in constant:
+            _refuse_columns(name, value)
         columns = _columns(name, value, n_columns, column_names)
         intercept = k > 0 or fit_intercept
         some = columns is None or len(columns) > 0
@@ -128,10 +128,10 @@ def _unknown(argument: str, likelihood: Likelihood, name: Any) -> str:
     return f"{argument}: the {kind} likelihood has no parameter {name!r}; its {several} {names}."
 
 
-def _refuse_bounded(name: str, value: Any) -> None:
+def _refuse_columns(name: str, value: Any) -> None:
     if not (isinstance(value, str) and value == "constant"):
         raise ValueError(
-            f"predictors: {name!r} may be estimated at a bound of its range, so it cannot depend on columns; got "
+            f"predictors: {name!r} is one number for all rows, because it may be estimated at an end of its range; got "
             f"{value!r}. Give 'constant' (one estimated number) or a known number."
         )
 

@@ -230,10 +230,10 @@ def check_offsets(
         return array
     if len(names) == 1:
         return array[:, 0]
-    for name in likelihood.bounded_parameters:
+    for name in likelihood.constant_parameters:
         if array[:, names.index(name)].any():
             raise NotSupportedError(
-                f"offset: {name} of {likelihood!r} has a bound that it may attain, and takes no offset. Give zeros in "
+                f"offset: {name} of {likelihood!r} is one number for all rows, and takes no offset. Give zeros in "
                 "its column, or leave it out of a frame."
             )
     return array

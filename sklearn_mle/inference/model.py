@@ -186,10 +186,19 @@ class FittedModel(Fitted):
     @property
     def at_boundary(self) -> tuple[int, ...]:
         """Which constants are on the boundary of their range, where no curvature measures their error."""
-        if self.retained_curvature is None or self.likelihood.shift_invariant:
+        if self.likelihood.shift_invariant:
             return ()
-        free = self.retained_curvature.predictors.terms
-        return tuple(j for j, term in enumerate(self.terms) if term.intercept and not free[j].intercept)
+        constants = {j for j, term in enumerate(self.terms) if term.intercept}
+        names = self.likelihood.parameter_names
+        ended = {names.index(name) for name, ends in self.likelihood.ends.items() if self._is_at(name, ends)}
+        if self.retained_curvature is not None:
+            free = self.retained_curvature.predictors.terms
+            ended |= {j for j in constants if not free[j].intercept}
+        return tuple(sorted(constants & ended))
+
+    def _is_at(self, name: str, ends: tuple[float, float]) -> bool:
+        coefficients = self.coefficients[self.likelihood.parameter_names.index(name)]
+        return not coefficients[:-1].any() and bool(coefficients[-1] in ends)
 
     def refuse_too_many_parameters(self) -> None:
         """Raise WorkingMemoryError where the covariance of all parameters is too large to be formed."""

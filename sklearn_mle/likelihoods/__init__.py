@@ -11,6 +11,7 @@ from sklearn_mle.likelihoods.categorical import Categorical
 from sklearn_mle.likelihoods.check import check_likelihood
 from sklearn_mle.likelihoods.gamma import Gamma
 from sklearn_mle.likelihoods.gaussian import Gaussian
+from sklearn_mle.likelihoods.gaussian_mixture import GaussianMixture
 from sklearn_mle.likelihoods.gumbel import Gumbel
 from sklearn_mle.likelihoods.huber import Huber
 from sklearn_mle.likelihoods.inverse_gaussian import InverseGaussian
@@ -33,6 +34,7 @@ __all__ = [
     "Categorical",
     "Gamma",
     "Gaussian",
+    "GaussianMixture",
     "Gumbel",
     "Huber",
     "InverseGaussian",
@@ -59,6 +61,7 @@ _NAMED: dict[str, type[Likelihood]] = {
     "binomial": Binomial,
     "gamma": Gamma,
     "gaussian": Gaussian,
+    "gaussian_mixture": GaussianMixture,
     "gumbel": Gumbel,
     "huber": Huber,
     "inverse_gaussian": InverseGaussian,
@@ -129,8 +132,8 @@ def get_likelihood(likelihood: str | Likelihood) -> Likelihood:
             f"likelihood must be one of the names {likelihood_names()}, or an instance of "
             f"sklearn_mle.likelihoods.Likelihood; got {likelihood!r}{hint}."
         )
+    likelihood.check_parameters()
     problem = next(name_problems(likelihood), None)
     if problem is not None:
         raise ValueError(f"likelihood: {type(likelihood).__name__}.{problem}")
-    likelihood.check_parameters()
     return likelihood

@@ -196,6 +196,11 @@ class Likelihood(BaseEstimator, ABC):
         """The parameters whose predictor is in [0, 1] and may be estimated at either bound."""
         return ()
 
+    @property
+    def constant_parameters(self) -> tuple[str, ...]:
+        """The parameters that are one number for all rows, which no column changes."""
+        return self.bounded_parameters
+
     def estimating(self, names: Collection[str]) -> "Likelihood":
         """Return the likelihood in which these of its ``estimable`` constructor parameters are to be estimated."""
         unknown = sorted(set(names) - set(self.estimable))

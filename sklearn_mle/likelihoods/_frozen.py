@@ -178,7 +178,7 @@ class _Discrete(_Rows, rv_discrete_frozen):
             return np.exp(self.logpmf(k))
 
 
-class _Scored(_Discrete):
+class _Scored(_Rows):
     def crps(self, y: Any) -> Array:
         """Return the continuous ranked probability score of outcomes, nan where it is not known."""
         y, eta, shape = self._spread(y)
@@ -186,10 +186,19 @@ class _Scored(_Discrete):
             return np.asarray(self._law.crps(y, eta)).reshape(shape)[()]
 
 
+class _ScoredContinuous(_Scored, _Continuous):
+    """A density whose likelihood knows its CRPS."""
+
+
+class _ScoredDiscrete(_Scored, _Discrete):
+    """Probabilities of counts whose likelihood knows their CRPS."""
+
+
 def frozen(law: Any, eta: Array, generator: Any, **parameters: Any) -> Any:
     """Return the distribution of y given eta (q, ...): ``generator`` of ``scipy.stats`` with its parameters' names."""
     with np.errstate(all="ignore"):
-        kind = (_Scored if hasattr(law, "crps") else _Discrete) if law.discrete else _Continuous
+        kinds = (_ScoredContinuous, _ScoredDiscrete) if hasattr(law, "crps") else (_Continuous, _Discrete)
+        kind = kinds[law.discrete]
         made = kind(generator, **parameters)
     made._law, made._eta = law, eta
     return made

@@ -21,14 +21,14 @@ class Skewing:
     tau, upper, lower : ndarray of shape (n,)
         tau, 1 + tau and 1 - tau, each with all its digits.
     free : ndarray of shape (n,)
-        d tau / d epsilon, zero beyond the largest skewness that is told apart.
+        d tau / d epsilon, zero from the largest skewness on that is told apart.
     """
 
     def __init__(self, skewness: Array) -> None:
         bounded = np.clip(skewness, -MOST_SKEWNESS, MOST_SKEWNESS)
         self.tau = np.tanh(bounded)
         self.upper, self.lower = 2 / (1 + np.exp(-2 * bounded)), 2 / (1 + np.exp(2 * bounded))
-        self.free = np.where(bounded == skewness, self.upper * self.lower, 0)
+        self.free = np.where(np.abs(skewness) < MOST_SKEWNESS, self.upper * self.lower, 0)
 
     def skewed(self, t: Array) -> Array:
         """Return z of t."""

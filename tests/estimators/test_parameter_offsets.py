@@ -110,7 +110,7 @@ def test_predictions_want_as_many_offsets_as_fit():
 
 def test_parameters_that_take_no_offset():
     y = outcomes("gaussian")
-    with pytest.raises(NotSupportedError, match="df of StudentT.* may attain, and takes no offset"):
+    with pytest.raises(NotSupportedError, match="df of StudentT.* one number for all rows, and takes no offset"):
         MLERegressor(StudentT(df=None)).fit(X, y, offset=np.column_stack([OFFSET, OFFSET[:, 0]]))
     model = MLERegressor(StudentT(df=None)).fit(X, y, offset=pd.DataFrame(OFFSET, columns=["location", "scale"]))
     assert model.gap_ < 1e-8

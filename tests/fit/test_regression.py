@@ -15,6 +15,7 @@ from sklearn_mle.likelihoods import (
     Beta,
     Gamma,
     Gaussian,
+    GaussianMixture,
     Huber,
     InverseGaussian,
     Logistic,
@@ -171,6 +172,30 @@ def test_a_skewness_without_a_finite_optimum_is_at_its_end(df):
         started = fit(SkewT(df=df), X, X @ [1.0, 2.0] + np.sign(end) * noise, start=result.coefficients)
         np.testing.assert_allclose(started.coefficients, result.coefficients, rtol=1e-7)
     assert above.log_likelihood == pytest.approx(below.log_likelihood)
+
+
+def test_components_are_found_as_they_were_drawn():
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((3000, 2))
+    truth = np.array([[0.5, -0.3, 0.4], [0.2, 0.0, 0.3], [0, 0, -1.0], [0, 0, 3.0], [0, 0, 0.3]])
+    y = GaussianMixture().distribution(truth[:, :-1] @ X.T + truth[:, -1:]).rvs(random_state=0)
+    terms = (Terms(), Terms(), *[Terms.constant()] * 3)
+    result = fit(GaussianMixture(), X, y, options=FitOptions(terms=terms))
+    errors = np.sqrt(result.curvature.covariance().diagonal()).reshape(truth.shape)
+    assert (errors > 0).sum() == 9
+    assert (np.abs(result.coefficients - truth) <= 4 * errors).all()
+
+
+def test_a_spread_without_a_finite_optimum_is_at_its_end():
+    """Repeated residuals gain from a component that is as narrow as any can be."""
+    rng = np.random.default_rng(0)
+    X, noise = rng.standard_normal((200, 2)), rng.standard_normal(200)
+    noise[:60] = 0.0
+    y = X @ [1.0, 2.0] + noise
+    result = fit(GaussianMixture(), X, y)
+    assert abs(result.coefficients[4, -1]) == 15.0 and not result.curvature.parameters[4].any()
+    assert result.status is Status.CONVERGED and result.warnings == ()
+    np.testing.assert_allclose(result.coefficients[0], [1, 2, 0], atol=0.15)
 
 
 def test_skewness_is_found_as_it_was_drawn():

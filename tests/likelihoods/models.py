@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.special import expit, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from sklearn_mle.likelihoods import (
     AsymmetricLaplace,
@@ -16,6 +16,7 @@ from sklearn_mle.likelihoods import (
     Categorical,
     Gamma,
     Gaussian,
+    GaussianMixture,
     Gumbel,
     Huber,
     InverseGaussian,
@@ -67,6 +68,11 @@ class Model:
         if isinstance(self.likelihood, InverseGaussian):
             # Of log y, by the trapezoidal rule: scipy's quantiles fail in the tails.
             return [(np.full(N, np.exp(v)), 0.02 * np.exp(v) * law.pdf(np.exp(v))) for v in np.arange(-10, 11, 0.02)]
+        if isinstance(law, Mixture):
+            # By the trapezoidal rule, from nine scales of the first component on: of sinh, for wide ones.
+            grid = [(np.sinh(u), np.cosh(u)) for u in np.arange(-6, 6, 0.01)]
+            centre, unit = self.eta[0], np.exp(self.eta[1])
+            return [(centre + unit * x, 0.01 * slope * unit * law.pdf(centre + unit * x)) for x, slope in grid]
         if self.likelihood.discrete:
             top = 2 if isinstance(self.likelihood, Bernoulli | Binomial) else int(law.ppf(1 - 1e-14).max()) + 60
             return [(np.full(N, float(k)), law.pmf(k)) for k in range(top)]
@@ -101,6 +107,42 @@ class Normal(UserLikelihood):
 
     def nll(self, y, eta):
         return 0.5 * np.log(2 * np.pi) + eta[1] + 0.5 * ((y - eta[0]) * np.exp(-eta[1])) ** 2
+
+
+class Mixture:
+    """A mixture of scipy's Gaussians, (K, n) each."""
+
+    def __init__(self, weights, means, scales):
+        self.weights, self.parts = weights, stats.norm(means, scales)
+
+    def logpdf(self, y):
+        return logsumexp(self.parts.logpdf(y), axis=0, b=self.weights)
+
+    def pdf(self, y):
+        return (self.weights * self.parts.pdf(y)).sum(axis=0)
+
+    def cdf(self, y):
+        return (self.weights * self.parts.cdf(y)).sum(axis=0)
+
+    def stats(self, moments):
+        assert moments == "mv"
+        mean = (self.weights * self.parts.mean()).sum(axis=0)
+        return mean, (self.weights * (self.parts.var() + np.square(self.parts.mean() - mean))).sum(axis=0)
+
+
+def mixture_of_two(eta):
+    p, s = expit(eta[2]), np.exp(eta[1])
+    return Mixture(
+        np.stack([1 - p, p]), np.stack([eta[0], eta[0] + s * eta[3]]), s * [1 + 0 * p, 10 ** np.tanh(eta[4])]
+    )
+
+
+def mixture_of_three(eta):
+    two, last, s = mixture_of_two(eta), expit(eta[5]), np.exp(eta[1])
+    weights = np.concatenate([two.weights * (1 - last), last[None]])
+    means, scales = two.parts.mean(), two.parts.std()
+    scales = np.concatenate([scales, [s * 10 ** np.tanh(eta[7])]])
+    return Mixture(weights, np.concatenate([means, [eta[0] + s * eta[6]]]), scales)
 
 
 class SkewedT:
@@ -151,6 +193,7 @@ def models():
     amounts = np.where(rng.random(N) < 0.3, 0, positive)
     df = np.concatenate([eta, rng.uniform(0.02, 0.9, (1, N))])
     skewed = np.vstack([eta, np.random.default_rng(1).normal(0, 0.7, N)])
+    mixed = np.vstack([eta, np.array([[0.7], [0.7], [0.2]] * 2) * np.random.default_rng(2).normal(size=(6, N))])
     s, m = np.exp(eta[1]), np.exp(eta[0])
     of_scale = {"loc": eta[0], "scale": s}
     p = 1 / (1 + np.exp(-eta[0]))
@@ -176,6 +219,9 @@ def models():
         "skew_t, estimated": Model(
             SkewT(df=None), real, np.vstack([skewed, df[2]]), fixed(SkewedT(1 / df[2], skewed[2], **of_scale))
         ),
+        # Where the location lies between two components the third derivatives are large.
+        "gaussian_mixture": Model(GaussianMixture(), real, mixed[:5], mixture_of_two, difference=2e-8),
+        "gaussian_mixture, 3": Model(GaussianMixture(3), real, mixed, mixture_of_three, difference=2e-8),
         "huber": Model(Huber(), real, eta, Huber().distribution, error=0.02),
         "asymmetric_laplace": Model(
             AsymmetricLaplace(0.2),

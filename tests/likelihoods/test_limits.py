@@ -16,6 +16,7 @@ from sklearn_mle.likelihoods import (
     Binomial,
     Gamma,
     Gaussian,
+    GaussianMixture,
     Gumbel,
     Huber,
     InverseGaussian,
@@ -43,6 +44,8 @@ LAWS = {
         Binomial(),
         Gamma(),
         Gaussian(),
+        GaussianMixture(),
+        GaussianMixture(3),
         Gumbel(),
         Huber(),
         InverseGaussian(),
@@ -73,6 +76,10 @@ def predictors(law):
     eta = np.stack([grid.ravel() for grid in np.meshgrid(LOCATIONS, LOG_SECONDS)])
     if "skewness" in law.parameter_names:
         eta = np.vstack([eta, np.resize([0.0, -0.4, 3.0, -19.0, 50.0], eta.shape[1])])
+    shapes = np.random.default_rng(0).normal(0, 3, (6, eta.shape[1]))
+    shapes[:, ::7] *= 30
+    if isinstance(law, GaussianMixture):
+        eta = np.vstack([eta, shapes[: law.n_predictors - 2]])
     if "df" in law.parameter_names:
         eta = np.vstack([eta, np.linspace(0, 1, eta.shape[1])])
     return eta

@@ -12,6 +12,7 @@ from sklearn_mle.likelihoods import (
     Bernoulli,
     Binomial,
     Gaussian,
+    GaussianMixture,
     Huber,
     NegativeBinomial,
     Poisson,
@@ -186,7 +187,7 @@ def test_the_deviance_vanishes_where_the_location_fits_the_row(model):
     if likelihood.predictor_names[0] in ("log_mean", "log_scale") or likelihood.equivariance == "scale":
         y = np.where(y > 0, y, 1)
         eta[0] = np.log(y)
-    elif isinstance(likelihood, SkewT):
+    elif isinstance(likelihood, SkewT | GaussianMixture):
         eta[0] = likelihood._best_location(y, eta)
     elif likelihood.predictor_names[0] == "location":
         eta[0] = y
@@ -348,6 +349,36 @@ def test_the_information_of_a_skew_t_of_many_rows_is_that_of_few():
     whole = SkewT(5).expected_information(eta)
     equal(whole[..., [3, 1400]], SkewT(5).expected_information(eta[:, [3, 1400]]))
     assert SkewT(5).expected_information(eta[:, :0]).shape == (3, 3, 0)
+
+
+def test_a_mixture_of_equal_components_is_the_gaussian():
+    y, eta = np.array([0.3, -3.0]), np.array([[0.2] * 2, [0.4] * 2, [0.7] * 2, [0.0] * 2, [0.0] * 2])
+    equal(GaussianMixture().nll(y, eta), Gaussian().nll(y, eta[:2]))
+    equal(GaussianMixture().gradient(y, eta)[:2], Gaussian().gradient(y, eta[:2]))
+    equal(GaussianMixture().expected_information(eta)[:2, :2], Gaussian().expected_information(eta[:2]), rtol=1e-9)
+
+
+def test_components_of_a_mixture_cannot_shrink_onto_an_outcome():
+    """Hathaway's bound: at any spread the scale is at least a tenth of the first component's."""
+    y = np.array([1.0])
+    eta = np.array([[0.0], [0.0], [0.0], [1.0], [-700.0]])
+    assert GaussianMixture().nll(y, eta)[0] == pytest.approx(-np.log(5 * stats.norm.pdf(0) + 0.5 * stats.norm.pdf(1)))
+    assert GaussianMixture().gradient(y, eta)[4, 0] == 0
+
+
+@pytest.mark.parametrize("n_components", [1, 6, 2.5, True, "2"])
+def test_the_number_of_components_is_checked(n_components):
+    with pytest.raises(ValueError, match="n_components must be a whole number from 2 to 5"):
+        get_likelihood(GaussianMixture(n_components))
+
+
+def test_a_mixture_starts_where_its_components_are():
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(3000) < 0.3, 8 + 0.5 * rng.standard_normal(3000), rng.standard_normal(3000))
+    location, log_scale, odds, mean, spread = GaussianMixture().start(y, None)
+    # Standard errors of some per cent, of which four.
+    equal([location, math.exp(log_scale), 1 / (1 + math.exp(-odds)), mean], [0, 1, 0.3, 8], rtol=0.1, atol=0.1)
+    equal(10 ** np.tanh(spread), 0.5, rtol=0.1)
 
 
 def test_binomial_counts_carry_their_coefficient_and_fractions_do_not():

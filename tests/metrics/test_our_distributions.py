@@ -7,8 +7,8 @@ from sklearn_mle import likelihoods
 from sklearn_mle.metrics import crps, kl_divergence, negative_log_likelihood, pit_histogram
 from sklearn_mle.metrics.crps import crps_rows
 
-# Location, log of the second parameter (a log-linear scale) and skewness, of three rows.
-ETA = np.array([[0.2, -0.3, 0.8], [-0.4, 0.1, 0.5], [0.3, -0.5, 0.0]])
+# Location, log of the second parameter (a log-linear scale) and shapes, of three rows.
+ETA = np.array([[0.2, -0.3, 0.8], [-0.4, 0.1, 0.5], [0.3, -0.5, 0.0], [1.5, 0.0, 3.0], [0.1, -0.3, -2.0]])
 OUTCOMES = {
     "real": np.array([-1.3, 0.4, 3.0]),
     "positive": np.array([0.2, 1.4, 3.0]),
@@ -16,7 +16,17 @@ OUTCOMES = {
     "share": np.array([0.1, 0.5, 0.97]),
 }
 OF_KIND = {
-    "real": ["AsymmetricLaplace", "Gaussian", "Gumbel", "Huber", "Laplace", "Logistic", "SkewT", "StudentT"],
+    "real": [
+        "AsymmetricLaplace",
+        "Gaussian",
+        "GaussianMixture",
+        "Gumbel",
+        "Huber",
+        "Laplace",
+        "Logistic",
+        "SkewT",
+        "StudentT",
+    ],
     "positive": ["Gamma", "InverseGaussian", "LogNormal", "Tweedie", "Weibull"],
     "count": ["NegativeBinomial", "Poisson"],
     "share": ["Beta"],

@@ -142,12 +142,15 @@ def case_of(cell: Cell) -> Case:
     soft = cell["target"] == "soft"
     classes = CLASSIFIERS.get(model)
     width = () if classes in (None, 2) else (classes,)
+    taken: Any = 1
     if cell["offset"] == "parameters":
-        width = (get_likelihood(model).n_predictors,)
+        likelihood = get_likelihood(model)
+        width = (likelihood.n_predictors,)
+        taken = [name not in likelihood.constant_parameters for name in likelihood.parameter_names]
     offset = new_offset = None
     if cell["offset"] != "none":
-        offset = _binary_fractions(0.4 * rng.standard_normal((n, *width)))
-        new_offset = _binary_fractions(0.4 * rng.standard_normal((len(new_rows), *width)))
+        offset = taken * _binary_fractions(0.4 * rng.standard_normal((n, *width)))
+        new_offset = taken * _binary_fractions(0.4 * rng.standard_normal((len(new_rows), *width)))
     of_location = offset[:, 0] if cell["offset"] == "parameters" else offset
     y = _outcomes(cell, X, 0 if of_location is None else of_location)
     labels = None if not classes else tuple("pqr"[:classes])

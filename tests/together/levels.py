@@ -25,7 +25,18 @@ def has_dispersion(cell: Cell) -> bool:
 
 # Location and scale are separate problems, so that dividing a variance is weighting a row; or there is no scale.
 OF_PRECISIONS = ("gaussian", "lognormal", "gamma", "inverse_gaussian", "tweedie")
-WITHOUT_PEARSON = ("beta", "huber", "student_t", "skew_t", "logistic", "gumbel", "weibull", "lognormal", *KINKED)
+WITHOUT_PEARSON = (
+    "beta",
+    "huber",
+    "student_t",
+    "skew_t",
+    "gaussian_mixture",
+    "logistic",
+    "gumbel",
+    "weibull",
+    "lognormal",
+    *KINKED,
+)
 
 
 def know_precisions(cell: Cell) -> bool:
