@@ -7,12 +7,24 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from sklearn_mle.estimators import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-    from sklearn_mle.meta_estimators import DistributionalRegressor
+    from sklearn_mle.meta_estimators import DistributionalRegressor, LikelihoodCalibratedClassifier
 
-__all__ = ["DistributionalRegressor", "GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor", "__version__"]
+__all__ = [
+    "DistributionalRegressor",
+    "GaussianMLERegressor",
+    "LikelihoodCalibratedClassifier",
+    "MLELogisticClassifier",
+    "MLERegressor",
+    "__version__",
+]
 
-_ESTIMATORS = {"GaussianMLERegressor", "MLELogisticClassifier", "MLERegressor"}
-_META_ESTIMATORS = {"DistributionalRegressor"}
+_ESTIMATORS = {
+    "DistributionalRegressor": "meta_estimators",
+    "GaussianMLERegressor": "estimators",
+    "LikelihoodCalibratedClassifier": "meta_estimators",
+    "MLELogisticClassifier": "estimators",
+    "MLERegressor": "estimators",
+}
 _PACKAGES = {
     "displays",
     "estimators",
@@ -28,9 +40,7 @@ _PACKAGES = {
 def __getattr__(name: str) -> Any:
     # Packages are imported when first named: importing the package costs nothing beyond the scikit-learn that is used.
     if name in _ESTIMATORS:
-        return getattr(import_module("sklearn_mle.estimators"), name)
-    if name in _META_ESTIMATORS:
-        return getattr(import_module("sklearn_mle.meta_estimators"), name)
+        return getattr(import_module(f"sklearn_mle.{_ESTIMATORS[name]}"), name)
     if name in _PACKAGES:
         return import_module(f"sklearn_mle.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -108,7 +108,7 @@ class ConditionalPredictors(LinearPredictors):
             x = self._of_classes(block)
             centred = x - np.einsum("nk,nkj->nj", q, x)[:, None]
             weighted = q if weight is None else q * weight[start : start + len(block), None]
-            flat = centred.reshape(-1, width)
+            flat = centred.reshape(len(block) * self.n_classes, width)
             total[:width, :width] += np.dot((flat * weighted.reshape(-1, 1)).T, flat)
             between += np.einsum("nk,nkj->kj", weighted, centred)
         if self.intercept:

@@ -1,7 +1,7 @@
 """Out-of-fold predictions of any model: the folds, the fits, and who is handed which metadata."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,11 +111,14 @@ def cross_fit(
     y: Any,
     folds: Sequence[Fold],
     *,
-    method: str = "predict",
+    method: str | Callable[[Any, Any], Any] = "predict",
     fit_params: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
 ) -> list[FoldModel]:
-    """Fit a clone of the estimator for each fold, and predict the fold's test rows by ``method``."""
+    """Fit a clone of the estimator for each fold, and predict the fold's test rows.
+
+    ``method`` is the name of a method, or a function of the model and X.
+    """
     params = {} if fit_params is None else fit_params
     return Parallel(n_jobs=n_jobs)(delayed(_fit_fold)(clone(estimator), X, y, fold, method, params) for fold in folds)
 
@@ -141,9 +144,10 @@ def fit_params_of(params: Mapping[str, Any], n: int, rows: NDArray[np.intp]) -> 
     }
 
 
-def _fit_fold(estimator: Any, X: Any, y: Any, fold: Fold, method: str, params: Mapping[str, Any]) -> FoldModel:
+def _fit_fold(estimator: Any, X: Any, y: Any, fold: Fold, method: Any, params: Mapping[str, Any]) -> FoldModel:
     train, test = fold
     with argument_name("X"):
         X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
     model = estimator.fit(X_train, _safe_indexing(y, train), **fit_params_of(params, n_rows_of(X), train))
-    return FoldModel(model, test, np.asarray(getattr(model, method)(X_test)))
+    predicted = method(model, X_test) if callable(method) else getattr(model, method)(X_test)
+    return FoldModel(model, test, np.asarray(predicted))

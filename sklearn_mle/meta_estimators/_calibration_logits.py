@@ -1,0 +1,173 @@
+r"""Calibration by linear functions of log-probabilities: temperature, vector and matrix scaling, Dirichlet.
+
+All are of the form
+
+.. math:: q = \operatorname{softmax}(W z + b), \qquad z_k = \log(p_k + \delta)
+
+with W a multiple of the identity (temperature), diagonal (vector) or full. The floor :math:`\delta` is estimated with
+the temperature, by profile likelihood over a grid.
+
+References
+----------
+Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, ICML, section 4.2.
+Alexandari, Kundaje and Shrikumar (2020), Maximum likelihood with bias-corrected calibration is hard-to-beat at label
+shift adaptation, ICML, section 3.1.
+Kull, Perello-Nieto, Kängsepp, Silva Filho, Song and Flach (2019), Beyond temperature scaling: obtaining
+well-calibrated multiclass probabilities with Dirichlet calibration, NeurIPS 32, sections 2 and 3.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sklearn_mle._conditional_predictors import ConditionalPredictors
+from sklearn_mle._numerics.special import log_softmax
+from sklearn_mle._penalties import Penalty
+from sklearn_mle._predictors import LinearPredictors, Terms
+from sklearn_mle.meta_estimators._calibration_fit import (
+    GroupedRidge,
+    Minimum,
+    entries,
+    minimum_of,
+    objective_of,
+    with_evidence,
+)
+from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
+
+Array = NDArray[Any]
+
+# A factor of ten is a fifth of what separates the smallest probabilities of boosting from the shares of a forest.
+FLOORS = (1e-12, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
+# Of more classes a matrix has too many entries to be fitted.
+MOST_CLASSES = 40
+
+
+@dataclass(frozen=True)
+class LogitMap:
+    """softmax(W log(p + floor) + b).
+
+    Attributes
+    ----------
+    floor : float
+        Added to each probability before its logarithm is taken.
+    coef : ndarray of shape (K, K)
+        The matrix W.
+    intercept : ndarray of shape (K,)
+        The vector b.
+    gap : float
+        Shortfall of the penalized log-likelihood from its maximum, in nats.
+    precisions : tuple of float
+        Of the priors on groups of parameters, which the evidence chose.
+    """
+
+    floor: float
+    coef: Array
+    intercept: Array
+    gap: float
+    precisions: tuple[float, ...] = ()
+
+    def log_probabilities(self, probability: Array) -> Array:
+        """Return calibrated log-probabilities, shape (n, K)."""
+        return log_softmax(capped_log(probability, self.floor) @ self.coef.T + self.intercept)
+
+
+def temperature(rows: CalibrationRows) -> LogitMap:
+    """Fit one slope, the inverse temperature, and the floor."""
+    predictors = ConditionalPredictors(rows.n_classes, 1, intercept=False)
+    weak = GroupedRidge((), (), 1)
+    objectives = [objective_of(predictors, capped_log(rows.probability, floor), rows, weak) for floor in FLOORS]
+    found, start = [], np.ones(1)
+    for objective in objectives:
+        found.append(minimum_of(objective, start, rough=True))
+        start = found[-1].theta
+    best = min(range(len(FLOORS)), key=lambda k: found[k].value)
+    end = minimum_of(objectives[best], found[best].theta)
+    return LogitMap(FLOORS[best], end.theta[0] * np.eye(rows.n_classes), np.zeros(rows.n_classes), end.gap)
+
+
+def bias_corrected_temperature(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
+    """Fit one slope, and an intercept of each class under a prior that the evidence chooses."""
+    columns = capped_log(rows.probability, plain.floor)
+    return _conditional(rows, plain, columns, ConditionalPredictors(rows.n_classes, 1), [])
+
+
+def vector(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
+    """Fit a slope and an intercept of each class; the slopes' deviations from their mean have a prior."""
+    n_classes = rows.n_classes
+    columns = np.zeros((len(rows.target), n_classes, n_classes))
+    own = np.arange(n_classes)
+    columns[:, own, own] = capped_log(rows.probability, plain.floor)
+    predictors = ConditionalPredictors(n_classes, n_classes)
+    deviations = predictors.basis.T @ np.eye(n_classes, predictors.size)
+    return _conditional(rows, plain, columns.reshape(len(columns), -1), predictors, [sp.csr_array(deviations)])
+
+
+def _conditional(
+    rows: CalibrationRows,
+    plain: LogitMap,
+    columns: Array,
+    predictors: ConditionalPredictors,
+    groups: list[sp.csr_array],
+) -> LogitMap:
+    """Fit slopes that start from the temperature's, and intercepts."""
+    n_slopes = predictors.n_columns
+    start = np.zeros(predictors.size)
+    start[:n_slopes] = plain.coef[0, 0]
+    groups = [*groups, entries(np.arange(predictors.size) >= n_slopes)]
+
+    def minimize_at(penalty: Penalty, theta: Array, rough: bool) -> Minimum:
+        return minimum_of(objective_of(predictors, columns, rows, penalty), theta, rough=rough)
+
+    found, precisions = with_evidence(minimize_at, start, groups)
+    intercept = predictors.matrix(found.theta)[:, -1]
+    coef = np.diag(np.broadcast_to(found.theta[:n_slopes], rows.n_classes))
+    return LogitMap(plain.floor, coef, intercept, found.gap, tuple(precisions))
+
+
+def matrix(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
+    """Fit a full matrix with priors on its off-diagonal entries and on the intercepts (ODIR, Kull et al. 2019)."""
+    return _full(rows, plain, ~np.eye(rows.n_classes, dtype=bool))
+
+
+def dirichlet(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
+    """Fit a full matrix with priors on its deviations from temperature scaling, and on the intercepts."""
+    return _full(rows, plain, np.ones((rows.n_classes, rows.n_classes), dtype=bool))
+
+
+def _full(rows: CalibrationRows, plain: LogitMap, penalized: NDArray[np.bool_]) -> LogitMap:
+    columns = capped_log(rows.probability, plain.floor)
+    change, found, precisions = deviation(rows, columns, columns @ plain.coef.T, penalized)
+    return LogitMap(plain.floor, plain.coef + change[:, :-1], change[:, -1], found.gap, precisions)
+
+
+def deviation(
+    rows: CalibrationRows, columns: Array, offset: Array, penalized: NDArray[np.bool_]
+) -> tuple[Array, Minimum, tuple[float, ...]]:
+    """Fit softmax(offset + V columns + b), with a prior on some entries of V, and one on b.
+
+    Returns
+    -------
+    change : ndarray of shape (K, K + 1)
+        The matrix V, and b in its last column.
+    found : Minimum
+    precisions : tuple of float
+    """
+    n_classes = rows.n_classes
+    if n_classes > MOST_CLASSES:
+        raise ValueError(
+            f"method: a matrix of {n_classes} classes has {n_classes**2:,} entries, too many to be fitted to "
+            f"calibration data; beyond {MOST_CLASSES} classes use 'vector', 'temperature' or 'spline'."
+        )
+    predictors = LinearPredictors(n_classes, [Terms()] * n_classes)
+    groups = np.zeros((2, *predictors.shape), dtype=bool)
+    groups[0, :, :-1], groups[1, :, -1] = penalized, True
+
+    def minimize_at(penalty: Penalty, theta: Array, rough: bool) -> Minimum:
+        return minimum_of(objective_of(predictors, columns, rows, penalty, offset), theta, rough=rough)
+
+    start = np.zeros(predictors.size)
+    found, precisions = with_evidence(minimize_at, start, [entries(group.ravel()) for group in groups])
+    return predictors.matrix(found.theta), found, tuple(precisions)

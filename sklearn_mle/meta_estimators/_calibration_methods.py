@@ -1,0 +1,133 @@
+"""The methods of calibration by name, their average, and the choice by cross-validated cross-entropy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from sklearn_mle.meta_estimators._calibration_binary import beta, isotonic, sigmoid
+from sklearn_mle.meta_estimators._calibration_logits import (
+    MOST_CLASSES,
+    LogitMap,
+    bias_corrected_temperature,
+    dirichlet,
+    matrix,
+    temperature,
+    vector,
+)
+from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
+from sklearn_mle.meta_estimators._calibration_spline import spline, spline_matrix
+
+Array = NDArray[Any]
+
+
+class CalibrationMap(Protocol):
+    """From predicted probabilities to calibrated log-probabilities."""
+
+    @property
+    def gap(self) -> float:
+        """Shortfall of the (penalized) log-likelihood from its maximum, in nats."""
+
+    def log_probabilities(self, probability: Array) -> Array:
+        """Return calibrated log-probabilities, shape (n, K)."""
+
+
+@dataclass(frozen=True)
+class AverageMap:
+    """The mean of the probabilities of several maps.
+
+    Attributes
+    ----------
+    maps : tuple of maps
+    """
+
+    maps: tuple[CalibrationMap, ...]
+
+    @property
+    def gap(self) -> float:
+        """The largest gap, in nats."""
+        return max(one.gap for one in self.maps)
+
+    def log_probabilities(self, probability: Array) -> Array:
+        """Return calibrated log-probabilities, shape (n, K)."""
+        each = np.stack([one.log_probabilities(probability) for one in self.maps])
+        return logsumexp(each, axis=0) - np.log(len(each))
+
+
+def _average(rows: CalibrationRows, plain: LogitMap) -> CalibrationMap:
+    if rows.n_classes > MOST_CLASSES:
+        return spline(rows, plain)
+    return AverageMap((spline(rows, plain), matrix(rows, plain)))
+
+
+def _spline_matrix(rows: CalibrationRows, plain: LogitMap) -> CalibrationMap:
+    return (spline if rows.n_classes > MOST_CLASSES else spline_matrix)(rows, plain)
+
+
+METHODS: dict[str, Callable[[CalibrationRows, LogitMap], CalibrationMap]] = {
+    "temperature": lambda rows, plain: plain,
+    "bias_corrected_temperature": bias_corrected_temperature,
+    "vector": vector,
+    "matrix": matrix,
+    "dirichlet": dirichlet,
+    "sigmoid": sigmoid,
+    "beta": beta,
+    "isotonic": isotonic,
+    "spline": spline,
+    "spline_matrix": _spline_matrix,
+    "average": _average,
+}
+_OF_FEW_CLASSES = {"matrix", "dirichlet", "average", "spline_matrix"}
+
+
+def fit_map(method: str, rows: CalibrationRows) -> CalibrationMap:
+    """Fit a map by its name."""
+    return METHODS[method](rows, temperature(rows))
+
+
+def choose(
+    probability: Array, codes: Array, weight: Array | None, folds: Sequence[NDArray[np.intp]]
+) -> tuple[str, dict[str, Any]]:
+    """Return the method of least cross-validated cross-entropy, and the table of all.
+
+    Parameters
+    ----------
+    folds : sequence of ndarray of int
+        The rows that are judged by maps fitted to the others, fold by fold.
+    """
+    n, n_classes = probability.shape
+    weight = np.ones(n) if weight is None else weight
+    names = [name for name in METHODS if n_classes <= MOST_CLASSES or name not in _OF_FEW_CLASSES]
+    losses = {name: np.zeros(n) for name in ["uncalibrated", *names]}
+    judged = np.zeros(n)
+    for fold in folds:
+        others = np.ones(n, dtype=bool)
+        others[fold] = False
+        if not weight[others].any():
+            continue
+        rows = CalibrationRows.of(probability[others], codes[others], weight[others])
+        plain = temperature(rows)
+        judged[fold] += 1
+        held_out, own = probability[fold], (np.arange(len(fold)), codes[fold])
+        losses["uncalibrated"][fold] -= capped_log(held_out, np.finfo(np.float64).tiny)[own]
+        for name in names:
+            losses[name][fold] -= METHODS[name](rows, plain).log_probabilities(held_out)[own]
+    seen = (judged > 0) & (weight > 0)
+    mean = np.array([np.average(loss[seen] / judged[seen], weights=weight[seen]) for loss in losses.values()])
+    best = 1 + int(mean[1:].argmin())
+    chosen = list(losses)[best]
+    standard_error = np.zeros(len(mean))
+    for k, loss in enumerate(losses.values()):
+        difference = (loss - losses[chosen])[seen] / judged[seen] - (mean[k] - mean[best])
+        standard_error[k] = np.sqrt(weight[seen] @ np.square(difference)) / weight[seen].sum()
+    order = np.argsort(mean, kind="stable")
+    table = {
+        "method": np.array(list(losses))[order],
+        "cross_entropy": mean[order],
+        "difference": (mean - mean[best])[order],
+        "standard_error": standard_error[order],
+    }
+    return chosen, table

@@ -1,0 +1,54 @@
+"""What a calibration map is fitted to: probabilities of rows that the model had not seen, targets and weights."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CalibrationRows:
+    r"""Rows of positive weight, their predicted probabilities, and targets that hold one row of prior.
+
+    The targets are :math:`(W e_{y_i} + p_i) / (W + 1)` with weights :math:`w_i (1 + 1 / W)`, W the sum of the weights:
+    beside the labels, rows of weight one in all whose label is drawn from the prediction. So a maximum exists even
+    where the labels separate, and with few rows the map is near the identity. Platt (1999) did the same with one
+    outcome of each class.
+
+    Attributes
+    ----------
+    probability, target : ndarray of shape (n, K)
+    weight : ndarray of shape (n,)
+    """
+
+    probability: Array
+    target: Array
+    weight: Array
+
+    @classmethod
+    def of(cls, probability: Array, codes: Array, weight: Array | None = None) -> "CalibrationRows":
+        """Return those of predicted probabilities, the codes of the labels and weights."""
+        weight = np.ones(len(codes)) if weight is None else weight
+        present = weight > 0
+        probability, codes, weight = probability[present], codes[present], weight[present]
+        total = float(weight.sum())
+        target = probability / (total + 1)
+        target[np.arange(len(codes)), codes] += total / (total + 1)
+        return cls(probability, target, weight * (1 + 1 / total))
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes K."""
+        return self.probability.shape[1]
+
+    def seen_as(self, probability: Array) -> "CalibrationRows":
+        """Return the same labels under other predictions."""
+        return CalibrationRows(probability, self.target, self.weight)
+
+
+def capped_log(probability: Array, floor: float) -> Array:
+    """Return log(p + floor): the order of probabilities is kept, and none has a logarithm below that of the floor."""
+    return np.log(probability + floor)

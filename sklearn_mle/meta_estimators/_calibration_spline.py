@@ -1,0 +1,127 @@
+r"""Calibration by one monotone function of log-probabilities that all classes share.
+
+.. math:: q = \operatorname{softmax}(f(z) + b), \qquad z_k = \log(p_k + \delta)
+
+f is continuous, linear between knots, and its slopes are non-negative; so it keeps the order of the classes but for
+their intercepts. Differences of neighbouring slopes have a Gaussian prior whose precision maximizes the evidence: where
+the rows ask for no more than one slope, the map is the bias-corrected temperature.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sklearn_mle._conditional_predictors import ConditionalPredictors
+from sklearn_mle._numerics.special import log_softmax
+from sklearn_mle._penalties import Penalty
+from sklearn_mle.meta_estimators._calibration_fit import Minimum, constrained_minimum, entries, with_evidence
+from sklearn_mle.meta_estimators._calibration_logits import LogitMap, deviation
+from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
+
+Array = NDArray[Any]
+
+_SEGMENTS = 8
+
+
+@dataclass(frozen=True)
+class SplineMap:
+    """softmax(f(log(p + floor)) + b) with f linear between knots.
+
+    Attributes
+    ----------
+    floor : float
+        Added to each probability before its logarithm is taken.
+    knots : ndarray of shape (m + 1,)
+        Of the logarithm; the outer segments go on beyond them.
+    slopes : ndarray of shape (m,)
+        Non-negative slopes of f between the knots.
+    intercept : ndarray of shape (K,)
+    gap : float
+        Shortfall of the penalized log-likelihood from its maximum, in nats.
+    precisions : tuple of float
+        Of the priors on differences of slopes and on intercepts, which the evidence chose.
+    """
+
+    floor: float
+    knots: Array
+    slopes: Array
+    intercept: Array
+    gap: float
+    precisions: tuple[float, ...]
+
+    def log_probabilities(self, probability: Array) -> Array:
+        """Return calibrated log-probabilities, shape (n, K)."""
+        return log_softmax(_lengths(capped_log(probability, self.floor), self.knots) @ self.slopes + self.intercept)
+
+
+@dataclass(frozen=True)
+class SplineMatrixMap:
+    """softmax(W log q + b), with q what a spline makes of the probabilities.
+
+    Attributes
+    ----------
+    spline : SplineMap
+    coef : ndarray of shape (K, K)
+        The matrix W, near the identity.
+    intercept : ndarray of shape (K,)
+        The vector b.
+    gap : float
+        Shortfall of the penalized log-likelihood from its maximum, in nats.
+    precisions : tuple of float
+        Of the priors on W less the identity and on b, which the evidence chose.
+    """
+
+    spline: SplineMap
+    coef: Array
+    intercept: Array
+    gap: float
+    precisions: tuple[float, ...]
+
+    def log_probabilities(self, probability: Array) -> Array:
+        """Return calibrated log-probabilities, shape (n, K)."""
+        return log_softmax(self.spline.log_probabilities(probability) @ self.coef.T + self.intercept)
+
+
+def spline(rows: CalibrationRows, plain: LogitMap) -> SplineMap:
+    """Fit the slopes between equally spaced knots, and an intercept of each class."""
+    logarithms = capped_log(rows.probability, plain.floor)
+    low, high = logarithms.min(), logarithms.max()
+    # Probabilities that are all alike leave nothing to bend.
+    n_slopes = _SEGMENTS if high - low > 1e-6 else 1
+    knots = np.linspace(low, high, n_slopes + 1)
+    columns = _lengths(logarithms, knots).reshape(len(logarithms), -1)
+    size = n_slopes + rows.n_classes - 1
+    differences = np.diff(np.eye(n_slopes, size), axis=0) / np.sqrt((high - low) / n_slopes or 1.0)
+    groups = [sp.csr_array(differences)] if n_slopes > 1 else []
+    groups.append(entries(np.arange(size) >= n_slopes))
+    start = np.zeros(size)
+    start[:n_slopes] = max(plain.coef[0, 0], 0.0)
+
+    def minimize_at(penalty: Penalty, theta: Array, rough: bool) -> Minimum:
+        return constrained_minimum(rows, columns, n_slopes, penalty, theta, rough=rough)
+
+    found, precisions = with_evidence(minimize_at, start, groups)
+    intercept = ConditionalPredictors(rows.n_classes, n_slopes).matrix(found.theta)[:, -1]
+    return SplineMap(plain.floor, knots, found.theta[:n_slopes], intercept, found.gap, tuple(precisions))
+
+
+def spline_matrix(rows: CalibrationRows, plain: LogitMap) -> SplineMatrixMap:
+    """Fit the spline, then a matrix near the identity to what it says."""
+    first, n_classes = spline(rows, plain), rows.n_classes
+    logarithms = first.log_probabilities(rows.probability)
+    change, found, precisions = deviation(rows, logarithms, logarithms, np.ones((n_classes, n_classes), dtype=bool))
+    coef = np.eye(n_classes) + change[:, :-1]
+    return SplineMatrixMap(first, coef, change[:, -1], max(first.gap, found.gap), precisions)
+
+
+def _lengths(z: Array, knots: Array) -> Array:
+    """Return how much of each segment lies below z, shape (..., m): f is linear in these, with its slopes."""
+    low, high = knots[:-1].copy(), knots[1:].copy()
+    steps = high - low
+    lengths = z[..., None] - low
+    np.clip(lengths[..., 1:], 0.0, None, out=lengths[..., 1:])
+    np.minimum(lengths[..., :-1], steps[:-1], out=lengths[..., :-1])
+    return lengths

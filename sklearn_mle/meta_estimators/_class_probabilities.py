@@ -1,0 +1,66 @@
+"""What a fitted classifier says of rows, as probabilities of given classes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from sklearn_mle.estimators._labels import codes_of
+
+Array = NDArray[np.float64]
+
+
+def response_of(estimator: Any) -> str:
+    """Return the name of the method that tells an estimator's probabilities, or what takes their place.
+
+    Raises
+    ------
+    TypeError
+        If it has neither ``predict_proba`` nor ``decision_function``, or is no estimator.
+    """
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        raise TypeError(f"estimator must be a classifier (an instance with fit); got {estimator!r}.")
+    for name in ("predict_proba", "decision_function"):
+        if hasattr(estimator, name):
+            return name
+    raise TypeError(
+        f"estimator must have predict_proba or decision_function, but {type(estimator).__name__} has neither: there is "
+        "nothing to calibrate."
+    )
+
+
+def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
+    """Return what a model says of rows as probabilities of ``classes``; those that it never saw have zero.
+
+    Decision values are log-odds, or log-probabilities up to a constant.
+
+    Raises
+    ------
+    ValueError
+        If the numbers are not finite, are negative, or are none of the model's classes.
+    """
+    name = response_of(model)
+    values = np.asarray(getattr(model, name)(X), dtype=np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.argmax(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
+        raise ValueError(f"estimator: {name} of {type(model).__name__} is not finite in row {row}.")
+    if name == "decision_function":
+        values = np.stack([expit(-values), expit(values)], axis=1) if values.ndim == 1 else softmax(values, axis=1)
+    total = values.sum(axis=1, keepdims=True)
+    if values.min(initial=0.0) < 0 or (total == 0).any():
+        raise ValueError(
+            f"estimator: {name} of {type(model).__name__} must give probabilities >= 0, and in each row "
+            "some that are positive."
+        )
+    values /= total
+    own = codes_of(np.asarray(model.classes_), classes)
+    if len(own) != values.shape[1]:
+        raise ValueError(
+            f"estimator: {name} of {type(model).__name__} has {values.shape[1]} columns for {len(own)} classes."
+        )
+    if np.array_equal(own, np.arange(len(classes))):
+        return values
+    probabilities = np.zeros((len(values), len(classes)))
+    probabilities[:, own] = values
+    return probabilities
