@@ -176,6 +176,11 @@ REFUSALS: tuple[Refusal, ...] = (
         "probability_interval, regressor",
     ),
     *_refusals(
+        "of: a quantile of {likelihood} is a whole number, which changes by steps: it has no effects with standard "
+        "errors. Use 'mean' or Above(threshold).",
+        "quantile_effects, discrete",
+    ),
+    *_refusals(
         "reference: only a classifier of three or more classes has contrasts between classes.",
         "against, regressor|two classes",
     ),
@@ -194,6 +199,7 @@ def traits(model: FittedModel) -> frozenset[str]:
     words = {
         "classifier" if model.is_classifier else "regressor",
         "smooth" if likelihood.smooth else "kink",
+        "discrete" if likelihood.discrete else "continuous",
         "firth" if model.bias_reduced else "no firth",
         f"weight_type={model.weight_type!r}",
         "unpenalized" if not model.penalized else "class_weight" if model.class_weighted else "prior",

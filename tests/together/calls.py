@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from sklearn_mle.inference import (
+    Quantile,
+    average_predictions,
     infer,
     influence,
     likelihood_ratio_test,
@@ -274,6 +276,21 @@ def _mean_interval(fit: Fit) -> np.ndarray:
     return mean_interval(fit.inference, fit.new, **fit.new_offset) / fit.case.at.unit
 
 
+def _average(fit: Fit) -> np.ndarray:
+    found = average_predictions(fit.inference, fit.X, sample_weight=fit.case.weight, **fit.offset)
+    answer = np.stack([found.estimates, found.standard_errors]) / fit.case.at.unit
+    if fit.case.n_predictors > 1:
+        return fit.classes(answer)
+    if fit.case.is_classifier and fit.case.at.sign < 0:
+        answer[0] = 1 - answer[0]  # of the other class
+    return answer
+
+
+def _quantile(fit: Fit) -> np.ndarray:
+    found = average_predictions(fit.inference, fit.X, of=Quantile(0.7), sample_weight=fit.case.weight, **fit.offset)
+    return found.estimates / fit.case.at.unit
+
+
 def _distribution(fit: Fit) -> np.ndarray:
     distribution = fit.model.predict_distribution(fit.X, **fit.offset)
     y = np.asarray(fit.y)
@@ -409,6 +426,9 @@ CALLS: dict[str, Call] = {
     "predict_distribution": Call(_distribution, classifier=False, of_rows=True),
     "sample": Call(_sample, "", of_memory=True, classifier=False),
     "mean_interval": Call(_mean_interval, INFERRED, of_memory=True, classifier=False, of_default=True),
+    "average_predictions, of a quantile": Call(
+        _quantile, f"{INFERRED}, quantile_effects", of_memory=True, classifier=False, of_default=True, of_rows=True
+    ),
     "score, of means": Call(_total("score"), classifier=False, of_rows=True),
     "deviance": Call(_total("deviance"), classifier=False, of_rows=True),
     "d2_score": Call(_total("d2_score"), "d2_score", of_memory=True, classifier=False, of_rows=True, of_null=True),
@@ -421,6 +441,7 @@ CALLS: dict[str, Call] = {
     "penalized_likelihood_ratio_test": Call(
         _penalized_ratio, "penalized_likelihood_ratio_test", of_memory=True, regressor=False
     ),
+    "average_predictions": Call(_average, INFERRED, of_memory=True, of_default=True, of_rows=True),
     "log_likelihood": Call(_total("log_likelihood"), of_rows=True),
     "log_likelihood_": Call(lambda fit: np.array(fit.nats(fit.model.log_likelihood_, fit.copies())), of_rows=True),
     "aic": Call(lambda fit: np.array(fit.model.aic() - 2 * fit.nats(0.0, fit.copies())), "aic", of_rows=True),

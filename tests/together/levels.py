@@ -5,6 +5,7 @@ from tests.together.covering import Cell, covering_array, possible_cells
 
 CLASSIFIERS = {"binary": 2, "classes": 3}
 KINKED = ("laplace", "asymmetric_laplace")
+COUNTED = ("poisson", "negative_binomial", "binomial")
 
 LEVELS = {
     "model": (*likelihood_names(), *CLASSIFIERS),
@@ -67,6 +68,7 @@ def words_of(cell: Cell) -> set[str]:
         "two classes" if classes == 2 else "",
         "several classes" if classes == 3 else "",
         "kink" if cell["model"] in KINKED else "smooth",
+        "discrete" if classes or cell["model"] in COUNTED else "continuous",
         "firth" if cell["prior"] == "firth" else "no firth",
         "prior" if has_prior(cell) else "class_weight" if cell["prior"] == "class weight" else "unpenalized",
         "modelled scale" if modelled else "",

@@ -1,0 +1,402 @@
+"""Average predictions, average effects and contrasts, on the columns of X before any transformer."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import partial
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle.inference.averages import BlockOfRows, Prediction, Task, taken
+from sklearn_mle.inference.comparing import COMPARISONS, Comparison, compare_by
+from sklearn_mle.inference.effects_result import Effects
+from sklearn_mle.inference.estimating import Result, Rows, estimate
+from sklearn_mle.inference.quantities import Logarithm, SmoothFunction, smooth_function
+from sklearn_mle.inference.result import Inference
+from sklearn_mle.inference.slopes import Slope, probed_values, step_of
+from sklearn_mle.inference.tables import Table
+
+Array = NDArray[Any]
+
+SLOPES = ("dydx", "eyex", "eydx", "dyex")
+_LEVELS = ("reference", "pairwise", "sequential")
+# A column with more levels than this identifies rows.
+_MOST_LEVELS = 100
+
+
+def average_predictions(
+    inference: Inference,
+    X: Any,
+    *,
+    of: Any = None,
+    at: Any = None,
+    by: Any = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    population: Any = None,
+) -> Effects:
+    r"""Return averages over rows of what a model predicts, with their joint covariance.
+
+    .. math:: \bar f = \sum_i w_i f(\eta_i) / \sum_i w_i , \qquad
+        \operatorname{var} \bar f = \nabla \bar f^\top V \, \nabla \bar f
+
+    Parameters
+    ----------
+    inference : Inference
+        What ``infer(estimator, X, y, covariance=...)`` returned: its covariance V is used, whatever its kind.
+    X : array-like or frame of shape (n_samples, n_features)
+        The rows to average over, as the estimator (a pipeline, say) takes them: those of the fit, a grid, or a
+        counterfactual frame.
+    of : str or object, default=None
+        The quantity. None is ``"mean"`` of y, or ``"probability"`` (of the second of two classes, of each of several).
+        ``"predictor"`` is the location's linear predictor. A parameter of the distribution has its name (``"scale"``,
+        ``"shape"``, ...); ``Quantile(level)``, ``Above(threshold)`` and ``Probability(label)`` are others.
+    at : "means" or mapping, default=None
+        A mapping sets columns to values in all rows before the average, for each combination of the values. ``"means"``
+        replaces the rows by one, numbers at their means and others at the commonest value.
+    by : str, int, sequence of these or ndarray, default=None
+        Columns of X, or an array of labels: averages in each group of rows.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the average; rows of weight 0 are absent.
+    offset : array-like, default=None
+        As in the fit.
+    population : {None, "rows"} or array-like of shape (n_samples,), default=None
+        None: the rows are given. ``"rows"``: they are a random sample of a population, whose average is meant, and
+        their variance is added; labels: so are clusters of rows.
+
+    Returns
+    -------
+    Effects
+        Estimates, standard errors, intervals, ``to_frame()``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid.
+    NotSupportedError
+        If the model has no such quantity, or it has no derivative.
+
+    References
+    ----------
+    Lane and Nelder (1982), Analysis of covariance and standardization as instances of prediction, Biometrics 38.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import average_predictions, infer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> X = X[["bmi", "sex"]]
+    >>> inference = infer(MLELogisticClassifier().fit(X, y > 140), X, y > 140)
+    >>> average_predictions(inference, X, at={"bmi": [22, 30]}).to_frame().round(3)
+       bmi  estimate  standard error  lower  upper
+    0   22     0.212           0.027  0.159  0.264
+    1   30     0.715           0.035  0.647  0.783
+    """
+    function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
+    results = [Result({}, 0)]
+    return _effects("Average predictions", inference, function, rows, [Prediction()], results, null=None)[0]
+
+
+def average_effects(
+    inference: Inference,
+    X: Any,
+    columns: Any = None,
+    *,
+    of: Any = None,
+    slope: str = "dydx",
+    at: Any = None,
+    by: Any = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    population: Any = None,
+) -> Effects:
+    r"""Return average marginal effects of columns of X, with their joint covariance.
+
+    Of a column of numbers it is the mean slope, of any other column the difference of the averages with all rows set to
+    one level and to another:
+
+    .. math:: \frac{\sum_i w_i \, \partial f(x_i) / \partial x_{ij}}{\sum_i w_i} , \qquad
+        \frac{\sum_i w_i \, [f(x_i; x_{ij} = a) - f(x_i; x_{ij} = b)]}{\sum_i w_i}
+
+    The columns are those of X before a pipeline's transformers, so that one-hot, spline and interaction columns made
+    of one column move together. Derivatives are exact where the transformers are linear in the column, and otherwise
+    differences by a five-point rule, right to about ten digits; their gradient in the coefficients is analytic.
+
+    Parameters
+    ----------
+    inference : Inference
+        What ``infer(estimator, X, y, covariance=...)`` returned: its covariance is used, whatever its kind.
+    X : array-like or frame of shape (n_samples, n_features)
+        The rows to average over, as the estimator (a pipeline, say) takes them.
+    columns : str, int, sequence of these or mapping, default=None
+        None is all that the model depends on. A mapping says how values are compared, as in ``contrasts``; None there
+        is a slope, or ``"reference"`` for columns that do not hold numbers.
+    of : str or object, default=None
+        The quantity, as in ``average_predictions``.
+    slope : {"dydx", "eyex", "eydx", "dyex"}, default="dydx"
+        The slope of f in x, of log f in log x (an elasticity), of log f in x, or of f in log x. Levels are compared by
+        differences of f, or of log f.
+    at, by, sample_weight, offset, population
+        As in ``average_predictions``.
+
+    Returns
+    -------
+    Effects
+        Estimates, standard errors, intervals, p-values, ``to_frame()``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, or a column of numbers enters the model in steps, which have no slope.
+    NotSupportedError
+        If the model has no such quantity, or it has no derivative.
+
+    References
+    ----------
+    Bartus (2005), Estimation of marginal effects using margeff, Stata Journal 5. Gelman and Pardoe (2007), Average
+    predictive comparisons for models with nonlinearity, interactions, and variance components, Sociological
+    Methodology 37.
+
+    Examples
+    --------
+    >>> from sklearn.compose import make_column_transformer
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder, SplineTransformer
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import average_effects, infer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> X = X[["bmi", "sex"]].assign(sex=X["sex"].map({1.0: "a", 2.0: "b"}))
+    >>> transformers = make_column_transformer(
+    ...     (SplineTransformer(3, include_bias=False), ["bmi"]), (OneHotEncoder(drop="first"), ["sex"])
+    ... )
+    >>> pipeline = make_pipeline(transformers, MLELogisticClassifier()).fit(X, y > 140)
+    >>> average_effects(infer(pipeline, X, y > 140), X).to_frame().iloc[:, :5].round(3)
+      column contrast  estimate  standard error       z
+    0    bmi     d/dx     0.053           0.007   7.634
+    1    sex    b - a     0.003           0.041   0.062
+    """
+    if slope not in SLOPES:
+        raise ValueError(f"slope must be one of {list(SLOPES)}; got {slope!r}.")
+    function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
+    label = {"dydx": "d/dx", "eyex": "elasticity", "eydx": "d log/dx", "dyex": "d/d log x"}[slope]
+    tasks: list[Task] = []
+    results: list[Result] = []
+    for name, how in _columns(rows.given, columns):
+        if how is None and rows.given.is_numeric(name):
+            task, matters = _slope(inference, function, rows, name, slope in ("eyex", "dyex"))
+            if matters or columns is not None:
+                tasks.append(task)
+                results.append(Result({"column": name, "contrast": label}, len(tasks) - 1))
+        elif columns is not None or not _is_unused(inference, rows, name):
+            _add_contrasts(tasks, results, rows, name, how or "reference", COMPARISONS["difference"])
+    if not tasks:
+        raise ValueError("columns: the model depends on none that could be changed; name columns of X.")
+    if slope in ("eyex", "eydx"):
+        function = Logarithm(function)
+    effects, matter = _effects("Average effects", inference, function, rows, tasks, results)
+    return effects if columns is not None else effects.of(np.flatnonzero(matter))
+
+
+def contrasts(
+    inference: Inference,
+    X: Any,
+    columns: Any,
+    *,
+    compare: Any = "difference",
+    of: Any = None,
+    at: Any = None,
+    by: Any = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    population: Any = None,
+) -> Effects:
+    r"""Return comparisons of the average predictions with a column of X at one value and at another.
+
+    With :math:`\bar f_a` the average with the column set to a in all rows: differences :math:`\bar f_a - \bar f_b`,
+    ratios :math:`\bar f_a / \bar f_b`, odds ratios, or any function of the two. Ratios are of averages, not averages
+    of ratios.
+
+    Parameters
+    ----------
+    inference : Inference
+        What ``infer(estimator, X, y, covariance=...)`` returned: its covariance is used, whatever its kind.
+    X : array-like or frame of shape (n_samples, n_features)
+        The rows to average over, as the estimator (a pipeline, say) takes them.
+    columns : str, int, sequence of these or mapping
+        Names of columns, or a mapping from these to what is compared: ``"reference"`` (each level against the first;
+        the default of columns that do not hold numbers), ``"pairwise"``, ``"sequential"``; a number d, for x + d
+        against x (the default of numbers is 1); or a sequence of values, each against the first. A value may be a
+        function, from the column to its new values.
+    compare : str or callable, default="difference"
+        ``"difference"``, ``"ratio"``, ``"odds_ratio"``, ``"log_ratio"``, ``"log_odds_ratio"``, or a function of two
+        arrays of averages. Intervals of ratios and odds ratios are those of their logarithms, exponentiated.
+    of, at, by, sample_weight, offset, population
+        As in ``average_predictions``.
+
+    Returns
+    -------
+    Effects
+        Estimates, standard errors, intervals, p-values, ``to_frame()``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid.
+    NotSupportedError
+        If the model has no such quantity, or it has no derivative.
+
+    References
+    ----------
+    Lane and Nelder (1982), Analysis of covariance and standardization as instances of prediction, Biometrics 38.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import contrasts, infer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> X = X[["bmi", "bp"]]
+    >>> inference = infer(MLELogisticClassifier().fit(X, y > 140), X, y > 140)
+    >>> frame = contrasts(inference, X, {"bmi": [25, 30], "bp": 10}, compare="ratio").to_frame()
+    >>> frame[["column", "contrast", "estimate", "lower", "upper"]].round(3)
+      column  contrast  estimate  lower  upper
+    0    bmi   30 / 25     1.633  1.462  1.825
+    1     bp  x+10 / x     1.149  1.089  1.212
+    """
+    comparison = compare_by(compare)
+    function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
+    tasks: list[Task] = []
+    results: list[Result] = []
+    for name, how in _columns(rows.given, columns):
+        chosen = how if how is not None else 1 if rows.given.is_numeric(name) else "reference"
+        _add_contrasts(tasks, results, rows, name, chosen, comparison)
+    if not tasks:
+        raise ValueError("columns: name at least one column.")
+    null, exponentiated = comparison.null, comparison.exponentiated
+    return _effects("Contrasts", inference, function, rows, tasks, results, null, exponentiated)[0]
+
+
+def _asked(
+    inference: Any, X: Any, of: Any, at: Any, by: Any, sample_weight: Any, offset: Any, population: Any
+) -> tuple[SmoothFunction, Rows]:
+    if not isinstance(inference, Inference):
+        raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
+    return smooth_function(of, inference.model), Rows.of(X, at, by, sample_weight, offset, population)
+
+
+def _columns(table: Table, columns: Any) -> list[tuple[Any, Any]]:
+    """Return the columns that are meant, and how each is compared."""
+    if columns is None:
+        return [(name, None) for name in table.names]
+    if isinstance(columns, Mapping):
+        return [(table.place(name), how) for name, how in columns.items()]
+    names = [columns] if isinstance(columns, str) or np.ndim(columns) == 0 else list(columns)
+    return [(table.place(name), None) for name in names]
+
+
+def _values_of(table: Table, weight: Array | None, name: Any, how: Any) -> tuple[list[tuple[str, Any]], list[Any]]:
+    """Return labelled values of a column, and which pairs of them (high, low) are compared.
+
+    Raises
+    ------
+    ValueError
+        If it is not said how, or there is nothing to compare.
+    """
+    if isinstance(how, str):
+        if how not in _LEVELS:
+            raise ValueError(
+                f"columns: {name!r} is compared by one of {list(_LEVELS)}, a number or values; got {how!r}."
+            )
+        levels = table.levels(name, weight)
+        if len(levels) > _MOST_LEVELS:
+            raise ValueError(
+                f"columns: {name!r} has {len(levels)} levels; say which to compare, columns={{{name!r}: [...]}}, or "
+                "name the columns of interest."
+            )
+        values = [(str(level), level) for level in levels]
+    elif isinstance(how, Real) and not isinstance(how, bool):
+        values = [("x", None), (f"x{how:+g}", lambda x: x + float(how))]
+    elif not callable(how) and np.ndim(how) == 1:
+        values = [(f"f{k}(x)" if callable(value) else str(value), value) for k, value in enumerate(how)]
+    else:
+        raise ValueError(f"columns: {name!r} is compared by one of {list(_LEVELS)}, a number or values; got {how!r}.")
+    if len(values) < 2:
+        raise ValueError(f"columns: {name!r} has {len(values)} value, and a contrast needs two; leave the column out.")
+    places = range(len(values))
+    if how == "pairwise":
+        return values, [(high, low) for low, high in itertools.combinations(places, 2)]
+    return values, [(k, k - 1 if how == "sequential" else 0) for k in places[1:]]
+
+
+def _add_contrasts(
+    tasks: list[Task], results: list[Result], rows: Rows, name: Any, how: Any, comparison: Comparison
+) -> None:
+    """Add the averages at the values of a column to the tasks, and their comparisons to the results."""
+    values, pairs = _values_of(rows.given, rows.given_weight, name, how)
+    first = len(tasks)
+    tasks += [Prediction(None if value is None else partial(_changed, name, value)) for _, value in values]
+    for high, low in pairs:
+        labels = {"column": name, "contrast": f"{values[high][0]} {comparison.symbol} {values[low][0]}"}
+        results.append(Result(labels, first + high, first + low, comparison))
+
+
+def _changed(name: Any, value: Any, table: Table) -> Table:
+    """Return the rows with a column set to a value, or to a function of it."""
+    if not callable(value):
+        return table.replaced(name, value)
+    with argument_name("columns"):
+        new = np.asarray(value(table.numbers(name)))
+        if new.shape != (len(table),):
+            raise ValueError(
+                f"columns: a function of {name!r} must return a value for each row; got shape {new.shape}."
+            )
+    return table.replaced(name, new)
+
+
+def _slope(inference: Inference, function: SmoothFunction, rows: Rows, name: Any, relative: bool) -> tuple[Slope, bool]:
+    """Return the slope in a column of numbers, and whether the model takes notice of the column."""
+    present = slice(None) if rows.given_weight is None else rows.given_weight > 0
+    values = rows.given.numbers(name)[present]
+    slope, probed = Slope(name, step_of(values), relative), probed_values(values)
+    if not len(probed):
+        return slope, False
+    first = np.full(len(probed), 0 if rows.given_weight is None else int(np.argmax(rows.given_weight > 0)))
+    table = rows.given.take(first).replaced(name, probed)
+    return slope, slope.probe(BlockOfRows(inference.model, function, table, taken(rows.offset, first)))
+
+
+def _is_unused(inference: Inference, rows: Rows, name: Any) -> bool:
+    """Return whether the model takes no notice of a column of many levels."""
+    levels = rows.given.levels(name, rows.given_weight)
+    if len(levels) <= _MOST_LEVELS:
+        return len(levels) < 2
+    row, offset = rows.given.take(np.array([0])), taken(rows.offset, np.array([0]))
+    seen = [inference.model.read_features(row.replaced(name, level).X, offset)[0] for level in levels[:_MOST_LEVELS]]
+    return all((other != seen[0]).sum() == 0 for other in seen[1:])
+
+
+def _effects(
+    title: str,
+    inference: Inference,
+    function: SmoothFunction,
+    rows: Rows,
+    tasks: Sequence[Task],
+    results: Sequence[Result],
+    null: float | None = 0.0,
+    exponentiated: bool = False,
+) -> tuple[Effects, NDArray[np.bool_]]:
+    """Return the effects, and which of them the coefficients take part in."""
+    labels, values, covariance, gradients = estimate(inference, function, rows, tasks, results)
+    header = {
+        "model": inference.model.name,
+        "of": function.name,
+        "covariance": inference.header.get("covariance", ""),
+        "rows": rows.n_present,
+    }
+    effects = Effects(title, header, labels, values, covariance, inference.df, null, exponentiated)
+    return effects, (gradients != 0).any(axis=1) | (values != 0)

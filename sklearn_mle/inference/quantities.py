@@ -1,0 +1,318 @@
+"""What effects are on: smooth functions of one row's linear predictors, with their first and second derivatives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.inference.capabilities import refuse
+from sklearn_mle.inference.hypotheses import five_point_slope
+from sklearn_mle.inference.model import FittedModel
+
+Array = NDArray[Any]
+
+# Of differences in a predictor: of values, and of slopes that are differences themselves.
+_STEP, _WIDE_STEP = 1e-3, 1e-2
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """The quantile of y at a level, as the quantity that effects and averages are of.
+
+    Parameters
+    ----------
+    level : float
+        Strictly between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import Quantile, average_effects, infer
+    >>> X, y = np.arange(6.0)[:, None], np.array([1.0, 2, 1, 4, 7, 9])
+    >>> model = GaussianMLERegressor(scale="log_linear").fit(X, y)
+    >>> average_effects(infer(model), X, of=Quantile(0.9)).estimates.round(2)
+    array([0.77])
+    """
+
+    level: float
+
+
+@dataclass(frozen=True)
+class Above:
+    """The probability that y exceeds a threshold, as the quantity that effects and averages are of.
+
+    Parameters
+    ----------
+    threshold : float
+        In the unit of y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLERegressor
+    >>> from sklearn_mle.inference import Above, average_predictions, infer
+    >>> X, y = np.arange(6.0)[:, None], np.array([1.0, 2, 1, 4, 7, 9])
+    >>> model = MLERegressor("poisson").fit(X, y)
+    >>> average_predictions(infer(model), X, of=Above(3)).estimates.round(3)
+    array([0.439])
+    """
+
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Probability:
+    """The probability of one class, as the quantity that effects and averages are of.
+
+    Parameters
+    ----------
+    label : label
+        One of the classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mle import MLELogisticClassifier
+    >>> from sklearn_mle.inference import Probability, average_effects, infer
+    >>> X, y = np.arange(8.0)[:, None], np.array([0, 0, 1, 0, 1, 0, 1, 1])
+    >>> average_effects(infer(MLELogisticClassifier().fit(X, y)), X, of=Probability(0)).estimates.round(3)
+    array([-0.104])
+    """
+
+    label: Any
+
+
+class SmoothFunction:
+    """A function of the predictors eta (q, n) with m outputs in each row; derivatives by differences by default."""
+
+    # In words, for tables; and the classes that the outputs are of, where there are several.
+    name: str
+    classes: tuple[Any, ...] | None
+
+    def value(self, eta: Array) -> Array:
+        """Return the outputs, shape (m, n)."""
+        raise NotImplementedError
+
+    def jacobian(self, eta: Array) -> Array:
+        """Return the derivatives of the outputs in the predictors, shape (m, q, n)."""
+        return np.stack([five_point_slope(self.value, eta, k, _STEP) for k in range(len(eta))], axis=1)
+
+    def turned(self, eta: Array, change: Array) -> Array:
+        """Return the derivative of the Jacobian along a change of the predictors (q, n), shape (m, q, n)."""
+        size = np.abs(change).max(axis=0)
+        unit = change / np.where(size > 0, size, 1.0)
+
+        def moved(t: Array) -> Array:
+            return self.jacobian(eta + t[0] * unit)
+
+        return five_point_slope(moved, np.zeros(1), 0, _WIDE_STEP) * size
+
+
+@dataclass(frozen=True)
+class OfPredictor(SmoothFunction):
+    """The inverse of a link of one predictor."""
+
+    name: str
+    k: int
+    link: str
+    classes: tuple[Any, ...] | None = None
+
+    def _derivatives(self, eta: Array) -> tuple[Array, Array, Array]:
+        x = eta[self.k]
+        if self.link == "log":
+            return (np.exp(x),) * 3
+        if self.link == "logit":
+            p = expit(x)
+            slope = p * expit(-x)
+            return p, slope, slope * (expit(-x) - p)
+        if self.link == "reciprocal":
+            return 1 / x, -1 / x**2, 2 / x**3
+        return x, np.ones_like(x), np.zeros_like(x)
+
+    def value(self, eta: Array) -> Array:
+        return self._derivatives(eta)[0][None]
+
+    def jacobian(self, eta: Array) -> Array:
+        return self._along(eta, self._derivatives(eta)[1])
+
+    def turned(self, eta: Array, change: Array) -> Array:
+        return self._along(eta, self._derivatives(eta)[2] * change[self.k])
+
+    def _along(self, eta: Array, slope: Array) -> Array:
+        out = np.zeros((1, *eta.shape))
+        out[0, self.k] = slope
+        return out
+
+
+@dataclass(frozen=True)
+class OfClasses(SmoothFunction):
+    """Probabilities of some of the classes; of two classes the predictor of the first is zero."""
+
+    name: str
+    # Places of the classes, and their labels where the outputs are told apart by them.
+    places: list[int]
+    classes: tuple[Any, ...] | None
+
+    def _all(self, eta: Array) -> Array:
+        return eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
+
+    def value(self, eta: Array) -> Array:
+        return softmax(self._all(eta), axis=0)[self.places]
+
+    def jacobian(self, eta: Array) -> Array:
+        p = softmax(self._all(eta), axis=0)
+        return (p[self.places, None] * self._differences(p))[:, -len(eta) :]
+
+    def turned(self, eta: Array, change: Array) -> Array:
+        p, change = softmax(self._all(eta), axis=0), self._all(change)
+        moved = p * (change - (p * change).sum(axis=0))
+        places = self.places
+        out = moved[places, None] * self._differences(p) - p[places, None] * moved[None]
+        return out[:, -len(eta) :]
+
+    def _differences(self, p: Array) -> Array:
+        """Return 1(k is the class) - p_k, shape (m, K, n), with all digits where p_k is nearly one."""
+        out = np.repeat(-p[None], len(self.places), axis=0)
+        for row, k in enumerate(self.places):
+            out[row, k] = np.delete(p, k, axis=0).sum(axis=0)
+        return out
+
+
+@dataclass(frozen=True)
+class OfAllPredictors(SmoothFunction):
+    """The linear predictors of the classes themselves."""
+
+    name: str
+    classes: tuple[Any, ...]
+
+    def value(self, eta: Array) -> Array:
+        return eta
+
+    def jacobian(self, eta: Array) -> Array:
+        return np.repeat(np.eye(len(eta))[:, :, None], eta.shape[1], axis=2)
+
+    def turned(self, eta: Array, change: Array) -> Array:
+        return np.zeros((len(eta), *eta.shape))
+
+
+@dataclass(frozen=True)
+class ByDifferences(SmoothFunction):
+    """Any other smooth function of the predictors, of shape (n,)."""
+
+    name: str
+    function: Callable[[Array], Array]
+    classes: tuple[Any, ...] | None = None
+
+    def value(self, eta: Array) -> Array:
+        return np.asarray(self.function(eta))[None]
+
+
+class Logarithm(SmoothFunction):
+    """The logarithm of a positive function: its slopes are relative changes."""
+
+    def __init__(self, of: SmoothFunction) -> None:
+        self.of, self.name, self.classes = of, of.name, of.classes
+
+    def value(self, eta: Array) -> Array:
+        return np.log(self.of.value(eta))
+
+    def jacobian(self, eta: Array) -> Array:
+        return self.of.jacobian(eta) / self.of.value(eta)[:, None]
+
+    def turned(self, eta: Array, change: Array) -> Array:
+        value, jacobian = self.of.value(eta)[:, None], self.of.jacobian(eta)
+        along = (jacobian * change).sum(axis=1, keepdims=True)
+        return (self.of.turned(eta, change) - jacobian * along / value) / value
+
+
+def _mean(model: FittedModel) -> SmoothFunction:
+    """Return the mean as ``predict`` gives it: the location where there is none."""
+    likelihood = model.likelihood
+    if likelihood.least_squares or likelihood.parameter_names[0] in ("mean", "probability"):
+        return OfPredictor("mean of y", 0, likelihood.links[0])
+
+    def mean(eta: Array) -> Array:
+        try:
+            found = likelihood.mean(eta)
+        except NotImplementedError:  # a user's likelihood that gives neither mean nor distribution
+            return np.asarray(eta[0])
+        return np.where(np.isnan(found), eta[0], found)
+
+    return ByDifferences("mean of y", mean)
+
+
+def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
+    """Return the function of the predictors that ``of`` means for a model.
+
+    Raises
+    ------
+    ValueError
+        If it means nothing.
+    NotSupportedError
+        If the model has no such quantity.
+    """
+    if of is None:
+        of = "probability" if model.is_classifier else "mean"
+    if model.is_classifier:
+        return _of_classifier(of, model)
+    likelihood = model.likelihood
+    if isinstance(of, Quantile):
+        level = of.level
+        if not (isinstance(level, Real) and 0 < level < 1):
+            raise ValueError(f"of: the level of a quantile must lie strictly between 0 and 1; got {level!r}.")
+        refuse("quantile_effects", model)
+        return ByDifferences(f"quantile of y at {level:g}", lambda eta: likelihood.quantile_at(eta, float(level)))
+    if isinstance(of, Above):
+        return ByDifferences(f"P(y > {of.threshold:g})", _exceeding(of.threshold, model))
+    if of == "mean":
+        return _mean(model)
+    if of == "predictor":
+        return OfPredictor(f"linear predictor ({likelihood.predictor_names[0]})", 0, "identity")
+    names = likelihood.parameter_names
+    if isinstance(of, str) and of in names:
+        k = names.index(of)
+        return OfPredictor(f"{of} of y", k, likelihood.links[k])
+    raise NotSupportedError(
+        f"of: {of!r} is no quantity of {model.name} with {likelihood!r}. Choose 'mean', 'predictor', a parameter of "
+        f"its distribution ({', '.join(map(repr, names))}), Quantile(level) or Above(threshold)."
+    )
+
+
+def _of_classifier(of: Any, model: FittedModel) -> SmoothFunction:
+    classes = model.classes
+    assert classes is not None
+    several = len(classes) > 2
+    if isinstance(of, Probability):
+        if of.label not in classes:
+            raise ValueError(f"of: the label must be one of the classes {list(classes)}; got {of.label!r}.")
+        return OfClasses(f"probability of class {of.label}", [classes.index(of.label)], None)
+    if of == "probability":
+        if several:
+            return OfClasses("probability of each class", list(range(len(classes))), classes)
+        return OfClasses(f"probability of class {classes[1]}", [1], None)
+    if of == "predictor":
+        if several:
+            return OfAllPredictors("linear predictor of each class", classes)
+        return OfPredictor("linear predictor (logit)", 0, "identity")
+    raise NotSupportedError(
+        f"of: {of!r} is no quantity of the classifier {model.name}. Choose 'probability', Probability(label) or "
+        "'predictor'."
+    )
+
+
+def _exceeding(threshold: Any, model: FittedModel) -> Callable[[Array], Array]:
+    likelihood = model.likelihood
+    if not (isinstance(threshold, Real) and np.isfinite(float(threshold))):
+        raise ValueError(f"of: the threshold must be a finite number; got {threshold!r}.")
+    threshold = float(threshold)
+    if likelihood.y_columns != (1,):
+        raise NotSupportedError(
+            f"of: {likelihood!r} has outcomes of several columns, which no one threshold divides. Use 'mean'."
+        )
+    return lambda eta: likelihood.distribution(eta).sf(np.full(eta.shape[1], threshold))
