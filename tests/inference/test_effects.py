@@ -184,15 +184,15 @@ def numeric_gradient(ask, given):
     return np.stack(out, axis=1)
 
 
-def derivatives():
-    """Return each likelihood with each quantity; scipy's distributions take their time."""
-    for likelihood in TARGETS:
-        for of in ("mean", "last", "quantile", "above", "predictor"):
-            takes_long = of in ("quantile", "above") and likelihood != "gamma"
-            yield pytest.param(likelihood, of, marks=[pytest.mark.slow] if takes_long else [])
+# scipy's distributions take their time.
+DERIVATIVES = [
+    pytest.param(likelihood, of, marks=[pytest.mark.slow] * (of in ("quantile", "above") and likelihood != "gamma"))
+    for likelihood in TARGETS
+    for of in ("mean", "last", "quantile", "above", "predictor")
+]
 
 
-@pytest.mark.parametrize(("likelihood", "of"), derivatives())
+@pytest.mark.parametrize(("likelihood", "of"), DERIVATIVES)
 def test_standard_errors_are_the_delta_method_of_moved_coefficients(likelihood, of):
     X, y = DATA[["a", "b"]], TARGETS[likelihood]
     options = {} if likelihood in ("laplace", "beta", "poisson") else {"predictors": "linear"}
