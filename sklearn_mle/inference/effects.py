@@ -1,30 +1,23 @@
 """Average predictions, average effects and contrasts, on the columns of X before any transformer."""
 
-import itertools
 from collections.abc import Mapping, Sequence
-from functools import partial
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle.inference.averages import BlockOfRows, Prediction, Task, taken
-from sklearn_mle.inference.comparing import COMPARISONS, Comparison, compare_by
+from sklearn_mle.inference.averages import Prediction, Task
+from sklearn_mle.inference.comparing import COMPARISONS, compare_by
+from sklearn_mle.inference.counterfactuals import add_contrasts, is_unused, slope_in
 from sklearn_mle.inference.effects_result import Effects
 from sklearn_mle.inference.estimating import Result, Rows, estimate
 from sklearn_mle.inference.quantities import Logarithm, SmoothFunction, smooth_function
 from sklearn_mle.inference.result import Inference
-from sklearn_mle.inference.slopes import Slope, probed_values, step_of
 from sklearn_mle.inference.tables import Table
 
 Array = NDArray[Any]
 
 SLOPES = ("dydx", "eyex", "eydx", "dyex")
-_LEVELS = ("reference", "pairwise", "sequential")
-# A column with more levels than this identifies rows.
-_MOST_LEVELS = 100
 
 
 def average_predictions(
@@ -70,7 +63,7 @@ def average_predictions(
     Returns
     -------
     Effects
-        Estimates, standard errors, intervals, ``to_frame()``.
+        Estimates (probabilities, or in the unit of the quantity), standard errors, intervals, ``to_frame()``.
 
     Raises
     ------
@@ -140,13 +133,21 @@ def average_effects(
     slope : {"dydx", "eyex", "eydx", "dyex"}, default="dydx"
         The slope of f in x, of log f in log x (an elasticity), of log f in x, or of f in log x. Levels are compared by
         differences of f, or of log f.
-    at, by, sample_weight, offset, population
-        As in ``average_predictions``.
+    at : "means" or mapping, default=None
+        Where the other columns are set, as in ``average_predictions``.
+    by : str, int, sequence of these or ndarray, default=None
+        Groups of rows, as in ``average_predictions``.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the average; rows of weight 0 are absent.
+    offset : array-like, default=None
+        As in the fit.
+    population : {None, "rows"} or array-like of shape (n_samples,), default=None
+        Of what the rows are a sample, as in ``average_predictions``.
 
     Returns
     -------
     Effects
-        Estimates, standard errors, intervals, p-values, ``to_frame()``.
+        Estimates (probabilities, or in the unit of the quantity), standard errors, intervals, p-values, ``to_frame()``.
 
     Raises
     ------
@@ -188,12 +189,12 @@ def average_effects(
     results: list[Result] = []
     for name, how in _columns(rows.given, columns):
         if how is None and rows.given.is_numeric(name):
-            task, matters = _slope(inference, function, rows, name, slope in ("eyex", "dyex"))
+            task, matters = slope_in(inference, function, rows, name, slope in ("eyex", "dyex"))
             if matters or columns is not None:
                 tasks.append(task)
                 results.append(Result({"column": name, "contrast": label}, len(tasks) - 1))
-        elif columns is not None or not _is_unused(inference, rows, name):
-            _add_contrasts(tasks, results, rows, name, how or "reference", COMPARISONS["difference"])
+        elif columns is not None or not is_unused(inference, rows, name):
+            add_contrasts(tasks, results, rows, name, how or "reference", COMPARISONS["difference"])
     if not tasks:
         raise ValueError("columns: the model depends on none that could be changed; name columns of X.")
     if slope in ("eyex", "eydx"):
@@ -235,13 +236,23 @@ def contrasts(
     compare : str or callable, default="difference"
         ``"difference"``, ``"ratio"``, ``"odds_ratio"``, ``"log_ratio"``, ``"log_odds_ratio"``, or a function of two
         arrays of averages. Intervals of ratios and odds ratios are those of their logarithms, exponentiated.
-    of, at, by, sample_weight, offset, population
-        As in ``average_predictions``.
+    of : str or object, default=None
+        The quantity, as in ``average_predictions``.
+    at : "means" or mapping, default=None
+        Where the other columns are set, as in ``average_predictions``.
+    by : str, int, sequence of these or ndarray, default=None
+        Groups of rows, as in ``average_predictions``.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the average; rows of weight 0 are absent.
+    offset : array-like, default=None
+        As in the fit.
+    population : {None, "rows"} or array-like of shape (n_samples,), default=None
+        Of what the rows are a sample, as in ``average_predictions``.
 
     Returns
     -------
     Effects
-        Estimates, standard errors, intervals, p-values, ``to_frame()``.
+        Estimates (probabilities, or in the unit of the quantity), standard errors, intervals, p-values, ``to_frame()``.
 
     Raises
     ------
@@ -274,7 +285,7 @@ def contrasts(
     results: list[Result] = []
     for name, how in _columns(rows.given, columns):
         chosen = how if how is not None else 1 if rows.given.is_numeric(name) else "reference"
-        _add_contrasts(tasks, results, rows, name, chosen, comparison)
+        add_contrasts(tasks, results, rows, name, chosen, comparison)
     if not tasks:
         raise ValueError("columns: name at least one column.")
     null, exponentiated = comparison.null, comparison.exponentiated
@@ -297,87 +308,6 @@ def _columns(table: Table, columns: Any) -> list[tuple[Any, Any]]:
         return [(table.place(name), how) for name, how in columns.items()]
     names = [columns] if isinstance(columns, str) or np.ndim(columns) == 0 else list(columns)
     return [(table.place(name), None) for name in names]
-
-
-def _values_of(table: Table, weight: Array | None, name: Any, how: Any) -> tuple[list[tuple[str, Any]], list[Any]]:
-    """Return labelled values of a column, and which pairs of them (high, low) are compared.
-
-    Raises
-    ------
-    ValueError
-        If it is not said how, or there is nothing to compare.
-    """
-    if isinstance(how, str):
-        if how not in _LEVELS:
-            raise ValueError(
-                f"columns: {name!r} is compared by one of {list(_LEVELS)}, a number or values; got {how!r}."
-            )
-        levels = table.levels(name, weight)
-        if len(levels) > _MOST_LEVELS:
-            raise ValueError(
-                f"columns: {name!r} has {len(levels)} levels; say which to compare, columns={{{name!r}: [...]}}, or "
-                "name the columns of interest."
-            )
-        values = [(str(level), level) for level in levels]
-    elif isinstance(how, Real) and not isinstance(how, bool):
-        values = [("x", None), (f"x{how:+g}", lambda x: x + float(how))]
-    elif not callable(how) and np.ndim(how) == 1:
-        values = [(f"f{k}(x)" if callable(value) else str(value), value) for k, value in enumerate(how)]
-    else:
-        raise ValueError(f"columns: {name!r} is compared by one of {list(_LEVELS)}, a number or values; got {how!r}.")
-    if len(values) < 2:
-        raise ValueError(f"columns: {name!r} has {len(values)} value, and a contrast needs two; leave the column out.")
-    places = range(len(values))
-    if how == "pairwise":
-        return values, [(high, low) for low, high in itertools.combinations(places, 2)]
-    return values, [(k, k - 1 if how == "sequential" else 0) for k in places[1:]]
-
-
-def _add_contrasts(
-    tasks: list[Task], results: list[Result], rows: Rows, name: Any, how: Any, comparison: Comparison
-) -> None:
-    """Add the averages at the values of a column to the tasks, and their comparisons to the results."""
-    values, pairs = _values_of(rows.given, rows.given_weight, name, how)
-    first = len(tasks)
-    tasks += [Prediction(None if value is None else partial(_changed, name, value)) for _, value in values]
-    for high, low in pairs:
-        labels = {"column": name, "contrast": f"{values[high][0]} {comparison.symbol} {values[low][0]}"}
-        results.append(Result(labels, first + high, first + low, comparison))
-
-
-def _changed(name: Any, value: Any, table: Table) -> Table:
-    """Return the rows with a column set to a value, or to a function of it."""
-    if not callable(value):
-        return table.replaced(name, value)
-    with argument_name("columns"):
-        new = np.asarray(value(table.numbers(name)))
-        if new.shape != (len(table),):
-            raise ValueError(
-                f"columns: a function of {name!r} must return a value for each row; got shape {new.shape}."
-            )
-    return table.replaced(name, new)
-
-
-def _slope(inference: Inference, function: SmoothFunction, rows: Rows, name: Any, relative: bool) -> tuple[Slope, bool]:
-    """Return the slope in a column of numbers, and whether the model takes notice of the column."""
-    present = slice(None) if rows.given_weight is None else rows.given_weight > 0
-    values = rows.given.numbers(name)[present]
-    slope, probed = Slope(name, step_of(values), relative), probed_values(values)
-    if not len(probed):
-        return slope, False
-    first = np.full(len(probed), 0 if rows.given_weight is None else int(np.argmax(rows.given_weight > 0)))
-    table = rows.given.take(first).replaced(name, probed)
-    return slope, slope.probe(BlockOfRows(inference.model, function, table, taken(rows.offset, first)))
-
-
-def _is_unused(inference: Inference, rows: Rows, name: Any) -> bool:
-    """Return whether the model takes no notice of a column of many levels."""
-    levels = rows.given.levels(name, rows.given_weight)
-    if len(levels) <= _MOST_LEVELS:
-        return len(levels) < 2
-    row, offset = rows.given.take(np.array([0])), taken(rows.offset, np.array([0]))
-    seen = [inference.model.read_features(row.replaced(name, level).X, offset)[0] for level in levels[:_MOST_LEVELS]]
-    return all((other != seen[0]).sum() == 0 for other in seen[1:])
 
 
 def _effects(

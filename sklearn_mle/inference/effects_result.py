@@ -70,10 +70,12 @@ class Effects:
         Parameters
         ----------
         places : array-like of int
+            Positions among the estimates.
 
         Returns
         -------
         Effects
+            These, with their joint covariance.
         """
         places = np.atleast_1d(np.asarray(places, dtype=np.intp))
         labels = {name: tuple(values[k] for k in places) for name, values in self.labels.items()}
@@ -117,6 +119,7 @@ class Effects:
         Returns
         -------
         ndarray of shape (k,)
+            One for each estimate; nan for what the data do not determine.
 
         Raises
         ------
@@ -139,6 +142,7 @@ class Effects:
         Parameters
         ----------
         R : array-like of shape (r, k) or (k,)
+            The coefficients of each combination.
 
         Returns
         -------
@@ -160,6 +164,7 @@ class Effects:
         Parameters
         ----------
         confidence_level : float, default=0.95
+            Strictly between 0 and 1.
         adjust : {None, "bonferroni", "holm", "simultaneous"}, default=None
             For p and the intervals, as in ``p_values`` and ``confidence_intervals``. Holm's method has no intervals:
             they are then left as they are without adjustment.
@@ -167,6 +172,7 @@ class Effects:
         Returns
         -------
         Summary
+            Its ``to_frame()`` is a DataFrame without the labels' own columns.
         """
         of_intervals = None if adjust == "holm" else adjust
         lower, upper = self.confidence_intervals(confidence_level, of_intervals).T
@@ -188,6 +194,7 @@ class Effects:
         Parameters
         ----------
         confidence_level : float, default=0.95
+            Strictly between 0 and 1.
         adjust : {None, "bonferroni", "holm", "simultaneous"}, default=None
             As in ``summary``.
 

@@ -24,7 +24,7 @@ _STEP, _WIDE_STEP = 1e-3, 1e-2
 class Quantile:
     """The quantile of y at a level, as the quantity that effects and averages are of.
 
-    Parameters
+    Attributes
     ----------
     level : float
         Strictly between 0 and 1.
@@ -47,7 +47,7 @@ class Quantile:
 class Above:
     """The probability that y exceeds a threshold, as the quantity that effects and averages are of.
 
-    Parameters
+    Attributes
     ----------
     threshold : float
         In the unit of y.
@@ -70,7 +70,7 @@ class Above:
 class Probability:
     """The probability of one class, as the quantity that effects and averages are of.
 
-    Parameters
+    Attributes
     ----------
     label : label
         One of the classes.
