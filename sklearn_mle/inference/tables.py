@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.utils.validation import _num_samples
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.partitions import refuse_dask
@@ -33,7 +32,7 @@ class Table:
         with argument_name("X"):
             if not (hasattr(X, "columns") or issparse(X)):
                 X = np.asarray(X)
-            if len(np.shape(X)) != 2 or not _num_samples(X):
+            if len(np.shape(X)) != 2 or not np.shape(X)[0]:
                 raise ValueError(
                     f"X must be a frame or an array of two dimensions, with rows; its shape is {np.shape(X)}."
                 )
