@@ -11,7 +11,7 @@ _MOST_ROWS, _STEPS = 2000, 30
 _MAD_TO_DEVIATION = 1.4826022185056018
 # Where components beside the bulk are looked for: their centres as levels of quantiles, and their scales to the bulk's.
 _CENTRES = ((0.5, 3.0), (0.5, 0.3), (0.15, 1.0), (0.85, 1.0), (0.05, 1.0), (0.95, 1.0))
-_LEAST_SHARE = 1e-3
+_LEAST_SHARE, _LEAST_SCALE = 1e-3, 0.02
 # Of the scales to the heaviest component's: few rows always seem to have a cluster that is narrow.
 _LEAST_RATIO, _MOST_RATIO = 0.25, 8.0
 
@@ -48,7 +48,7 @@ def mixture_start(y: Array, weight: Array | None, n_components: int) -> tuple[Ar
         weights = np.maximum(mass.sum(axis=2), _LEAST_SHARE)
         means = (mass @ z) / weights
         square = np.einsum("skn,skn->sk", mass, np.square(z - means[:, :, None])) / weights
-        scales = np.sqrt(np.maximum(square, 1e-8))
+        scales = np.sqrt(np.maximum(square, _LEAST_SCALE**2))
         weights = weights / weights.sum(axis=1, keepdims=True)
         heaviest = np.take_along_axis(scales, weights.argmax(axis=1)[:, None], axis=1)
         scales = np.clip(scales, heaviest * _LEAST_RATIO, heaviest * _MOST_RATIO)

@@ -19,6 +19,8 @@ _MOST_RATIO = 10.0
 _LOG_RATIO = math.log(_MOST_RATIO)
 # From here on tanh is one to 2e-13.
 _MOST_SPREAD = 15.0
+# sinh of it is as far as derivatives go.
+_MOST_MEAN = 150.0
 # z for derivatives: farther out one component has all the weight, and squares would overflow.
 _FARTHEST = 1e70
 # Panels of the information's integral, in scales from each component's mean, and the nodes of each.
@@ -39,7 +41,8 @@ class GaussianMixture(NLLWithGradient):
     each further component
 
     - ``weight_k``: the log-odds of component k against those before it, so that ``weight_2`` of two is :math:`\pi_2`;
-    - ``mean_k``: :math:`m_k`, in scales of the first component;
+    - ``mean_k``: any real number, of which :math:`m_k = \sinh(\text{mean})`, in scales of the first component (so that
+      components of which all shrink at their places move along a line);
     - ``spread_k``: any real number, of which :math:`r_k = 10^{\tanh(\text{spread})}`.
 
     Without a bound on the ratio of two scales the likelihood is infinite: a component shrinks onto one outcome. With
@@ -66,7 +69,7 @@ class GaussianMixture(NLLWithGradient):
     --------
     >>> import numpy as np
     >>> from sklearn_mle.likelihoods import GaussianMixture
-    >>> y, eta = np.array([0.0, 4.0]), np.full((5, 2), [[0.0], [0.0], [0.0], [4.0], [0.0]])
+    >>> y, eta = np.array([0.0, 4.0]), np.full((5, 2), [[0.0], [0.0], [0.0], [np.arcsinh(4)], [0.0]])
     >>> GaussianMixture().nll(y, eta).round(6)
     array([1.61175, 1.61175])
     """
@@ -138,7 +141,7 @@ class GaussianMixture(NLLWithGradient):
             log_ratio = math.log(scales[k] / scales[0]) / _LOG_RATIO
             spread = math.atanh(log_ratio)
             odds = weights[k] / weights[:k].sum()
-            start += [math.log(odds), (means[k] - means[0]) / scales[0], spread]
+            start += [math.log(odds), math.asinh((means[k] - means[0]) / scales[0]), spread]
         return np.array(start)
 
     def deviance(self, y: Array, eta: Array) -> Array:
@@ -217,7 +220,7 @@ def _shapes(eta: Array) -> tuple[Array, Array, Array]:
     left = np.cumsum(log_expit(-odds)[::-1], axis=0)[::-1]
     own = log_expit(odds)
     own[:-1] += left[1:]
-    ones = np.ones_like(eta[:1])
+    ones, means = np.ones_like(eta[:1]), np.sinh(np.clip(means, -_MOST_MEAN, _MOST_MEAN))
     return np.concatenate([left[:1], own]), np.concatenate([0 * ones, means]), np.concatenate([ones, ratios])
 
 
@@ -250,7 +253,7 @@ class _Components:
             j = 3 * k - 1
             slopes[:k, j] = -np.exp(log_expit(eta[j]))
             slopes[k, j] = np.exp(log_expit(-eta[j]))
-            slopes[k, j + 1] = u[k] / ratios[k]
+            slopes[k, j + 1] = u[k] / ratios[k] * _mean_slopes(eta[j + 1])[0]
             slopes[k, j + 2] = (np.square(u[k]) - 1) * _spread_slopes(eta[j + 2])[0]
         return slopes
 
@@ -275,17 +278,24 @@ class _Components:
             j = 3 * k - 1
             hessian[j, j] += share[: k + 1].sum(axis=0) * np.exp(log_expit(eta[j]) + log_expit(-eta[j]))
             slope, curvature = _spread_slopes(eta[j + 2])
+            mean_slope, mean_curvature = _mean_slopes(eta[j + 1])
             of_mean, of_spread = share[k] / np.square(ratios[k]), 2 * share[k] * u[k] / ratios[k] * slope
-            hessian[0, j + 1] += of_mean
-            hessian[1, j + 1] += z * of_mean
-            hessian[j + 1, j + 1] += of_mean
+            hessian[0, j + 1] += of_mean * mean_slope
+            hessian[1, j + 1] += z * of_mean * mean_slope
+            hessian[j + 1, j + 1] += of_mean * np.square(mean_slope) - share[k] * u[k] / ratios[k] * mean_curvature
             hessian[0, j + 2] += of_spread
             hessian[1, j + 2] += z * of_spread
-            hessian[j + 1, j + 2] += of_spread
+            hessian[j + 1, j + 2] += of_spread * mean_slope
             hessian[j + 2, j + 2] += share[k] * (2 * np.square(u[k] * slope) - (np.square(u[k]) - 1) * curvature)
         for i in range(1, len(eta)):
             hessian[i, :i] = hessian[:i, i]
         return hessian
+
+
+def _mean_slopes(mean: Array) -> tuple[Array, Array]:
+    """Return the first and second derivative of a component's mean in its predictor."""
+    inside = np.abs(mean) < _MOST_MEAN
+    return np.where(inside, np.cosh(mean), 0), np.where(inside, np.sinh(mean), 0)
 
 
 def _spread_slopes(spread: Array) -> tuple[Array, Array]:

@@ -133,7 +133,7 @@ class Mixture:
 def mixture_of_two(eta):
     p, s = expit(eta[2]), np.exp(eta[1])
     return Mixture(
-        np.stack([1 - p, p]), np.stack([eta[0], eta[0] + s * eta[3]]), s * [1 + 0 * p, 10 ** np.tanh(eta[4])]
+        np.stack([1 - p, p]), np.stack([eta[0], eta[0] + s * np.sinh(eta[3])]), s * [1 + 0 * p, 10 ** np.tanh(eta[4])]
     )
 
 
@@ -142,7 +142,7 @@ def mixture_of_three(eta):
     weights = np.concatenate([two.weights * (1 - last), last[None]])
     means, scales = two.parts.mean(), two.parts.std()
     scales = np.concatenate([scales, [s * 10 ** np.tanh(eta[7])]])
-    return Mixture(weights, np.concatenate([means, [eta[0] + s * eta[6]]]), scales)
+    return Mixture(weights, np.concatenate([means, [eta[0] + s * np.sinh(eta[6])]]), scales)
 
 
 class SkewedT:

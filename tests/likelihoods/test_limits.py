@@ -78,6 +78,7 @@ def predictors(law):
         eta = np.vstack([eta, np.resize([0.0, -0.4, 3.0, -19.0, 50.0], eta.shape[1])])
     shapes = np.random.default_rng(0).normal(0, 3, (6, eta.shape[1]))
     shapes[:, ::7] *= 30
+    shapes[1::3] = np.arcsinh(shapes[1::3])  # beyond, a component's mean is known to fewer digits than the location
     if isinstance(law, GaussianMixture):
         eta = np.vstack([eta, shapes[: law.n_predictors - 2]])
     if "df" in law.parameter_names:

@@ -361,7 +361,7 @@ def test_a_mixture_of_equal_components_is_the_gaussian():
 def test_components_of_a_mixture_cannot_shrink_onto_an_outcome():
     """Hathaway's bound: at any spread the scale is at least a tenth of the first component's."""
     y = np.array([1.0])
-    eta = np.array([[0.0], [0.0], [0.0], [1.0], [-700.0]])
+    eta = np.array([[0.0], [0.0], [0.0], [np.arcsinh(1.0)], [-700.0]])
     assert GaussianMixture().nll(y, eta)[0] == pytest.approx(-np.log(5 * stats.norm.pdf(0) + 0.5 * stats.norm.pdf(1)))
     assert GaussianMixture().gradient(y, eta)[4, 0] == 0
 
@@ -377,7 +377,7 @@ def test_a_mixture_starts_where_its_components_are():
     y = np.where(rng.random(3000) < 0.3, 8 + 0.5 * rng.standard_normal(3000), rng.standard_normal(3000))
     location, log_scale, odds, mean, spread = GaussianMixture().start(y, None)
     # Standard errors of some per cent, of which four.
-    equal([location, math.exp(log_scale), 1 / (1 + math.exp(-odds)), mean], [0, 1, 0.3, 8], rtol=0.1, atol=0.1)
+    equal([location, math.exp(log_scale), 1 / (1 + math.exp(-odds)), np.sinh(mean)], [0, 1, 0.3, 8], rtol=0.1, atol=0.1)
     equal(10 ** np.tanh(spread), 0.5, rtol=0.1)
 
 
