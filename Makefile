@@ -7,6 +7,7 @@ VENV := .venv
 OLDEST := .venv-oldest
 BENCH := benchmarks/.venv
 DOCS := docs/.venv
+DIST := .venv-dist
 RUN := $(VENV)/bin/python -m
 # A worker per processor, each with one BLAS thread; then the tests that watch threads, memory or time, by themselves.
 PARALLEL := -n logical --maxprocesses=8 --dist=worksteal
@@ -16,7 +17,7 @@ ALONE = `grep -rl --include='test_*.py' mark.alone tests`
 # Environments come without bytecode, and the tests start many processes: each module is compiled once, at its first use.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo docs docs-quick test test-all test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants clean
+.PHONY: help demo docs docs-quick test test-all test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants dist test-wheel clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
@@ -39,6 +40,8 @@ help:
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
 	@echo "make peers        scikit-learn's own tests, of the installed version, with our estimators in the place of its own"
 	@echo "make mutants      small faults planted one at a time, a seeded sample of 200: which do the tests see? An hour or two"
+	@echo "make dist         sdist and wheel in dist/, checked; the same commit gives the same bytes"
+	@echo "make test-wheel   the wheel of make dist, installed in an empty environment outside the tree, fits"
 	@echo "make clean        remove everything that these commands made"
 
 demo: $(VENV)/.stamp
@@ -137,12 +140,29 @@ peers: $(VENV)/.stamp
 mutants: $(VENV)/.stamp
 	$(RUN) benchmarks.mutants
 
+# The last commit's time stands in the archives, so that the same commit gives the same bytes.
+dist: $(DIST)/.stamp
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-`git log -1 --format=%ct`} $(DIST)/bin/python -m build
+	$(DIST)/bin/twine check --strict dist/*
+	$(DIST)/bin/check-wheel-contents dist/*.whl
+	$(DIST)/bin/validate-pyproject pyproject.toml
+	$(DIST)/bin/pyroma --min 10 dist/*.tar.gz
+	@sha256sum dist/* 2>/dev/null || shasum -a 256 dist/*
+
+test-wheel: dist
+	@empty=`mktemp -d` && trap 'rm -rf "$$empty"' EXIT && set -e; \
+	$(PYTHON) -m venv "$$empty/venv"; \
+	"$$empty/venv/bin/python" -m pip install --quiet dist/*.whl; \
+	cp packaging/smoke_test.py "$$empty"; \
+	cd "$$empty" && env -u PYTHONPATH venv/bin/python -W error smoke_test.py
+
 check: test-all test-kernels lint types layering doctest test-oldest test-pickles docs
 
 clean:
-	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(DOCS) benchmarks/output examples/output
+	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(DOCS) $(DIST) dist benchmarks/output examples/output
 	rm -rf docs/_build docs/api docs/exercises docs/gallery
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .rumdl_cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define require_python
@@ -180,6 +200,14 @@ $(UV)/.stamp:
 	$(require_python)
 	$(PYTHON) -m venv $(UV)
 	$(UV)/bin/python -m pip install --quiet uv && touch $@ || echo "uv cannot be installed: pip will do" >&2
+
+# Groups of dependencies came with pip 25.1.
+$(DIST)/.stamp: pyproject.toml
+	$(require_python)
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(DIST)/bin/python -m pip install --quiet --group dist
+	@touch $@
 
 # Peers bring their own pins, so they stay out of the environment that the tests run in.
 $(BENCH)/.stamp: pyproject.toml sklearn_mle/__init__.py
