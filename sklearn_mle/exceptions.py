@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "ConvergenceWarning",
+    "IndefiniteCovarianceWarning",
     "InfiniteScoreWarning",
     "NotSupportedError",
     "OutOfFoldWarning",
@@ -50,6 +51,10 @@ class PerfectFitWarning(UserWarning):
 
 class UnboundedLikelihoodWarning(UserWarning):
     """The likelihood grows without bound as some scales shrink; they were stopped at the documented bound."""
+
+
+class IndefiniteCovarianceWarning(UserWarning):
+    """A robust covariance of clusters in several ways was not positive semidefinite, and was made so."""
 
 
 class InfiniteScoreWarning(UserWarning):

@@ -27,7 +27,7 @@ PRIVATE = {
     "sklearn.utils._param_validation.StrOptions": {"estimators/_scikit_learn.py"},
     "sklearn.utils._safe_indexing": {"meta_estimators/_cross_fit.py", "model_selection/compare.py"},
     "sklearn.utils.metaestimators._safe_split": {"meta_estimators/_cross_fit.py", "model_selection/compare.py"},
-    "sklearn.utils.validation._check_sample_weight": {"inference/reading.py", "inference/separation.py"},
+    "sklearn.utils.validation._check_sample_weight": {"inference/scikit_learn.py", "inference/separation.py"},
 }
 
 

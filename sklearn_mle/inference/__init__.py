@@ -1,5 +1,6 @@
 """Inference on fitted models: standard errors, tests, intervals, existence."""
 
+from sklearn_mle.inference.bootstrap import Bootstrap, bootstrap
 from sklearn_mle.inference.comparisons import likelihood_ratio_test, score_test
 from sklearn_mle.inference.effects import average_effects, average_predictions, contrasts
 from sklearn_mle.inference.effects_result import Effects
@@ -17,6 +18,7 @@ from sklearn_mle.inference.summary import Summary
 
 __all__ = [
     "Above",
+    "Bootstrap",
     "DeltaMethod",
     "Effects",
     "HypothesisTest",
@@ -29,6 +31,7 @@ __all__ = [
     "Summary",
     "average_effects",
     "average_predictions",
+    "bootstrap",
     "contrasts",
     "detect_separation",
     "infer",

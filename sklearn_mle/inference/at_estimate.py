@@ -238,7 +238,12 @@ def read_training(model: FittedModel, X: Any, y: Any, sample_weight: Any, offset
 
 
 def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
-    """Return a Gaussian model with the maximum likelihood estimate of its scale."""
+    """Return a model whose dispersion was not estimated with its most likely dispersion for these data."""
+    if not model.likelihood.least_squares or model.penalized:
+        weight = data.sample_weight
+        begun = float(model.likelihood.start(data.y, weight)[model.dispersion_index])
+        model = model.with_log_dispersion(begun)
+        return model.with_log_dispersion(begun + _change(AtEstimate.of(model, data)))
     location = model.coefficients[0]
     fitted = dot_rows(location[None, :-1], data.X)[0] + location[-1]
     residual = data.y - fitted

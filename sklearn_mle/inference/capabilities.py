@@ -30,7 +30,8 @@ def _refusals(reason: str, *patterns: str) -> list[Refusal]:
 _PENALIZED = "prior|class_weight"
 _OF_LIKELIHOODS = "aic|bic|infer without data|likelihood_ratio_test|score_test|profile_interval"
 _MODEL_BASED = "covariance='hessian'|covariance='expected'|covariance='opg'"
-_SANDWICHES = "|".join(f"covariance={kind!r}" for kind in ("HC0", "HC1", "HC2", "HC3", "cluster", "kernel"))
+_OF_CLUSTERS = ("cluster", "CR2", "CR3")
+_SANDWICHES = "|".join(f"covariance={kind!r}" for kind in ("HC0", "HC1", "HC2", "HC3", "HAC", *_OF_CLUSTERS, "kernel"))
 
 REFUSALS: tuple[Refusal, ...] = (
     *_refusals(
@@ -88,7 +89,7 @@ REFUSALS: tuple[Refusal, ...] = (
     # Kinds of covariance.
     *_refusals(
         "covariance={covariance!r} is not defined under a penalty or class_weight; use 'HC0' or 'HC1'.",
-        f"infer, covariance='HC2'|covariance='HC3', {_PENALIZED}",
+        f"infer, covariance='HC2'|covariance='HC3'|covariance='CR2'|covariance='CR3', {_PENALIZED}",
     ),
     *_refusals(
         "dispersion='pearson' scales the expected information: it goes with no other covariance.",
@@ -112,8 +113,18 @@ REFUSALS: tuple[Refusal, ...] = (
         "bread, bread='observed', kink",
     ),
     *_refusals(
-        "bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3' or 'cluster'; got "
-        "covariance={covariance!r}.",
+        "covariance={covariance!r} takes leverages from the information, and {likelihood}, a likelihood with kinks, "
+        "has none that its rows share; use 'cluster'.",
+        "infer, covariance='CR2'|covariance='CR3', kink",
+    ),
+    *_refusals(
+        "covariance={covariance!r} takes leverages from the expected information, which is on both sides of it, too: "
+        "leave bread alone.",
+        "bread, bread='observed', covariance='CR2'|covariance='CR3'",
+    ),
+    *_refusals(
+        "bread={bread!r} is the information on both sides of a sandwich, covariance='HC0' to 'HC3', 'HAC' or "
+        "'cluster'; got covariance={covariance!r}.",
         f"bread, bread='observed'|bread='expected', {_MODEL_BASED}|covariance='kernel'",
     ),
     *_refusals(
@@ -166,6 +177,11 @@ REFUSALS: tuple[Refusal, ...] = (
         "for; use kind='quantile' or 'deviance'.",
         "residuals, kind='standardized'|kind='standardized_pearson'|kind='studentized', firth",
     ),
+    *_refusals(
+        "kind='wild' gives residuals of least squares random signs, and {model} with {likelihood} has no such "
+        "residuals; use 'pairs' or 'parametric'.",
+        "bootstrap, kind='wild', no least squares",
+    ),
     # What is of classifiers, or of regressors.
     *_refusals(
         "mean_interval is of regressors; a classifier has probability_interval.",
@@ -210,6 +226,7 @@ def traits(model: FittedModel) -> frozenset[str]:
         "modelled scale": modelled,
         "several predictors": modelled or (model.is_classifier and len(terms) > 1),
         "no dispersion": modelled or not likelihood.exponential_dispersion,
+        "no least squares": modelled or not likelihood.least_squares,
         "no precisions": not know_precisions(likelihood, terms),
     }
     return frozenset(words | {word for word, holds in conditions.items() if holds})

@@ -1,6 +1,7 @@
 r"""Every kind of covariance of an estimate: information, sandwich, clusters, kernel.
 
-With A the curvature of the total NLL and s_i the gradient of a row, each in theta,
+Clusters have :mod:`~sklearn_mle.inference.clusters`, time series :mod:`~sklearn_mle.inference.autocorrelation`. With A
+the curvature of the total NLL and s_i the gradient of a row, each in theta,
 
 .. math:: V = A^{-1} \quad\text{or}\quad V = A^{-1} M A^{-1} ,\qquad M = \sum_i m_i s_i s_i^\top
 
@@ -8,28 +9,29 @@ A sandwich is returned as a factor of V^-1 = R' Q diag(1 / l) Q' R: R the factor
 eigenvalues of M whitened by it.
 """
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
-from sklearn_mle._numerics.memory import refuse_unless_it_fits
-from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
+from sklearn_mle.exceptions import IndefiniteCovarianceWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.autocorrelation import autocorrelated_meat, lags_of
+from sklearn_mle.inference.clusters import Clusters, Shares, cluster_meat, leverage_adjusted
+from sklearn_mle.inference.score_rows import row_gradients
 
 Array = NDArray[Any]
 
-_CHUNK = 4096
+# Eigenvalues below so much of the largest are rounding.
+_ROUNDING_OF_SUMS = 1e-9
 # One minus a leverage; less is rounding.
 _LEAST_LEFT = 1e-10
 
@@ -44,28 +46,15 @@ class Request:
     # "pearson": scaled by Pearson's estimate of the dispersion.
     dispersion: str | None = None
     small_sample: bool = False
-    # ``cluster_codes`` of the rows.
-    clusters: NDArray[np.intp] | None = None
+    # ``clusters_of`` the rows: of each way of clustering, and of their intersections.
+    clusters: tuple[Clusters, ...] | None = None
+    # Of autocorrelation: how many rows apart two may be; None is a rule of thumb.
+    lags: int | None = None
 
-
-def cluster_codes(at: AtEstimate, groups: Any) -> NDArray[np.intp]:
-    """Return the clusters of the rows of positive weight as codes 0, ..., G - 1; the others are not there.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two.
-    """
-    refuse_masked(groups=groups)
-    with argument_name("groups"):
-        groups = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
-        codes: NDArray[np.intp] = np.unique(groups, return_inverse=True)[1]
-    check_consistent_length(groups, at.data.y)
-    if at.prepared.row_numbers is not None:
-        codes = np.unique(codes[at.prepared.row_numbers], return_inverse=True)[1]
-    if not codes.any():
-        raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
-    return codes
+    @property
+    def n_clusters(self) -> int | None:
+        """The number of clusters, of the way that has the fewest."""
+        return None if self.clusters is None else min(way.n_groups for way in self.clusters if way.sign > 0)
 
 
 def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor]:
@@ -84,19 +73,29 @@ def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor]:
         if at.unseen is not None:
             meat = at.objective.penalty.add_hessian(meat, at.theta)
         return at.curvature(_checked(lambda: CholeskyFactor(meat), kind), 1.0), factor
-    meat = MEATS[kind](at, asked.clusters) / at.mean_weight / at.mean_weight
-    return at.curvature(_sandwich(factor, meat).times(1 / _multiple(at, asked)), 1.0), factor
+    meat = MEATS[kind](at, asked) / at.mean_weight / at.mean_weight
+    white = factor.whiten(factor.whiten(meat).T)
+    return at.curvature(_sandwich(factor, white).times(1 / _multiple(at, asked)), 1.0), factor
+
+
+def leverage_adjusted_covariance(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor, Shares]:
+    """Return the same of CR2 and CR3, with what their degrees of freedom are computed from."""
+    assert asked.clusters is not None
+    if len(asked.clusters) > 1:
+        raise ValueError(f"groups: covariance={asked.kind!r} is of clusters in one way; use 'cluster' for several.")
+    factor = _bread(at, replace(asked, bread="expected"))
+    white, shares = leverage_adjusted(at, factor, asked.clusters[0], LEVERAGE_POWERS[asked.kind])
+    sandwich = _sandwich(factor, white / at.mean_weight / at.mean_weight)
+    return at.curvature(sandwich, 1.0), factor, shares
 
 
 def _multiple(at: AtEstimate, asked: Request) -> float:
     """Return by what a sandwich is made larger because its residuals are too small."""
     n, k = at.n_obs, at.n_coefficients
-    if asked.kind == "HC1":
+    if asked.kind == "HC1" or (asked.kind == "HAC" and asked.small_sample):
         return n / (n - k)
-    if asked.clusters is not None and asked.small_sample:
-        n_groups = float(asked.clusters.max()) + 1
-        return n_groups / (n_groups - 1) * (n - 1) / (n - k)
-    return 1.0
+    # Each way of clustering has its own G / (G - 1) already.
+    return (n - 1) / (n - k) if asked.clusters is not None and asked.small_sample else 1.0
 
 
 def _bread(at: AtEstimate, asked: Request) -> Factor:
@@ -121,14 +120,23 @@ def _checked(form: Any, kind: str) -> Factor:
         ) from None
 
 
-def _sandwich(bread: Factor, meat: Array) -> Factor:
-    white = bread.whiten(bread.whiten(meat).T)
+def _sandwich(bread: Factor, white: Array) -> Factor:
+    """Return the factor of the inverse of a sandwich, from what is between its informations, whitened by them."""
     if not np.isfinite(white).all():
         raise ValueError(
             "X, y, sample_weight or offset holds numbers so large (or so small) that the covariance leaves the range "
             "of float64; rescale them."
         )
     values, vectors = np.linalg.eigh(0.5 * (white + white.T))
+    if len(values) and values[0] < -_ROUNDING_OF_SUMS * values[-1]:
+        warnings.warn(
+            IndefiniteCovarianceWarning(
+                f"Clusters in several ways leave {int((values < 0).sum())} of {len(values)} directions of the "
+                "parameters a negative variance, as happens where clusters are few: it was replaced by zero, after "
+                "Cameron, Gelbach and Miller (2011), so that standard errors are larger than those of the formula."
+            ),
+            stacklevel=4,
+        )
     with np.errstate(divide="ignore"):
         return RotatedFactor(bread, vectors, 1 / np.sqrt(np.maximum(values, 0)))
 
@@ -170,7 +178,7 @@ def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
         one = np.zeros_like(block.offset)
         one[0] = 1
         lengths = np.empty(block.rows.n_rows)
-        for rows, scores in _row_gradients(predictors, block, one):
+        for rows, scores in row_gradients(predictors, block, one):
             lengths[rows] = np.square(factor.whiten(scores.T)).sum(axis=0)
         left = 1 - information * lengths
         if (left < _LEAST_LEFT).any():
@@ -183,37 +191,6 @@ def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
         return np.power(left, -power)
 
     return data.map_rows(block_factor)
-
-
-def _row_gradients(predictors: LinearPredictors, block: Block, gradient: Array) -> Any:
-    """Yield (rows, gradients of the rows in theta), a few thousand rows at a time."""
-    for start in range(0, block.rows.n_rows, _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, block.rows.n_rows))
-        yield rows, predictors.pull_back_rows(block.rows.take(rows).standardized, gradient[:, rows])
-
-
-def _cluster_meat(at: AtEstimate, groups: NDArray[np.intp]) -> Array:
-    n_groups = int(groups.max()) + 1
-    refuse_unless_it_fits(
-        n_groups,
-        at.predictors.size,
-        what=f"The gradient of {n_groups:,} groups",
-        remedy="groups: use fewer and larger ones, or covariance='HC1' where each row is one",
-    )
-    data = at.reweighted(at.weight)
-
-    def block_sum(block: Block, codes: NDArray[np.intp]) -> tuple[Array]:
-        assert block.offset is not None
-        gradient = at.likelihood.gradient(block.y, block.offset) * block.weight
-        sums = np.zeros((n_groups, at.predictors.size))
-        for rows, scores in _row_gradients(at.predictors, block, gradient):
-            members = sp.csr_array((np.ones(len(rows)), (codes[rows], np.arange(len(rows)))), (n_groups, len(rows)))
-            sums += members @ scores
-        return (sums,)
-
-    sums = data.reduce_rows(block_sum, [groups[start:stop] for start, stop in data.blocks])[0]
-    meat: Array = sums.T @ sums
-    return meat
 
 
 def _model_meat(at: AtEstimate) -> Array:
@@ -278,15 +255,19 @@ def _quartile_range(values: Array, weight: Array, n: float) -> float:
     return quartile(0.75) - quartile(0.25)
 
 
-# What stands between the two informations of each sandwich, from the estimate and the clusters of its rows.
-MEATS: dict[str, Callable[[AtEstimate, Any], Array]] = {
-    "HC0": lambda at, groups: _meat(at),
-    "HC1": lambda at, groups: _meat(at),
-    "HC2": lambda at, groups: _meat(at, _leverage(at, "HC2", 0.5)),
-    "HC3": lambda at, groups: _meat(at, _leverage(at, "HC3", 1.0)),
-    "cluster": _cluster_meat,
-    "kernel": lambda at, groups: _model_meat(at),
+# What stands between the two informations of each sandwich.
+MEATS: dict[str, Callable[[AtEstimate, Request], Array]] = {
+    "HC0": lambda at, asked: _meat(at),
+    "HC1": lambda at, asked: _meat(at),
+    "HC2": lambda at, asked: _meat(at, _leverage(at, "HC2", 0.5)),
+    "HC3": lambda at, asked: _meat(at, _leverage(at, "HC3", 1.0)),
+    "HAC": lambda at, asked: autocorrelated_meat(at, lags_of(at, asked.lags)),
+    "cluster": lambda at, asked: cluster_meat(at, asked.clusters or (), asked.small_sample),
+    "kernel": lambda at, asked: _model_meat(at),
 }
+# Of one less a cluster's share of the information, by which its score is multiplied.
+LEVERAGE_POWERS = {"CR2": -0.5, "CR3": -1.0}
+CLUSTERED = ("cluster", *LEVERAGE_POWERS)
 # These take the model for true.
 MODEL_BASED = ("hessian", "expected", "opg")
-COVARIANCES = (*MODEL_BASED, *MEATS)
+COVARIANCES = (*MODEL_BASED, *MEATS, *LEVERAGE_POWERS)

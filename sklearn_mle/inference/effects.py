@@ -12,7 +12,7 @@ from sklearn_mle.inference.counterfactuals import add_contrasts, is_unused, slop
 from sklearn_mle.inference.effects_result import Effects
 from sklearn_mle.inference.estimating import Result, Rows, estimate
 from sklearn_mle.inference.quantities import Logarithm, SmoothFunction, smooth_function
-from sklearn_mle.inference.result import Inference
+from sklearn_mle.inference.result import Inference, df_of
 from sklearn_mle.inference.tables import Table
 
 Array = NDArray[Any]
@@ -328,5 +328,9 @@ def _effects(
         "covariance": inference.header.get("covariance", ""),
         "rows": rows.n_present,
     }
-    effects = Effects(title, header, labels, values, covariance, inference.df, null, exponentiated)
+    df = inference.df
+    if inference.shares is not None:
+        # One number for all: the least, which makes no interval too short.
+        df = float(np.nanmin(df_of(inference, gradients), initial=np.inf))
+    effects = Effects(title, header, labels, values, covariance, df, null, exponentiated)
     return effects, (gradients != 0).any(axis=1) | (values != 0)

@@ -31,7 +31,7 @@ class Effects:
     covariance : ndarray of shape (k, k)
         Of the values; nan for what the data do not determine.
     df : float
-        Degrees of freedom of Student's t; inf is the normal distribution.
+        Degrees of freedom of Student's t; inf is the normal distribution. Of CR2 and CR3 the least of Satterthwaite's.
     null : float or None
         What the values are tested to be; None where there is no hypothesis (averages).
     exponentiated : bool

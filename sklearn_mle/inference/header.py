@@ -55,7 +55,7 @@ def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
         return SmallSample(total_weight / n if model_based and at.model.exact else 1.0)
     if model_based:
         return exact_sample(at.model, total_weight, n - k)
-    return SmallSample(df=n - k if asked.clusters is None else float(asked.clusters.max()))
+    return SmallSample(df=n - k if asked.n_clusters is None else asked.n_clusters - 1.0)
 
 
 def _pearson(at: AtEstimate) -> float:

@@ -67,13 +67,13 @@ class DeltaMethod:
     ----------
     estimate : float or ndarray
     covariance : ndarray of shape (m, m)
-    df : float
-        Of Student's t; inf is the normal distribution.
+    df : float or ndarray
+        Of Student's t; inf is the normal distribution. An array where each component has its own.
     """
 
     estimate: Any
     covariance: Array
-    df: float
+    df: Any
 
     @property
     def standard_error(self) -> Any:
@@ -97,7 +97,7 @@ class DeltaMethod:
         return wald_interval(self.estimate, self.standard_error, self.df, confidence_level)
 
 
-def wald_interval(estimate: Any, standard_error: Any, df: float, confidence_level: float) -> Array:
+def wald_interval(estimate: Any, standard_error: Any, df: Any, confidence_level: float) -> Array:
     """Return lower and upper ends, along a new last axis: estimate -+ quantile of Student's t times standard error."""
     half = critical_value(confidence_level, df) * np.asarray(standard_error)
     return np.stack([estimate - half, estimate + half], axis=-1)
@@ -113,8 +113,10 @@ def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step:
     return np.asarray(total / step)
 
 
-def critical_value(confidence_level: float, df: float) -> float:
+def critical_value(confidence_level: float, df: Any) -> Any:
     """Return the two-sided quantile of Student's t, or of the normal distribution for infinitely many degrees.
+
+    A number, or an array for degrees of freedom that are one.
 
     Raises
     ------
@@ -122,7 +124,8 @@ def critical_value(confidence_level: float, df: float) -> float:
         If the confidence level is not strictly between 0 and 1.
     """
     check_confidence_level(confidence_level)
-    return float(stats.t.isf((1 - confidence_level) / 2, df))
+    quantile = stats.t.isf((1 - confidence_level) / 2, df)
+    return quantile if np.ndim(df) else float(quantile)
 
 
 def check_confidence_level(confidence_level: float) -> None:

@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, check_count
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.covariance import COVARIANCES, Request, cluster_codes, covariance_of
+from sklearn_mle.inference.clusters import clusters_of
+from sklearn_mle.inference.covariance import (
+    CLUSTERED,
+    COVARIANCES,
+    LEVERAGE_POWERS,
+    Request,
+    covariance_of,
+    leverage_adjusted_covariance,
+)
 from sklearn_mle.inference.header import (
     SmallSample,
     against_the_null,
@@ -43,6 +51,7 @@ def infer(
     offset: Any = None,
     covariance: str = "auto",
     groups: Any = None,
+    lags: int | None = None,
     weight_type: str | None = None,
     penalized: str | None = None,
     small_sample: bool = True,
@@ -58,8 +67,10 @@ def infer(
     Parameters
     ----------
     estimator : fitted estimator
-        Ours; scikit-learn's LogisticRegression, LinearRegression or PoissonRegressor; or a Pipeline or search around
-        one of them, whose transforms are applied to X.
+        Ours; scikit-learn's LogisticRegression, LinearRegression, Ridge, PoissonRegressor, GammaRegressor,
+        TweedieRegressor, HuberRegressor, SGDClassifier or SGDRegressor (where their loss is a likelihood's and their
+        penalty has a curvature); or a Pipeline or search around one of them, whose transforms are applied to X, frozen
+        or thresholded.
     X, y : array-like, default=None
         The data of the fit. Without them the inference is of the model-based kind, from the curvature that our
         estimators keep (of up to 2,000 parameters).
@@ -72,12 +83,21 @@ def infer(
         - ``"HC0"``: sandwich; ``"HC1"``: times n / (n - k); ``"HC2"``, ``"HC3"``: each s_i divided by
           :math:`\sqrt{1 - h_i}` or by :math:`1 - h_i`, h the leverages of :math:`W^{1/2} X` with W the expected
           information of the location (models in which nothing else depends on X).
-        - ``"cluster"``: sandwich of the sums of s over ``groups``, times G / (G - 1) (n - 1) / (n - k).
+        - ``"cluster"``: sandwich of the sums of s over ``groups``, times G / (G - 1) (n - 1) / (n - k). Of groups in
+          several ways: those of each way, less those of their intersections, and so on, each with its own G.
+        - ``"CR2"``, ``"CR3"``: the same with the leverage of each cluster, which makes the covariance of CR2 unbiased
+          under the model and that of CR3 a jackknife's, and with Satterthwaite's degrees of freedom, each coefficient's
+          own: for few clusters, or clusters of unequal size. Tests of several coefficients are Pustejovsky and
+          Tipton's (HTZ).
+        - ``"HAC"``: sandwich with the products of s up to ``lags`` rows apart (Newey and West): rows in the order of
+          time. Times n / (n - k).
         - ``"kernel"``: for likelihoods with a kink (laplace, asymmetric_laplace), the sandwich with the density of y
           at its quantile estimated by a Gaussian kernel (Powell), their ``"auto"``; ``"hessian"`` is refused there. It
           is that of ``summary(rq, se = "ker")`` in R's quantreg.
-    groups : array-like of shape (n,), default=None
-        Clusters, for ``covariance="cluster"``.
+    groups : array-like of shape (n,) or (n, m), default=None
+        Clusters, for ``covariance="cluster"``, ``"CR2"`` and ``"CR3"``; of ``"cluster"`` in m ways, a column each.
+    lags : int, default=None
+        For ``covariance="HAC"``; None is 4 (n / 100)^(2/9), rounded down.
     weight_type : {"frequency", "precision", "sampling"}, default=None
         What a weight w means; None is what it meant in the fit (``weight_type`` of our estimators), copies for
         scikit-learn's. Copies of a row: n is the sum of w. Precision, the variance (the dispersion) being divided by w
@@ -91,7 +111,7 @@ def infer(
     small_sample : bool, default=True
         For the unpenalized Gaussian with one estimated scale: s^2 = RSS / (n - p) and Student's t, which are exact.
         False is the maximum likelihood scale and the normal distribution, and leaves out the factors of
-        ``"cluster"``, of every model (``"HC1"`` without its factor is ``"HC0"``).
+        ``"cluster"`` and ``"HAC"``, of every model (``"HC1"`` without its factor is ``"HC0"``).
     dispersion : {None, "pearson"}, default=None
         ``"pearson"`` is what R's ``glm`` does, quasi-likelihood (``quasibinomial``, ``quasipoisson``) included: the
         expected information, with Pearson's X^2 / (n - k) as the dispersion, and Student's t. The test against the null
@@ -162,7 +182,7 @@ def infer(
     model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
     if X is None:
-        given = (y, sample_weight, offset, groups, penalized, dispersion, bread)
+        given = (y, sample_weight, offset, groups, lags, penalized, dispersion, bread)
         if (
             any(value is not None for value in given)
             or covariance not in ("auto", "hessian")
@@ -176,17 +196,24 @@ def infer(
     weight_type = weight_type or model.weight_type
     options = {"covariance": covariance, "weight_type": weight_type, "penalized": penalized, "dispersion": dispersion}
     kind = _covariance_meant(model, options, bread)
-    if (groups is None) == (kind == "cluster"):
-        raise ValueError("groups and covariance='cluster' go together: give both or neither.")
+    if (groups is None) == (kind in CLUSTERED):
+        raise ValueError("groups and covariance='cluster' (or 'CR2', 'CR3') go together: give both or neither.")
+    if lags is not None:
+        check_count("lags", lags, 0)
+        if kind != "HAC":
+            raise ValueError(f"lags is for covariance='HAC'; got covariance={kind!r}.")
     if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
     with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
         model = with_dispersion(model, data, weight_type)
         at = AtEstimate.of(model, data, location_only=dispersion is not None)
-        clusters = None if groups is None else cluster_codes(at, groups)
-        asked = Request(kind, bread, dispersion, small_sample, clusters)
-        limit = at_the_limit(at)
-        curvature, judge = covariance_of(limit, asked)
+        clusters = None if groups is None else clusters_of(at, groups)
+        asked = Request(kind, bread, dispersion, small_sample, clusters, lags)
+        limit, shares = at_the_limit(at), None
+        if kind in LEVERAGE_POWERS:
+            curvature, judge, shares = leverage_adjusted_covariance(limit, asked)
+        else:
+            curvature, judge = covariance_of(limit, asked)
         gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
         size = small_sample_of(at, asked)
         trusted, word = likelihood_is_trusted(model, asked)
@@ -198,7 +225,7 @@ def infer(
         header = header_of(model, name, fit, criteria=trusted)
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
             header |= against_the_null(at, asked, size, tested=trusted)
-    return _inference(model, curvature, size, header, *word)
+    return replace(_inference(model, curvature, size, header, *word), shares=shares)
 
 
 def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:

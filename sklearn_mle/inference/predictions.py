@@ -12,7 +12,7 @@ from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import critical_value, five_point_slope, wald_interval
-from sklearn_mle.inference.result import Inference
+from sklearn_mle.inference.result import Inference, df_of
 from sklearn_mle.likelihoods import Likelihood
 
 Array = NDArray[Any]
@@ -207,22 +207,31 @@ def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:
 
 def _wald(inference: Inference, X: Any, value: Array, slopes: Array, confidence_level: float) -> Array:
     """Return intervals, shape (n, 2), of a function of each row's predictors with these values and slopes (q, n)."""
-    return wald_interval(value, _standard_errors(inference, X, slopes), inference.df, confidence_level)
+    errors = _standard_errors(inference, X, slopes)
+    df: Any = inference.df
+    if inference.shares is not None:
+        df = np.concatenate([df_of(inference, each) for _, each in _combinations(inference, X, slopes)])
+    return wald_interval(value, errors, df, confidence_level)
 
 
 def _standard_errors(inference: Inference, X: Any, slopes: Array) -> Array:
     """Return per row the standard error of a function of its predictors with these slopes (q, n)."""
     curvature = inference.curvature
-    root = curvature.root()
+    root, out = curvature.root(), np.empty(X.shape[0])
+    for rows, combinations in _combinations(inference, X, slopes):
+        out[rows] = curvature.standard_errors(combinations, root)
+    return out
+
+
+def _combinations(inference: Inference, X: Any, slopes: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield (rows, their combinations of the coefficients): how a function of the predictors changes with these."""
     # A predictor without columns has no coefficients of them, free or otherwise.
-    absent = np.ones(len(root), dtype=bool)
+    absent = np.ones(inference.model.coefficients.size, dtype=bool)
     absent[inference.model.entries] = False
-    out = np.empty(X.shape[0])
     for rows, augmented in _dense(X, len(slopes)):
         combinations = (slopes[:, rows].T[:, :, None] * augmented[:, None, :]).reshape(len(augmented), -1)
         combinations[:, absent] = 0
-        out[rows] = curvature.standard_errors(combinations, root)
-    return out
+        yield rows, combinations
 
 
 def _dense(X: Any, q: int) -> Iterator[tuple[slice, Array]]:

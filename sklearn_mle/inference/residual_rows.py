@@ -12,11 +12,24 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 from sklearn.utils import check_random_state
 
+from sklearn_mle._numerics.stored import dot_rows
+from sklearn_mle._predictors import add_offset
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.model import FittedModel, divide_dispersion
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
 
 Array = NDArray[Any]
+
+
+def row_predictors(model: FittedModel, data: ReadData) -> Array:
+    """Return the linear predictors of the rows, precisions among them, shape (q, n)."""
+    coefficients = model.coefficients
+    eta = np.repeat(coefficients[:, -1:], data.X.shape[0], axis=1)
+    eta += dot_rows(coefficients[:, :-1], data.X)
+    eta = add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
+    if data.sample_weight is not None and model.weight_type == "precision" and divide_dispersion(model.likelihood):
+        eta[model.dispersion_index] += precision_offset(model.likelihood, data.sample_weight)
+    return eta
 
 
 def likelihood_of_numbers(model: FittedModel) -> Likelihood:

@@ -5,14 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.stored import dot_rows
-from sklearn_mle._predictors import add_offset
 from sklearn_mle.inference.at_estimate import with_scale
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.influence import influence
-from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.inference.reading import read_estimator
-from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual
+from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual, row_predictors
 
 Array = NDArray[Any]
 
@@ -106,7 +103,7 @@ def residuals(
     data = model.read_rows(rows, y, sample_weight, offset)
     model = with_scale(model, data) if np.isnan(model.coefficients).any() else model
     with np.errstate(all="ignore"):
-        eta, target = _predictors(model, data), data.y.T
+        eta, target = row_predictors(model, data), data.y.T
         if kind == "quantile":
             found = quantile_residual(model, target, eta, random_state)
         else:
@@ -122,14 +119,3 @@ def residuals(
             "that row's X and offset."
         )
     return np.asarray(found, dtype=np.float64)
-
-
-def _predictors(model: FittedModel, data: ReadData) -> Array:
-    """Return the linear predictors of the rows, precisions among them, shape (q, n)."""
-    coefficients = model.coefficients
-    eta = np.repeat(coefficients[:, -1:], data.X.shape[0], axis=1)
-    eta += dot_rows(coefficients[:, :-1], data.X)
-    eta = add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
-    if data.sample_weight is not None and model.weight_type == "precision" and divide_dispersion(model.likelihood):
-        eta[model.dispersion_index] += precision_offset(model.likelihood, data.sample_weight)
-    return eta

@@ -13,6 +13,7 @@ from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.arguments import argument_name, as_floats
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
+from sklearn_mle.inference.clusters import Shares
 from sklearn_mle.inference.hypotheses import (
     DeltaMethod,
     HypothesisTest,
@@ -40,12 +41,13 @@ class Inference:
     estimates : ndarray of shape (m,)
         In the units of the linear predictors.
     df : float
-        Degrees of freedom of Student's t; inf is the normal distribution.
+        Degrees of freedom of Student's t; inf is the normal distribution. Of CR2 and CR3 see
+        ``degrees_of_freedom``.
     header : mapping
         Facts about the whole fit, by name: log-likelihood, criteria, convergence.
     notes : tuple of str
         Notes printed below the table.
-    model, curvature, combinations : object
+    model, curvature, combinations, shares : object
         The internals that everything else is computed from.
     """
 
@@ -57,6 +59,26 @@ class Inference:
     model: FittedModel
     curvature: Curvature
     combinations: Array
+    shares: Shares | None = None
+
+    def degrees_of_freedom(self, combinations: Any = None) -> Any:
+        """Return the degrees of freedom of Student's t of linear combinations of the parameters.
+
+        Parameters
+        ----------
+        combinations : array-like of shape (r, m), default=None
+            None is every parameter by itself.
+
+        Returns
+        -------
+        float or ndarray of shape (r,)
+            ``df``; of CR2 and CR3 Satterthwaite's, of each combination its own (nan where the data do not determine
+            it).
+        """
+        if self.shares is None:
+            return self.df
+        rows = np.eye(len(self.parameters)) if combinations is None else np.atleast_2d(as_floats(combinations, "R"))
+        return df_of(self, rows @ self.combinations)
 
     @cached_property
     @np.errstate(all="ignore")
@@ -83,7 +105,7 @@ class Inference:
         ndarray of shape (m, 2)
             Lower and upper ends; nan for what the data do not determine.
         """
-        return wald_interval(self.estimates, self.standard_errors, self.df, confidence_level)
+        return wald_interval(self.estimates, self.standard_errors, df_of(self, self.combinations), confidence_level)
 
     def against(self, reference: Any) -> "Inference":
         """Return the inference on the differences of the classes' coefficients from those of a reference class.
@@ -181,7 +203,16 @@ class Inference:
         with np.errstate(over="ignore"):
             standardized = difference / error
             statistic = float(standardized @ np.linalg.solve(scaled, standardized))
-        return chi_squared_test("Wald test", statistic, len(rows), self.df)
+        if self.shares is None:
+            return chi_squared_test("Wald test", statistic, len(rows), self.df)
+        # Hotelling's T^2 of a covariance with so many degrees of freedom.
+        joint = self.shares.joint_degrees_of_freedom(rows @ self.combinations)
+        df = joint - len(rows) + 1
+        if not df > 0:
+            raise ValueError(
+                f"R: the clusters give {joint:.3g} degrees of freedom, too few to test {len(rows)} rows at once."
+            )
+        return chi_squared_test("Wald test", statistic * df / joint, len(rows), df)
 
     def _restrictions(self, R: Any) -> Array:
         m = len(self.parameters)
@@ -227,7 +258,10 @@ class Inference:
         for k, step in enumerate(steps):
             jacobian[:, k] = np.ravel(five_point_slope(lambda x: np.asarray(fn(x), dtype=np.float64), center, k, step))
         covariance = self.curvature.covariance(jacobian @ self.combinations)
-        return DeltaMethod(value if value.ndim else float(value), covariance, self.df)
+        df = df_of(self, jacobian @ self.combinations)
+        if not value.ndim:
+            return DeltaMethod(float(value), covariance, float(np.ravel(df)[0]))
+        return DeltaMethod(value, covariance, df)
 
     def summary(self, confidence_level: float = 0.95, odds_ratios: bool = False, rate_ratios: bool = False) -> Summary:
         """Return the table of the parameters: estimate, standard error, z (or t), p of the hypothesis zero, interval.
@@ -252,14 +286,15 @@ class Inference:
         lower, upper = self.confidence_intervals(confidence_level).T
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             statistic = estimates / errors
-            p = 2 * stats.t.sf(np.abs(statistic), self.df)
+            df = df_of(self, self.combinations)
+            p = 2 * stats.t.sf(np.abs(statistic), df)
             if ratio is not None:
                 estimates, lower, upper = np.exp(estimates), np.exp(lower), np.exp(upper)
                 errors = estimates * errors
         columns = {
             ratio or "estimate": estimates,
             "standard error": errors,
-            "t" if np.isfinite(self.df) else "z": statistic,
+            "t" if self.shares is not None or np.isfinite(self.df) else "z": statistic,
             "p": p,
             "lower": lower,
             "upper": upper,
@@ -279,6 +314,15 @@ class Inference:
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+
+def df_of(inference: Inference, combinations: Array) -> Any:
+    """Return the degrees of freedom of linear combinations of all coefficients, flattened: a number, or one each."""
+    if inference.shares is None:
+        return inference.df
+    with np.errstate(all="ignore"):
+        found = inference.shares.degrees_of_freedom(combinations)
+        return np.where(inference.curvature.lost(combinations), np.nan, found)
 
 
 def _ratio(model: FittedModel, odds_ratios: Any, rate_ratios: Any) -> str | None:

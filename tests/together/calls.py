@@ -30,7 +30,8 @@ from tests.together.levels import has_dispersion, is_modelled, words_of
 
 TESTED = "b"
 
-COVARIANCES = ("auto", "hessian", "expected", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "kernel")
+# HAC is of rows in an order, which relations between fits change; see tests/inference/test_clusters.py.
+COVARIANCES = ("auto", "hessian", "expected", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "CR2", "CR3", "kernel")
 INFERRED = "infer, covariance='auto'"
 PENALIZED = {"gaussian": "laplace", "gaussian on all": "laplace", "class weight": "sandwich"}
 OF_THE_MODEL = ("auto", "hessian", "expected")
@@ -175,7 +176,7 @@ class Fit:
 
     def covariance(self, kind: str) -> Parameters:
         """Return the parameters with one kind of covariance."""
-        groups = {"groups": self.case.group} if kind == "cluster" else {}
+        groups = {"groups": self.case.group} if kind in ("cluster", "CR2", "CR3") else {}
         found = self.inferred(covariance=kind, **groups)
         return self.parameters(found.parameters, found.estimates, found.covariance)
 

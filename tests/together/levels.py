@@ -74,6 +74,7 @@ def words_of(cell: Cell) -> set[str]:
         "modelled scale" if modelled else "",
         "several predictors" if modelled or classes == 3 else "",
         "no dispersion" if modelled or cell["model"] in (*WITHOUT_PEARSON, "classes") else "",
+        "" if cell["model"] == "gaussian" and not modelled else "no least squares",
         "" if know_precisions(cell) else "no precisions",
         f"weight_type={weight_type(cell)!r}",
     }

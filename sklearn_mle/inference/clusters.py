@@ -1,0 +1,236 @@
+r"""Covariances of estimates from clustered rows: one way, several ways, and with each cluster's own leverage.
+
+With s_g the sum of the gradients of cluster g,
+
+.. math:: M = \sum_g s_g s_g^\top ,\qquad M_{AB} = M_A + M_B - M_{A \cap B}
+
+In the variables that whiten the expected information, S_g is the share of cluster g in it (the shares sum to the
+identity), and
+
+.. math:: \text{CR2: } (1 - S_g)^{-1/2} s_g ,\qquad \text{CR3: } (1 - S_g)^{-1} s_g
+
+which for least squares is the residual adjustment :math:`(1 - H_{gg})^{-1/2}`: no matrix of a cluster's rows is formed.
+
+References
+----------
+Bell and McCaffrey (2002), Bias reduction in standard errors for linear regression with multi-stage samples, Survey
+Methodology 28. Pustejovsky and Tipton (2018), Small-sample methods for cluster-robust variance estimation and
+hypothesis testing in fixed effects models, Journal of Business and Economic Statistics 36. Cameron, Gelbach and Miller
+(2011), Robust inference with multiway clustering, Journal of Business and Economic Statistics 29.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_consistent_length
+
+from sklearn_mle._curvature import Curvature
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.factors import Factor
+from sklearn_mle._numerics.memory import refuse_unless_it_fits
+from sklearn_mle._rows import Block
+from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.score_rows import CHUNK, row_gradients
+
+Array = NDArray[Any]
+
+_MOST_WAYS = 4
+# One minus a cluster's share of the information in a direction; less is rounding: the cluster alone determines it, and
+# its residuals have nothing there.
+_LEAST_LEFT = 1e-9
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """A partition of the rows of positive weight, and its sign in the sum over all ways of clustering."""
+
+    codes: NDArray[np.intp]
+    n_groups: int
+    sign: int = 1
+
+
+def clusters_of(at: AtEstimate, groups: Any) -> tuple[Clusters, ...]:
+    """Return the clusters of the rows of positive weight, first those of each column and then of their intersections.
+
+    Raises
+    ------
+    ValueError
+        If a column has fewer than two.
+    """
+    refuse_masked(groups=groups)
+    with argument_name("groups"):
+        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in _ways(groups)]
+    check_consistent_length(columns[0], at.data.y)
+    if at.prepared.row_numbers is not None:
+        columns = [column[at.prepared.row_numbers] for column in columns]
+    codes = [np.unique(column, return_inverse=True)[1] for column in columns]
+    if not all(each.any() for each in codes):
+        raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
+    found = []
+    for size in range(1, len(codes) + 1):
+        for chosen in combinations(codes, size):
+            both = np.unique(np.stack(chosen), axis=1, return_inverse=True)[1].ravel() if size > 1 else chosen[0]
+            found.append(Clusters(both, int(both.max()) + 1, 1 if size % 2 else -1))
+    return tuple(found)
+
+
+def _ways(groups: Any) -> list[Array]:
+    """Return the columns of groups, each with its own type."""
+    shape = np.shape(groups)
+    if len(shape) == 1:
+        return [np.asarray(groups)]
+    if len(shape) != 2 or not 1 <= shape[1] <= _MOST_WAYS:
+        raise ValueError(
+            f"groups must have shape (n,), or (n, m) for clusters in m ways, of at most {_MOST_WAYS}; got {shape}."
+        )
+    if hasattr(groups, "columns"):
+        return [np.asarray(groups[name]) for name in groups.columns]
+    return list(np.asarray(groups).T)
+
+
+def codes_of(groups: Any, y: Array) -> NDArray[np.intp]:
+    """Return the clusters of all rows, in one way, as codes 0, ..., G - 1."""
+    refuse_masked(groups=groups)
+    with argument_name("groups"):
+        columns = _ways(groups)
+        if len(columns) > 1:
+            raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
+        column = check_array(columns[0], ensure_2d=False, dtype=None, input_name="groups")
+    check_consistent_length(column, y)
+    codes: NDArray[np.intp] = np.unique(column, return_inverse=True)[1]
+    if not codes.any():
+        raise ValueError("groups: clusters vary between groups, so there must be at least two.")
+    return codes
+
+
+def cluster_meat(at: AtEstimate, clusters: tuple[Clusters, ...], small_sample: bool) -> Array:
+    """Return M of all ways, each with its own factor G / (G - 1) where small samples are to be corrected for."""
+    total = np.zeros((at.predictors.size, at.predictors.size))
+    for way in clusters:
+        sums = _cluster_scores(at, way)
+        factor = way.n_groups / (way.n_groups - 1) if small_sample else 1.0
+        total += way.sign * factor * (sums.T @ sums)
+    return total
+
+
+def _cluster_scores(at: AtEstimate, clusters: Clusters) -> Array:
+    """Return the sums of the gradients of each cluster, shape (G, size)."""
+    n_groups, codes = clusters.n_groups, clusters.codes
+    refuse_unless_it_fits(
+        n_groups,
+        at.predictors.size,
+        what=f"The gradient of {n_groups:,} groups",
+        remedy="groups: use fewer and larger ones, or covariance='HC1' where each row is one",
+    )
+    data = at.reweighted(at.weight)
+
+    def block_sum(block: Block, codes: NDArray[np.intp]) -> tuple[Array]:
+        assert block.offset is not None
+        gradient = at.likelihood.gradient(block.y, block.offset) * block.weight
+        sums = np.zeros((n_groups, at.predictors.size))
+        for rows, scores in row_gradients(at.predictors, block, gradient):
+            _add_to_groups(sums, codes[rows], scores)
+        return (sums,)
+
+    found: Array = data.reduce_rows(block_sum, [codes[start:stop] for start, stop in data.blocks])[0]
+    return found
+
+
+def _add_to_groups(sums: Array, codes: NDArray[np.intp], rows: Array) -> None:
+    """Add rows to the sums of their groups, in place."""
+    present, inverse = np.unique(codes, return_inverse=True)
+    members = sp.csr_array((np.ones(len(codes)), (inverse, np.arange(len(codes)))), (len(present), len(codes)))
+    sums[present] += members @ rows
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Each cluster's share of the information, whitened: vectors (G, k, k) and values (G, k) of S_g."""
+
+    vectors: Array
+    values: Array
+    power: float  # of 1 - S_g in the adjustment: -1/2 or -1
+    # Of the information: from combinations of coefficients to the whitened variables.
+    model: Curvature
+
+    @classmethod
+    def of(cls, at: AtEstimate, factor: Factor, clusters: Clusters, power: float) -> "Shares":
+        """Return the shares, by a factor of the expected information for weights of mean one."""
+        size, n_groups = at.predictors.size, clusters.n_groups
+        refuse_unless_it_fits(
+            2 * n_groups,
+            size * size,
+            what=f"The information of {n_groups:,} groups",
+            remedy="groups: use fewer and larger ones, or covariance='cluster', which corrects no leverages",
+        )
+        data, shares = at.objective.data, np.zeros((n_groups, size, size))
+        assert data.offset is not None
+        step = max(1, min(CHUNK, (1 << 22) // max(1, size * size)))
+        for start in range(0, data.n_rows, step):
+            rows = np.arange(start, min(start + step, data.n_rows))
+            y, eta = data.y[..., rows], data.offset[:, rows]
+            information = at.likelihood.information(y, eta) * at.weight[rows] / at.mean_weight
+            roots = at.predictors.root_rows(data.rows.take(rows).standardized, information)
+            white = factor.whiten(roots.T).T.reshape(-1, len(rows), size)
+            squares = np.einsum("rni,rnj->nij", white, white).reshape(len(rows), -1)
+            _add_to_groups(shares.reshape(n_groups, -1), clusters.codes[rows], squares)
+        values, vectors = np.linalg.eigh(shares)
+        return cls(vectors, np.clip(values, 0, 1), power, at.curvature(factor, at.mean_weight))
+
+    def _left(self, power: float) -> Array:
+        """Return (1 - s)^power of the eigenvalues, zero where the cluster alone determines a direction."""
+        left = 1 - self.values
+        return np.where(left > _LEAST_LEFT, np.power(np.maximum(left, _LEAST_LEFT), power), 0.0)
+
+    def adjusted(self, scores: Array) -> Array:
+        """Return the whitened scores of the clusters (G, k), adjusted for their leverages."""
+        turned = np.einsum("gij,gi->gj", self.vectors, scores) * self._left(self.power)
+        return np.einsum("gij,gj->gi", self.vectors, turned)
+
+    def degrees_of_freedom(self, combinations: Array) -> Array:
+        """Return Satterthwaite's degrees of freedom of each linear combination of the coefficients, one by one."""
+        return np.array([self.joint_degrees_of_freedom(row[None]) for row in combinations])
+
+    def joint_degrees_of_freedom(self, combinations: Array) -> float:
+        r"""Return :math:`\eta` of the approximate Hotelling statistic of q combinations (Pustejovsky and Tipton's HTZ).
+
+        The covariance of the combinations is treated as a Wishart matrix with as much total variance under the model:
+        :math:`\eta = q (q + 1) / \sum_{st} \operatorname{var} d_{st}`. For q = 1 it is Satterthwaite's.
+        """
+        contrast = combinations @ self.model.root()
+        q = len(contrast)
+        moved = np.einsum("gij,qi->gjq", self.vectors, contrast)  # in each cluster's eigenvectors
+        adjusted = np.einsum("gij,gj,gjq->giq", self.vectors, self.values * self._left(self.power), moved)
+        lengths = np.einsum("gj,gjs,gjt->gst", self.values * self._left(2 * self.power), moved, moved)
+        # The expectation under the model, by which the combinations are standardized.
+        total = lengths.sum(axis=0) - np.einsum("gis,git->st", adjusted, adjusted)
+        values, turn = np.linalg.eigh(total)
+        if not (values > 0).all():
+            return float("nan")
+        standard = turn / np.sqrt(values)
+        adjusted = adjusted @ standard
+        lengths = standard.T @ lengths @ standard
+        flat = adjusted.reshape(len(adjusted), -1)
+        squares = (flat.T @ flat).reshape(-1, q, flat.shape[1] // q, q)
+        between = np.square(squares).sum() + np.einsum("isjt,itjs->", squares, squares)
+        products = np.einsum("gis,git->gst", adjusted, adjusted)
+        within = _sum_of_traces(lengths - products) - _sum_of_traces(products)
+        return float(q * (q + 1) / (between + within))
+
+
+def _sum_of_traces(blocks: Array) -> float:
+    """Return the sum of tr(B)^2 + tr(B B) of symmetric blocks (G, q, q)."""
+    traces = np.einsum("gss->g", blocks)
+    return float(np.square(traces).sum() + np.square(blocks).sum())
+
+
+def leverage_adjusted(at: AtEstimate, factor: Factor, clusters: Clusters, power: float) -> tuple[Array, Shares]:
+    """Return the adjusted M in the whitened variables, and the shares that it was adjusted by."""
+    shares = Shares.of(at, factor, clusters, power)
+    scores = factor.whiten(_cluster_scores(at, clusters).T).T
+    found = shares.adjusted(scores)
+    return found.T @ found, shares
