@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import FitOptions, FitResult
 from sklearn_mle._numerics.arguments import refuse_masked
+from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._lazy import sum_over_rows, where_dask
@@ -68,6 +69,11 @@ class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
     }
     _doc_link_module = "sklearn_mle"
     _doc_link_template = "https://sklearn-mle.readthedocs.io/en/stable/api/sklearn_mle.{estimator_name}.html"
+
+    if not TYPE_CHECKING:  # or every attribute would exist for the checker
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse_other_name(self, name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

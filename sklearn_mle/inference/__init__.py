@@ -14,6 +14,7 @@ from sklearn_mle.inference.quantities import Above, Probability, Quantile
 from sklearn_mle.inference.residuals import residuals
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import Separation, detect_separation
+from sklearn_mle.inference.summaries import SummaryComparison, compare_summaries
 from sklearn_mle.inference.summary import Summary
 
 __all__ = [
@@ -29,9 +30,11 @@ __all__ = [
     "Quantile",
     "Separation",
     "Summary",
+    "SummaryComparison",
     "average_effects",
     "average_predictions",
     "bootstrap",
+    "compare_summaries",
     "contrasts",
     "detect_separation",
     "infer",

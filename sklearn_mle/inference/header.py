@@ -8,11 +8,12 @@ import numpy as np
 
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._predictors import Terms
-from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED, Request
+from sklearn_mle.inference.deviances import deviances, pearson
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.model import FitSummary, FittedModel
+from sklearn_mle.likelihoods import Likelihood
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
                 f"dispersion='pearson' divides by the degrees of freedom, {n:g} observations less {k} coefficients: "
                 "there must be more observations."
             )
-        multiple = _pearson(at) / (n - k)
+        multiple = pearson(at) / (n - k)
         note = f"The dispersion is Pearson's: {multiple:.6g} times that of the likelihood as it was fitted."
         return SmallSample(multiple, n - k, (note,))
     model_based = asked.kind in ("hessian", "expected")
@@ -58,21 +59,12 @@ def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
     return SmallSample(df=n - k if asked.n_clusters is None else asked.n_clusters - 1.0)
 
 
-def _pearson(at: AtEstimate) -> float:
-    """Return Pearson's X^2 at the estimate: the weighted sum of squared residuals in units of their deviations."""
-
-    def block_sum(block: Block) -> tuple[float]:
-        assert block.offset is not None
-        squares = at.likelihood.squared_pearson_residual(block.y, block.offset)
-        return (float(squares.sum() if block.weight is None else block.weight @ squares),)
-
-    return at.objective.data.reduce_rows(block_sum)[0] * at.mean_weight
-
-
 def header_of(model: FittedModel, covariance: str, fit: FitSummary, *, criteria: bool = True) -> dict[str, Any]:
     """Return the header of a summary; AIC and BIC are nan without ``criteria`` (``likelihood_is_trusted``)."""
-    header: dict[str, Any] = {
-        "likelihood": type(model.likelihood).__name__,
+    header: dict[str, Any] = {"likelihood": _named(model.likelihood)}
+    if model.classes is not None and len(model.classes) == 2:
+        header["modelled class"] = str(model.classes[1])
+    header |= {
         "observations": fit.n_obs,
         "parameters": fit.n_parameters,
         "covariance": covariance,
@@ -89,6 +81,14 @@ def header_of(model: FittedModel, covariance: str, fit: FitSummary, *, criteria:
         "gap in nats": fit.gap,
         "condition number": math.nan if retained is None else retained.condition,
     }
+
+
+def _named(likelihood: Likelihood) -> str:
+    """Return the likelihood's name, with its parameters: a quantile, degrees of freedom, a power."""
+    if likelihood.holds_class_codes:
+        return type(likelihood).__name__
+    parameters = ", ".join(f"{name}={value}" for name, value in likelihood.get_params(deep=False).items())
+    return f"{type(likelihood).__name__}({parameters})" if parameters else type(likelihood).__name__
 
 
 def likelihood_is_trusted(model: FittedModel, asked: Request) -> tuple[bool, tuple[str, ...]]:
@@ -133,19 +133,22 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
         weight_type=model.weight_type if quasi else "frequency",
     )
     nothing = replace(data, X=X)
-    value = AtEstimate.of(with_dispersion(constant, nothing, model.weight_type), nothing).log_likelihood
+    at_null = AtEstimate.of(with_dispersion(constant, nothing, model.weight_type), nothing)
+    value, explained = at_null.log_likelihood, deviances(at, at_null)
     slopes = at.n_coefficients - model.n_intercepts
     statistic = max(2 * (at.log_likelihood - value), 0.0)
     if quasi:
-        return _entries(chi_squared_test("F", statistic / size.multiple, slopes, size.df)) if slopes else {}
+        return explained | (
+            _entries(chi_squared_test("F", statistic / size.multiple, slopes, size.df)) if slopes else {}
+        )
     out: dict[str, Any] = {"null log-likelihood": value}
     if slopes and tested:
         out |= _entries(likelihood_ratio_of("LR", statistic, slopes, at.n_obs, size.df))
     if model.exact:
         return {**out, "R2": -math.expm1(-statistic / at.n_obs)}
     if model.likelihood.discrete:
-        return {**out, "pseudo-R2 (McFadden)": 1 - at.log_likelihood / value}
-    return out
+        out["pseudo-R2 (McFadden)"] = 1 - at.log_likelihood / value
+    return out | explained
 
 
 def _entries(test: HypothesisTest) -> dict[str, Any]:

@@ -223,6 +223,8 @@ def infer(
         fit = FitSummary(curvature, at.n_parameters, at.n_obs, at.log_likelihood, gap, converged)
         name = f"{kind} (posterior)" if penalized == "laplace" else kind
         header = header_of(model, name, fit, criteria=trusted)
+        if data.sample_weight is not None:
+            header["weights"] = weight_type
         if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
             header |= against_the_null(at, asked, size, tested=trusted)
     return replace(_inference(model, curvature, size, header, *word), shares=shares)
@@ -241,8 +243,9 @@ def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: A
         As for ``infer``; None where the fit alone is enough.
     y : array-like of shape (n_samples,) or None
         As for ``infer``.
-    R : array-like of shape (k, m) or (m,), or sequence of str
-        Rows of coefficients of the hypothesis; or names of the parameters, each of which is r.
+    R : array-like of shape (k, m) or (m,), str or sequence of str
+        Rows of coefficients of the hypothesis; or names of the parameters, each of which is r; or equations,
+        ``"bmi = bp"``, ``"bmi + 2*bp = 0"``.
     r : float or array-like of shape (k,), default=0.0
         What the rows of R times the parameters should be.
     **options

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scipy import stats
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.arguments import argument_name, as_floats
+from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.clusters import Shares
@@ -21,6 +22,7 @@ from sklearn_mle.inference.hypotheses import (
     five_point_slope,
     wald_interval,
 )
+from sklearn_mle.inference.hypothesis_text import read_hypothesis
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
 
@@ -158,8 +160,9 @@ class Inference:
 
         Parameters
         ----------
-        R : array-like of shape (k, m) or (m,), or sequence of str
-            Rows of coefficients of the hypothesis; or names of the parameters, each of which is r.
+        R : array-like of shape (k, m) or (m,), str or sequence of str
+            Rows of coefficients of the hypothesis; or names of the parameters, each of which is r; or equations,
+            ``"bmi = bp"``, ``"bmi + 2*bp = 0"``.
         r : float or array-like of shape (k,), default=0.0
             What the rows of R times the parameters should be.
 
@@ -174,10 +177,13 @@ class Inference:
             If R does not have a column per parameter, its rows depend on each other, or what it asks of is not
             determined by the data.
         """
-        rows = self._restrictions(R)
+        rows, stated = self._restrictions(R)
         value = as_floats(r, "r")
         if value.shape not in ((), (1,), (len(rows),)) or not np.isfinite(value).all():
             raise ValueError(f"r must be a finite number, or one for each of the {len(rows)} rows of R; got {r!r}.")
+        if value.any() and stated is not None:
+            raise ValueError(f"r: the equations in R have right-hand sides of their own; leave r out; got {r!r}.")
+        value = value if stated is None else stated
         with np.errstate(all="ignore"):
             difference = rows @ np.nan_to_num(self.estimates) - value
             covariance = self.curvature.covariance(rows @ self.combinations)
@@ -214,15 +220,16 @@ class Inference:
             )
         return chi_squared_test("Wald test", statistic * df / joint, len(rows), df)
 
-    def _restrictions(self, R: Any) -> Array:
+    def _restrictions(self, R: Any) -> tuple[Array, Array | None]:
+        """Return the rows of a hypothesis; and what they are equal to, where equations say so."""
         m = len(self.parameters)
         with argument_name("R"):
             names = [R] if isinstance(R, str) else list(R) if np.ndim(R) else []
         if names and all(isinstance(name, str) for name in names):
-            unknown = [name for name in names if name not in self.parameters]
-            if unknown:
-                raise ValueError(f"R names {unknown}, but the parameters are {list(self.parameters)}.")
-            return np.eye(m)[[self.parameters.index(name) for name in names]]
+            parts = [self._stated(name) for name in names]
+            rows = np.concatenate([rows for rows, _ in parts])
+            equations = any("=" in name for name in names if name not in self.parameters)
+            return rows, np.concatenate([value for _, value in parts]) if equations else None
         rows = np.atleast_2d(as_floats(R, "R")).astype(np.float64, copy=False)
         if not np.isfinite(rows).all():
             raise ValueError("R must hold finite numbers, and holds nan or inf.")
@@ -230,7 +237,12 @@ class Inference:
             raise ValueError(
                 f"R must have one column per parameter ({m}), or be names of parameters; got {rows.shape}."
             )
-        return rows
+        return rows, None
+
+    def _stated(self, text: str) -> tuple[Array, Array]:
+        if text in self.parameters:
+            return np.eye(len(self.parameters))[[self.parameters.index(text)]], np.zeros(1)
+        return read_hypothesis("R", text, self.parameters)
 
     def delta_method(self, fn: Callable[[Array], Any]) -> DeltaMethod:
         """Return a function of the parameters with its covariance: J V J', J the Jacobian by differences.
@@ -311,6 +323,11 @@ class Inference:
 
     def __repr__(self) -> str:
         return repr(self.summary())
+
+    if not TYPE_CHECKING:  # or every attribute would exist for the checker
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse_other_name(self, name)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

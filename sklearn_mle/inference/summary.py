@@ -3,13 +3,18 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.other_names import refuse_other_name
+from sklearn_mle.inference.typesetting import aligned, html, latex, markdown
+
 _DIGITS = 5
+# Columns with digits of their own; and how many digits a number of the others may have.
+_OWN_DIGITS = ("z", "t", "p")
+_MOST_DIGITS = 9
 # A smaller p-value says more about the tails of an approximation than about the data.
 _LEAST_P = 1e-4
 
@@ -87,44 +92,80 @@ class Summary:
             return None
         return pd.DataFrame(dict(self.columns), index=pd.Index(self.index, name="parameter"))
 
-    def _rows(self) -> list[list[str]]:
-        """Return the table's cells, its head first."""
-        texts = [[name, *_column(name, values)] for name, values in self.columns.items()]
+    def to_markdown(self) -> str:
+        """Return the table, the header as a list, and the notes, in Markdown.
+
+        Returns
+        -------
+        str
+            For GitHub, Quarto and the like.
+        """
+        return markdown(self.cells(), self._facts(), self.notes)
+
+    def to_html(self) -> str:
+        """Return the header, the table and the notes in HTML.
+
+        Returns
+        -------
+        str
+            One ``div``, as notebooks show it.
+        """
+        return html(self.title, self.cells(), self._facts(), self.notes)
+
+    def to_latex(self) -> str:
+        """Return the table in LaTeX, the header below it.
+
+        Returns
+        -------
+        str
+            A ``tabular`` with the rules of the package booktabs.
+        """
+        return latex(self.cells(), self._facts(), self.notes)
+
+    def cells(self) -> list[list[str]]:
+        """Return the table's cells as text.
+
+        Returns
+        -------
+        list of list of str
+            The head first; the first entry of each row is its name.
+        """
+        decimals = _decimals(self.columns)
+        texts = [[name, *_column(name, values, decimals)] for name, values in self.columns.items()]
         return [list(row) for row in zip(["", *self.index], *texts, strict=True)]
 
+    def _facts(self) -> list[list[str]]:
+        return [[name, _value(value)] for name, value in self.header.items()]
+
     def __repr__(self) -> str:
-        entries = [[name, _value(value)] for name, value in self.header.items()]
+        entries = self._facts()
         half = -(-len(entries) // 2)
-        left, right = _aligned(entries[:half]), _aligned(entries[half:])
+        left, right = aligned(entries[:half]), aligned(entries[half:])
         facts = ["    ".join([text, *right[k : k + 1]]) for k, text in enumerate(left)]
-        head, *body = _aligned(self._rows())
+        head, *body = aligned(self.cells())
         rule = "-" * len(head)
         lines = [self.title, *facts, rule, head, rule, *body, rule, *self.notes]
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        head, *rows = self._rows()
-        body = "".join(_in_html(row) for row in rows)
-        entries = "".join(_in_html([name, _value(value)]) for name, value in self.header.items())
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return (
-            f"<div><p><strong>{escape(self.title)}</strong></p><table>{entries}</table>"
-            f"<table><thead>{_in_html(head, 'th')}</thead><tbody>{body}</tbody></table>{notes}</div>"
-        )
+        return self.to_html()
+
+    if not TYPE_CHECKING:  # or every attribute would exist for the checker
+
+        def __getattr__(self, name: str) -> NoReturn:
+            refuse_other_name(self, name)
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Return rows of cells as lines: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
-
-
-def _in_html(row: list[str], tag: str = "td") -> str:
-    cells = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row[1:])
-    return f"<tr><th>{escape(row[0])}</th>{cells}</tr>"
+def _decimals(columns: Mapping[str, NDArray[Any]]) -> int | None:
+    """Return how many decimals show three digits of the smallest standard error; None where numbers would be long."""
+    errors = np.abs(np.asarray(columns.get("standard error", ()), dtype=np.float64))
+    errors = errors[np.isfinite(errors) & (errors > 0)]
+    if not len(errors):
+        return None
+    decimals = max(0, 2 - math.floor(math.log10(errors.min())))
+    shown = np.concatenate([np.ravel(values) for name, values in columns.items() if name not in _OWN_DIGITS])
+    largest = np.abs(shown[np.isfinite(shown)]).max(initial=1.0)
+    return decimals if math.floor(math.log10(largest)) + decimals < _MOST_DIGITS else None
 
 
 def _value(value: Any) -> str:
@@ -135,9 +176,11 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _column(name: str, values: NDArray[Any]) -> list[str]:
+def _column(name: str, values: NDArray[Any], decimals: int | None) -> list[str]:
     if name == "p":
         return ["nan" if math.isnan(p) else f"<{_LEAST_P:g}" if p < _LEAST_P else f"{p:.4f}" for p in values]
     if name in ("z", "t"):
         return [f"{value:.2f}" for value in values]
-    return [f"{value:.{_DIGITS}g}" for value in values]
+    if decimals is None:
+        return [f"{value:.{_DIGITS}g}" for value in values]
+    return [f"{value:.{decimals}f}" for value in values]

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy.special import entr
 
 from sklearn_mle.likelihoods._base import MANY_ROWS, Array
 from sklearn_mle.likelihoods._families import Canonical
@@ -62,6 +63,9 @@ class Bernoulli(Canonical):
         # (y - p)^2 / (p (1 - p)) without the cancellation of 1 - p.
         root_odds = np.exp(0.5 * eta[0])
         return np.square((1 - y) * root_odds - y / root_odds)
+
+    def deviance(self, y: Array, eta: Array) -> Array:
+        return np.maximum(2 * (self.nll(y, eta) - entr(y) - entr(1 - y)), 0)
 
     def information_slope(self, eta: Array, metric: Array) -> Array:
         """Return the gradient in eta of the rowwise trace(metric @ information), shape (1, n)."""

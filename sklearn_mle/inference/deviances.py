@@ -1,0 +1,53 @@
+"""Deviances of a generalized linear model and of the model without columns."""
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_mle._rows import Block
+from sklearn_mle.inference.at_estimate import AtEstimate
+
+
+def deviances(at: AtEstimate, null: AtEstimate) -> dict[str, Any]:
+    """Return the null and the residual deviance with their degrees of freedom, the dispersion and D2.
+
+    Nothing for least squares, which has R2, and where the deviance is not that of one location at one dispersion: for
+    other families than the exponential ones, and where the dispersion depends on columns or moves the location.
+    """
+    likelihood, terms = at.likelihood, at.model.terms
+    modelled = not at.model.is_classifier and any(term.columns for term in terms[1:])
+    tied = bool(at.model.n_constants) and not likelihood.location_free_of_dispersion
+    if not likelihood.exponential_dispersion or likelihood.least_squares or modelled or tied:
+        return {}
+    n, k = at.n_obs, at.n_coefficients
+    of_null, of_model = total_deviance(null), total_deviance(at)
+    out = {
+        f"null deviance ({n - null.n_coefficients:g} df)": of_null,
+        f"deviance ({n - k:g} df)": of_model,
+        "D2": 1 - of_model / of_null if of_null > 0 else np.nan,
+    }
+    if likelihood.dispersion_parameter is None and n > k:
+        out["Pearson's dispersion"] = pearson(at) / (n - k)
+    return out
+
+
+def total_deviance(at: AtEstimate) -> float:
+    """Return the sum over rows of the caller's weights times the unit deviances."""
+    weight, rows = at.data.sample_weight, at.prepared.row_numbers
+    data = at.objective.data
+    assert data.offset is not None
+    unit = at.likelihood.deviance(data.y, data.offset)
+    if weight is None:
+        return float(unit.sum())
+    return float((weight if rows is None else weight[rows]) @ unit)
+
+
+def pearson(at: AtEstimate) -> float:
+    """Return Pearson's X^2 at the estimate: the weighted sum of squared residuals in units of their deviations."""
+
+    def block_sum(block: Block) -> tuple[float]:
+        assert block.offset is not None
+        squares = at.likelihood.squared_pearson_residual(block.y, block.offset)
+        return (float(squares.sum() if block.weight is None else block.weight @ squares),)
+
+    return at.objective.data.reduce_rows(block_sum)[0] * at.mean_weight
