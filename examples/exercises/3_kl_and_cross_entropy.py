@@ -2,20 +2,23 @@ r"""
 3. Minimizing KL is minimizing cross-entropy
 ============================================
 
-*Exercise: demonstrate that minimizing the Kullback-Leibler divergence and minimizing the cross-entropy are the same.*
+*Exercise: demonstrate that minimizing the Kullback-Leibler divergence and
+minimizing the cross-entropy are the same.*
 
 For target distributions p and predictions q that depend on parameters :math:`\theta`,
 
 .. math:: \mathrm{KL}(p \,\|\, q_\theta) = H(p, q_\theta) - H(p),
 
-and H(p) does not contain :math:`\theta`. So the two functions differ by a constant, have the same gradient, and the
-same minimum. We minimize both, with nothing from this library but the metrics, and compare. Then we turn the
-divergence around, and the statement is false: which argument comes first matters.
+and H(p) does not contain :math:`\theta`. So the two functions differ by a constant,
+have the same gradient, and the same minimum. We minimize both, with nothing from this
+library but the metrics, and compare. Then we turn the divergence around, and the
+statement is false: which argument comes first matters.
 """
 
 # %%
-# The targets are distributions: among patients of the same body mass index (in whole numbers), the share whose
-# diabetes progressed beyond the median. Each distinct index is a row, weighted by its number of patients.
+# The targets are distributions: among patients of the same body mass index (in whole
+# numbers), the share whose diabetes progressed beyond the median. Each distinct index
+# is a row, weighted by its number of patients.
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import minimize
@@ -35,7 +38,7 @@ print(f"{len(worse)} patients, {len(x)} distinct indices")
 
 
 def predicted(theta):
-    """Probabilities of a logistic model with intercept theta[0] at the mean index, and slope theta[1]."""
+    """Probabilities of a logistic model: theta[0] at the mean index, slope theta[1]."""
     q = expit(theta[0] + theta[1] * (x - x.mean()))
     return np.column_stack([1 - q, q])
 
@@ -58,29 +61,40 @@ assert np.allclose(by_kl, np.append(by_mle.intercept_, by_mle.coef_), atol=1e-6)
 # They differ by the entropy of the targets, everywhere.
 slopes = np.linspace(0, 0.4, 81)
 thetas = [np.array([by_ce[0], slope]) for slope in slopes]
-ce = np.array([cross_entropy(p, predicted(theta), sample_weight=weight) for theta in thetas])
-kl = np.array([kl_divergence(p, predicted(theta), sample_weight=weight) for theta in thetas])
+ce = np.array(
+    [cross_entropy(p, predicted(theta), sample_weight=weight) for theta in thetas]
+)
+kl = np.array(
+    [kl_divergence(p, predicted(theta), sample_weight=weight) for theta in thetas]
+)
 H = entropy(p, sample_weight=weight)
-print(f"cross-entropy - KL: between {np.min(ce - kl):.12f} and {np.max(ce - kl):.12f}; entropy: {H:.12f}")
+print(
+    f"cross-entropy - KL: between {np.min(ce - kl):.12f} and {np.max(ce - kl):.12f}; "
+    f"entropy: {H:.12f}"
+)
 assert np.allclose(ce - kl, H, rtol=1e-12)
 
 # %%
 # The other way round
 # -------------------
-# KL(q || p) averages over what the *model* expects. Its first argument moves with the parameters, its entropy too,
-# and the minimum is another one. (Indices with a share of 0 or 1 are left out here: there KL(q || p) is infinite for
-# any q.)
+# KL(q || p) averages over what the *model* expects. Its first argument moves with the
+# parameters, its entropy too, and the minimum is another one. (Indices with a share of
+# 0 or 1 are left out here: there KL(q || p) is infinite for any q.)
 inside = (share > 0) & (share < 1)
 
 
 def reverse(theta):
     """KL(q || p) over the rows where it is finite."""
-    return kl_divergence(predicted(theta)[inside], p[inside], sample_weight=weight[inside])
+    return kl_divergence(
+        predicted(theta)[inside], p[inside], sample_weight=weight[inside]
+    )
 
 
 def forward(theta):
     """KL(p || q) over the same rows."""
-    return kl_divergence(p[inside], predicted(theta)[inside], sample_weight=weight[inside])
+    return kl_divergence(
+        p[inside], predicted(theta)[inside], sample_weight=weight[inside]
+    )
 
 
 print("minimum of KL(p || q), same rows", minimum(forward).round(4))
@@ -95,10 +109,16 @@ axes.axvline(by_ce[1], color="0.5", linestyle="--", linewidth=1)
 axes.plot(by_ce[1], ce.min(), "o", color="C0")
 axes.plot(by_ce[1], kl.min(), "o", color="C1")
 axes.annotate(
-    "", (slopes[60], ce[60]), (slopes[60], kl[60]), arrowprops={"arrowstyle": "<->", "color": "0.4", "linewidth": 1}
+    "",
+    (slopes[60], ce[60]),
+    (slopes[60], kl[60]),
+    arrowprops={"arrowstyle": "<->", "color": "0.4", "linewidth": 1},
 )
 axes.annotate(
-    f"H(p) = {H:.3f} nats,\neverywhere", (slopes[60], (ce[60] + kl[60]) / 2), (6, -6), textcoords="offset points"
+    f"H(p) = {H:.3f} nats,\neverywhere",
+    (slopes[60], (ce[60] + kl[60]) / 2),
+    (6, -6),
+    textcoords="offset points",
 )
 axes.set(
     xlabel="slope of the log-odds, per unit of body mass index",

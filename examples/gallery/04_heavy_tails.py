@@ -2,13 +2,18 @@ r"""
 What does one outlier do to the line?
 =====================================
 
-Murders per 100,000 inhabitants in the fifty American states and the District of Columbia, against the share of
-single-parent households. The District is far from everything. The normal model charges the *square* of a residual, so
-one row can turn the line; Huber's density charges its size, and Student's t only its logarithm:
+Murders per 100,000 inhabitants in the fifty American states and the District of
+Columbia, against the share of single-parent households. The District is far from
+everything. The normal model charges the *square* of a residual, so one row can turn the
+line; Huber's density charges its size, and Student's t only its logarithm:
 
-.. math:: -\log p_t(y) = \text{const} + \log s + \frac{\nu + 1}{2} \log\left(1 + \frac{(y - \mu)^2}{\nu s^2}\right).
+.. math::
 
-All three are models of the same data, in the same unit, so their likelihoods can be compared as well.
+    -\log p_t(y) = \text{const} + \log s + \frac{\nu + 1}{2}
+    \log\left(1 + \frac{(y - \mu)^2}{\nu s^2}\right).
+
+All three are models of the same data, in the same unit, so their likelihoods can be
+compared as well.
 """
 
 # %%
@@ -34,14 +39,19 @@ for name, model in models.items():
     model.fit(X, y)
     without = clone(model).fit(X[elsewhere], y[elsewhere])
     print(
-        f"{name:24} slope {model.coef_[0]:.3f}, without the District {without.coef_[0]:.3f}; "
+        f"{name:24} slope {model.coef_[0]:.3f}, without the District "
+        f"{without.coef_[0]:.3f}; "
         f"log-likelihood {model.log_likelihood_:8.2f} nats"
     )
-print(f"the estimated degrees of freedom: {models['Student-t, df estimated'].df_:.2f} (infinity is the Gaussian)")
+print(
+    f"the estimated degrees of freedom: {models['Student-t, df estimated'].df_:.2f} "
+    "(infinity is the Gaussian)"
+)
 
 # %%
-# The three likelihoods are within half a nat: these 51 rows do not say which noise they have. But the slope of the
-# Gaussian moves by almost a third with a single row, and that of Student's t by a tenth.
+# The three likelihoods are within half a nat: these 51 rows do not say which noise they
+# have. But the slope of the Gaussian moves by almost a third with a single row, and
+# that of Student's t by a tenth.
 #
 # What the District costs each model, in nats beyond the median state:
 for name, model in models.items():
@@ -55,7 +65,11 @@ axes.scatter(X, y, s=18, color="0.4")
 for (name, model), style in zip(models.items(), ("--", "-.", "-"), strict=True):
     axes.plot(grid, model.predict_quantile(grid, 0.5), style, linewidth=2, label=name)
 axes.annotate(
-    "District of Columbia", (X[~elsewhere][0, 0], y[~elsewhere][0]), (-8, -3), textcoords="offset points", ha="right"
+    "District of Columbia",
+    (X[~elsewhere][0, 0], y[~elsewhere][0]),
+    (-8, -3),
+    textcoords="offset points",
+    ha="right",
 )
 axes.set(
     xlabel="single-parent households (%)",

@@ -2,9 +2,10 @@
 Which noise model do the data choose?
 =====================================
 
-The likelihood is an argument, so it can be chosen like any other: by how well it forecasts rows that it has not seen.
-All of these are densities of the same y, so their scores are in one unit, nats per patient, and can be subtracted.
-``compare`` does so row by row, which gives the differences a standard error.
+The likelihood is an argument, so it can be chosen like any other: by how well it
+forecasts rows that it has not seen. All of these are densities of the same y, so their
+scores are in one unit, nats per patient, and can be subtracted. ``compare`` does so row
+by row, which gives the differences a standard error.
 """
 
 # %%
@@ -33,12 +34,14 @@ comparison = compare(models, X, y, cv=KFold(10, shuffle=True, random_state=0))
 print(comparison)
 
 # %%
-# Gamma, Weibull and lognormal let the effects multiply and the spread grow with the mean; the first two win. The
-# normal model is next but one, nearly two standard errors behind the best. Models with heavy tails on both sides
-# lose: disease progression has no outliers.
+# Gamma, Weibull and lognormal let the effects multiply and the spread grow with the
+# mean; the first two win. The normal model is next but one, nearly two standard errors
+# behind the best. Models with heavy tails on both sides lose: disease progression has
+# no outliers.
 #
-# A score says which is better; the probability integral transform says what is wrong. If a model is right, the
-# probability it gave to "at most what happened" is uniform: the histogram is flat.
+# A score says which is better; the probability integral transform says what is wrong.
+# If a model is right, the probability it gave to "at most what happened" is uniform:
+# the histogram is flat.
 figure, axes = plt.subplot_mosaic(
     [["gains"] * 4, ["gamma", "gaussian", "lognormal", "laplace"]],
     figsize=(8.5, 6.4),
@@ -49,13 +52,17 @@ ranked = sorted(models, key=lambda name: -comparison.difference(name, "gaussian"
 gains = [comparison.difference(name, "gaussian") for name in ranked]
 forest = axes.pop("gains")
 forest.errorbar(
-    [gain.value for gain in gains], range(len(gains)), xerr=[gain.standard_error for gain in gains], fmt="o"
+    [gain.value for gain in gains],
+    range(len(gains)),
+    xerr=[gain.standard_error for gain in gains],
+    fmt="o",
 )
 forest.axvline(0, color="0.6", linewidth=1)
 forest.set_yticks(range(len(gains)), ranked)
 forest.invert_yaxis()
 forest.set(
-    xlabel="gain over the Gaussian, and its standard error (nats per patient)", title="On patients not fitted to"
+    xlabel="gain over the Gaussian, and its standard error (nats per patient)",
+    title="On patients not fitted to",
 )
 for name, panel in axes.items():
     forecasts = models[name].fit(X, y).predict_distribution(X)

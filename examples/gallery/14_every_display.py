@@ -2,8 +2,8 @@
 Every display
 =============
 
-Each number of the library has a picture, made by one call, in scikit-learn's ``Display`` convention. This page draws
-them all; :doc:`/displays` says what they mean.
+Each number of the library has a picture, made by one call, in scikit-learn's
+``Display`` convention. This page draws them all; :doc:`/displays` says what they mean.
 """
 
 # %%
@@ -46,22 +46,29 @@ PITDisplay.from_estimator(GaussianMLERegressor().fit(X[::2], y[::2]), X[1::2], y
 plt.show()
 
 # %%
-# When it says 70%, does it happen in 70%? Naive Bayes takes correlated features for independent evidence.
+# When it says 70%, does it happen in 70%? Naive Bayes takes correlated features for
+# independent evidence.
 X, y = load_breast_cancer(return_X_y=True)
 train, test = slice(0, None, 2), slice(1, None, 2)
 models = {
-    "logistic regression, C=1": make_pipeline(StandardScaler(), MLELogisticClassifier(C=1.0)),
+    "logistic regression, C=1": make_pipeline(
+        StandardScaler(), MLELogisticClassifier(C=1.0)
+    ),
     "boosting": HistGradientBoostingClassifier(max_iter=50),
     "naive Bayes": GaussianNB(),
 }
-display = ReliabilityDisplay.from_estimator(models["naive Bayes"].fit(X[train], y[train]), X[test], y[test])
+display = ReliabilityDisplay.from_estimator(
+    models["naive Bayes"].fit(X[train], y[train]), X[test], y[test]
+)
 assert display.divergence > 10 * display.chance_divergence
 plt.show()
 
 # %%
 # What do the models know, and what does their miscalibration cost?
 parts = {
-    name: cross_entropy_decomposition(y[test], model.fit(X[train], y[train]).predict_proba(X[test]), n_resamples=100)
+    name: cross_entropy_decomposition(
+        y[test], model.fit(X[train], y[train]).predict_proba(X[test]), n_resamples=100
+    )
     for name, model in models.items()
 }
 CrossEntropyDecompositionDisplay(parts).plot()
@@ -74,7 +81,8 @@ print(display.comparison)
 plt.show()
 
 # %%
-# Can the standard error be trusted? Of few rows the likelihood is no parabola, and the profile interval is skewed.
+# Can the standard error be trusted? Of few rows the likelihood is no parabola, and the
+# profile interval is skewed.
 few, outcome = X[::10, :1], y[::10]
 classifier = MLELogisticClassifier().fit(few, outcome)
 display = ProfileLikelihoodDisplay.from_estimator(classifier, few, outcome, "x0")
@@ -82,7 +90,12 @@ assert display.profile.lower < classifier.coef_[0, 0] < display.profile.upper
 plt.show()
 
 # %%
-# How does a fit approach the optimum? At 1e-8 nats the coefficients are within a 7,000th of a standard error of it.
-display = ConvergenceDisplay.from_estimator(MLELogisticClassifier(C=1.0), X, y, name="newton")
-ConvergenceDisplay.from_estimator(MLELogisticClassifier(C=1.0, solver="lbfgs"), X, y, name="lbfgs", ax=display.ax_)
+# How does a fit approach the optimum? At 1e-8 nats the coefficients are within a
+# 7,000th of a standard error of it.
+display = ConvergenceDisplay.from_estimator(
+    MLELogisticClassifier(C=1.0), X, y, name="newton"
+)
+ConvergenceDisplay.from_estimator(
+    MLELogisticClassifier(C=1.0, solver="lbfgs"), X, y, name="lbfgs", ax=display.ax_
+)
 plt.show()

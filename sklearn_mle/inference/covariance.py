@@ -255,7 +255,7 @@ def _quartile_range(values: Array, weight: Array, n: float) -> float:
     return quartile(0.75) - quartile(0.25)
 
 
-# What stands between the two informations of each sandwich.
+# What stands between the two information matrices of each sandwich.
 MEATS: dict[str, Callable[[AtEstimate, Request], Array]] = {
     "HC0": lambda at, asked: _meat(at),
     "HC1": lambda at, asked: _meat(at),
