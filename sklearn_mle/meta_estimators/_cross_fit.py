@@ -18,6 +18,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle.meta_estimators._callback_tasks import BaseFit, around
 from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
 
 Array = NDArray[np.float64]
@@ -114,13 +115,19 @@ def cross_fit(
     method: str | Callable[[Any, Any], Any] = "predict",
     fit_params: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
+    tasks: Sequence[BaseFit | None] | None = None,
 ) -> list[FoldModel]:
     """Fit a clone of the estimator for each fold, and predict the fold's test rows.
 
-    ``method`` is the name of a method, or a function of the model and X.
+    ``method`` is the name of a method, or a function of the model and X; ``tasks`` are those of callbacks, one for each
+    fold.
     """
     params = {} if fit_params is None else fit_params
-    return Parallel(n_jobs=n_jobs)(delayed(_fit_fold)(clone(estimator), X, y, fold, method, params) for fold in folds)
+    tasks = [None] * len(folds) if tasks is None else tasks
+    return Parallel(n_jobs=n_jobs)(
+        delayed(_fit_fold)(clone(estimator), X, y, fold, method, params, task)
+        for fold, task in zip(folds, tasks, strict=True)
+    )
 
 
 def pooled(models: Sequence[FoldModel], n: int) -> Array:
@@ -144,10 +151,14 @@ def fit_params_of(params: Mapping[str, Any], n: int, rows: NDArray[np.intp]) -> 
     }
 
 
-def _fit_fold(estimator: Any, X: Any, y: Any, fold: Fold, method: Any, params: Mapping[str, Any]) -> FoldModel:
+def _fit_fold(
+    estimator: Any, X: Any, y: Any, fold: Fold, method: Any, params: Mapping[str, Any], task: BaseFit | None
+) -> FoldModel:
     train, test = fold
     with argument_name("X"):
         X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
-    model = estimator.fit(X_train, _safe_indexing(y, train), **fit_params_of(params, n_rows_of(X), train))
+    y_train = _safe_indexing(y, train)
+    with around(task, estimator, X_train, y_train):
+        model = estimator.fit(X_train, y_train, **fit_params_of(params, n_rows_of(X), train))
     predicted = method(model, X_test) if callable(method) else getattr(model, method)(X_test)
     return FoldModel(model, test, np.asarray(predicted))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle.exceptions import OutOfFoldWarning, PITWarning
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.meta_estimators._callback_tasks import BaseFit
 from sklearn_mle.meta_estimators._choice import NewRows
 from sklearn_mle.meta_estimators._cross_fit import FoldModel, cross_fit, is_frozen, pooled
 from sklearn_mle.meta_estimators._noise import Noise, least_scale, resolution_of
@@ -45,12 +46,18 @@ def real_prediction(values: Any, rows: NDArray[np.intp]) -> Array:
 
 
 def predict_out_of_fold(
-    estimator: Any, X: Any, y: Array, folds: Sequence[Fold], params: Mapping[str, Any], n_jobs: int | None
+    estimator: Any,
+    X: Any,
+    y: Array,
+    folds: Sequence[Fold],
+    params: Mapping[str, Any],
+    n_jobs: int | None,
+    tasks: Sequence[BaseFit | None],
 ) -> tuple[list[Any], Array]:
     """Return the fold models and the prediction of each row by a model that did not see it; nan where there is none."""
     if is_frozen(estimator):
         return [], real_prediction(estimator.predict(X), np.arange(len(y)))
-    fitted = cross_fit(estimator, X, y, folds, fit_params=params, n_jobs=n_jobs)
+    fitted = cross_fit(estimator, X, y, folds, fit_params=params, n_jobs=n_jobs, tasks=tasks)
     read = [FoldModel(one.model, one.test, real_prediction(one.prediction, one.test)) for one in fitted]
     return [one.model for one in read], pooled(read, len(y))
 

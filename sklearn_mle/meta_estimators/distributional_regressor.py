@@ -1,43 +1,34 @@
 """A likelihood around any regressor: its prediction is the location, and its errors on new rows are the noise."""
 
 import copy
-from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle.estimators._base import BaseMLE
-from sklearn_mle.estimators._scikit_learn import StrOptions, fit_context
+from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._validation import (
-    check_probability_levels,
     check_sample_weight,
-    check_target,
-    total_over_rows,
 )
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference import Summary
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
-from sklearn_mle.meta_estimators._cross_fit import folds_of, n_rows_of, route
+from sklearn_mle.meta_estimators._answers import NoiseAnswers, read_target
+from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
+from sklearn_mle.meta_estimators._cross_fit import folds_of, is_frozen, n_rows_of, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
 from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, predict_out_of_fold, real_prediction
-from sklearn_mle.meta_estimators._recalibration import Recalibrated
 
 Array = NDArray[np.float64]
 
-_NOTES = (
-    "Standard errors are of the noise given the predictions: they count the rows with an out-of-fold prediction.",
-    "That the estimator, fitted to other rows, would predict otherwise is not in them.",
-)
 
-
-class DistributionalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, NoiseAnswers, BaseEstimator):
     r"""A predictive distribution, intervals and quantiles for any regressor, from its errors on rows it did not see.
 
     .. math:: y_i \sim p\bigl(\,\cdot \mid \hat f(x_i),\, s_i\bigr) ,\qquad
@@ -224,20 +215,26 @@ class DistributionalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         draft = copy.copy(self)
         with argument_name("X"):
             (X,) = indexable(X)
-        y = _read_target(likelihood, y)
+        y = read_target(likelihood, y)
         validate_data(draft, X, skip_check_array=True)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
         params, groups = route(self, self.estimator, weight, fit_params)
         folds = folds_of(self.cv, X, y, groups)
-        models, prediction = predict_out_of_fold(self.estimator, X, y, folds, params, self.n_jobs)
+        refits = not (self.ensemble or is_frozen(self.estimator))
+        names = [] if is_frozen(self.estimator) else ["fit-fold"] * len(folds)
+        fits = BaseFits(self, X, y, names + ["fit-all-rows"] * refits)
+        tasks = fits.tasks[: len(folds)]
+        models, prediction = predict_out_of_fold(self.estimator, X, y, folds, params, self.n_jobs, tasks)
         out_of_fold = OutOfFold(X, y, prediction, weight, groups, folds)
         learnt = out_of_fold.learn(likelihood, self.scale, recalibrate=self.recalibrate, n_jobs=self.n_jobs)
         state = {name: value for name, value in vars(draft).items() if name in ("n_features_in_", "feature_names_in_")}
         if self.ensemble and models:
             state["estimators_"] = models
         else:
-            state["estimator_"] = clone(self.estimator).fit(X, y, **params)
+            state["estimator_"] = clone(self.estimator)
+            with around(fits.tasks[-1] if refits else None, state["estimator_"], X, y):
+                state["estimator_"].fit(X, y, **params)
         state |= {
             "_learnt": learnt,
             "noise_": learnt.noise.regressor,
@@ -245,10 +242,10 @@ class DistributionalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
             "comparison_": learnt.comparison,
             "out_of_fold_prediction_": prediction,
         }
-        kept = {
-            name: value for name, value in vars(self).items() if name in self.get_params(deep=False) or name[0] == "_"
-        }
-        self.__dict__ = {**kept, **state}
+        stale = set(getattr(self, "_published", ()))
+        kept = {name: value for name, value in vars(self).items() if name not in stale}
+        self.__dict__ = {**kept, **state, "_published": tuple(state)}
+        fits.finish()
         return self
 
     @property
@@ -266,12 +263,6 @@ class DistributionalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
         rows = np.arange(n_rows_of(X))
         predictions = [real_prediction(model.predict(X), rows) for model in models]
         return predictions[0] if len(models) == 1 else np.mean(predictions, axis=0)
-
-    def _arguments(self, X: Any) -> dict[str, Any]:
-        """Return the arguments of the noise's methods that stand for rows of X."""
-        prediction, learnt = self._base_prediction(X), self._learnt
-        modelled = learnt.noise.slope is not None
-        return learnt.noise.arguments(prediction, learnt.scale.log_scale(X, prediction) if modelled else None)
 
     def predict(self, X: Any, return_std: bool = False) -> Array | tuple[Array, Array]:
         """Return the estimator's prediction, and the standard deviation of y given X where asked for.
@@ -306,174 +297,9 @@ class DistributionalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator)
             )
         return prediction, self.noise_.predict(**self._arguments(X), return_std=True)[1]
 
-    def predict_parameters(self, X: Any) -> dict[str, Any]:
-        """Return the parameters of the distribution of y given X, before it is recalibrated.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to predict.
-
-        Returns
-        -------
-        dict of str to ndarray of shape (n_samples,)
-            By the names of the likelihood's parameters, the location first.
-        """
-        check_is_fitted(self, "noise_")
-        return self.noise_.predict_parameters(**self._arguments(X))
-
-    def predict_distribution(self, X: Any) -> Any:
-        """Return the distribution of y given X, the prediction and the parameters taken as known.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to predict.
-
-        Returns
-        -------
-        frozen scipy.stats distribution
-            Or one alike. Its parameters have shape (n_samples,), one entry per row.
-
-        Raises
-        ------
-        ValueError
-            If no error was seen and y is not rounded, so that the distribution is degenerate.
-        """
-        check_is_fitted(self, "noise_")
-        distribution = self.noise_.predict_distribution(**self._arguments(X))
-        pit_map = self._learnt.pit_map
-        return distribution if pit_map is None else Recalibrated(distribution, pit_map, n_rows_of(X))
-
-    def sample(self, X: Any, n_samples: int = 1, random_state: Any = None) -> Array:
-        """Draw outcomes from the distribution of y given X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_rows, n_features)
-            Rows to draw outcomes for.
-        n_samples : int, default=1
-            Number of draws for each row.
-        random_state : int, RandomState instance or None, default=None
-            An int makes the draws reproducible.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_samples)
-            One row of draws for each row of X.
-        """
-        check_count("n_samples", n_samples, 0, 2**31)
-        with argument_name("random_state"):
-            generator = check_random_state(random_state)
-        distribution = self.predict_distribution(X)
-        draws = distribution.rvs(size=(int(n_samples), n_rows_of(X)), random_state=generator)
-        return np.asarray(draws, dtype=np.float64).T
-
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
-        """Return the central interval that holds y with the given probability.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to predict.
-        coverage : float, default=0.9
-            Probability of the interval, strictly between 0 and 1; half of the rest lies on each side.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, 2)
-            Lower and upper ends.
-        """
-        level = check_probability_levels(coverage, "coverage")
-        if level.ndim:
-            raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
-        return self.predict_quantile(X, np.array([(1 - level) / 2, (1 + level) / 2]))
-
-    def predict_quantile(self, X: Any, q: Any) -> Array:
-        """Return quantiles of y given X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to predict.
-        q : float or array-like of shape (n_quantiles,)
-            Probabilities strictly between 0 and 1.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_quantiles)
-            One-dimensional for a scalar q.
-        """
-        levels = check_probability_levels(q, "q")
-        check_is_fitted(self, "noise_")
-        pit_map = self._learnt.pit_map
-        return self.noise_.predict_quantile(
-            q=levels if pit_map is None else pit_map.inverse(levels), **self._arguments(X)
-        )
-
-    def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the total log-likelihood of y given X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to judge; new ones, for the estimator has seen those of the fit.
-        y : array-like of shape (n_samples,)
-            Target values.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; if None, every row has weight 1.
-
-        Returns
-        -------
-        float
-            In nats.
-        """
-        check_is_fitted(self, "noise_")
-        y, given, pit_map = _read_target(self.likelihood_, y), self._arguments(X), self._learnt.pit_map
-        total = self.noise_.log_likelihood(given["X"], y, sample_weight, given["offset"])
-        if pit_map is None:
-            return total
-        gained = pit_map.log_slope(self.noise_.predict_distribution(**given).cdf(y))
-        return total + total_over_rows(gained, check_sample_weight(sample_weight, len(y)))
-
-    def summary(self, confidence_level: float = 0.95) -> Summary:
-        """Return the table of what was learnt of the noise: estimates, standard errors, intervals, and a header.
-
-        The standard errors are of the noise given the predictions. They count the rows; that the estimator would
-        predict otherwise if it were fitted to other rows is not in them.
-
-        Parameters
-        ----------
-        confidence_level : float, default=0.95
-            Of the Wald intervals, strictly between 0 and 1.
-
-        Returns
-        -------
-        Summary
-            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
-        """
-        check_is_fitted(self, "noise_")
-        found = self.noise_.summary(confidence_level, small_sample=False)
-        names = {": x0": ": modelled scale", ": x1": ": log modelled scale"}
-        index = tuple(name.replace(name[-4:], names.get(name[-4:], name[-4:])) for name in found.index)
-        return replace(
-            found,
-            title=f"{type(self).__name__}: {type(self.estimator).__name__}",
-            index=index,
-            notes=(*found.notes, *_NOTES),
-        )
-
 
 def _check_estimator(argument: str, estimator: Any, also: str = "") -> None:
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
         raise TypeError(
             f"{argument} must be {also}an estimator with fit and predict (an instance, not a class); got {estimator!r}."
         )
-
-
-def _read_target(likelihood: Likelihood | None, y: Any) -> Array:
-    y = check_target(y, dtype=np.float64)
-    if likelihood is None:
-        return y
-    with argument_name("y"):
-        return likelihood.check_target(y)

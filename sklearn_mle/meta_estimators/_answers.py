@@ -1,0 +1,217 @@
+"""What a prediction with fitted noise about it answers: distributions, intervals, quantiles, samples and scores."""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle.estimators import MLERegressor
+from sklearn_mle.estimators._validation import (
+    check_probability_levels,
+    check_sample_weight,
+    check_target,
+    total_over_rows,
+)
+from sklearn_mle.inference import Summary
+from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.meta_estimators._cross_fit import n_rows_of
+from sklearn_mle.meta_estimators._out_of_fold import Learnt
+from sklearn_mle.meta_estimators._recalibration import Recalibrated
+
+Array = NDArray[np.float64]
+
+_NOTES = (
+    "Standard errors are of the noise given the predictions: they count the rows with an out-of-fold prediction.",
+    "That the estimator, fitted to other rows, would predict otherwise is not in them.",
+)
+
+
+class NoiseAnswers(ABC):
+    """The methods of a regressor that has learnt the noise about its prediction."""
+
+    estimator: Any
+    likelihood_: Likelihood
+    noise_: MLERegressor
+    _learnt: Learnt
+
+    @abstractmethod
+    def _base_prediction(self, X: Any) -> Array:
+        """Return the prediction of new rows, shape (n,)."""
+
+    def _arguments(self, X: Any) -> dict[str, Any]:
+        """Return the arguments of the noise's methods that stand for rows of X."""
+        prediction, learnt = self._base_prediction(X), self._learnt
+        if learnt.noise.slope is None or learnt.scale is None:
+            return learnt.noise.arguments(prediction, None)
+        return learnt.noise.arguments(prediction, learnt.scale.log_scale(X, prediction))
+
+    def predict_parameters(self, X: Any) -> dict[str, Any]:
+        """Return the parameters of the distribution of y given X, before it is recalibrated.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+            By the names of the likelihood's parameters, the location first.
+        """
+        check_is_fitted(self, "noise_")
+        return self.noise_.predict_parameters(**self._arguments(X))
+
+    def predict_distribution(self, X: Any) -> Any:
+        """Return the distribution of y given X, the prediction and the parameters taken as known.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        frozen scipy.stats distribution
+            Or one alike. Its parameters have shape (n_samples,), one entry per row.
+
+        Raises
+        ------
+        ValueError
+            If no error was seen and y is not rounded, so that the distribution is degenerate.
+        """
+        check_is_fitted(self, "noise_")
+        distribution = self.noise_.predict_distribution(**self._arguments(X))
+        pit_map = self._learnt.pit_map
+        return distribution if pit_map is None else Recalibrated(distribution, pit_map, n_rows_of(X))
+
+    def sample(self, X: Any, n_samples: int = 1, random_state: Any = None) -> Array:
+        """Draw outcomes from the distribution of y given X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_rows, n_features)
+            Rows to draw outcomes for.
+        n_samples : int, default=1
+            Number of draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            An int makes the draws reproducible.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_samples)
+            One row of draws for each row of X.
+        """
+        check_count("n_samples", n_samples, 0, 2**31)
+        with argument_name("random_state"):
+            generator = check_random_state(random_state)
+        distribution = self.predict_distribution(X)
+        draws = distribution.rvs(size=(int(n_samples), n_rows_of(X)), random_state=generator)
+        return np.asarray(draws, dtype=np.float64).T
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
+        """Return the central interval that holds y with the given probability.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+        coverage : float, default=0.9
+            Probability of the interval, strictly between 0 and 1; half of the rest lies on each side.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            Lower and upper ends.
+        """
+        level = check_probability_levels(coverage, "coverage")
+        if level.ndim:
+            raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
+        return self.predict_quantile(X, np.array([(1 - level) / 2, (1 + level) / 2]))
+
+    def predict_quantile(self, X: Any, q: Any) -> Array:
+        """Return quantiles of y given X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to predict.
+        q : float or array-like of shape (n_quantiles,)
+            Probabilities strictly between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_quantiles)
+            One-dimensional for a scalar q.
+        """
+        levels = check_probability_levels(q, "q")
+        check_is_fitted(self, "noise_")
+        pit_map = self._learnt.pit_map
+        return self.noise_.predict_quantile(
+            q=levels if pit_map is None else pit_map.inverse(levels), **self._arguments(X)
+        )
+
+    def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the total log-likelihood of y given X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to judge; new ones, for the estimator has seen those of the fit.
+        y : array-like of shape (n_samples,)
+            Target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; if None, every row has weight 1.
+
+        Returns
+        -------
+        float
+            In nats.
+        """
+        check_is_fitted(self, "noise_")
+        y, given, pit_map = read_target(self.likelihood_, y), self._arguments(X), self._learnt.pit_map
+        total = self.noise_.log_likelihood(given["X"], y, sample_weight, given["offset"])
+        if pit_map is None:
+            return total
+        gained = pit_map.log_slope(self.noise_.predict_distribution(**given).cdf(y))
+        return total + total_over_rows(gained, check_sample_weight(sample_weight, len(y)))
+
+    def summary(self, confidence_level: float = 0.95) -> Summary:
+        """Return the table of what was learnt of the noise: estimates, standard errors, intervals, and a header.
+
+        The standard errors are of the noise given the predictions. They count the rows; that the estimator would
+        predict otherwise if it were fitted to other rows is not in them.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+            Of the Wald intervals, strictly between 0 and 1.
+
+        Returns
+        -------
+        Summary
+            Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
+        """
+        check_is_fitted(self, "noise_")
+        found = self.noise_.summary(confidence_level, small_sample=False)
+        names = {": x0": ": modelled scale", ": x1": ": log modelled scale"}
+        index = tuple(name.replace(name[-4:], names.get(name[-4:], name[-4:])) for name in found.index)
+        return replace(
+            found,
+            title=f"{type(self).__name__}: {type(self.estimator).__name__}",
+            index=index,
+            notes=(*found.notes, *_NOTES),
+        )
+
+
+def read_target(likelihood: Likelihood | None, y: Any) -> Array:
+    """Return y as the likelihood takes it; any real numbers where it is still to be chosen."""
+    y = check_target(y, dtype=np.float64)
+    if likelihood is None:
+        return y
+    with argument_name("y"):
+        return likelihood.check_target(y)

@@ -1,0 +1,52 @@
+"""The tasks of a meta-estimator's fit that scikit-learn's callbacks see: one for each fit of its base."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn_mle.estimators._scikit_learn import has_callbacks
+
+
+@dataclass(frozen=True)
+class BaseFit:
+    """One fit of a clone of the base, as a task of the meta-estimator ``owner``; it may run in another process."""
+
+    context: Any
+    owner: Any
+
+    @contextmanager
+    def around(self, estimator: Any, X: Any, y: Any) -> Iterator[None]:
+        """Run the fit of ``estimator`` with the callbacks that pass on to it."""
+        with self.context.propagate_callback_context(estimator):
+            self.context.call_on_fit_task_begin(estimator=self.owner, X=X, y=y)
+            yield
+        self.context.call_on_fit_task_end(estimator=self.owner, X=X, y=y)
+
+
+class BaseFits:
+    """All of them: a root task, and one task for each of the ``names``, made before they run in parallel."""
+
+    def __init__(self, owner: Any, X: Any, y: Any, names: list[str]) -> None:
+        self._root, self._arguments = None, {"estimator": owner, "X": X, "y": y}
+        self.tasks: list[BaseFit | None] = [None] * len(names)
+        if not has_callbacks(owner):
+            return
+        self._root = owner._init_callback_context(max_subtasks=len(names), sequential_subtasks=False)
+        self._root.call_on_fit_task_begin(**self._arguments)
+        self.tasks = [BaseFit(self._root.subcontext(task_name=name, task_id=k), owner) for k, name in enumerate(names)]
+
+    def finish(self) -> None:
+        """End the root task; the estimator has published its state."""
+        if self._root is not None:
+            self._root.call_on_fit_task_end(**self._arguments)
+
+
+@contextmanager
+def around(task: BaseFit | None, estimator: Any, X: Any, y: Any) -> Iterator[None]:
+    """Run a fit as a task, where there are callbacks."""
+    if task is None:
+        yield
+        return
+    with task.around(estimator, X, y):
+        yield

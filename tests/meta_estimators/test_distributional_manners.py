@@ -1,0 +1,165 @@
+"""scikit-learn's conventions around DistributionalRegressor: searches, routing, callbacks, HTML, scorers, displays."""
+
+import pickle
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
+
+from sklearn_mle import DistributionalRegressor
+from sklearn_mle.displays import PITDisplay, PredictiveDisplay
+from sklearn_mle.exceptions import OutOfFoldWarning
+from sklearn_mle.metrics import coverage, crps, get_scorer
+from sklearn_mle.model_selection import compare
+
+X, Y = load_diabetes(return_X_y=True)
+CV = KFold(4, shuffle=True, random_state=0)
+CONSTANT = DistributionalRegressor(LinearRegression(), "gaussian", scale="constant", cv=CV)
+
+
+class Weightless(RegressorMixin, BaseEstimator):
+    """A base whose fit takes no weights."""
+
+    def fit(self, X, y):
+        self.mean_ = np.mean(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.mean_)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.PITWarning")  # a penalty of 10 leaves no noise, but a bias
+def test_everything_is_searched_by_name():
+    grid = {"estimator__alpha": [0.01, 10.0], "likelihood": ["gaussian", "laplace"], "scale": ["constant", Ridge()]}
+    search = GridSearchCV(DistributionalRegressor(Ridge(), cv=CV), grid, scoring=get_scorer("log_likelihood"), cv=2)
+    search.fit(X, Y)
+    assert search.best_params_["estimator__alpha"] == 0.01
+    assert len(search.cv_results_["params"]) == 8 and np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_clones_pickles_and_html_are_as_of_any_estimator():
+    model = clone(CONSTANT).fit(X, Y)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_interval(X), model.predict_interval(X))
+    assert not hasattr(clone(model), "noise_")
+    html = model._repr_html_()
+    assert "LinearRegression" in html and "DistributionalRegressor" in html
+
+
+def test_parameters_set_after_fit_change_nothing():
+    model = DistributionalRegressor(LinearRegression(), "gaussian", cv=CV).fit(X, Y)
+    before = model.predict_interval(X)
+    model.set_params(likelihood="laplace", scale="constant", ensemble=True, recalibrate=True)
+    np.testing.assert_array_equal(model.predict_interval(X), before)
+
+
+def test_scorers_and_compare_read_it():
+    model = clone(CONSTANT).fit(X[:300], Y[:300])
+    # y is whole: the probability of its cell is the density there, to a part in (1 / 55)^2 / 24.
+    assert get_scorer("log_likelihood")(model, X[300:], Y[300:]) == pytest.approx(
+        model.log_likelihood(X[300:], Y[300:]) / 142, rel=1e-4
+    )
+    expected = crps(Y[300:], model.predict_distribution(X[300:]))
+    assert get_scorer("neg_crps")(model, X[300:], Y[300:]) == pytest.approx(-expected)
+    assert cross_val_score(CONSTANT, X, Y, cv=3).mean() == cross_val_score(LinearRegression(), X, Y, cv=3).mean()
+    in_pipeline = make_pipeline(StandardScaler(), CONSTANT)
+    comparison = compare({"alone": CONSTANT, "scaled": in_pipeline}, X, Y, cv=3)
+    assert comparison.difference("alone", "scaled").value == pytest.approx(0, abs=1e-10)
+
+
+@pytest.mark.parametrize("recalibrate", [False, True])
+def test_displays_draw_it(recalibrate):
+    model = clone(CONSTANT).set_params(recalibrate=recalibrate).fit(X, Y)
+    assert PredictiveDisplay.from_estimator(model, X, Y, feature=2).figure_ is not None
+    assert PITDisplay.from_estimator(model, X, Y).figure_ is not None
+    assert 0.85 < coverage(Y, model.predict_interval(X, 0.9)) < 0.95
+    plt.close("all")
+
+
+def test_the_summary_says_what_its_standard_errors_count():
+    summary = DistributionalRegressor(LinearRegression(), "gaussian", cv=CV).fit(X, Y).summary(0.9)
+    assert summary.title == "DistributionalRegressor: LinearRegression"
+    assert summary.index == ("log_scale: intercept", "log_scale: log modelled scale")
+    assert (
+        "they count the rows with an out-of-fold prediction" in repr(summary) and summary.header["observations"] == 442
+    )
+    constant = clone(CONSTANT).fit(X, Y).summary()
+    # The maximum likelihood estimate of a log scale has variance 1 / (2 n).
+    np.testing.assert_allclose(constant.columns["standard error"], 1 / np.sqrt(2 * 442), rtol=1e-6)
+
+
+def test_groups_go_to_the_splitter():
+    groups = np.arange(len(Y)) % 20
+    model = clone(CONSTANT).set_params(cv=GroupKFold(4)).fit(X, Y, groups=groups)
+    folds = list(GroupKFold(4).split(X, Y, groups))
+    expected = clone(CONSTANT).set_params(cv=folds).fit(X, Y)
+    np.testing.assert_array_equal(model.out_of_fold_prediction_, expected.out_of_fold_prediction_)
+    automatic = clone(CONSTANT).set_params(cv="auto").fit(X, Y, groups=groups)
+    folds = list(GroupKFold(10).split(X, Y, groups))
+    expected = clone(CONSTANT).set_params(cv=folds).fit(X, Y)
+    np.testing.assert_array_equal(automatic.out_of_fold_prediction_, expected.out_of_fold_prediction_)
+
+
+def test_rows_before_the_first_fold_of_a_time_series_are_left_out():
+    model = DistributionalRegressor(LinearRegression(), "gaussian", scale=Ridge(), cv=TimeSeriesSplit(4))
+    # 442 = 90 + 4 * 88: the first 90 are never predicted, and the next 88 have no scale, as none is known before them.
+    with pytest.warns(OutOfFoldWarning, match="178 of 442 rows have no out-of-fold prediction and scale"):
+        model.fit(X, Y)
+    assert model.noise_.n_obs_ == 442 - 178
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.PITWarning")  # y about its mean is skewed
+def test_weights_are_used_for_the_noise_where_the_base_takes_none():
+    weight = np.where(np.arange(len(Y)) < 200, 2.0, 1.0)
+    model = clone(CONSTANT).set_params(estimator=Weightless())
+    with pytest.warns(UserWarning, match="estimator: fit of Weightless takes no sample_weight"):
+        model.fit(X, Y, sample_weight=weight)
+    residual = Y - model.out_of_fold_prediction_
+    assert model.noise_.scale_ == pytest.approx(np.sqrt(np.average(residual**2, weights=weight)), rel=1e-7)
+    assert model.predict(X[:1]) == np.mean(Y)
+
+
+def test_metadata_goes_where_it_is_requested():
+    weight, groups = np.linspace(1, 2, len(Y)), np.arange(len(Y)) % 20
+    with sklearn.config_context(enable_metadata_routing=True):
+        base = LinearRegression().set_fit_request(sample_weight=True)
+        model = clone(CONSTANT).set_params(estimator=base, cv=GroupKFold(4))
+        model.set_fit_request(sample_weight=True).fit(X, Y, sample_weight=weight, groups=groups)
+        unweighted = clone(CONSTANT).set_params(estimator=LinearRegression().set_fit_request(sample_weight=False))
+        unweighted.fit(X, Y, sample_weight=weight)
+        with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
+            clone(CONSTANT).fit(X, Y, sample_weight=weight)
+    expected = clone(CONSTANT).set_params(cv=list(GroupKFold(4).split(X, Y, groups))).fit(X, Y, sample_weight=weight)
+    np.testing.assert_array_equal(model.predict_interval(X), expected.predict_interval(X))
+    np.testing.assert_array_equal(unweighted.predict(X), LinearRegression().fit(X, Y).predict(X))
+
+
+@pytest.mark.skipif(parse_version(sklearn.__version__) < parse_version("1.9"), reason="callbacks came with 1.9")
+def test_each_fit_of_the_base_is_a_task_of_callbacks():
+    class Recorder:
+        def setup(self, estimator, context):
+            self.events = []
+
+        def teardown(self, estimator, context):
+            self.events.append("teardown")
+
+        def on_fit_task_begin(self, estimator, context):
+            self.events.append(f"begin {context.task_name}")
+
+        def on_fit_task_end(self, estimator, context, **data):
+            self.events.append(f"end {context.task_name}")
+
+    recorder = Recorder()
+    model = clone(CONSTANT).set_callbacks(recorder)
+    model.fit(X, Y)
+    folds = ["begin fit-fold", "end fit-fold"] * 4
+    assert recorder.events == ["begin fit", *folds, "begin fit-all-rows", "end fit-all-rows", "end fit", "teardown"]
+    np.testing.assert_array_equal(model.predict_interval(X), clone(CONSTANT).fit(X, Y).predict_interval(X))

@@ -1,0 +1,194 @@
+"""The parts of what DistributionalRegressor learns: rounding, scales of any container, choice, calibration."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.sparse import csr_array
+from sklearn import config_context
+from sklearn.dummy import DummyRegressor
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+
+from sklearn_mle import DistributionalRegressor
+from sklearn_mle.exceptions import NotSupportedError, PITWarning, WorkingMemoryError
+from sklearn_mle.likelihoods import likelihood_names
+from sklearn_mle.meta_estimators._noise import resolution_of
+from sklearn_mle.meta_estimators._recalibration import PITMap, Recalibrated, miscalibration
+from sklearn_mle.meta_estimators._scale_model import NumericTable, with_prediction
+
+RNG = np.random.default_rng(0)
+CV = KFold(4, shuffle=True, random_state=0)
+
+
+def data(noise, n=600):
+    """Return two columns and a y that is linear in them, with this noise."""
+    X = np.random.default_rng(1).uniform(-1, 1, size=(n, 2))
+    return X, X @ [2.0, -1.0] + noise
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.01, 0.25, 1 / 3, 1e-9, 2.54e6])
+def test_the_unit_of_rounding_is_found_whatever_it_is(unit):
+    y = unit * np.round(RNG.normal(size=200) * 30)
+    assert resolution_of(y) == pytest.approx(unit, rel=1e-6)
+    assert resolution_of(y + 1000 * unit) == pytest.approx(unit, rel=1e-6)
+
+
+def test_numbers_that_are_not_rounded_have_no_unit():
+    assert resolution_of(RNG.normal(size=500)) == 0
+    assert resolution_of(np.append(np.arange(50.0), np.pi)) == 0
+    assert resolution_of(np.full(5, 2.0)) == 0
+    assert resolution_of(np.array([0.0, 6.0, 10.0, 10.0])) == 2
+
+
+def test_tables_of_text_and_categories_become_numbers():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {"a": [1.5, 2.5, np.nan], "b": ["x", "y", "x"], "c": pd.Categorical(["u", "v", "u"]), "d": [True, False, True]}
+    )
+    frame["e"] = pd.array([1, None, 3], dtype="Int64")
+    table = NumericTable(frame)
+    expected = np.array([[1.5, 0, 0, 1, 1, 7], [2.5, 1, 1, 0, np.nan, 8], [np.nan, 0, 0, 1, 3, 9]])
+    np.testing.assert_array_equal(table(frame, np.array([7.0, 8.0, 9.0])), expected)
+    new = frame.iloc[:1].assign(b="never seen")
+    np.testing.assert_array_equal(table(new, np.array([7.0])), [[1.5, np.nan, 0, 1, 1, 7]])
+
+
+def test_the_prediction_is_the_last_column_of_every_container():
+    prediction = np.array([5.0, 6.0])
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    assert list(with_prediction(pd.DataFrame({"prediction": [1, 2]}), prediction).columns) == [
+        "prediction",
+        "prediction_",
+    ]
+    assert with_prediction(pl.DataFrame({"a": [1, 2]}), prediction).columns == ["a", "prediction"]
+    np.testing.assert_array_equal(with_prediction(np.eye(2), prediction), [[1, 0, 5], [0, 1, 6]])
+    sparse = with_prediction(csr_array(np.eye(2)), prediction)
+    np.testing.assert_array_equal(sparse.toarray(), [[1, 0, 5], [0, 1, 6]])
+
+
+def test_text_that_is_no_table_leaves_the_scale_to_the_prediction():
+    texts = ["many words " * k for k in range(1, 121)]
+    y = np.arange(1.0, 121) * (1 + 0.1 * np.random.default_rng(0).normal(size=120))
+    base = make_pipeline(CountVectorizer(), LinearRegression())
+    model = DistributionalRegressor(base, "gaussian", cv=CV).fit(texts, y)
+    scale = model.predict_parameters(texts)["scale"]
+    assert scale[-20:].mean() > 2 * scale[:20].mean()
+
+
+def test_sparse_rows_that_would_fill_the_memory_are_refused():
+    X = csr_array((np.ones(400), (np.arange(400), np.arange(400) % 3)), shape=(400, 20_000))
+    y = np.random.default_rng(0).normal(size=400)
+    with config_context(working_memory=1), pytest.raises(WorkingMemoryError, match="Give scale='constant'"):
+        DistributionalRegressor(Ridge(), cv=2).fit(X, y)
+    assert DistributionalRegressor(Ridge(), scale="constant", cv=2).fit(X, y).predict_interval(X).shape == (400, 2)
+
+
+def test_few_rows_have_a_constant_scale():
+    X, y = data(np.random.default_rng(0).normal(size=30), n=30)
+    model = DistributionalRegressor(LinearRegression(), "gaussian", cv=CV).fit(X, y)
+    assert model.noise_.parameters_["scale"] == model.noise_.scale_
+
+
+def test_a_modelled_scale_of_the_wrong_sign_is_not_used():
+    class Wrong(LinearRegression):
+        def predict(self, X):
+            return np.exp(-X[:, 1])
+
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(400, 2))
+    y = X[:, 0] + np.exp(X[:, 1]) * rng.normal(size=400)
+    model = DistributionalRegressor(LinearRegression(), "student_t", scale=Wrong(), cv=CV).fit(X, y)
+    assert np.ptp(model.predict_parameters(X)["scale"]) == 0
+
+
+def test_auto_chooses_by_held_out_likelihood_and_keeps_the_table():
+    rng = np.random.default_rng(0)
+    X, y = data(rng.gamma(1.0, size=600))
+    model = DistributionalRegressor(LinearRegression(), "auto", scale="constant", cv=CV).fit(X, y)
+    names = [name for name in ("gaussian", "student_t", "skew_t", "gaussian_mixture") if name in likelihood_names()]
+    assert sorted(model.comparison_.names) == sorted(names)
+    assert type(model.likelihood_).__name__ in ("SkewT", "GaussianMixture")
+    assert model.comparison_.difference(model.comparison_.names[0], "gaussian").standard_error > 0
+    tables = DistributionalRegressor(LinearRegression(), "auto", cv=CV).fit(X, y).comparison_.names
+    assert len(tables) == 2 * len(names)
+
+
+def test_auto_prefers_what_the_noise_is():
+    X, y = data(np.random.default_rng(0).standard_t(2, size=600))
+    model = DistributionalRegressor(LinearRegression(), "auto", scale="constant", cv=CV).fit(X, y)
+    assert model.likelihood_.parameter_names[-1] == "df"
+    assert np.isfinite(model.log_likelihood(X, y))
+
+
+def test_a_likelihood_that_is_far_off_is_warned_of_by_name():
+    X, y = data(np.random.default_rng(0).standard_t(1.5, size=1000), n=1000)
+    model = DistributionalRegressor(LinearRegression(), "gaussian", scale="constant", cv=CV)
+    with pytest.warns(PITWarning, match="likelihood='.*' is better by cross-validated likelihood; recalibrate=True"):
+        model.fit(X, y)
+
+
+def test_miscalibration_is_the_largest_error_and_zero_where_it_may_be_chance():
+    u = (np.arange(2000) + 0.5) / 2000
+    weight = np.ones(2000)
+    assert miscalibration(u, u, weight) == (0, 0)
+    # F(u) = u^2: the level u is off by u - u^2 at most 1/4; too narrow intervals, of |2 u - 1| squared.
+    of_quantiles, _ = miscalibration(np.sqrt(u), np.sqrt(u), weight)
+    assert of_quantiles == pytest.approx(0.25, abs=1e-3)
+    narrow = 0.5 + 0.5 * np.sign(u - 0.5) * np.sqrt(np.abs(2 * u - 1))
+    assert miscalibration(narrow, narrow, weight) == pytest.approx((0.125, 0.25), abs=1e-3)
+    assert miscalibration(np.sqrt(u[::100]), np.sqrt(u[::100]), np.ones(20)) == (0, 0)
+    # Mass that is spread over its bounds: two halves, uniform together.
+    assert miscalibration(np.array([0.0, 0.5]), np.array([0.5, 1.0]), np.full(2, 1e4)) == (0, 0)
+
+
+def test_the_map_of_the_pit_is_its_distribution_function_and_has_an_inverse():
+    u = np.sqrt((np.arange(8000) + 0.5) / 8000)
+    pit_map = PITMap.of(u, u, np.ones(8000))
+    at = np.linspace(0, 1, 101)
+    # Twenty bins, each linear: off by (1/20)^2 / 4 between knots, and by a row per bin.
+    np.testing.assert_allclose(pit_map(at), at**2, atol=0.05**2 / 4 + 20 / 8000)
+    np.testing.assert_allclose(pit_map.inverse(pit_map(at)), at, atol=1e-12)
+    np.testing.assert_allclose(np.exp(pit_map.log_slope(u)).mean(), (4 / 3), rtol=0.01)  # E 2 u = 4/3 under u^2
+    copies = PITMap.of(u[:100], u[:100], np.full(100, 3.0))
+    np.testing.assert_allclose(copies.values, PITMap.of(*[np.repeat(u[:100], 3)] * 2, np.ones(300)).values, rtol=1e-12)
+
+
+def test_a_recalibrated_distribution_is_one():
+    values = np.array([0.0, 0.1, 0.5, 0.9, 1.0])
+    one = Recalibrated(stats.norm(np.zeros(3), [1.0, 2.0, 3.0]), PITMap(values), 3)
+    q = np.array([[0.01], [0.3], [0.5], [0.95]])
+    np.testing.assert_allclose(one.cdf(one.ppf(q)), np.broadcast_to(q, (4, 3)), rtol=1e-12)
+    np.testing.assert_allclose(one.sf(one.isf(q)), np.broadcast_to(q, (4, 3)), rtol=1e-12)
+    np.testing.assert_allclose(one.cdf(1.3) + one.sf(1.3), 1, rtol=1e-14)
+    x = np.linspace(-40, 40, 400_001)[:, None]
+    density = one.pdf(x)
+    # Jumps at four knots: an error of a step of 2e-4 times the jump.
+    np.testing.assert_allclose(density.sum(axis=0) * 2e-4, 1, atol=1e-3)
+    np.testing.assert_allclose(np.log(density[150_000:-150_000]), one.logpdf(x[150_000:-150_000]), rtol=1e-12)
+    draws = one.rvs(size=(20_000, 3), random_state=0)
+    np.testing.assert_allclose((draws < one.ppf(0.3)).mean(axis=0), 0.3, atol=5 * np.sqrt(0.21 / 20_000))
+    np.testing.assert_array_equal(np.array(one.interval(0.5)), [one.ppf(0.25), one.isf(0.25)])
+    np.testing.assert_array_equal(one.median(), one.ppf(0.5))
+
+
+def test_recalibration_mends_coverage_and_leaves_the_prediction():
+    X, y = data(np.random.default_rng(0).standard_t(1.5, size=4000), n=4000)
+    model = DistributionalRegressor(LinearRegression(), "laplace", scale="constant", cv=CV, recalibrate=True)
+    model.fit(X[:2000], y[:2000])
+    bounds = model.predict_interval(X[2000:], 0.5)
+    inside = ((bounds[:, 0] <= y[2000:]) & (y[2000:] <= bounds[:, 1])).mean()
+    assert abs(inside - 0.5) < 4 * 0.5 / np.sqrt(2000)
+    raw = model.set_params(recalibrate=False)
+    with pytest.warns(PITWarning):
+        plain = DistributionalRegressor(LinearRegression(), "laplace", scale="constant", cv=CV).fit(X[:2000], y[:2000])
+    np.testing.assert_array_equal(raw.predict(X), plain.predict(X))
+    assert model.log_likelihood(X[2000:], y[2000:]) > plain.log_likelihood(X[2000:], y[2000:]) + 20
+    np.testing.assert_allclose(
+        model.log_likelihood(X[:5], y[:5]), model.predict_distribution(X[:5]).logpdf(y[:5]).sum(), rtol=1e-10
+    )
+    with pytest.raises(NotSupportedError, match="return_std"):
+        model.predict(X, return_std=True)
+    with pytest.raises(NotSupportedError, match="recalibrate=True is for continuous y"):
+        DistributionalRegressor(DummyRegressor(), "poisson", recalibrate=True).fit(X, np.abs(y))
