@@ -57,9 +57,12 @@ def with_prediction(X: Any, prediction: Array) -> Any:
         return hstack([csr_array(X), csr_array(prediction[:, None])], format="csr")
     if not hasattr(X, "columns"):
         return np.column_stack([np.asarray(X), prediction])
-    name = "prediction"
-    while name in list(X.columns):
-        name += "_"
+    names = list(X.columns)
+    name: Any = "prediction"
+    if names and not any(isinstance(other, str) for other in names):  # numbered columns: names must be of one kind
+        name = len(names)
+    while name in names:
+        name += "_" if isinstance(name, str) else 1
     if hasattr(X, "with_columns"):  # polars
         return X.with_columns(**{name: prediction})
     return X.assign(**{name: prediction})
