@@ -45,28 +45,29 @@ class NewRows:
         """Fit a likelihood to them."""
         return fit_noise(likelihood, self.y, self.prediction, self.log_scale, self.weight)
 
-    def compare(self, kind: Likelihood) -> Comparison | None:
+    def compare(self, kind: Likelihood, scales: Sequence[bool] = (False, True)) -> Comparison | None:
         """Compare the likelihoods of the kind of this one by held-out likelihood; None where there are no others.
 
-        What is refitted in each fold is the likelihood alone.
+        ``scales`` says whether they have a constant (False) or the modelled one, where there is one. What is refitted
+        in each fold is the likelihood alone.
         """
         names = [name for name in _like(kind) if name in likelihood_names()]
         if len(names) < 2:
             return None
-        likelihoods = {name: read_likelihood(name) for name in names}
-        regressors = {name: noise_regressor(found, modelled=False) for name, found in likelihoods.items()}
         location, columns = location_of(kind, self.prediction), noise_columns(None, 0.0, len(self.y))
         if self.log_scale is not None:
-            regressors |= {
-                name + _MODELLED: noise_regressor(found, modelled=True)
-                for name, found in likelihoods.items()
-                if found.dispersion_parameter is not None
-            }
             column = relative_scale(kind, self.log_scale, self.prediction)
             real = kind.equivariance == "location_scale"
             seen = y_seen(kind, self.y, self.prediction)
             slope = student_t_slope(seen, location, column, self.weight) if real else 1.0
             columns = noise_columns(column, slope, len(self.y))
+        likelihoods = {name: read_likelihood(name) for name in names}
+        regressors = {
+            name + _MODELLED * modelled: noise_regressor(likelihood, modelled=modelled)
+            for modelled in scales
+            for name, likelihood in likelihoods.items()
+            if not modelled or (self.log_scale is not None and likelihood.dispersion_parameter is not None)
+        }
         # Whole numbers are scored by their probabilities, which do not grow without bound.
         y = self.y if (self.y == np.floor(self.y)).all() else y_seen(kind, self.y, self.prediction)
         return compare(
@@ -82,10 +83,12 @@ class NewRows:
 
     def better_than(self, noise: Noise) -> str | None:
         """Return the name of a likelihood that is better by more than two paired standard errors; None without one."""
-        comparison = self.compare(noise.likelihood)
+        modelled = noise.slope is not None
+        # A likelihood without a dispersion has no scale to be modelled.
+        scales = [modelled] if noise.likelihood.dispersion_parameter is not None else [False, True]
+        comparison = self.compare(noise.likelihood, scales)
         if comparison is None:
             return None
-        modelled = noise.slope is not None
         fitted = (name for name in comparison.names if type(read_likelihood(_split(name)[0])) is type(noise.likelihood))
         own = next((name for name in fitted if _split(name)[1] is modelled), None)
         if own is None or own == comparison.names[0]:
