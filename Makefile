@@ -17,7 +17,7 @@ ALONE = `grep -rl --include='test_*.py' mark.alone tests`
 # Environments come without bytecode, and the tests start many processes: each module is compiled once, at its first use.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo docs docs-quick test test-all test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-dask reliability test-pickles peers mutants dist test-wheel clean
+.PHONY: help demo docs docs-quick test test-all test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-calibration bench-dask reliability test-pickles peers mutants dist test-wheel clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
@@ -37,6 +37,7 @@ help:
 	@echo "make bench-small  fits of a few hundred rows, predictions, refits and summaries, beside scikit-learn's"
 	@echo "make reliability  hard inputs, for us and the peers: the table of docs/reliability.md, in some minutes"
 	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and summary beside statsmodels"
+	@echo "make bench-calibration   methods of calibration beside scikit-learn's; DATA=folder adds three data sets"
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
 	@echo "make peers        scikit-learn's own tests, of the installed version, with our estimators in the place of its own"
 	@echo "make mutants      small faults planted one at a time, a seeded sample of 200: which do the tests see? An hour or two"
@@ -127,6 +128,9 @@ bench-dask: $(BENCH)/.stamp
 
 bench-coverage: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.coverage
+
+bench-calibration: $(VENV)/.stamp
+	$(VENV)/bin/python -m benchmarks.calibration $(if $(DATA),--data-dir $(DATA))
 
 bench-inference: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.inference_speed

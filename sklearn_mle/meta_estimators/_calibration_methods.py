@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.meta_estimators._calibration_binary import beta, isotonic, sigmoid
 from sklearn_mle.meta_estimators._calibration_logits import (
     MOST_CLASSES,
@@ -86,6 +87,11 @@ _OF_FEW_CLASSES = {"matrix", "dirichlet", "average", "spline_matrix"}
 def fit_map(method: str, rows: CalibrationRows) -> CalibrationMap:
     """Fit a map by its name."""
     return METHODS[method](rows, temperature(rows))
+
+
+def pooled_logarithms(each: Sequence[Array]) -> Array:
+    """Return the logarithm of the normalized geometric mean of probabilities, from their logarithms (n, K)."""
+    return each[0] if len(each) == 1 else log_softmax(np.mean(each, axis=0))
 
 
 def choose(

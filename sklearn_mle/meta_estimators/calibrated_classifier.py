@@ -19,7 +19,7 @@ from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._labels import codes_of, encode_labels, is_soft, plain_numbers
 from sklearn_mle.estimators._scikit_learn import StrOptions, fit_context
 from sklearn_mle.estimators._validation import check_sample_weight, check_target, total_over_rows
-from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map
+from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map, pooled_logarithms
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
 from sklearn_mle.meta_estimators._class_probabilities import class_probabilities, response_of
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, pooled, route
@@ -38,7 +38,7 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
 
     .. math:: -\sum_i w_i \log q_{i y_i} ,\qquad q_i = \operatorname{softmax}(g(\log(p_i + \delta)))
 
-    and is applied to the average of the fold models' probabilities.
+    and is applied to every fold model; the geometric mean of what they say, normalized, is the prediction.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
         - ``"average"``: the mean of the probabilities of ``"spline"`` and ``"matrix"``.
         - ``"auto"``: the method with the least cross-entropy on folds of the same rows; see ``calibration_table_``.
     ensemble : bool, default=True
-        Whether to predict from the average of the fold models; otherwise from the estimator fitted to all rows.
+        Whether to predict by the geometric mean of the fold models' calibrated probabilities; otherwise from the
+        estimator fitted to all rows.
     cv : int, splitter, iterable or "auto", default=5
         The folds; stratified if a number. ``"auto"`` is ten folds below 2,000 rows and five from there on. Rows that no
         fold tests calibrate nothing.
@@ -115,7 +116,9 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
     evidence (MacKay 1992). With ``sample_weight``, a weight of k counts as k copies. Of more than 40 classes matrices
     are not fitted: ``"spline_matrix"`` and ``"average"`` are the spline alone.
 
-    A class that a fold's model did not see has probability zero there.
+    A class that a fold's model did not see has probability zero there, before calibration. Geometric means (logarithmic
+    opinion pools) of calibrated probabilities had less cross-entropy than arithmetic ones, and both less than the
+    calibrated mean of uncalibrated ones.
 
     References
     ----------
@@ -292,7 +295,7 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
         if np.ndim(X) != 1:  # the estimator says what is wrong with a single row; or takes texts
             validate_data(self, X, reset=False, skip_check_array=True)
         probabilities = [class_probabilities(model, X, self.classes_) for model in self.estimators_]
-        return self.calibration_.log_probabilities(np.mean(probabilities, axis=0))
+        return pooled_logarithms([self.calibration_.log_probabilities(p) for p in probabilities])
 
     def predict_proba(self, X: Any) -> Array:
         """Return the calibrated class probabilities of each row.
