@@ -108,6 +108,30 @@ class DiagonalFactor(Factor):
         return 2 * float(np.log(self.root).sum())
 
 
+class InverseRootFactor(Factor):
+    """A from the root T of its inverse, A^-1 = T T', and its condition: what is known of a factor that was read."""
+
+    def __init__(self, root: Array, condition: float) -> None:
+        self._root, self._condition, self.size = root, condition, len(root)
+
+    def times(self, multiple: float) -> "InverseRootFactor":
+        return InverseRootFactor(self._root / np.sqrt(multiple), self._condition)
+
+    def whiten(self, gradient: Array) -> Array:
+        return self._root.T @ gradient
+
+    def unwhiten(self, step: Array) -> Array:
+        return self._root @ step
+
+    @property
+    def condition(self) -> float:
+        return self._condition
+
+    @property
+    def log_determinant(self) -> float:
+        return -2 * float(np.linalg.slogdet(self._root)[1])
+
+
 class BlockDiagonalFactor(Factor):
     """The factor of a block diagonal matrix, from the factors of its blocks."""
 

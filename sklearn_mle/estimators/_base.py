@@ -19,6 +19,7 @@ from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._solvers import Status
+from sklearn_mle.estimators._exchange import ExchangeMixin
 from sklearn_mle.estimators._lazy import sum_over_rows, where_dask
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, FitTasks, Interval, StrOptions, has_callbacks
 from sklearn_mle.estimators._training_data import TrainingData
@@ -50,7 +51,7 @@ _NOTICEABLE_GAP = 1e-6
 _OF_SUMS = 1e-9
 
 
-class BaseMLE(CallbackSupportMixin, ABC, BaseEstimator):
+class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
     """Base of all estimators: the fit, and what every fitted model reports.
 
     A subclass declares its parameters, among them ``fit_intercept``, ``solver``, ``tol``, ``max_iter``, ``warm_start``

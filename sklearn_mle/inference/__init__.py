@@ -7,6 +7,7 @@ from sklearn_mle.inference.effects_result import Effects
 from sklearn_mle.inference.hypotheses import DeltaMethod, HypothesisTest
 from sklearn_mle.inference.infer import infer, wald_test
 from sklearn_mle.inference.influence import Influence, influence
+from sklearn_mle.inference.marginal_effects import to_marginaleffects
 from sklearn_mle.inference.penalized_ratio import penalized_likelihood_ratio_test
 from sklearn_mle.inference.predictions import mean_interval, probability_interval
 from sklearn_mle.inference.profile import ProfileLikelihood, profile_interval
@@ -46,5 +47,6 @@ __all__ = [
     "profile_interval",
     "residuals",
     "score_test",
+    "to_marginaleffects",
     "wald_test",
 ]
