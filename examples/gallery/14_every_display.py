@@ -22,10 +22,12 @@ from sklearn_mle.displays import (
     ComparisonDisplay,
     ConvergenceDisplay,
     CrossEntropyDecompositionDisplay,
+    InfluenceDisplay,
     PITDisplay,
     PredictiveDisplay,
     ProfileLikelihoodDisplay,
     ReliabilityDisplay,
+    ResidualDisplay,
 )
 from sklearn_mle.metrics import cross_entropy_decomposition
 
@@ -43,6 +45,19 @@ plt.show()
 # %%
 # Are the predicted distributions right, on rows that were not fitted to?
 PITDisplay.from_estimator(GaussianMLERegressor().fit(X[::2], y[::2]), X[1::2], y[1::2])
+plt.show()
+
+# %%
+# Which rows decide on the coefficients? Those with leverage and a residual, beyond a
+# contour of Cook's distance.
+constant = GaussianMLERegressor().fit(X, y)
+display = InfluenceDisplay.from_estimator(constant, X, y)
+assert display.cooks_distance.max() < 0.1
+plt.show()
+
+# %%
+# Is the mean right everywhere? Where the band of the smooth leaves zero, it is not.
+ResidualDisplay.from_estimator(constant, X, y)
 plt.show()
 
 # %%

@@ -5,8 +5,10 @@ matplotlib is imported when something is first drawn: ``pip install 'sklearn-mle
 
 from sklearn_mle.displays.coefficients import CoefficientDisplay
 from sklearn_mle.displays.distributions import PITDisplay, PredictiveDisplay
+from sklearn_mle.displays.influence import InfluenceDisplay
 from sklearn_mle.displays.likelihood import ConvergenceDisplay, ProfileLikelihoodDisplay
 from sklearn_mle.displays.reliability import ReliabilityDisplay
+from sklearn_mle.displays.residuals import ResidualDisplay
 from sklearn_mle.displays.scores import ComparisonDisplay, CrossEntropyDecompositionDisplay
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "ComparisonDisplay",
     "ConvergenceDisplay",
     "CrossEntropyDecompositionDisplay",
+    "InfluenceDisplay",
     "PITDisplay",
     "PredictiveDisplay",
     "ProfileLikelihoodDisplay",
     "ReliabilityDisplay",
+    "ResidualDisplay",
 ]

@@ -18,10 +18,12 @@ from sklearn_mle.displays import (
     ComparisonDisplay,
     ConvergenceDisplay,
     CrossEntropyDecompositionDisplay,
+    InfluenceDisplay,
     PITDisplay,
     PredictiveDisplay,
     ProfileLikelihoodDisplay,
     ReliabilityDisplay,
+    ResidualDisplay,
 )
 from sklearn_mle.displays._base import Unit, wrapped
 from sklearn_mle.inference import ProfileLikelihood, profile_interval
@@ -59,9 +61,11 @@ DISPLAYS = {
     ),
     "convergence": lambda **kw: ConvergenceDisplay.from_estimator(MLELogisticClassifier(C=1.0), X, Y, **kw),
     "decomposition": lambda **kw: CrossEntropyDecompositionDisplay.from_estimator(CLASSIFIER, X, Y, **kw),
+    "influence": lambda **kw: InfluenceDisplay.from_estimator(REGRESSOR, X_REAL[::2], Y_REAL[::2], n_labels=3, **kw),
     "pit": lambda **kw: PITDisplay.from_estimator(REGRESSOR, X_REAL, Y_REAL, **kw),
     "predictive": lambda **kw: PredictiveDisplay.from_estimator(REGRESSOR, X_REAL, Y_REAL, **kw),
     "profile": lambda ax=None, **kw: ProfileLikelihoodDisplay(profile(), **kw).plot(ax=ax),
+    "residuals": lambda **kw: ResidualDisplay.from_estimator(REGRESSOR, X_REAL, Y_REAL, **kw),
     "reliability": lambda **kw: ReliabilityDisplay.from_estimator(CLASSIFIER, X, Y, n_resamples=20, **kw),
 }
 IN_NATS = ["comparison", "convergence", "decomposition", "profile", "reliability"]
