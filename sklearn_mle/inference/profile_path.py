@@ -105,6 +105,8 @@ class ProfilePath:
             multiplier = -along[:, 0]
             step = step + tangent @ multiplier  # within the constraint
             gap = -0.5 * float(gradient @ step - multiplier @ (forms @ step))
+            if not -_ENOUGH <= gap < 1 / _EPS:
+                break  # of the curvature rounding alone is left
             rounding = 4 * _EPS * np.maximum(np.abs(forms) @ np.abs(theta), 1.0)
             if gap <= _ENOUGH and (np.abs(missing) <= np.maximum(rounding, 4 * _EPS * np.abs(c))).all():
                 break

@@ -41,13 +41,12 @@ def fitted(name, **parameters):
 
 def predictors(model, X):
     """The linear predictors from the public attributes."""
-    eta = [X @ model.coef_ + model.intercept_]
-    for name in model._fitted.likelihood.parameter_names[1:]:
+    likelihood, eta = model._fitted.likelihood, [X @ model.coef_ + model.intercept_]
+    for k, name in enumerate(likelihood.parameter_names[1:], start=1):
         if hasattr(model, f"{name}_coef_"):
             eta.append(X @ getattr(model, f"{name}_coef_") + getattr(model, f"{name}_intercept_"))
         else:
-            value = getattr(model, f"{name}_")
-            eta.append(np.full(len(X), 1 / value if name == "df" else np.log(value)))
+            eta.append(np.full(len(X), likelihood.predictor_of(k, getattr(model, f"{name}_"))))
     return np.stack(eta)
 
 
