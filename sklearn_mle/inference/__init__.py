@@ -17,6 +17,7 @@ from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import Separation, detect_separation
 from sklearn_mle.inference.summaries import SummaryComparison, compare_summaries
 from sklearn_mle.inference.summary import Summary
+from sklearn_mle.inference.term_tests import anova, drop_one
 
 __all__ = [
     "Above",
@@ -32,12 +33,14 @@ __all__ = [
     "Separation",
     "Summary",
     "SummaryComparison",
+    "anova",
     "average_effects",
     "average_predictions",
     "bootstrap",
     "compare_summaries",
     "contrasts",
     "detect_separation",
+    "drop_one",
     "infer",
     "influence",
     "likelihood_ratio_test",

@@ -28,7 +28,7 @@ def _refusals(reason: str, *patterns: str) -> list[Refusal]:
 
 
 _PENALIZED = "prior|class_weight"
-_OF_LIKELIHOODS = "aic|bic|infer without data|likelihood_ratio_test|score_test|profile_interval"
+_OF_LIKELIHOODS = "aic|bic|infer without data|likelihood_ratio_test|score_test|profile_interval|anova"
 _MODEL_BASED = "covariance='hessian'|covariance='expected'|covariance='opg'"
 _OF_CLUSTERS = ("cluster", "CR2", "CR3")
 _SANDWICHES = "|".join(f"covariance={kind!r}" for kind in ("HC0", "HC1", "HC2", "HC3", "HAC", *_OF_CLUSTERS, "kernel"))
@@ -50,7 +50,7 @@ REFUSALS: tuple[Refusal, ...] = (
     *_refusals(
         "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without, or use "
         "penalized_likelihood_ratio_test.",
-        "score_test, firth",
+        "score_test|anova, firth",
     ),
     *_refusals(
         "{model} was fitted with bias reduction, and the other was not: the ratio of their likelihoods has no known "

@@ -1,5 +1,6 @@
 """Averages, effects and contrasts with their joint covariance: intervals, tests, tables."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from sklearn_mle.inference.hypotheses import DeltaMethod
+from sklearn_mle.inference.hypotheses import DeltaMethod, equivalence_p_value
 from sklearn_mle.inference.multiplicity import adjusted, critical_of
 from sklearn_mle.inference.summary import Summary
 
@@ -129,6 +130,30 @@ class Effects:
         statistic = self._statistics()
         p = 2 * stats.t.sf(np.abs(statistic), self.df)
         return adjusted(p, statistic, self.covariance, self.df, adjust)
+
+    def equivalence_tests(self, lower: float = -math.inf, upper: float = math.inf) -> Array:
+        """Return p-values of the hypotheses that an estimate is outside of bounds (two one-sided tests each).
+
+        Parameters
+        ----------
+        lower, upper : float, default=-inf, inf
+            In the units of the estimates (ratios themselves, not their logarithms); at least one is finite. One alone
+            is a test of non-inferiority.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+            Small where the estimate is within the bounds; nan for what the data do not determine.
+
+        Raises
+        ------
+        ValueError
+            If the bounds are no interval.
+        """
+        if self.exponentiated:
+            with np.errstate(divide="ignore"):
+                lower, upper = float(np.log(max(lower, 0.0))), float(np.log(upper))
+        return np.asarray(equivalence_p_value(self.values, self._errors(), self.df, lower, upper))
 
     def _statistics(self) -> Array:
         if self.null is None:

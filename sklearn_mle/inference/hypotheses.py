@@ -132,3 +132,21 @@ def check_confidence_level(confidence_level: float) -> None:
     """Raise ValueError if the confidence level is not strictly between 0 and 1."""
     if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
         raise ValueError(f"confidence_level must lie strictly between 0 and 1; got {confidence_level!r}.")
+
+
+def equivalence_p_value(estimate: Any, standard_error: Any, df: float, lower: float, upper: float) -> Any:
+    """Return p of the hypothesis that a value is outside the bounds: the larger of two one-sided tests.
+
+    Raises
+    ------
+    ValueError
+        If the bounds are no interval, or both infinite.
+    """
+    if not (isinstance(lower, Real) and isinstance(upper, Real) and lower < upper) or lower == -upper == -math.inf:
+        raise ValueError(
+            f"lower and upper must be bounds, lower < upper, one of them finite; got {lower!r}, {upper!r}."
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = stats.t.sf((estimate - lower) / standard_error, df)
+        above = stats.t.cdf((estimate - upper) / standard_error, df)
+    return np.maximum(below, above)

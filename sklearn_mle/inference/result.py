@@ -1,5 +1,6 @@
 """The result of inference: estimates, their covariance, and everything that follows from the two."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from sklearn_mle.inference.hypotheses import (
     DeltaMethod,
     HypothesisTest,
     chi_squared_test,
+    equivalence_p_value,
     five_point_slope,
     wald_interval,
 )
@@ -219,6 +221,36 @@ class Inference:
                 f"R: the clusters give {joint:.3g} degrees of freedom, too few to test {len(rows)} rows at once."
             )
         return chi_squared_test("Wald test", statistic * df / joint, len(rows), df)
+
+    def equivalence_test(self, R: Any, lower: float = -math.inf, upper: float = math.inf) -> float:
+        """Return p of the hypothesis that a combination of parameters is outside of bounds (two one-sided tests).
+
+        A small p says that it is within: equivalent to zero, with bounds around zero; not inferior, with a lower bound
+        alone. Below 0.05 the 90% interval is within the bounds.
+
+        Parameters
+        ----------
+        R : str or array-like of shape (m,)
+            A parameter, a combination as text (``"treated - control"``), or its coefficients.
+        lower, upper : float, default=-inf, inf
+            In the units of the combination; at least one is finite.
+
+        Returns
+        -------
+        float
+            Nan for what the data do not determine.
+
+        Raises
+        ------
+        ValueError
+            If the bounds are no interval, or R is not one combination.
+        """
+        rows, stated = self._restrictions(R)
+        if len(rows) != 1:
+            raise ValueError(f"R must be one combination of the parameters; got {len(rows)}.")
+        estimate = float(rows[0] @ np.nan_to_num(self.estimates)) - (0.0 if stated is None else float(stated[0]))
+        error = self.curvature.standard_errors(rows @ self.combinations)[0]
+        return float(equivalence_p_value(estimate, error, self.df, lower, upper))
 
     def _restrictions(self, R: Any) -> tuple[Array, Array | None]:
         """Return the rows of a hypothesis; and what they are equal to, where equations say so."""

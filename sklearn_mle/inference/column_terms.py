@@ -1,0 +1,63 @@
+"""Which columns of X each column that the model sees is made of: the terms of a model, whatever the transformers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from sklearn_mle.inference.averages import taken
+from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.slopes import probed_values
+from sklearn_mle.inference.tables import Table
+
+# Rows in which columns are changed one after the other, and values that they are set to.
+_ROWS, _VALUES = 256, 16
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """Columns that the model sees and that are made of the same columns of X."""
+
+    sources: tuple[Any, ...]
+    columns: NDArray[np.intp]
+
+    @property
+    def name(self) -> str:
+        """The sources' names, as R writes an interaction."""
+        return ":".join(map(str, self.sources))
+
+    def contains(self, other: "Term") -> bool:
+        """Return whether this is a relative of higher order: an interaction of the other with more."""
+        return set(self.sources) > set(other.sources)
+
+
+def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
+    """Return the terms of a model, those of one column first, in the order of X.
+
+    Each column of X is set to its values in some of the rows: what moves with it is made of it.
+    """
+    table = Table.of(X)
+    rows = np.unique(np.linspace(0, len(table) - 1, min(_ROWS, len(table))).round().astype(np.intp))
+    some, its_offset = table.take(rows), taken(offset, rows)
+    base = model.read_features(some.X, its_offset)[0]
+    moves = np.zeros((len(table.names), base.shape[1]), dtype=bool)
+    for k, name in enumerate(table.names):
+        for value in _values(table, name):
+            changed = model.read_features(some.replaced(name, value).X, its_offset)[0] != base
+            moves[k] |= np.asarray(changed.sum(axis=0) if sp.issparse(changed) else changed.any(axis=0)).ravel() > 0
+    patterns: dict[tuple[int, ...], list[int]] = {}
+    for column in np.flatnonzero(moves.any(axis=0)):
+        patterns.setdefault(tuple(np.flatnonzero(moves[:, column]).tolist()), []).append(int(column))
+    ordered = sorted(patterns.items(), key=lambda each: (len(each[0]), each[0]))
+    return [Term(tuple(table.names[k] for k in sources), np.array(columns)) for sources, columns in ordered]
+
+
+def _values(table: Table, name: Any) -> Sequence[Any]:
+    if table.is_numeric(name):
+        values = probed_values(table.numbers(name))
+        return [float(value) for value in values[:: max(1, len(values) // _VALUES)]]
+    levels = table.levels(name)
+    return levels[:: max(1, len(levels) // (4 * _VALUES))]
