@@ -241,6 +241,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             read=self._read_training,
             read_rows=self._read_rows,
             read_features=self._validate_predict,
+            read_partitions=lambda *given: self._prepare_partitions(*given).rows,
             classes=None if classes is None else tuple(classes.tolist()),
         )
 

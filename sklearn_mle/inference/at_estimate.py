@@ -77,7 +77,7 @@ class AtEstimate:
         rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
         copies = own[rows] if model.weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
-        identifications = _identifications(model, prepared)
+        identifications = identifications_of(model, prepared)
         predictors = model.predictors(identifications, fixed)
         objective = _objective(model, prepared, predictors)
         if precise:
@@ -122,6 +122,15 @@ class AtEstimate:
         weight = self.prepared.data.weight
         return np.full(self.prepared.data.n_rows, self.mean_weight) if weight is None else weight * self.mean_weight
 
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of all rows."""
+        return float(self.weight.sum())
+
+    def squared_rows(self) -> tuple[Data, float]:
+        """Return the rows whose weights are those of the sum of s s', but for a factor."""
+        return self.reweighted(np.square(self.weight) / self.copies), 1.0
+
     @cached_property
     def forms(self) -> Array:
         """The changes of the coefficients with theta, shape (q (p + 1), size): a linear form for each coefficient."""
@@ -162,7 +171,7 @@ class AtEstimate:
         return Curvature(factor, self.predictors, columns, mean_weight, self.identifications, divergent)
 
 
-def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identification | None, ...]:
+def identifications_of(model: FittedModel, prepared: Prepared) -> tuple[Identification | None, ...]:
     """Return the dependences among the columns of each predictor; a constant column depends on an intercept alone."""
     found: dict[Any, Identification | None] = {}
     out: list[Identification | None] = []
@@ -181,12 +190,21 @@ def _objective(model: FittedModel, prepared: Prepared, predictors: LinearPredict
     """Return the objective as a function of the distance from the estimate, whose predictors are the rows' offset."""
     data = prepared.data
     matrix = prepared.columns.to_standardized(model.coefficients)
-    q, p = len(matrix), matrix.shape[1] - 1
-    every = LinearPredictors(p, [Terms(bool(matrix[j, :-1].any()), True) for j in range(q)])
+    every = every_predictor(matrix)
     eta = np.concatenate(data.map_rows(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
     if not model.likelihood.smooth:
         eta[0] = _on_the_kink(model, prepared, eta[0])
     fitted = Data(data.rows, data.y, data.weight, eta, data.n_predictors)
+    return objective_on(model, prepared, predictors, fitted)
+
+
+def every_predictor(matrix: Array) -> LinearPredictors:
+    """Return the map from coefficients of the standardized columns, (q, p + 1), to all linear predictors."""
+    return LinearPredictors(matrix.shape[1] - 1, [Terms(bool(row[:-1].any()), True) for row in matrix])
+
+
+def objective_on(model: FittedModel, prepared: Prepared, predictors: LinearPredictors, fitted: Data) -> PenalizedNLL:
+    """Return the objective on rows whose offset is the fitted predictors."""
     return PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
 
 

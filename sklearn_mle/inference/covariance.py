@@ -143,24 +143,27 @@ def _sandwich(bread: Factor, white: Array) -> Factor:
 
 def _total_curvature(at: AtEstimate, data: Data, rowwise: Callable[..., Array], mapped: Any = None) -> Array:
     """Return the curvature in theta of what a function returns of a block (and what is mapped), shape (q, q, n)."""
+    predictors = at.predictors  # all that is sent to where the rows are
 
     def block_sum(block: Block, *more: Any) -> tuple[Array]:
         curvature = rowwise(block, *more)
-        return (at.predictors.curvature(block.rows, curvature if block.weight is None else curvature * block.weight),)
+        return (predictors.curvature(block.rows, curvature if block.weight is None else curvature * block.weight),)
 
-    return at.predictors.pull_back_curvature(data.reduce_rows(block_sum, mapped)[0])
+    return predictors.pull_back_curvature(data.reduce_rows(block_sum, mapped)[0])
 
 
 def _meat(at: AtEstimate, adjustment: list[Array] | None = None) -> Array:
     """Return the sum over observations of s s', for the caller's weights; rows of it multiplied by the adjustments."""
+    likelihood = at.likelihood
 
     def squares(block: Block, factor: Array | float = 1.0) -> Array:
         assert block.offset is not None
-        gradient = at.likelihood.gradient(block.y, block.offset).copy()
+        gradient = likelihood.gradient(block.y, block.offset).copy()
         gradient[0] *= factor
         return gradient[:, None] * gradient
 
-    return _total_curvature(at, at.reweighted(np.square(at.weight) / at.copies), squares, adjustment)
+    rows, multiple = at.squared_rows()
+    return multiple * _total_curvature(at, rows, squares, adjustment)
 
 
 def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:

@@ -51,7 +51,7 @@ def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
         note = f"The dispersion is Pearson's: {multiple:.6g} times that of the likelihood as it was fitted."
         return SmallSample(multiple, n - k, (note,))
     model_based = asked.kind in ("hessian", "expected")
-    total_weight = float(at.weight.sum())
+    total_weight = at.total_weight
     if not (at.model.exact and asked.small_sample and n > k):
         return SmallSample(total_weight / n if model_based and at.model.exact else 1.0)
     if model_based:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
@@ -32,6 +33,7 @@ from sklearn_mle.inference.header import (
 )
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.model import WEIGHT_TYPES, FitSummary, FittedModel
+from sklearn_mle.inference.partitioned import AtPartitions, refuse_in_partitions
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import at_the_limit
@@ -72,8 +74,9 @@ def infer(
         penalty has a curvature); or a Pipeline or search around one of them, whose transforms are applied to X, frozen
         or thresholded.
     X, y : array-like, default=None
-        The data of the fit. Without them the inference is of the model-based kind, from the curvature that our
-        estimators keep (of up to 2,000 parameters).
+        The data of the fit. Rows that Dask keeps stay there: of our estimators ``"hessian"``, ``"expected"``,
+        ``"opg"``, ``"HC0"`` and ``"HC1"`` take three passes over them. Without the data the inference is of the
+        model-based kind, from the curvature that our estimators keep (of up to 2,000 parameters).
     sample_weight, offset : array-like, default=None
         As in the fit.
     covariance : str, default="auto"
@@ -192,7 +195,9 @@ def infer(
         return _without_data(model, small_sample)
     if y is None:
         raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")
-    model, data = read_training(model, X, y, sample_weight, offset)
+    in_partitions = model.retained is not None and is_dask(X, y, sample_weight, offset)
+    if not in_partitions:
+        model, data = read_training(model, X, y, sample_weight, offset)
     weight_type = weight_type or model.weight_type
     options = {"covariance": covariance, "weight_type": weight_type, "penalized": penalized, "dispersion": dispersion}
     kind = _covariance_meant(model, options, bread)
@@ -205,8 +210,13 @@ def infer(
     if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
     with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
-        model = with_dispersion(model, data, weight_type)
-        at = AtEstimate.of(model, data, location_only=dispersion is not None)
+        if in_partitions:
+            meant = None if weight_type == model.weight_type else weight_type
+            refuse_in_partitions(model, kind, {"dispersion": dispersion, "groups": groups, "weight_type": meant})
+            at: AtEstimate = AtPartitions.of_partitions(model, X, y, sample_weight, offset)
+        else:
+            model = with_dispersion(model, data, weight_type)
+            at = AtEstimate.of(model, data, location_only=dispersion is not None)
         clusters = None if groups is None else clusters_of(at, groups)
         asked = Request(kind, bread, dispersion, small_sample, clusters, lags)
         limit, shares = at_the_limit(at), None
@@ -223,9 +233,11 @@ def infer(
         fit = FitSummary(curvature, at.n_parameters, at.n_obs, at.log_likelihood, gap, converged)
         name = f"{kind} (posterior)" if penalized == "laplace" else kind
         header = header_of(model, name, fit, criteria=trusted)
-        if data.sample_weight is not None:
+        if at.data.sample_weight is not None:
             header["weights"] = weight_type
-        if not (model.penalized or model.bias_reduced) and weight_type != "sampling":
+        if in_partitions:
+            word = (*word, "Of rows in partitions the model without columns is not fitted beside it.")
+        elif not (model.penalized or model.bias_reduced) and weight_type != "sampling":
             header |= against_the_null(at, asked, size, tested=trusted)
     return replace(_inference(model, curvature, size, header, *word), shares=shares)
 

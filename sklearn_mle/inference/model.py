@@ -131,6 +131,8 @@ class FittedModel(Fitted):
     # The same of rows that need not be those of the fit.
     read_rows: Callable[[Any, Any, Any, Any], ReadData] = _unread
     read_features: Callable[[Any, Any], tuple[Any, Array | None]] = _unread
+    # (X, y, sample_weight, offset), some of them Dask's -> the ``RawRows`` of a fit.
+    read_partitions: Callable[[Any, Any, Any, Any], Any] = _unread
     # Labels, of a classifier.
     classes: tuple[Any, ...] | None = None
     # Whether the prior is to be multiplied by the sum of the weights.

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import KFold, cross_val_score
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import detect_separation, infer
 from sklearn_mle.likelihoods import StudentT
 from sklearn_mle.metrics import neg_cross_entropy_scorer
@@ -152,7 +153,13 @@ def test_dataframes_are_checked_by_name_at_the_call_and_once():
             "fitted with an offset",
         ),
         (lambda: CLASSIFIERS["two"].predict(ROWS, offset=OFFSET[:5]), ValueError, "offset has 5 rows and X 60"),
-        (lambda: infer(CLASSIFIERS["two"], ROWS, TWO), TypeError, "Dask's, and this needs its rows in memory"),
+        (
+            lambda: infer(
+                CLASSIFIERS["two"], ROWS, TWO, penalized="sandwich", covariance="cluster", groups=np.arange(N) % 5
+            ),
+            NotSupportedError,
+            "covariance='cluster' needs the rows in memory",
+        ),
         (lambda: detect_separation(ROWS, TWO), TypeError, "Dask's, and this needs its rows in memory"),
         (lambda: REGRESSORS["poisson"].sample(ROWS), TypeError, "Dask's, and this needs its rows in memory"),
         (lambda: REGRESSORS["poisson"].d2_score(ROWS, COUNTS), TypeError, "Dask's, and this needs its rows in memory"),

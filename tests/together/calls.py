@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import (
     Quantile,
     average_predictions,
@@ -254,6 +255,8 @@ def _header(fit: Fit) -> np.ndarray:
 
 
 def _null(fit: Fit) -> np.ndarray:
+    if fit.case.storage == "dask":
+        raise NotSupportedError("the model without columns is fitted beside rows in memory")
     header = fit.inference.header
     names = [name for name in header if "LR" in name or "R2" in name]
     if not (fit.case.is_classifier or fit.case.model in COUNTS):
