@@ -13,6 +13,7 @@ from sklearn_mle.meta_estimators._noise import (
     location_of,
     noise_columns,
     noise_regressor,
+    predicted_exactly,
     read_likelihood,
     relative_scale,
     student_t_slope,
@@ -74,8 +75,13 @@ class NewRows:
             regressors, columns, y, cv=self.folds, offset=location, sample_weight=self.weight, groups=self.groups
         )
 
-    def choose(self) -> tuple["NewRows", Likelihood, Comparison]:
-        """Return the best likelihood of real outcomes, with the rows as it takes them, and the comparison."""
+    def choose(self) -> tuple["NewRows", Likelihood, Comparison | None]:
+        """Return the best likelihood of real outcomes, with the rows as it takes them, and the comparison.
+
+        Where every row is predicted exactly there is nothing to choose by, and the Gaussian is taken.
+        """
+        if predicted_exactly(self.y, self.prediction).all():
+            return replace(self, log_scale=None), Gaussian(), None
         comparison = self.compare(Gaussian())
         assert comparison is not None
         name, modelled = _split(comparison.names[0])

@@ -65,7 +65,9 @@ def with_prediction(X: Any, prediction: Array) -> Any:
         name += "_" if isinstance(name, str) else 1
     if hasattr(X, "with_columns"):  # polars
         return X.with_columns(**{name: prediction})
-    return X.assign(**{name: prediction})
+    table = X.copy()
+    table[name] = prediction  # assign takes no number for a name
+    return table
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 
 from sklearn_mle import DistributionalRegressor
-from sklearn_mle.exceptions import NotSupportedError, PITWarning, WorkingMemoryError
+from sklearn_mle.exceptions import NotSupportedError, PerfectFitWarning, PITWarning, WorkingMemoryError
 from sklearn_mle.likelihoods import likelihood_names
 from sklearn_mle.meta_estimators._noise import resolution_of
 from sklearn_mle.meta_estimators._recalibration import PITMap, Recalibrated, miscalibration
@@ -193,3 +193,11 @@ def test_recalibration_mends_coverage_and_leaves_the_prediction():
         model.predict(X, return_std=True)
     with pytest.raises(NotSupportedError, match="recalibrate=True is for continuous y"):
         DistributionalRegressor(DummyRegressor(), "poisson", recalibrate=True).fit(X, np.abs(y))
+
+
+def test_auto_takes_the_gaussian_where_nothing_is_left_to_choose_by():
+    X, y = data(np.zeros(60), n=60)
+    with pytest.warns(PerfectFitWarning):
+        model = DistributionalRegressor(LinearRegression(), "auto", cv=CV).fit(X, y)
+    assert type(model.likelihood_).__name__ == "Gaussian" and model.comparison_ is None
+    np.testing.assert_allclose(model.predict_interval(X), np.column_stack([y, y]), atol=1e-12)
