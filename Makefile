@@ -6,6 +6,7 @@ UV := .venv-uv
 VENV := .venv
 OLDEST := .venv-oldest
 BENCH := benchmarks/.venv
+BENCH_DISTRIBUTIONAL := benchmarks/.venv-distributional
 DOCS := docs/.venv
 DIST := .venv-dist
 RUN := $(VENV)/bin/python -m
@@ -17,7 +18,7 @@ ALONE = `grep -rl --include='test_*.py' mark.alone tests`
 # Environments come without bytecode, and the tests start many processes: each module is compiled once, at its first use.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo docs docs-quick test test-all test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-calibration bench-dask reliability test-pickles peers mutants dist test-wheel clean
+.PHONY: help demo docs docs-quick test test-all test-together test-kernels lint format types layering doctest test-oldest check bench bench-quick bench-small bench-growth bench-coverage bench-inference bench-calibration bench-dask bench-distributional reliability test-pickles peers mutants dist test-wheel clean
 
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
@@ -39,6 +40,7 @@ help:
 	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and summary beside statsmodels"
 	@echo "make bench-calibration   methods of calibration beside scikit-learn's; DATA=folder adds three data sets"
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
+	@echo "make bench-distributional  predictive distributions around one base, ours and the peers': DATA=folder, ARGS=--quick"
 	@echo "make peers        scikit-learn's own tests, of the installed version, with our estimators in the place of its own"
 	@echo "make mutants      small faults planted one at a time, a seeded sample of 200: which do the tests see? An hour or two"
 	@echo "make dist         sdist and wheel in dist/, checked; the same commit gives the same bytes"
@@ -135,6 +137,10 @@ bench-calibration: $(VENV)/.stamp
 bench-inference: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.inference_speed
 
+# DATA: the folder of the tables. ARGS: --quick, --splits 5, --rows 10000, --sets yacht,wine, ...
+bench-distributional: $(BENCH_DISTRIBUTIONAL)/.stamp
+	$(BENCH_DISTRIBUTIONAL)/bin/python -m benchmarks.distributional $(if $(DATA),--data $(DATA)) $(ARGS)
+
 reliability: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.reliability
 
@@ -164,7 +170,7 @@ test-wheel: dist
 check: test-all test-kernels lint types layering doctest test-oldest test-pickles docs
 
 clean:
-	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(DOCS) $(DIST) dist benchmarks/output examples/output
+	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(BENCH_DISTRIBUTIONAL) $(DOCS) $(DIST) dist benchmarks/output examples/output
 	rm -rf docs/_build docs/api docs/exercises docs/gallery
 	rm -rf .rumdl_cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -217,5 +223,12 @@ $(DIST)/.stamp: pyproject.toml
 $(BENCH)/.stamp: pyproject.toml sklearn_mle/__init__.py
 	$(require_python)
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python benchmarks/install_peers.py
+	$(BENCH)/bin/python benchmarks/install_peers.py bench
+	@touch $@
+
+# NGBoost takes no scikit-learn of today, which the other benchmarks run beside.
+$(BENCH_DISTRIBUTIONAL)/.stamp: pyproject.toml sklearn_mle/__init__.py
+	$(require_python)
+	$(PYTHON) -m venv $(BENCH_DISTRIBUTIONAL)
+	$(BENCH_DISTRIBUTIONAL)/bin/python benchmarks/install_peers.py bench-distributional
 	@touch $@

@@ -1,4 +1,4 @@
-"""Install the `bench` extra one package at a time: a peer without a build for this machine is left out."""
+"""Install the peers of an extra one at a time: one without a build for this machine is left out."""
 
 import subprocess
 import sys
@@ -10,11 +10,11 @@ __all__ = ["main"]
 PROJECT = Path(__file__).parent.parent
 
 
-def main() -> None:
+def main(extra: str) -> None:
     """Install the project, then each requirement of the extra."""
     extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(PROJECT)], check=True)
-    for requirement in extras["bench"]:
+    for requirement in extras[extra]:
         requirement = requirement.replace("sklearn-mle[", f"{PROJECT}[")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--prefer-binary", requirement]
         if subprocess.run(command, check=False).returncode:
@@ -22,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
