@@ -34,7 +34,7 @@ from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.inference.score_rows import CHUNK, row_gradients
+from sklearn_mle.inference.score_rows import CHUNK
 
 Array = NDArray[Any]
 
@@ -128,12 +128,21 @@ def _cluster_scores(at: AtEstimate, clusters: Clusters) -> Array:
     )
     data = at.reweighted(at.weight)
 
+    predictors, likelihood = at.predictors, at.likelihood
+
     def block_sum(block: Block, codes: NDArray[np.intp]) -> tuple[Array]:
         assert block.offset is not None
-        gradient = at.likelihood.gradient(block.y, block.offset) * block.weight
-        sums = np.zeros((n_groups, at.predictors.size))
-        for rows, scores in row_gradients(at.predictors, block, gradient):
-            _add_to_groups(sums, codes[rows], scores)
+        gradient = likelihood.gradient(block.y, block.offset) * block.weight
+        free = gradient if predictors.contrast is None else predictors.contrast.T @ gradient
+        n, width = block.rows.n_rows, predictors.n_columns + 1
+        present, members = np.unique(codes, return_inverse=True)
+        rows = np.empty((n, width))
+        rows[:, :-1], rows[:, -1] = block.rows.standardized, 1
+        # One sparse product for each predictor: no row's own gradient is formed.
+        ends = np.arange(n + 1)
+        parts = [sp.csc_array((own, members, ends), (len(present), n)) @ rows for own in free[: len(predictors.terms)]]
+        sums = np.zeros((n_groups, predictors.size))
+        sums[present] = np.stack(parts, axis=1).reshape(len(present), -1)[:, predictors.used.ravel()]
         return (sums,)
 
     found: Array = data.reduce_rows(block_sum, [codes[start:stop] for start, stop in data.blocks])[0]
