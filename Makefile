@@ -28,12 +28,13 @@ help:
 	@echo "make test-kernels the tests with linear algebra, under OpenBLAS's other kernels and with more threads"
 	@echo "make test-oldest  the tests of what depends on other packages, with their oldest supported versions"
 	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
-	@echo "make lint         ruff: style and formatting    (make format repairs what can be repaired)"
+	@echo "make lint         style, formatting, spelling and prose    (make format repairs what can be repaired)"
 	@echo "make types        mypy"
 	@echo "make layering     import-linter: each package imports only from lower layers"
 	@echo "make doctest      the examples in docstrings, README and docs"
 	@echo "make check        all of these but demo"
 	@echo "make docs         the documentation site in docs/_build/html, with its gallery; docs-quick runs no example"
+	@echo "make layout       what make docs built, in Chromium: is anything cut off, or wider than a telephone?"
 	@echo "make bench        time to solution beside the peers: hours; bench-quick tests it, bench-growth varies the size"
 	@echo "make bench-small  fits of a few hundred rows, predictions, refits and summaries, beside scikit-learn's"
 	@echo "make reliability  hard inputs, for us and the peers: the table of docs/reliability.md, in some minutes"
@@ -69,6 +70,9 @@ test-kernels: $(VENV)/.stamp
 lint: $(VENV)/.stamp
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(VENV)/bin/codespell
+	$(VENV)/bin/rumdl check --no-cache --quiet .
+	$(VENV)/bin/proselint check *.md `ls docs/*.md`
 
 format: $(VENV)/.stamp
 	$(RUN) ruff check --fix .
@@ -111,6 +115,12 @@ docs: $(DOCS)/.stamp
 docs-quick: $(DOCS)/.stamp
 	$(DOCS)/bin/python -m sphinx -E -W --keep-going -D plot_gallery=0 -b html docs docs/_build/quick
 	$(DOCS)/bin/python docs/check_links.py docs/_build/quick
+
+# Left out of check: it needs a Chromium, named by CHROMIUM or in the path, or downloaded by `playwright install chromium`.
+.PHONY: layout
+layout: $(DOCS)/.stamp
+	$(DOCS)/bin/python -m pip install --quiet playwright
+	$(DOCS)/bin/python docs/check_layout.py docs/_build/html
 
 bench: $(BENCH)/.stamp
 	$(BENCH)/bin/python -m benchmarks.run

@@ -94,7 +94,8 @@ def write_reference(directory: Path) -> None:
     """Write the API reference's pages from the packages' ``__all__``, so that no public name can be missing."""
     directory.mkdir(exist_ok=True)
     # The estimators are listed where users import them from: the package itself.
-    modules = ["sklearn_mle", *(f"sklearn_mle.{package}" for package in sorted(sklearn_mle._PACKAGES - {"estimators"}))]
+    listed = {"estimators", "meta_estimators"}
+    modules = ["sklearn_mle", *(f"sklearn_mle.{package}" for package in sorted(sklearn_mle._PACKAGES - listed))]
     for module in modules:
         names = [name for name in importlib.import_module(module).__all__ if name != "__version__"]
         lines = [module, "=" * len(module), "", f".. automodule:: {module}", "   :no-members:", ""]

@@ -1,4 +1,4 @@
-r"""What stands between the two informations of a covariance that allows for autocorrelation (Newey and West).
+r"""What stands between the two information matrices of a covariance that allows for autocorrelation (Newey and West).
 
 With s_t the gradient of the row at time t,
 
