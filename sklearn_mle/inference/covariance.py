@@ -121,7 +121,7 @@ def _checked(form: Any, kind: str) -> Factor:
 
 
 def _sandwich(bread: Factor, white: Array) -> Factor:
-    """Return the factor of the inverse of a sandwich, from what is between its information matrices, whitened by them."""
+    """Return the factor of a sandwich's inverse, from what is between its information matrices, whitened by them."""
     if not np.isfinite(white).all():
         raise ValueError(
             "X, y, sample_weight or offset holds numbers so large (or so small) that the covariance leaves the range "
