@@ -116,6 +116,10 @@ docs-quick: $(DOCS)/.stamp
 	$(DOCS)/bin/python -m sphinx -E -W --keep-going -D plot_gallery=0 -b html docs docs/_build/quick
 	$(DOCS)/bin/python docs/check_links.py docs/_build/quick
 
+.PHONY: paper-figure
+paper-figure: $(VENV)/.stamp
+	$(VENV)/bin/python paper/figure.py
+
 # Left out of check: it needs a Chromium, named by CHROMIUM or in the path, or downloaded by `playwright install chromium`.
 .PHONY: layout
 layout: $(DOCS)/.stamp
