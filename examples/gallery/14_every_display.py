@@ -22,6 +22,7 @@ from sklearn_mle.displays import (
     ComparisonDisplay,
     ConvergenceDisplay,
     CrossEntropyDecompositionDisplay,
+    EffectsDisplay,
     InfluenceDisplay,
     PITDisplay,
     PredictiveDisplay,
@@ -35,6 +36,13 @@ X, y = load_diabetes(return_X_y=True, as_frame=True)
 regressor = GaussianMLERegressor(scale="log_linear").fit(X, y)
 display = CoefficientDisplay.from_estimator(regressor)
 assert np.array_equal(display.estimates[:, 0], regressor.coef_)
+plt.show()
+
+# %%
+# What do the coefficients amount to? Average predictions with one column set to each
+# value in all rows, the others as they are.
+display = EffectsDisplay.from_estimator(regressor, X, y, column="bmi")
+assert (display.lower < display.estimates).all()
 plt.show()
 
 # %%

@@ -5,6 +5,7 @@ matplotlib is imported when something is first drawn: ``pip install 'sklearn-mle
 
 from sklearn_mle.displays.coefficients import CoefficientDisplay
 from sklearn_mle.displays.distributions import PITDisplay, PredictiveDisplay
+from sklearn_mle.displays.effects import EffectsDisplay
 from sklearn_mle.displays.influence import InfluenceDisplay
 from sklearn_mle.displays.likelihood import ConvergenceDisplay, ProfileLikelihoodDisplay
 from sklearn_mle.displays.reliability import ReliabilityDisplay
@@ -16,6 +17,7 @@ __all__ = [
     "ComparisonDisplay",
     "ConvergenceDisplay",
     "CrossEntropyDecompositionDisplay",
+    "EffectsDisplay",
     "InfluenceDisplay",
     "PITDisplay",
     "PredictiveDisplay",
