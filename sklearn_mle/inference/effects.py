@@ -86,8 +86,8 @@ def average_predictions(
     >>> inference = infer(MLELogisticClassifier().fit(X, y > 140), X, y > 140)
     >>> average_predictions(inference, X, at={"bmi": [22, 30]}).to_frame().round(3)
        bmi  estimate  standard error  lower  upper
-    0   22     0.212           0.027  0.159  0.264
-    1   30     0.715           0.035  0.647  0.783
+    0   22     0.246           0.030  0.187  0.304
+    1   30     0.735           0.032  0.673  0.798
     """
     function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
     results = [Result({}, 0)]
@@ -178,8 +178,8 @@ def average_effects(
     >>> pipeline = make_pipeline(transformers, MLELogisticClassifier()).fit(X, y > 140)
     >>> average_effects(infer(pipeline, X, y > 140), X).to_frame().iloc[:, :5].round(3)
       column contrast  estimate  standard error       z
-    0    bmi     d/dx     0.053           0.007   7.634
-    1    sex    b - a     0.003           0.041   0.062
+    0    bmi     d/dx     0.054           0.005  11.614
+    1    sex    b - a    -0.042           0.042  -0.989
     """
     if slope not in SLOPES:
         raise ValueError(f"slope must be one of {list(SLOPES)}; got {slope!r}.")
@@ -276,8 +276,8 @@ def contrasts(
     >>> frame = contrasts(inference, X, {"bmi": [25, 30], "bp": 10}, compare="ratio").to_frame()
     >>> frame[["column", "contrast", "estimate", "lower", "upper"]].round(3)
       column  contrast  estimate  lower  upper
-    0    bmi   30 / 25     1.633  1.462  1.825
-    1     bp  x+10 / x     1.149  1.089  1.212
+    0    bmi   30 / 25     1.587  1.404  1.793
+    1     bp  x+10 / x     1.153  1.094  1.215
     """
     comparison = compare_by(compare)
     function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
