@@ -71,7 +71,7 @@ class PITDisplay(PredictionDisplay):
     >>> from scipy.stats import norm
     >>> from sklearn_mle.displays import PITDisplay
     >>> y = np.random.default_rng(0).normal(size=1000)
-    >>> display = PITDisplay.from_predictions(y, norm(0, 2), n_bins=4, name="twice too wide")
+    >>> display = PITDisplay.from_predictions(y, norm(0, 2), n_bins=4, name="too wide")
     >>> display.heights.round(2)
     array([0.32, 1.82, 1.56, 0.31])
     """

@@ -68,7 +68,8 @@ class InfluenceDisplay(Display):
     >>> from sklearn_mle import GaussianMLERegressor
     >>> from sklearn_mle.displays import InfluenceDisplay
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
-    >>> display = InfluenceDisplay.from_estimator(GaussianMLERegressor().fit(X, y), X, y, n_labels=2)
+    >>> model = GaussianMLERegressor().fit(X, y)
+    >>> display = InfluenceDisplay.from_estimator(model, X, y, n_labels=2)
     >>> [label.get_text() for label in display.labels_]
     ['382', '123']
     """

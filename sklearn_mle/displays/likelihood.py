@@ -215,7 +215,8 @@ class ProfileLikelihoodDisplay(Display):
     >>> from sklearn_mle.displays import ProfileLikelihoodDisplay
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> X, y = X[["bmi", "bp"]][:60], y[:60] > 140
-    >>> display = ProfileLikelihoodDisplay.from_estimator(MLELogisticClassifier().fit(X, y), X, y, "bmi")
+    >>> model = MLELogisticClassifier().fit(X, y)
+    >>> display = ProfileLikelihoodDisplay.from_estimator(model, X, y, "bmi")
     >>> display.ax_.get_xlabel()
     'bmi'
     """

@@ -78,7 +78,8 @@ class ResidualDisplay(Display):
     >>> from sklearn_mle import MLERegressor
     >>> from sklearn_mle.displays import ResidualDisplay
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    >>> display = ResidualDisplay.from_estimator(MLERegressor("gamma").fit(X, y), X, y, against="bmi")
+    >>> model = MLERegressor("gamma").fit(X, y)
+    >>> display = ResidualDisplay.from_estimator(model, X, y, against="bmi")
     >>> display.ax_.get_xlabel()
     'bmi (no column is held fixed)'
     """

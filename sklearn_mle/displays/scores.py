@@ -216,7 +216,8 @@ class ComparisonDisplay(Display):
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn_mle.displays import ComparisonDisplay
     >>> X, y = load_iris(return_X_y=True)
-    >>> models = {"logistic": LogisticRegression(max_iter=1000), "naive Bayes": GaussianNB()}
+    >>> logistic = LogisticRegression(max_iter=1000)
+    >>> models = {"logistic": logistic, "naive Bayes": GaussianNB()}
     >>> display = ComparisonDisplay.from_estimators(models, X, y, base=2)
     >>> display.ax_.get_xlabel()
     'difference to the best, bits per row (95% intervals)'

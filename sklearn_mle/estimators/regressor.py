@@ -140,7 +140,8 @@ class MLERegressor(BaseMLERegressor):
 
     The logarithm of a gamma's shape depends on the first column of two:
 
-    >>> Z, amounts = np.column_stack([X, np.cos(X)]), np.array([0.5, 1.2, 2.9, 2.5, 6.5, 4.0])
+    >>> Z = np.column_stack([X, np.cos(X)])
+    >>> amounts = np.array([0.5, 1.2, 2.9, 2.5, 6.5, 4.0])
     >>> model = MLERegressor("gamma", predictors={"shape": [0]}).fit(Z, amounts)
     >>> model.shape_coef_.round(3), model.predict_parameters(Z[:1])["shape"].round(1)
     (array([-0.277,  0.   ]), array([29.6]))

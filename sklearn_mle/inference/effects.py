@@ -173,7 +173,8 @@ def average_effects(
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> X = X[["bmi", "sex"]].assign(sex=X["sex"].map({1.0: "a", 2.0: "b"}))
     >>> transformers = make_column_transformer(
-    ...     (SplineTransformer(3, include_bias=False), ["bmi"]), (OneHotEncoder(drop="first"), ["sex"])
+    ...     (SplineTransformer(3, include_bias=False), ["bmi"]),
+    ...     (OneHotEncoder(drop="first"), ["sex"]),
     ... )
     >>> pipeline = make_pipeline(transformers, MLELogisticClassifier()).fit(X, y > 140)
     >>> average_effects(infer(pipeline, X, y > 140), X).to_frame().iloc[:, :5].round(3)
@@ -273,7 +274,8 @@ def contrasts(
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> X = X[["bmi", "bp"]]
     >>> inference = infer(MLELogisticClassifier().fit(X, y > 140), X, y > 140)
-    >>> frame = contrasts(inference, X, {"bmi": [25, 30], "bp": 10}, compare="ratio").to_frame()
+    >>> ratios = contrasts(inference, X, {"bmi": [25, 30], "bp": 10}, compare="ratio")
+    >>> frame = ratios.to_frame()
     >>> frame[["column", "contrast", "estimate", "lower", "upper"]].round(3)
       column  contrast  estimate  lower  upper
     0    bmi   30 / 25     1.587  1.404  1.793

@@ -124,7 +124,8 @@ def probability_interval(
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.inference import infer, probability_interval
     >>> X, y = np.arange(8.0)[:, None], np.array([0, 0, 1, 0, 1, 0, 1, 1])
-    >>> probability_interval(infer(MLELogisticClassifier().fit(X, y)), [[3.5]])[:, 1].round(3)
+    >>> inference = infer(MLELogisticClassifier().fit(X, y))
+    >>> probability_interval(inference, [[3.5]])[:, 1].round(3)
     array([[0.16, 0.84]])
     """
     _require_inference(inference)

@@ -81,7 +81,8 @@ class Probability:
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.inference import Probability, average_effects, infer
     >>> X, y = np.arange(8.0)[:, None], np.array([0, 0, 1, 0, 1, 0, 1, 1])
-    >>> average_effects(infer(MLELogisticClassifier().fit(X, y)), X, of=Probability(0)).estimates.round(3)
+    >>> inference = infer(MLELogisticClassifier().fit(X, y))
+    >>> average_effects(inference, X, of=Probability(0)).estimates.round(3)
     array([-0.104])
     """
 

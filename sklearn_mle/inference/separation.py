@@ -146,7 +146,9 @@ def detect_separation(
 
     >>> import numpy as np
     >>> from sklearn_mle.inference import detect_separation
-    >>> treated = np.array([[0, 1.0], [0, 2.0], [0, 1.5], [1, 1.0], [1, 2.0], [1, 1.2], [1, 1.8]])
+    >>> treated = np.array(
+    ...     [[0, 1.0], [0, 2.0], [0, 1.5], [1, 1.0], [1, 2.0], [1, 1.2], [1, 1.8]]
+    ... )
     >>> survived = [0, 0, 0, 1, 0, 0, 1]
     >>> detect_separation(treated, survived)
     Separation(quasi-complete, 3 of 7 rows; no finite maximum likelihood estimate exists)

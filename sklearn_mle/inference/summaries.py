@@ -165,7 +165,8 @@ def compare_summaries(
     >>> from sklearn_mle import GaussianMLERegressor
     >>> from sklearn_mle.inference import compare_summaries
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    >>> small, large = (GaussianMLERegressor().fit(X[names], y) for names in (["bmi"], ["bmi", "bp"]))
+    >>> small = GaussianMLERegressor().fit(X[["bmi"]], y)
+    >>> large = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
     >>> compare_summaries(small, large, names=["bmi", "and bp"])
     ------------------------------------------
                              bmi        and bp

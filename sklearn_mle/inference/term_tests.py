@@ -93,10 +93,12 @@ def anova(
     >>> from sklearn_mle.inference import anova
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> X = X[["bmi", "bp"]]
-    >>> model = make_pipeline(PolynomialFeatures(2, include_bias=False), LinearRegression()).fit(X, y)
+    >>> squares = PolynomialFeatures(2, include_bias=False)
+    >>> model = make_pipeline(squares, LinearRegression()).fit(X, y)
     >>> table = anova(model, X, y)
     >>> table.index, table.columns["F"].round(4), table.columns["p"].round(4)
-    (('bmi', 'bp', 'bmi:bp'), array([73.8767, 20.4324,  3.1278]), array([0.    , 0.    , 0.0777]))
+    (('bmi', 'bp', 'bmi:bp'), array([73.8767, 20.4324,  3.1278]),
+     array([0.    , 0.    , 0.0777]))
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {list(KINDS)}; got {kind!r}.")

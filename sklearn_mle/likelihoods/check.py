@@ -57,7 +57,8 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
     Traceback (most recent call last):
         ...
     ValueError: Wrong is not a likelihood yet:
-    - exp(-nll) integrates to 2.507 over y, not to 1: a constant is missing, or the domain is not the one declared.
+    - exp(-nll) integrates to 2.507 over y, not to 1: a constant is missing, or the domain
+    is not the one declared.
     """
     if not isinstance(likelihood, Likelihood):
         hint = f": {likelihood.__name__}()" if isclass(likelihood) else ""

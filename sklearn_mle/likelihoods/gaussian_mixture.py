@@ -69,7 +69,8 @@ class GaussianMixture(NLLWithGradient):
     --------
     >>> import numpy as np
     >>> from sklearn_mle.likelihoods import GaussianMixture
-    >>> y, eta = np.array([0.0, 4.0]), np.full((5, 2), [[0.0], [0.0], [0.0], [np.arcsinh(4)], [0.0]])
+    >>> y = np.array([0.0, 4.0])
+    >>> eta = np.full((5, 2), [[0.0], [0.0], [0.0], [np.arcsinh(4)], [0.0]])
     >>> GaussianMixture().nll(y, eta).round(6)
     array([1.61175, 1.61175])
     """

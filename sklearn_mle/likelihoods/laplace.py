@@ -79,7 +79,8 @@ class AsymmetricLaplace(LocationScale):
     --------
     >>> import numpy as np
     >>> from sklearn_mle.likelihoods import AsymmetricLaplace
-    >>> AsymmetricLaplace(quantile=0.9).nll(np.array([1.0, -1.0]), np.zeros((2, 2))).round(6)
+    >>> likelihood = AsymmetricLaplace(quantile=0.9)
+    >>> likelihood.nll(np.array([1.0, -1.0]), np.zeros((2, 2))).round(6)
     array([3.307946, 2.507946])
     """
 

@@ -139,7 +139,8 @@ class UserLikelihood(Likelihood):
     ...
     ...     def nll(self, y, eta):
     ...         location, log_scale = eta
-    ...         return 0.5 * np.log(2 * np.pi) + log_scale + 0.5 * ((y - location) * np.exp(-log_scale)) ** 2
+    ...         z = (y - location) * np.exp(-log_scale)
+    ...         return 0.5 * np.log(2 * np.pi) + log_scale + 0.5 * z**2
     >>> Normal().gradient(np.array([1.0]), np.zeros((2, 1))).ravel()
     array([-1.,  0.])
     """

@@ -116,7 +116,8 @@ class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, Regresso
     >>> base = HistGradientBoostingRegressor(max_iter=30, random_state=0)
     >>> model = DistributionalRegressor(base, cv=3).fit(X[:400], y[:400])
     >>> interval = model.predict_interval(X[400:], coverage=0.9)  # mg/dl, in the unit of y
-    >>> interval.shape, bool(((interval[:, 0] <= y[400:]) & (y[400:] <= interval[:, 1])).mean() > 0.75)
+    >>> inside = (interval[:, 0] <= y[400:]) & (y[400:] <= interval[:, 1])
+    >>> interval.shape, bool(inside.mean() > 0.75)
     ((42, 2), True)
     """
 

@@ -199,7 +199,8 @@ def cross_entropy_decomposition(
     >>> y = rng.uniform(size=5000) < truth
     >>> overconfident = truth**3 / (truth**3 + (1 - truth) ** 3)
     >>> parts = cross_entropy_decomposition(y, overconfident)
-    >>> print(f"{parts.total:.3f} = {parts.uncertainty:.3f} - {parts.discrimination:.3f} + {parts.miscalibration:.3f}")
+    >>> reduced = f"{parts.uncertainty:.3f} - {parts.discrimination:.3f}"
+    >>> print(f"{parts.total:.3f} = {reduced} + {parts.miscalibration:.3f}")
     0.701 = 0.693 - 0.204 + 0.212
     >>> round(cross_entropy_decomposition(y, truth).bias_corrected().miscalibration, 3)
     0.001

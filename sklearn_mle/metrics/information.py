@@ -59,7 +59,8 @@ def jensen_shannon_divergence(
     Examples
     --------
     >>> from sklearn_mle.metrics import jensen_shannon_divergence
-    >>> jensen_shannon_divergence([[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]], base=2)
+    >>> p, q = [[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]
+    >>> jensen_shannon_divergence(p, q, base=2)
     0.5
     """
     log_base = log_of_base(base)

@@ -69,7 +69,8 @@ def make_probabilistic_scorer(
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import BayesianRidge, LogisticRegression
-    >>> from sklearn_mle.metrics import cross_entropy, interval_score, make_probabilistic_scorer
+    >>> from sklearn_mle.metrics import cross_entropy, interval_score
+    >>> from sklearn_mle.metrics import make_probabilistic_scorer
     >>> X, y = load_iris(return_X_y=True)
     >>> bits = make_probabilistic_scorer(cross_entropy, greater_is_better=False, base=2)
     >>> bits
@@ -77,8 +78,11 @@ def make_probabilistic_scorer(
     >>> round(bits(LogisticRegression(max_iter=200).fit(X, y), X, y), 2)
     -0.18
     >>> def spread(y_true, distribution):
-    ...     return interval_score(y_true, distribution.ppf([[0.05], [0.95]]).T, coverage=0.9)
-    >>> narrow = make_probabilistic_scorer(spread, greater_is_better=False, response="distribution")
+    ...     interval = distribution.ppf([[0.05], [0.95]]).T
+    ...     return interval_score(y_true, interval, coverage=0.9)
+    >>> narrow = make_probabilistic_scorer(
+    ...     spread, greater_is_better=False, response="distribution"
+    ... )
     >>> round(narrow(BayesianRidge().fit(X[:, :3], X[:, 3]), X[:, :3], X[:, 3]), 2)
     -0.83
     """
@@ -140,8 +144,8 @@ def get_scorer_names() -> list[str]:
     --------
     >>> from sklearn_mle.metrics import get_scorer_names
     >>> get_scorer_names()
-    ['discrimination', 'information_gain', 'log_likelihood', 'neg_cross_entropy', 'neg_crps', 'neg_kl_divergence',
-     'neg_miscalibration']
+    ['discrimination', 'information_gain', 'log_likelihood', 'neg_cross_entropy',
+     'neg_crps', 'neg_kl_divergence', 'neg_miscalibration']
     """
     return sorted(_SCORERS)
 
@@ -168,7 +172,8 @@ class _NegCrossEntropy(ProbabilisticScorer):
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.metrics import neg_cross_entropy_scorer
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> round(neg_cross_entropy_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    >>> model = MLELogisticClassifier().fit(X, y > 140)
+    >>> round(neg_cross_entropy_scorer(model, X, y > 140), 4)
     -0.4739
     """
 
@@ -186,7 +191,8 @@ class _NegKLDivergence(ProbabilisticScorer):
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.metrics import neg_kl_divergence_scorer
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> round(neg_kl_divergence_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    >>> model = MLELogisticClassifier().fit(X, y > 140)
+    >>> round(neg_kl_divergence_scorer(model, X, y > 140), 4)
     -0.4739
     """
 
@@ -204,7 +210,8 @@ class _InformationGain(ProbabilisticScorer):
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.metrics import information_gain_scorer
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> round(information_gain_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    >>> model = MLELogisticClassifier().fit(X, y > 140)
+    >>> round(information_gain_scorer(model, X, y > 140), 4)
     0.2192
     """
 
@@ -222,7 +229,8 @@ class _NegMiscalibration(ProbabilisticScorer):
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.metrics import neg_miscalibration_scorer
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> round(neg_miscalibration_scorer(MLELogisticClassifier().fit(X, y > 140), X, y > 140), 4)
+    >>> model = MLELogisticClassifier().fit(X, y > 140)
+    >>> round(neg_miscalibration_scorer(model, X, y > 140), 4)
     -0.0301
     """
 

@@ -5,7 +5,10 @@
 >>> from sklearn.linear_model import LogisticRegression
 >>> from sklearn_mle.model_selection import compare
 >>> X, y = load_iris(return_X_y=True)
->>> models = {"logistic": LogisticRegression(max_iter=1000), "frequencies": DummyClassifier(strategy="prior")}
+>>> models = {
+...     "logistic": LogisticRegression(max_iter=1000),
+...     "frequencies": DummyClassifier(strategy="prior"),
+... }
 >>> compare(models, X, y).names
 ['logistic', 'frequencies']
 """

@@ -129,8 +129,10 @@ def compare(
     >>> comparison.names
     ['one sigma', 'Bayes', 'sigma depends on X']
     >>> difference = comparison.difference("one sigma", "sigma depends on X")
-    >>> round(difference.value, 3), round(difference.standard_error, 3), difference.uncertain
-    (0.001, 0.019, True)
+    >>> round(difference.value, 3), round(difference.standard_error, 3)
+    (0.001, 0.019)
+    >>> difference.uncertain
+    True
     """
     named = _arguments.read_estimators(estimators)
     classifying = all(is_classifier(estimator) for _, estimator in named)
