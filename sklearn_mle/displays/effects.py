@@ -5,19 +5,12 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sklearn_mle._numerics.arguments import argument_name, check_count
-from sklearn_mle.displays._base import COLOURS, GREY, MARKERS, Display, percent, wrapped
-from sklearn_mle.inference import Effects, Inference, average_predictions, infer
+from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle.displays._averages import curves_of, note_of, quantity_of, values_of
+from sklearn_mle.displays._base import COLOURS, GREY, MARKERS, Display, wrapped
+from sklearn_mle.inference import Inference, average_predictions, infer
 from sklearn_mle.inference.tables import Table
-
-Array = NDArray[Any]
-
-# A column of numbers with so many different values or fewer is drawn at each of them; a curve needs more.
-_FEW = 10
-_MOST_LEVELS = 40
-_MOST_CURVES = 10
 
 
 @dataclass(eq=False, repr=False)
@@ -238,7 +231,7 @@ class EffectsDisplay(Display):
             if at is not None and column in at:
                 raise ValueError(f"at: {column!r} is the column that varies; leave it out.")
         given = None if sample_weight is None else np.asarray(sample_weight)
-        values, observed = _values(table, column, values, grid_resolution, given)
+        values, observed = values_of(table, column, values, grid_resolution, given)
         effects = average_predictions(
             inference,
             X,
@@ -250,7 +243,7 @@ class EffectsDisplay(Display):
             population=population,
         )
         lower, upper = effects.confidence_intervals(confidence_level, adjust).T
-        curves = _curves(effects, str(column), len(values), at or {})
+        curves = curves_of(effects, str(column), len(values), at or {})
         return cls(
             values,
             effects.estimates,
@@ -259,9 +252,9 @@ class EffectsDisplay(Display):
             column=str(column) if isinstance(column, str) else f"column {column}",
             confidence_level=confidence_level,
             observed=observed,
-            quantity=_quantity(effects.header["of"]),
+            quantity=quantity_of(effects.header["of"]),
             curves=curves,
-            note=_note(effects.header["rows"], at or {}, len(table.names), confidence_level, adjust),
+            note=note_of(effects.header["rows"], at or {}, len(table.names), confidence_level, adjust),
         ).plot(ax=ax)
 
     def _height(self) -> float:
@@ -331,80 +324,3 @@ class EffectsDisplay(Display):
             markerfacecolor="white",
         )
         self.lines_.append(points)
-
-
-def _values(
-    table: Table, column: Any, values: Any, grid_resolution: Any, weight: Array | None
-) -> tuple[list[Any], Array | None]:
-    """Return the values to draw at, and those that occur where a curve is drawn."""
-    check_count("grid_resolution", grid_resolution, 2)
-    if weight is not None and weight.shape != (len(table),):
-        weight = None  # refused where the averages are taken
-    observed = None
-    levels = table.levels(column, weight)
-    if table.is_numeric(column):
-        levels = [level for level in levels if np.isfinite(level)]
-        if len(levels) > _FEW:
-            present = table.numbers(column)[slice(None) if weight is None else weight > 0]
-            observed = present[np.isfinite(present)]
-    if values is not None:
-        with argument_name("values"):
-            levels = [values] if np.ndim(values) == 0 else list(values)
-        if observed is not None:
-            with argument_name("values"):
-                levels = np.unique(np.asarray(levels, dtype=np.float64)).tolist()
-            if not np.isfinite(levels).all():
-                raise ValueError("values: a column of numbers is set to finite numbers.")
-        elif len({*map(str, levels)}) < len(levels):
-            raise ValueError(f"values must be different; got {levels!r}.")
-    elif observed is not None:
-        return np.linspace(levels[0], levels[-1], grid_resolution).tolist(), observed
-    if not levels:
-        raise ValueError(f"values: there is none, and X[{column!r}] holds none; name at least one.")
-    if observed is None and len(levels) > _MOST_LEVELS:
-        raise ValueError(
-            f"column: {column!r} has {len(levels)} levels, and at most {_MOST_LEVELS} are drawn; say which by values=."
-        )
-    return levels, observed
-
-
-def _curves(effects: Effects, column: str, m: int, at: Mapping[Any, Any]) -> list[str]:
-    """Return the names of the averages at one value of the column: by what their labels differ."""
-    n = len(effects) // m
-    labels = {name: values[:n] for name, values in effects.labels.items() if name != column}
-    fixed = {str(name) for name, values in at.items() if np.ndim(values) == 0 or len(values) == 1}
-    names = [
-        ", ".join(f"{name} {value}" for name, value in zip(labels, row, strict=True) if name not in fixed)
-        for row in (zip(*labels.values(), strict=True) if labels else [()] * n)
-    ]
-    if n > _MOST_CURVES:
-        raise ValueError(
-            f"at, by: the picture would have {n} curves, and at most {_MOST_CURVES} are drawn; name fewer groups or "
-            "values, or one class by of=Probability(label)."
-        )
-    return names
-
-
-def _quantity(of: str) -> str:
-    """Return what is averaged, with its unit."""
-    if of.startswith(("probability", "P(")):
-        return of
-    if of.startswith("linear predictor"):
-        return f"{of}, no unit" if "logit" not in of else of
-    return f"{of} (in the unit of y)" if of.startswith(("mean", "quantile")) else of
-
-
-def _note(rows: int, at: Mapping[Any, Any], n_columns: int, confidence_level: float, adjust: str | None) -> str:
-    fixed = ", ".join(
-        f"{name} = {values if np.ndim(values) == 0 else values[0]}"
-        for name, values in at.items()
-        if np.ndim(values) == 0 or len(values) == 1
-    )
-    others = n_columns - 1 - len(at)
-    parts = [f"averages over {rows} rows"]
-    if fixed:
-        parts.append(fixed)
-    if others > 0:
-        parts.append("other columns as they are")
-    at_once = "" if adjust is None else ", all at once"
-    return f"{', '.join(parts)}; {percent(confidence_level)} intervals{at_once}"
