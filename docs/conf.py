@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import shutil
 import warnings
 from pathlib import Path
 
@@ -92,7 +93,8 @@ html_theme_options = {
 
 def write_reference(directory: Path) -> None:
     """Write the API reference's pages from the packages' ``__all__``, so that no public name can be missing."""
-    directory.mkdir(exist_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)  # a page of a name that is gone would stay
+    directory.mkdir()
     # The estimators are listed where users import them from: the package itself.
     listed = {"estimators", "meta_estimators"}
     modules = ["sklearn_mle", *(f"sklearn_mle.{package}" for package in sorted(sklearn_mle._PACKAGES - listed))]
