@@ -34,6 +34,7 @@ _PACKAGES = {
     "meta_estimators",
     "metrics",
     "model_selection",
+    "preprocessing",
 }
 
 

@@ -24,6 +24,7 @@ PUBLIC_MODULES = [
     "sklearn_mle.meta_estimators",
     "sklearn_mle.metrics",
     "sklearn_mle.model_selection",
+    "sklearn_mle.preprocessing",
 ]
 
 
@@ -65,11 +66,11 @@ def test_the_package_itself_imports_neither_numpy_nor_scikit_learn():
 
 
 def test_the_public_rooms_add_no_optional_dependency_and_no_network():
-    packages = modules_after("import sklearn_mle.estimators, sklearn_mle.displays, sklearn_mle.likelihoods")
+    packages = modules_after("import sklearn_mle.displays, sklearn_mle.likelihoods, sklearn_mle.preprocessing")
     # scikit-learn imports pandas on its own where that is installed.
     added = packages - modules_after("import sklearn.linear_model, sklearn.model_selection")
     assert "sklearn_mle" in added
-    assert added.isdisjoint({"dask", "matplotlib", "pandas", "polars", "pyarrow", "statsmodels", "torch"})
+    assert added.isdisjoint({"dask", "formulaic", "matplotlib", "pandas", "polars", "pyarrow", "statsmodels", "torch"})
 
 
 @pytest.mark.parametrize("module_name", PUBLIC_MODULES)

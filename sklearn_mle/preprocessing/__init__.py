@@ -1,0 +1,5 @@
+"""Transformers that stand before an estimator: columns made by a formula, as in R."""
+
+from sklearn_mle.preprocessing.formula import FormulaTransformer
+
+__all__ = ["FormulaTransformer"]
