@@ -84,8 +84,11 @@ def far_offsets(prepared: Prepared) -> str | None:
 
 def with_far_offsets_named(result: FitResult, prepared: Prepared) -> FitResult:
     """Return a fit; where it had no good end and offsets are far apart, with a warning that names their rows."""
-    words = None if result.status is Status.STOPPED or result.gap <= _GOOD else far_offsets(prepared)
+    if result.status is Status.STOPPED:
+        return result
+    good = result.gap <= _GOOD and not any(isinstance(warning, ConvergenceWarning) for warning in result.warnings)
+    words = None if good else far_offsets(prepared)
     if words is None:
         return result
     warning = ConvergenceWarning(f"The fit did not reach the optimum beside offsets that are so far apart. {words}")
-    return replace(result, warnings=(*result.warnings, warning))
+    return replace(result, warnings=(warning, *result.warnings))  # the cause comes first

@@ -67,7 +67,8 @@ def clusters_of(at: AtEstimate, groups: Any) -> tuple[Clusters, ...]:
     check_consistent_length(columns[0], at.data.y)
     if at.prepared.row_numbers is not None:
         columns = [column[at.prepared.row_numbers] for column in columns]
-    codes = [np.unique(column, return_inverse=True)[1] for column in columns]
+    with argument_name("groups"):
+        codes = [np.unique(column, return_inverse=True)[1] for column in columns]
     if not all(each.any() for each in codes):
         raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
     found = []
@@ -100,8 +101,8 @@ def codes_of(groups: Any, y: Array) -> NDArray[np.intp]:
         if len(columns) > 1:
             raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
         column = check_array(columns[0], ensure_2d=False, dtype=None, input_name="groups")
+        codes: NDArray[np.intp] = np.unique(column, return_inverse=True)[1]
     check_consistent_length(column, y)
-    codes: NDArray[np.intp] = np.unique(column, return_inverse=True)[1]
     if not codes.any():
         raise ValueError("groups: clusters vary between groups, so there must be at least two.")
     return codes

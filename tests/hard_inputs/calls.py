@@ -74,6 +74,7 @@ def method_calls():
             if name.startswith(("_", "set_", "get_")) or name == "fit":
                 continue
             given = {"X": X, "y": y, "sample_weight": WEIGHT, "offset": np.zeros(N), **other}
+            given["text"] = model.to_json()
             good = {key: given[key] for key in inspect.signature(method).parameters}
             if name == "predict_interval":
                 del good["sample_weight"]  # of precisions, below

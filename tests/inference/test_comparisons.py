@@ -199,7 +199,7 @@ def test_wald_tests_as_statsmodels():
 def test_wald_errors():
     result = infer(GaussianMLERegressor().fit(X, REAL))
     for R, message in [
-        (["a", "e"], "R names \\['e'\\]"),
+        (["a", "e"], "R: cannot read 'e'"),
         (np.eye(3), "column per parameter"),
         ([[0, 1, 0, 0, 0, 0], [0, 2, 0, 0, 0, 0]], "depend on each other"),
     ]:
