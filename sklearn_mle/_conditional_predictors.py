@@ -80,15 +80,19 @@ class ConditionalPredictors(LinearPredictors):
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         eta = np.empty((self.n_classes, rows.n_rows))
         for start, block in rows.pieces():
-            np.einsum("nkj,kj->kn", self._of_classes(block), matrix[:, :-1], out=eta[:, start : start + len(block)])
+            flat = block.reshape(len(block) * self.n_classes, self.n_columns)
+            eta[:, start : start + len(block)] = np.dot(flat, matrix[0, :-1]).reshape(len(block), -1).T
         eta += matrix[:, -1:]
         return add_offset(eta, offset)
 
     def pull_back(self, rows: Rows, gradient: Array) -> Array:
-        matrix = np.zeros((self.n_classes, self.n_columns + 1))
+        # Only the classes' sum counts for what they share: each is given its mean.
+        shared = np.zeros(self.n_columns)
         for start, block in rows.pieces():
-            part = gradient[:, start : start + len(block)]
-            matrix[:, :-1] += np.einsum("kn,nkj->kj", part, self._of_classes(block))
+            part = gradient[:, start : start + len(block)].T
+            shared += np.dot(part.reshape(-1), block.reshape(part.size, self.n_columns))
+        matrix = np.empty((self.n_classes, self.n_columns + 1))
+        matrix[:, :-1] = shared / self.n_classes
         matrix[:, -1] = gradient.sum(axis=1)
         return matrix
 

@@ -1,9 +1,10 @@
 """Fits of calibration maps: convex, penalized by groups whose precisions maximize the evidence, with the gap."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +13,7 @@ from scipy.optimize import minimize
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
-from sklearn_mle._numerics.factors import Factor
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import Penalty, QuadraticForm
@@ -27,25 +28,54 @@ Array = NDArray[Any]
 # A standard deviation of 100 for slopes, whose identity is one, and intercepts, in nats.
 WEAK = 1e-4
 # Nats of the total.
-_TOLERANCE, _ROUGH = 1e-8, 1e-3
+_TOLERANCE, ROUGH = 1e-8, 1e-3
 # Precisions beyond these leave a group free, or make it zero, for all that the rows can tell.
 _LEAST, _MOST = 1e-6, 1e8
 # Precisions are settled where the evidence changes by less than this, in nats, as one of them grows by a factor of e.
 _SETTLED = 0.05
-_ROUNDS = 30
+# Updates of the precisions, over all expansions: where the evidence is flat they would go on for little.
+_UPDATES = 30
+# One expansion serves while no precision changes by more than this factor: the evidence may have several maxima, and
+# the nearest on the way from precisions of one is sought. Precisions that are so near, and change the evidence by less
+# than so many nats as one of them grows by a factor of e, need no other expansion.
+_RANGE, _SMALL = 1.5, 2.5
+# A factor serves as long as a step cuts the gap to this part of itself.
+_CHORD = 0.5
 # A slope at its bound is let go where F falls by more than this, in nats, for each unit of it.
 _WORTH = 1e-6
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where F is least: theta, its entries that no constraint holds, F, and the gap and Hessian's factor of these."""
+    """Where F is least.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (size,)
+    free : ndarray of bool of shape (size,)
+        The entries that no constraint holds.
+    value, gap : float
+        F there, and its excess over the least value.
+    objective : PenalizedNLL
+        F of the free entries.
+    curvature : ndarray
+        The Hessian of the cross-entropy in the free entries, there or at a point that the search came by.
+    """
 
     theta: Array
     free: NDArray[np.bool_]
     value: float
     gap: float
-    factor: Factor
+    objective: PenalizedNLL
+    curvature: Array
+
+
+class Group:
+    """Linear functions R theta that have a Gaussian prior of one precision, R sparse of shape (k, size)."""
+
+    def __init__(self, rows: sp.csr_array) -> None:
+        self.rows = rows
+        self.gram = (rows.T @ rows).toarray()
 
 
 class GroupedRidge:
@@ -55,8 +85,7 @@ class GroupedRidge:
 
     Parameters
     ----------
-    groups : sequence of sparse arrays of shape (k, size)
-        The matrices R.
+    groups : sequence of Group
     precisions : sequence of float
     size : int
         The number of entries of theta.
@@ -64,24 +93,27 @@ class GroupedRidge:
 
     convex = True
 
-    def __init__(self, groups: Sequence[sp.csr_array], precisions: Sequence[float], size: int) -> None:
-        rows = [np.sqrt(precision) * group for group, precision in zip(groups, precisions, strict=True)]
-        self._rows = sp.vstack([np.sqrt(WEAK) * sp.eye_array(size), *rows], format="csr")
-        self._gram = (self._rows.T @ self._rows).toarray()
+    def __init__(self, groups: Sequence[Group], precisions: Sequence[float], size: int) -> None:
+        self._groups, self._precisions = groups, precisions
+        self.gram = WEAK * np.eye(size)
+        for group, precision in zip(groups, precisions, strict=True):
+            self.gram += precision * group.gram
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        gradient = self._gram @ theta
+        gradient = self.gram @ theta
         return 0.5 * float(gradient @ theta), gradient
 
     def add_hessian(self, matrix: Array, theta: Array) -> Array:
-        matrix += self._gram
+        matrix += self.gram
         return matrix
 
     def hessian_product(self, theta: Array, vector: Array) -> Array:
-        return self._gram @ vector
+        return self.gram @ vector
 
     def root(self, theta: Array) -> Array:
-        return self._rows.toarray()
+        pairs = zip(self._groups, self._precisions, strict=True)
+        rows = [np.sqrt(precision) * group.rows.toarray() for group, precision in pairs]
+        return np.concatenate([np.sqrt(WEAK) * np.eye(len(theta)), *rows])
 
 
 def objective_of(
@@ -93,13 +125,32 @@ def objective_of(
 ) -> PenalizedNLL:
     """Return the cross-entropy of the targets and class probabilities, of columns (n, p) and an offset (n, K)."""
     offset = None if offset is None else np.ascontiguousarray(offset.T)
-    target = np.ascontiguousarray(rows.target.T)
-    data = Data(DenseRows(np.ascontiguousarray(columns)), target, rows.weight, offset, rows.n_classes)
+    data = Data(DenseRows(np.ascontiguousarray(columns)), rows.target_by_class, rows.weight, offset, rows.n_classes)
     return PenalizedNLL(Categorical(rows.n_classes), predictors, data, penalty)
 
 
-def minimum_of(objective: PenalizedNLL, start: Array, *, rough: bool = False) -> Minimum:
-    """Minimize a convex objective by Newton's method; a rough minimum is within a thousandth of a nat."""
+def minimum_of(
+    objective: PenalizedNLL, start: Array, *, tol: float = _TOLERANCE, curvature: Array | None = None
+) -> Minimum:
+    """Minimize a convex objective by Newton's method, to a gap of ``tol`` nats, or to rounding.
+
+    ``curvature`` is that of the cross-entropy near ``start``, where it is known; a new one is formed if steps by it
+    gain little.
+    """
+    size = len(start)
+    prior = objective.penalty.add_hessian(np.zeros((size, size)), start)
+    first = None
+    if curvature is not None and curvature.shape == prior.shape:
+        with contextlib.suppress(NotPositiveDefiniteError):
+            first = CholeskyFactor(curvature + prior)
+
+    last = np.zeros((size, size)) if first is None or curvature is None else curvature
+
+    def factor(theta: Array, hessian: Array) -> Factor:
+        nonlocal last
+        last = hessian - prior
+        return hessian_factor(objective, theta, hessian)
+
     with single_threaded_blas, np.errstate(all="ignore"):
         result = minimize(
             objective.value,
@@ -108,22 +159,36 @@ def minimum_of(objective: PenalizedNLL, start: Array, *, rough: bool = False) ->
             hess=objective.hessian,
             method=newton,
             options={
-                "tol": _ROUGH if rough else _TOLERANCE,
+                "tol": tol,
                 "reference": np.inf,
-                "factor": partial(hessian_factor, objective),
+                "factor": factor,
                 "safe_factor": partial(expected_factor, objective),
-                "polish": 0 if rough else 6,
+                "first": first,
+                "chord": _CHORD,
+                "polish": 6 if tol <= _TOLERANCE else 0,
             },
         )
-    return Minimum(result.x, np.ones(len(start), dtype=bool), result.fun, result.gap, result.factor)
+    return Minimum(result.x, np.ones(size, dtype=bool), result.fun, result.gap, objective, last)
 
 
 def constrained_minimum(
-    rows: CalibrationRows, columns: Array, n_slopes: int, penalty: Penalty, start: Array, *, rough: bool = False
+    rows: CalibrationRows,
+    columns: Array,
+    n_slopes: int,
+    penalty: Penalty,
+    start: Array,
+    *,
+    tol: float = _TOLERANCE,
+    near: Minimum | None = None,
 ) -> Minimum:
     """Minimize over slopes >= 0, the first entries of theta, by Newton's method on the positive ones.
 
     At the end every slope at its bound has a gradient that is not negative, so the gap is that of the free ones.
+
+    Parameters
+    ----------
+    near : Minimum
+        That under another penalty: its free entries are the first to be free, with its curvature.
 
     References
     ----------
@@ -131,12 +196,18 @@ def constrained_minimum(
     """
     by_class = columns.reshape(len(columns), rows.n_classes, n_slopes)
     whole = objective_of(ConditionalPredictors(rows.n_classes, n_slopes), columns, rows, penalty)
-    theta, free, settled = start, np.ones(len(start), dtype=bool), np.zeros(len(start), dtype=bool)
+    theta, settled = start, np.zeros(len(start), dtype=bool)
+    free = np.ones(len(start), dtype=bool) if near is None else near.free.copy()
+    curvature = None if near is None else near.curvature
     while True:
-        part = np.ascontiguousarray(by_class[:, :, free[:n_slopes]]).reshape(len(columns), -1)
-        own = ConditionalPredictors(rows.n_classes, int(free[:n_slopes].sum()))
-        restricted = QuadraticForm(penalty.root(theta)[:, free])
-        found = minimum_of(objective_of(own, part, rows, restricted), theta[free], rough=rough)
+        if free.all():
+            own = whole
+        else:
+            part = np.ascontiguousarray(by_class[:, :, free[:n_slopes]]).reshape(len(columns), -1)
+            predictors = ConditionalPredictors(rows.n_classes, int(free[:n_slopes].sum()))
+            own = objective_of(predictors, part, rows, QuadraticForm(penalty.root(theta)[:, free]))
+        found = minimum_of(own, theta[free], tol=tol, curvature=curvature)
+        curvature = found.curvature
         new = np.zeros(len(theta))
         new[free] = found.theta
         below = np.flatnonzero(new[:n_slopes] < 0)
@@ -147,29 +218,32 @@ def constrained_minimum(
             settled[first] |= theta[first] == 0
             theta = theta + shares.min() * (new - theta)
             np.maximum(theta[:n_slopes], 0.0, out=theta[:n_slopes])
+            kept = np.delete(np.arange(len(found.theta)), np.searchsorted(np.flatnonzero(free), first))
+            curvature = curvature[np.ix_(kept, kept)]
             free[first] = False
             theta[first] = 0.0
             continue
         theta = new
-        falling = np.where(free | settled, 0.0, whole.gradient(theta))
+        falling = np.zeros(len(theta)) if free.all() else np.where(free | settled, 0.0, whole.gradient(theta))
         if falling.min() >= -_WORTH:
-            return Minimum(theta, free, found.value, found.gap, found.factor)
+            return replace(found, theta=theta, free=free)
         free[falling.argmin()] = True
 
 
-def with_evidence(
-    minimize_at: Callable[[Penalty, Array, bool], Minimum], start: Array, groups: Sequence[sp.csr_array]
-) -> tuple[Minimum, list[float]]:
+class Minimizer(Protocol):
+    """What minimizes under a prior."""
+
+    def __call__(self, penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
+        """Return the minimum; ``near`` is that under another prior."""
+
+
+def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Group]) -> tuple[Minimum, list[float]]:
     r"""Minimize under the prior whose precisions maximize the evidence, by MacKay's fixed point.
 
     With :math:`\gamma_g = k_g - \lambda_g \operatorname{tr}(H^{-1} R_g^\top R_g)`, the number of parameters of the
     group that the rows determine, each precision becomes :math:`\gamma_g / \lVert R_g \theta \rVert^2`: a stationary
-    point of Laplace's approximation of the marginal likelihood.
-
-    Parameters
-    ----------
-    minimize_at : callable
-        (penalty, start, rough) -> Minimum.
+    point of Laplace's approximation of the marginal likelihood. The fixed point is sought in the quadratic expansion of
+    the cross-entropy, which costs no pass over the rows, and then in that at the new minimum.
 
     Returns
     -------
@@ -180,26 +254,62 @@ def with_evidence(
     ----------
     MacKay (1992), Bayesian interpolation, Neural Computation 4, equation 4.9.
     """
-    grams = [(group.T @ group).toarray() for group in groups]
     precisions = [1.0] * len(groups)
-    theta = start
-    for _ in range(_ROUNDS if groups else 0):
-        found = minimize_at(GroupedRidge(groups, precisions, len(start)), theta, True)
-        theta, inverse = found.theta, found.factor.inverse()
-        before = list(precisions)
-        for g, (group, gram) in enumerate(zip(groups, grams, strict=True)):
-            free = np.ix_(found.free, found.free)
-            rank = group.shape[0] if found.free.all() else np.linalg.matrix_rank(gram[free])
-            determined = max(rank - precisions[g] * float(np.vdot(inverse, gram[free])), 0.0)
-            square = float(theta @ gram @ theta)
-            if abs(determined - precisions[g] * square) > 2 * _SETTLED:
-                precisions[g] = float(np.clip(determined / max(square, 1 / _MOST**2), _LEAST, _MOST))
-        if precisions == before:
-            break
-    return minimize_at(GroupedRidge(groups, precisions, len(start)), theta, False), precisions
+    penalty = GroupedRidge(groups, precisions, len(start))
+    found = minimize_at(penalty, start, tol=ROUGH, near=None)
+    left, done = _UPDATES, False
+    while left > 0 and not done:
+        there = found.theta[found.free]
+        prior = found.objective.penalty.add_hessian(np.zeros((len(there), len(there))), there)
+        found = replace(found, curvature=found.objective.hessian(there) - prior)
+        precisions, used, done = _fixed_point(found, penalty.gram, groups, precisions, left)
+        left -= used
+        penalty = GroupedRidge(groups, precisions, len(start))
+        if left > 0 and not done:
+            found = minimize_at(penalty, found.theta, tol=ROUGH, near=found)
+    return minimize_at(penalty, found.theta, tol=_TOLERANCE, near=found), precisions
 
 
-def entries(chosen: Array) -> sp.csr_array:
+def _fixed_point(
+    found: Minimum, gram: Array, groups: Sequence[Group], precisions: Sequence[float], most: int
+) -> tuple[list[float], int, bool]:
+    """Return the precisions to which the expansion at a minimum leads, the number of updates, and if they will do."""
+    free = np.ix_(found.free, found.free)
+    start = found.theta[found.free]
+    grams = [group.gram[free] for group in groups]
+    ranks = [
+        group.rows.shape[0] if found.free.all() else int(np.linalg.matrix_rank(own))
+        for group, own in zip(groups, grams, strict=True)
+    ]
+    # Under a prior P the expansion is least where (curvature + P) theta is this.
+    right = (found.curvature + gram[free]) @ start - found.objective.gradient(start)
+    weak, new, largest = WEAK * np.eye(len(start)), list(precisions), 0.0
+    for k in range(most):
+        total = found.curvature + weak
+        for precision, own in zip(new, grams, strict=True):
+            total += precision * own
+        try:
+            inverse = CholeskyFactor(total).inverse()
+        except NotPositiveDefiniteError:
+            return new, k, True  # weights so large that rounding exceeds the weak prior: the rows alone decide
+        theta = inverse @ right
+        before = list(new)
+        for g, own in enumerate(grams):
+            determined = max(ranks[g] - new[g] * float(np.vdot(inverse, own)), 0.0)
+            square = float(theta @ own @ theta)
+            excess = abs(determined - new[g] * square) / 2
+            largest = max(largest, excess) if k == 0 else largest
+            if excess > _SETTLED:
+                new[g] = float(np.clip(determined / max(square, 1 / _MOST**2), _LEAST, _MOST))
+        if new == before:
+            return new, k + 1, largest < _SMALL
+        if np.abs(np.log(np.divide(new, precisions))).max() > np.log(_RANGE):
+            return new, k + 1, False
+    return new, most, True
+
+
+def entries(chosen: Array) -> Group:
     """Return the group of chosen entries of theta, a mask (size,)."""
     numbers = np.flatnonzero(chosen)
-    return sp.csr_array((np.ones(len(numbers)), (np.arange(len(numbers)), numbers)), shape=(len(numbers), len(chosen)))
+    shape = (len(numbers), len(chosen))
+    return Group(sp.csr_array((np.ones(len(numbers)), (np.arange(len(numbers)), numbers)), shape=shape))

@@ -28,6 +28,9 @@ from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._penalties import Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle.meta_estimators._calibration_fit import (
+    ROUGH,
+    WEAK,
+    Group,
     GroupedRidge,
     Minimum,
     entries,
@@ -41,6 +44,9 @@ Array = NDArray[Any]
 
 # A factor of ten is a fifth of what separates the smallest probabilities of boosting from the shares of a forest.
 FLOORS = (1e-12, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
+# A slope may gain this many times what a Newton step promises; a floor that is worse even so is not looked at further.
+_DOUBT = 4.0
+_MOST_PASSES = 100
 # Of more classes a matrix has too many entries to be fitted.
 MOST_CLASSES = 40
 
@@ -76,16 +82,55 @@ class LogitMap:
 
 def temperature(rows: CalibrationRows) -> LogitMap:
     """Fit one slope, the inverse temperature, and the floor."""
+    slope, best, least = 1.0, FLOORS[0], np.inf
+    probability = np.ascontiguousarray(rows.probability.T)
+    slopes = {}
+    for floor in FLOORS:
+        slope, value = _slope_of(capped_log(probability, floor), rows, slope, least)
+        slopes[floor] = slope
+        if value < least:
+            best, least = floor, value
     predictors = ConditionalPredictors(rows.n_classes, 1, intercept=False)
-    weak = GroupedRidge((), (), 1)
-    objectives = [objective_of(predictors, capped_log(rows.probability, floor), rows, weak) for floor in FLOORS]
-    found, start = [], np.ones(1)
-    for objective in objectives:
-        found.append(minimum_of(objective, start, rough=True))
-        start = found[-1].theta
-    best = min(range(len(FLOORS)), key=lambda k: found[k].value)
-    end = minimum_of(objectives[best], found[best].theta)
-    return LogitMap(FLOORS[best], end.theta[0] * np.eye(rows.n_classes), np.zeros(rows.n_classes), end.gap)
+    objective = objective_of(predictors, capped_log(rows.probability, best), rows, GroupedRidge((), (), 1))
+    end = minimum_of(objective, np.array([slopes[best]]))
+    return LogitMap(best, end.theta[0] * np.eye(rows.n_classes), np.zeros(rows.n_classes), end.gap)
+
+
+def _slope_of(z: Array, rows: CalibrationRows, start: float, least: float) -> tuple[float, float]:
+    """Return the slope of z (K, n) and its cross-entropy to ``ROUGH``, or less exactly where that exceeds ``least``.
+
+    Newton's method in one variable: what a pass costs decides here, and one exponential gives all derivatives.
+    """
+    observed = float(np.einsum("kn,kn->n", rows.target_by_class, z) @ rows.weight)
+
+    def expansion(slope: float) -> tuple[float, float, float]:
+        q = slope * z
+        top = q.max(axis=0)
+        q -= top
+        np.exp(q, out=q)
+        total = q.sum(axis=0)
+        q /= total
+        top += np.log(total)
+        q *= z
+        mean = q.sum(axis=0)
+        square = np.einsum("kn,kn->n", q, z)
+        value = float(top @ rows.weight) - slope * observed + 0.5 * WEAK * slope**2
+        gradient = float(mean @ rows.weight) - observed + WEAK * slope
+        return value, gradient, max(float((square - mean**2) @ rows.weight), 0.0) + WEAK
+
+    slope, (value, gradient, curvature) = start, expansion(start)
+    length = 1.0
+    for _ in range(_MOST_PASSES):
+        gap = 0.5 * gradient**2 / curvature
+        if gap <= ROUGH or value - _DOUBT * gap > least:
+            break
+        there = slope - length * gradient / curvature
+        found = expansion(there)
+        if found[0] < value:
+            slope, (value, gradient, curvature), length = there, found, 1.0
+        else:
+            length *= 0.5
+    return slope, value
 
 
 def bias_corrected_temperature(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
@@ -102,7 +147,7 @@ def vector(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
     columns[:, own, own] = capped_log(rows.probability, plain.floor)
     predictors = ConditionalPredictors(n_classes, n_classes)
     deviations = predictors.basis.T @ np.eye(n_classes, predictors.size)
-    return _conditional(rows, plain, columns.reshape(len(columns), -1), predictors, [sp.csr_array(deviations)])
+    return _conditional(rows, plain, columns.reshape(len(columns), -1), predictors, [Group(sp.csr_array(deviations))])
 
 
 def _conditional(
@@ -110,7 +155,7 @@ def _conditional(
     plain: LogitMap,
     columns: Array,
     predictors: ConditionalPredictors,
-    groups: list[sp.csr_array],
+    groups: list[Group],
 ) -> LogitMap:
     """Fit slopes that start from the temperature's, and intercepts."""
     n_slopes = predictors.n_columns
@@ -118,8 +163,9 @@ def _conditional(
     start[:n_slopes] = plain.coef[0, 0]
     groups = [*groups, entries(np.arange(predictors.size) >= n_slopes)]
 
-    def minimize_at(penalty: Penalty, theta: Array, rough: bool) -> Minimum:
-        return minimum_of(objective_of(predictors, columns, rows, penalty), theta, rough=rough)
+    def minimize_at(penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
+        objective = objective_of(predictors, columns, rows, penalty)
+        return minimum_of(objective, theta, tol=tol, curvature=None if near is None else near.curvature)
 
     found, precisions = with_evidence(minimize_at, start, groups)
     intercept = predictors.matrix(found.theta)[:, -1]
@@ -162,11 +208,13 @@ def deviation(
             f"calibration data; beyond {MOST_CLASSES} classes use 'vector', 'temperature' or 'spline'."
         )
     predictors = LinearPredictors(n_classes, [Terms()] * n_classes)
+    predictors.many_classes = True  # one product of q and z for the curvature, not one for each pair of classes
     groups = np.zeros((2, *predictors.shape), dtype=bool)
     groups[0, :, :-1], groups[1, :, -1] = penalized, True
 
-    def minimize_at(penalty: Penalty, theta: Array, rough: bool) -> Minimum:
-        return minimum_of(objective_of(predictors, columns, rows, penalty, offset), theta, rough=rough)
+    def minimize_at(penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
+        objective = objective_of(predictors, columns, rows, penalty, offset)
+        return minimum_of(objective, theta, tol=tol, curvature=None if near is None else near.curvature)
 
     start = np.zeros(predictors.size)
     found, precisions = with_evidence(minimize_at, start, [entries(group.ravel()) for group in groups])

@@ -1,6 +1,7 @@
 """What a calibration map is fitted to: probabilities of rows that the model had not seen, targets and weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ class CalibrationRows:
         target = probability / (total + 1)
         target[np.arange(len(codes)), codes] += total / (total + 1)
         return cls(probability, target, weight * (1 + 1 / total))
+
+    @cached_property
+    def target_by_class(self) -> Array:
+        """The targets, shape (K, n)."""
+        return np.ascontiguousarray(self.target.T)
 
     @property
     def n_classes(self) -> int:

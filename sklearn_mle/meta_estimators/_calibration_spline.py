@@ -8,6 +8,7 @@ the rows ask for no more than one slope, the map is the bias-corrected temperatu
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.special import log_softmax
-from sklearn_mle._penalties import Penalty
-from sklearn_mle.meta_estimators._calibration_fit import Minimum, constrained_minimum, entries, with_evidence
+from sklearn_mle.meta_estimators._calibration_fit import Group, constrained_minimum, entries, with_evidence
 from sklearn_mle.meta_estimators._calibration_logits import LogitMap, deviation
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
 
@@ -95,15 +95,12 @@ def spline(rows: CalibrationRows, plain: LogitMap) -> SplineMap:
     columns = _lengths(logarithms, knots).reshape(len(logarithms), -1)
     size = n_slopes + rows.n_classes - 1
     differences = np.diff(np.eye(n_slopes, size), axis=0) / np.sqrt((high - low) / n_slopes or 1.0)
-    groups = [sp.csr_array(differences)] if n_slopes > 1 else []
+    groups = [Group(sp.csr_array(differences))] if n_slopes > 1 else []
     groups.append(entries(np.arange(size) >= n_slopes))
     start = np.zeros(size)
     start[:n_slopes] = max(plain.coef[0, 0], 0.0)
 
-    def minimize_at(penalty: Penalty, theta: Array, rough: bool) -> Minimum:
-        return constrained_minimum(rows, columns, n_slopes, penalty, theta, rough=rough)
-
-    found, precisions = with_evidence(minimize_at, start, groups)
+    found, precisions = with_evidence(partial(constrained_minimum, rows, columns, n_slopes), start, groups)
     intercept = ConditionalPredictors(rows.n_classes, n_slopes).matrix(found.theta)[:, -1]
     return SplineMap(plain.floor, knots, found.theta[:n_slopes], intercept, found.gap, tuple(precisions))
 
