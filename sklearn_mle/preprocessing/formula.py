@@ -161,7 +161,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = tags.input_tags.categorical = True
+        tags.input_tags.string = True
         return tags
 
     def _read(self, X: Any, *, reset: bool) -> Any:
