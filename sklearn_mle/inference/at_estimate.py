@@ -35,6 +35,8 @@ _ROUNDINGS = 8
 _REACHES, _SETTLED = (1.0, 4.0, 16.0, 64.0), 1e-13
 # Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
 WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
+# Units of the predictors.
+_FARTHEST = 10.0
 
 
 @dataclass(frozen=True)
@@ -323,7 +325,9 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
     if at.model.bias_reduced and at.model.retained is not None:
         return at.model.retained.gap  # of Firth's own objective, which has another gradient than the likelihood
     gradient = at.objective.value_and_gradient(at.theta)[1]
-    gap = 0.5 * bread.squared_norm(gradient) * at.mean_weight
+    # Of a parameter that hardly matters, as a mixture's weight near zero, the curvature says nothing of how far to go:
+    # an optimum that is ten units of the predictors away is better by ten times the slope at most.
+    gap = min(0.5 * bread.squared_norm(gradient), _FARTHEST * float(np.abs(gradient).sum())) * at.mean_weight
     if np.isnan(gap):
         raise ValueError(
             "X, y, sample_weight or offset holds numbers so large that the likelihood leaves the range of float64."

@@ -162,6 +162,12 @@ class ProfilePath:
             low, high = high, 4 * high
         if not (0 < high < np.inf and excess(high) < np.inf):  # numbers beyond float64, or no rise to look for
             return (0.0 if target == 0 else np.inf), point
+        if excess(low) >= 0:
+            raise ValueError(
+                "profile_interval found no maximum over the other parameters to begin from: the likelihood has several "
+                "maxima, or hardly depends on one of them (a mixture's component without weight). Ask for the others "
+                "by parameter=, hold that one at a known value, or use bootstrap."
+            )
         return float(brentq(excess, low, high, xtol=max(_ROOT_TOLERANCE * high, np.finfo(np.float64).tiny))), point
 
     def curve(self, start: Array, reaches: Sequence[float], n_points: int) -> list[ProfilePoint]:

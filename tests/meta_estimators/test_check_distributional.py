@@ -15,7 +15,8 @@ BASES = [
     LinearRegression(),
     HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=1),
     RandomForestRegressor(5, bootstrap=False, random_state=0),
-    make_pipeline(StandardScaler(), LinearRegression()),
+    # Sparse columns are not centred: before scikit-learn 1.7 a pipeline says that it takes them, whatever its steps.
+    make_pipeline(StandardScaler(with_mean=False), LinearRegression()),
 ]
 
 # The checks' data are few rows, some of them predicted exactly.
