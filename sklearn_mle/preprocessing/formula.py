@@ -47,7 +47,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of str
-        Names of the columns of X, if it was a frame.
+        Names of the columns of X, shape (n_features,), if it was a frame.
 
     See Also
     --------

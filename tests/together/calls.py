@@ -10,7 +10,9 @@ import numpy as np
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import (
     Quantile,
+    average_effects,
     average_predictions,
+    contrasts,
     infer,
     influence,
     likelihood_ratio_test,
@@ -148,6 +150,11 @@ class Fit:
             assert self.case.labels is not None
             return [f"{label}: {here}" for label in self.case.labels[1:]]
         return [f"{self.case.predictor_names[0]}: {here}" if is_modelled(self.case.cell) else here]
+
+    @property
+    def column(self) -> Any:
+        """The tested column, as X has it: its name, or its place."""
+        return TESTED if self.has_names else self.case.names.index(TESTED)
 
     def smaller(self) -> Any:
         """Return the fit without the tested column."""
@@ -288,6 +295,26 @@ def _average(fit: Fit) -> np.ndarray:
     if fit.case.is_classifier and fit.case.at.sign < 0:
         answer[0] = 1 - answer[0]  # of the other class
     return answer
+
+
+def _effect(fit: Fit, found: Any, per: float) -> np.ndarray:
+    """Return estimates and standard errors of the tested column's effect, for each class in its order."""
+    answer = np.stack([found.estimates, found.standard_errors]) * per / fit.case.at.unit
+    if fit.case.n_predictors > 1:
+        return fit.classes(answer)
+    return answer * np.array([[fit.case.at.sign], [1.0]])
+
+
+def _slope(fit: Fit) -> np.ndarray:
+    given = {"sample_weight": fit.case.weight, **fit.offset}
+    return _effect(fit, average_effects(fit.inference, fit.X, fit.column, **given), fit.case.at.scale.get(TESTED, 1.0))
+
+
+def _contrast(fit: Fit) -> np.ndarray:
+    at = fit.case.at
+    values = [at.scale.get(TESTED, 1.0) * value + at.origin.get(TESTED, 0.0) for value in (-0.5, 1.0)]
+    given = {"sample_weight": fit.case.weight, **fit.offset}
+    return _effect(fit, contrasts(fit.inference, fit.X, {fit.column: values}, **given), 1.0)
 
 
 def _quantile(fit: Fit) -> np.ndarray:
@@ -446,6 +473,8 @@ CALLS: dict[str, Call] = {
         _penalized_ratio, "penalized_likelihood_ratio_test", of_memory=True, regressor=False
     ),
     "average_predictions": Call(_average, INFERRED, of_memory=True, of_default=True, of_rows=True),
+    "average_effects": Call(_slope, INFERRED, of_memory=True, of_default=True, of_rows=True),
+    "contrasts": Call(_contrast, INFERRED, of_memory=True, of_default=True, of_rows=True),
     "log_likelihood": Call(_total("log_likelihood"), of_rows=True),
     "log_likelihood_": Call(lambda fit: np.array(fit.nats(fit.model.log_likelihood_, fit.copies())), of_rows=True),
     "aic": Call(lambda fit: np.array(fit.model.aic() - 2 * fit.nats(0.0, fit.copies())), "aic", of_rows=True),
