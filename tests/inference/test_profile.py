@@ -11,8 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
+from sklearn_mle._numerics.factors import CholeskyFactor
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.inference import ProfileLikelihood, profile_interval
+from sklearn_mle.inference.profile_path import ProfilePath
 from tests.inference.r_data import HP_WT, MPG
 
 HALF = 0.5 * chi2.ppf(0.95, 1)
@@ -210,6 +212,19 @@ def test_a_coefficient_that_may_go_either_way_has_no_interval():
     found = profile_interval(MLELogisticClassifier(on_separation="ignore").fit(X, y), X, y, "x1")
     assert found.interval == (-np.inf, np.inf)
     assert np.isnan(found.estimate)
+
+
+def test_a_profile_has_a_maximum_to_begin_from():
+    """Of several maxima another one may be found from the estimate."""
+
+    class Bowl:
+        value_and_gradient = staticmethod(lambda theta: (10 + 0.5 * float(theta @ theta), theta))
+        factor = staticmethod(lambda theta: CholeskyFactor(np.eye(2)))
+
+    path = ProfilePath(Bowl, np.eye(2)[:1])
+    with pytest.raises(ValueError, match="several maxima, or hardly depends"):
+        path.crossing(1, HALF, np.zeros(2), 0.0, 1.0)
+    assert path.crossing(1, HALF, np.zeros(2), 10.0, 1.0)[0] == pytest.approx(np.sqrt(2 * HALF))
 
 
 def test_the_curve_is_the_profile():
