@@ -5,11 +5,14 @@ import threading
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
+from sklearn_mle import MLELogisticClassifier
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._rows import data as data_module
 from sklearn_mle._solvers import Status
+from sklearn_mle.inference import infer
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian, Gumbel
 from tests.fit.options import ridge, terms_of
 
@@ -184,3 +187,15 @@ def test_more_parameters_than_a_curvature_is_formed_for():
     # gap >= |gradient|^2 / 2 / curvature, whose largest entry is bounded by the columns' squares and the prior.
     np.testing.assert_allclose(X.T @ residual, 0.5 * coef, atol=1e-3)
     assert abs(residual.sum()) < 1e-2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_mixed_at_random_take_few_passes(seed):
+    """The curvature of all rows is formed once, some way off, and standard errors are as good as nobody could tell."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((100_000, 20)) @ rng.standard_normal((20, 20))
+    eta = X @ rng.standard_normal(20)
+    y = (rng.random(len(X)) < expit(1.5 * eta / eta.std())).astype(int)
+    model = MLELogisticClassifier().fit(X, y)
+    assert model.n_passes_ <= 7 and model.gap_ <= 1e-8
+    np.testing.assert_allclose(model.standard_errors(), infer(model, X, y).standard_errors, rtol=2e-3)
