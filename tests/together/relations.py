@@ -199,7 +199,11 @@ RELATIONS: dict[str, Relation] = {
     "a constant column is an intercept": Relation(
         _constant_column,
         lambda cell: (
-            cell["intercept"] and _no_gaussian_prior(cell) and cell["predictors"] not in ("linear", "some columns")
+            cell["intercept"]
+            and _no_gaussian_prior(cell)
+            and cell["predictors"] not in ("linear", "some columns")
+            # The guesses among which a mixture chooses its maximum know an intercept only where there is one.
+            and cell["model"] != "gaussian_mixture"
         ),
         judges=lambda call, cell: not call.of_null,
     ),
