@@ -33,6 +33,18 @@ def dispersion_bound(likelihood: Likelihood, data: Data) -> float | None:
     return float(likelihood.start(data.y, data.weight)[likelihood.dispersion_index] + np.log(least))
 
 
+def ends_of_constants(likelihood: Likelihood, bound: float | None) -> dict[int, tuple[float, float]]:
+    """Return where predictors end, as constants, that may have no optimum inside; by their numbers.
+
+    Of counts without dispersion, whose logarithm ends at ``bound``, that is the simpler model.
+    """
+    names, j = likelihood.parameter_names, likelihood.dispersion_index
+    ends = {names.index(name): values for name, values in likelihood.ends.items()}
+    if likelihood.discrete and bound is not None and j is not None:
+        ends[j] = (bound, np.inf)
+    return ends
+
+
 def is_saturated(data: Data, identification: Identification) -> bool:
     """Return whether the columns give every distinct row a dispersion of its own, and an outcome to fit exactly.
 

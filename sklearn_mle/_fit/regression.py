@@ -23,6 +23,7 @@ from sklearn_mle._existence.separation import SeparatingDirection, UndecidedErro
 from sklearn_mle._existence.unbounded import (
     all_rows,
     dispersion_bound,
+    ends_of_constants,
     is_saturated,
     perfect_warning,
     rows_beyond,
@@ -110,8 +111,9 @@ class RegressionFit(Strategy):
         solution = self._maximum(theta if warm is None else warm, known=start is not None and self.options.separated)
         if self.angular:
             solution = self._straightened(solution)
-        for k, (low, high) in self._ends().items():
-            solution = self._at_end(k, low, high, solution)
+        for k, (low, high) in ends_of_constants(self.likelihood, self.bound).items():
+            if not self.asked[k].columns:
+                solution = self._at_end(k, low, high, solution)
         return self._retain(solution)
 
     def _read(self) -> Array | None:
@@ -290,14 +292,6 @@ class RegressionFit(Strategy):
         self.angular = False
         self.objective = self._objective(self.held)
         return self._onward(self.theta(matrix), solution.n_iter)
-
-    def _ends(self) -> dict[int, tuple[float, float]]:
-        """Return where constants end that may have no optimum inside; counts without dispersion: the simpler model."""
-        names = self.likelihood.parameter_names
-        ends = {names.index(name): values for name, values in self.likelihood.ends.items()}
-        if self.likelihood.discrete and self.bound is not None and self.dispersion is not None:
-            ends[self.dispersion] = (self.bound, np.inf)
-        return {k: values for k, values in ends.items() if not self.asked[k].columns}
 
     def _at_end(self, k: int, low: float, high: float, solution: Solution) -> Solution:
         """Return the fit with a constant held at an end of its range, where it was on the way there."""

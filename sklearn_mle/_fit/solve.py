@@ -16,13 +16,11 @@ from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle._fit.preconditioner import preconditioner
 from sklearn_mle._fit.result import FitOptions
+from sklearn_mle._fit.sample import sample_objective
 from sklearn_mle._hessian_factors import absolute_factor, expected_factor, hessian_factor
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import GaussianPrior, SumOfPenalties
-from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import Block, Data
-from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
+from sklearn_mle._rows.sample import sample_size
 from sklearn_mle._solvers import Callback, Solution, Status, newton, newton_cg, whitened_lbfgs
 from sklearn_mle.likelihoods._base import MANY_ROWS
 
@@ -264,7 +262,7 @@ def _newton_cg(search: _Search, most: int | None = None) -> Solution:
     if 2 * sample_size(objective.data) >= objective.data.n_rows:
         first = preconditioner(objective, search.theta)
         return search.newton_cg(first, most, refresh=partial(preconditioner, objective))
-    local, share = _sample_objective(objective)
+    local, share = sample_objective(objective)
     rough = _Search(local, search.theta, search.max_iter if most is None else most, _ROUGH, np.inf)
     search.theta = rough.newton_cg(preconditioner(local, rough.theta)).theta
     return search.newton_cg(preconditioner(local, search.theta).times(1 / share), most)
@@ -309,7 +307,7 @@ def _sample_first(search: _Search) -> Solution:
 
 def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tuple[Array, Factor]:
     """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
-    local, share = _sample_objective(objective)
+    local, share = sample_objective(objective)
     search = _Search(local, start, max_iter, _ROUGH, np.inf)
     if _worth_a_sample(local):
         search.theta, metric = _sample_optimum(local, start, max_iter)
@@ -380,33 +378,3 @@ def _sparse_and_wide(objective: PenalizedNLL) -> bool:
 def _worth_a_sample(objective: PenalizedNLL) -> bool:
     """Return whether forming curvatures of all rows is so dear that a sample of them should go ahead."""
     return _work(objective) > _SAMPLE_WORK and sample_size(objective.data) < _MOST_SHARE * objective.data.n_rows
-
-
-def _sample_objective(objective: PenalizedNLL) -> tuple[PenalizedNLL, float]:
-    """Return the objective on a sample of the rows, and the sample's share of them.
-
-    A weak prior keeps the sample's problem well-posed where the sample is separable, rank deficient, or has not seen a
-    column at work; for such a column the prior has the curvature that its variance over all rows promises.
-    """
-    data, predictors = objective.data, objective.predictors
-    # Only of class codes are there classes: counts, and real outcomes that happen to be whole, have none.
-    least = LEAST_PER_CLASS if objective.likelihood.holds_class_codes else 0
-    sample = weighted_sample(data, sample_size(data), least_per_class=least)
-    share = sample.n_rows / data.n_rows
-    assert sample.weight is not None
-    sample = Data(sample.rows, sample.y, sample.weight * share, sample.offset, sample.n_predictors)
-    squares = sample.reduce_rows(_weighted_squares)[0]
-    missing = np.maximum(0.0, 0.5 - squares / sample.n_rows)  # standardized columns have a mean square near one
-    prior = _free_form(predictors, 1.0 + 0.25 * sample.n_rows * missing, 0.01)
-    penalty = SumOfPenalties(objective.penalty, share, GaussianPrior(prior))
-    return PenalizedNLL(objective.likelihood, predictors, sample, penalty), share
-
-
-def _weighted_squares(block: Block) -> tuple[Array]:
-    squares = np.square(block.rows.standardized)
-    return (squares.sum(axis=0) if block.weight is None else block.weight @ squares,)
-
-
-def _free_form(predictors: LinearPredictors, columns: Array, intercept: float) -> Array:
-    """Return one number per column (and one for the intercepts) as one per parameter."""
-    return np.tile(np.append(columns, intercept), (len(predictors.terms), 1))[predictors.used]
