@@ -61,10 +61,7 @@ def clusters_of(at: AtEstimate, groups: Any) -> tuple[Clusters, ...]:
     ValueError
         If a column has fewer than two.
     """
-    refuse_masked(groups=groups)
-    with argument_name("groups"):
-        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in _ways(groups)]
-    check_consistent_length(columns[0], at.data.y)
+    columns = _ways(groups, at.data.y)
     if at.prepared.row_numbers is not None:
         columns = [column[at.prepared.row_numbers] for column in columns]
     with argument_name("groups"):
@@ -79,8 +76,16 @@ def clusters_of(at: AtEstimate, groups: Any) -> tuple[Clusters, ...]:
     return tuple(found)
 
 
-def _ways(groups: Any) -> list[Array]:
-    """Return the columns of groups, each with its own type."""
+def _ways(groups: Any, y: Array) -> list[Array]:
+    """Return the columns of groups, as long as y, each with its own type."""
+    refuse_masked(groups=groups)
+    with argument_name("groups"):
+        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in _columns(groups)]
+    check_consistent_length(columns[0], y)
+    return columns
+
+
+def _columns(groups: Any) -> list[Array]:
     shape = np.shape(groups)
     if len(shape) == 1:
         return [np.asarray(groups)]
@@ -95,14 +100,11 @@ def _ways(groups: Any) -> list[Array]:
 
 def codes_of(groups: Any, y: Array) -> NDArray[np.intp]:
     """Return the clusters of all rows, in one way, as codes 0, ..., G - 1."""
-    refuse_masked(groups=groups)
+    columns = _ways(groups, y)
+    if len(columns) > 1:
+        raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
     with argument_name("groups"):
-        columns = _ways(groups)
-        if len(columns) > 1:
-            raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
-        column = check_array(columns[0], ensure_2d=False, dtype=None, input_name="groups")
-        codes: NDArray[np.intp] = np.unique(column, return_inverse=True)[1]
-    check_consistent_length(column, y)
+        codes: NDArray[np.intp] = np.unique(columns[0], return_inverse=True)[1]
     if not codes.any():
         raise ValueError("groups: clusters vary between groups, so there must be at least two.")
     return codes
