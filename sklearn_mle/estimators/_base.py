@@ -22,6 +22,7 @@ from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._exchange import ExchangeMixin
 from sklearn_mle.estimators._lazy import sum_over_rows, where_dask
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, FitTasks, Interval, StrOptions, has_callbacks
+from sklearn_mle.estimators._state import publish
 from sklearn_mle.estimators._training_data import TrainingData
 from sklearn_mle.estimators._validation import (
     canonical,
@@ -160,7 +161,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         if separation and on_separation == "raise":
             raise SeparationError(str(separation[0]))
         attributes = self._attributes(fitted, result.coefficients, result.dispersion)
-        self._publish({**data.attributes, **attributes, **self._report(fitted, result)})
+        publish(self, {**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:
             tasks.finish()
         for warning in _warnings_of(result, fitted.likelihood.smooth):
@@ -202,12 +203,6 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             "df_model_": max(n_coefficients - fitted.n_intercepts, 0),
             "df_resid_": result.n_obs - n_coefficients,
         }
-
-    def _publish(self, state: dict[str, Any]) -> None:
-        """Replace the previous fit's state by this one, in one assignment."""
-        stale = set(getattr(self, "_published", ()))
-        kept = {name: value for name, value in vars(self).items() if name not in stale}
-        self.__dict__ = {**kept, **state, "_published": tuple(state)}
 
     def _validate_predict(self, X: Any, offset: Any, sample_weight: Any = None) -> tuple[Any, Array | None]:
         """Validate the arguments of a predict method; a model fitted with an offset requires one here."""

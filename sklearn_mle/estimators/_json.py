@@ -21,6 +21,7 @@ from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle._rank import Identification
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle._solvers import Status
+from sklearn_mle.estimators._state import publish
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Likelihood, UserLikelihood
@@ -136,7 +137,7 @@ def _estimator(kind: type, document: Mapping[str, Any]) -> Any:
     if document["classes"] is not None:
         state["classes_"] = _value(document["classes"])
     state |= estimator._attributes(fitted, coefficients, result.dispersion)
-    estimator._publish({**state, **estimator._report(fitted, result)})
+    publish(estimator, {**state, **estimator._report(fitted, result)})
     return estimator
 
 

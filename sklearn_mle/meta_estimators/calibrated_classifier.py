@@ -1,24 +1,23 @@
 """Calibrated probabilities for any classifier, by maximum likelihood on predictions of rows that it did not see."""
 
-import copy
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils import get_tags, indexable
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
-from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._labels import codes_of, encode_labels, is_soft, plain_numbers
 from sklearn_mle.estimators._scikit_learn import StrOptions, fit_context
+from sklearn_mle.estimators._state import publish
 from sklearn_mle.estimators._validation import check_sample_weight, check_target, total_over_rows
+from sklearn_mle.meta_estimators._base import LikelihoodAround, rows_of
 from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map, pooled_logarithms
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
 from sklearn_mle.meta_estimators._class_probabilities import class_probabilities, response_of
@@ -30,7 +29,7 @@ Array = NDArray[np.float64]
 _CHOOSING_FOLDS = 5
 
 
-class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
     r"""Calibrated class probabilities of any classifier, by maximum likelihood on its out-of-fold predictions.
 
     The classifier is fitted once per fold. One map from its probabilities p to calibrated ones q is then fitted to the
@@ -146,8 +145,6 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
         "cv": ["cv_object", StrOptions({"auto"})],
         "n_jobs": [Integral, None],
     }
-    _doc_link_module = BaseMLE._doc_link_module
-    _doc_link_template = BaseMLE._doc_link_template
 
     def __init__(
         self,
@@ -167,28 +164,12 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         try:
-            inner = get_tags(self.estimator)
+            inner = get_tags(self.estimator).classifier_tags
         except (AttributeError, TypeError, ValueError):
             return tags  # fit says what is wrong with it
-        tags.input_tags = copy.copy(inner.input_tags)
-        if inner.classifier_tags is not None:
-            tags.classifier_tags.multi_class = inner.classifier_tags.multi_class
+        if inner is not None:
+            tags.classifier_tags.multi_class = inner.multi_class
         return tags
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return who is handed which metadata: the estimator's fit and the splitter, as they request it.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing; ``sample_weight`` is also this estimator's own.
-        """
-        return (
-            MetadataRouter(owner=type(self).__name__)
-            .add_self_request(self)
-            .add(estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        )
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
@@ -221,12 +202,10 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
         """
         response_of(self.estimator)
         refuse_masked(X=X, y=y, sample_weight=sample_weight)
-        draft = copy.copy(self)
-        with argument_name("X"):
-            (X,) = indexable(X)
+        X = rows_of(X)
         labels, classes, codes = _read_labels(y)
         check_consistent_length(X, codes)
-        validate_data(draft, X, skip_check_array=True)
+        features = self._features(X)
         weight = check_sample_weight(sample_weight, len(codes))
         params, groups = route(self, self.estimator, weight, fit_params)
         if is_frozen(self.estimator):
@@ -252,11 +231,8 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
         if not (self.ensemble or is_frozen(self.estimator)):
             models = [clone(self.estimator).fit(X, labels, **params)]
         own = calibration.log_probabilities(probability[known])[np.arange(int(known.sum())), codes[known]]
-        learned = {
-            name: value for name, value in vars(draft).items() if name in ("n_features_in_", "feature_names_in_")
-        }
         state = {
-            **learned,
+            **features,
             "classes_": classes,
             "estimators_": models,
             "calibration_": calibration,
@@ -266,9 +242,7 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
             "log_likelihood_": total_over_rows(own, None if weight is None else weight[known]),
             "out_of_fold_probability_": probability,
         }
-        parameters = self.get_params(deep=False)
-        kept = {name: value for name, value in vars(self).items() if name in parameters or name[0] == "_"}
-        self.__dict__ = {**kept, **state}
+        publish(self, state)
         return self
 
     @property
@@ -288,12 +262,7 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEs
         ndarray of shape (n_samples, n_classes)
             Log-probabilities in nats.
         """
-        check_is_fitted(self, "calibration_")
-        refuse_masked(X=X)
-        with argument_name("X"):
-            (X,) = indexable(X)
-        if np.ndim(X) != 1:  # the estimator says what is wrong with a single row; or takes texts
-            validate_data(self, X, reset=False, skip_check_array=True)
+        X = self._read(X)
         probabilities = [class_probabilities(model, X, self.classes_) for model in self.estimators_]
         return pooled_logarithms([self.calibration_.log_probabilities(p) for p in probabilities])
 

@@ -1,25 +1,21 @@
 """A likelihood around any regressor: its prediction is the location, and its errors on new rows are the noise."""
 
-import copy
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
-from sklearn.utils import get_tags, indexable
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.base import RegressorMixin, clone
+from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
-from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
-from sklearn_mle.estimators._validation import (
-    check_sample_weight,
-)
+from sklearn_mle.estimators._state import publish
+from sklearn_mle.estimators._validation import check_sample_weight
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
 from sklearn_mle.meta_estimators._answers import NoiseAnswers, read_target
+from sklearn_mle.meta_estimators._base import LikelihoodAround, rows_of
 from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
 from sklearn_mle.meta_estimators._cross_fit import folds_of, is_frozen, n_rows_of, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
@@ -28,7 +24,7 @@ from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, predict_out_of_f
 Array = NDArray[np.float64]
 
 
-class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, NoiseAnswers, BaseEstimator):
+class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers, LikelihoodAround):
     r"""A predictive distribution, intervals and quantiles for any regressor, from its errors on rows it did not see.
 
     .. math:: y_i \sim p\bigl(\,\cdot \mid \hat f(x_i),\, s_i\bigr) ,\qquad
@@ -131,8 +127,6 @@ class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, Regresso
         "recalibrate": ["boolean"],
         "n_jobs": [Integral, None],
     }
-    _doc_link_module = BaseMLE._doc_link_module
-    _doc_link_template = BaseMLE._doc_link_template
 
     def __init__(
         self,
@@ -156,26 +150,10 @@ class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, Regresso
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         try:
-            tags.input_tags = copy.copy(get_tags(self.estimator).input_tags)
             tags.target_tags.positive_only = not self._is_auto and get_likelihood(self.likelihood).positive_only
-        except (AttributeError, TypeError, ValueError):
-            return tags  # fit says what is wrong with them
+        except (TypeError, ValueError):
+            return tags  # fit says what is wrong with it
         return tags
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return who is handed which metadata: the estimator's fit and the splitter, as they request it.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing; ``sample_weight`` is also this estimator's own.
-        """
-        return (
-            MetadataRouter(owner=type(self).__name__)
-            .add_self_request(self)
-            .add(estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        )
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
@@ -213,11 +191,9 @@ class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, Regresso
         likelihood = None if self._is_auto else read_likelihood(self.likelihood)
         if self.recalibrate and likelihood is not None and likelihood.discrete:
             raise NotSupportedError(f"recalibrate=True is for continuous y; {likelihood!r} is of counts.")
-        draft = copy.copy(self)
-        with argument_name("X"):
-            (X,) = indexable(X)
+        X = rows_of(X)
         y = read_target(likelihood, y)
-        validate_data(draft, X, skip_check_array=True)
+        state = self._features(X)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
         params, groups = route(self, self.estimator, weight, fit_params)
@@ -229,7 +205,6 @@ class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, Regresso
         models, prediction = predict_out_of_fold(self.estimator, X, y, folds, params, self.n_jobs, tasks)
         out_of_fold = OutOfFold(X, y, prediction, weight, groups, folds)
         learnt = out_of_fold.learn(likelihood, self.scale, recalibrate=self.recalibrate, n_jobs=self.n_jobs)
-        state = {name: value for name, value in vars(draft).items() if name in ("n_features_in_", "feature_names_in_")}
         if self.ensemble and models:
             state["estimators_"] = models
         else:
@@ -243,9 +218,7 @@ class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, Regresso
             "comparison_": learnt.comparison,
             "out_of_fold_prediction_": prediction,
         }
-        stale = set(getattr(self, "_published", ()))
-        kept = {name: value for name, value in vars(self).items() if name not in stale}
-        self.__dict__ = {**kept, **state, "_published": tuple(state)}
+        publish(self, state)
         fits.finish()
         return self
 
@@ -254,12 +227,7 @@ class DistributionalRegressor(CallbackSupportMixin, MetaEstimatorMixin, Regresso
         return isinstance(self.likelihood, str) and self.likelihood == "auto"
 
     def _base_prediction(self, X: Any) -> Array:
-        check_is_fitted(self, "noise_")
-        refuse_masked(X=X)
-        with argument_name("X"):
-            (X,) = indexable(X)
-        if np.ndim(X) != 1:  # the estimator says what is wrong with a single row; or takes texts
-            validate_data(self, X, reset=False, skip_check_array=True)
+        X = self._read(X)
         models = getattr(self, "estimators_", None) or [self.estimator_]
         rows = np.arange(n_rows_of(X))
         predictions = [real_prediction(model.predict(X), rows) for model in models]

@@ -1,0 +1,66 @@
+"""What both meta-estimators are: a likelihood around an estimator that is fitted with X as it is given."""
+
+import copy
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle.estimators._base import BaseMLE
+
+
+class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
+    """Routing, tags and the reading of X, of which the estimator within makes what it will."""
+
+    estimator: Any
+    cv: Any
+    _doc_link_module = BaseMLE._doc_link_module
+    _doc_link_template = BaseMLE._doc_link_template
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        try:
+            tags.input_tags = copy.copy(get_tags(self.estimator).input_tags)
+        except (AttributeError, TypeError, ValueError):
+            return tags  # fit says what is wrong with it
+        return tags
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return who is handed which metadata: the estimator's fit and the splitter, as they request it.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing; ``sample_weight`` is also this estimator's own.
+        """
+        return (
+            MetadataRouter(owner=type(self).__name__)
+            .add_self_request(self)
+            .add(estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        )
+
+    def _features(self, X: Any) -> dict[str, Any]:
+        """Return the attributes that tell the columns of X, without setting them."""
+        draft = copy.copy(self)
+        validate_data(draft, X, skip_check_array=True)
+        return {name: value for name, value in vars(draft).items() if name in ("n_features_in_", "feature_names_in_")}
+
+    def _read(self, X: Any) -> Any:
+        """Return rows to predict, their columns compared with those of the fit."""
+        check_is_fitted(self)
+        refuse_masked(X=X)
+        X = rows_of(X)
+        if np.ndim(X) != 1:  # the estimator says what is wrong with a single row; or takes texts
+            validate_data(self, X, reset=False, skip_check_array=True)
+        return X
+
+
+def rows_of(X: Any) -> Any:
+    """Return X as rows can be taken from it."""
+    with argument_name("X"):
+        return indexable(X)[0]
