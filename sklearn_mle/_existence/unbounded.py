@@ -38,10 +38,10 @@ def ends_of_constants(likelihood: Likelihood, bound: float | None) -> dict[int, 
 
     Of counts without dispersion, whose logarithm ends at ``bound``, that is the simpler model.
     """
-    names, j = likelihood.parameter_names, likelihood.dispersion_index
+    names = likelihood.parameter_names
     ends = {names.index(name): values for name, values in likelihood.ends.items()}
-    if likelihood.discrete and bound is not None and j is not None:
-        ends[j] = (bound, np.inf)
+    if likelihood.discrete and bound is not None and likelihood.dispersion_index is not None:
+        ends[likelihood.dispersion_index] = (bound, np.inf)
     return ends
 
 
