@@ -46,6 +46,7 @@ help:
 	@echo "make mutants      small faults planted one at a time, a seeded sample of 200: which do the tests see? An hour or two"
 	@echo "make dist         sdist and wheel in dist/, checked; the same commit gives the same bytes"
 	@echo "make test-wheel   the wheel of make dist, installed in an empty environment outside the tree, fits"
+	@echo "make check-release  what packaging/RELEASING.md still asks for before a release; TAG=v0.1.0 is compared, too"
 	@echo "make clean        remove everything that these commands made"
 
 demo: $(VENV)/.stamp
@@ -180,6 +181,12 @@ test-wheel: dist
 	"$$empty/venv/bin/python" -m pip install --quiet dist/*.whl; \
 	cp packaging/smoke_test.py "$$empty"; \
 	cd "$$empty" && env -u PYTHONPATH venv/bin/python -W error smoke_test.py
+
+# Fails until the placeholders that packaging/RELEASING.md lists are filled in.
+.PHONY: check-release
+check-release:
+	$(require_python)
+	$(PYTHON) packaging/check_release.py $(TAG)
 
 check: test-all test-kernels lint types layering doctest test-oldest test-pickles docs
 
