@@ -59,13 +59,13 @@ def print_ranking(title: str, found: GridSearchCV) -> list[tuple[dict, float]]:
     """Print the models from the best to the worst, and return the better of each likelihood's two."""
     scores, spread = found.cv_results_["mean_test_score"], found.cv_results_["std_test_score"]
     print(f"\n{title}\n{'-' * len(title)}")
-    print(f"{'NLL a row':>10} {'+-':>7}  {'scale':8} likelihood")
+    print(f"{'NLL per row':>11} {'+-':>7}  {'scale':8} likelihood")
     best: list[tuple[dict, float]] = []
     for index in np.argsort(-scores, kind="stable"):
         params = found.cv_results_["params"][index]
         loss = LIKELIHOODS[params["likelihood"]]
         name = name_of(params["likelihood"])
-        print(f"{-scores[index]:10.4f} {spread[index]:7.4f}  {params['predictors'] or 'constant':8} {name} ({loss})")
+        print(f"{-scores[index]:11.4f} {spread[index]:7.4f}  {params['predictors'] or 'constant':8} {name} ({loss})")
         if all(other["likelihood"] is not params["likelihood"] for other, _ in best):
             best.append((params, -scores[index]))
     print("NLL in nats, constants included, on the rows left out; +- is the standard deviation over five folds.")

@@ -56,7 +56,7 @@ top.axvline(
     linewidth=1,
 )
 top.set(
-    ylabel="KL (nats a tumour)",
+    ylabel="KL (nats per tumour)",
     ylim=(0, 0.6),
     title="The divergence has a clear minimum; the accuracy has a plateau",
 )

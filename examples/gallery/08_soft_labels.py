@@ -4,7 +4,7 @@ Is a majority vote good enough as a label?
 
 Five pathologists look at each tumour and do not always agree. Usually their majority
 becomes the label, and the share of votes is thrown away. ``MLELogisticClassifier``
-takes the shares themselves as y, one column a class. Which is better?
+takes the shares themselves as y, one column per class. Which is better?
 
 The tumours are real (scikit-learn's breast cancer data); the votes are simulated, so
 that we know what the truth is: near the boundary between the classes a vote is nearly a
@@ -51,7 +51,7 @@ def divergences(seed):
 kl = np.array([divergences(seed) for seed in range(20)])
 print(
     f"KL from the truth, mean of 20: majority {kl[:, 0].mean():.4f}, shares "
-    f"{kl[:, 1].mean():.4f} nats a vote"
+    f"{kl[:, 1].mean():.4f} nats per vote"
 )
 print(f"the shares are better in {np.sum(kl[:, 1] < kl[:, 0])} of 20 repetitions")
 
@@ -96,7 +96,7 @@ right.set_xticks([0, 1], ["majority", "shares"])
 right.set(
     xlim=(-0.4, 1.4),
     ylim=(0, None),
-    ylabel="KL from the truth (nats a vote)",
+    ylabel="KL from the truth (nats per vote)",
     title="Twenty repetitions",
 )
 right.legend(frameon=False)

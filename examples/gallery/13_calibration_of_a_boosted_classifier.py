@@ -83,7 +83,7 @@ axes.axvline(best, color="0.6", linewidth=1)
 axes.set(
     xscale="log",
     xlabel="trees",
-    ylabel="nats a tumour, on rows held out",
+    ylabel="nats per tumour, on rows held out",
     ylim=(0, 0.5),
     title="Later trees add confidence, not knowledge",
 )

@@ -293,7 +293,9 @@ def _read_response(estimator: Any, name: str, X: Any, offset: Any) -> ClassRespo
         )
     rows = np.asarray(rows)
     if rows.ndim != 2:
-        raise TypeError(f"{_name(estimator)}.{name} must give rows (n, K), one column a class; got shape {rows.shape}.")
+        raise TypeError(
+            f"{_name(estimator)}.{name} must give rows (n, K), one column per class; got shape {rows.shape}."
+        )
     labels = getattr(estimator, "classes_", None)
     if labels is None or np.shape(labels) != rows.shape[1:]:
         got = "no classes_" if labels is None else f"classes_ of shape {np.shape(labels)}"

@@ -174,7 +174,7 @@ def test_one_class():
         (ClassifierChain(DummyClassifier()).fit(X_TWO, np.c_[Y_TWO, Y_TWO]), r"classes_ of shape \(2, "),
         (Says(classes=(0, 1, 2), predict_proba=[[0.5, 0.5]]), r"has classes_ of shape \(3,\): .* its 2 columns"),
         (Says(classes=None, predict_proba=[[0.5, 0.5]]), r"has classes_ of shape \(\)"),
-        (Says(predict_proba=[0.5, 0.5]), r"rows \(n, K\), one column a class; got shape \(2,\)"),
+        (Says(predict_proba=[0.5, 0.5]), r"rows \(n, K\), one column per class; got shape \(2,\)"),
     ],
 )
 def test_who_cannot_answer(estimator, message):
