@@ -1,7 +1,7 @@
 """What both meta-estimators are: a likelihood around an estimator that is fitted with X as it is given."""
 
 import copy
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
@@ -18,6 +18,8 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
 
     estimator: Any
     cv: Any
+    # Why inference has no standard errors of its predictions, and whose it has.
+    _why_not_inferred: ClassVar[str]
     _doc_link_module = BaseMLE._doc_link_module
     _doc_link_template = BaseMLE._doc_link_template
 
@@ -43,6 +45,10 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
             .add(estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
             .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
         )
+
+    def _fitted_model(self, feature_names: Any = None) -> NoReturn:
+        """Say where the standard errors are that inference is asked for."""
+        raise TypeError(f"{type(self).__name__} has no likelihood of its predictions. {self._why_not_inferred}")
 
     def _features(self, X: Any) -> dict[str, Any]:
         """Return the attributes that tell the columns of X, without setting them."""

@@ -146,6 +146,12 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
         "n_jobs": [Integral, None],
     }
 
+    _why_not_inferred = (
+        "They are those of a classifier through a map that was learnt from its predictions of rows it did not see: the "
+        "standard errors come from refits to resampled rows. infer(model, X, y) of the classifier by itself, where "
+        "infer knows it, is of the probabilities before the map."
+    )
+
     def __init__(
         self,
         estimator: Any,

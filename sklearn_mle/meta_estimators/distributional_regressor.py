@@ -128,6 +128,12 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         "n_jobs": [Integral, None],
     }
 
+    _why_not_inferred = (
+        "Its location is what estimator_ predicts: infer(model.estimator_, X, y) is of that, with every covariance, "
+        "where infer knows the estimator (a linear model, also in a pipeline). The standard errors of other estimators, "
+        "and of ensemble=True, come from refits to resampled rows. summary() is of the noise."
+    )
+
     def __init__(
         self,
         estimator: Any,

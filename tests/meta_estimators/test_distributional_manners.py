@@ -8,15 +8,16 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.datasets import load_diabetes
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
-from sklearn_mle import DistributionalRegressor
+from sklearn_mle import DistributionalRegressor, LikelihoodCalibratedClassifier
 from sklearn_mle.displays import PITDisplay, PredictiveDisplay
 from sklearn_mle.exceptions import OutOfFoldWarning
+from sklearn_mle.inference import average_effects, bootstrap, infer
 from sklearn_mle.metrics import coverage, crps, get_scorer
 from sklearn_mle.model_selection import compare
 
@@ -52,6 +53,19 @@ def test_clones_pickles_and_html_are_as_of_any_estimator():
     assert not hasattr(clone(model), "noise_")
     html = model._repr_html_()
     assert "LinearRegression" in html and "DistributionalRegressor" in html
+
+
+def test_inference_is_asked_of_what_has_chosen_the_location():
+    model = CONSTANT.fit(X, Y)
+    for call in (infer, bootstrap):
+        with pytest.raises(TypeError, match=r"infer\(model\.estimator_, X, y\)"):
+            call(model, X, Y)
+    found = average_effects(infer(model.estimator_, X, Y, covariance="HC3"), X)
+    expected = average_effects(infer(LinearRegression().fit(X, Y), X, Y, covariance="HC3"), X)
+    np.testing.assert_array_equal(found.standard_errors, expected.standard_errors)
+    calibrated = LikelihoodCalibratedClassifier(LogisticRegression(), method="temperature", cv=3).fit(X, Y > 140)
+    with pytest.raises(TypeError, match="before the map"):
+        infer(calibrated, X, Y > 140)
 
 
 def test_parameters_set_after_fit_change_nothing():
