@@ -22,6 +22,8 @@ REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": ":"}  #
 _WIDTH = 6.0  # inches: 600 pixels at matplotlib's 100 dots an inch
 _NAME_WIDTH = 28  # characters of a name on a line
 _MOST_LINES = 2
+_LINE_HEIGHT = 1.2  # of the size of its type
+_SMALLEST_TYPE = 4.0  # points
 _PIECES = re.compile(rf".{{1,{_NAME_WIDTH}}}?(?:[\s_,;/(=-]+|(?<=[a-z])(?=[A-Z])|$)|.{{{_NAME_WIDTH}}}")
 
 
@@ -100,10 +102,23 @@ class Display(ABC):
     def _title(self, text: str, color: str = GREY) -> None:
         self.ax_.set_title(text, loc="left", fontsize="medium", color=color)
 
-    def _name_rows(self, names: Sequence[str]) -> None:
-        """Write the names of the rows 0, 1, ... on the vertical axis, the first at the top."""
-        self.ax_.set_yticks(range(len(names)), [wrapped(name) for name in names])
+    def _name_rows(self, names: Sequence[str], is_new: bool) -> None:
+        """Write the names of the rows 0, 1, ... on the vertical axis, the first at the top.
+
+        A new figure is as high as they need. In given axes they share what there is: on one line, and in smaller type.
+        """
+        texts = [wrapped(name) for name in names]
+        self.ax_.set_yticks(range(len(names)), texts)
         self.ax_.set_ylim(len(names) - 0.5, -0.5)
+        if is_new:
+            return
+        labels = self.ax_.get_yticklabels()
+        size = labels[0].get_size()
+        room = self.ax_.get_window_extent().height * 72 / self.figure_.dpi / len(names)
+        if room < _LINE_HEIGHT * size * max(text.count("\n") + 1 for text in texts):
+            texts = [shortened(name) for name in names]
+        size = min(size, max(room / _LINE_HEIGHT, _SMALLEST_TYPE))
+        self.ax_.set_yticks(range(len(names)), texts, fontsize=size)
 
     def _write(self, text: str, x: float, y: float, **style: Any) -> None:
         """Write a text at a share of the width and a value of the vertical axis."""
@@ -182,6 +197,12 @@ def wrapped(name: str) -> str:
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: _NAME_WIDTH - 2].rstrip() + " …"]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def shortened(name: str) -> str:
+    """Return a name on one line, both ends of a long one: names of columns differ at either."""
+    half = (_NAME_WIDTH - 1) // 2
+    return name if len(name) <= _NAME_WIDTH else f"{name[:half].rstrip()}…{name[-half:].lstrip()}"
 
 
 def percent(level: float) -> str:

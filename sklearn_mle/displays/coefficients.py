@@ -243,7 +243,7 @@ class CoefficientDisplay(Display):
             (points,) = self.ax_.plot(value, height, marker, color=colour, markersize=4.5, label=group)
             self.ax_.plot(value[~known], height[~known], marker, color=colour, markersize=4.5, markerfacecolor="white")
             self.points_.append(points)
-        self._name_rows(self.names)
+        self._name_rows(self.names, is_new)
         if self.odds_ratios:
             self.ax_.set_xscale("log")
             _plain_ticks(self.ax_.xaxis)

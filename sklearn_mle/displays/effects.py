@@ -271,7 +271,7 @@ class EffectsDisplay(Display):
             (self._draw_points if self.observed is None else self._draw_curve)(k, style)
         name, quantity = wrapped(self.column), self.quantity
         if self.observed is None:
-            self._name_rows([str(value) for value in self.values])
+            self._name_rows([str(value) for value in self.values], is_new)
             self.ax_.set(xlabel=quantity, ylabel=name)
         else:
             self.rug_ = self.ax_.vlines(

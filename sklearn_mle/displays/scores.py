@@ -160,7 +160,7 @@ class CrossEntropyDecompositionDisplay(PredictionDisplay):
                     self.ax_.hlines(y, end - factor * error, end + factor * error, color=GREY, linewidth=1.5, zorder=4)
             if not np.isfinite(one.total):
                 self._write("+ inf ", 1, row + _LANE / 2, ha="right", va="center", color=VERMILION, style="italic")
-        self._name_rows(names)
+        self._name_rows(names, is_new)
         left, right = self.ax_.get_xlim()
         self.ax_.set_xlim(min(0.0, left), max(right, 1.03 * uncertainty.max()))
         self.ax_.set_xlabel(f"cross-entropy, {unit.name} per row")
@@ -293,7 +293,7 @@ class ComparisonDisplay(Display):
         for row in rows[~drawn]:
             text = "failed" if comparison.models[row].failures else signed(value[row], "+g")
             self._write(text, 0.02, row, va="center", style="italic")
-        self._name_rows(names)
+        self._name_rows(names, is_new)
         scores = self.ax_.secondary_yaxis("right")
         scores.set_yticks(rows, [_score(comparison.score(name)[0] / unit.nats) for name in names])
         scores.tick_params(length=0, pad=1)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
@@ -126,3 +127,19 @@ def test_numbers_of_ones_own_and_penalized_fits():
     assert display.estimates.shape == (2, 1)
     with pytest.raises(ValueError, match="penalized"):
         CoefficientDisplay.from_estimator(MLELogisticClassifier(C=1.0).fit(X_TWO, Y_TWO))
+
+
+def test_forty_names_are_readable_in_given_axes():
+    """In a quarter of a page no name is on another, and long ones are told apart."""
+    names = [f"a rather long name of column {k} that ends in {k}" for k in range(40)]
+    figure, axes = plt.subplots(2, 2, figsize=(8, 8), layout="constrained")
+    display = CoefficientDisplay(names, *np.zeros((3, 40)), confidence_level=0.95).plot(ax=axes[0, 1])
+    figure.canvas.draw()
+    labels = display.ax_.get_yticklabels()
+    assert len({label.get_text() for label in labels}) == 40
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(below.y1 <= above.y0 + 1 for above, below in pairwise(boxes))
+    # Where there is room, names stay as they are.
+    few = CoefficientDisplay(["short", names[0]], *np.zeros((3, 2)), confidence_level=0.95).plot(ax=axes[1, 0])
+    assert few.ax_.get_yticklabels()[0].get_size() > labels[0].get_size()
+    assert "\n" in few.ax_.get_yticklabels()[1].get_text()
