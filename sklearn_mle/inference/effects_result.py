@@ -85,7 +85,9 @@ class Effects:
 
     @property
     def index(self) -> tuple[str, ...]:
-        """One name for each estimate, made of its labels."""
+        """One name for each estimate, made of its labels; an average of all rows as they are has none."""
+        if not self.labels:
+            return ("average",) * len(self)
         return tuple(", ".join(map(str, row)) for row in zip(*self.labels.values(), strict=True))
 
     def confidence_intervals(self, confidence_level: float = 0.95, adjust: str | None = None) -> Array:

@@ -533,3 +533,11 @@ def test_tables():
     assert "Contrasts" in repr(found) and "<table" in found._repr_html_()
     one = found.of([1])
     assert len(one) == 1 and one.index == found.index[1:2]
+
+
+def test_an_average_of_all_rows_is_a_table_of_one_row():
+    """It has no label, no group, setting or class, to be told from others by."""
+    given, X = inference("biochemists", "model"), frame("biochemists")[0]
+    found = average_predictions(given, X)
+    assert found.to_frame().shape == (1, 4) and "average" in repr(found)
+    np.testing.assert_array_equal(found.to_frame()["estimate"], found.estimates)
