@@ -130,7 +130,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
 
     _why_not_inferred = (
         "Its location is what estimator_ predicts: infer(model.estimator_, X, y) is of that, with every covariance, "
-        "where infer knows the estimator (a linear model, also in a pipeline). The standard errors of other estimators, "
+        "where infer knows the estimator (a linear model, also in a pipeline). The standard errors of others, "
         "and of ensemble=True, come from refits to resampled rows. summary() is of the noise."
     )
 
