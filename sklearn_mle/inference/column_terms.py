@@ -37,7 +37,8 @@ class Term:
 def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
     """Return the terms of a model, those of one column first, in the order of X.
 
-    Each column of X is set to its values in some of the rows: what moves with it is made of it.
+    Each column of X is set to its values in some of the rows: what moves with it is made of it. Columns that no
+    predictor has are of no term, as variables that are in no formula.
     """
     table = Table.of(X)
     rows = np.unique(np.linspace(0, len(table) - 1, min(_ROWS, len(table))).round().astype(np.intp))
@@ -49,7 +50,8 @@ def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
             changed = model.read_features(some.replaced(name, value).X, its_offset)[0] != base
             moves[k] |= np.asarray(changed.sum(axis=0) if sp.issparse(changed) else changed.any(axis=0)).ravel() > 0
     patterns: dict[tuple[int, ...], list[int]] = {}
-    for column in np.flatnonzero(moves.any(axis=0)):
+    used = np.unique(np.concatenate([term.indices(base.shape[1]) for term in model.terms]))
+    for column in used[moves[:, used].any(axis=0)]:
         patterns.setdefault(tuple(np.flatnonzero(moves[:, column]).tolist()), []).append(int(column))
     ordered = sorted(patterns.items(), key=lambda each: (len(each[0]), each[0]))
     return [Term(tuple(table.names[k] for k in sources), np.array(columns)) for sources, columns in ordered]

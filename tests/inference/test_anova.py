@@ -145,6 +145,19 @@ def test_every_parameter_with_columns_loses_the_term():
         assert found.columns["df"][k] == 2
 
 
+def test_a_column_that_no_predictor_has_is_no_term():
+    """As a variable that is in no formula: the table is that of the model without it."""
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["a", "b", "c"])
+    y = rng.poisson(np.exp(0.3 * X["b"]))
+    some = MLERegressor("poisson", predictors={"mean": ["b", "c"]}).fit(X, y)
+    own = MLERegressor("poisson").fit(X[["b", "c"]], y)
+    for ask in (anova, drop_one, lambda *fit: anova(*fit, test="wald")):
+        found, expected = ask(some, X, y), ask(own, X[["b", "c"]], y)
+        assert found.index == expected.index == ("b", "c")
+        np.testing.assert_allclose(found.columns["chi2"], expected.columns["chi2"], rtol=1e-8)
+
+
 def test_classes_weights_and_offsets():
     rng = np.random.default_rng(2)
     A = pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "b"])
