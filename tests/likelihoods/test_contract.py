@@ -109,8 +109,9 @@ def test_the_flags_tell_the_truth(model):
     likelihood, y, eta = model.likelihood, model.y, model.eta
     hessian = likelihood.hessian(y, eta)
     indefinite = np.linalg.eigvalsh(hessian.transpose(2, 0, 1)).min() < -1e-10
-    assert likelihood.convex is not bool(indefinite)
-    assert likelihood.quadratic is bool(np.array_equal(hessian, likelihood.hessian(y, 2 * eta + 1)))
+    assert likelihood.convex is not bool(indefinite), f"convex should be {not indefinite}"
+    quadratic = bool(np.array_equal(hessian, likelihood.hessian(y, 2 * eta + 1)))
+    assert likelihood.quadratic is quadratic, f"quadratic should be {quadratic}"
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -215,7 +215,7 @@ def _outcomes(cell: Cell, X: np.ndarray, offset: np.ndarray | float) -> np.ndarr
         return rng.poisson(2 * rate).astype(float)
     if model == "tweedie":
         return np.array([rng.gamma(1.5, 0.5, k).sum() for k in rng.poisson(1.5 * mean)])
-    if model in ("gamma", "inverse_gaussian", "lognormal", "weibull"):
+    if get_likelihood(model).positive_only:
         return mean * rng.gamma(3 / spread, spread / 3)
     if cell["predictors"] == "constant df":
         return eta + 0.6 * rng.standard_t(3, size=len(X))
