@@ -121,15 +121,18 @@ class Categorical(Canonical):
         return lambda change: weighted * (change - np.einsum("kn,kn->n", probability, change))
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
-        if y.ndim > 1 or eta.dtype != np.float64:
+        if eta.dtype != np.float64:
             return super().nll_and_gradient(y, eta)
         # One exponential per class and row; small losses are exact to an absolute eps, which is enough for totals.
         probability = eta - eta.max(axis=0)
-        chosen = probability[y, np.arange(eta.shape[1])]
+        if y.ndim == 1:
+            chosen, mass = probability[y, np.arange(eta.shape[1])], 1.0
+        else:
+            chosen, mass = np.einsum("kn,kn->n", y, probability), y.sum(axis=0)
         np.exp(probability, out=probability)
         normalizer = probability.sum(axis=0)
         probability /= normalizer
-        return np.log(normalizer) - chosen, _subtract_target(probability, y)
+        return np.log(normalizer) * mass - chosen, _subtract_target(probability, y)
 
 
 def _softmax(eta: Array) -> Array:

@@ -27,18 +27,16 @@ Array = NDArray[Any]
 
 # A standard deviation of 100 for slopes, whose identity is one, and intercepts, in nats.
 WEAK = 1e-4
-# Nats of the total.
-_TOLERANCE, ROUGH = 1e-8, 1e-3
+# Nats of the total; and what polishing leaves, beyond which only rounding is met.
+TOLERANCE, ROUGH, _ENOUGH = 1e-8, 1e-3, 1e-18
 # Precisions beyond these leave a group free, or make it zero, for all that the rows can tell.
 _LEAST, _MOST = 1e-6, 1e8
 # Precisions are settled where the evidence changes by less than this, in nats, as one of them grows by a factor of e.
 _SETTLED = 0.05
-# Updates of the precisions, over all expansions: where the evidence is flat they would go on for little.
-_UPDATES = 30
-# One expansion serves while no precision changes by more than this factor: the evidence may have several maxima, and
-# the nearest on the way from precisions of one is sought. Precisions that are so near, and change the evidence by less
-# than so many nats as one of them grows by a factor of e, need no other expansion.
-_RANGE, _SMALL = 1.5, 2.5
+# The same, of a new expansion: precisions that were settled in the last one, and are so near here, will do.
+_SETTLED_AGAIN = 0.5
+# Where the evidence is flat they would go on for little.
+_EXPANSIONS, _UPDATES = 8, 40
 # A factor serves as long as a step cuts the gap to this part of itself.
 _CHORD = 0.5
 # A slope at its bound is let go where F falls by more than this, in nats, for each unit of it.
@@ -60,6 +58,8 @@ class Minimum:
         F of the free entries.
     curvature : ndarray
         The Hessian of the cross-entropy in the free entries, there or at a point that the search came by.
+    fresh : bool
+        Whether it is that there.
     """
 
     theta: Array
@@ -68,6 +68,7 @@ class Minimum:
     gap: float
     objective: PenalizedNLL
     curvature: Array
+    fresh: bool
 
 
 class Group:
@@ -130,7 +131,7 @@ def objective_of(
 
 
 def minimum_of(
-    objective: PenalizedNLL, start: Array, *, tol: float = _TOLERANCE, curvature: Array | None = None
+    objective: PenalizedNLL, start: Array, *, tol: float = TOLERANCE, curvature: Array | None = None
 ) -> Minimum:
     """Minimize a convex objective by Newton's method, to a gap of ``tol`` nats, or to rounding.
 
@@ -144,11 +145,11 @@ def minimum_of(
         with contextlib.suppress(NotPositiveDefiniteError):
             first = CholeskyFactor(curvature + prior)
 
-    last = np.zeros((size, size)) if first is None or curvature is None else curvature
+    last, formed_at = np.zeros((size, size)) if first is None or curvature is None else curvature, None
 
     def factor(theta: Array, hessian: Array) -> Factor:
-        nonlocal last
-        last = hessian - prior
+        nonlocal last, formed_at
+        last, formed_at = hessian - prior, theta
         return hessian_factor(objective, theta, hessian)
 
     with single_threaded_blas, np.errstate(all="ignore"):
@@ -165,10 +166,11 @@ def minimum_of(
                 "safe_factor": partial(expected_factor, objective),
                 "first": first,
                 "chord": _CHORD,
-                "polish": 6 if tol <= _TOLERANCE else 0,
+                "polish": 6 if tol <= TOLERANCE else 0,
+                "enough": _ENOUGH,
             },
         )
-    return Minimum(result.x, np.ones(size, dtype=bool), result.fun, result.gap, objective, last)
+    return Minimum(result.x, np.ones(size, dtype=bool), result.fun, result.gap, objective, last, formed_at is result.x)
 
 
 def constrained_minimum(
@@ -178,7 +180,7 @@ def constrained_minimum(
     penalty: Penalty,
     start: Array,
     *,
-    tol: float = _TOLERANCE,
+    tol: float = TOLERANCE,
     near: Minimum | None = None,
 ) -> Minimum:
     """Minimize over slopes >= 0, the first entries of theta, by Newton's method on the positive ones.
@@ -243,7 +245,7 @@ def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Group])
     With :math:`\gamma_g = k_g - \lambda_g \operatorname{tr}(H^{-1} R_g^\top R_g)`, the number of parameters of the
     group that the rows determine, each precision becomes :math:`\gamma_g / \lVert R_g \theta \rVert^2`: a stationary
     point of Laplace's approximation of the marginal likelihood. The fixed point is sought in the quadratic expansion of
-    the cross-entropy, which costs no pass over the rows, and then in that at the new minimum.
+    the cross-entropy at the start, in which an update costs no pass over the rows, and then in that at the new minimum.
 
     Returns
     -------
@@ -256,24 +258,24 @@ def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Group])
     """
     precisions = [1.0] * len(groups)
     penalty = GroupedRidge(groups, precisions, len(start))
-    found = minimize_at(penalty, start, tol=ROUGH, near=None)
-    left, done = _UPDATES, False
-    while left > 0 and not done:
-        there = found.theta[found.free]
-        prior = found.objective.penalty.add_hessian(np.zeros((len(there), len(there))), there)
-        found = replace(found, curvature=found.objective.hessian(there) - prior)
-        precisions, used, done = _fixed_point(found, penalty.gram, groups, precisions, left)
-        left -= used
+    found = minimize_at(penalty, start, tol=np.inf, near=None)
+    for _ in range(_EXPANSIONS):
+        if not found.fresh:
+            there = found.theta[found.free]
+            prior = found.objective.penalty.add_hessian(np.zeros((len(there), len(there))), there)
+            found = replace(found, curvature=found.objective.hessian(there) - prior)
+        precisions, done = _fixed_point(found, penalty.gram, groups, precisions)
         penalty = GroupedRidge(groups, precisions, len(start))
-        if left > 0 and not done:
-            found = minimize_at(penalty, found.theta, tol=ROUGH, near=found)
-    return minimize_at(penalty, found.theta, tol=_TOLERANCE, near=found), precisions
+        if done:
+            break
+        found = minimize_at(penalty, found.theta, tol=ROUGH, near=found)
+    return minimize_at(penalty, found.theta, tol=TOLERANCE, near=found), precisions
 
 
 def _fixed_point(
-    found: Minimum, gram: Array, groups: Sequence[Group], precisions: Sequence[float], most: int
-) -> tuple[list[float], int, bool]:
-    """Return the precisions to which the expansion at a minimum leads, the number of updates, and if they will do."""
+    found: Minimum, gram: Array, groups: Sequence[Group], precisions: Sequence[float]
+) -> tuple[list[float], bool]:
+    """Return the precisions to which the expansion at a minimum leads, and whether those that led there were near."""
     free = np.ix_(found.free, found.free)
     start = found.theta[found.free]
     grams = [group.gram[free] for group in groups]
@@ -284,14 +286,14 @@ def _fixed_point(
     # Under a prior P the expansion is least where (curvature + P) theta is this.
     right = (found.curvature + gram[free]) @ start - found.objective.gradient(start)
     weak, new, largest = WEAK * np.eye(len(start)), list(precisions), 0.0
-    for k in range(most):
+    for k in range(_UPDATES):
         total = found.curvature + weak
         for precision, own in zip(new, grams, strict=True):
             total += precision * own
         try:
             inverse = CholeskyFactor(total).inverse()
         except NotPositiveDefiniteError:
-            return new, k, True  # weights so large that rounding exceeds the weak prior: the rows alone decide
+            return new, True  # weights so large that rounding exceeds the weak prior: the rows alone decide
         theta = inverse @ right
         before = list(new)
         for g, own in enumerate(grams):
@@ -302,10 +304,8 @@ def _fixed_point(
             if excess > _SETTLED:
                 new[g] = float(np.clip(determined / max(square, 1 / _MOST**2), _LEAST, _MOST))
         if new == before:
-            return new, k + 1, largest < _SMALL
-        if np.abs(np.log(np.divide(new, precisions))).max() > np.log(_RANGE):
-            return new, k + 1, False
-    return new, most, True
+            break
+    return new, largest < _SETTLED_AGAIN
 
 
 def entries(chosen: Array) -> Group:

@@ -29,9 +29,9 @@ from sklearn_mle._penalties import Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle.meta_estimators._calibration_fit import (
     ROUGH,
+    TOLERANCE,
     WEAK,
     Group,
-    GroupedRidge,
     Minimum,
     entries,
     minimum_of,
@@ -81,56 +81,59 @@ class LogitMap:
 
 
 def temperature(rows: CalibrationRows) -> LogitMap:
-    """Fit one slope, the inverse temperature, and the floor."""
-    slope, best, least = 1.0, FLOORS[0], np.inf
-    probability = np.ascontiguousarray(rows.probability.T)
-    slopes = {}
+    """Fit one slope, the inverse temperature, and the floor: the least of those between which the rows do not tell."""
+    # Single precision chooses among the floors: its error is far below what a choice among a dozen is worth.
+    probability = np.ascontiguousarray(rows.probability.T, dtype=np.float32)
+    target = rows.target_by_class.astype(np.float32)
+    slope, best, least = 1.0, (FLOORS[0], 1.0), np.inf
     for floor in FLOORS:
-        slope, value = _slope_of(capped_log(probability, floor), rows, slope, least)
-        slopes[floor] = slope
-        if value < least:
-            best, least = floor, value
-    predictors = ConditionalPredictors(rows.n_classes, 1, intercept=False)
-    objective = objective_of(predictors, capped_log(rows.probability, best), rows, GroupedRidge((), (), 1))
-    end = minimum_of(objective, np.array([slopes[best]]))
-    return LogitMap(best, end.theta[0] * np.eye(rows.n_classes), np.zeros(rows.n_classes), end.gap)
+        slope, value, _ = _slope_of(capped_log(probability, np.float32(floor)), target, rows.weight, slope, least)
+        if value < least - ROUGH:
+            best, least = (floor, slope), value
+    floor, slope = best
+    z = capped_log(np.ascontiguousarray(rows.probability.T), floor)
+    slope, _, gap = _slope_of(z, rows.target_by_class, rows.weight, slope, np.inf, TOLERANCE)
+    return LogitMap(floor, slope * np.eye(rows.n_classes), np.zeros(rows.n_classes), gap)
 
 
-def _slope_of(z: Array, rows: CalibrationRows, start: float, least: float) -> tuple[float, float]:
-    """Return the slope of z (K, n) and its cross-entropy to ``ROUGH``, or less exactly where that exceeds ``least``.
+def _slope_of(
+    z: Array, target: Array, weight: Array, start: float, least: float, tol: float = ROUGH
+) -> tuple[float, float, float]:
+    """Return the slope of z (K, n), its cross-entropy to ``tol``, or worse where that exceeds ``least``, and the gap.
 
-    Newton's method in one variable: what a pass costs decides here, and one exponential gives all derivatives.
+    Newton's method in one variable: what a pass costs decides here, and one exponential gives all derivatives. z is
+    written on.
     """
-    observed = float(np.einsum("kn,kn->n", rows.target_by_class, z) @ rows.weight)
+    z -= z.max(axis=0)
+    observed = float(np.einsum("kn,kn->n", target, z) @ weight)
+    q = np.empty_like(z)
 
     def expansion(slope: float) -> tuple[float, float, float]:
-        q = slope * z
-        top = q.max(axis=0)
-        q -= top
-        np.exp(q, out=q)
-        total = q.sum(axis=0)
-        q /= total
-        top += np.log(total)
-        q *= z
-        mean = q.sum(axis=0)
-        square = np.einsum("kn,kn->n", q, z)
-        value = float(top @ rows.weight) - slope * observed + 0.5 * WEAK * slope**2
-        gradient = float(mean @ rows.weight) - observed + WEAK * slope
-        return value, gradient, max(float((square - mean**2) @ rows.weight), 0.0) + WEAK
+        with np.errstate(over="ignore", invalid="ignore"):  # a step too far below zero is shortened
+            np.multiply(z, z.dtype.type(slope), out=q)
+            np.exp(q, out=q)
+            total = q.sum(axis=0)
+            np.multiply(q, z, out=q)
+            mean = q.sum(axis=0) / total
+            square = np.einsum("kn,kn->n", q, z) / total
+            value = float(np.log(total) @ weight) - slope * observed + 0.5 * WEAK * slope**2
+            gradient = float(mean @ weight) - observed + WEAK * slope
+            return value, gradient, max(float((square - mean**2) @ weight), 0.0) + WEAK
 
     slope, (value, gradient, curvature) = start, expansion(start)
-    length = 1.0
+    length, gap = 1.0, 0.5 * gradient**2 / curvature
     for _ in range(_MOST_PASSES):
-        gap = 0.5 * gradient**2 / curvature
-        if gap <= ROUGH or value - _DOUBT * gap > least:
+        if gap <= tol or value - _DOUBT * gap > least:
             break
         there = slope - length * gradient / curvature
         found = expansion(there)
-        if found[0] < value:
+        # Near the minimum full steps double the digits, and values differ by rounding alone.
+        if found[0] < value or gap <= ROUGH:
             slope, (value, gradient, curvature), length = there, found, 1.0
+            gap = 0.5 * gradient**2 / curvature
         else:
             length *= 0.5
-    return slope, value
+    return slope, value, gap
 
 
 def bias_corrected_temperature(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
