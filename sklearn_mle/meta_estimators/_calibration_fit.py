@@ -1,7 +1,7 @@
 """Fits of calibration maps: convex, penalized by groups whose precisions maximize the evidence, with the gap."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ _SETTLED = 0.05
 # The same, of a new expansion: precisions that were settled in the last one, and are so near here, will do.
 _SETTLED_AGAIN = 0.5
 # Where the evidence is flat they would go on for little.
-_EXPANSIONS, _UPDATES = 8, 40
+EXPANSIONS, _UPDATES = 8, 40
 # A factor serves as long as a step cuts the gap to this part of itself.
 _CHORD = 0.5
 # A slope at its bound is let go where F falls by more than this, in nats, for each unit of it.
@@ -259,12 +259,12 @@ def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Group])
     precisions = [1.0] * len(groups)
     penalty = GroupedRidge(groups, precisions, len(start))
     found = minimize_at(penalty, start, tol=np.inf, near=None)
-    for _ in range(_EXPANSIONS):
+    for _ in range(EXPANSIONS):
         if not found.fresh:
             there = found.theta[found.free]
             prior = found.objective.penalty.add_hessian(np.zeros((len(there), len(there))), there)
             found = replace(found, curvature=found.objective.hessian(there) - prior)
-        precisions, done = _fixed_point(found, penalty.gram, groups, precisions)
+        precisions, done = fixed_point(_determined(found, penalty.gram, groups), precisions)
         penalty = GroupedRidge(groups, precisions, len(start))
         if done:
             break
@@ -272,10 +272,12 @@ def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Group])
     return minimize_at(penalty, found.theta, tol=TOLERANCE, near=found), precisions
 
 
-def _fixed_point(
-    found: Minimum, gram: Array, groups: Sequence[Group], precisions: Sequence[float]
-) -> tuple[list[float], bool]:
-    """Return the precisions to which the expansion at a minimum leads, and whether those that led there were near."""
+# Precisions -> of each group the number of parameters that the rows determine, and their sum of squares.
+Determined = Callable[[Sequence[float]], list[tuple[float, float]]]
+
+
+def _determined(found: Minimum, gram: Array, groups: Sequence[Group]) -> Determined:
+    """Return the map that an expansion at a minimum under a prior, of this Hessian, leads to."""
     free = np.ix_(found.free, found.free)
     start = found.theta[found.free]
     grams = [group.gram[free] for group in groups]
@@ -285,24 +287,41 @@ def _fixed_point(
     ]
     # Under a prior P the expansion is least where (curvature + P) theta is this.
     right = (found.curvature + gram[free]) @ start - found.objective.gradient(start)
-    weak, new, largest = WEAK * np.eye(len(start)), list(precisions), 0.0
-    for k in range(_UPDATES):
+    weak = WEAK * np.eye(len(start))
+
+    def determined(precisions: Sequence[float]) -> list[tuple[float, float]]:
         total = found.curvature + weak
-        for precision, own in zip(new, grams, strict=True):
+        for precision, own in zip(precisions, grams, strict=True):
             total += precision * own
+        inverse = CholeskyFactor(total).inverse()
+        theta = inverse @ right
+        of_each = zip(precisions, ranks, grams, strict=True)
+        return [
+            (rank - precision * float(np.vdot(inverse, own)), float(theta @ own @ theta))
+            for precision, rank, own in of_each
+        ]
+
+    return determined
+
+
+def fixed_point(determined: Determined, precisions: Sequence[float], error: float = 0.0) -> tuple[list[float], bool]:
+    """Return the precisions to which an expansion leads, and whether those that led to it were near.
+
+    ``error`` is that of the number of determined parameters, relative.
+    """
+    new, largest = list(precisions), 0.0
+    for k in range(_UPDATES):
+        before = list(new)
         try:
-            inverse = CholeskyFactor(total).inverse()
+            of_each = determined(before)
         except NotPositiveDefiniteError:
             return new, True  # weights so large that rounding exceeds the weak prior: the rows alone decide
-        theta = inverse @ right
-        before = list(new)
-        for g, own in enumerate(grams):
-            determined = max(ranks[g] - new[g] * float(np.vdot(inverse, own)), 0.0)
-            square = float(theta @ own @ theta)
-            excess = abs(determined - new[g] * square) / 2
-            largest = max(largest, excess) if k == 0 else largest
+        for g, (number, square) in enumerate(of_each):
+            number = max(number, 0.0)
+            excess = abs(number - before[g] * square) / 2
+            largest = max(largest, excess - error * number) if k == 0 else largest
             if excess > _SETTLED:
-                new[g] = float(np.clip(determined / max(square, 1 / _MOST**2), _LEAST, _MOST))
+                new[g] = float(np.clip(number / max(square, 1 / _MOST**2), _LEAST, _MOST))
         if new == before:
             break
     return new, largest < _SETTLED_AGAIN

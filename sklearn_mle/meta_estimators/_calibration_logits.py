@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.special import log_softmax
+from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle.meta_estimators._calibration_fit import (
@@ -38,6 +39,7 @@ from sklearn_mle.meta_estimators._calibration_fit import (
     objective_of,
     with_evidence,
 )
+from sklearn_mle.meta_estimators._calibration_many import with_rough_evidence
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
 
 Array = NDArray[Any]
@@ -47,6 +49,8 @@ FLOORS = (1e-12, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
 # A slope may gain this many times what a Newton step promises; a floor that is worse even so is not looked at further.
 _DOUBT = 4.0
 _MOST_PASSES = 100
+# Of more classes the curvature of a matrix, with K^4 entries, is not formed.
+_FORMED = 12
 # Of more classes a matrix has too many entries to be fitted.
 MOST_CLASSES = 40
 
@@ -87,7 +91,7 @@ def temperature(rows: CalibrationRows) -> LogitMap:
     target = rows.target_by_class.astype(np.float32)
     slope, best, least = 1.0, (FLOORS[0], 1.0), np.inf
     for floor in FLOORS:
-        slope, value, _ = _slope_of(capped_log(probability, np.float32(floor)), target, rows.weight, slope, least)
+        slope, value, _ = _slope_of(capped_log(probability, floor), target, rows.weight, slope, least)
         if value < least - ROUGH:
             best, least = (floor, slope), value
     floor, slope = best
@@ -188,20 +192,20 @@ def dirichlet(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
 
 def _full(rows: CalibrationRows, plain: LogitMap, penalized: NDArray[np.bool_]) -> LogitMap:
     columns = capped_log(rows.probability, plain.floor)
-    change, found, precisions = deviation(rows, columns, columns @ plain.coef.T, penalized)
-    return LogitMap(plain.floor, plain.coef + change[:, :-1], change[:, -1], found.gap, precisions)
+    change, gap, precisions = deviation(rows, columns, columns @ plain.coef.T, penalized)
+    return LogitMap(plain.floor, plain.coef + change[:, :-1], change[:, -1], gap, precisions)
 
 
 def deviation(
     rows: CalibrationRows, columns: Array, offset: Array, penalized: NDArray[np.bool_]
-) -> tuple[Array, Minimum, tuple[float, ...]]:
+) -> tuple[Array, float, tuple[float, ...]]:
     """Fit softmax(offset + V columns + b), with a prior on some entries of V, and one on b.
 
     Returns
     -------
     change : ndarray of shape (K, K + 1)
         The matrix V, and b in its last column.
-    found : Minimum
+    gap : float
     precisions : tuple of float
     """
     n_classes = rows.n_classes
@@ -215,10 +219,17 @@ def deviation(
     groups = np.zeros((2, *predictors.shape), dtype=bool)
     groups[0, :, :-1], groups[1, :, -1] = penalized, True
 
-    def minimize_at(penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
-        objective = objective_of(predictors, columns, rows, penalty, offset)
-        return minimum_of(objective, theta, tol=tol, curvature=None if near is None else near.curvature)
+    def objective_under(penalty: Penalty) -> PenalizedNLL:
+        return objective_of(predictors, columns, rows, penalty, offset)
 
-    start = np.zeros(predictors.size)
-    found, precisions = with_evidence(minimize_at, start, [entries(group.ravel()) for group in groups])
-    return predictors.matrix(found.theta), found, tuple(precisions)
+    def minimize_at(penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
+        curvature = None if near is None else near.curvature
+        return minimum_of(objective_under(penalty), theta, tol=tol, curvature=curvature)
+
+    if n_classes > _FORMED:
+        theta, gap, precisions = with_rough_evidence(objective_under, list(groups))
+    else:
+        start = np.zeros(predictors.size)
+        found, precisions = with_evidence(minimize_at, start, [entries(group.ravel()) for group in groups])
+        theta, gap = found.theta, found.gap
+    return predictors.matrix(theta), gap, tuple(precisions)

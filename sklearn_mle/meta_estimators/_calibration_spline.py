@@ -109,9 +109,9 @@ def spline_matrix(rows: CalibrationRows, plain: LogitMap) -> SplineMatrixMap:
     """Fit the spline, then a matrix near the identity to what it says."""
     first, n_classes = spline(rows, plain), rows.n_classes
     logarithms = first.log_probabilities(rows.probability)
-    change, found, precisions = deviation(rows, logarithms, logarithms, np.ones((n_classes, n_classes), dtype=bool))
+    change, gap, precisions = deviation(rows, logarithms, logarithms, np.ones((n_classes, n_classes), dtype=bool))
     coef = np.eye(n_classes) + change[:, :-1]
-    return SplineMatrixMap(first, coef, change[:, -1], max(first.gap, found.gap), precisions)
+    return SplineMatrixMap(first, coef, change[:, -1], max(first.gap, gap), precisions)
 
 
 def _lengths(z: Array, knots: Array) -> Array:
