@@ -38,7 +38,7 @@ help:
 	@echo "make bench        time to solution beside the peers: hours; bench-quick tests it, bench-growth varies the size"
 	@echo "make bench-small  fits of a few hundred rows, predictions, refits and summaries, beside scikit-learn's"
 	@echo "make reliability  hard inputs, for us and the peers: the table of docs/reliability.md, in some minutes"
-	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and summary beside statsmodels"
+	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and covariance beside statsmodels"
 	@echo "make bench-calibration   methods of calibration beside scikit-learn's; DATA=folder adds three data sets"
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
 	@echo "make bench-distributional  predictive distributions around one base, ours and the peers': DATA=folder, ARGS=--quick"

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from benchmarks.timing import in_turns
+from benchmarks.workloads import SEARCHED
 from sklearn_mle import MLELogisticClassifier, MLERegressor
 from sklearn_mle.likelihoods import get_likelihood, likelihood_names
 from sklearn_mle.model_selection import compare
@@ -33,6 +35,19 @@ def bootstrap(model: Any, X: Array, y: Array) -> Array:
     rng = np.random.default_rng(0)
     draws = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=REFITS).astype(float)
     return np.array([model.fit(X, y, sample_weight=weight).coef_[0] for weight in draws])
+
+
+def searches(X: Array, y: Array, tol: float) -> dict[str, Callable[[], Any]]:
+    """Return searches over ten C with five folds: ours, and scikit-learn's two ways at a tolerance of theirs."""
+    peer = {"solver": "newton-cholesky", "tol": tol, "max_iter": 10_000}
+    grid, options = {"C": list(SEARCHED)}, {"cv": 5, "scoring": "neg_log_loss"}
+    ours, theirs = MLELogisticClassifier(), LogisticRegression(**peer)
+    path = LogisticRegressionCV(Cs=SEARCHED, **peer, **options, l1_ratios=(0,), use_legacy_attributes=False)
+    return {
+        "ours": lambda: GridSearchCV(ours, grid, **options).fit(X, y),
+        "theirs": lambda: GridSearchCV(theirs, grid, **options).fit(X, y),
+        "LogisticRegressionCV": lambda: path.fit(X, y),
+    }
 
 
 def outcome(name: str, eta: Array, rng: np.random.Generator) -> Array:
@@ -59,6 +74,9 @@ def main() -> None:
     theirs.set_params(solver="newton-cholesky", tol=1e-6)
     refits = {"ours": lambda: bootstrap(ours, X, y), "theirs": lambda: bootstrap(theirs, X, y)}
     _line(f"bootstrap, {REFITS:,} refits of 500 x 10", in_turns(refits, 2))
+
+    for name, load, tol in (("breast_cancer", load_breast_cancer, 1e-6), ("digits", load_digits, 1e-4)):
+        _line(f"GridSearchCV, 10 C x 5 folds, {name}", in_turns(searches(*load(return_X_y=True), tol), 1))
 
     many = rng.standard_normal((5_000, 20))
     eta = many @ np.linspace(-0.5, 0.5, 20)

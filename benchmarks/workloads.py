@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from benchmarks import adult, synthetic
 from benchmarks.problem import Problem
 
-__all__ = ["WORKLOADS", "MissingDataError", "Workload", "data_folder"]
+__all__ = ["SEARCHED", "WORKLOADS", "MissingDataError", "Workload", "data_folder"]
 
 DATA_VARIABLE = "SKLEARN_MLE_DATA"
 SEARCHED = tuple(float(C) for C in np.logspace(-4, 4, 10))

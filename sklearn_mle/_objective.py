@@ -56,8 +56,9 @@ class _Known:
     theta: bytes
     point: Point
     value_and_gradient: tuple[float, Array] | None = None
-    # Of the NLL; it is taken, not kept.
+    # Of the NLL, and what is expected of it; they are taken, not kept.
     hessian: Array | None = None
+    information: Array | None = None
     operators: Any = None
 
 
@@ -118,21 +119,25 @@ class PenalizedNLL:
             known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
         return known.value_and_gradient
 
-    def value_gradient_hessian(self, theta: Array) -> tuple[float, Array]:
-        """Return F and its gradient, in a pass that forms the Hessian, too, for ``hessian(theta)`` to take."""
+    def value_gradient_hessian(self, theta: Array, *, expected: bool = False) -> tuple[float, Array]:
+        """Return F and its gradient, in a pass that forms the Hessian, too, for ``hessian(theta)`` to take.
+
+        With ``expected`` it forms the information instead, for ``expected_hessian(theta)``.
+        """
         self.predictors.refuse_large_curvature()
         known = self._known(theta)
-        if known.value_and_gradient is not None and known.hessian is not None:
+        if known.value_and_gradient is not None and (known.information if expected else known.hessian) is not None:
             return known.value_and_gradient
         with np.errstate(over="ignore", invalid="ignore"):
-            if self._at_zero is not None and not theta.any():
+            if self._at_zero is not None and not expected and not theta.any():
                 nll, gradient, curvature = self._at_zero
                 curvature = curvature.copy()  # the penalty is added in place
             else:
-                nll, gradient, curvature = self.data.reduce_rows(NLLGradientCurvature(self.likelihood, known.point))
+                sums = NLLGradientCurvature(self.likelihood, known.point, expected)
+                nll, gradient, curvature = self.data.reduce_rows(sums)
             penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
         known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
-        known.hessian = self.predictors.pull_back_curvature(curvature)
+        setattr(known, "information" if expected else "hessian", self.predictors.pull_back_curvature(curvature))
         return known.value_and_gradient
 
     def along(self, theta: Array, step: Array) -> Callable[[float], tuple[float, float]] | None:
@@ -172,8 +177,7 @@ class PenalizedNLL:
         known = self._known(theta)
         matrix, known.hessian = known.hessian, None
         if matrix is None:
-            if not self.predictors.curvature_fits:
-                self.predictors.refuse_large_curvature()
+            self.predictors.refuse_large_curvature()
             curvature = self.data.reduce_rows(Curvature(self.likelihood, known.point))[0]
             matrix = self.predictors.pull_back_curvature(curvature)
         return self.penalty.add_hessian(matrix, theta)
@@ -181,8 +185,11 @@ class PenalizedNLL:
     def expected_hessian(self, theta: Array) -> Array:
         """Return the expected information plus the penalty's positive curvature, shape (size, size)."""
         self.predictors.refuse_large_curvature()
-        total = self.data.reduce_rows(ExpectedCurvature(self.likelihood, self.at(theta)))[0]
-        matrix = self.predictors.pull_back_curvature(total)
+        known = self._known(theta)
+        matrix, known.information = known.information, None
+        if matrix is None:
+            curvature = self.data.reduce_rows(ExpectedCurvature(self.likelihood, known.point))[0]
+            matrix = self.predictors.pull_back_curvature(curvature)
         if self.penalty.convex:
             return self.penalty.add_hessian(matrix, theta)
         root = self.penalty.root(theta)
@@ -246,18 +253,21 @@ class NLLAndGradient(BlockTask):
 
 @dataclass(slots=True)
 class NLLGradientCurvature(BlockTask):
-    """A block's NLL, its gradient and its curvature."""
+    """A block's NLL, its gradient and its curvature, as it is or as it is expected."""
 
+    expected: bool = False
     task_name: ClassVar[str] = "mle-nll-gradient-curvature"
 
     def __call__(self, block: Block) -> tuple[float, Array, Array]:
         if self.at.predictors.many_classes:
             return *NLLAndGradient(self.likelihood, self.at)(block), _of_classes(self.at, block)
         eta = self.at.eta(block)
-        value, gradient, hessian = self.likelihood.total_gradient_and_hessian(block.y, eta, block.weight)
-        curvature = self.at.predictors.curvature(
-            block.rows, hessian if block.weight is None else hessian * block.weight
-        )
+        likelihood, y, weight = self.likelihood, block.y, block.weight
+        if self.expected:
+            (value, gradient), hessian = likelihood.total_and_gradient(y, eta, weight), likelihood.information(y, eta)
+        else:
+            value, gradient, hessian = likelihood.total_gradient_and_hessian(y, eta, weight)
+        curvature = self.at.predictors.curvature(block.rows, hessian if weight is None else hessian * weight)
         return value, self.at.predictors.pull_back(block.rows, gradient), curvature
 
 

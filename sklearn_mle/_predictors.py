@@ -192,7 +192,9 @@ class LinearPredictors:
 
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         """Return the likelihood's predictors at the rows, shape (q, n)."""
-        some = self._with_columns if self.contrast is None else range(len(matrix))
+        some: Sequence[int] = self._with_columns if self.contrast is None else range(len(matrix))
+        if not matrix[:, :-1].any():  # at the null model, and where a fitted model's own predictors are the offset
+            some = ()
         if len(some) == len(matrix):
             eta = rows.matvec(matrix)
         else:
@@ -324,7 +326,7 @@ class LinearPredictors:
         if (left.columns and right.columns) or rows.augmented is not None:
             return rows.sandwich(weight)
         out = np.zeros((self.n_columns + 1,) * 2)
-        if left.columns or right.columns:
+        if (left.columns or right.columns) and weight.any():  # information between location and scale is often none
             out[:, -1] = out[-1] = rows.transpose_matvec(weight[None])[0]
         out[-1, -1] = weight.sum()
         return out

@@ -278,7 +278,7 @@ def cross_product(X: Array, weight: Array) -> Array:
     """Return X.T @ diag(weight) @ X, piece by piece: the weighted copy of a piece is still at hand for its product."""
     n, p = X.shape
     # One number for all rows, as least squares has: no copy to keep at hand (a fit of 500,000 x 100 201 to 148 ms).
-    constant = weight.strides == (0,) and n > 0
+    constant = n > 0 and (weight.strides == (0,) or bool(weight[0] == weight[-1] and (weight == weight[0]).all()))
     longest = max(_PIECE_ROWS, _SMALL_PRODUCT // max(p * p, 1), min(2 * p, _WIDE_PIECE // max(p, 1)))
     whole = n * p * p <= _SMALL_PRODUCT or (constant and p > _FEW_COLUMNS)
     step = max(1, -(-n // (1 if whole else -(-n // longest))))

@@ -29,6 +29,8 @@ from sklearn_mle.likelihoods import Likelihood
 
 Array = NDArray[Any]
 
+# So many rows at a time have their own gradients in theta formed.
+CHUNK = 4096
 # So many roundings of all that is added up to the fitted location: of its sum, and of the rows that it was solved from.
 _ROUNDINGS = 8
 # How far the logarithm of a dispersion is looked for, and how well it is known.
@@ -116,7 +118,8 @@ class AtEstimate:
     @cached_property
     def log_likelihood(self) -> float:
         """The total log-likelihood at the estimate."""
-        return -self.objective.nll(self.theta) * self.mean_weight
+        prior = self.objective.penalty.value_and_gradient(self.theta)[0]
+        return (prior - self.objective.value(self.theta)) * self.mean_weight
 
     @cached_property
     def weight(self) -> Array:
@@ -157,7 +160,7 @@ class AtEstimate:
     def reweighted(self, weight: Array) -> Data:
         """Return the data at the fitted predictors with other weights."""
         data = self.objective.data
-        return Data(data.rows, data.y, weight, data.offset, data.n_predictors)
+        return Data(data.rows, data.y, None if (weight == 1).all() else weight, data.offset, data.n_predictors)
 
     def location_alone(self) -> PenalizedNLL:
         """Return the unpenalized objective in which everything but the first predictor is held."""

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.inference.score_rows import CHUNK
+from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
 
 Array = NDArray[Any]
 

@@ -33,8 +33,7 @@ from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._rows import Block
-from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.inference.score_rows import CHUNK
+from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
 
 Array = NDArray[Any]
 
@@ -135,7 +134,8 @@ def _cluster_scores(at: AtEstimate, clusters: Clusters) -> Array:
 
     def block_sum(block: Block, codes: NDArray[np.intp]) -> tuple[Array]:
         assert block.offset is not None
-        gradient = likelihood.gradient(block.y, block.offset) * block.weight
+        gradient = likelihood.gradient(block.y, block.offset)
+        gradient = gradient if block.weight is None else gradient * block.weight
         free = gradient if predictors.contrast is None else predictors.contrast.T @ gradient
         n, width = block.rows.n_rows, predictors.n_columns + 1
         present, members = np.unique(codes, return_inverse=True)

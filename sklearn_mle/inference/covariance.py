@@ -23,10 +23,9 @@ from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.exceptions import IndefiniteCovarianceWarning
-from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
 from sklearn_mle.inference.autocorrelation import autocorrelated_meat, lags_of
 from sklearn_mle.inference.clusters import Clusters, Shares, cluster_meat, leverage_adjusted
-from sklearn_mle.inference.score_rows import row_gradients
 
 Array = NDArray[Any]
 
@@ -102,10 +101,12 @@ def _bread(at: AtEstimate, asked: Request) -> Factor:
     """Return the factor of the curvature, for weights of mean one."""
     kind = asked.kind
     # Of a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR where it needs it.
-    if "expected" in (kind, asked.bread) or at.model.exact:
-        return _checked(lambda: information_factor(at.objective, at.theta), kind)
-    if not at.likelihood.smooth:
+    expected = "expected" in (kind, asked.bread) or at.model.exact
+    if not (expected or at.likelihood.smooth):
         return _checked(lambda: CholeskyFactor(_kernel_curvature(at)), "kernel")
+    at.objective.value_gradient_hessian(at.theta, expected=expected)  # of which the gap and the likelihood are told
+    if expected:
+        return _checked(lambda: information_factor(at.objective, at.theta), kind)
     return _checked(lambda: hessian_factor(at.objective, at.theta), kind)
 
 
@@ -172,17 +173,21 @@ def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
     location = at.location_alone()
     predictors = location.predictors
     factor = _checked(lambda: information_factor(location, np.zeros(predictors.size)), kind)
+    # Of a row's own gradient in theta, where its predictor is changed by one, the whitened entries are linear in it.
+    white = np.zeros((predictors.size, predictors.shape[1]))
+    white[:, predictors.used[0]] = factor.whiten(np.eye(predictors.size))
     # Of one observation, not of all that a row stands for.
     data = at.reweighted(at.weight / at.copies / at.mean_weight)
 
     def block_factor(block: Block) -> Array:
-        assert block.offset is not None and block.weight is not None
-        information = at.likelihood.information(block.y, block.offset)[0, 0] * block.weight
-        one = np.zeros_like(block.offset)
-        one[0] = 1
+        assert block.offset is not None
+        information = at.likelihood.information(block.y, block.offset)[0, 0]
+        information = information if block.weight is None else information * block.weight
         lengths = np.empty(block.rows.n_rows)
-        for rows, scores in row_gradients(predictors, block, one):
-            lengths[rows] = np.square(factor.whiten(scores.T)).sum(axis=0)
+        for start in range(0, len(lengths), CHUNK):
+            stop = min(start + CHUNK, len(lengths))
+            scores = block.rows.block(start, stop).matvec(white)
+            lengths[start:stop] = np.einsum("kn,kn->n", scores, scores)
         left = 1 - information * lengths
         if (left < _LEAST_LEFT).any():
             row = int(np.argmin(left))

@@ -1,5 +1,6 @@
 """Deviances of a generalized linear model and of the model without columns."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate
 
 
-def deviances(at: AtEstimate, null: AtEstimate) -> dict[str, Any]:
+def deviances(at: AtEstimate, at_null: Callable[[], AtEstimate]) -> dict[str, Any]:
     """Return the null and the residual deviance with their degrees of freedom, the dispersion and D2.
 
     Nothing for least squares, which has R2, and where the deviance is not that of one location at one dispersion: for
@@ -19,7 +20,7 @@ def deviances(at: AtEstimate, null: AtEstimate) -> dict[str, Any]:
     tied = bool(at.model.n_constants) and not likelihood.location_free_of_dispersion
     if not likelihood.exponential_dispersion or likelihood.least_squares or modelled or tied:
         return {}
-    n, k = at.n_obs, at.n_coefficients
+    n, k, null = at.n_obs, at.n_coefficients, at_null()
     of_null, of_model = total_deviance(null), total_deviance(at)
     out = {
         f"null deviance ({n - null.n_coefficients:g} df)": of_null,
@@ -33,6 +34,8 @@ def deviances(at: AtEstimate, null: AtEstimate) -> dict[str, Any]:
 
 def total_deviance(at: AtEstimate) -> float:
     """Return the sum over rows of the caller's weights times the unit deviances."""
+    if at.model.is_classifier:  # whose saturated model is certain of each row
+        return max(-2 * at.log_likelihood, 0.0)
     weight, rows = at.data.sample_weight, at.prepared.row_numbers
     data = at.objective.data
     assert data.offset is not None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED, Request
 from sklearn_mle.inference.deviances import deviances, pearson
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
-from sklearn_mle.inference.model import FitSummary, FittedModel
+from sklearn_mle.inference.model import FitSummary, FittedModel, ReadData
 from sklearn_mle.likelihoods import Likelihood
 
 
@@ -120,21 +121,27 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
         j = model.likelihood.dispersion_index
         if j is not None and (quasi or not terms[j].intercept):
             terms[j] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
-    X = np.empty((data.X.shape[0], 0))
+    nothing = _without_columns(model, data)
     options = FitOptions(terms=tuple(terms))
-    null = fit(model.likelihood, X, data.y, sample_weight=data.sample_weight, offset=data.offset, options=options)
-    # The weights of that fit count copies; a dispersion that is held is that of these weights already.
-    constant = replace(
-        model,
-        coefficients=null.coefficients,
-        terms=tuple(replace(term, columns=False) for term in (model.terms if model.is_classifier else terms)),
-        features=(),
-        retained=None,
-        weight_type=model.weight_type if quasi else "frequency",
-    )
-    nothing = replace(data, X=X)
-    at_null = AtEstimate.of(with_dispersion(constant, nothing, model.weight_type), nothing)
-    value, explained = at_null.log_likelihood, deviances(at, at_null)
+    weight = nothing.sample_weight
+    null = fit(model.likelihood, nothing.X, nothing.y, sample_weight=weight, offset=data.offset, options=options)
+
+    @cache
+    def at_null() -> AtEstimate:
+        # The weights of that fit count copies; a dispersion that is held is that of these weights already.
+        constant = replace(
+            model,
+            coefficients=null.coefficients,
+            terms=tuple(replace(term, columns=False) for term in (model.terms if model.is_classifier else terms)),
+            features=(),
+            retained=None,
+            weight_type=model.weight_type if quasi else "frequency",
+        )
+        return AtEstimate.of(with_dispersion(constant, nothing, model.weight_type), nothing)
+
+    explained = deviances(at, at_null)
+    counted = weight is None or model.weight_type == "frequency"
+    value = null.log_likelihood if counted and not quasi else at_null().log_likelihood
     slopes = at.n_coefficients - model.n_intercepts
     statistic = max(2 * (at.log_likelihood - value), 0.0)
     if quasi:
@@ -149,6 +156,15 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
     if model.likelihood.discrete:
         out["pseudo-R2 (McFadden)"] = 1 - at.log_likelihood / value
     return out | explained
+
+
+def _without_columns(model: FittedModel, data: ReadData) -> ReadData:
+    """Return the data without columns; of classes without offsets, all that differ: a row for each."""
+    if not model.is_classifier or data.offset is not None:
+        return replace(data, X=np.empty((len(data.y), 0)))
+    codes = np.arange(len(model.classes or ()))
+    weight = np.bincount(data.y.astype(np.intp), data.sample_weight, len(codes))
+    return ReadData(np.empty((len(codes), 0)), codes.astype(data.y.dtype), weight.astype(np.float64), None, None)
 
 
 def _entries(test: HypothesisTest) -> dict[str, Any]:

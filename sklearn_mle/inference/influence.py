@@ -285,8 +285,9 @@ def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
 
 
 def _rows_of(at: AtEstimate, block: Block, factor: Factor, root: Array, observed: bool, by_deviance: bool) -> _Rows:
-    likelihood, y, eta, weight = at.likelihood, block.y, block.offset, block.weight
-    assert eta is not None and weight is not None
+    likelihood, y, eta = at.likelihood, block.y, block.offset
+    assert eta is not None
+    weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
     used = [k for k in range(len(eta)) if k not in at.fixed]
     information = (likelihood.hessian if observed else likelihood.information)(y, eta) * weight
     information = information[np.ix_(used, used)].transpose(2, 0, 1)

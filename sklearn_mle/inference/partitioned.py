@@ -96,12 +96,6 @@ class AtPartitions(AtEstimate):
         """Sum of the weights."""
         return self.prepared.n_obs
 
-    @property
-    def log_likelihood(self) -> float:
-        """The total log-likelihood at the estimate."""
-        prior = self.objective.penalty.value_and_gradient(self.theta)[0]
-        return (prior - self.objective.value(self.theta)) * self.mean_weight
-
     def squared_rows(self) -> tuple[FittedPartitions, float]:
         """Return the rows whose weights are those of the sum of s s', but for a factor."""
         rows = self.objective.data
