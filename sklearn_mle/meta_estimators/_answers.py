@@ -17,6 +17,7 @@ from sklearn_mle.estimators._validation import (
     check_target,
     total_over_rows,
 )
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import Summary
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.meta_estimators._cross_fit import n_rows_of
@@ -195,8 +196,18 @@ class NoiseAnswers(ABC):
         -------
         Summary
             Prints as text and as HTML; ``to_frame()`` is the table as a pandas DataFrame.
+
+        Raises
+        ------
+        NotSupportedError
+            If the likelihood has a kink (``laplace``, ``asymmetric_laplace``): its curvature says nothing.
         """
         check_is_fitted(self, "noise_")
+        if not self.likelihood_.smooth:
+            raise NotSupportedError(
+                f"summary: {self.likelihood_!r} has a kink, so that its curvature gives no standard errors. The "
+                "estimates are noise_.parameters_; a smooth likelihood ('student_t', 'logistic') has standard errors."
+            )
         found = self.noise_.summary(confidence_level, small_sample=False)
         names = {": x0": ": modelled scale", ": x1": ": log modelled scale"}
         index = tuple(name.replace(name[-4:], names.get(name[-4:], name[-4:])) for name in found.index)

@@ -29,6 +29,7 @@ _REAL = ("gaussian", "student_t", "skew_t", "gaussian_mixture")
 _POSITIVE = ("gamma", "lognormal", "inverse_gaussian", "weibull")
 _COUNTS = ("poisson", "negative_binomial")
 _MODELLED = ", modelled scale"
+_FITTED = "as fitted"  # a likelihood that is none of those
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,15 @@ class NewRows:
         return fit_noise(likelihood, self.y, self.prediction, self.log_scale, self.weight)
 
     def compare(self, kind: Likelihood, scales: Sequence[bool] = (False, True)) -> Comparison | None:
-        """Compare the likelihoods of the kind of this one by held-out likelihood; None where there are no others.
+        """Compare this likelihood and those of its kind by held-out likelihood; None where there are no others.
 
         ``scales`` says whether they have a constant (False) or the modelled one, where there is one. What is refitted
         in each fold is the likelihood alone.
         """
-        names = [name for name in _like(kind) if name in likelihood_names()]
-        if len(names) < 2:
+        likelihoods = {name: read_likelihood(name) for name in _like(kind) if name in likelihood_names()}
+        if type(kind) not in map(type, likelihoods.values()):
+            likelihoods[_FITTED] = kind
+        if len(likelihoods) < 2:
             return None
         location, columns = location_of(kind, self.prediction), noise_columns(None, 0.0, len(self.y))
         if self.log_scale is not None:
@@ -62,7 +65,6 @@ class NewRows:
             seen = y_seen(kind, self.y, self.prediction)
             slope = student_t_slope(seen, location, column, self.weight) if real else 1.0
             columns = noise_columns(column, slope, len(self.y))
-        likelihoods = {name: read_likelihood(name) for name in names}
         regressors = {
             name + _MODELLED * modelled: noise_regressor(likelihood, modelled=modelled)
             for modelled in scales
@@ -95,12 +97,15 @@ class NewRows:
         comparison = self.compare(noise.likelihood, scales)
         if comparison is None:
             return None
-        fitted = (name for name in comparison.names if type(read_likelihood(_split(name)[0])) is type(noise.likelihood))
-        own = next((name for name in fitted if _split(name)[1] is modelled), None)
-        if own is None or own == comparison.names[0]:
-            return None
-        difference = comparison.difference(comparison.names[0], own)
-        return None if difference.value <= 2 * difference.standard_error else _split(comparison.names[0])[0]
+        best, kind = comparison.names[0], type(noise.likelihood)
+        own = next(
+            full
+            for full in comparison.names
+            for name, of_columns in [_split(full)]
+            if of_columns is modelled and (name == _FITTED or type(read_likelihood(name)) is kind)
+        )
+        difference = comparison.difference(best, own)
+        return None if difference.value <= 2 * difference.standard_error else _split(best)[0]
 
 
 def _split(name: str) -> tuple[str, bool]:

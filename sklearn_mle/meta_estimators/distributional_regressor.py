@@ -46,8 +46,9 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         likelihood that is named are estimated. Of counts, positive numbers and rates the dispersion, shape or precision
         takes the place of the scale. ``"auto"`` chooses, for real numbers, between Gaussian, Student's t, skew t and
         mixtures of Gaussians, as far as they are there, each with a constant and with the modelled scale, by
-        cross-validated likelihood: the best one. If its location is not its mean (or if it has none), a shift is fitted
-        beside the prediction, proportional to the scale.
+        cross-validated likelihood: the best one. Whole numbers are judged by their probabilities there, as ``compare``
+        does. If the location of a likelihood is not its mean (or if it has none), a shift is fitted beside the
+        prediction, proportional to the scale.
     scale : {"auto", "constant"} or regressor, default="auto"
         What the scale depends on. ``"auto"`` boosts trees (``HistGradientBoostingRegressor(loss="poisson")``) on the
         absolute residuals, given X and the prediction; a regressor is fitted to the same, its predictions are those of

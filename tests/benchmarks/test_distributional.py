@@ -34,7 +34,11 @@ def test_a_method_is_judged_by_its_definitions():
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(y**2)))
     assert [found[f"coverage_{c}"] for c in ("50%", "90%", "99%")] == [0.5, 0.75, 0.75]
     assert found["width_90%"] == pytest.approx(4 * stats.norm.isf(0.05))
-    assert found["fit"] >= 0 and found["crps"] > 0
+    assert found["fit"] >= 0 and found["crps"] > 0 and found["nll_whole"] is None
+    y = np.array([-1.0, 0.0, 3.0, 60.0])  # of whole numbers the probabilities too, and in the far tail
+    found = measure(Known(None), np.zeros((3, 1)), np.zeros(3), np.zeros((4, 1)), y)
+    probability = stats.norm.sf(np.abs(y) - 0.5, 0, 2) - stats.norm.sf(np.abs(y) + 0.5, 0, 2)
+    assert found["nll_whole"] == pytest.approx(-np.log(probability).mean(), rel=1e-9)
 
 
 def test_in_sample_residuals_give_the_scale():
@@ -91,3 +95,6 @@ def test_differences_are_of_the_same_splits():
     report = table(runs)
     assert "| other | 4.000 | +1.000 ± 0.500 |" in report
     assert f"| {OURS} | 3.000 |  |" in report and "| broken | failed |" in report
+    for run in runs[:4]:
+        run["nll_whole"] = 10 * run["nll"]
+    assert "| other | 40.000 | 4.000 | +10.000 ± 5.000 |" in table(runs)

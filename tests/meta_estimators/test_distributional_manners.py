@@ -16,7 +16,7 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_mle import DistributionalRegressor, LikelihoodCalibratedClassifier
 from sklearn_mle.displays import PITDisplay, PredictiveDisplay
-from sklearn_mle.exceptions import OutOfFoldWarning
+from sklearn_mle.exceptions import NotSupportedError, OutOfFoldWarning
 from sklearn_mle.inference import average_effects, bootstrap, infer
 from sklearn_mle.metrics import coverage, crps, get_scorer
 from sklearn_mle.model_selection import compare
@@ -68,6 +68,14 @@ def test_inference_is_asked_of_what_has_chosen_the_location():
         infer(calibrated, X, Y > 140)
 
 
+def test_a_pipeline_within_may_hand_frames_on():
+    pytest.importorskip("pandas")
+    scaler = StandardScaler().set_output(transform="pandas")
+    frames = clone(CONSTANT).set_params(estimator=make_pipeline(scaler, LinearRegression())).fit(X, Y)
+    arrays = clone(CONSTANT).set_params(estimator=make_pipeline(StandardScaler(), LinearRegression())).fit(X, Y)
+    np.testing.assert_allclose(frames.predict_interval(X), arrays.predict_interval(X), rtol=1e-12)
+
+
 def test_parameters_set_after_fit_change_nothing():
     model = DistributionalRegressor(LinearRegression(), "gaussian", cv=CV).fit(X, Y)
     before = model.predict_interval(X)
@@ -98,6 +106,7 @@ def test_displays_draw_it(recalibrate):
     plt.close("all")
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.PITWarning")  # Laplace's noise is not this one
 def test_the_summary_says_what_its_standard_errors_count():
     summary = DistributionalRegressor(LinearRegression(), "gaussian", cv=CV).fit(X, Y).summary(0.9)
     assert summary.title == "DistributionalRegressor: LinearRegression"
@@ -108,6 +117,8 @@ def test_the_summary_says_what_its_standard_errors_count():
     constant = clone(CONSTANT).fit(X, Y).summary()
     # The maximum likelihood estimate of a log scale has variance 1 / (2 n).
     np.testing.assert_allclose(constant.columns["standard error"], 1 / np.sqrt(2 * 442), rtol=1e-6)
+    with pytest.raises(NotSupportedError, match=r"summary: Laplace\(\) has a kink.*'student_t'"):
+        clone(CONSTANT).set_params(likelihood="laplace").fit(X, Y).summary()
 
 
 def test_groups_go_to_the_splitter():
