@@ -48,7 +48,7 @@ def differences(
         one, other = answers[name], others[name]
         if isinstance(one, Refused) or isinstance(other, Refused) or not relation.judges(CALLS[name], before.case.cell):
             continue
-        problem = _parameters(one, other, apart) if isinstance(one, Parameters) else _values(one, other, apart)
+        problem = _parameters(one, other, apart) if isinstance(one, Parameters) else values_differ(one, other, apart)
         if problem:
             found.append(f"{name}: {problem} (apart {apart:.1g})")
     return found
@@ -70,7 +70,8 @@ def _parameters(one: Parameters, other: Parameters, apart: float) -> str:
     return ""
 
 
-def _values(one: Any, other: Any, apart: float) -> str:
+def values_differ(one: Any, other: Any, apart: float) -> str:
+    """Return in words how two answers differ by more than their gaps leave open; empty where they do not."""
     one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     if one.shape != other.shape:
         return f"shapes {one.shape} and {other.shape}"
