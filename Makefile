@@ -7,6 +7,7 @@ VENV := .venv
 OLDEST := .venv-oldest
 BENCH := benchmarks/.venv
 BENCH_DISTRIBUTIONAL := benchmarks/.venv-distributional
+BENCH_CALIBRATION := benchmarks/.venv-calibration
 DOCS := docs/.venv
 DIST := .venv-dist
 RUN := $(VENV)/bin/python -m
@@ -39,7 +40,7 @@ help:
 	@echo "make bench-small  fits of a few hundred rows, predictions, refits and summaries, beside scikit-learn's"
 	@echo "make reliability  hard inputs, for us and the peers: the table of docs/reliability.md, in some minutes"
 	@echo "make bench-coverage   how often 95% intervals hold the truth; bench-inference: fit and covariance beside statsmodels"
-	@echo "make bench-calibration   methods of calibration beside scikit-learn's; DATA=folder adds three data sets"
+	@echo "make bench-calibration   methods of calibration beside scikit-learn's and the peers'; DATA=folder adds three data sets"
 	@echo "make bench-dask   fits on a cluster of two worker processes, beside dask-ml"
 	@echo "make bench-distributional  predictive distributions around one base, ours and the peers': DATA=folder, ARGS=--quick"
 	@echo "make peers        scikit-learn's own tests, of the installed version, with our estimators in the place of its own"
@@ -146,8 +147,8 @@ bench-dask: $(BENCH)/.stamp
 bench-coverage: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.coverage
 
-bench-calibration: $(VENV)/.stamp
-	$(VENV)/bin/python -m benchmarks.calibration $(if $(DATA),--data-dir $(DATA))
+bench-calibration: $(BENCH_CALIBRATION)/.stamp
+	$(BENCH_CALIBRATION)/bin/python -m benchmarks.calibration $(if $(DATA),--data-dir $(DATA))
 
 bench-inference: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.inference_speed
@@ -191,7 +192,7 @@ check-release:
 check: test-all test-kernels lint types layering doctest test-oldest test-pickles docs
 
 clean:
-	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(BENCH_DISTRIBUTIONAL) $(DOCS) $(DIST) dist benchmarks/output examples/output
+	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(BENCH_DISTRIBUTIONAL) $(BENCH_CALIBRATION) $(DOCS) $(DIST) dist benchmarks/output examples/output
 	rm -rf docs/_build docs/api docs/exercises docs/gallery
 	rm -rf .rumdl_cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -252,4 +253,10 @@ $(BENCH_DISTRIBUTIONAL)/.stamp: pyproject.toml sklearn_mle/__init__.py
 	$(require_python)
 	$(PYTHON) -m venv $(BENCH_DISTRIBUTIONAL)
 	$(BENCH_DISTRIBUTIONAL)/bin/python benchmarks/install_peers.py bench-distributional
+	@touch $@
+
+$(BENCH_CALIBRATION)/.stamp: pyproject.toml sklearn_mle/__init__.py
+	$(require_python)
+	$(PYTHON) -m venv $(BENCH_CALIBRATION)
+	$(BENCH_CALIBRATION)/bin/python benchmarks/install_peers.py bench-calibration
 	@touch $@
