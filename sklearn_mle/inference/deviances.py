@@ -34,8 +34,6 @@ def deviances(at: AtEstimate, at_null: Callable[[], AtEstimate]) -> dict[str, An
 
 def total_deviance(at: AtEstimate) -> float:
     """Return the sum over rows of the caller's weights times the unit deviances."""
-    if at.model.is_classifier:  # whose saturated model is certain of each row
-        return max(-2 * at.log_likelihood, 0.0)
     weight, rows = at.data.sample_weight, at.prepared.row_numbers
     data = at.objective.data
     assert data.offset is not None

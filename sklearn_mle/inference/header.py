@@ -159,8 +159,9 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
 
 
 def _without_columns(model: FittedModel, data: ReadData) -> ReadData:
-    """Return the data without columns; of classes without offsets, all that differ: a row for each."""
-    if not model.is_classifier or data.offset is not None:
+    """Return the data without columns; of labels without offsets, all that differ: a row for each class."""
+    labels = model.is_classifier and data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
+    if not labels or data.offset is not None:
         return replace(data, X=np.empty((len(data.y), 0)))
     codes = np.arange(len(model.classes or ()))
     weight = np.bincount(data.y.astype(np.intp), data.sample_weight, len(codes))

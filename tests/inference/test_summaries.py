@@ -48,6 +48,22 @@ def test_deviances_are_those_of_statsmodels(model, y, family, weighted):
     assert ours.get("weights") == ("frequency" if weighted else None)
 
 
+def test_soft_labels_are_compared_with_their_own_saturated_model():
+    share = 0.1 + 0.8 / (1 + np.exp(-ETA.to_numpy()))
+    theirs = sm.GLM(share, DESIGN, family=sm.families.Binomial()).fit(tol=1e-12)
+    soft = np.column_stack([1 - share, share])
+    ours = infer(MLELogisticClassifier().fit(X, soft), X, soft).header
+    assert ours[f"deviance ({N - 3} df)"] == pytest.approx(theirs.deviance, rel=1e-7)
+    assert ours[f"null deviance ({N - 1} df)"] == pytest.approx(theirs.null_deviance, rel=1e-8)
+    # Of what is not certain, the likelihoods are those of each class's copies, weighted by its share.
+    copies, labels = pd.concat([X, X]), np.repeat([0, 1], N)
+    weight = soft.T.ravel()
+    model = MLELogisticClassifier().fit(copies, labels, sample_weight=weight)
+    of_copies = infer(model, copies, labels, sample_weight=weight).header
+    assert ours["null log-likelihood"] == pytest.approx(of_copies["null log-likelihood"], rel=1e-10)
+    assert ours["LR chi2(2)"] == pytest.approx(of_copies["LR chi2(2)"], rel=1e-8)
+
+
 def test_a_header_says_what_was_modelled():
     assert infer(MLELogisticClassifier().fit(X, LABELS)).header["modelled class"] == "True"
     for likelihood, name in (
