@@ -80,8 +80,8 @@ lines[0].set_label('90% band, scale="constant"')
 axes.set(
     xlim=(300, 3000),
     ylim=(0, 2100),
-    xlabel="income",
-    ylabel="spent on food",
+    xlabel="household income (Belgian francs per year)",
+    ylabel="spent on food (francs per year)",
     title=f"One more parameter, {gain:.0f} nats: the spread grows with income",
 )
 axes.legend(frameon=False, loc="upper left")

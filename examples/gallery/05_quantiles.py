@@ -59,7 +59,7 @@ for level, fit in fits.items():
 # model can say this.
 grid = np.linspace(350, 3000, 50)
 figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
-axes.scatter(X, y, s=12, color="0.5")
+axes.scatter(X, y, s=12, color="0.5", label="235 households")
 colors = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(levels)))
 for (level, fit), color in zip(fits.items(), colors, strict=True):
     line = fit.intercept_ + grid * fit.coef_[0]
@@ -73,10 +73,11 @@ for (level, fit), color in zip(fits.items(), colors, strict=True):
         color=color,
     )
 axes.set(
-    xlim=(300, 3150),
+    xlim=(300, 3250),
     ylim=(0, 2400),
-    xlabel="income",
-    ylabel="spent on food",
+    xlabel="household income (Belgian francs per year)",
+    ylabel="spent on food (francs per year)",
     title="Five quantiles, five slopes: the distribution fans out",
 )
+axes.legend(frameon=False, loc="upper left")
 plt.show()

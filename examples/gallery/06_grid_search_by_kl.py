@@ -54,6 +54,7 @@ top.axvline(
     color="0.5",
     linestyle="--",
     linewidth=1,
+    label="chosen C",
 )
 top.set(
     ylabel="KL (nats per tumour)",
@@ -63,7 +64,7 @@ top.set(
 top.legend(frameon=False, loc="upper center")
 bottom.plot(strengths, accuracy, "s-", color="C1", linewidth=2)
 bottom.set(
-    ylabel="accuracy",
+    ylabel="accuracy (share of tumours)",
     xlabel="C (to the right: weaker prior)",
     xscale="log",
     ylim=(0.9, 1),

@@ -79,7 +79,11 @@ for name, model, color in (
         model.predict_interval(X, coverage=0.9, offset=offset).T * 1000 / population
     )
     axes.plot(
-        population[order], low[order], color=color, linewidth=1.2, label=f"{name}, 90%"
+        population[order],
+        low[order],
+        color=color,
+        linewidth=1.2,
+        label=f"{name}, 90% of counties",
     )
     axes.plot(population[order], high[order], color=color, linewidth=1.2)
 axes.set(

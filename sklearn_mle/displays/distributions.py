@@ -134,8 +134,10 @@ class PITDisplay(PredictionDisplay):
             self.edges[:-1], self.heights, np.diff(self.edges), align="edge", color=BLUE, edgecolor="white", alpha=0.7
         )
         lower, upper = self._band()
-        label = f"{percent(self.confidence_level)} of right forecasts"
-        self.band_ = self.ax_.axhspan(lower, upper, color=GREY, alpha=0.3, linewidth=0, label=label)
+        label = f"{percent(self.confidence_level)} of bars, were the forecasts right"
+        # The band lies behind the bars, which would not be legible under it; its edges are drawn over them.
+        self.band_ = self.ax_.axhspan(lower, upper, color=GREY, alpha=0.3, linewidth=0, label=label, zorder=0)
+        self.ax_.hlines([lower, upper], 0, 1, color="black", linewidth=0.8)
         self.ax_.axhline(1, **REFERENCE)
         self.ax_.set(xlim=(0, 1), xlabel="probability integral transform, P(Y ≤ y)", ylabel="density")
         # Space for the legend above the bars.
@@ -294,7 +296,7 @@ class PredictiveDisplay(Display):
             coverage=coverage,
             feature_name=name,
             target_name=str(getattr(y, "name", None) or "y"),
-            others="" if n_columns == 1 else "other features at their medians",
+            others="" if n_columns == 1 else "band: other features at their medians; points: at their own values",
         )
         return display.plot(ax=ax)
 
