@@ -81,7 +81,7 @@ def test_a_public_name_is_documented(value, name):
     doc = inspect.getdoc(value)
     path = f"{value.__module__}.{getattr(value, '__qualname__', name)}"
     if inspect.isclass(value) and issubclass(value, Warning):
-        assert not faults(path)
+        assert not faults(path) + missing(doc, "an example")
     elif inspect.isclass(value) and issubclass(value, BaseEstimator):
         assert not faults(path) + missing(doc, "an example", "a formula", "a source", "a unit", "shapes")
     elif inspect.isclass(value) and value.__name__.endswith("Display"):
@@ -91,7 +91,7 @@ def test_a_public_name_is_documented(value, name):
         documented = set(re.findall(r"\w+", " ".join(entry.name for entry in get_doc_object(value)["Attributes"])))
         fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
         assert not {field.name for field in fields if not field.name.startswith("_")} - documented
-        assert not faults(path, excused={"PR01"})
+        assert not faults(path, excused={"PR01"}) + missing(doc, "an example")
     elif inspect.isfunction(value):
         wanted = ["an example"] if name in NO_NUMBER else ["an example", "a formula", "a source", "a unit", "shapes"]
         wanted += ["errors"] if inspect.signature(value).parameters else []

@@ -47,6 +47,17 @@ class Bootstrap:
         Of the resamples that could be fitted.
     n_resamples : int
         How many resamples were drawn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import bootstrap
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> drawn = bootstrap(model, X[["bmi", "bp"]], y, n_resamples=50)
+    >>> drawn.replicates.shape, drawn.confidence_intervals().shape
+    ((50, 4), (4, 2))
     """
 
     parameters: tuple[str, ...]

@@ -37,6 +37,19 @@ class Effects:
         What the values are tested to be; None where there is no hypothesis (averages).
     exponentiated : bool
         Whether estimates are ratios: their intervals are those of the logarithms, exponentiated.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import average_effects, infer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> effects = average_effects(infer(model), X[["bmi", "bp"]])
+    >>> effects.index, effects.estimates.round(2), effects.standard_errors.round(2)
+    (('bmi, d/dx', 'bp, d/dx'), array([8.52, 1.38]), array([0.7 , 0.23]))
+    >>> effects.confidence_intervals(0.9, adjust="simultaneous").shape
+    (2, 2)
     """
 
     title: str

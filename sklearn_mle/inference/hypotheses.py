@@ -28,6 +28,17 @@ class HypothesisTest:
     p_value : float
     df_resid : float
         Of the F statistic's denominator; inf for chi-squared.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import infer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> test = infer(model).wald_test("bmi = bp")
+    >>> test.df, test.df_resid, test.p_value < 0.001
+    (1, 439.0, True)
     """
 
     name: str
@@ -69,6 +80,17 @@ class DeltaMethod:
     covariance : ndarray of shape (m, m)
     df : float or ndarray
         Of Student's t; inf is the normal distribution. An array where each component has its own.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import infer
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> ratio = infer(model).delta_method(lambda theta: theta[1] / theta[2])
+    >>> round(ratio.estimate, 2), round(ratio.standard_error, 2)
+    (6.15, 1.29)
     """
 
     estimate: Any

@@ -70,6 +70,17 @@ class Influence:
         Root of the dispersion without the row, over that of the fit; R's ``sigma`` is this times ``noise``.
     noise : float
         Root of the fitted dispersion that residuals leave out; 1 where there is none.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import influence
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> found = influence(model, X[["bmi", "bp"]], y)
+    >>> round(float(found.leverage.sum()), 9), found.dfbetas.shape
+    (3.0, (442, 3))
     """
 
     rows: Array

@@ -52,6 +52,17 @@ class ProfileLikelihood:
     drop : float
         How far ``threshold`` is below the maximum, in nats: half the quantile of chi-squared, or the exact one of the
         Gaussian with one estimated scale.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import profile_interval
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> profile = profile_interval(model, X[["bmi", "bp"]], y, "bmi")
+    >>> profile.lower < profile.estimate < profile.upper
+    True
     """
 
     parameter: str

@@ -53,6 +53,12 @@ class Inference:
         Notes printed below the table.
     model, curvature, combinations, shares : object
         The internals that everything else is computed from.
+
+    Examples
+    --------
+    >>> from sklearn_mle import GaussianMLERegressor, inference
+    >>> inference.infer(GaussianMLERegressor().fit([[0], [1], [2]], [0, 1, 1])).parameters
+    ('intercept', 'x0', 'log_scale')
     """
 
     parameters: tuple[str, ...]

@@ -51,13 +51,21 @@ class Separation:
     intercept_limits : ndarray of shape (q,)
         The same of the intercepts.
     direction : ndarray of shape (q, n_features + 1)
-        A change of the coefficients, in the units of X and the intercept last, along which the likelihood rises for
-        ever; it separates every row that can be. Zeros where the estimate exists. Of several classes it sums to zero.
+        A change of the coefficients, in the units of X and the intercept last, along which the likelihood rises
+        without end; it separates every row that can be. Zeros where the estimate exists. Of several classes it sums to
+        zero.
     separated : ndarray of bool, shape (n,)
         The rows whose outcome becomes certain along it. The others are the limiting model, in which the maximum exists.
     feature_names : tuple of str
     classes : tuple or None
         Labels of the rows of ``coef_limits``, where there are several.
+
+    Examples
+    --------
+    >>> from sklearn_mle.inference import detect_separation
+    >>> separation = detect_separation([[1.0], [2.0], [3.0], [4.0]], [0, 0, 1, 1])
+    >>> separation.exists, separation.kind, separation.coef_limits
+    (False, 'complete', array([[inf]]))
     """
 
     kind: Literal["none", "quasi-complete", "complete"]

@@ -25,6 +25,18 @@ class SummaryComparison:
         One for each.
     stars : tuple of float
         Levels of p below which an estimate has a star more.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.inference import compare_summaries
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> smaller = GaussianMLERegressor().fit(X[["bmi"]], y)
+    >>> table = compare_summaries(smaller, model, names=["BMI", "and pressure"])
+    >>> table.names
+    ('BMI', 'and pressure')
     """
 
     names: tuple[str, ...]

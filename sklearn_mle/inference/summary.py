@@ -37,6 +37,18 @@ class Summary:
         ``estimate``, ``standard error``, ``z`` or ``t``, ``p``, ``lower`` and ``upper``, in this order.
     notes : tuple of str
         Notes on how to read the table, one sentence each.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = GaussianMLERegressor().fit(X[["bmi", "bp"]], y)
+    >>> summary = model.summary()
+    >>> summary.index, list(summary.columns)[:2]
+    (('intercept', 'bmi', 'bp', 'log_scale'), ['estimate', 'standard error'])
+    >>> summary.to_frame().loc["bmi", "estimate"].round(2)
+    np.float64(8.52)
     """
 
     title: str

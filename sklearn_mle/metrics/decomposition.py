@@ -28,6 +28,14 @@ class DecompositionErrors:
     ----------
     total, uncertainty, discrimination, miscalibration : float
         In the unit of the decomposition, nats per row by default.
+
+    Examples
+    --------
+    >>> from sklearn_mle.metrics import cross_entropy_decomposition
+    >>> forecast = [[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]]
+    >>> parts = cross_entropy_decomposition([0, 1, 0, 1], forecast, n_resamples=20)
+    >>> parts.standard_error.total > 0
+    True
     """
 
     total: float
@@ -69,6 +77,15 @@ class CrossEntropyDecomposition:
         Bootstrap standard errors, if resamples were asked for.
     recalibrated : ndarray of shape (n, K)
         The recalibrated forecasts r; nan for rows of weight 0.
+
+    Examples
+    --------
+    >>> from sklearn_mle.metrics import cross_entropy_decomposition
+    >>> forecast = [[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]]
+    >>> parts = cross_entropy_decomposition([0, 1, 0, 1], forecast)
+    >>> gain = parts.discrimination - parts.miscalibration
+    >>> round(parts.total - (parts.uncertainty - gain), 12)
+    0.0
     """
 
     total: float

@@ -34,6 +34,19 @@ class JudgedModel:
         Number of estimated parameters, averaged over folds; nan where it is not known.
     fit_time, score_time : float
         Mean seconds per fold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.model_selection import compare
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> models = {
+    ...     "all": GaussianMLERegressor(),
+    ...     "a prior": GaussianMLERegressor(alpha=1.0),
+    ... }
+    >>> compare(models, X, y).models[0].n_parameters
+    12.0
     """
 
     name: str
@@ -58,6 +71,20 @@ class PairedDifference:
         Difference of the totals over all rows, weights included.
     uncertain : bool
         Whether the standard error may be too small: less than 4 nats in total, or fewer than 100 rows (groups).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.model_selection import compare
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> models = {
+    ...     "all": GaussianMLERegressor(),
+    ...     "a prior": GaussianMLERegressor(alpha=1.0),
+    ... }
+    >>> gain = compare(models, X, y).difference("all", "a prior")
+    >>> gain.value > 0, gain.standard_error > 0
+    (True, True)
     """
 
     value: float
@@ -103,6 +130,20 @@ class Comparison:
     --------
     compare : Make one.
     sklearn_mle.displays.ComparisonDisplay : Draw it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mle import GaussianMLERegressor
+    >>> from sklearn_mle.model_selection import compare
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> models = {
+    ...     "all": GaussianMLERegressor(),
+    ...     "a prior": GaussianMLERegressor(alpha=1.0),
+    ... }
+    >>> comparison = compare(models, X, y)
+    >>> comparison.names
+    ['all', 'a prior']
     """
 
     def __init__(
