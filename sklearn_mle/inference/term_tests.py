@@ -311,12 +311,11 @@ class _Ratios:
         terms = []
         for j, term in enumerate(model.terms):
             here = np.flatnonzero(np.isin(keep, term.indices(p)))
-            if not term.columns or len(here):
+            if not term.columns or len(here) or not j or model.is_classifier:
+                # The location keeps none of the columns that are left for others.
                 terms.append(term.restricted(here.astype(np.intp), len(keep)))
             else:
-                terms.append(
-                    replace(term, active=None) if not j or model.is_classifier else replace(term, columns=False)
-                )
+                terms.append(replace(term, columns=False))
         at = model.likelihood.dispersion_index
         if at is not None and not model.is_classifier and not (terms[at].intercept or terms[at].columns):
             terms[at] = replace(terms[at], known=float(np.exp(model.log_dispersion)))

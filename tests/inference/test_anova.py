@@ -158,6 +158,24 @@ def test_a_column_that_no_predictor_has_is_no_term():
         np.testing.assert_allclose(found.columns["chi2"], expected.columns["chi2"], rtol=1e-8)
 
 
+def test_a_location_without_its_columns_takes_none_of_the_others():
+    rng = np.random.default_rng(6)
+    X = pd.DataFrame(rng.normal(size=(90, 2)), columns=["a", "b"])
+    y = rng.poisson(np.exp(0.3 * X["b"]))
+    some = MLERegressor("poisson", predictors={"mean": ["b"]}).fit(X, y)
+    empty = MLERegressor("poisson").fit(X[[]].assign(none=0.0), y)
+    ratio = 2 * (some.log_likelihood_ - empty.log_likelihood_)
+    assert anova(some, X, y).columns["chi2"] == pytest.approx([ratio], rel=1e-8)
+    # The scale has b, the location a: each is tested with the other where it was.
+    y = X["a"] + np.exp(0.3 * X["b"]) * rng.normal(size=90)
+    both = MLERegressor("gaussian", predictors={"location": ["a"], "scale": ["b"]}).fit(X, y)
+    constant = MLERegressor("gaussian", predictors={"location": [], "scale": ["b"]}).fit(X, y)
+    found = anova(both, X, y)
+    assert found.columns["df"].tolist() == [1, 1]
+    ratio = 2 * (both.log_likelihood_ - constant.log_likelihood_)
+    assert found.columns["chi2"][0] == pytest.approx(ratio, rel=1e-7)
+
+
 def test_classes_weights_and_offsets():
     rng = np.random.default_rng(2)
     A = pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "b"])
