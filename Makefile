@@ -146,6 +146,7 @@ bench-dask: $(BENCH)/.stamp
 
 bench-coverage: $(VENV)/.stamp
 	$(VENV)/bin/python -m benchmarks.coverage
+	$(VENV)/bin/python -m benchmarks.clustered_effects
 
 bench-calibration: $(BENCH_CALIBRATION)/.stamp
 	$(BENCH_CALIBRATION)/bin/python -m benchmarks.calibration $(if $(DATA),--data-dir $(DATA))
