@@ -1,6 +1,7 @@
 """Draw the paper's figure: how far fits end above the minimum of what they minimize, by the tolerance asked for.
 
 Run as ``python paper/figure.py``; ``make paper-figure`` does. It writes paper/gap.png in some seconds.
+On another machine points below 1e-8 nats may move, newton-cg's most of all: BLAS kernels sum in other orders.
 """
 
 import warnings
