@@ -244,11 +244,11 @@ def refuse(call: str, model: FittedModel, **options: str | None) -> None:
     fitted = {word for word in traits(model) if word.partition("=")[0] not in words}
     how = "class_weight" if model.class_weighted else "bias reduction" if model.bias_reduced else "a penalty"
     asked = {call, *words.values(), *fitted}
-    refuse_words(asked, model.name, repr(model.likelihood), call=call, how=how, **options)
+    refuse_words(asked, model.name, model.likelihood, call=call, how=how, **options)
 
 
-def refuse_words(words: Iterable[str], model: str, likelihood: str, **more: str | None) -> None:
-    """Raise NotSupportedError where the table has an entry for such a request."""
+def refuse_words(words: Iterable[str], model: str, likelihood: object, **more: str | None) -> None:
+    """Raise NotSupportedError where the table has an entry for such a request; only then is the likelihood written."""
     reason = why_not(words)
     if reason is not None:
         raise NotSupportedError(reason.format(model=model, likelihood=likelihood, **more))

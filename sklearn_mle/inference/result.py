@@ -96,11 +96,11 @@ class Inference:
         """Covariance of the estimates, shape (m, m); nan for what the data do not determine."""
         return self.curvature.covariance(self.combinations)
 
-    @property
+    @cached_property
+    @np.errstate(all="ignore")
     def standard_errors(self) -> Array:
         """Standard errors of the estimates, shape (m,); nan for what the data do not determine."""
-        with np.errstate(all="ignore"):
-            return self.curvature.standard_errors(self.combinations)
+        return self.curvature.standard_errors(self.combinations)
 
     def confidence_intervals(self, confidence_level: float = 0.95) -> Array:
         """Return Wald intervals: estimate -+ quantile of Student's t (or normal) times standard error.
