@@ -52,11 +52,11 @@ def hessian_factor(
         If the Hessian has a direction of negative or no curvature.
     """
     hessian = objective.hessian(theta) if hessian is None else hessian
-    if objective.likelihood.convex:
-        return curvature_factor(objective, theta, hessian, of_rows=of_rows)
-    factor = _cholesky(hessian)
-    if factor is not None and _is_safe(factor):
+    factor, safe = _cholesky(hessian)
+    if safe and factor is not None:
         return factor
+    if objective.likelihood.convex:
+        return TriangularFactor(objective.triangle(theta)) if of_rows else _resolved(factor)
     # Nearly collinear columns hide the least curvature in the rounding of the others; it stands clear in the variables
     # that whiten the information, whose QR takes the same rows.
     expected = information_factor(objective, theta)
@@ -142,24 +142,26 @@ def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array, *, of
     NotPositiveDefiniteError
         If it has a direction of negative or no curvature.
     """
-    factor = _cholesky(matrix)
-    if factor is not None and (_is_safe(factor) or (not of_rows and factor.resolved)):
+    factor, safe = _cholesky(matrix)
+    if safe and factor is not None:
         return factor
-    if not of_rows:
+    return TriangularFactor(objective.triangle(theta)) if of_rows else _resolved(factor)
+
+
+def _resolved(factor: CholeskyFactor | None) -> CholeskyFactor:
+    if factor is None or not factor.resolved:
         raise NotPositiveDefiniteError("the least curvature is within the rounding of what it was formed from")
-    return TriangularFactor(objective.triangle(theta))
+    return factor
 
 
-def _cholesky(matrix: Array) -> CholeskyFactor | None:
+def _cholesky(matrix: Array) -> tuple[CholeskyFactor | None, bool]:
+    """Return the factor, if there is one, and whether forming the matrix left it enough digits."""
     try:
-        return CholeskyFactor(matrix)
+        factor = CholeskyFactor(matrix)
     except NotPositiveDefiniteError:
-        return None
-
-
-def _is_safe(factor: CholeskyFactor) -> bool:
+        return None, False
     # The condition is estimated only where a pivot is small: for a small matrix it costs as much as the factor.
-    return factor.least_pivot > SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT
+    return factor, factor.least_pivot > SAFE_PIVOT or factor.condition < _CHOLESKY_LIMIT
 
 
 def worth_refining(objective: PenalizedNLL, factor: Factor, cancellation: float = 1.0) -> bool:

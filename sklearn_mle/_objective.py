@@ -16,7 +16,7 @@ from scipy.special import softmax
 
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import Factor, RowsUpToRotation, triangle_of
-from sklearn_mle._penalties import Penalty
+from sklearn_mle._penalties import NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, add_offset
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
@@ -91,8 +91,9 @@ class PenalizedNLL:
         """Return what is known at theta; its bytes are compared, for scipy's methods may write on theirs."""
         last, bits = self._last, theta.tobytes()
         if last is None or last.theta != bits:
-            point = Point(self.predictors, self.predictors.matrix(theta), self.data.n_rows)
-            self._last = last = _Known(bits, point)
+            predictors = self.predictors
+            matrix = theta.reshape(predictors.shape) if predictors.is_matrix else predictors.matrix(theta)
+            self._last = last = _Known(bits, Point(predictors, matrix, self.data.n_rows))
         return last
 
     def at(self, theta: Array) -> Point:
@@ -148,9 +149,8 @@ class PenalizedNLL:
         block = self.data.whole
         if block is None:
             return None
-        start = self.at(theta).eta(block)
+        start, y, weight, penalty = self._known(theta).point.eta(block), block.y, block.weight, self.penalty
         change = self.predictors.eta(block.rows, self.predictors.direction(step), None)
-        y, weight, penalty = block.y, block.weight, self.penalty
 
         def derivatives(t: float) -> tuple[float, float]:
             there = theta + t * step
@@ -180,7 +180,7 @@ class PenalizedNLL:
             self.predictors.refuse_large_curvature()
             curvature = self.data.reduce_rows(Curvature(self.likelihood, known.point))[0]
             matrix = self.predictors.pull_back_curvature(curvature)
-        return self.penalty.add_hessian(matrix, theta)
+        return matrix if isinstance(self.penalty, NoPenalty) else self.penalty.add_hessian(matrix, theta)
 
     def expected_hessian(self, theta: Array) -> Array:
         """Return the expected information plus the penalty's positive curvature, shape (size, size)."""

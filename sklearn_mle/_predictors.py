@@ -11,7 +11,7 @@ singling out a class, and leaves an L2 penalty as it is: \|B \beta\| = \|\beta\|
 would not.)
 
 An offset belongs to a predictor. It has shape (k, n), k <= q: a row for each of the first k predictors, so that (1, n)
-is an offset of the location alone. ``add_offset`` is the only place that adds one; numpy's broadcasting would add the
+is an offset of the location alone. It is added to these rows (``add_offset``); numpy's broadcasting would add the
 location's offset to the logarithm of the scale as well.
 """
 
@@ -77,7 +77,9 @@ class Terms:
 
     def restricted(self, columns: NDArray[np.intp], n_columns: int) -> "Terms":
         """Return the same with coefficients of these columns only, which must be among its own."""
-        return replace(self, active=None if len(columns) == n_columns else columns) if self.columns else self
+        if not self.columns or (self.active is None and len(columns) == n_columns):
+            return self
+        return replace(self, active=None if len(columns) == n_columns else columns)
 
 
 def add_offset(eta: Array, offset: Array | None) -> Array:
@@ -132,6 +134,8 @@ class LinearPredictors:
         self.used = used
         self.size = int(np.count_nonzero(used))
         self._index = None if self.size == used.size else np.flatnonzero(used)
+        # Whether theta is the likelihood's matrix, row by row.
+        self.is_matrix = self._index is None and contrast is None and not self.held
         self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
         # So many classes that a product of the columns for each pair of them is too dear.
         self.many_classes = contrast is not None and len(contrast) > _MANY_CLASSES
@@ -188,7 +192,7 @@ class LinearPredictors:
 
     def theta(self, matrix: Array) -> Array:
         """Return the theta whose matrix is nearest to the given one (its projection on the contrast)."""
-        return self.pull_back_theta(matrix)
+        return matrix.ravel().copy() if self.is_matrix else self.pull_back_theta(matrix)
 
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         """Return the likelihood's predictors at the rows, shape (q, n)."""
@@ -201,7 +205,9 @@ class LinearPredictors:
             eta = np.repeat(matrix[:, -1:], rows.n_rows, axis=1)
             if some:
                 eta[some] = rows.matvec(matrix[some])
-        return eta if offset is None else add_offset(eta, offset)
+        if offset is not None:
+            eta[: len(offset)] += offset
+        return eta
 
     def largest_change(self, step: Array, largest: Array) -> float:
         """Return a bound of how far a step of theta moves a row's predictors apart, without a pass over the rows.
@@ -323,7 +329,7 @@ class LinearPredictors:
         return both if self._index is None else both[np.ix_(self._index, self._index)]
 
     def _cross(self, rows: Rows, weight: Array, left: Terms, right: Terms) -> Array:
-        if (left.columns and right.columns) or rows.augmented is not None:
+        if left.columns and right.columns:
             return rows.sandwich(weight)
         out = np.zeros((self.n_columns + 1,) * 2)
         if (left.columns or right.columns) and weight.any():  # information between location and scale is often none

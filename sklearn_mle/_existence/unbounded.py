@@ -25,12 +25,15 @@ _MOST_ROWS = 100_000
 _UNBOUNDED = "The likelihood is unbounded: some rows can be fitted exactly while their noise goes to zero. To name them"
 
 
-def dispersion_bound(likelihood: Likelihood, data: Data) -> float | None:
-    """Return the log of the dispersion parameter at which the noise is stopped; None where there is none."""
+def dispersion_bound(likelihood: Likelihood, constants: Array) -> float | None:
+    """Return the log of the dispersion parameter at which the noise is stopped; None where there is none.
+
+    ``constants`` (q,) is what the likelihood starts from.
+    """
     if likelihood.dispersion_parameter is None:
         return None
     least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE ** (2 / likelihood.variance_power)
-    return float(likelihood.start(data.y, data.weight)[likelihood.dispersion_index] + np.log(least))
+    return float(constants[likelihood.dispersion_index] + np.log(least))
 
 
 def ends_of_constants(likelihood: Likelihood, bound: float | None) -> dict[int, tuple[float, float]]:

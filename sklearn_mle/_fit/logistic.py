@@ -89,8 +89,8 @@ class LogisticFit(Strategy):
         if len(absent) and (options.fit_intercept or not self.prepared.prior.penalizes(0)):
             return fit_without(absent, n_classes, self)
         cold = self._cold_starts()
-        self._read(cold[0])
-        null, warm = self.theta(cold[0]), self.warm(start)
+        null = self._read(cold[0])
+        warm = self.warm(start)
         theta = best_of(self.objective, [null, *map(self.theta, cold[1:])]) if warm is None else warm
         if options.prior.bias_reduced:
             solution = self._bias_reduced(theta, null)
@@ -103,16 +103,22 @@ class LogisticFit(Strategy):
             self.warnings.append(rank_warning(self.identification, names, "fitted probabilities", "C"))
         return self._retain(solution)
 
-    def _read(self, null: Array) -> None:
-        """Set the objective, in which columns that depend on others have no coefficient, and its null value."""
+    def _read(self, null: Array) -> Array:
+        """Set the objective, in which columns that depend on others have no coefficient, and its null value.
+
+        The theta of the null model is returned, whose coefficients are given.
+        """
         prepared, penalized = self.prepared, self.prepared.prior.penalizes(0)
         self.objective = self._objective(self.varying)
-        if not penalized and self.term.columns and not self._clearly_independent(null):
+        theta = self.theta(null)
+        if not penalized and self.term.columns and not self._clearly_independent(theta):
             self.identification = find_dependence(prepared.data, prepared.columns, self.term)
             self.warnings += rank_doubts(prepared.data, prepared.columns, prepared.names, self.term)
             if self.identification is not None and len(self.identification.active) < len(self.varying):
                 self.objective = self._objective(self.identification.active)
-        self.null_value = self._null_value(null)
+                theta = self.theta(null)
+        self.null_value = self._null_value(theta)
+        return theta
 
     def _objective(self, active: Array, precision: Array | None = None) -> PenalizedNLL:
         """Return the objective of these columns; with ``precision`` for each column in place of the prior asked for."""
@@ -127,12 +133,11 @@ class LogisticFit(Strategy):
             penalty = gaussian_of_columns(precision, predictors.used)
         return PenalizedNLL(self.likelihood, predictors, data, penalty)
 
-    def _clearly_independent(self, null: Array) -> bool:
+    def _clearly_independent(self, theta: Array) -> bool:
         """Return whether the columns are independent beyond doubt, by a curvature that the fit begins with anyway.
 
-        That is the information at the null model: of a bias-reduced fit, and of few rows with two classes.
+        That is the information at the null model, ``theta``: of a bias-reduced fit, and of few rows with two classes.
         """
-        theta = self.theta(null)
         factor: Factor | None = None
         if self.options.prior.bias_reduced:
             self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
@@ -162,10 +167,10 @@ class LogisticFit(Strategy):
             null[:, -1] -= centre - centre.mean() if several else centre
         return [null, frequencies - projected_on_columns(data, self.term)] if far else [null]
 
-    def _null_value(self, null: Array) -> float:
+    def _null_value(self, theta: Array) -> float:
         """Return F at the null model: the class frequencies' entropy, unless offsets or no intercept change it."""
         if not self.term.intercept or self.prepared.data.n_offsets:
-            return self.objective.value(self.theta(null))
+            return self.objective.value(theta)
         total = float(self.mass.sum())
         return total * math.log(total) - float(self.mass @ np.log(self.mass))
 

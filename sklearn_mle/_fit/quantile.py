@@ -57,7 +57,7 @@ class _LogLinearScale:
         self.dependence = None if penalized else find_dependence(prepared.data, columns, asked)
         active = prepared.varying(asked) if self.dependence is None else self.dependence.active
         self.predictors = LinearPredictors(p, [Terms(False, False), Terms(True, True, active)])
-        bound = dispersion_bound(likelihood, unit.data)
+        bound = dispersion_bound(likelihood, likelihood.start(unit.data.y, unit.data.weight))
         assert bound is not None
         self.bound, self.bounded = bound, BoundedDispersion(likelihood, bound)
         precision = np.append(prepared.precision(1), 0.0)

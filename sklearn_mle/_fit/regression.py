@@ -36,6 +36,7 @@ from sklearn_mle._fit.solve import affordable
 from sklearn_mle._fit.start import (
     Guess,
     best_of,
+    clear_least_squares,
     follow_dispersion,
     guesses,
     is_far_below,
@@ -68,6 +69,7 @@ _ESCAPES = 3
 class RegressionFit(Strategy):
     """Predictors are solved for together; those that are at a bound in the end are held there."""
 
+    least_squares: Array | None  # the location that they give, where it is known already
     null_value: float
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -77,11 +79,11 @@ class RegressionFit(Strategy):
         self.dispersion = likelihood.dispersion_index
         self.some = some_rows(self.target.data)
         # Of the dispersion's logarithm, where the noise would vanish.
-        self.bound = dispersion_bound(likelihood, self.some)
+        self.constants = likelihood.start(self.some.y, self.some.weight)
+        self.bound = dispersion_bound(likelihood, self.constants)
         # Whether the last predictor is in [0, 1]: it is an angle until it is known on which side of a bound it ends.
         self.angular = bool(likelihood.bounded_parameters)
         self.separation: SeparatingDirection | None = None
-        self.least_squares: Array | None = None
         self.known: Held = {
             k: likelihood.predictor_of(k, term.known) - self.target.shift[k]
             for k, term in enumerate(self.asked)
@@ -121,9 +123,11 @@ class RegressionFit(Strategy):
         prior, likelihood, data = self.prepared.prior, self.likelihood, self.target.data
         if likelihood.may_diverge and (self.options.fit_intercept or not prior.penalizes(0)):
             refuse_nothing_but_zeros(data)
-        self.identifications, self.active = self.identified(self.asked)
-        j = self.dispersion
-        if j is None:
+        few = self.some is data and self.few_varying(self.asked[0])
+        known = clear_least_squares(likelihood, data, self.asked[0]) if few else None
+        self.least_squares = None if known is None else known[0]
+        self.identifications, self.active = self.identified(self.asked, independent=known is not None)
+        if (j := self.dispersion) is None:
             return None
         if self.modelled and not prior.penalizes(j):
             of_dispersion = self.identifications[j]
@@ -135,7 +139,7 @@ class RegressionFit(Strategy):
         precision = self.prepared.precision() if likelihood.noise_can_vanish else None
         samples = [data] if self.some is data else [self.some, data]
         terms, noise = self._terms({})[0], self.target.noise
-        perfect, self.least_squares = perfect_location(likelihood, samples, terms, precision, noise)
+        perfect, self.least_squares = perfect_location(likelihood, samples, terms, precision, noise, known)
         if precision is None and prior.penalizes(0):
             self.least_squares = None  # guesses are penalized
         return perfect
@@ -154,8 +158,7 @@ class RegressionFit(Strategy):
             likelihood = BoundedDispersion(likelihood, self.bound)
         if self.angular:
             likelihood = Angular(likelihood)
-        penalty = self._penalty(predictors, held)
-        return PenalizedNLL(likelihood, predictors, self.target.data if data is None else data, penalty)
+        return PenalizedNLL(likelihood, predictors, data or self.target.data, self._penalty(predictors, held))
 
     def _penalty(self, predictors: LinearPredictors, held: Held) -> Penalty:
         """Return the log-prior; the tiny one where the location would diverge, whose other parameters keep theirs."""
@@ -199,7 +202,7 @@ class RegressionFit(Strategy):
         terms, j = self.objective.predictors.terms, self.dispersion
         dispersion = None if j is None else terms[j]
         precision = self.prepared.precision()
-        guess = Guess(self.likelihood, self.some, terms[0], dispersion, precision, self.least_squares)
+        guess = Guess(self.likelihood, self.some, self.constants, terms[0], dispersion, precision, self.least_squares)
         matrices = list(guesses(guess))
         thetas = [self.theta(matrix) for matrix in matrices]
         if j is not None and j in self.held:
@@ -276,8 +279,7 @@ class RegressionFit(Strategy):
             if slope * (1 - 2 * bound) >= 0:
                 return found
         self.objective, self.held, self.angular = objective, held, angular
-        stopped = found.status is Status.STOPPED
-        return replace(solution, status=found.status, n_iter=found.n_iter) if stopped else None
+        return replace(solution, status=found.status, n_iter=found.n_iter) if found.status is Status.STOPPED else None
 
     def _straightened(self, solution: Solution) -> Solution:
         """Return the fit in the bounded predictor itself: free inside its bounds, or held at one that is optimal."""
@@ -322,8 +324,8 @@ class RegressionFit(Strategy):
         return self._result(matrix, -nll, solution, self._curvature(solution, beyond) if readable else None)
 
     def _warn_of_rows(self, matrix: Array, beyond: Array) -> None:
-        rows = self.prepared.row_names(beyond)
-        self.warnings.append(unbounded_warning(self.likelihood, matrix, rows, self.prepared.names))
+        prepared = self.prepared
+        self.warnings.append(unbounded_warning(self.likelihood, matrix, prepared.row_names(beyond), prepared.names))
 
     def _curvature(self, solution: Solution, beyond: Array | None) -> Curvature | None:
         """Return the curvature for inference, of which what only rows beyond the bound determine is no part."""
@@ -361,7 +363,7 @@ class RegressionFit(Strategy):
         assert j is not None
         matrix = np.zeros((likelihood.n_predictors, location.shape[1]))
         matrix[0] = location[0]
-        matrix[1:, -1] = likelihood.start(self.some.y, self.some.weight)[1:]
+        matrix[1:, -1] = self.constants[1:]
         vanishing = -float(np.sign(likelihood.variance_power))
         log_likelihood = np.inf
         if self.modelled:

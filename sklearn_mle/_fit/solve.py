@@ -83,6 +83,7 @@ def solve(
     settled: Callable[[Array, float], bool] | None = None,
     first: Factor | None = None,
     n_iter: int = 0,
+    polish: int = _POLISH,
 ) -> Solution:
     """Minimize the objective from ``start``.
 
@@ -101,6 +102,8 @@ def solve(
         That of the Hessian at ``start``, where it is known already.
     n_iter : int
         Iterations that led to ``start``: they count in ``options.max_iter`` and in the solution's.
+    polish : int
+        At most so many Newton steps beyond ``tol``, towards rounding.
     """
     named = {"newton": _newton, "newton-cg": _newton_cg_to_rounding, "lbfgs": _lbfgs}
     stages = _stages(objective) if options.solver == "auto" else named.get(options.solver)
@@ -110,6 +113,7 @@ def solve(
         objective.value_gradient_hessian(start)  # what Newton's method asks for first, in one pass
     search = _Search(objective, start, options.max_iter, options.tol if tol is None else tol, null_value)
     search.observer, search.settled, search.first, search.n_iter = observer, settled, first, n_iter
+    search.polish = polish
     return _by_scipy(search, options.solver) if stages is None else stages(search)
 
 
@@ -141,14 +145,14 @@ class _Search:
         self.settled: Callable[[Array, float], bool] | None = None
         self.first: Factor | None = None
         self.reference = objective.value(start) if reference is None else reference
-        self.theta, self.n_iter, self.ended = start, 0, Status.CONVERGED
+        self.theta, self.n_iter, self.ended, self.polish = start, 0, Status.CONVERGED, _POLISH
 
     @property
     def left(self) -> int:
         """How many iterations are left."""
         return 0 if self.ended.early else max(self.max_iter - self.n_iter, 0)
 
-    def newton(self, *, eager: bool = False, polish: int = _POLISH, **how: Any) -> Solution:
+    def newton(self, *, eager: bool = False, polish: int | None = None, **how: Any) -> Solution:
         """Take Newton steps; ``eager`` forms the curvature at every point, with value and gradient."""
         objective = self.objective
         # Curvatures that forming them leaves unresolved are those of separated classes, as a rule: a QR of as many rows
@@ -161,7 +165,7 @@ class _Search:
             safe_factor=partial(_safe_factor, objective, of_rows=of_rows),
             first=self.first if self.theta is self.start else None,
             constant_curvature=objective.likelihood.quadratic,
-            polish=0 if self.ended.early else polish,
+            polish=0 if self.ended.early else self.polish if polish is None else polish,
             **how,
         )
 
@@ -240,13 +244,13 @@ def _newton(search: _Search) -> Solution:
     objective, likelihood = search.objective, search.objective.likelihood
     if likelihood.quadratic:
         # One step is exact to rounding: only small problems can afford to win its last digits back.
-        return search.newton(polish=_POLISH if _work(objective) < _SAMPLE_WORK else 0)
+        return search.newton(polish=search.polish if _work(objective) < _SAMPLE_WORK else 0)
     # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
     eager = _is_elsewhere(objective)
     if likelihood.convex:
         found = search.newton(eager=eager, length=partial(_length, objective), enough=_ENOUGH, chord=_LAST_CHORD)
     else:
-        found = search.newton(eager=eager, enough=_AT_ROUNDING)
+        found = search.newton(eager=eager, enough=_AT_ROUNDING, chord=_LAST_CHORD)
     if found.status is not Status.ROUNDING or found.gap <= _ROUGH:
         return found
     # Weights over many decades: a step that suits the heavy rows threw the light ones out of sight. L-BFGS, whose

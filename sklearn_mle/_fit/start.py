@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import affordable, solve
+from sklearn_mle._hessian_factors import hessian_factor
+from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms, add_offset
+from sklearn_mle._rank import independent_columns
 from sklearn_mle._rows import Data, DenseRows
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
@@ -35,6 +39,8 @@ _FAR, _STEP = math.log(10.0), math.log(2.0)
 _ROUGH, _MOST_ITERATIONS = 1e-2, 50
 # Residuals of y, whose spread is near one, that are rounding alone.
 _PERFECT = 1e-12
+# Of a sum of squares, the part from which on what a difference leaves of it has ten digits.
+_LITTLE_LEFT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Guess:
     likelihood : Likelihood
     data : Data
         Some rows of the outcome.
+    constants : ndarray of shape (q,)
+        What the likelihood starts from on these rows.
     location : Terms
     dispersion : Terms or None
         Of the dispersion's linear predictor, where there is one.
@@ -57,6 +65,7 @@ class Guess:
 
     likelihood: Likelihood
     data: Data
+    constants: Array
     location: Terms
     dispersion: Terms | None
     precision: Array
@@ -80,22 +89,49 @@ def _penalized(likelihood: Likelihood, data: Data, terms: Sequence[Terms], preci
     return PenalizedNLL(likelihood, predictors, data, GaussianPrior(predictors.theta(prior)))
 
 
-def least_squares(data: Data, terms: Terms, precision: Array | None = None) -> tuple[Array, float]:
-    """Return the least-squares coefficients of y, shape (1, p + 1), and the penalized sum of squared residuals."""
+def least_squares(data: Data, terms: Terms, precision: Array | None = None) -> tuple[Array, float, Factor | None]:
+    """Return the least-squares coefficients of y, (1, p + 1), and the penalized sum of squared residuals.
+
+    Last comes the factor of the penalized cross-product of the columns, None where it was not formed.
+    """
     objective = _penalized(LeastSquares(), data, [terms], precision)
-    found = solve(objective, np.zeros(objective.predictors.size), FitOptions())
-    return objective.predictors.matrix(found.theta), 2 * found.value
+    predictors, null = objective.predictors, np.zeros(objective.predictors.size)
+    if affordable(objective):
+        # A step from zero is exact to the digits that a start needs. So is what it leaves, unless that is rounding.
+        value, gradient = objective.value_gradient_hessian(null)
+        with suppress(NotPositiveDefiniteError):
+            factor = hessian_factor(objective, null)
+            white = factor.whiten(gradient)
+            left = value - 0.5 * float(white @ white)
+            if left > _LITTLE_LEFT * value:
+                return predictors.matrix(-factor.unwhiten(white)), 2 * left, factor
+    found = solve(objective, null, FitOptions())
+    return predictors.matrix(found.theta), 2 * found.value, found.factor
+
+
+def clear_least_squares(likelihood: Likelihood, data: Data, terms: Terms) -> tuple[Array, float] | None:
+    """Return what ``least_squares`` finds on the outcomes' own location; None where columns may be dependent."""
+    working = working_response(likelihood, data)
+    if working is None:
+        return None
+    matrix, squares, factor = least_squares(data.with_values(working, data.weight), terms)
+    return None if factor is None or not independent_columns(factor) else (matrix, squares)
 
 
 def perfect_location(
-    likelihood: Likelihood, samples: Sequence[Data], terms: Terms, precision: Array | None, noise: float
+    likelihood: Likelihood,
+    samples: Sequence[Data],
+    terms: Terms,
+    precision: Array | None,
+    noise: float,
+    known: tuple[Array, float] | None,
 ) -> tuple[Array | None, Array | None]:
     """Return the coefficients (1, p + 1) that fit every outcome to rounding, and the least squares of the first sample.
 
     Least squares on what the location would have to be (``Likelihood.link``) finds such a location where there is one:
     the noise then vanishes, and no maximum is finite. All rows are the last of the samples, for a small one mostly
     tells that the fit is not perfect. A prior's precision is one that a perfect fit has to overcome, and ``noise`` the
-    rounding of y.
+    rounding of y. ``known`` is what ``least_squares`` found on the first sample, where it is known already.
     """
     matrix: Array | None = None
     first: Array | None = None
@@ -106,8 +142,8 @@ def perfect_location(
         largest = linked.reduce_target(largest_target)[0].value
         if not np.isfinite(largest):
             return None, first
-        matrix, squares = least_squares(linked, terms, precision)
-        first = matrix if first is None else first
+        matrix, squares = known or least_squares(linked, terms, precision)[:2]
+        known, first = None, matrix if first is None else first
         of_y = noise if likelihood.equivariance == "location_scale" else _EPS
         rounding = of_y * (1 + largest) + _EPS * float(np.abs(matrix).sum())
         if not np.sqrt(squares / rows.weight_sum) <= 8 * rounding:
@@ -131,15 +167,15 @@ def guesses(guess: Guess) -> Iterator[Array]:
     """Yield coefficients of all linear predictors, shape (q, p + 1): no columns; least squares; a robust location."""
     likelihood, data = guess.likelihood, guess.data
     null = np.zeros((likelihood.n_predictors, data.n_columns + 1))
-    null[:, -1] = likelihood.start(data.y, data.weight)
+    null[:, -1] = guess.constants
     null[:, -1] -= _middle_offset(guess)
     null[0, -1] *= guess.location.intercept
     yield null
-    working = _working_response(likelihood, data)
-    if working is None:
-        return
     location = guess.least_squares
     if location is None:
+        working = working_response(likelihood, data)
+        if working is None:
+            return
         location = least_squares(data.with_values(working, data.weight), guess.location, guess.precision)[0]
     constant = _with_constants(guess, null, location)
     yield constant
@@ -161,7 +197,7 @@ def _middle_offset(guess: Guess) -> Array:
     return middle
 
 
-def _working_response(likelihood: Likelihood, data: Data) -> Array | None:
+def working_response(likelihood: Likelihood, data: Data) -> Array | None:
     """Return the location's linear predictor as the outcomes alone would have it; counts are drawn to their mean."""
     y = data.y
     if likelihood.discrete or (y.min() == 0 and likelihood.equivariance == "scale"):
@@ -222,7 +258,7 @@ def _huber(guess: Guess, location: Array) -> Array:
     predictors = objective.predictors
     start = _with_constants(replace(guess, data=data), np.zeros((2, data.n_columns + 1)), location)
     options = FitOptions(solver="newton" if affordable(objective) else "newton-cg", max_iter=30)
-    found = solve(objective, predictors.theta(start), options, null_value=np.inf, tol=1e-2)
+    found = solve(objective, predictors.theta(start), options, null_value=np.inf, tol=_ROUGH, polish=0)
     return predictors.matrix(found.theta)[:1]
 
 
@@ -270,7 +306,7 @@ def follow_dispersion(at: Callable[[float], PenalizedNLL], theta: Array, own: fl
     for value in np.linspace(own, known, math.ceil(abs(known - own) / _STEP) + 1):
         objective = at(float(value))
         options = replace(options, solver="newton" if affordable(objective) else "newton-cg")
-        theta = solve(objective, theta, options, null_value=math.inf, tol=_ROUGH).theta
+        theta = solve(objective, theta, options, null_value=math.inf, tol=_ROUGH, polish=0).theta
     return theta
 
 

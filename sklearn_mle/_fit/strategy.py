@@ -69,14 +69,17 @@ class Strategy:
         """Return the fit; ``start`` are the coefficients of an earlier one, in the units of X and y, or None."""
         raise NotImplementedError
 
-    def identified(self, terms: Sequence[Terms]) -> tuple[list[Identification | None], list[Array]]:
+    def identified(
+        self, terms: Sequence[Terms], *, independent: bool = False
+    ) -> tuple[list[Identification | None], list[Array]]:
         """Return each predictor's dependences among its columns, and its columns that have a coefficient.
 
-        Under a prior all columns have one. The location's are looked at, too, where others' are.
+        Under a prior all columns have one. The location's are looked at, too, where others' are, unless they are known
+        to be ``independent``.
         """
         prepared, found, active = self.prepared, [], []
         free = [term.columns and not prepared.prior.penalizes(k) for k, term in enumerate(terms)]
-        seen: dict[Any, Identification | None] = {}
+        seen: dict[Any, Identification | None] = {terms[0].key: None} if independent else {}
         named = set(np.flatnonzero(prepared.columns.constant))
         for k, term in enumerate(terms):
             own: Identification | None = None
@@ -94,6 +97,15 @@ class Strategy:
             found.append(own)
             active.append(own.active if own is not None and free[k] else prepared.varying(term))
         return found, active
+
+    def few_varying(self, term: Terms) -> bool:
+        """Return whether rows are few, and all columns vary and have a coefficient and no prior, as the location's.
+
+        Then a curvature that the fit is to begin with anyway may tell that no column depends on others.
+        """
+        data = self.prepared.data
+        few = data.whole is not None and 0 < data.n_columns < data.n_rows and not self.prepared.prior.penalizes(0)
+        return few and len(self.prepared.varying(term)) == data.n_columns
 
     def theta(self, matrix: Array) -> Array:
         """Return the solver's theta of coefficients of the standardized problem, shape (q, p + 1)."""

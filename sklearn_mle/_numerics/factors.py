@@ -224,7 +224,7 @@ class _Triangle(Factor):
         diagonal = (self._upper.diagonal() * self.scale).tolist()
         return 2 * math.fsum(math.log(abs(entry)) for entry in diagonal)
 
-    @property
+    @cached_property
     def inverse_norm(self) -> float:
         if self.size <= _MOST_INVERTED:
             return super().inverse_norm

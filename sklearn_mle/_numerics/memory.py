@@ -18,7 +18,7 @@ _MEBIBYTE = 1 << 20
 def fits(*shape: int) -> bool:
     """Return whether a table of float64 of this shape is within scikit-learn's ``working_memory``."""
     # Small tables need no look at the configuration, which costs a microsecond.
-    size = _bytes(shape)
+    size = 8 * prod(map(int, shape))
     return size <= _MEBIBYTE or size <= get_config()["working_memory"] * _MEBIBYTE
 
 
@@ -29,14 +29,10 @@ def refuse_unless_it_fits(*shape: int, what: str, remedy: str) -> None:
     """
     if fits(*shape):
         return
-    needed, allowed = -(-_bytes(shape) // _MEBIBYTE), get_config()["working_memory"]
+    needed, allowed = -(-8 * prod(map(int, shape)) // _MEBIBYTE), get_config()["working_memory"]
     sides = " x ".join(f"{side:,}" for side in shape)
     raise WorkingMemoryError(
         f"{what} is a table of {sides} numbers, {needed / 1024:.3g} GiB, more than scikit-learn's working_memory of "
         f"{allowed / 1024:.3g} GiB. {remedy}; or allow more, where the machine has it: "
         f"sklearn.set_config(working_memory={needed})."
     )
-
-
-def _bytes(shape: tuple[int, ...]) -> int:
-    return 8 * prod(int(side) for side in shape)

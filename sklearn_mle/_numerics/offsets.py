@@ -38,7 +38,11 @@ def by_parameter(offset: Any, parameters: Sequence[str]) -> Any:
 
 def offset_of_present(offset: Any, sample_weight: Any) -> Any:
     """Return the offset with zeros in rows of weight zero, which are absent; as it is where it has no such rows."""
-    if offset is None or sample_weight is None or is_dask(offset, sample_weight):
+    if offset is None or sample_weight is None:
+        return offset
+    if type(sample_weight) is np.ndarray and sample_weight.dtype == np.float64 and sample_weight.all():
+        return offset
+    if is_dask(offset, sample_weight):
         return offset
     refuse_masked(offset=offset, sample_weight=sample_weight)
     with argument_name("sample_weight"):

@@ -26,14 +26,17 @@ _CLOSE = 1e-10
 
 def weighted_quantile(y: Array, weight: Array | None, level: float) -> float:
     """Return the middle of the values that minimize the check loss at this level."""
-    order = np.argsort(y, kind="stable")
-    mass = np.cumsum(np.ones(len(y)) if weight is None else weight[order])
+    if weight is None:
+        y, mass = np.sort(y), np.arange(1.0, len(y) + 1)
+    else:
+        order = np.argsort(y, kind="stable")
+        y, mass = y[order], np.cumsum(weight[order])
     target = level * mass[-1]
     # A level that falls between two rows (to rounding) is met by all values from one to the other.
     rounding = 1e-12 * mass[-1]
     low, high = np.searchsorted(mass, [target - rounding, target + rounding], side="left")
     # The next row of positive weight: rows of weight zero are ignored.
-    return float(0.5 * (y[order[low]] + y[order[min(high, len(y) - 1)]]))
+    return float(0.5 * (y[low] + y[min(high, len(y) - 1)]))
 
 
 def positive_quantile(tail: Tail, slope: Tail, level: Array, start: Array, *parameters: Array, upper: bool) -> Array:

@@ -207,7 +207,9 @@ class Data:
     @cached_property
     def whole(self) -> Block | None:
         """All rows, where they are so few that they are one block."""
-        return self.block(0, self.n_rows) if len(self.blocks) == 1 else None
+        if len(self._segments) != 1 or len(self._segments[0]) != 1:
+            return None
+        return Block(self.rows.block(0, self.n_rows), self.y, self.weight, self.offset)
 
     def require_one_place(self, why: str) -> None:
         """Raise NotSupportedError, its text beginning with ``why``, where the rows are not in one place."""

@@ -106,7 +106,7 @@ def newton(
             status = Status.ROUNDING
             break
         last, nit = at.gap, nit + 1
-        stopped = stops(callback, found[0], found[1])
+        stopped = callback is not None and stops(callback, found[0], found[1])
         serves = constant_curvature or (chord > 0 and not stopped)
         if serves:
             at.move(*found)
@@ -206,11 +206,12 @@ def _polish(
             at.theta, at.value = candidate, at.value - at.gap
             break
         value, gradient = fun(candidate), jac(candidate)
-        gap = 0.5 * at.factor.squared_norm(gradient)
+        white = at.factor.whiten(gradient)
+        gap = 0.5 * float(white @ white)
         stalled, swift = not gap < 0.05 * at.gap, gap < 1e-3 * at.gap
         if gap < at.gap:
             cut = gap / at.gap
-            at.move(candidate, value, gradient)
+            at.theta, at.value, at.gradient, at.white, at.gap = candidate, value, gradient, white, gap
         if stalled:
             if trusted or factors is None:
                 break  # the factor is not to blame: rounding, or a likelihood without a maximum

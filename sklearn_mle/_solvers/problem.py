@@ -24,15 +24,10 @@ class Status(Enum):
     STOPPED = "stopped by a callback, at the best point so far"
     SETTLED = "stopped where all that was to be learnt from the search was known"
 
-    @property
-    def early(self) -> bool:
-        """Whether the minimization was cut short: nobody is to go on from there."""
-        return self in (Status.MAX_ITER, Status.STOPPED, Status.SETTLED)
-
-    @property
-    def message(self) -> str:
-        """The status in words."""
-        return self.value
+    def __init__(self, message: str) -> None:
+        self.message = message
+        # Whether the minimization was cut short: nobody is to go on from there.
+        self.early = self.name in ("MAX_ITER", "STOPPED", "SETTLED")
 
 
 @dataclass(frozen=True)

@@ -140,10 +140,11 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             verbose=self.verbose,
             separated=start is not None and self._fitted.retained is not None and not self._fitted.retained.exists,
         )
-        dispersion = fitted.likelihood.dispersion_index
-        if precisions is not None and dispersion is not None and fitted.terms[dispersion].intercept:
-            # The nats of a fit in which weights count copies have another scale.
-            options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
+        if precisions is not None:
+            dispersion = fitted.likelihood.dispersion_index
+            if dispersion is not None and fitted.terms[dispersion].intercept:
+                # The nats of a fit in which weights count copies have another scale.
+                options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
         tasks = None
         if has_callbacks(self):
             # A previous fit's names would be missed in X; None says that there are none.

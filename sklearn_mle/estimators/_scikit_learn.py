@@ -47,7 +47,7 @@ else:
 
 def has_callbacks(estimator: Any) -> bool:
     """Tell whether the user has set callbacks on an estimator."""
-    return bool(getattr(estimator, CALLBACKS, None))
+    return bool(vars(estimator).get(CALLBACKS))
 
 
 class FitTasks:

@@ -25,6 +25,7 @@ BEYOND_FLOAT64 = (
 )
 
 _LARGE = 1_000_000  # entries
+_WHOLE = 2**53  # integers up to here are floats, too
 # float32 stays float32 up to the fit, which upcasts it block by block.
 MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
@@ -32,6 +33,8 @@ MATRIX = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 def refuse_beyond_float64(parameters: Mapping[str, Any]) -> None:
     """Raise for a parameter that Python's integers, or a longer floating-point type, hold and float64 does not."""
     for name, value in parameters.items():
+        if type(value) is int and abs(value) < _WHOLE:
+            continue
         if isinstance(value, Real) and not isinstance(value, float | bool) and leaves_float64(value):
             raise ValueError(
                 f"{name} must be a number within the range of float64, about 1e-308 to 1e308; got one beyond it."
@@ -62,9 +65,9 @@ def validate_training(estimator: Any, X: Any, offset: Any) -> tuple[Any, dict[st
     attributes : dict
         ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
     """
-    refuse_dask(X)
     if _is_plain(X, np.float64, np.float32) and X.ndim == 2 and X.size:
         return X, {"n_features_in_": X.shape[1]}
+    refuse_dask(X)
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
     # The fit's first pass finds entries that are not finite in a large X, which is not read twice for that.
@@ -88,10 +91,10 @@ def check_target(
     """
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    refuse_masked(y=y)
-    y = in_memory(y)
     if _is_plain(y, np.float64, np.int64, np.bool_) and y.ndim == 1:
         return y
+    refuse_masked(y=y)
+    y = in_memory(y)
     with argument_name("y"):
         if dtype is not None:
             refuse_times(y, "y")

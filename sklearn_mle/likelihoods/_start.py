@@ -40,8 +40,9 @@ def median_and_spread(y: Array, weight: Array | None) -> tuple[float, float]:
     median = weighted_quantile(y, weight, 0.5)
     residual = np.abs(y - median)
     spread = weighted_quantile(residual, weight, 0.5)
-    # Not relative to the largest y: an outlier says nothing about the rounding of the others.
-    if spread <= _ROUNDING * weighted_quantile(np.abs(y), weight, 0.5):
+    # Not relative to the largest y: an outlier says nothing about the rounding of the others. It bounds their median.
+    sizes = np.abs(y)
+    if spread <= _ROUNDING * sizes.max() and spread <= _ROUNDING * weighted_quantile(sizes, weight, 0.5):
         spread = max(float(np.average(residual, weights=weight)), _least(y))
     return median, spread
 

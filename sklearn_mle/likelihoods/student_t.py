@@ -1,6 +1,7 @@
 """Student's t: y real with location eta_0 and log scale eta_1, of given or estimated degrees of freedom."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -173,8 +174,7 @@ class StudentT(NLLWithGradient):
 
         def at(d: float) -> Array:
             df = 1 / d if d else math.inf
-            quartile = student_t_quantile(np.array([df]), np.array([0.25]))[0]
-            return np.array([median, math.log(spread / quartile), d])
+            return np.array([median, math.log(spread / _upper_quartile(df)), d])
 
         if not self.estimates_df:
             return at(1 / float(self.df))[:2]  # type: ignore[arg-type]
@@ -207,6 +207,11 @@ class StudentT(NLLWithGradient):
         d = self._reciprocal(eta)
         finite = np.exp(eta[1]) / np.sqrt(np.maximum(1 - 2 * d, _TINY))
         return np.where(d < 0.5, finite, np.where(d < 1, np.inf, np.nan))
+
+
+@lru_cache(maxsize=64)
+def _upper_quartile(df: float) -> float:
+    return float(student_t_quantile(np.array([df]), np.array([0.25]))[0])
 
 
 def _shrink(z: Array, d: Array) -> tuple[Array, Array, Array]:
