@@ -1,4 +1,4 @@
-"""Warnings and errors with names, one class per cause, so that each can be filtered or caught by itself.
+"""Warnings and errors, one class per cause, so that each can be filtered or caught separately.
 
 ``ConvergenceWarning`` is scikit-learn's own class, re-exported here so that one import serves every filter.
 """
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class NotSupportedError(ValueError):
-    """The model, or an option that it was fitted with, has no answer to this call; the message says what has.
+    """The model, or an option that it was fitted with, does not support this call; the message names alternatives.
 
     The call itself is well formed: another model or option answers it. An argument that is wrong for every model raises
     a plain ``ValueError`` or ``TypeError`` instead.
@@ -118,7 +118,7 @@ class UnboundedLikelihoodWarning(UserWarning):
 
 
 class IndefiniteCovarianceWarning(UserWarning):
-    """A robust covariance of clusters in several ways was not positive semidefinite, and was made so.
+    """A robust covariance with clusters in several ways was not positive semidefinite, and was adjusted.
 
     Examples
     --------
@@ -130,7 +130,7 @@ class IndefiniteCovarianceWarning(UserWarning):
 
 
 class InfiniteScoreWarning(UserWarning):
-    """A predicted probability of zero met an outcome that happened, so the score is infinite.
+    """An outcome occurred whose predicted probability is zero, so the score is infinite.
 
     Examples
     --------
@@ -146,7 +146,7 @@ class InfiniteScoreWarning(UserWarning):
 
 
 class WorkingMemoryError(MemoryError):
-    """A table that the answer needs is larger than scikit-learn's ``working_memory``: said before it is allocated.
+    """A table that the answer needs is larger than scikit-learn's ``working_memory``; raised before it is allocated.
 
     Examples
     --------
@@ -167,7 +167,7 @@ class WorkingMemoryError(MemoryError):
 
 
 class OutOfFoldWarning(UserWarning):
-    """Some rows have no out-of-fold prediction, as the splitter tests them in no fold: nothing is learnt from them.
+    """Some rows have no out-of-fold prediction, because cv never tests them: nothing is learnt from them.
 
     Examples
     --------

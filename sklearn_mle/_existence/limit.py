@@ -179,7 +179,7 @@ def undecided_warning(data: Data, remedies: str, returned: str = _PRIOR_IN_WORDS
     why = "the problem is too large for the proof that a finite maximum likelihood estimate exists."
     if not data.in_one_place:
         why = (
-            "the proof that a finite maximum likelihood estimate exists needs all rows in one place, and X comes from "
-            "Dask (detect_separation decides it in memory)."
+            "the proof that a finite maximum likelihood estimate exists needs all rows in one place, but X "
+            "comes from Dask (detect_separation decides it in memory)."
         )
     return SeparationWarning(f"Separation could not be excluded: {why} {returned} {remedies}")

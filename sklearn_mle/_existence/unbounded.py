@@ -103,8 +103,8 @@ def saturation_warning(likelihood: Likelihood) -> UnboundedLikelihoodWarning:
     """Return the warning of a dispersion with as many parameters as there are rows."""
     name = likelihood.dispersion_parameter
     return UnboundedLikelihoodWarning(
-        f"The likelihood is unbounded: the log {name} has as many parameters as X has distinct rows, so that the noise "
-        f"of any row can vanish on its own. The best constant {name} is returned ({name}_coef_ is zero). Model the "
+        f"The likelihood is unbounded: the log {name} has as many parameters as X has distinct rows, so the "
+        f"noise of any single row can vanish. The best constant {name} is returned ({name}_coef_ is zero). Model the "
         f"{name} as a constant or with fewer columns, or give more rows."
     )
 
@@ -120,7 +120,7 @@ def unbounded_warning(
     if likelihood.discrete:
         return SeparationWarning(
             f"The {name} of {rows} goes to zero{through}, where the likelihood still rises, so no finite maximum "
-            "likelihood estimate exists. It was stopped at 1e-8 of what a model without columns starts from. Model the "
+            "likelihood estimate exists. It was stopped at 1e-8 of the value of a model without columns. Model the "
             f"{name} as a constant or with fewer columns."
         )
     return UnboundedLikelihoodWarning(
@@ -134,6 +134,6 @@ def perfect_warning(dispersion: str | None, limit: str) -> PerfectFitWarning:
     """Return the warning of a location that fits every row: the dispersion is at its limit then."""
     return PerfectFitWarning(
         f"The location fits every row exactly, so the estimated {dispersion} is {limit} and the log-likelihood "
-        "infinite. Predictive distributions are not defined; fit more rows than columns, penalize with alpha, or give "
+        "infinite. Predictive distributions are not defined; give more rows than columns, penalize with alpha, or give "
         f"a known {dispersion}."
     )

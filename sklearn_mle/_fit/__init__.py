@@ -75,7 +75,7 @@ def fit(
         lacking = float(nll.sum() if weight is None else weight @ nll)
         weight = trials if weight is None else trials * weight
         if not weight.any():
-            raise ValueError("y: no row of positive weight has a trial. Successes and failures are needed.")
+            raise ValueError("y: no row of positive weight has any trials. Successes and failures are needed.")
     with np.errstate(all="ignore"):
         rows = read(X, target, weight, None if offset is None else np.atleast_2d(offset.T), likelihood.n_predictors)
     return fit_rows(likelihood, replace(rows, n_obs=n_obs), lacking=lacking, **how)
@@ -144,8 +144,8 @@ def _strategy(likelihood: Likelihood, options: FitOptions, data: Data) -> type[S
     name = type(likelihood).__name__
     if not isinstance(likelihood, LocationScale) or likelihood.quantile_level is None:
         raise ValueError(
-            f"likelihood: {name} says that it has a kink (smooth = False); of those, only laplace and "
-            "asymmetric_laplace can be fitted. Use one of them, or round the kink off."
+            f"likelihood: {name} declares a kink (smooth = False); of such likelihoods, only laplace and "
+            "asymmetric_laplace can be fitted. Use one of them, or smooth the kink."
         )
     if options.solver != "auto":
         raise NotSupportedError(
@@ -155,7 +155,7 @@ def _strategy(likelihood: Likelihood, options: FitOptions, data: Data) -> type[S
         )
     if data.n_offsets > 1:
         raise NotSupportedError(
-            f"offset: {name} has a kink, and takes an offset of the location alone. Pass one of shape (n,), or use a "
+            f"offset: {name} has a kink, and takes an offset for the location only. Pass one of shape (n,), or use a "
             "smooth likelihood (huber, student_t, logistic)."
         )
     return QuantileFit
@@ -182,7 +182,7 @@ def _refuse_elsewhere(likelihood: Likelihood, options: FitOptions) -> None:
     if options.prior.bias_reduced:
         raise RowsElsewhereError(
             "bias_reduction='firth' needs all rows in one place, but X comes from Dask. Pass "
-            "arrays in memory, or set bias_reduction=None: of so many rows the bias is small."
+            "arrays in memory, or set bias_reduction=None: with so many rows the bias is small."
         )
 
 
@@ -209,8 +209,8 @@ def _refuse_overflow(result: FitResult, prepared: Prepared) -> None:
     if beyond.any():
         names = prepared.names(np.flatnonzero(beyond))
         raise ValueError(
-            f"X: the coefficient of {names} is beyond the largest float64, for the column's numbers are so small. "
-            "Measure it in a smaller unit: multiply the column by a power of ten."
+            f"X: the coefficient of {names} exceeds the largest float64, because the column's numbers are so "
+            "small. Multiply the column by a power of ten (that is, use a smaller unit)."
         )
     if np.isnan(coefficients).any() or np.isinf(coefficients[0]).any() or not result.log_likelihood > -np.inf:
         raise _beyond(prepared)

@@ -82,8 +82,8 @@ class LogisticFit(Strategy):
         if n_classes - len(absent) < 2 and options.prior.bias_reduced:
             only = class_in_words(int(np.argmax(self.mass)), self.class_names)
             raise ValueError(
-                "bias_reduction='firth': y has rows of positive weight in one class only "
-                f"({only}). Give rows of another, or use a finite C instead."
+                f"bias_reduction='firth': y has rows of positive weight in one class only ({only}). Give rows of "
+                "another class, or use a finite C instead."
             )
         # A prior on all that a class has (it has no intercept) gives the absent ones, too, a finite estimate.
         if len(absent) and (options.fit_intercept or not self.prepared.prior.penalizes(0)):

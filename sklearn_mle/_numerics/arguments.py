@@ -85,8 +85,8 @@ def refuse_masked(**arguments: Any) -> None:
     for name, value in arguments.items():
         if isinstance(getattr(value, "_meta", value), np.ma.MaskedArray):
             raise ValueError(
-                f"{name} is a masked array, and masks are not read: the entries below would count. Leave masked rows "
-                f"out of all arguments, or impute them; where nothing is masked, pass {name}.data."
+                f"{name} is a masked array, but masks are ignored, so that masked entries would count. Drop the "
+                f"masked rows from all arguments, or impute them; if nothing is masked, pass {name}.data."
             )
 
 
@@ -98,7 +98,7 @@ def refuse_times(values: Any, name: str) -> None:
         kind = getattr(dtype, "kind", None)
         if kind in ("m", "M") or (kind is None and str(dtype).startswith(("Date", "Duration"))):
             raise ValueError(
-                f"{name} holds {dtype}, which is no number: say in which unit and since when, such as "
+                f"{name} holds {dtype}, which is not numeric: convert it to numbers with a unit and an origin, such as "
                 "(time - start) / np.timedelta64(1, 'D')."
             )
 

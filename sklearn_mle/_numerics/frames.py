@@ -38,6 +38,6 @@ def column_order(table: Any, labels: Sequence[Any], name: str, *, renames: bool 
     if renames and found.isdisjoint(labels):
         return None
     raise ValueError(
-        f"{name} has the columns {names}, but the classes are {list(labels)}: name the columns of a frame by the "
-        "classes, in any order; or pass an array, whose columns are read by position."
+        f"{name} has the columns {names}, but the classes are {list(labels)}: name the columns of a frame after "
+        "the classes, in any order, or pass an array, whose columns are read by position."
     )

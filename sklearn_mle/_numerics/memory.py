@@ -33,6 +33,6 @@ def refuse_unless_it_fits(*shape: int, what: str, remedy: str) -> None:
     sides = " x ".join(f"{side:,}" for side in shape)
     raise WorkingMemoryError(
         f"{what} is a table of {sides} numbers, {needed / 1024:.3g} GiB, more than scikit-learn's working_memory of "
-        f"{allowed / 1024:.3g} GiB. {remedy}; or allow more, where the machine has it: "
+        f"{allowed / 1024:.3g} GiB. {remedy}; or allow more, if the machine has it: "
         f"sklearn.set_config(working_memory={needed})."
     )

@@ -26,8 +26,9 @@ def by_parameter(offset: Any, parameters: Sequence[str]) -> Any:
         return offset
     if len(set(columns)) < len(columns) or not set(columns) <= set(parameters):
         raise ValueError(
-            f"offset has the columns {columns}, but the parameters are {list(parameters)}: name each column of a frame "
-            "by the parameter to whose linear predictor it is added (those left out get none); or pass an array."
+            f"offset has the columns {columns}, but the parameters are {list(parameters)}: name each column of "
+            "a frame after the parameter to whose linear predictor it is added (parameters left out get no "
+            "offset), or pass an array."
         )
     with argument_name("offset"):
         given = np.asarray(in_memory(offset))

@@ -35,8 +35,8 @@ def refuse_dask(X: Any) -> None:
     """Raise TypeError for rows that Dask keeps, which would all be brought into this process otherwise."""
     if is_dask(X):
         raise TypeError(
-            f"X is a {type(X).__name__} of Dask's, and this needs its rows in memory: pass those of interest, "
-            "X[:1000].compute() of an array or X.head(1000) of a dataframe."
+            f"X is a Dask {type(X).__name__}, but this needs its rows in memory: pass the rows of interest, "
+            "such as X[:1000].compute() for an array or X.head(1000) for a dataframe."
         )
 
 
@@ -96,9 +96,9 @@ class Partitions:
         if first is None:
             for name in known:
                 raise ValueError(
-                    f"{name} is in memory, but the partitions of {in_dask[0]} have unknown lengths: pass {name} as a "
-                    f"dask array of the same partitions, or {in_dask[0]} with its lengths "
-                    "(compute_chunk_sizes() of an array, to_dask_array(lengths=True) of a dataframe)."
+                    f"{name} is in memory, but the partitions of {in_dask[0]} have unknown lengths: pass {name} "
+                    f"as a dask array with the same partitions, or {in_dask[0]} with its lengths "
+                    "(compute_chunk_sizes() for an array, to_dask_array(lengths=True) for a dataframe)."
                 )
         else:
             for name, array in known.items():
@@ -112,8 +112,8 @@ class Partitions:
         for name, array in read.items():
             if array.numblocks[0] != n_blocks:
                 raise ValueError(
-                    f"{name} has {array.numblocks[0]} partition(s) and {first or in_dask[0]} {n_blocks}; where lengths "
-                    "are unknown, both must be cut alike: repartition one of them."
+                    f"{name} has {array.numblocks[0]} partition(s) and {first or in_dask[0]} {n_blocks}; if "
+                    "lengths are unknown, both must have the same partitions: repartition one of them."
                 )
         places = np.full((n_blocks, 3), -1)
         places[:, 0] = np.arange(n_blocks)
@@ -246,8 +246,8 @@ class _OnPartition:
             for name, block in zip(self.names, blocks, strict=True):
                 if length not in (-1, block.shape[0]):
                     raise ValueError(
-                        f"{name} has {block.shape[0]} rows now, and had {length} when it was first read. Every pass "
-                        "must see the same rows: persist the data, or read them from where they do not change."
+                        f"{name} has {block.shape[0]} rows now, but had {length} when it was first read. Every pass "
+                        "must see the same rows: persist the data, or read them from a source that does not change."
                     )
                 if block.shape[0] != n:
                     raise ValueError(f"{name} has {block.shape[0]} rows and {self.names[0]} {n}")
@@ -295,7 +295,10 @@ def _read(name: str, value: Any) -> Any:
 
     if not is_dask(value):
         if issparse(value):
-            raise TypeError(f"{name} is a sparse matrix in memory beside Dask's rows; put it in a dask array, too.")
+            raise TypeError(
+                f"{name} is a sparse matrix in memory, but other arguments come from Dask; put it "
+                "in a dask array as well."
+            )
         array = np.asarray(value)
         return da.from_array(array, chunks=array.shape)
     if isinstance(value, da.Array):
@@ -307,8 +310,8 @@ def _read(name: str, value: Any) -> Any:
     if hasattr(value, "map_partitions") and hasattr(value, "_meta_nonempty"):
         return value.map_partitions(_itself, meta=np.empty((0, *value.shape[1:])), enforce_metadata=False)
     raise TypeError(
-        f"{name} is a {type(value).__name__} of Dask's; a dask array, dataframe or series is needed "
-        "(dask.array.from_delayed makes one of delayed blocks)."
+        f"{name} is a Dask {type(value).__name__}; a dask array, dataframe or series is needed "
+        "(dask.array.from_delayed makes an array from delayed blocks)."
     )
 
 

@@ -58,8 +58,8 @@ def as_stored(X: Any) -> Any:
         return in_memory(X)
     if np.dtype(X.dtype).kind not in "biuf":
         raise ValueError(
-            f"X must hold real numbers; got a {type(X).__name__} of dtype {X.dtype}, which is not converted, for that "
-            "would take a copy in memory. Store it as float32 or float64."
+            f"X must hold real numbers; got a {type(X).__name__} of dtype {X.dtype}, which is not converted, "
+            "because that would need a copy in memory. Store it as float32 or float64."
         )
     return stored
 
@@ -104,7 +104,7 @@ def blocks_of_rows(**arguments: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     rows = {name: value for name, value in arguments.items() if np.ndim(value) > 0}
     lengths = {name: np.shape(value)[0] for name, value in rows.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"All arguments must have as many rows; got {lengths}.")
+        raise ValueError(f"All arguments must have the same number of rows; got {lengths}.")
     rows = {name: StoredArray(value) if is_large(value) else in_memory(value) for name, value in rows.items()}
     widest = max((np.shape(value)[1] for value in rows.values() if np.ndim(value) == 2), default=1)
     n, step = max(lengths.values(), default=0), max(1, _PIECE_BYTES // (8 * widest))

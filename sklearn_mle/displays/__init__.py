@@ -1,4 +1,4 @@
-"""Pictures, in scikit-learn's ``Display`` convention: ``from_estimator`` computes and draws, ``plot(ax=)`` draws again.
+"""Plots in scikit-learn's ``Display`` convention: ``from_estimator`` computes and draws, ``plot(ax=)`` draws again.
 
 matplotlib is imported when something is first drawn: ``pip install 'sklearn-mle[displays]'``.
 """

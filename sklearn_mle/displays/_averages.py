@@ -40,16 +40,17 @@ def values_of(
             with argument_name("values"):
                 levels = np.unique(np.asarray(levels, dtype=np.float64)).tolist()
             if not np.isfinite(levels).all():
-                raise ValueError("values: a column of numbers is set to finite numbers.")
+                raise ValueError("values: a numeric column can be set to finite numbers only.")
         elif len({*map(str, levels)}) < len(levels):
             raise ValueError(f"values must be different; got {levels!r}.")
     elif observed is not None:
         return np.linspace(levels[0], levels[-1], grid_resolution).tolist(), observed
     if not levels:
-        raise ValueError(f"values: there is none, and X[{column!r}] holds none; name at least one.")
+        raise ValueError(f"values: none is given, and X[{column!r}] has none; give at least one.")
     if observed is None and len(levels) > _MOST_LEVELS:
         raise ValueError(
-            f"column: {column!r} has {len(levels)} levels, and at most {_MOST_LEVELS} are drawn; say which by values=."
+            f"column: {column!r} has {len(levels)} levels, and at most {_MOST_LEVELS} can be drawn; choose them "
+            "by values=."
         )
     return levels, observed
 
@@ -65,8 +66,8 @@ def curves_of(effects: Effects, column: str, m: int, at: Mapping[Any, Any]) -> l
     ]
     if n > _MOST_CURVES:
         raise ValueError(
-            f"at, by: the picture would have {n} curves, and at most {_MOST_CURVES} are drawn; name fewer groups or "
-            "values, or one class by of=Probability(label)."
+            f"at, by: the plot would have {n} curves, and at most {_MOST_CURVES} can be drawn; ask for fewer "
+            "groups or values, or for one class by of=Probability(label)."
         )
     return names
 

@@ -181,7 +181,7 @@ class CoefficientDisplay(Display):
             If there is no such predictor, odds ratios are asked of a regressor, or no coefficients are left.
         """
         if not isinstance(inference, Inference):
-            raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
+            raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
         model = inference.model
         with argument_name("odds_ratios or intercept"):
             odds_ratios, intercept = bool(odds_ratios), bool(intercept)

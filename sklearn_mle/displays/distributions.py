@@ -280,7 +280,7 @@ class PredictiveDisplay(Display):
             outcomes = column_or_1d(as_floats(y, "y"))
             assert_all_finite(outcomes, input_name="y")
         if len(outcomes) != len(x):
-            raise ValueError(f"y has {len(outcomes)} rows, X has {len(x)}: both are of the same rows.")
+            raise ValueError(f"y has {len(outcomes)} rows, X has {len(x)}; both must describe the same rows.")
         final, opened = open_up(estimator, rows)
         distribution = RowDistributions(distribution_response(final, opened, offset))
         lower, upper = (
@@ -321,7 +321,7 @@ def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
     refuse_masked(X=X)
     is_frame = hasattr(X, "columns") and hasattr(X, "iloc")
     if is_frame and not X.columns.is_unique:
-        raise ValueError(f"X must name each of its columns differently; got {list(X.columns)}.")
+        raise ValueError(f"The columns of X must have different names; got {list(X.columns)}.")
     X = X if is_frame else check_array(X, dtype=np.float64, input_name="X")
     names = list(X.columns) if is_frame else list(range(X.shape[1]))
     if feature not in names and not (isinstance(feature, Integral) and -len(names) <= feature < len(names)):

@@ -16,7 +16,7 @@ _POINTS = 200
 
 @dataclass(eq=False, repr=False)
 class InfluenceDisplay(Display):
-    """Leverage of each row against its residual: which rows decide on the coefficients, and which are far off.
+    """Leverage of each row against its residual: which rows determine the coefficients, and which are outliers.
 
     A row moves the coefficients where it has both. The dashed contours are of Cook's distance, the squared length of
     that move over the number of coefficients. Leverages and residuals are of all columns together: nothing is held
@@ -142,7 +142,7 @@ class InfluenceDisplay(Display):
         name: str | None = None,
         ax: Any = None,
     ) -> Self:
-        """Draw the influence that :func:`sklearn_mle.inference.influence` returned.
+        """Draw the result of :func:`sklearn_mle.inference.influence`.
 
         Parameters
         ----------
@@ -168,11 +168,11 @@ class InfluenceDisplay(Display):
             If there is no single residual per row.
         """
         if not isinstance(influence, Influence):
-            raise TypeError(f"influence must be what influence(estimator, X, y) returned; got {influence!r}.")
+            raise TypeError(f"influence must be the result of influence(estimator, X, y); got {influence!r}.")
         if influence.standardized_pearson_residual is None:
             raise NotSupportedError(
-                "InfluenceDisplay draws residuals, and a model with several linear predictors of columns (a modelled "
-                "scale, three or more classes) has no single one per row: draw influence(...).to_frame() instead."
+                "InfluenceDisplay draws residuals, but a model with several linear predictors (a modelled "
+                "scale, three or more classes) has no single residual per row: plot influence(...).to_frame() instead."
             )
         return cls(
             influence.leverage,

@@ -127,7 +127,7 @@ class ConvergenceDisplay(Display):
         """
         if not isinstance(estimator, BaseMLE):
             raise TypeError(
-                "estimator must be one of sklearn_mle, which can be watched while it fits; got a "
+                "estimator must be one of sklearn_mle, whose fit can be observed; got a "
                 f"{type(estimator).__name__} (of a pipeline, pass the last step and the transformed X)."
             )
         check_options(base, name=name)  # refused before anything is fitted
@@ -138,7 +138,7 @@ class ConvergenceDisplay(Display):
         final = watched._coefficients()
         if not np.isfinite(final).all():
             raise ValueError(
-                "y: the fit was perfect (with these X, sample_weight and offset), so that its likelihood has no "
+                "y: the fit was perfect (with these X, sample_weight and offset), so its likelihood has no "
                 "maximum to converge to."
             )
         with single_threaded_blas, np.errstate(all="ignore"):  # trial points may be beyond float64; the end is not

@@ -107,9 +107,7 @@ class ReliabilityDisplay(PredictionDisplay):
         if pos_label is None and len(labels) == 2:
             pos_label = labels[1]
         if not np.isscalar(pos_label) or pos_label not in labels:
-            raise ValueError(
-                f"pos_label must be one of the classes {labels}, to be judged by itself; got {pos_label!r}."
-            )
+            raise ValueError(f"pos_label must be one of the classes {labels}; got {pos_label!r}.")
         chosen = labels.index(pos_label)
         logs = np.column_stack([logsumexp(np.delete(logs, chosen, axis=1), axis=1), logs[:, chosen]])
         return cls.from_predictions(y, logs, pos_label=pos_label, log_proba=True, **kwargs)
@@ -176,8 +174,8 @@ class ReliabilityDisplay(PredictionDisplay):
             happened, pos_label = _happened(column_or_1d(y_true), pos_label)
         if len(logs) != len(happened):
             raise ValueError(
-                f"y_true has {len(happened)} rows, the forecasts (y_prob, or those of X) {len(logs)}: both are of "
-                "the same rows."
+                f"y_true has {len(happened)} rows, the forecasts (y_prob, or those of X) {len(logs)}; both must "
+                "describe the same rows."
             )
         with argument_name("random_state"):
             random = check_random_state(random_state)
@@ -243,10 +241,10 @@ def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:
         elif len(labels) == 2:
             pos_label = labels[1]
         else:
-            raise ValueError(f"pos_label must be given where the labels are not two; y_true has {labels}.")
+            raise ValueError(f"pos_label must be given unless there are exactly two labels; y_true has {labels}.")
     if not np.isscalar(pos_label) or any(isinstance(pos_label, str) != isinstance(label, str) for label in labels):
         raise ValueError(
-            f"pos_label must be one label as y_true has them, {labels[:5]}: text never matches numbers; got "
+            f"pos_label must be one of the labels of y_true, {labels[:5]}: text never matches numbers; got "
             f"{pos_label!r}."
         )
     return y == pos_label, pos_label

@@ -180,7 +180,7 @@ class ResidualDisplay(Display):
         name: str | None = None,
         ax: Any = None,
     ) -> Self:
-        """Draw residuals that are known.
+        """Draw given residuals.
 
         Parameters
         ----------
@@ -211,10 +211,10 @@ class ResidualDisplay(Display):
         residual = np.asarray(residual, dtype=np.float64).ravel()
         x = None if x is None else np.asarray(x, dtype=np.float64).ravel()
         if x is not None and len(x) != len(residual):
-            raise ValueError(f"x has {len(x)} rows and residual {len(residual)}: both are of the same rows.")
+            raise ValueError(f"x has {len(x)} rows and residual {len(residual)}; both must describe the same rows.")
         present = np.isfinite(residual) & (True if x is None else np.isfinite(x))
         if present.sum() < _LEAST_ROWS:
-            raise ValueError(f"residual has {present.sum()} finite rows, and at least {_LEAST_ROWS} are needed.")
+            raise ValueError(f"residual has {present.sum()} finite rows, but at least {_LEAST_ROWS} are needed.")
         residual = residual[present]
         if x is None:
             residual = np.sort(residual)
@@ -321,5 +321,5 @@ def _column(X: Any, column: int | str) -> tuple[Array, str]:
     values = X.iloc[:, place] if hasattr(X, "iloc") else X[:, place] if not hasattr(X, "columns") else X[names[place]]
     values = np.asarray(values.toarray().ravel() if hasattr(values, "toarray") else values)
     if values.dtype.kind not in "biuf":
-        raise ValueError(f"against: column {names[place]!r} holds {values.dtype}, and numbers are needed.")
+        raise ValueError(f"against: column {names[place]!r} holds {values.dtype}, but numbers are needed.")
     return values.astype(np.float64), names[place]

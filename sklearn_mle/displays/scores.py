@@ -96,7 +96,7 @@ class CrossEntropyDecompositionDisplay(PredictionDisplay):
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Take the cross-entropy of predicted probabilities apart, and draw.
+        """Decompose the cross-entropy of predicted probabilities, and draw.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class CrossEntropyDecompositionDisplay(PredictionDisplay):
 
 @dataclass(eq=False, repr=False)
 class ComparisonDisplay(Display):
-    """Differences of models to the best one, with intervals from their paired standard errors.
+    """Differences between models and the best one, with intervals from their paired standard errors.
 
     One row per model, best on top; the mean scores stand on the right. Hollow markers are uncertain: less than 4 nats
     from the best in total, or judged by fewer than 100 rows. Models without a finite score are named but not drawn.

@@ -212,8 +212,8 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         if offset is None:
             if self._fitted.n_offsets:
                 raise ValueError(
-                    f"This {type(self).__name__} was fitted with an offset, so it predicts only with one: pass "
-                    "offset=, one entry per row of X (offset=0.0 adds nothing)."
+                    f"This {type(self).__name__} was fitted with an offset, so it needs one to predict: pass "
+                    "offset= with one entry per row of X (offset=0.0 adds nothing)."
                 )
             return X, None
         return X, self._check_offset(offset, sample_weight, X.shape[0])

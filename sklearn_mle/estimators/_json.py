@@ -82,20 +82,21 @@ def read(kind: type, text: str) -> Any:
     try:
         document = json.loads(text)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"text is no JSON: {error}. Pass what to_json returned.") from None
+        raise ValueError(f"text is not JSON: {error}. Pass the text that to_json returned.") from None
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        raise ValueError(f"text is no fitted estimator of this library: its 'format' must be {FORMAT!r}.")
+        raise ValueError(f"text does not describe a fitted estimator of this library: its 'format' must be {FORMAT!r}.")
     if document.get("version") not in range(1, VERSION + 1):
         raise ValueError(
-            f"text is of version {document.get('version')!r} of the schema, and this library reads up to {VERSION}: "
+            f"text is of version {document.get('version')!r} of the schema, but this library reads versions up "
+            f"to {VERSION}: "
             "upgrade it."
         )
     if document.get("estimator") != kind.__name__:
-        raise ValueError(f"text holds a {document.get('estimator')!r}; read it by that class's from_json.")
+        raise ValueError(f"text holds a {document.get('estimator')!r}; read it with that class's from_json.")
     try:
         return _estimator(kind, document)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"text is damaged: {type(error).__name__} {error}. Write it again by to_json.") from error
+        raise ValueError(f"text is damaged: {type(error).__name__} {error}. Write it again with to_json.") from error
 
 
 def _estimator(kind: type, document: Mapping[str, Any]) -> Any:
@@ -229,8 +230,9 @@ def _plain(value: Any) -> Any:
         parameters = {name: _plain(entry) for name, entry in value.get_params(deep=False).items()}
         return {"likelihood": type(value).__name__, "parameters": parameters}
     raise NotSupportedError(
-        f"to_json has no word for a {type(value).__name__}: it writes numbers, texts, lists, mappings, arrays of "
-        "these, and this library's likelihoods (one's own is code). Use pickle or skops where you trust the reader."
+        f"to_json cannot write a {type(value).__name__}: it writes numbers, strings, lists, mappings, arrays of "
+        "these, and this library's likelihoods (your own are code). Use pickle or skops for files from a "
+        "source that you trust."
     )
 
 
@@ -245,7 +247,7 @@ def _value(plain: Any) -> Any:
     if "array" in plain:
         dtype = np.dtype(plain["dtype"])
         if dtype.kind not in "biufUO":
-            raise ValueError(f"text: arrays hold numbers or texts; got dtype {plain['dtype']!r}.")
+            raise ValueError(f"text: arrays hold numbers or strings; got dtype {plain['dtype']!r}.")
         entries = [float(entry) for entry in plain["array"]] if dtype.kind == "f" else plain["array"]
         return np.array(entries, dtype=dtype).reshape(plain["shape"])
     if "tuple" in plain:
@@ -255,7 +257,7 @@ def _value(plain: Any) -> Any:
     if plain.get("likelihood") in _LIKELIHOODS:
         kind = _LIKELIHOODS[plain["likelihood"]]
         return kind(**{name: _value(entry) for name, entry in plain["parameters"].items()})
-    raise ValueError(f"text holds what this version does not know: {sorted(plain)[:5]}.")
+    raise ValueError(f"text has entries that this version does not know: {sorted(plain)[:5]}.")
 
 
 def _finite(value: Any) -> Any:

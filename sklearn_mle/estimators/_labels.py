@@ -110,7 +110,7 @@ def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     try:
         position = np.searchsorted(classes, y, sorter=order)
     except TypeError:
-        raise ValueError(f"y holds labels of another kind than classes_ = {classes.tolist()}.") from None
+        raise ValueError(f"y holds labels of a different kind than classes_ = {classes.tolist()}.") from None
     codes = order[np.minimum(position, len(classes) - 1)]
     unseen = classes[codes] != y
     if np.any(unseen):
@@ -127,7 +127,7 @@ def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
     except (TypeError, ValueError):
         raise ValueError(
             f"y of shape {y.shape} is read as class probabilities, one column per class, but its {y.dtype} entries are "
-            "not numbers. Labels go in a 1-D y."
+            "not numbers. Pass labels as a 1-D y."
         ) from None
     if probabilities.min() < 0:
         row = int(np.argmax(probabilities.min(axis=1) < 0))
@@ -179,8 +179,8 @@ def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.flo
     """
     if len(classes) < 2:
         raise ValueError(
-            f"y must have at least 2 classes, but it has one class only: {classes.tolist()[0]!r}. A class may have "
-            "rows of weight zero alone; then it keeps a probability near zero."
+            f"y must have at least 2 classes, but it has one class only: {classes.tolist()[0]!r}. A class whose "
+            "rows all have weight zero is allowed; its probability stays near zero."
         )
     weights = None
     if class_weight == "balanced":
@@ -197,8 +197,8 @@ def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.flo
             )
     if not ((mass if weights is None else mass * weights) > 0).any():
         raise ValueError(
-            "class_weight leaves no row with a positive weight: it is zero for every class that sample_weight and y "
-            f"leave with one (the classes of y: {classes.tolist()})."
+            "class_weight leaves no row with a positive weight: it is zero for every class that has rows of "
+            f"positive sample_weight (the classes of y: {classes.tolist()})."
         )
     return weights
 

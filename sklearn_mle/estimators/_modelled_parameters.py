@@ -87,7 +87,8 @@ def terms_of(
     if not (has_offset or terms[0].columns or terms[0].intercept):
         raise ValueError(
             f"predictors: {names[0]} has no columns and, with fit_intercept=False, no intercept either, so there is "
-            "nothing to fit. Give it columns, leave fit_intercept=True, or give an offset, which then is all of it."
+            "nothing to fit. Give it columns, leave fit_intercept=True, or give an offset, which is then the "
+            "whole predictor."
         )
     return tuple(terms)
 
@@ -131,7 +132,8 @@ def _unknown(argument: str, likelihood: Likelihood, name: Any) -> str:
 def _refuse_columns(name: str, value: Any) -> None:
     if not (isinstance(value, str) and value == "constant"):
         raise ValueError(
-            f"predictors: {name!r} is one number for all rows, because it may be estimated at an end of its range; got "
+            f"predictors: {name!r} must be one number for all rows, because its estimate may lie at an end of "
+            "its range; got "
             f"{value!r}. Give 'constant' (one estimated number) or a known number."
         )
 
@@ -141,7 +143,7 @@ def _known(likelihood: Likelihood, k: int, value: Any) -> float:
     if k == 0:
         raise ValueError(
             f"predictors: {name!r} is the location, which takes 'linear', 'constant' or a list of columns; got "
-            f"{value!r}. What is known of it is an offset: fit(X, y, offset=...)."
+            f"{value!r}. Pass a known part of it as an offset: fit(X, y, offset=...)."
         )
     with np.errstate(all="ignore"):
         in_range = not leaves_float64(value) and np.isfinite(likelihood.predictor_of(k, float(value)))

@@ -248,8 +248,8 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         likelihood = self._fitted.likelihood
         if self._fitted.weight_type != "precision" or not divide_dispersion(likelihood):
             raise NotSupportedError(
-                "sample_weight: the weights of new rows divide their variance, which is for models with a scale that "
-                "were fitted with weight_type='precision'. Leave it out."
+                "sample_weight: the weights of new rows divide their variance, so they are only for models with "
+                "a scale that were fitted with weight_type='precision'. Leave it out."
             )
         weight = check_sample_weight(sample_weight, validate_features(self, X).shape[0])
         assert weight is not None

@@ -108,8 +108,8 @@ class BaseMLERegressor(PredictiveRegressor):
         likelihood, predictors, least = self._likelihood()
         if max(likelihood.y_columns) > 1 and len(getattr(y, "shape", ())) == 2 and y.shape[1] > 1:
             raise NotSupportedError(
-                "y of counts in two columns must be in memory. Of a Dask y pass the fractions of successes, and the "
-                "numbers of trials as sample_weight."
+                "A y with counts in two columns must be in memory. For a Dask y, pass the fractions of "
+                "successes as y and the numbers of trials as sample_weight."
             )
         attributes, reader = features_of(self, X, offset), RealReader(likelihood)
         rows = PartitionedRows(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)

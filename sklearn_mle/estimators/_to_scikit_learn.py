@@ -32,13 +32,11 @@ def as_scikit_learn(model: FittedModel, feature_names: Any) -> Any:
     """Return the estimator of scikit-learn that predicts as the model does."""
     if model.n_offsets:
         raise NotSupportedError(
-            f"to_sklearn: this {model.name} was fitted with an offset, and scikit-learn's estimators predict without. "
-            "Make the offset a column and fix its coefficient, or keep this estimator."
+            f"to_sklearn: this {model.name} was fitted with an offset, but scikit-learn's estimators predict "
+            "without one. Make the offset a column and fix its coefficient, or keep this estimator."
         )
     if not np.isfinite(model.coefficients[:, :-1]).all() or not np.isfinite(model.coefficients[0, -1]):
-        raise NotSupportedError(
-            "to_sklearn: some coefficients are not finite, which scikit-learn's estimators must be."
-        )
+        raise NotSupportedError("to_sklearn: some coefficients are not finite, but scikit-learn's must be.")
     coef, intercept, p = model.coefficients[:, :-1], model.coefficients[:, -1], len(model.features)
     if model.classes is not None:
         classes = np.asarray(model.classes)
@@ -49,8 +47,9 @@ def as_scikit_learn(model: FittedModel, feature_names: Any) -> Any:
         kind = type(model.likelihood).__name__
         if kind not in _REGRESSORS:
             raise NotSupportedError(
-                f"to_sklearn: scikit-learn has no linear model of the likelihood {model.likelihood!r}; it has those of "
-                f"{', '.join(_REGRESSORS)}, and of classes. Keep this estimator, or write it with to_json."
+                f"to_sklearn: scikit-learn has no linear model with the likelihood {model.likelihood!r}; it has "
+                "those of "
+                f"{', '.join(_REGRESSORS)}, and classifiers. Keep this estimator, or save it with to_json."
             )
         found = _REGRESSORS[kind](model)
         # What fit makes beside the coefficients, of two rows that say nothing.

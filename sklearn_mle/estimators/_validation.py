@@ -212,8 +212,8 @@ def refuse_other_offsets(offset: Any, n_fitted: int, likelihood: Likelihood) -> 
     if n_fitted > 1:
         shape = f"(n, {n_fitted}), a column for each of {names}, or a frame whose columns are some of these"
     raise ValueError(
-        f"offset has the shape {np.shape(offset)}, but the model was fitted with one of shape {shape}. Pass as many "
-        "here; zeros add nothing."
+        f"offset has the shape {np.shape(offset)}, but the model was fitted with one of shape {shape}. Pass an "
+        "offset of that shape; zeros add nothing."
     )
 
 
@@ -236,8 +236,8 @@ def check_offsets(
     for name in likelihood.constant_parameters:
         if array[:, names.index(name)].any():
             raise NotSupportedError(
-                f"offset: {name} of {likelihood!r} is one number for all rows, and takes no offset. Give zeros in "
-                "its column, or leave it out of a frame."
+                f"offset: {name} of {likelihood!r} is one number for all rows, so it takes no offset. Give "
+                "zeros in its column, or leave the column out of a frame."
             )
     return array
 

@@ -206,8 +206,9 @@ class MLERegressor(BaseMLERegressor):
         if nested and isinstance(likelihood, str):
             instance = f"{type(get_likelihood(likelihood)).__name__}()"
             raise ValueError(
-                f"{nested[0]} cannot be set, for likelihood={likelihood!r} is a name, with the defaults of its "
-                f"parameters. Give an instance, likelihood={instance}, whose parameters can be set and searched."
+                f"{nested[0]} cannot be set, because likelihood={likelihood!r} is a name, which stands for the "
+                f"default parameters. Give an instance, likelihood={instance}, whose parameters can be set and "
+                "searched."
             )
         return super().set_params(**params)
 
@@ -361,6 +362,6 @@ class GaussianMLERegressor(BaseMLERegressor):
         if isinstance(self.scale, bool | np.bool_):
             raise ValueError(
                 f"scale must be 'constant', 'log_linear' or a positive number, the known scale; got {self.scale!r}. "
-                "A scale of 1 is written 1.0; one that is to be estimated, 'constant'."
+                "Write a known scale of 1 as 1.0, and a scale to be estimated as 'constant'."
             )
         return Gaussian(), {"scale": "linear" if self.scale == "log_linear" else self.scale}

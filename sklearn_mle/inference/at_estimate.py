@@ -340,7 +340,7 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
     how_far = f"{gap:.2g} nats below the maximum for these data, about {math.sqrt(2 * gap):.2g} standard errors from it"
     if gap > _NOT_THE_OPTIMUM:
         raise ValueError(
-            f"The estimate is {how_far}. Give the X, y, sample_weight and offset of the fit; if these are, the "
+            f"The estimate is {how_far}. Give the X, y, sample_weight and offset of the fit; if you did, the "
             "fit has not converged: lower its tol, raise its max_iter, or scale the data."
         )
     warnings.warn(

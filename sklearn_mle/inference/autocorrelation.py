@@ -37,7 +37,7 @@ def lags_of(at: AtEstimate, lags: int | None) -> int:
     """
     if (at.copies != 1).any():
         raise NotSupportedError(
-            "covariance='HAC' is of rows in the order of time, and weights that count copies give them none: use "
+            "covariance='HAC' is for rows in the order of time, which weights that count copies do not preserve: use "
             "weight_type='precision' or 'sampling', or repeat the rows."
         )
     n = len(at.copies)

@@ -35,7 +35,7 @@ _INTERVALS = ("percentile", "basic", "normal")
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Estimates, and those of resampled data, as :func:`bootstrap` returns them.
+    """Estimates and their replicates on resampled data, as returned by :func:`bootstrap`.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ def bootstrap(
         raise ValueError(f"kind must be one of {list(_KINDS)}; got {kind!r}.")
     check_count("n_resamples", n_resamples, 2)
     if (groups is None and kind == "cluster") or (groups is not None and kind in ("pairs", "parametric")):
-        raise ValueError(f"groups are for kind='cluster', which needs them, and 'wild'; got kind={kind!r}.")
+        raise ValueError(f"groups are only for kind='cluster', which needs them, and for 'wild'; got kind={kind!r}.")
     with argument_name("random_state"):
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     model, rows = read_estimator("estimator", estimator, X)
@@ -203,7 +203,7 @@ def bootstrap(
     model, data = read_training(model, rows, y, sample_weight, offset)
     if kind in ("wild", "parametric") and data.sample_weight is not None and model.weight_type != "precision":
         raise NotSupportedError(
-            f"kind={kind!r} draws one outcome for each row, and weights that count copies have several: repeat the "
+            f"kind={kind!r} draws one outcome per row, but a row whose weight counts copies has several: repeat the "
             "rows, use weight_type='precision', or kind='pairs'."
         )
     codes = None if groups is None else codes_of(groups, data.y)
@@ -220,14 +220,14 @@ def bootstrap(
 
 def _report(words: list[str], n_fitted: int, n_resamples: int) -> None:
     if n_fitted < 2:
-        raise ValueError(f"Of {n_resamples} resamples {n_fitted} could be fitted: {words[0] if words else ''}")
+        raise ValueError(f"Only {n_fitted} of {n_resamples} resamples could be fitted: {words[0] if words else ''}")
     if words:
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(words).most_common())
         warnings.warn(
             ConvergenceWarning(
-                f"Of {n_resamples} resamples {n_resamples - n_fitted} could not be fitted and are left out; errors and "
-                f"warnings of the refits: {kinds}. Where estimates may not exist, a bootstrap tells little of their "
-                "spread."
+                f"{n_resamples - n_fitted} of {n_resamples} resamples could not be fitted and are left out; errors and "
+                f"warnings of the refits: {kinds}. If estimates may not exist, a bootstrap says little about "
+                "their spread."
             ),
             stacklevel=3,
         )

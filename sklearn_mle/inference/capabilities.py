@@ -35,21 +35,21 @@ _SANDWICHES = "|".join(f"covariance={kind!r}" for kind in ("HC0", "HC1", "HC2", 
 
 REFUSALS: tuple[Refusal, ...] = (
     *_refusals(
-        "weight_type='precision' divides the variance by the weight, which maximizes another likelihood than the "
-        "weighted one that {model} fits with {likelihood}. It is defined for gaussian, lognormal, gamma, "
+        "weight_type='precision' divides the variance by the weight, which gives another likelihood than the weighted "
+        "one that {model} maximizes with {likelihood}. It is defined for gaussian, lognormal, gamma, "
         "inverse_gaussian and tweedie with a constant (or known) scale, and for models without a scale; use "
         "weight_type='frequency' or 'sampling'.",
         "fit|infer|influence, weight_type='precision', no precisions",
     ),
     # Estimates that maximize something else than the likelihood.
     *_refusals(
-        "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without; "
+        "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without it; "
         "infer(estimator, X, y, penalized=...) gives the standard errors of penalized fits.",
         f"{_OF_LIKELIHOODS}, {_PENALIZED}",
     ),
     *_refusals(
-        "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without, or use "
-        "penalized_likelihood_ratio_test.",
+        "{call} needs the maximum of the likelihood, but this {model} was fitted with {how}. Fit without it, or "
+        "use penalized_likelihood_ratio_test.",
         "score_test|anova, firth",
     ),
     *_refusals(
@@ -59,8 +59,8 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     *_refusals(
         "{model} was fitted with {how}, so its estimate is not the maximum likelihood estimate and has other standard "
-        "errors. Choose penalized='laplace' (curvature of the posterior) or penalized='sandwich' (sampling variance of "
-        "the shrunken estimate); or fit without.",
+        "errors. Choose penalized='laplace' (curvature of the posterior) or penalized='sandwich' (sampling "
+        "variance of the shrunken estimate), or fit without it.",
         f"infer, penalized=None, {_PENALIZED}",
     ),
     *_refusals(
@@ -68,11 +68,11 @@ REFUSALS: tuple[Refusal, ...] = (
         "infer, penalized='laplace'|penalized='sandwich', unpenalized",
     ),
     *_refusals(
-        "penalized='laplace': class weights are no prior; use penalized='sandwich'.",
+        "penalized='laplace': class weights are not a prior; use penalized='sandwich'.",
         "infer, penalized='laplace', class_weight",
     ),
     *_refusals(
-        "penalized='laplace' is the inverse of the posterior's curvature: leave covariance alone.",
+        "penalized='laplace' is the inverse of the posterior's curvature: leave covariance at its default.",
         f"infer, penalized='laplace', covariance='opg'|{_SANDWICHES}|dispersion='pearson'",
     ),
     *_refusals(
@@ -81,8 +81,8 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     # Rows drawn with unequal probabilities.
     *_refusals(
-        "weight_type='sampling': rows drawn with unequal probabilities have no likelihood, so neither AIC nor "
-        "likelihood ratios, score tests and profiles. Use infer(estimator, X, y, sample_weight=...), whose sandwich is "
+        "weight_type='sampling': rows drawn with unequal probabilities have no likelihood, and so no AIC, "
+        "likelihood ratios, score tests or profiles. Use infer(estimator, X, y, sample_weight=...), whose sandwich is "
         "valid, and its wald_test.",
         f"{_OF_LIKELIHOODS}|penalized_likelihood_ratio_test, weight_type='sampling'",
     ),
@@ -92,7 +92,7 @@ REFUSALS: tuple[Refusal, ...] = (
         f"infer, covariance='HC2'|covariance='HC3'|covariance='CR2'|covariance='CR3', {_PENALIZED}",
     ),
     *_refusals(
-        "dispersion='pearson' scales the expected information: it goes with no other covariance.",
+        "dispersion='pearson' scales the expected information: it cannot be combined with another covariance.",
         f"infer, dispersion='pearson', covariance='hessian'|covariance='opg'|{_SANDWICHES}",
         "infer, dispersion='pearson', penalized='sandwich'|weight_type='sampling'",
     ),
@@ -105,7 +105,7 @@ REFUSALS: tuple[Refusal, ...] = (
         "infer, covariance='kernel', smooth",
     ),
     *_refusals(
-        "covariance='hessian' and bread='observed' are of the Hessian of {likelihood}, which is zero almost everywhere "
+        "covariance='hessian' and bread='observed' use the Hessian of {likelihood}, which is zero almost everywhere "
         "and carries no information; use infer(estimator, X, y) with covariance='kernel' (the default), 'HC0' "
         "(bread=None or 'expected') or 'expected'.",
         "infer without data, kink",
@@ -113,13 +113,13 @@ REFUSALS: tuple[Refusal, ...] = (
         "bread, bread='observed', kink",
     ),
     *_refusals(
-        "covariance={covariance!r} takes leverages from the information, and {likelihood}, a likelihood with kinks, "
-        "has none that its rows share; use 'cluster'.",
+        "covariance={covariance!r} takes leverages from the information, but {likelihood}, a likelihood with "
+        "kinks, has none that its rows share; use 'cluster'.",
         "infer, covariance='CR2'|covariance='CR3', kink",
     ),
     *_refusals(
-        "covariance={covariance!r} takes leverages from the expected information, which is on both sides of it, too: "
-        "leave bread alone.",
+        "covariance={covariance!r} takes leverages from the expected information, which is on both sides of it "
+        "as well: leave bread at its default.",
         "bread, bread='observed', covariance='CR2'|covariance='CR3'",
     ),
     *_refusals(
@@ -133,8 +133,8 @@ REFUSALS: tuple[Refusal, ...] = (
         f"infer, penalized='sandwich'|weight_type='sampling', {_MODEL_BASED}",
     ),
     *_refusals(
-        "covariance={covariance!r} is defined for models of one linear predictor (and constants beside it), which "
-        "{model} with {likelihood} is not here; use 'HC0' or 'HC1'.",
+        "covariance={covariance!r} is defined for models with one linear predictor (besides constants), unlike "
+        "this {model} with {likelihood}; use 'HC0' or 'HC1'.",
         "infer, covariance='HC2'|covariance='HC3', several predictors",
     ),
     *_refusals(
@@ -143,18 +143,18 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     # Single rows.
     *_refusals(
-        "The likelihood {likelihood} has kinks, so what a fit without one row is does not follow from its curvature: "
+        "The likelihood {likelihood} has kinks, so its curvature does not tell how the fit changes without a row: "
         "refit without the row.",
         "influence, kink",
     ),
     *_refusals(
-        "{call} takes a step from the estimate to that without a row, and the prior of this {model}, fitted with bias "
-        "reduction, changes with the rows: fit without it, or refit without the row.",
+        "{call} takes a step from the estimate to that without a row, but the prior of this {model}, fitted "
+        "with bias reduction, changes with the rows: fit without bias reduction, or refit without the row.",
         "influence, firth",
     ),
     *_refusals(
-        "deletion_residual='deviance' is R's influence.measures of a generalized linear model, which {model} with "
-        "{likelihood} is not here; use 'pearson'.",
+        "deletion_residual='deviance' follows R's influence.measures for generalized linear models, unlike this "
+        "{model} with {likelihood}; use 'pearson'.",
         "influence, deletion_residual='deviance', no dispersion|several predictors",
     ),
     *_refusals(
@@ -163,36 +163,36 @@ REFUSALS: tuple[Refusal, ...] = (
         "residuals, several classes",
     ),
     *_refusals(
-        "kind={kind!r} divides by what one linear predictor leaves of a row's variance, and {model} with {likelihood} "
-        "has several that depend on columns; use kind='quantile' or 'pearson'.",
+        "kind={kind!r} divides by what one linear predictor leaves of a row's variance, but {model} with "
+        "{likelihood} has several that depend on columns; use kind='quantile' or 'pearson'.",
         "residuals, kind='standardized'|kind='standardized_pearson'|kind='studentized', several predictors",
     ),
     *_refusals(
-        "kind={kind!r} needs the leverages of rows, and {likelihood}, a likelihood with kinks, has none; use "
+        "kind={kind!r} needs the leverages of rows, but {likelihood}, a likelihood with kinks, has none; use "
         "kind='quantile' or 'deviance'.",
         "residuals, kind='standardized'|kind='standardized_pearson'|kind='studentized', kink",
     ),
     *_refusals(
-        "kind={kind!r} needs the influence of rows, which a fit with bias reduction ({model}) has no one-step formula "
-        "for; use kind='quantile' or 'deviance'.",
+        "kind={kind!r} needs the influence of rows, for which a fit with bias reduction ({model}) has no "
+        "one-step formula; use kind='quantile' or 'deviance'.",
         "residuals, kind='standardized'|kind='standardized_pearson'|kind='studentized', firth",
     ),
     *_refusals(
-        "kind='wild' gives residuals of least squares random signs, and {model} with {likelihood} has no such "
+        "kind='wild' gives least-squares residuals random signs, but {model} with {likelihood} has no such "
         "residuals; use 'pairs' or 'parametric'.",
         "bootstrap, kind='wild', no least squares",
     ),
     # What is of classifiers, or of regressors.
     *_refusals(
-        "mean_interval is of regressors; a classifier has probability_interval.",
+        "mean_interval is for regressors; a classifier has probability_interval.",
         "mean_interval, classifier",
     ),
     *_refusals(
-        "probability_interval is of classifiers; a regressor has mean_interval.",
+        "probability_interval is for classifiers; a regressor has mean_interval.",
         "probability_interval, regressor",
     ),
     *_refusals(
-        "of: a quantile of {likelihood} is a whole number, which changes by steps: it has no effects with standard "
+        "of: a quantile of {likelihood} is a whole number, which changes in steps: it has no effects with standard "
         "errors. Use 'mean' or Above(threshold).",
         "quantile_effects, discrete",
     ),
@@ -201,8 +201,8 @@ REFUSALS: tuple[Refusal, ...] = (
         "against, regressor|two classes",
     ),
     *_refusals(
-        "d2_score is not defined where parameters beside the location depend on columns, for no constant model has the "
-        "same. Compare log_likelihood with that of another model.",
+        "d2_score is not defined if parameters besides the location depend on columns, because no constant "
+        "model has the same ones. Compare log_likelihood with that of another model.",
         "d2_score, modelled scale",
     ),
 )

@@ -66,7 +66,7 @@ def clusters_of(at: AtEstimate, groups: Any) -> tuple[Clusters, ...]:
     with argument_name("groups"):
         codes = [np.unique(column, return_inverse=True)[1] for column in columns]
     if not all(each.any() for each in codes):
-        raise ValueError("groups: clusters vary between groups, so there must be at least two of positive weight.")
+        raise ValueError("groups: at least two clusters of positive weight are needed, to measure how clusters vary.")
     found = []
     for size in range(1, len(codes) + 1):
         for chosen in combinations(codes, size):
@@ -90,7 +90,7 @@ def _columns(groups: Any) -> list[Array]:
         return [np.asarray(groups)]
     if len(shape) != 2 or not 1 <= shape[1] <= _MOST_WAYS:
         raise ValueError(
-            f"groups must have shape (n,), or (n, m) for clusters in m ways, of at most {_MOST_WAYS}; got {shape}."
+            f"groups must have shape (n,), or (n, m) for clustering in m ways, at most {_MOST_WAYS}; got {shape}."
         )
     if hasattr(groups, "columns"):
         return [np.asarray(groups[name]) for name in groups.columns]
@@ -105,7 +105,7 @@ def codes_of(groups: Any, y: Array) -> NDArray[np.intp]:
     with argument_name("groups"):
         codes: NDArray[np.intp] = np.unique(columns[0], return_inverse=True)[1]
     if not codes.any():
-        raise ValueError("groups: clusters vary between groups, so there must be at least two.")
+        raise ValueError("groups: at least two clusters are needed, to measure how clusters vary.")
     return codes
 
 

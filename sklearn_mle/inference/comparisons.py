@@ -34,7 +34,7 @@ _NOTHING = 1e-6
 _ENTRIES, _ENOUGH = 20_000_000, 1000
 # What of a column may be outside the larger's space, by rounding; of single precision, and of doubles.
 _OUTSIDE = {True: 1e-3, False: 1e-6}
-_OTHERWISE = "Compare them by AIC, or by the log-likelihood of rows left out."
+_OTHERWISE = "Compare them by AIC, or by the log-likelihood of held-out rows."
 
 
 def likelihood_ratio_test(
@@ -47,7 +47,7 @@ def likelihood_ratio_test(
     offset: Any = None,
     small_sample: bool = True,
 ) -> HypothesisTest:
-    r"""Test whether a larger model fits better than chance would have it beside a smaller one nested within.
+    r"""Test whether a model fits better than a smaller one, nested in it, by more than chance explains.
 
     .. math:: 2 (\log L_\text{larger} - \log L_\text{smaller}) \sim \chi^2_{k_\text{larger} - k_\text{smaller}}
 
@@ -115,7 +115,7 @@ def likelihood_ratio_test(
         if sample_weight is not None and meanings[0] != meanings[1]:
             raise ValueError(
                 f"sample_weight: weights mean different things in the two fits, weight_type={meanings[0]!r} in smaller "
-                f"and {meanings[1]!r} in larger. Fit both with one weight_type."
+                f"and {meanings[1]!r} in larger. Fit both with the same weight_type."
             )
         low, high = small.log_likelihood, large.log_likelihood
     k_small, k_large = small.n_parameters, large.n_parameters
@@ -129,7 +129,7 @@ def likelihood_ratio_test(
     if boundary is None:
         raise ValueError(
             f"smaller has {small.likelihood!r} and larger {large.likelihood!r}: they are not nested. Compare them by "
-            "AIC, or by the log-likelihood of rows left out."
+            "AIC, or by the log-likelihood of held-out rows."
         )
     refuse_unless_nested(small, large)
     statistic = 2 * (high - low)
@@ -162,7 +162,7 @@ def _at_estimate(
 def score_test(
     smaller: Any, X: Any, y: Any, extra: Any, *, sample_weight: Any = None, offset: Any = None
 ) -> HypothesisTest:
-    r"""Test whether further columns belong in a model, from the fit without them alone (Rao's score test).
+    r"""Test whether further columns belong in a model, using only the fit without them (Rao's score test).
 
     .. math:: S = g^\top A^{-1} g \sim \chi^2_d
 
@@ -212,7 +212,7 @@ def score_test(
     model, data = read_training(model, X, y, sample_weight, offset)
     if isinstance(data.X, StoredArray):
         raise TypeError(
-            "X: score_test sets the extra columns beside those of X in memory, but X is stored and large. Pass some of "
+            "X: score_test adds the extra columns to those of X in memory, but X is in storage and large. Pass some of "
             "its rows in memory, or fit both models and use likelihood_ratio_test."
         )
     refuse_masked(extra=extra)
@@ -250,7 +250,7 @@ def score_test(
         except NotPositiveDefiniteError:
             raise ValueError(
                 "extra: the expected information of the model with these columns is singular. Look for columns of "
-                "extra that depend on X, or numbers in X, y, sample_weight or offset that are beyond all scale."
+                "extra that depend on X, or extreme numbers in X, y, sample_weight or offset."
             ) from None
         gradient = at.objective.value_and_gradient(at.theta)[1]
     return chi_squared_test("Score test", factor.squared_norm(gradient) * at.mean_weight, added)
@@ -268,7 +268,9 @@ def refuse_unless_nested(small: AtEstimate, large: AtEstimate) -> None:
         name = "the linear predictor" if small.model.is_classifier else small.likelihood.predictor_names[j]
         known = [not (term.columns or term.intercept) for term in (inner, outer)]
         if all(known) and small.model.coefficients[j, -1] != large.model.coefficients[j, -1]:
-            raise ValueError(f"smaller and larger know different values of {name}: they are not nested. {_OTHERWISE}")
+            raise ValueError(
+                f"smaller and larger have different known values of {name}: they are not nested. {_OTHERWISE}"
+            )
         if known[1] and not known[0]:
             raise ValueError(
                 f"smaller estimates {name}, which larger holds at a known value: they are not nested. {_OTHERWISE}"
@@ -280,7 +282,8 @@ def refuse_unless_nested(small: AtEstimate, large: AtEstimate) -> None:
         if outside:
             several = f"{', '.join(map(repr, outside[:5]))}{', ...' if len(outside) > 5 else ''}"
             raise ValueError(
-                f"smaller has what no combination of larger's columns gives in {name}: {several}. They are not nested, "
+                f"smaller has terms that no combination of larger's columns gives in {name}: {several}. They "
+                "are not nested, "
                 f"so the ratio has no known distribution. {_OTHERWISE}"
             )
 

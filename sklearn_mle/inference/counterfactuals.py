@@ -35,7 +35,7 @@ def _values_of(table: Table, weight: Array | None, name: Any, how: Any) -> tuple
     if isinstance(how, str):
         if how not in _LEVELS:
             raise ValueError(
-                f"columns: {name!r} is compared by one of {list(_LEVELS)}, a number or values; got {how!r}."
+                f"columns: {name!r} must be compared by one of {list(_LEVELS)}, a number or values; got {how!r}."
             )
         levels = table.levels(name, weight)
         if len(levels) > _MOST_LEVELS:
@@ -49,9 +49,11 @@ def _values_of(table: Table, weight: Array | None, name: Any, how: Any) -> tuple
     elif not callable(how) and np.ndim(how) == 1:
         values = [(f"f{k}(x)" if callable(value) else str(value), value) for k, value in enumerate(how)]
     else:
-        raise ValueError(f"columns: {name!r} is compared by one of {list(_LEVELS)}, a number or values; got {how!r}.")
+        raise ValueError(
+            f"columns: {name!r} must be compared by one of {list(_LEVELS)}, a number or values; got {how!r}."
+        )
     if len(values) < 2:
-        raise ValueError(f"columns: {name!r} has {len(values)} value, and a contrast needs two; leave the column out.")
+        raise ValueError(f"columns: {name!r} has {len(values)} value, but a contrast needs two; leave the column out.")
     places = range(len(values))
     if how == "pairwise":
         return values, [(high, low) for low, high in itertools.combinations(places, 2)]

@@ -81,7 +81,7 @@ def leverage_adjusted_covariance(at: AtEstimate, asked: Request) -> tuple[Curvat
     """Return the same of CR2 and CR3, with what their degrees of freedom are computed from."""
     assert asked.clusters is not None
     if len(asked.clusters) > 1:
-        raise ValueError(f"groups: covariance={asked.kind!r} is of clusters in one way; use 'cluster' for several.")
+        raise ValueError(f"groups: covariance={asked.kind!r} takes clusters in one way; use 'cluster' for several.")
     factor = _bread(at, replace(asked, bread="expected"))
     white, shares = leverage_adjusted(at, factor, asked.clusters[0], LEVERAGE_POWERS[asked.kind])
     sandwich = _sandwich(factor, white / at.mean_weight / at.mean_weight)
@@ -115,9 +115,10 @@ def _checked(form: Any, kind: str) -> Factor:
         return form()
     except NotPositiveDefiniteError:
         raise ValueError(
-            f"covariance={kind!r} needs a positive definite curvature at the estimate, and this one has a direction of "
-            "none or negative curvature: X, y, sample_weight and offset are not those of the fit, or the estimate is "
-            "no maximum, or parameters are not identified. Try covariance='expected' or 'opg', or a smaller model."
+            f"covariance={kind!r} needs a positive definite curvature at the estimate, but here some direction "
+            "has zero or negative curvature: X, y, sample_weight and offset are not those of the fit, or the "
+            "estimate is not a maximum, or parameters are not identified. Try covariance='expected' or 'opg', "
+            "or a smaller model."
         ) from None
 
 
@@ -132,9 +133,9 @@ def _sandwich(bread: Factor, white: Array) -> Factor:
     if len(values) and values[0] < -_ROUNDING_OF_SUMS * values[-1]:
         warnings.warn(
             IndefiniteCovarianceWarning(
-                f"Clusters in several ways leave {int((values < 0).sum())} of {len(values)} directions of the "
-                "parameters a negative variance, as happens where clusters are few: it was replaced by zero, after "
-                "Cameron, Gelbach and Miller (2011), so that standard errors are larger than those of the formula."
+                f"Clustering in several ways gives {int((values < 0).sum())} of {len(values)} directions of the "
+                "parameters a negative variance, as happens with few clusters: it was replaced by zero, after "
+                "Cameron, Gelbach and Miller (2011), so standard errors are larger than those of the formula."
             ),
             stacklevel=4,
         )
@@ -192,9 +193,10 @@ def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
         if (left < _LEAST_LEFT).any():
             row = int(np.argmin(left))
             raise ValueError(
-                f"covariance={kind!r} divides by one minus the leverage, and there are rows of leverage one: they are "
-                f"fitted exactly, whatever their outcome (X is {block.rows.standardized[row].tolist()} in one, "
-                "standardized). Use 'HC0' or 'HC1', or leave out such rows with the columns that only they determine."
+                f"covariance={kind!r} divides by one minus the leverage, but some rows have leverage one: they "
+                f"are fitted exactly, whatever their outcome (X is {block.rows.standardized[row].tolist()} in one, "
+                "standardized). Use 'HC0' or 'HC1', or drop such rows together with the columns that only they "
+                "determine."
             )
         return np.power(left, -power)
 

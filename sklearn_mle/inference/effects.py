@@ -197,7 +197,7 @@ def average_effects(
         elif columns is not None or not is_unused(inference, rows, name):
             add_contrasts(tasks, results, rows, name, how or "reference", COMPARISONS["difference"])
     if not tasks:
-        raise ValueError("columns: the model depends on none that could be changed; name columns of X.")
+        raise ValueError("columns: the model depends on no column that could be changed; name columns of X.")
     if slope in ("eyex", "eydx"):
         function = Logarithm(function)
     effects, matter = _effects("Average effects", inference, function, rows, tasks, results)
@@ -217,7 +217,7 @@ def contrasts(
     offset: Any = None,
     population: Any = None,
 ) -> Effects:
-    r"""Return comparisons of the average predictions with a column of X at one value and at another.
+    r"""Compare the average predictions with a column of X at one value and at another.
 
     With :math:`\bar f_a` the average with the column set to a in all rows: differences :math:`\bar f_a - \bar f_b`,
     ratios :math:`\bar f_a / \bar f_b`, odds ratios, or any function of the two. Ratios are of averages, not averages
@@ -298,7 +298,7 @@ def _asked(
     inference: Any, X: Any, of: Any, at: Any, by: Any, sample_weight: Any, offset: Any, population: Any
 ) -> tuple[SmoothFunction, Rows]:
     if not isinstance(inference, Inference):
-        raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
+        raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
     return smooth_function(of, inference.model), Rows.of(X, at, by, sample_weight, offset, population)
 
 

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Effects:
-    """Estimates with their joint covariance: what ``average_effects`` and its kin return.
+    """Estimates with their joint covariance, as returned by ``average_effects`` and related functions.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Effects:
         return np.sqrt(self.covariance.diagonal())
 
     def of(self, places: Any) -> "Effects":
-        """Return some of the estimates, by their positions.
+        """Return a selection of the estimates, by position.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Effects:
 
     @property
     def index(self) -> tuple[str, ...]:
-        """One name for each estimate, made of its labels; an average of all rows as they are has none."""
+        """One name for each estimate, made of its labels; empty for a plain average over all rows."""
         if not self.labels:
             return ("average",) * len(self)
         return tuple(", ".join(map(str, row)) for row in zip(*self.labels.values(), strict=True))
@@ -147,7 +147,7 @@ class Effects:
         return adjusted(p, statistic, self.covariance, self.df, adjust)
 
     def equivalence_tests(self, lower: float = -math.inf, upper: float = math.inf) -> Array:
-        """Return p-values of the hypotheses that an estimate is outside of bounds (two one-sided tests each).
+        """Return p-values of the hypotheses that an estimate is outside bounds (two one-sided tests each).
 
         Parameters
         ----------

@@ -67,7 +67,7 @@ class Rows:
         settings: tuple[Mapping[Any, Any], ...] = ({},)
         if isinstance(at, str) and at == "means":
             if by is not None or population is not None:
-                raise ValueError("at='means' is one row: by and population go with averages over rows.")
+                raise ValueError("at='means' evaluates one row: by and population are for averages over rows.")
             offset = _mean_offset(offset, weight)
             table, weight, groups = table.typical(weight), None, np.zeros(1, dtype=np.intp)
         elif isinstance(at, Mapping):
@@ -249,5 +249,5 @@ def _of_samples(inference: Inference, rows: Rows, sampled: Array) -> Array:
             members = sp.csr_array((weight, (np.arange(len(weight)), rows.units)), (len(weight), n_units))
             sums, n = np.asarray(sampled @ members), float(len(np.unique(rows.units[weight > 0])))
         if n <= 1:
-            raise ValueError("population: the rows are one unit, and one does not vary; there must be at least two.")
+            raise ValueError("population: all rows form a single unit; at least two are needed to estimate a variance.")
         return np.asarray(sums @ sums.T) * n / (n - 1)

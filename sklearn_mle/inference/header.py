@@ -45,8 +45,8 @@ def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
     if asked.dispersion is not None:
         if n <= k:
             raise ValueError(
-                f"dispersion='pearson' divides by the degrees of freedom, {n:g} observations less {k} coefficients: "
-                "there must be more observations."
+                f"dispersion='pearson' divides by the degrees of freedom, {n:g} observations less {k} "
+                "coefficients: more observations are needed."
             )
         multiple = pearson(at) / (n - k)
         note = f"The dispersion is Pearson's: {multiple:.6g} times that of the likelihood as it was fitted."

@@ -166,7 +166,7 @@ def equivalence_p_value(estimate: Any, standard_error: Any, df: float, lower: fl
     """
     if not (isinstance(lower, Real) and isinstance(upper, Real) and lower < upper) or lower == -upper == -math.inf:
         raise ValueError(
-            f"lower and upper must be bounds, lower < upper, one of them finite; got {lower!r}, {upper!r}."
+            f"lower and upper must be bounds, lower < upper, at least one of them finite; got {lower!r}, {upper!r}."
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         below = stats.t.sf((estimate - lower) / standard_error, df)

@@ -50,7 +50,7 @@ def read_hypothesis(argument: str, text: str, names: Sequence[str]) -> tuple[Arr
         forms.append(np.zeros(len(names) + 1))
     rows = np.stack([left - right for left, right in pairwise(forms)])
     if not rows[:, :-1].any(axis=1).all():
-        raise ValueError(f"{argument}: {text!r} says nothing of any parameter.")
+        raise ValueError(f"{argument}: {text!r} names no parameter.")
     return rows[:, :-1], -rows[:, -1]
 
 
@@ -66,7 +66,7 @@ def _linear(argument: str, text: str, kinds: str, tokens: Sequence[str], names: 
         term = _TERM.match(kinds, place)
         if term is None or (place and not term["signs"]) or "/x" in term["factors"] or "/nx" in term["factors"]:
             raise ValueError(
-                f"{argument}: {text!r} is no linear hypothesis. Write sums of parameters and numbers, as in "
+                f"{argument}: {text!r} is not a linear hypothesis. Write sums of parameters and numbers, as in "
                 '"bmi + 2*bp = 0".'
             )
         factor, column = (-1.0) ** term["signs"].count("-"), len(names)

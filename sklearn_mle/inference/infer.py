@@ -60,7 +60,7 @@ def infer(
     dispersion: str | None = None,
     bread: str | None = None,
 ) -> Inference:
-    r"""Return estimates with their covariance: standard errors, intervals, tests and the table of it all.
+    r"""Return estimates with their covariance: standard errors, intervals, tests and a summary table.
 
     With A the curvature of the total negative log-likelihood at the estimate and s_i the gradient of observation i,
 
@@ -191,7 +191,9 @@ def infer(
             or covariance not in ("auto", "hessian")
             or weight_type not in (None, model.weight_type)
         ):
-            raise ValueError("infer needs X and y for anything but the model-based covariance of our own estimators.")
+            raise ValueError(
+                "infer needs X and y for anything but the model-based covariance of this library's estimators."
+            )
         return _without_data(model, small_sample)
     if y is None:
         raise ValueError("infer needs y with X: the outcomes that the estimator was fitted to.")

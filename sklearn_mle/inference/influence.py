@@ -215,7 +215,7 @@ def influence(
     refuse("influence", model, weight_type=weight_type, deletion_residual=deletion_residual)
     model, data = read_training(model, X, y, sample_weight, offset)
     if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
-        raise ValueError("The fit was perfect: the scale is zero, so no row has any influence that could be compared.")
+        raise ValueError("The fit was perfect: the scale is zero, so the influence of rows is not defined.")
     with single_threaded_blas, np.errstate(all="ignore"):
         of_one = not any(term.columns for term in model.terms[1:])
         at = AtEstimate.of(with_dispersion(model, data, weight_type), data, location_only=of_one)
@@ -268,7 +268,7 @@ def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
         factor = (hessian_factor if observed else information_factor)(at.objective, theta)
     except NotPositiveDefiniteError:
         raise ValueError(
-            "The information has a direction of none or negative curvature at the estimate: X, y, sample_weight and "
+            "In some direction the information has zero or negative curvature at the estimate: X, y, sample_weight and "
             "offset are not those of the fit, or parameters are not identified. Try information='expected', or a "
             "smaller model."
         ) from None

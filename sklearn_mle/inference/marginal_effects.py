@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def to_marginaleffects(inference: Inference, X: Any, y: Any = None) -> Any:
-    r"""Return a model for the package marginaleffects, whose ``avg_slopes``, ``comparisons`` and so on take it.
+    r"""Return a model for the package marginaleffects: for its ``avg_slopes``, ``comparisons`` and so on.
 
     It holds :math:`\hat\theta`, its covariance V (of whatever kind ``infer`` was asked for) and the mean of y given X
     as a function of both, from which that package takes :math:`J V J^\top` by differences. The columns are those that
@@ -62,14 +62,14 @@ def to_marginaleffects(inference: Inference, X: Any, y: Any = None) -> Any:
     1.80...
     """
     if not isinstance(inference, Inference):
-        raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
+        raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
     if inference.model.n_offsets:
         raise NotSupportedError(
-            f"to_marginaleffects: this {inference.model.name} was fitted with an offset, which that package's frames "
-            "do not hold. Use mean_interval, which takes one."
+            f"to_marginaleffects: this {inference.model.name} was fitted with an offset, which that package's "
+            "data frames cannot hold. Use mean_interval, which takes one."
         )
     if not hasattr(X, "columns"):
-        raise TypeError(f"X must be a frame of pandas or polars, whose columns have names; got {type(X).__name__}.")
+        raise TypeError(f"X must be a pandas or polars DataFrame, whose columns have names; got {type(X).__name__}.")
     try:
         import polars as pl
         from marginaleffects.classes.model import ModelAbstract, ModelVault

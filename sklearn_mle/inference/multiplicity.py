@@ -34,7 +34,9 @@ def critical_of(covariance: Array, df: float, confidence_level: float, adjust: s
     if adjust not in ADJUSTMENTS:
         raise ValueError(f"adjust must be one of {list(ADJUSTMENTS)}; got {adjust!r}.")
     if adjust == "holm":
-        raise ValueError("adjust='holm' is of p-values: no intervals go with it. Use 'bonferroni' or 'simultaneous'.")
+        raise ValueError(
+            "adjust='holm' adjusts p-values only and gives no intervals. Use 'bonferroni' or 'simultaneous'."
+        )
     correlation = _correlation(covariance)
     if adjust is None or len(correlation) < 2:
         return critical_value(confidence_level, df)

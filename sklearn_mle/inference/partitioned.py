@@ -112,6 +112,6 @@ def refuse_in_partitions(model: FittedModel, kind: str, options: dict[str, Any])
         return
     what = f"covariance={kind!r}" if kind not in KINDS else " and ".join(given) or "a sandwich of class weights"
     raise NotSupportedError(
-        f"infer with {what} needs the rows in memory, and some of X, y, sample_weight and offset come from Dask, whose "
-        f"rows it reads for {', '.join(map(repr, KINDS))}. Compute them, or a sample of the rows."
+        f"infer with {what} needs the rows in memory, but some of X, y, sample_weight and offset come from "
+        f"Dask, which is supported only for {', '.join(map(repr, KINDS))}. Compute them, or a sample of the rows."
     )

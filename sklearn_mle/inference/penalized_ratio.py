@@ -118,8 +118,8 @@ def penalized_ratio(smaller: AtEstimate, larger: AtEstimate) -> HypothesisTest:
     for name, column in zip(small.features, _columns(smaller.data.X), strict=True):
         if column not in numbers:
             raise ValueError(
-                f"X: the column {name!r} of the smaller model is none of the larger's. Of bias-reduced fits only those "
-                "are compared of which the smaller is the larger without some of its columns."
+                f"X: the column {name!r} of the smaller model is not in the larger model. Bias-reduced fits can "
+                "be compared only if the smaller model is the larger one without some of its columns."
             )
         kept.add(numbers[column])
     width = large.coefficients.shape[1]
@@ -151,7 +151,7 @@ def _ratio_of(at: AtEstimate, tested: list[int]) -> HypothesisTest:
     if restricted.gap > _SHORT:
         warnings.warn(
             f"The restricted fit ended {restricted.gap:.2g} nats short of its optimum: the ratio is too large by as "
-            "much. Columns on one scale, or fewer of them, help.",
+            "much. Scale the columns alike, or use fewer.",
             ConvergenceWarning,
             stacklevel=2,
         )

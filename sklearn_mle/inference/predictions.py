@@ -194,7 +194,7 @@ def predictive_interval(
 
 def _require_inference(inference: Any) -> None:
     if not isinstance(inference, Inference):
-        raise TypeError(f"inference must be what infer(estimator, X, y) returned; got {inference!r}.")
+        raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
 
 
 def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:

@@ -87,7 +87,7 @@ class ProfileLikelihood:
         return self.maximum - self.drop
 
     def wald(self, values: Any) -> Array:
-        """Return the parabola that the Wald interval takes the profile for: same maximum, same curvature there.
+        """Return the parabola by which the Wald interval approximates the profile: same maximum and curvature.
 
         Parameters
         ----------

@@ -22,7 +22,7 @@ _STEP, _WIDE_STEP = 1e-3, 1e-2
 
 @dataclass(frozen=True)
 class Quantile:
-    """The quantile of y at a level, as the quantity that effects and averages are of.
+    """The quantile of y at a level, as the quantity that is averaged or compared.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Quantile:
 
 @dataclass(frozen=True)
 class Above:
-    """The probability that y exceeds a threshold, as the quantity that effects and averages are of.
+    """The probability that y exceeds a threshold, as the quantity that is averaged or compared.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Above:
 
 @dataclass(frozen=True)
 class Probability:
-    """The probability of one class, as the quantity that effects and averages are of.
+    """The probability of one class, as the quantity that is averaged or compared.
 
     Attributes
     ----------
@@ -280,7 +280,7 @@ def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
         k = names.index(of)
         return OfPredictor(f"{of} of y", k, likelihood.links[k])
     raise NotSupportedError(
-        f"of: {of!r} is no quantity of {model.name} with {likelihood!r}. Choose 'mean', 'predictor', a parameter of "
+        f"of: {of!r} is not a quantity of {model.name} with {likelihood!r}. Choose 'mean', 'predictor', a parameter of "
         f"its distribution ({', '.join(map(repr, names))}), Quantile(level) or Above(threshold)."
     )
 
@@ -302,7 +302,7 @@ def _of_classifier(of: Any, model: FittedModel) -> SmoothFunction:
             return OfAllPredictors("linear predictor of each class", classes)
         return OfPredictor("linear predictor (logit)", 0, "identity")
     raise NotSupportedError(
-        f"of: {of!r} is no quantity of the classifier {model.name}. Choose 'probability', Probability(label) or "
+        f"of: {of!r} is not a quantity of the classifier {model.name}. Choose 'probability', Probability(label) or "
         "'predictor'."
     )
 
@@ -314,6 +314,6 @@ def _exceeding(threshold: Any, model: FittedModel) -> Callable[[Array], Array]:
     threshold = float(threshold)
     if likelihood.y_columns != (1,):
         raise NotSupportedError(
-            f"of: {likelihood!r} has outcomes of several columns, which no one threshold divides. Use 'mean'."
+            f"of: {likelihood!r} has outcomes with several columns, to which no single threshold applies. Use 'mean'."
         )
     return lambda eta: likelihood.distribution(eta).sf(np.full(eta.shape[1], threshold))

@@ -98,7 +98,8 @@ def _read(estimator: Any, feature_names: Any) -> FittedModel:
         if kind in READERS:
             return READERS[kind](estimator, feature_names_of(estimator, feature_names))
     raise TypeError(
-        f"The estimator is a {type(estimator).__name__}, which infer does not know. It reads this package's, and "
-        f"scikit-learn's {', '.join(list(READERS)[:-1])} and {list(READERS)[-1]} (also inside a Pipeline or a search, "
+        f"The estimator is a {type(estimator).__name__}, which infer does not support. It supports this "
+        f"package's estimators, and scikit-learn's {', '.join(list(READERS)[:-1])} and {list(READERS)[-1]} "
+        "(also inside a Pipeline or a search, "
         "frozen or thresholded)."
     )

@@ -105,12 +105,13 @@ def _tails_of_trials(likelihood: Binomial, y: Array, eta: Array) -> Tails:
     if y.ndim == 2:
         if (y != np.floor(y)).any():
             raise NotSupportedError(
-                "kind='quantile' is of whole numbers of trials, and y has parts of one; use kind='deviance'."
+                "kind='quantile' needs whole numbers of trials, but y implies fractions of a trial; use "
+                "kind='deviance'."
             )
         return _tails(likelihood.distribution(eta, y[0] + y[1]), y[0], True, 0.0)
     if not np.isin(y, (0.0, 1.0)).all():
         raise NotSupportedError(
-            "kind='quantile' is of whole numbers of trials, and y has fractions: pass the numbers of successes and "
+            "kind='quantile' needs whole numbers of trials, but y holds fractions: pass the numbers of successes and "
             "failures, as two columns; or use kind='deviance'."
         )
     happened, no, yes = y == 1, expit(-eta[0]), expit(eta[0])

@@ -36,7 +36,7 @@ _STEP = 1e-3
 
 @dataclass(frozen=True)
 class Inference:
-    """Estimates of the parameters of a fitted model and their covariance, of the kind that was asked for.
+    """Estimates of the parameters of a fitted model, with their covariance of the requested kind.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class Inference:
         classes = self.model.classes
         refuse("against", self.model)
         if classes is None or len(self.combinations) != len(self.model.entries):
-            raise ValueError("reference: these are contrasts already; take them of what infer returned.")
+            raise ValueError("reference: these are contrasts already; use the result of infer.")
         with argument_name("reference"):
             known = bool(reference in classes)
         if not known:
@@ -203,14 +203,12 @@ class Inference:
         if np.isnan(covariance).any():
             lost = np.flatnonzero(np.isnan(covariance.diagonal()))
             raise ValueError(
-                f"R: X, y, sample_weight and offset do not determine what the rows {lost.tolist()} ask of, so that "
-                "there is no test."
+                f"R: X, y, sample_weight and offset do not determine the combinations in rows {lost.tolist()} "
+                "of R, so they cannot be tested."
             )
         error = np.sqrt(covariance.diagonal())
         if not error.all():
-            raise ValueError(
-                f"R: the rows {np.flatnonzero(error == 0).tolist()} ask of nothing: their variance is zero."
-            )
+            raise ValueError(f"R: the rows {np.flatnonzero(error == 0).tolist()} are combinations with zero variance.")
         scaled = covariance / error / error[:, None]
         if np.linalg.matrix_rank(scaled, hermitian=True) < len(rows):
             raise ValueError("R: the rows depend on each other (or say the same twice); leave out the redundant ones.")
@@ -229,7 +227,7 @@ class Inference:
         return chi_squared_test("Wald test", statistic * df / joint, len(rows), df)
 
     def equivalence_test(self, R: Any, lower: float = -math.inf, upper: float = math.inf) -> float:
-        """Return p of the hypothesis that a combination of parameters is outside of bounds (two one-sided tests).
+        """Return p of the hypothesis that a combination of parameters is outside bounds (two one-sided tests).
 
         A small p says that it is within: equivalent to zero, with bounds around zero; not inferior, with a lower bound
         alone. Below 0.05 the 90% interval is within the bounds.

@@ -85,14 +85,14 @@ def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     if not binary and (
         getattr(estimator, "multi_class", None) == "ovr" or estimator.solver == "liblinear" or len(estimator.coef_) == 1
     ):
-        raise TypeError("infer reads multinomial fits; this LogisticRegression is one-versus-rest.")
+        raise TypeError("infer supports multinomial fits only; this LogisticRegression is one-versus-rest.")
     penalty, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", None)
     strength = _number(estimator, "C_") if hasattr(estimator, "C_") else estimator.C
     alpha = 0.0 if penalty is None or np.isinf(strength) else 1 / strength
     if alpha and (penalty in ("l1", "elasticnet") or l1_ratio):
         raise TypeError("infer needs a likelihood that is smooth in the coefficients; this fit has an l1 penalty.")
     if alpha and estimator.solver == "liblinear" and estimator.fit_intercept:
-        raise TypeError("infer does not read solver='liblinear' with an intercept, which it penalizes; use 'lbfgs'.")
+        raise TypeError("infer does not support solver='liblinear' with an intercept, which it penalizes; use 'lbfgs'.")
     coefficients = np.column_stack([estimator.coef_, np.broadcast_to(estimator.intercept_, len(estimator.coef_))])
     if not binary:
         coefficients = coefficients - coefficients.mean(axis=0)
@@ -116,7 +116,7 @@ def _labels_of(classes: Array) -> Any:
         labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"))
         codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
         if not (classes[codes] == labels).all():
-            raise ValueError(f"y has labels that are none of the fitted classes {classes.tolist()}.")
+            raise ValueError(f"y has labels that are not among the fitted classes {classes.tolist()}.")
         return codes.astype(np.float64) if len(classes) == 2 else codes
 
     return read_target
@@ -141,7 +141,7 @@ def _real_target(y: Any) -> Array:
 
 def _refuse_targets(shape: tuple[int, ...]) -> None:
     if shape and shape[0] > 1:
-        raise ValueError("infer takes one target; fit and infer each column of y by itself.")
+        raise ValueError("infer takes one target; fit each column of y, and call infer, separately.")
 
 
 def _number(estimator: Any, name: str) -> float:
@@ -162,7 +162,7 @@ def _dispersed(
 ) -> FittedModel:
     """Return a model whose dispersion is no attribute: it is estimated from the data, once they are there."""
     if getattr(estimator, "positive", False):
-        raise TypeError("infer does not read positive=True: coefficients on their bound have no standard error.")
+        raise TypeError("infer does not support positive=True: coefficients on their bound have no standard error.")
     location = _location(estimator)
     coefficients = np.stack([location, np.append(np.zeros(len(location) - 1), np.nan)])
     terms = (Terms(True, bool(estimator.fit_intercept)), Terms(False, True))
@@ -203,12 +203,12 @@ def _gamma(estimator: Any, names: tuple[str, ...]) -> FittedModel:
 def _tweedie(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     power, link = estimator.power, estimator.link
     if (link if link != "auto" else "identity" if power <= 0 else "log") != ("identity" if power == 0 else "log"):
-        raise TypeError(f"infer does not read a TweedieRegressor of power={power} with link={link!r}.")
+        raise TypeError(f"infer does not support a TweedieRegressor of power={power} with link={link!r}.")
     if power == 1:
         return _poisson(estimator, names)
     members: dict[float, Likelihood] = {0: Gaussian(), 2: Gamma(), 3: InverseGaussian()}
     if power not in members and not 1 < power < 2:
-        raise TypeError(f"infer reads a TweedieRegressor of power 0, 3, or from 1 to 2; got power={power}.")
+        raise TypeError(f"infer supports a TweedieRegressor with power 0, 3, or from 1 to 2; got power={power}.")
     likelihood = members.get(power) or Tweedie(power=float(power))
     return _dispersed(estimator, names, likelihood, float(estimator.alpha), per_observation=True)
 
@@ -231,7 +231,7 @@ def _huber(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     """
     scale, location = float(estimator.scale_), _location(estimator)
     if not scale > 0:
-        raise TypeError("infer does not read a HuberRegressor whose scale_ is zero: it fits every row exactly.")
+        raise TypeError("infer does not support a HuberRegressor whose scale_ is zero: it fits every row exactly.")
     coefficients = np.stack([location, np.append(np.zeros(len(location) - 1), np.log(scale))])
     likelihood = Huber(epsilon=float(estimator.epsilon))
     terms = (Terms(True, bool(estimator.fit_intercept)), Terms(False, False, known=scale))
@@ -249,7 +249,7 @@ def _descended(estimator: Any) -> float:
 
 def _sgd_classifier(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     if estimator.loss != "log_loss" or len(estimator.classes_) != 2 or estimator.class_weight is not None:
-        raise TypeError("infer reads an SGDClassifier of two classes with loss='log_loss' and no class_weight.")
+        raise TypeError("infer supports an SGDClassifier of two classes with loss='log_loss' and no class_weight.")
     return _model(
         estimator,
         names,
@@ -264,7 +264,7 @@ def _sgd_classifier(estimator: Any, names: tuple[str, ...]) -> FittedModel:
 
 def _sgd_regressor(estimator: Any, names: tuple[str, ...]) -> FittedModel:
     if estimator.loss != "squared_error":
-        raise TypeError(f"infer reads an SGDRegressor with loss='squared_error'; got loss={estimator.loss!r}.")
+        raise TypeError(f"infer supports an SGDRegressor with loss='squared_error'; got loss={estimator.loss!r}.")
     return _dispersed(estimator, names, Gaussian(), _descended(estimator), per_observation=True)
 
 

@@ -103,7 +103,7 @@ def detect_separation(
     fit_intercept: bool = True,
     sample_weight: Any = None,
 ) -> Separation:
-    r"""Tell whether the maximum likelihood estimate exists, without fitting; and if not, which coefficients diverge.
+    r"""Tell, without fitting, whether the maximum likelihood estimate exists and, if not, which coefficients diverge.
 
     No finite maximum exists where some direction d of the coefficients lowers the likelihood of no row and raises that
     of some, without end. For classes it moves no outcome's predictor down against a rival's,
@@ -191,7 +191,9 @@ def detect_separation(
         try:
             found = _detected(model, prepared, term, features, classes)
         except UndecidedError as error:
-            raise RuntimeError(f"Separation is left open, the linear program was not solved: {error}.") from error
+            raise RuntimeError(
+                f"Separation is undecided, because the linear program was not solved: {error}."
+            ) from error
     if prepared.row_numbers is None:
         return found
     separated = np.zeros(X.shape[0], dtype=bool)
@@ -283,8 +285,8 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
     what = separation_in_words(at.objective, separation, at.prepared.name, model.classes)
     warnings.warn(
         SeparationWarning(
-            f"{what} {model.name} stopped where its tol or max_iter told it to, so what diverges is no estimate and "
-            "has no standard error (nan); the rest is judged without the rows that are separated."
+            f"{what} {model.name} stopped where its tol or max_iter told it to, so coefficients that diverge "
+            "are not estimates and have no standard errors (nan); the others are assessed without the separated rows."
         ),
         stacklevel=3,
     )

@@ -110,8 +110,9 @@ class Slope:
                 return block.read(block.table.replaced(self.name, x))[0]
             except ValueError as error:
                 raise ValueError(
-                    f"X[{self.name!r}] is a column of numbers, and the transformers refuse it a little beside its "
-                    f"values ({error}). If its values are categories, say columns={{{self.name!r}: 'reference'}} to "
+                    f"X[{self.name!r}] is a column of numbers, but the transformers reject numbers slightly off "
+                    f"its values ({error}). If its values are categories, say "
+                    f"columns={{{self.name!r}: 'reference'}} to "
                     "compare them."
                 ) from error
 

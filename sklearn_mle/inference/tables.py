@@ -34,7 +34,7 @@ class Table:
                 X = np.asarray(X)
             if len(np.shape(X)) != 2 or not np.shape(X)[0]:
                 raise ValueError(
-                    f"X must be a frame or an array of two dimensions, with rows; its shape is {np.shape(X)}."
+                    f"X must be a data frame or a two-dimensional array, with rows; its shape is {np.shape(X)}."
                 )
         if issparse(X):
             X = X.tocsr()

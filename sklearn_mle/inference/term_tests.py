@@ -107,7 +107,7 @@ def anova(
     if test == "wald":
         if kind == "sequential":
             raise ValueError(
-                "kind='sequential' is of models that are fitted one after the other: use likelihood ratios."
+                "kind='sequential' compares models that are fitted one after the other: use likelihood ratios."
             )
         options |= {"sample_weight": sample_weight, "offset": offset}
         tests, header = _wald(estimator, X, y, kind, options, dispersion)
@@ -235,7 +235,10 @@ def _ratios(
     refuse("anova", model)
     model, data = read_training(model, transformed, y, sample_weight, offset)
     if isinstance(data.X, StoredArray):
-        raise TypeError("X: anova fits models of some columns in memory, but X is stored and large; pass some rows.")
+        raise TypeError(
+            "X: anova fits models to some of the columns in memory, but X is in storage and large; "
+            "pass some of its rows."
+        )
     terms = _terms(model, X, offset)
     every = np.concatenate([term.columns for term in terms])
     with single_threaded_blas, np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""What is assumed about y: one probability model per file; none of them knows X."""
+"""Probability models of y, one per file; none of them knows X."""
 
 from inspect import isclass
 

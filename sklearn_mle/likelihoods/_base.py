@@ -225,7 +225,7 @@ class Likelihood(BaseEstimator, ABC):
         return None
 
     def in_units_of_mean(self, y: Array) -> tuple[Array, Array | None]:
-        """Return y as ``mean`` predicts it, and what the rows' weights are multiplied by (None: nothing)."""
+        """Return y in the units of ``mean``, and the factors of the rows' weights (None if there are none)."""
         return y, None
 
     def opposes(self, y: Array) -> tuple[Array, Array]:
@@ -365,7 +365,7 @@ class Likelihood(BaseEstimator, ABC):
         return float(weight @ nll), gradient
 
     def total_gradient_and_hessian(self, y: Array, eta: Array, weight: Array | None) -> tuple[float, Array, Array]:
-        """Return what ``total_and_gradient`` does, and the rowwise Hessian, (q, q, n), without the weights."""
+        """Return the result of ``total_and_gradient`` and the rowwise Hessian, (q, q, n), without the weights."""
         return *self.total_and_gradient(y, eta, weight), self.hessian(y, eta)
 
 

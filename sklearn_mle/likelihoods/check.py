@@ -21,7 +21,7 @@ _UNIT = 3.0
 
 
 def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
-    """Check a likelihood, yours or ours, and say in words all that is wrong with it.
+    """Check a likelihood, built-in or your own, and report in words everything that is wrong with it.
 
     Checked: that it can be cloned, and the names of its predictors; shapes, and that the NLL is finite; that rows do
     not influence each other; that exp(-nll) integrates (or sums) to one, or equals the density of the distribution

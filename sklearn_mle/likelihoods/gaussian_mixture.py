@@ -31,7 +31,7 @@ _ROUNDS, _HALVINGS = 200, 200
 
 
 class GaussianMixture(NLLWithGradient):
-    r"""Mixture of Gaussians: several modes, skewness or heavy tails, whatever the noise has.
+    r"""Mixture of Gaussians, for noise with several modes, skewness or heavy tails.
 
     .. math:: -\log p(y) = \log s - \log \sum_{k=1}^K \frac{\pi_k}{r_k}\, \varphi\!\left(\frac{z - m_k}{r_k}\right)
         ,\qquad z = \frac{y - \mu}{s} ,\quad m_1 = 0,\; r_1 = 1

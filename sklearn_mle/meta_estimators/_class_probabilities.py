@@ -45,8 +45,9 @@ def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
     if not np.isfinite(values).all():
         row = int(np.argmax(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
         raise ValueError(
-            f"estimator: {name} of {type(model).__name__} is not finite in row {row}: for some estimators a class "
-            "whose rows all have weight zero is enough. Leave such rows out, or use an estimator that allows for them."
+            f"estimator: {name} of {type(model).__name__} is not finite in row {row}: some estimators return "
+            "this for a class whose rows all have weight zero. Drop such rows, or use an estimator that can "
+            "handle them."
         )
     if name == "decision_function":
         values = np.stack([expit(-values), expit(values)], axis=1) if values.ndim == 1 else softmax(values, axis=1)

@@ -41,8 +41,8 @@ def location_of(likelihood: Likelihood, prediction: Array) -> Array:
         more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
         raise ValueError(
             f"estimator: the location of {likelihood!r} cannot be the prediction of "
-            f"row{'s' if len(outside) > 1 else ''} {shown}{more}. Take an estimator whose predictions stay inside "
-            f"(its own loss for such y, or TransformedTargetRegressor), or a likelihood that takes them."
+            f"row{'s' if len(outside) > 1 else ''} {shown}{more}. Use an estimator whose predictions stay in "
+            "range (with a loss for such y, or TransformedTargetRegressor), or a likelihood that allows them."
         )
     return eta
 
@@ -90,7 +90,7 @@ def read_likelihood(likelihood: str | Likelihood) -> Likelihood:
     """Return the likelihood; of a name, what can be estimated (degrees of freedom) is estimated."""
     found = clone(get_likelihood(likelihood))
     if max(found.y_columns) > 1 and 1 not in found.y_columns:
-        raise NotSupportedError(f"likelihood: {found!r} takes y of several columns, and a prediction is one.")
+        raise NotSupportedError(f"likelihood: {found!r} takes a y with several columns, but a prediction has one.")
     return found.estimating(found.estimable) if isinstance(likelihood, str) else found
 
 
@@ -195,8 +195,9 @@ def fit_noise(
     if exact.all() and least > 0:
         warnings.warn(
             PerfectFitWarning(
-                "The estimator predicts every row that it did not see exactly, so nothing is learnt of its errors: the "
-                f"scale is about {least:.6g}, a tenth of the unit to which y is rounded, the least that it may be."
+                "The estimator predicts every row that it did not see exactly, so nothing can be learnt about "
+                f"its errors: the scale is set to about {least:.6g}, its lower bound (a tenth of the unit to "
+                "which y is rounded)."
             ),
             stacklevel=6,
         )

@@ -41,7 +41,7 @@ def real_prediction(values: Any, rows: NDArray[np.intp]) -> Array:
     bad = rows[~np.isfinite(prediction)]
     if len(bad):
         more = " and more" if len(bad) > _MOST_NAMED else ""
-        raise ValueError(f"estimator: it predicts NaN or infinity in rows {bad[:_MOST_NAMED].tolist()}{more}.")
+        raise ValueError(f"estimator: its predictions are NaN or infinite in rows {bad[:_MOST_NAMED].tolist()}{more}.")
     return prediction
 
 
@@ -116,8 +116,8 @@ class OutOfFold:
             warnings.warn(
                 OutOfFoldWarning(
                     f"{n_absent} of {len(known)} rows have no out-of-fold prediction"
-                    f"{'' if log_scale is None else ' and scale'}, for cv tests them in no fold (or has no rows before "
-                    "them): the distribution is learnt from the others."
+                    f"{'' if log_scale is None else ' and scale'}, because cv puts them in no test fold (or has "
+                    "no rows before them): the distribution is learnt from the others."
                 ),
                 stacklevel=5,
             )

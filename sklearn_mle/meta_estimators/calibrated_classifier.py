@@ -179,7 +179,7 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
-        """Fit the classifier on every fold, and the map to what it says of the rows it did not see.
+        """Fit the classifier on every fold, and the map to its predictions of the rows it did not see.
 
         Parameters
         ----------
@@ -357,7 +357,8 @@ def _read_labels(y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
         if y is not None and is_soft(y):
             raise ValueError(
                 f"y must hold class labels, shape (n,), but has shape {np.shape(y)}: a classifier cannot be fitted to "
-                "rows of class probabilities. Give labels; of probabilities give one row per class, weighted."
+                "rows of class probabilities. Give labels; for probabilities, give one row per class, weighted "
+                "by its probability."
             )
         labels = check_target(y)
         classes, codes = encode_labels(labels)

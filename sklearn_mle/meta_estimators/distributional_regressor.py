@@ -197,7 +197,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         refuse_masked(X=X, y=y, sample_weight=sample_weight)
         likelihood = None if self._is_auto else read_likelihood(self.likelihood)
         if self.recalibrate and likelihood is not None and likelihood.discrete:
-            raise NotSupportedError(f"recalibrate=True is for continuous y; {likelihood!r} is of counts.")
+            raise NotSupportedError(f"recalibrate=True is for continuous y; {likelihood!r} is for counts.")
         X = rows_of(X)
         y = read_target(likelihood, y)
         state = self._features(X)
@@ -241,7 +241,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         return predictions[0] if len(models) == 1 else np.mean(predictions, axis=0)
 
     def predict(self, X: Any, return_std: bool = False) -> Array | tuple[Array, Array]:
-        """Return the estimator's prediction, and the standard deviation of y given X where asked for.
+        """Return the estimator's prediction and, if ``return_std``, the standard deviation of y given X.
 
         Parameters
         ----------
@@ -269,7 +269,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         prediction = self._base_prediction(X)
         if self._learnt.pit_map is not None:
             raise NotSupportedError(
-                "return_std: a recalibrated distribution states probabilities, not moments; ask predict_interval."
+                "return_std: a recalibrated distribution has probabilities, but no moments; use predict_interval."
             )
         return prediction, self.noise_.predict(**self._arguments(X), return_std=True)[1]
 

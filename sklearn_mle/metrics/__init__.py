@@ -1,4 +1,4 @@
-"""Judge any probabilistic estimator: of classes, of distributions, and by scorers.
+"""Scores of any probabilistic estimator: of class probabilities and of distributions; and scorers.
 
 The functions take arrays and give numbers. The scorers go where scikit-learn has ``scoring=``:
 

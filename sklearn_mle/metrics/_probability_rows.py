@@ -77,7 +77,9 @@ def sum_tolerance(dtype: np.dtype) -> float:
 def _with_first_class(second: NDArray[np.float64], name: str, is_log: bool) -> NDArray[np.float64]:
     if (row := first_true(~((second <= 0) if is_log else (second >= 0) & (second <= 1)))) is not None:
         valid = "a log-probability, at most 0" if is_log else "a probability in [0, 1] (log_proba=True for logarithms)"
-        raise ValueError(f"{name}[{row}] is {second[row]}: (n,) values are of the second of two classes, each {valid}.")
+        raise ValueError(
+            f"{name}[{row}] is {second[row]}: values of shape (n,) are for the second of two classes, each {valid}."
+        )
     if not is_log:
         return np.column_stack([1 - second, second])
     with np.errstate(divide="ignore"):

@@ -77,6 +77,6 @@ def counts(distributions: list[RowDistributions], *points: Array) -> Array:
     if not (high - low) * n < _MOST_CELLS:
         raise ValueError(
             f"the distributions spread over the whole numbers from {low:g} to {high:g}: too many to be summed one by "
-            "one. The closed forms for scipy.stats' poisson, nbinom and binom know no such limit."
+            "one. The closed forms for scipy.stats' poisson, nbinom and binom have no such limit."
         )
     return np.arange(low, high + 1)

@@ -157,7 +157,7 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
         mean, std = (np.asarray(part, dtype=np.float64) for part in estimator.predict(X, return_std=True))
         return norm(mean, std)
     raise TypeError(
-        f"The estimator {_name(estimator)} gives no distribution. Needed is predict_proba or predict_log_proba (a "
+        f"The estimator {_name(estimator)} gives no distribution. It needs predict_proba or predict_log_proba (a "
         "classifier), log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen "
         "scipy.stats distribution (pred_dist of NGBoost and predict_proba of skpro are also understood); predict(X, "
         "return_std=True) is known to be Gaussian only for GaussianProcessRegressor, BayesianRidge and ARDRegression."

@@ -55,7 +55,7 @@ def read_target(
         raise ValueError(f"y_true must be labels (n,) or probability rows (n, K), with n > 0; got shape {shape}.")
     known = None if labels is None else check_labels(labels)
     if known is not None and n_classes is not None and known.size != n_classes:
-        raise ValueError(f"labels has {known.size} entries, y_pred {n_classes} columns: there is one label a column.")
+        raise ValueError(f"labels has {known.size} entries, y_pred {n_classes} columns: give one label per column.")
     if len(shape) == 2 and shape[1] > 1:
         if n_classes is not None and shape[1] != n_classes:
             raise ValueError(f"y_true has {shape[1]} columns and y_pred {n_classes}: column k of both is class k.")
@@ -94,7 +94,7 @@ def check_labels(labels: ArrayLike) -> NDArray[Any]:
     with argument_name("labels"):
         known = np.asarray(labels)
     if known.ndim != 1 or known.size == 0:
-        raise ValueError(f"labels must be a sequence, one label a column; got shape {known.shape}.")
+        raise ValueError(f"labels must be a sequence, one label per column; got shape {known.shape}.")
     if len(set(known.tolist())) != known.size:
         raise ValueError(f"labels must be distinct; got {known.tolist()}.")
     return known

@@ -248,9 +248,7 @@ def kl_divergence(
         with argument_name("log_proba"):
             log_proba = bool(log_proba)
         if labels is not None or log_proba:
-            raise ValueError(
-                "labels and log_proba speak of rows of probabilities; y_true and y_pred are distributions."
-            )
+            raise ValueError("labels and log_proba are for rows of probabilities; y_true and y_pred are distributions.")
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / log_base
     rows = _row_scorer(kl_divergence_rows, labels, log_proba, y_true, y_pred, sample_weight)
@@ -304,7 +302,7 @@ def read_predictions(
     n, n_classes = prediction.values.shape
     target = read_target(y_true, labels=known, n_classes=n_classes)
     if len(target) != n:
-        raise ValueError(f"y_true has {len(target)} rows and y_pred {n}: both must speak of the same rows.")
+        raise ValueError(f"y_true has {len(target)} rows and y_pred {n}; both must describe the same rows.")
     return prediction, target, check_weight(sample_weight, n)
 
 

@@ -148,7 +148,7 @@ def cross_entropy_decomposition(
     n_resamples: int = 0,
     random_state: int = 0,
 ) -> CrossEntropyDecomposition:
-    r"""Take cross-entropy apart into uncertainty, discrimination and miscalibration, in nats per row.
+    r"""Decompose cross-entropy into uncertainty, discrimination and miscalibration, in nats per row.
 
     .. math:: S(q) = \underbrace{S(\bar p)}_{\text{uncertainty}}
               - \underbrace{[S(\bar p) - S(r)]}_{\text{discrimination}}
@@ -233,7 +233,7 @@ def cross_entropy_decomposition(
     mean_of_rows("cross_entropy_decomposition", lambda y_true: costs, y_true=outcomes, sample_weight=weight)
     weight = np.ones(len(costs)) if weight is None else weight
     if weight.max() > _LARGEST_WEIGHT:
-        raise ValueError(f"sample_weight must not exceed {_LARGEST_WEIGHT:g} here, for it is squared; rescale it.")
+        raise ValueError(f"sample_weight must not exceed {_LARGEST_WEIGHT:g} here, because it is squared; rescale it.")
     recalibrate = recalibrator(strategy, prediction.log(), n_bins)
     happened = target.probabilities()
 

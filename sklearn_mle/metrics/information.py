@@ -87,7 +87,7 @@ def information_gain(
     sample_weight: ArrayLike | None = None,
     base: float | None = None,
 ) -> float:
-    r"""What a prediction knows beyond the class frequencies, in nats per row: higher is better.
+    r"""Information that predictions add to the class frequencies, in nats per row: higher is better.
 
     .. math:: H(\bar p) - \text{cross-entropy}(p, q), \qquad \bar p = \frac{\sum_i w_i p_i}{\sum_i w_i}
 
@@ -154,7 +154,7 @@ def d2_cross_entropy(
     log_proba: bool = False,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Part of the class frequencies' cross-entropy that a prediction saves: 1 is perfect, 0 is the frequencies.
+    r"""Share of the class frequencies' cross-entropy that a prediction saves: 1 is perfect, 0 is the frequencies.
 
     .. math:: D^2 = 1 - \frac{\text{cross-entropy}(p, q)}{H(\bar p)}
 
@@ -201,8 +201,8 @@ def d2_cross_entropy(
     total, best_constant = _beside_frequencies(y_true, y_pred, labels, log_proba, sample_weight)
     if best_constant == 0:
         raise ValueError(
-            "y_true has only one class (of positive weight): the class frequencies are certain and right, and leave "
-            "nothing of which a prediction could save a part. Use cross_entropy."
+            "y_true has only one class (of positive weight): the class frequencies predict it with certainty, "
+            "so no information can be gained. Use cross_entropy."
         )
     return 1 - total / best_constant
 

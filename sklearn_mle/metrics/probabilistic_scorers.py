@@ -128,7 +128,8 @@ class ProbabilisticScorer(_BaseScorer):
             return mean_of_rows(self._name, rows, warn=self._is_in_nats, **arguments)
         if in_dask:
             raise NotSupportedError(
-                f"X is Dask's, and {self!r} is no mean over rows: it needs them in memory (X.compute(), or a part)."
+                f"X comes from Dask, but {self!r} is not a mean over rows: it needs them in memory "
+                "(X.compute(), or a part)."
             )
         y, response = self._read(*open_up(estimator, X), y_true, offset)
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}

@@ -104,7 +104,7 @@ def make_probabilistic_scorer(
 
 
 def get_scorer(name: str) -> ProbabilisticScorer:
-    """Give a fresh scorer by name; :func:`get_scorer_names` lists them.
+    """Return a new scorer by its name; :func:`get_scorer_names` lists them.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def get_scorer(name: str) -> ProbabilisticScorer:
 
 
 def get_scorer_names() -> list[str]:
-    """Give the names that :func:`get_scorer` knows, sorted.
+    """Return the sorted names that :func:`get_scorer` knows.
 
     Returns
     -------
@@ -198,7 +198,7 @@ class _NegKLDivergence(ProbabilisticScorer):
 
 
 class _InformationGain(ProbabilisticScorer):
-    r"""Score a classifier by the nats per row that it knows beyond the class frequencies.
+    r"""Score a classifier by the information that it adds to the class frequencies, in nats per row.
 
     .. math:: S(\bar p) - S(q)
 

@@ -39,7 +39,7 @@ def read_estimators(estimators: Any) -> list[tuple[str, Any]]:
             )
     names = [name for name, _ in named]
     if not named or len(set(names)) < len(names):
-        raise ValueError(f"estimators must be one or more, each with a name of its own; got the names {names}.")
+        raise ValueError(f"estimators must hold at least one, each with its own name; got the names {names}.")
     for name, estimator in named:
         if isinstance(estimator, type) or not hasattr(estimator, "fit"):
             raise TypeError(f"estimators[{name!r}] must be an estimator (an instance with fit); got {estimator!r}.")
@@ -76,7 +76,7 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
             raise TypeError(f"{name}: Expected sequence or array-like, got None.")
         if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
             raise NotSupportedError(
-                f"{name} is a dataframe of Dask's, of which rows cannot be taken by their numbers: compare needs it in "
+                f"{name} is a Dask dataframe, whose rows cannot be selected by position: compare needs it in "
                 f"memory, {name}.compute()."
             )
         with argument_name(name):
@@ -184,8 +184,8 @@ def fit_keywords(name: str, estimator: Any, arguments: tuple[str, ...]) -> dict[
     for argument in arguments:
         if not takes(getattr(final, "fit", None), argument):
             raise TypeError(
-                f"{argument} was given, but fit of {name!r} ({type(final).__name__}) takes none: it would be fitted "
-                f"without, and compared with models fitted with it. Leave {name!r} out, or {argument}."
+                f"{argument} was given, but fit of {name!r} ({type(final).__name__}) takes none: it would be "
+                f"fitted without one, and compared with models fitted with one. Leave {name!r} out, or {argument}."
             )
     return {argument: prefix + argument for argument in arguments}
 
@@ -217,8 +217,8 @@ def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: Proba
         likelihood = _likelihood_of(estimator)
         if likelihood is not None and type(likelihood).distribution is Likelihood.distribution:
             raise TypeError(
-                f"estimators[{name!r}]: {type(likelihood).__name__} has no distribution, which single rows are scored "
-                "by. Give it a method distribution(eta) that returns a frozen scipy.stats distribution."
+                f"estimators[{name!r}]: {type(likelihood).__name__} has no distribution, by which single rows "
+                "are scored. Give it a method distribution(eta) that returns a frozen scipy.stats distribution."
             )
         if likelihood is not None or is_classifier(_last_step(estimator)):
             discrete[name] = likelihood is None or likelihood.discrete

@@ -94,7 +94,7 @@ class PairedDifference:
 
 
 class Comparison:
-    """Models judged on the same rows, best first; :func:`compare` makes it.
+    """Models judged on the same rows, best first, as returned by :func:`compare`.
 
     It prints as a table, in notebooks too; :meth:`to_frame` gives the numbers.
 

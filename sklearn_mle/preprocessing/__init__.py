@@ -1,4 +1,4 @@
-"""Transformers that stand before an estimator: columns made by a formula, as in R."""
+"""Transformers that precede an estimator: columns made by a formula, as in R."""
 
 from sklearn_mle.preprocessing.formula import FormulaTransformer
 

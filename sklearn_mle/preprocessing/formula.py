@@ -17,7 +17,7 @@ _INTERCEPT = "Intercept"
 
 
 class FormulaTransformer(TransformerMixin, BaseEstimator):
-    r"""Columns of a frame by a formula, as R and statsmodels write models; it needs ``formulaic``.
+    r"""Columns from a formula, in the notation of R and statsmodels; needs ``formulaic``.
 
     ``a * b`` is ``a + b + a:b``; columns that do not hold numbers, and ``C(column)``, are factors, with contrasts
     against the first level (``C(g, contr.sum)``, ``C(g, contr.helmert)``, ``C(g, contr.treatment("b"))`` for others);
@@ -85,7 +85,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         self.formula = formula
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember levels, knots and other facts of the columns.
+        """Learn levels, knots and other properties of the columns.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         self.model_spec_ = spec
         self._columns = np.array([k for k, name in enumerate(spec.column_names) if name != _INTERCEPT], dtype=np.intp)
         if not len(self._columns):
-            raise ValueError(f"formula: {self.formula!r} makes no column beside the intercept; name a column of X.")
+            raise ValueError(f"formula: {self.formula!r} makes no column besides the intercept; name a column of X.")
         self._levels = _levels(spec, frame)
         self._refuse_dependence(frame, made)
         return self
@@ -197,7 +197,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         wrong = ~np.isfinite(found).all(axis=0)
         if wrong.any():
             names = _listed(self.get_feature_names_out()[wrong])
-            raise ValueError(f"X gives values that are not finite to the formula's columns {names}.")
+            raise ValueError(f"X leads to values that are not finite in the formula's columns {names}.")
         return found
 
     def _refuse_dependence(self, frame: Any, made: Any) -> None:
@@ -214,8 +214,9 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
                 moved = (np.abs(alone - whole[some]) > _ROUNDINGS * size).any(axis=0)
                 if moved.any():
                     raise ValueError(
-                        f"formula: the columns {_listed(self.get_feature_names_out()[moved])} depend on other rows, so "
-                        "that new rows would be transformed otherwise; use functions that remember the fit, such as "
+                        f"formula: the columns {_listed(self.get_feature_names_out()[moved])} depend on other "
+                        "rows, so new rows would be transformed differently; use functions that remember the "
+                        "fit, such as "
                         "center(x), scale(x), bs(x, 4) or poly(x, 2)."
                     )
 
@@ -243,12 +244,12 @@ def _parsed(text: Any, names: list[Any]) -> Any:
         left = [factor for term in formula.lhs for factor in term.factors]
         if len(left) != 1 or left[0].eval_method.value != "lookup":
             raise ValueError(
-                f"formula: {text!r} has an expression on the left, and y is given to fit: leave it out, and pass the "
+                f"formula: {text!r} has a left-hand side, but y is passed to fit: leave it out, and pass the "
                 "expression's values as y."
             )
         sides = formula.rhs
     if not isinstance(sides, formulaic.SimpleFormula):
-        raise ValueError(f"formula: {text!r} has several parts, and one is needed.")
+        raise ValueError(f"formula: {text!r} has several parts, but only one is allowed.")
     return sides
 
 

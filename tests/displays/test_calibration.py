@@ -103,7 +103,7 @@ class TestReliability:
         display = ReliabilityDisplay.from_estimator(model, X_THREE[1::2], Y_THREE[1::2], pos_label=1, n_resamples=5)
         expected = IsotonicRegression().fit(model.predict_proba(X_THREE[1::2])[:, 1], Y_THREE[1::2] == 1)
         np.testing.assert_allclose(display.recalibrated, expected.predict(display.forecast), atol=1e-9)
-        with pytest.raises(ValueError, match=r"pos_label must be one of the classes \[0, 1, 2\], .* got None"):
+        with pytest.raises(ValueError, match=r"pos_label must be one of the classes \[0, 1, 2\]; got None"):
             ReliabilityDisplay.from_estimator(model, X_THREE, Y_THREE)
 
     def test_certainty_that_rounds_to_one_keeps_its_finite_divergence(self):
@@ -119,7 +119,7 @@ class TestReliability:
         [
             ([0, 1], [0.5, 1.5], {}, r"y_prob\[1\] is 1.5"),
             ([0, 1, 1], [0.5, 0.5], {}, "y_true has 3 rows, the forecasts .* 2"),
-            ([0, 1], [0.5, 0.5], {"pos_label": "1"}, "pos_label must be one label as y_true has them"),
+            ([0, 1], [0.5, 0.5], {"pos_label": "1"}, "pos_label must be one of the labels of y_true"),
             (["0", "1"], [0.5, 0.5], {"pos_label": 1}, "text never matches numbers"),
             ([0, 1], [0.5, 0.5], {"n_resamples": 10**400}, "n_resamples must be at most"),
             ([0, 1], [0.5, 0.5], {"random_state": -1}, "random_state"),

@@ -133,7 +133,7 @@ def test_what_it_refuses():
         ({"column": "weight"}, "X has no column 'weight'"),
         ({"column": "age", "grid_resolution": 1}, "grid_resolution"),
         ({"column": "age", "values": [np.nan, 30.0]}, "set to finite numbers"),
-        ({"column": "age", "values": []}, "name at least one"),
+        ({"column": "age", "values": []}, "give at least one"),
         ({"column": "dose", "values": [1, 1]}, "values must be different"),
         ({"column": "age", "at": "means"}, "at must be a mapping from other columns"),
         ({"column": "age", "at": {"age": 3}}, "'age' is the column that varies"),
@@ -145,5 +145,5 @@ def test_what_it_refuses():
             EffectsDisplay.from_inference(given, X, **options)
     with pytest.raises(ValueError, match="150 levels, and at most 40"):
         EffectsDisplay.from_inference(given, many, column="group")
-    with pytest.raises(TypeError, match="inference must be what"):
+    with pytest.raises(TypeError, match="inference must be the result"):
         EffectsDisplay.from_inference(MODEL, X, column="age")

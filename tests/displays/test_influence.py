@@ -51,9 +51,9 @@ class TestInfluenceDisplay:
 
     def test_what_it_cannot_draw(self):
         several = GaussianMLERegressor(scale="log_linear").fit(X, Y)
-        with pytest.raises(NotSupportedError, match="no single one per row"):
+        with pytest.raises(NotSupportedError, match="no single residual per row"):
             InfluenceDisplay.from_estimator(several, X, Y)
-        with pytest.raises(TypeError, match="influence must be what"):
+        with pytest.raises(TypeError, match="influence must be the result"):
             InfluenceDisplay.from_influence(several)
         found = influence(GaussianMLERegressor().fit(X, Y), X, Y)
         for options, words in (({"levels": [0.0]}, "levels must be positive"), ({"n_labels": -1}, "n_labels must be")):

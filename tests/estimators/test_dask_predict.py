@@ -145,7 +145,7 @@ def test_dataframes_are_checked_by_name_at_the_call_and_once():
         (lambda: CLASSIFIERS["two"].predict(ROWS[:, :2]), ValueError, "2 features, but .* expecting 3 features"),
         (lambda: CLASSIFIERS["two"].predict(ROWS[:, 0]), ValueError, "Expected 2D array, got 1D array"),
         (lambda: CLASSIFIERS["two"].predict(ROWS.astype(str)), ValueError, "could not convert"),
-        (lambda: CLASSIFIERS["two"].predict(dask.delayed(X)), TypeError, "X is a DelayedLeaf of Dask's"),
+        (lambda: CLASSIFIERS["two"].predict(dask.delayed(X)), TypeError, "X is a Dask DelayedLeaf"),
         (lambda: REGRESSORS["poisson"].predict_quantile(ROWS, 1.5), ValueError, "q must lie strictly"),
         (
             lambda: MLERegressor("poisson").fit(X, COUNTS, offset=OFFSET).predict(ROWS),
@@ -160,9 +160,9 @@ def test_dataframes_are_checked_by_name_at_the_call_and_once():
             NotSupportedError,
             "covariance='cluster' needs the rows in memory",
         ),
-        (lambda: detect_separation(ROWS, TWO), TypeError, "Dask's, and this needs its rows in memory"),
-        (lambda: REGRESSORS["poisson"].sample(ROWS), TypeError, "Dask's, and this needs its rows in memory"),
-        (lambda: REGRESSORS["poisson"].d2_score(ROWS, COUNTS), TypeError, "Dask's, and this needs its rows in memory"),
+        (lambda: detect_separation(ROWS, TWO), TypeError, "Dask .*, but this needs its rows in memory"),
+        (lambda: REGRESSORS["poisson"].sample(ROWS), TypeError, "Dask .*, but this needs its rows in memory"),
+        (lambda: REGRESSORS["poisson"].d2_score(ROWS, COUNTS), TypeError, "Dask .*, but this needs its rows in memory"),
     ],
 )
 def test_what_is_wrong_with_the_arguments_is_said_at_the_call(ask, error, message):

@@ -145,7 +145,7 @@ class Own(UserLikelihood):
 
 
 def test_code_is_neither_written_nor_read():
-    with pytest.raises(NotSupportedError, match="no word for a Own"):
+    with pytest.raises(NotSupportedError, match="cannot write a Own"):
         MLERegressor(Own()).fit(X, Y).to_json()
     document = json.loads(MLERegressor("gamma").fit(X, Y).to_json())
 
@@ -155,15 +155,15 @@ def test_code_is_neither_written_nor_read():
     for changes, words in (
         ({"likelihood": {"likelihood": "os.system", "parameters": {}}}, "does not know"),
         ({"likelihood": {"array": ["x"], "shape": [1], "dtype": "|O"}}, "likelihood must be one of"),
-        ({"coefficients": {"array": ["x"], "shape": [1], "dtype": "V8"}}, "arrays hold numbers or texts"),
+        ({"coefficients": {"array": ["x"], "shape": [1], "dtype": "V8"}}, "arrays hold numbers or strings"),
         ({"coefficients": {"array": [1.0], "shape": [1, 1], "dtype": "<f8"}}, r"coefficients of shape \(1, 1\)"),
-        ({"version": 2}, "reads up to 1"),
-        ({"format": "other"}, "no fitted estimator"),
-        ({"estimator": "GaussianMLERegressor"}, "read it by that class's from_json"),
+        ({"version": 2}, "reads versions up to 1"),
+        ({"format": "other"}, "not describe a fitted estimator"),
+        ({"estimator": "GaussianMLERegressor"}, "read it with that class's from_json"),
         ({"terms": [{}]}, "damaged"),
         ({"parameters": {"nonsense": 1}}, "damaged"),
     ):
         with pytest.raises(ValueError, match=words):
             read(**changes)
-    with pytest.raises(ValueError, match="no JSON"):
+    with pytest.raises(ValueError, match="not JSON"):
         MLERegressor.from_json("{")

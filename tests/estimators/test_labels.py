@@ -62,7 +62,7 @@ def test_labels_that_fit_did_not_see_are_named(y):
 
 
 def test_labels_of_another_kind_are_refused():
-    with pytest.raises(ValueError, match="another kind than classes_"):
+    with pytest.raises(ValueError, match="a different kind than classes_"):
         codes_of(np.array([1, 2]), np.array(["a", "b"], dtype=object))
 
 
@@ -110,7 +110,7 @@ def test_a_negative_probability_says_which_row():
 
 
 def test_text_in_two_columns_is_refused():
-    with pytest.raises(ValueError, match="Labels go in a 1-D y"):
+    with pytest.raises(ValueError, match="Pass labels as a 1-D y"):
         read_soft_labels(np.array([["a", "b"]]))
 
 

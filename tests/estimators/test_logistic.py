@@ -261,7 +261,7 @@ def test_class_weights_that_leave_none_are_refused():
         (np.linspace(0, 1, N), "continuous"),
         (rng.dirichlet(np.ones(3), size=N) * 2, "Normalize the rows"),
         (np.column_stack([BINARY, BINARY]), "Multilabel targets are not supported"),
-        (np.column_stack([BINARY, 1 - BINARY]).astype(str).astype(object) + "x", "Labels go in a 1-D y"),
+        (np.column_stack([BINARY, 1 - BINARY]).astype(str).astype(object) + "x", "Pass labels as a 1-D y"),
         (np.zeros((N, 2, 2)), "dim"),
     ],
     ids=["continuous", "sums", "multilabel", "text", "3-D"],

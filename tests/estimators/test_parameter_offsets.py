@@ -110,11 +110,11 @@ def test_predictions_want_as_many_offsets_as_fit():
 
 def test_parameters_that_take_no_offset():
     y = outcomes("gaussian")
-    with pytest.raises(NotSupportedError, match="df of StudentT.* one number for all rows, and takes no offset"):
+    with pytest.raises(NotSupportedError, match="df of StudentT.* one number for all rows, so it takes no offset"):
         MLERegressor(StudentT(df=None)).fit(X, y, offset=np.column_stack([OFFSET, OFFSET[:, 0]]))
     model = MLERegressor(StudentT(df=None)).fit(X, y, offset=pd.DataFrame(OFFSET, columns=["location", "scale"]))
     assert model.gap_ < 1e-8
-    with pytest.raises(NotSupportedError, match="Laplace has a kink, and takes an offset of the location alone"):
+    with pytest.raises(NotSupportedError, match="Laplace has a kink, and takes an offset for the location only"):
         MLERegressor("laplace").fit(X, y, offset=OFFSET)
 
 

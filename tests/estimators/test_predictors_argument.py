@@ -158,7 +158,7 @@ def test_tests_and_profiles_know_the_columns_of_each_predictor():
     ratio = likelihood_ratio_test(small, large, FRAME, POSITIVE)
     assert ratio.df == 1 and ratio.statistic == pytest.approx(2 * (large.log_likelihood_ - small.log_likelihood_))
     other = MLERegressor("gamma", predictors={"mean": ["age", "bmi"], "shape": ["sex", "bmi"]}).fit(FRAME, POSITIVE)
-    with pytest.raises(ValueError, match="smaller has what no combination.*log_shape: 'dose'"):
+    with pytest.raises(ValueError, match="smaller has terms that no combination.*log_shape: 'dose'"):
         likelihood_ratio_test(large, other, FRAME, POSITIVE)
     found = profile_interval(large, FRAME, POSITIVE, "log_shape: dose")
     assert found.lower < large.shape_coef_[2] < found.upper
@@ -217,7 +217,7 @@ def test_a_third_parameter_of_one_s_own_depends_on_columns():
         ("gamma", {"shape": -1.0}, "a known shape must be a positive number; got -1.0"),
         ("gamma", {"shape": np.nan}, "a known shape must be a positive number; got nan"),
         ("gamma", {"shape": 10**400}, "a known shape must be a positive number"),
-        ("gamma", {"shape": True}, "1 is written 1.0"),
+        ("gamma", {"shape": True}, "known scale of 1 as 1.0"),
         ("gamma", {"shape": None}, "'shape' must be 'linear'"),
         ("gamma", {"shape": ["dosage"]}, "names .'dosage'., which X does not have; its columns are 'age', 'bmi'"),
         ("gamma", {"shape": [4]}, "positions in X, from 0 to 3; got .4."),
@@ -225,9 +225,9 @@ def test_a_third_parameter_of_one_s_own_depends_on_columns():
         ("gamma", {"shape": [True, False]}, "the mask of 'shape' must have 4 entries"),
         ("gamma", {"shape": [0.5]}, "names, positions or a mask, all of one kind"),
         ("gamma", {"shape": ["dose", 1]}, "names, positions or a mask, all of one kind"),
-        ("student_t", {"df": ["age"]}, "'df' is one number for all rows.*may be estimated at an end"),
-        ("student_t", {"df": "linear"}, "'df' is one number for all rows"),
-        ("gaussian_mixture", {"mean_2": "linear"}, "'mean_2' is one number for all rows"),
+        ("student_t", {"df": ["age"]}, "'df' must be one number for all rows.*its estimate may lie at an end"),
+        ("student_t", {"df": "linear"}, "'df' must be one number for all rows"),
+        ("gaussian_mixture", {"mean_2": "linear"}, "'mean_2' must be one number for all rows"),
         ("student_t", {"df": -1.0}, "df must be a positive number"),
         (Tweedie(), {"power": 1.5}, r"'power' is no parameter that can be estimated.*Tweedie\(power=...\)"),
     ],

@@ -176,7 +176,7 @@ def test_inference_reads_stored_rows_block_by_block(folder, in_memory):
 
 
 def test_a_score_test_says_that_it_wants_memory(in_memory):
-    with pytest.raises(TypeError, match="X: score_test .* X is stored and large"):
+    with pytest.raises(TypeError, match="X: score_test .* X is in storage and large"):
         score_test(in_memory["logistic"], SlicedArray(X), Y["logistic"], extra=WEIGHT)
 
 

@@ -436,7 +436,7 @@ def test_other_likelihoods_with_a_kink_are_refused():
         def nll(self, y, eta):
             return np.log(2) + np.abs(y - eta[0])
 
-    with pytest.raises(ValueError, match="Kinked says that it has a kink .* only laplace and asymmetric_laplace"):
+    with pytest.raises(ValueError, match="Kinked declares a kink .* only laplace and asymmetric_laplace"):
         fit(Kinked(), *make(0))
 
 

@@ -142,7 +142,7 @@ def hostile_estimators():
 
 # What is said of two arguments that do not fit each other: any of them may be at fault.
 OF_TWO = re.compile(
-    r"inconsistent numbers of samples|must have shape|speak of the same rows|one distribution per row|Unknown label"
+    r"inconsistent numbers of samples|must have shape|describe the same rows|one distribution per row|Unknown label"
 )
 
 

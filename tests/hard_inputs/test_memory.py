@@ -159,7 +159,7 @@ def test_existence_is_left_open_where_its_programs_are_too_large():
     with one_mebibyte():
         with pytest.warns(SeparationWarning, match="could not be excluded"):
             MLELogisticClassifier().fit(dense[:, :280], y)
-        with pytest.raises(RuntimeError, match="left open"):
+        with pytest.raises(RuntimeError, match="is undecided"):
             detect_separation(dense, y)
 
 

@@ -100,14 +100,14 @@ def test_what_cannot_be_refitted_is_counted():
 
 def test_what_has_no_answer_says_so():
     model = MLERegressor("poisson").fit(X, COUNTS)
-    with pytest.raises(NotSupportedError, match="kind='wild' gives residuals of least squares"):
+    with pytest.raises(NotSupportedError, match="kind='wild' gives least-squares residuals"):
         bootstrap(model, X, COUNTS, kind="wild")
-    with pytest.raises(ValueError, match="groups are for"):
+    with pytest.raises(ValueError, match="groups are only for"):
         bootstrap(model, X, COUNTS, kind="cluster")
     with pytest.raises(ValueError, match="kind must be one of"):
         bootstrap(model, X, COUNTS, kind="jackknife")
     with pytest.raises(ValueError, match="n_resamples must be a whole number"):
         bootstrap(model, X, COUNTS, n_resamples=1)
     weighted = MLERegressor("poisson").fit(X, COUNTS, np.full(N, 2.0))
-    with pytest.raises(NotSupportedError, match="count copies"):
+    with pytest.raises(NotSupportedError, match="counts copies"):
         bootstrap(weighted, X, COUNTS, kind="parametric", sample_weight=np.full(N, 2.0))

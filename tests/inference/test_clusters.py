@@ -229,7 +229,7 @@ def test_what_has_no_answer_says_so():
     weight = np.full(12, 2.0)
     with pytest.raises(NotSupportedError, match="order of time"):
         infer(GaussianMLERegressor().fit(X, y, weight), X, y, sample_weight=weight, covariance="HAC")
-    with pytest.raises(NotSupportedError, match="leave bread alone"):
+    with pytest.raises(NotSupportedError, match="leave bread at its default"):
         infer(model, X, y, covariance="CR2", groups=group, bread="observed")
     with pytest.raises(NotSupportedError, match="kinks"):
         infer(MLERegressor("laplace").fit(X, y), X, y, covariance="CR2", groups=group)

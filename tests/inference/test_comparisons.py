@@ -117,7 +117,7 @@ def test_likelihood_ratio_errors():
         likelihood_ratio_test(GaussianMLERegressor().fit(X[AB], REAL), MLERegressor("gumbel").fit(X, REAL), X, REAL)
     noise = rng.standard_normal((N, 3))
     other = MLELogisticClassifier().fit(noise, BINARY)
-    with pytest.raises(ValueError, match="smaller has what no combination of larger's columns gives .*'a', 'b'"):
+    with pytest.raises(ValueError, match="smaller has terms that no combination of larger's columns gives .*'a', 'b'"):
         likelihood_ratio_test(small, other, (X[AB], noise), BINARY)
 
 

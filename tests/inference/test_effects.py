@@ -431,7 +431,7 @@ def test_several_at_once():
     each, joint, bonferroni = (np.ptp(found.confidence_intervals(adjust=how), axis=1)
                                for how in (None, "simultaneous", "bonferroni"))  # fmt: skip
     assert (each < joint).all() and (joint <= bonferroni).all()
-    with pytest.raises(ValueError, match="of p-values"):
+    with pytest.raises(ValueError, match="adjusts p-values"):
         found.confidence_intervals(adjust="holm")
     assert "holm" in repr(found.summary(adjust="holm"))
 
@@ -492,7 +492,7 @@ def test_rank_deficient_designs_have_the_effects_of_the_determined():
         (lambda i, X: average_effects(i, X, at="median"), "at must be"),
         (lambda i, X: average_effects(i, X, at={"nothing": 1}), "no column 'nothing'"),
         (lambda i, X: average_effects(i, X, at="means", by="f"), "one row"),
-        (lambda i, X: average_effects(i, X, of="nonsense"), "is no quantity"),
+        (lambda i, X: average_effects(i, X, of="nonsense"), "is not a quantity"),
         (lambda i, X: average_effects(i, X, of=Quantile(1.5)), "strictly between 0 and 1"),
         (lambda i, X: average_effects(i, X, of=Above(np.nan)), "finite number"),
         (lambda i, X: average_effects(i, X, sample_weight=np.zeros(N)), "not all of them zero"),
@@ -501,7 +501,7 @@ def test_rank_deficient_designs_have_the_effects_of_the_determined():
         (lambda i, X: average_effects(i, X.iloc[:0]), "with rows"),
         (lambda i, X: contrasts(i, X, "a", compare="sum"), "compare must be"),
         (lambda i, X: contrasts(i, X, "a", compare=lambda high, low: 1.0), "of the shape of its arguments"),
-        (lambda i, X: contrasts(i, X, {"f": "all"}), "is compared by one of"),
+        (lambda i, X: contrasts(i, X, {"f": "all"}), "must be compared by one of"),
         (lambda i, X: contrasts(i, X, {"f": ["p"]}), "a contrast needs two"),
         (lambda i, X: contrasts(i, X, {"a": [1, lambda x: 1.0]}), "a value for each row"),
         (lambda i, X: contrasts(i, X, []), "name at least one"),
@@ -519,7 +519,7 @@ def test_errors_say_what_was_expected(ask, words):
 
 
 def test_an_estimator_in_the_place_of_an_inference():
-    with pytest.raises(TypeError, match="what infer"):
+    with pytest.raises(TypeError, match="the result of infer"):
         average_effects(fitted("birthwt"), frame("birthwt")[0])
 
 

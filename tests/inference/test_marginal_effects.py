@@ -46,9 +46,9 @@ def test_what_has_no_answer_says_so():
     with pytest.raises(NotSupportedError, match="offset"):
         to_marginaleffects(infer(model), X)
     plain = infer(MLERegressor("poisson").fit(X, Y))
-    with pytest.raises(TypeError, match="must be a frame"):
+    with pytest.raises(TypeError, match="must be a pandas or polars DataFrame"):
         to_marginaleffects(plain, X.to_numpy())
-    with pytest.raises(TypeError, match="inference must be what infer"):
+    with pytest.raises(TypeError, match="inference must be the result of infer"):
         to_marginaleffects(model, X)
 
 

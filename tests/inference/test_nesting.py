@@ -83,7 +83,7 @@ def test_second_parameters_are_compared_too():
     assert likelihood_ratio_test(known, gaussian("a"), X, Y).df == 1
     with pytest.raises(ValueError, match="smaller estimates log_scale, which larger holds at a known value"):
         likelihood_ratio_test(gaussian("a"), gaussian("abc", scale=1.0), X, Y)
-    with pytest.raises(ValueError, match="know different values of log_scale"):
+    with pytest.raises(ValueError, match="have different known values of log_scale"):
         likelihood_ratio_test(known, gaussian("ab", scale=2.0), X, Y)
 
 

@@ -124,7 +124,7 @@ def test_fits_by_stochastic_gradients_state_their_gap():
     regressor = SGDRegressor(random_state=0, **options).fit(X, REAL)
     assert 0 < infer(regressor, X, REAL, penalized="laplace").header["gap in nats"] < 5e-3
     early = SGDRegressor(random_state=0, tol=None, max_iter=1, eta0=1e-4).fit(X, REAL)
-    with pytest.raises(ValueError, match="nats below the maximum|the estimate is no maximum"):
+    with pytest.raises(ValueError, match="nats below the maximum|the estimate is not a maximum"):
         infer(early, X, REAL, penalized="laplace")
     rough = SGDRegressor(random_state=0, alpha=0.0, tol=None, max_iter=200, learning_rate="constant").fit(X, REAL)
     with pytest.warns(ConvergenceWarning, match="nats below the maximum"):

@@ -389,5 +389,5 @@ def test_a_column_of_labels_is_read_as_a_row_of_them_and_masks_are_refused():
     assert column.kind == row.kind == "quasi-complete"
     np.testing.assert_array_equal(column.coef_limits, row.coef_limits)
     weight = np.ma.masked_array(np.ones(len(y)), y == 0)
-    with pytest.raises(ValueError, match="sample_weight is a masked array, and masks are not read"):
+    with pytest.raises(ValueError, match="sample_weight is a masked array, but masks are ignored"):
         detect_separation(X, y, sample_weight=weight)

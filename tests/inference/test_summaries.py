@@ -163,16 +163,16 @@ def test_names_with_signs_and_spaces_are_names():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a b_c", "no linear hypothesis"),
-        ("a =", "no linear hypothesis"),
-        ("a * b_c", "no linear hypothesis"),
-        ("2 / a", "no linear hypothesis"),
-        ("a +", "no linear hypothesis"),
-        ("1 = 2", "says nothing"),
-        ("a = a", "says nothing"),
+        ("a b_c", "not a linear hypothesis"),
+        ("a =", "not a linear hypothesis"),
+        ("a * b_c", "not a linear hypothesis"),
+        ("2 / a", "not a linear hypothesis"),
+        ("a +", "not a linear hypothesis"),
+        ("1 = 2", "names no parameter"),
+        ("a = a", "names no parameter"),
         ("a = c", "cannot read 'c'"),
         ("a = ab", "cannot read 'ab'"),
-        ("", "no linear hypothesis"),
+        ("", "not a linear hypothesis"),
     ],
 )
 def test_texts_that_are_no_hypotheses(text, words):

@@ -275,10 +275,10 @@ def test_precisions_of_models_without_a_scale_count_rows():
     ids=str,
 )
 def test_other_likelihoods_refuse_precisions(model):
-    with pytest.raises(NotSupportedError, match="maximizes another likelihood"):
+    with pytest.raises(NotSupportedError, match="gives another likelihood"):
         model.fit(X, DIST, WEIGHT)
     copies = model.set_params(weight_type="frequency").fit(X, DIST, WEIGHT)
-    with pytest.raises(NotSupportedError, match="maximizes another likelihood"):
+    with pytest.raises(NotSupportedError, match="gives another likelihood"):
         infer(copies, X, DIST, weight_type="precision", **DATA)
 
 

@@ -187,7 +187,7 @@ def test_scorers_of_classes_that_training_has_not_seen():
 def test_scores_that_are_no_mean_over_rows_say_so():
     model = MLELogisticClassifier(C=1.0).fit(X, TWO)
     for scorer in (get_scorer("information_gain"), make_probabilistic_scorer(cross_entropy, greater_is_better=False)):
-        with pytest.raises(ValueError, match="is no mean over rows"):
+        with pytest.raises(ValueError, match="is not a mean over rows"):
             scorer(model, in_dask(X), in_dask(TWO))
 
 

@@ -113,7 +113,7 @@ def test_refusals():
         kl_divergence(stats.norm([0.0, 1.0]), stats.norm([0.0, 1.0, 2.0]))
     with pytest.raises(ValueError, match="the divergence of row 1 is nan"):
         kl_divergence(stats.norm([0.0, 1.0], [1.0, -1.0]), stats.norm())
-    with pytest.raises(ValueError, match="labels and log_proba speak of rows of probabilities"):
+    with pytest.raises(ValueError, match="labels and log_proba are for rows of probabilities"):
         kl_divergence(stats.norm(), stats.norm(), log_proba=True)
     with pytest.raises(ValueError, match=r"std_true\[1\] is 0.0: it must be finite and positive"):
         gaussian_kl_divergence([0.0, 1.0], [1.0, 0.0], 0.0, 1.0)

@@ -52,5 +52,5 @@ def test_errors_say_where():
     probability[1_000_001, 2] = np.nan
     with pytest.raises(ValueError, match=r"y_pred\[213569, 2\] is nan.*numbered from row 786432 of the whole"):
         cross_entropy(LABELS, SlicedArray(probability))
-    with pytest.raises(ValueError, match=r"as many rows; got \{'y_true': 1099999, 'y_pred': 1100000\}"):
+    with pytest.raises(ValueError, match=r"the same number of rows; got \{'y_true': 1099999, 'y_pred': 1100000\}"):
         cross_entropy(LABELS[1:], SlicedArray(Q))

@@ -423,8 +423,8 @@ def test_leave_one_out_and_progress(capsys):
     ("arguments", "error", "message"),
     [
         ({"estimators": [GaussianNB()]}, ValueError, "names to estimators, or .name, estimator. pairs"),
-        ({"estimators": {}}, ValueError, "one or more"),
-        ({"estimators": [("a", GaussianNB()), ("a", GaussianNB())]}, ValueError, "each with a name of its own"),
+        ({"estimators": {}}, ValueError, "at least one"),
+        ({"estimators": [("a", GaussianNB()), ("a", GaussianNB())]}, ValueError, "each with its own name"),
         ({"estimators": {"a": GaussianNB}}, TypeError, "must be an estimator .an instance with fit"),
         ({"scoring": "accuracy"}, ValueError, "There is no scorer 'accuracy'"),
         ({"scoring": print}, TypeError, "scoring must be a name or a scorer of sklearn_mle.metrics"),

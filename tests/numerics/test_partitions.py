@@ -136,7 +136,7 @@ def test_rows_that_do_not_go_together_are_refused():
         Partitions.of(X=known, y=da.zeros(9, chunks=3))
     with pytest.raises(ValueError, match=r"w is in memory, but the partitions of X have unknown lengths"):
         Partitions.of(X=unknown(known), w=np.ones(10))
-    with pytest.raises(ValueError, match=r"X has 3 partition\(s\) and y 2; where lengths are unknown"):
+    with pytest.raises(ValueError, match=r"X has 3 partition\(s\) and y 2; if lengths are unknown"):
         Partitions.of(X=unknown(known), y=da.zeros(10, chunks=5))
     # One partition could be broadcast to all of them: never.
     with pytest.raises(ValueError, match=r"y has 1 partition\(s\) and X 3"):
@@ -146,7 +146,7 @@ def test_rows_that_do_not_go_together_are_refused():
 
 
 def test_other_objects_are_refused_by_name():
-    with pytest.raises(TypeError, match="X is a DelayedLeaf of Dask's"):
+    with pytest.raises(TypeError, match="X is a Dask DelayedLeaf"):
         Partitions.of(X=dask.delayed(X))
     with pytest.raises(ValueError, match="X must have shape \\(n,\\) or \\(n, k\\); got 3 dimensions"):
         Partitions.of(X=da.zeros((2, 2, 2)))

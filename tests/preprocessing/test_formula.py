@@ -178,10 +178,10 @@ def test_arrays_have_columns_x0_x1():
     [
         ("age +* bmi", "cannot be read"),
         ("weight + age", "columns are age, bmi, group, dose.*weight"),
-        ("log(y) ~ age", "an expression on the left"),
-        ("y + z ~ age", "an expression on the left"),
+        ("log(y) ~ age", "a left-hand side"),
+        ("y + z ~ age", "a left-hand side"),
         ("age | bmi", "several parts"),
-        ("1", "no column beside the intercept"),
+        ("1", "no column besides the intercept"),
         ("I(age - np.mean(age))", r"'I\(age - np.mean\(age\)\)' depend on other rows"),
         ("np.log(age - 20.0)", "null values|not finite"),
         ("np.log(0 * age)", "not finite"),
@@ -198,7 +198,7 @@ def test_rows_it_refuses():
         transformer.transform(X.assign(group=X["group"].where(X["group"] != "b", None)))
     with pytest.raises(ValueError, match=r"X\['age'\] has missing values"):
         FormulaTransformer("age").fit(X.assign(age=np.nan))
-    with pytest.raises(ValueError, match="not finite to the formula's columns 'age'"):
+    with pytest.raises(ValueError, match="not finite in the formula's columns 'age'"):
         transformer.transform(X.assign(age=np.inf))
     with pytest.raises(TypeError, match="[Ss]parse"):
         FormulaTransformer("x0").fit(sparse.csr_array(np.ones((3, 2))))
