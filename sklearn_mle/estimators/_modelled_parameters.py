@@ -161,7 +161,7 @@ def _columns(name: str, value: Any, n_columns: int, column_names: Sequence[str] 
         if isinstance(value, str):
             hint = f" One column is a list, too: [{value!r}]."
         elif isinstance(value, bool | np.bool_):
-            hint = " A known value of 1 is written 1.0."
+            hint = " Write a known value of 1 as 1.0."
         raise ValueError(f"predictors: {name!r} must be {_VALUES}; got {value!r}.{hint}")
     entries = list(value)
     is_mask = [isinstance(entry, bool | np.bool_) for entry in entries]

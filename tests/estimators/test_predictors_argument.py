@@ -217,7 +217,7 @@ def test_a_third_parameter_of_one_s_own_depends_on_columns():
         ("gamma", {"shape": -1.0}, "a known shape must be a positive number; got -1.0"),
         ("gamma", {"shape": np.nan}, "a known shape must be a positive number; got nan"),
         ("gamma", {"shape": 10**400}, "a known shape must be a positive number"),
-        ("gamma", {"shape": True}, "known scale of 1 as 1.0"),
+        ("gamma", {"shape": True}, "known value of 1 as 1.0"),
         ("gamma", {"shape": None}, "'shape' must be 'linear'"),
         ("gamma", {"shape": ["dosage"]}, "names .'dosage'., which X does not have; its columns are 'age', 'bmi'"),
         ("gamma", {"shape": [4]}, "positions in X, from 0 to 3; got .4."),
