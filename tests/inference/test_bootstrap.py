@@ -94,7 +94,7 @@ def test_what_cannot_be_refitted_is_counted():
     y = (x[:, 0] > 0).astype(int)
     y[[6, 7]] = 1, 0
     model = MLELogisticClassifier().fit(x, y)
-    with pytest.warns(ConvergenceWarning, match="Of 60 resamples .* SeparationWarning"):
+    with pytest.warns(ConvergenceWarning, match="of 60 resamples .* SeparationWarning"):
         bootstrap(model, x, y, n_resamples=60)
 
 

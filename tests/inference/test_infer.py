@@ -485,7 +485,7 @@ def test_more_errors(gaussian):
         infer(gaussian, covariance="HC3")
     with pytest.raises(ValueError, match="keeps nothing for inference"):
         infer(LinearRegression().fit(X, REAL))
-    with pytest.raises(TypeError, match="The estimator is a ElasticNet, which infer does not know"):
+    with pytest.raises(TypeError, match="The estimator is a ElasticNet, which infer does not support"):
         infer(ElasticNet().fit(X, REAL), X, REAL)
     with pytest.raises(TypeError, match="The estimator is a LinearSVC"):
         infer(LinearSVC().fit(X, BINARY), X, BINARY)
