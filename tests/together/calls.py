@@ -10,9 +10,11 @@ import numpy as np
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import (
     Quantile,
+    anova,
     average_effects,
     average_predictions,
     contrasts,
+    drop_one,
     infer,
     influence,
     likelihood_ratio_test,
@@ -358,6 +360,18 @@ def _wald(fit: Fit) -> np.ndarray:
     return np.array(wald_test(fit.model, fit.X, fit.y, fit.tested, **options).statistic)
 
 
+def _term(table: Callable[..., Any], **options: Any) -> Callable[[Fit], Any]:
+    """Return how the tested column's row is read in a table of terms."""
+
+    def ask(fit: Fit) -> np.ndarray:
+        given = fit.rows | (options and fit.penalized)
+        found = table(fit.model, fit.X, fit.y, **given, **options)
+        row = found.index.index(str(fit.column))
+        return np.array([found.columns["df"][row], found.columns["F" if "F" in found.columns else "chi2"][row]])
+
+    return ask
+
+
 def _profile(fit: Fit) -> np.ndarray:
     found = profile_interval(fit.model, fit.X, fit.y, fit.tested[0], n_points=0, **fit.rows)
     return fit.slope([found.lower, found.upper])
@@ -515,6 +529,9 @@ CALLS: dict[str, Call] = {
     "wald_test": Call(_wald, INFERRED, of_memory=True, of_default=True),
     "score_test": Call(_score_test, "score_test", of_memory=True),
     "likelihood_ratio_test": Call(_ratio, "likelihood_ratio_test", of_memory=True),
+    "anova": Call(_term(anova), "anova", of_memory=True),
+    "anova, by Wald": Call(_term(anova, test="wald"), INFERRED, of_memory=True, of_default=True),
+    "drop_one": Call(_term(drop_one), "anova", of_memory=True),
     "profile_interval": Call(_profile, "profile_interval", of_memory=True),
     "compare": Call(_compare, of_memory=True, of_whole_numbers=True, of_rows=True),
     **{
