@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.preprocessing import OrdinalEncoder
 
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
@@ -109,7 +108,12 @@ def fit_scale(
     least = max(least, _LEAST_SHARE * float(size[known].mean()))
     size = np.maximum(size, least)
     is_auto = isinstance(scale, str)
-    regressor = HistGradientBoostingRegressor(loss="poisson", random_state=0) if is_auto else clone(scale)
+    if is_auto:
+        from sklearn.ensemble import HistGradientBoostingRegressor  # its import takes longer than that of this package
+
+        regressor = HistGradientBoostingRegressor(loss="poisson", random_state=0)
+    else:
+        regressor = clone(scale)
     rows: Callable[[Any, Array], Any] = NumericTable(X) if is_auto else with_prediction
     params = weights_for(regressor, weight, "scale", "DistributionalRegressor")
     fitted = cross_fit(regressor, rows(X, prediction), size, inner, fit_params=params, n_jobs=n_jobs)
