@@ -311,9 +311,10 @@ class RegressionFit(Strategy):
         elif not is_minimum(objective, solution):
             self.warnings.append(
                 ConvergenceWarning(
-                    "The fit ended where the likelihood is not curved upwards in every direction, so this may be no "
-                    "maximum: some parameters are not determined by the data. Use fewer columns, or constants for the "
-                    "parameters beside the location, or penalize with alpha."
+                    "The fit ended where the likelihood is not curved upwards in every direction, so this may "
+                    "not be a maximum: some parameters are not determined by the data. Use fewer columns, or "
+                    "constants for the "
+                    "parameters besides the location, or penalize with alpha."
                 )
             )
         nll = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]

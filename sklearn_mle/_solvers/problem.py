@@ -19,7 +19,7 @@ class Status(Enum):
     """How a minimization ended; the value says it in words, with the remedy where there is one."""
 
     CONVERGED = "converged: the gap to the optimum is within tol"
-    ROUNDING = "stopped where floating point leaves no further decrease"
+    ROUNDING = "stopped because floating point allows no further decrease"
     MAX_ITER = "max_iter was reached before the gap was within tol; increase max_iter"
     STOPPED = "stopped by a callback, at the best point so far"
     SETTLED = "stopped where all that was to be learnt from the search was known"

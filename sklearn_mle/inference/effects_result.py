@@ -221,7 +221,7 @@ class Effects:
             columns |= {"t" if np.isfinite(self.df) else "z": self._statistics(), "p": self.p_values(adjust)}
         columns |= {"lower": lower, "upper": upper}
         what = "each" if of_intervals is None else "all at once"
-        notes = [f"Intervals are Wald's, of confidence level {confidence_level:g}, {what}."]
+        notes = [f"Wald intervals, confidence level {confidence_level:g}, {what}."]
         if adjust is not None and self.null is not None:
             notes.append(f"p is adjusted for {len(self)} tests ({adjust}).")
         if np.isnan(self._errors()).any():

@@ -347,7 +347,7 @@ class Inference:
             "lower": lower,
             "upper": upper,
         }
-        notes = (*self.notes, f"Intervals are Wald's, of confidence level {confidence_level:g}.")
+        notes = (*self.notes, f"Wald intervals, confidence level {confidence_level:g}.")
         if np.isnan(errors).any():
             notes = (*notes, "nan: the data do not determine this parameter (dependent columns or separation).")
         rows = self.parameters
