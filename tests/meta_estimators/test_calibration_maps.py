@@ -175,7 +175,7 @@ def test_maps_follow_a_permutation_of_the_classes(method, n_classes):
 
 
 HARD = {
-    "with certainty": (np.eye(3)[np.arange(60) % 3], np.arange(60) % 3),
+    "certain and right": (np.eye(3)[np.arange(60) % 3], np.arange(60) % 3),
     "certain and sometimes wrong": (np.eye(3)[np.arange(60) % 3], np.where(np.arange(60) < 6, 0, np.arange(60) % 3)),
     "constant": (np.tile([0.2, 0.3, 0.5], (60, 1)), np.arange(60) % 3),
     "all alike": (np.full((60, 3), 1 / 3), np.arange(60) % 3),

@@ -173,12 +173,12 @@ CASES = [
     Case(
         "HC3 with a leverage of one",
         lambda: infer(GaussianMLERegressor().fit(LEVERAGE_ONE, REAL), LEVERAGE_ONE, REAL, covariance="HC3"),
-        Refuses("HC3.*rows of leverage one"),
+        Refuses("HC3.*rows have leverage one"),
     ),
     Case(
         "HC2 with a leverage of one",
         lambda: infer(GaussianMLERegressor().fit(LEVERAGE_ONE, REAL), LEVERAGE_ONE, REAL, covariance="HC2"),
-        Refuses("HC2.*rows of leverage one"),
+        Refuses("HC2.*rows have leverage one"),
     ),
     Case(
         "one cluster",

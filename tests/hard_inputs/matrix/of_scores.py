@@ -87,7 +87,7 @@ CASES = [
         lambda: metrics.cross_entropy([0, 1], [[0.5, 0.5], [1.0, 0.0]]),
         Warns(InfiniteScoreWarning, "y_pred|probability", lambda: [np.inf]),
     ),
-    Case("with certainty", lambda: metrics.cross_entropy([0, 1], [[1.0, 0.0], [0.0, 1.0]]), Right(lambda: [0.0])),
+    Case("certain and right", lambda: metrics.cross_entropy([0, 1], [[1.0, 0.0], [0.0, 1.0]]), Right(lambda: [0.0])),
     Case(
         "log-probabilities of -inf that do not occur",
         lambda: metrics.cross_entropy(
