@@ -433,9 +433,11 @@ def _influence(fit: Fit) -> np.ndarray:
     found = influence(fit.model, fit.X, fit.y, **fit.rows)
     once = fit.case.cell["weight"] in ("precision", "sampling")
     copies = (fit.weights() > 0).astype(float) if once else fit.weights()
+    # Without a row of leverage one, some direction has nothing left: nan, as documented, or mostly rounding.
+    copies = np.where((found.leverage < 1) | (found.covariance_ratio < 1e3), copies, 0)
     each = np.stack([found.leverage, found.cooks_distance, np.log(found.covariance_ratio)])
     assert np.isfinite(each[:, copies > 0]).all()
-    return np.nansum(copies * each, axis=1)
+    return np.nansum(np.where(copies > 0, copies * each, 0), axis=1)
 
 
 def _studentized(fit: Fit) -> np.ndarray:
