@@ -168,8 +168,12 @@ def _order_of_classes(case: Case) -> Case:
 
 
 def _starts_from_some_rows(cell: Cell) -> bool:
-    """Return whether a sample of the rows chooses among several maxima, as it does where they are not in one place."""
-    return cell["model"] == "gaussian_mixture" and cell["storage"] == "dask"
+    """Return whether a sample of the rows chooses among several maxima, as it does where they are not in one place.
+
+    A skew-t whose degrees of freedom have columns has several, some of them where these go to infinity for some rows.
+    """
+    several = cell["model"] == "gaussian_mixture" or (cell["model"], cell["predictors"]) == ("skew_t", "linear")
+    return several and cell["storage"] == "dask"
 
 
 RELATIONS: dict[str, Relation] = {
