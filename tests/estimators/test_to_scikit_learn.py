@@ -47,7 +47,7 @@ def test_classifiers_and_names_of_columns(labels):
 
 
 def test_what_has_no_counterpart_says_so():
-    with pytest.raises(NotSupportedError, match="no linear model of the likelihood Weibull"):
+    with pytest.raises(NotSupportedError, match="no linear model with the likelihood Weibull"):
         MLERegressor("weibull").fit(X, Y).to_sklearn()
     with pytest.raises(NotSupportedError, match="offset"):
         MLERegressor("poisson").fit(X, np.round(Y), offset=np.zeros(80)).to_sklearn()

@@ -166,7 +166,7 @@ def test_rows_that_no_fold_tests_are_left_out_with_a_warning():
 def test_a_perfect_base_has_the_least_scale_of_rounded_outcomes():
     X = np.arange(60.0)[:, None]
     model = DistributionalRegressor(LinearRegression(), cv=CV)
-    with pytest.warns(PerfectFitWarning, match=r"scale is about 0\.1, a tenth of the unit"):
+    with pytest.warns(PerfectFitWarning, match=r"scale is set to about 0\.1, its lower bound \(a tenth of the unit"):
         model.fit(X, 3 + 1 * X[:, 0])
     np.testing.assert_allclose(model.predict_parameters(X)["scale"], 0.1, rtol=1e-6)
     with pytest.warns(PerfectFitWarning):

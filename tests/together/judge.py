@@ -35,7 +35,7 @@ def _of_these_rows(fit: Fit, name: str, error: Exception) -> bool:
     if of_folds and "no finite maximum likelihood estimate exists" in str(error):
         return True
     of_dask = fit.case.storage == "dask" and CALLS[name].of_memory and "in memory" in str(error)
-    return of_dask or (fit.case.fractions and CALLS[name].of_whole_numbers and "whole numbers of trials" in str(error))
+    return of_dask or (fit.case.fractions and CALLS[name].of_whole_numbers and "whole numbers" in str(error))
 
 
 def differences(
