@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info
 from sklearn_mle import MLELogisticClassifier, MLERegressor
 from sklearn_mle._numerics import threads as pool
 from sklearn_mle._numerics.threads import n_threads
-from sklearn_mle._rows import Data, DenseRows
+from sklearn_mle._rows import DenseRows
 from tests.hard_inputs.fitted import ESTIMATORS, fitted, target
 from tests.hard_inputs.fitted import X as FEW
 
@@ -69,18 +69,18 @@ def test_a_fit_that_dies_in_a_block_leaves_the_estimator_as_it_was(kind, error, 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_whenever_a_fit_dies_the_estimator_is_as_it_was(name, error, warm_start, monkeypatch):
     model = fitted(name).set_params(warm_start=warm_start)
-    before, block = pickle.dumps(model), Data.block
+    before, block = pickle.dumps(model), DenseRows.block
     for survived in (0, 1, 3, 7):
         calls = []
 
-        def dying(data, start, stop, calls=calls, survived=survived):
+        def dying(rows, start, stop, calls=calls, survived=survived):
             calls.append(start)
             if len(calls) > survived:
                 raise error("in a block")
-            return block(data, start, stop)
+            return block(rows, start, stop)
 
         with monkeypatch.context() as patch, warnings.catch_warnings():
-            patch.setattr(Data, "block", dying)
+            patch.setattr(DenseRows, "block", dying)
             warnings.simplefilter("ignore")
             try:
                 model.fit(FEW, target(name))
