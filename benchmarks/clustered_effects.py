@@ -5,8 +5,6 @@ fitted: what fails is the independence of rows and nothing else. One column vari
 treatment of half of them. The design is drawn once and its outcomes many times, from one seed.
 """
 
-import argparse
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from benchmarks.coverage import LEVEL, run
 from sklearn_mle import MLELogisticClassifier, MLERegressor
 from sklearn_mle.inference import average_effects, infer
 
@@ -23,7 +22,6 @@ __all__ = ["KINDS", "SETTINGS", "Setting", "coverage", "table"]
 
 Array = NDArray[np.float64]
 
-LEVEL = 0.95
 KINDS = ("hessian", "cluster", "CR2")
 # Each effect by itself: CR2 has the degrees of freedom of each.
 EFFECTS: tuple[dict[int, Any], ...] = ({0: None}, {1: [0.0, 1.0]})
@@ -124,9 +122,4 @@ def table(replications: int, say: Callable[[str], None] = print) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replications", type=int, default=2000)
-    arguments = parser.parse_args()
-    began = time.perf_counter()
-    table(arguments.replications)
-    print(f"\n{time.perf_counter() - began:.0f} s")
+    run(table, __doc__)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.inference import infer, profile_interval
 
-__all__ = ["SETTINGS", "Setting", "coverage", "table"]
+__all__ = ["LEVEL", "SETTINGS", "Setting", "coverage", "run", "table"]
 
 Array = NDArray[np.float64]
 Intervals = Callable[[Any, Array, Array], Array]
@@ -142,10 +142,15 @@ def table(replications: int, say: Callable[[str], None] = print) -> None:
         say(f"| {setting.name} | {' | '.join(cells)} |")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def run(table: Callable[[int], None], description: str | None) -> None:
+    """Print a table from the command line, with the replications that it asks for, and how long that took."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--replications", type=int, default=2000)
     arguments = parser.parse_args()
     began = time.perf_counter()
     table(arguments.replications)
     print(f"\n{time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    run(table, __doc__)
