@@ -62,7 +62,7 @@ class _Point:
 
         def slope(block: Block) -> tuple[Array]:
             rowwise = self.likelihood.information_slope(at.eta(block), self.covariance(block))
-            return (block.rows.transpose_matvec(_weighted(rowwise, block)),)
+            return (block.rows.transpose_matvec(block.weighted(rowwise)),)
 
         slopes = predictors.pull_back_theta(self.objective.data.reduce_rows(slope)[0])
         return self.nll_gradient - 0.5 * self.share * slopes
@@ -136,7 +136,7 @@ class JeffreysNLL:
         def change_of_information(block: Block) -> tuple[Array]:
             change = predictors.eta(block.rows, direction, None)
             rowwise = likelihood.information_change(at.eta(block), change)
-            return (predictors.curvature(block.rows, _weighted(rowwise, block)),)
+            return (predictors.curvature(block.rows, block.weighted(rowwise)),)
 
         moved = predictors.pull_back_curvature(data.reduce_rows(change_of_information)[0])
         moved = -factor.solve(factor.solve(moved).T)
@@ -145,11 +145,7 @@ class JeffreysNLL:
             eta, change = at.eta(block), predictors.eta(block.rows, direction, None)
             slope = likelihood.information_slope_change(eta, point.covariance(block), change)
             slope += likelihood.information_slope(eta, predictors.quadratic(block.rows, moved))
-            return (block.rows.transpose_matvec(_weighted(slope, block)),)
+            return (block.rows.transpose_matvec(block.weighted(slope)),)
 
         slope = predictors.pull_back_theta(data.reduce_rows(change_of_slope)[0])
         return self.objective.hessian_product(theta, vector) - 0.5 * self.share * slope
-
-
-def _weighted(rowwise: Array, block: Block) -> Array:
-    return rowwise if block.weight is None else rowwise * block.weight

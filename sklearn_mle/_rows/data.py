@@ -55,6 +55,10 @@ class Block:
     offset: Array | None
     start: int = 0
 
+    def weighted(self, rowwise: Array) -> Array:
+        """Return numbers of the rows, on the last axis, times their weights."""
+        return rowwise if self.weight is None else rowwise * self.weight
+
 
 class PassCounter:
     """The number of passes over the rows of a fit: all views of its ``Data`` share one.

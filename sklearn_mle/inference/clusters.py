@@ -134,8 +134,7 @@ def _cluster_scores(at: AtEstimate, clusters: Clusters) -> Array:
 
     def block_sum(block: Block, codes: NDArray[np.intp]) -> tuple[Array]:
         assert block.offset is not None
-        gradient = likelihood.gradient(block.y, block.offset)
-        gradient = gradient if block.weight is None else gradient * block.weight
+        gradient = block.weighted(likelihood.gradient(block.y, block.offset))
         free = gradient if predictors.contrast is None else predictors.contrast.T @ gradient
         n, width = block.rows.n_rows, predictors.n_columns + 1
         present, members = np.unique(codes, return_inverse=True)

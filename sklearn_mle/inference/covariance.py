@@ -148,8 +148,7 @@ def _total_curvature(at: AtEstimate, data: Data, rowwise: Callable[..., Array], 
     predictors = at.predictors  # all that is sent to where the rows are
 
     def block_sum(block: Block, *more: Any) -> tuple[Array]:
-        curvature = rowwise(block, *more)
-        return (predictors.curvature(block.rows, curvature if block.weight is None else curvature * block.weight),)
+        return (predictors.curvature(block.rows, block.weighted(rowwise(block, *more))),)
 
     return predictors.pull_back_curvature(data.reduce_rows(block_sum, mapped)[0])
 
@@ -182,8 +181,7 @@ def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
 
     def block_factor(block: Block) -> Array:
         assert block.offset is not None
-        information = at.likelihood.information(block.y, block.offset)[0, 0]
-        information = information if block.weight is None else information * block.weight
+        information = block.weighted(at.likelihood.information(block.y, block.offset)[0, 0])
         lengths = np.empty(block.rows.n_rows)
         for start in range(0, len(lengths), CHUNK):
             stop = min(start + CHUNK, len(lengths))
