@@ -56,7 +56,7 @@ def hessian_factor(
     if safe and factor is not None:
         return factor
     if objective.likelihood.convex:
-        return TriangularFactor(objective.triangle(theta)) if of_rows else _resolved(factor)
+        return _of_doubtful(objective, theta, factor, of_rows)
     # Nearly collinear columns hide the least curvature in the rounding of the others; it stands clear in the variables
     # that whiten the information, whose QR takes the same rows.
     expected = information_factor(objective, theta)
@@ -145,10 +145,13 @@ def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array, *, of
     factor, safe = _cholesky(matrix)
     if safe and factor is not None:
         return factor
-    return TriangularFactor(objective.triangle(theta)) if of_rows else _resolved(factor)
+    return _of_doubtful(objective, theta, factor, of_rows)
 
 
-def _resolved(factor: CholeskyFactor | None) -> CholeskyFactor:
+def _of_doubtful(objective: PenalizedNLL, theta: Array, factor: CholeskyFactor | None, of_rows: bool) -> Factor:
+    """Return the factor of a curvature that lost digits as it was formed: of its rows, or what is left of it."""
+    if of_rows:
+        return TriangularFactor(objective.triangle(theta))
     if factor is None or not factor.resolved:
         raise NotPositiveDefiniteError("the least curvature is within the rounding of what it was formed from")
     return factor
