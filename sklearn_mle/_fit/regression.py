@@ -313,8 +313,7 @@ class RegressionFit(Strategy):
                 ConvergenceWarning(
                     "The fit ended where the likelihood is not curved upwards in every direction, so this may "
                     "not be a maximum: some parameters are not determined by the data. Use fewer columns, or "
-                    "constants for the "
-                    "parameters besides the location, or penalize with alpha."
+                    "constants for the parameters besides the location, or penalize with alpha."
                 )
             )
         nll = solution.value - objective.penalty.value_and_gradient(solution.theta)[0]

@@ -88,8 +88,7 @@ def read(kind: type, text: str) -> Any:
     if document.get("version") not in range(1, VERSION + 1):
         raise ValueError(
             f"text is of version {document.get('version')!r} of the schema, but this library reads versions up "
-            f"to {VERSION}: "
-            "upgrade it."
+            f"to {VERSION}: upgrade it."
         )
     if document.get("estimator") != kind.__name__:
         raise ValueError(f"text holds a {document.get('estimator')!r}; read it with that class's from_json.")

@@ -133,8 +133,7 @@ def _refuse_columns(name: str, value: Any) -> None:
     if not (isinstance(value, str) and value == "constant"):
         raise ValueError(
             f"predictors: {name!r} must be one number for all rows, because its estimate may lie at an end of "
-            "its range; got "
-            f"{value!r}. Give 'constant' (one estimated number) or a known number."
+            f"its range; got {value!r}. Give 'constant' (one estimated number) or a known number."
         )
 
 

@@ -48,8 +48,7 @@ def as_scikit_learn(model: FittedModel, feature_names: Any) -> Any:
         if kind not in _REGRESSORS:
             raise NotSupportedError(
                 f"to_sklearn: scikit-learn has no linear model with the likelihood {model.likelihood!r}; it has "
-                "those of "
-                f"{', '.join(_REGRESSORS)}, and classifiers. Keep this estimator, or save it with to_json."
+                f"those of {', '.join(_REGRESSORS)}, and classifiers. Keep this estimator, or save it with to_json."
             )
         found = _REGRESSORS[kind](model)
         # What fit makes beside the coefficients, of two rows that say nothing.

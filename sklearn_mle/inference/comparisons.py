@@ -283,8 +283,7 @@ def refuse_unless_nested(small: AtEstimate, large: AtEstimate) -> None:
             several = f"{', '.join(map(repr, outside[:5]))}{', ...' if len(outside) > 5 else ''}"
             raise ValueError(
                 f"smaller has terms that no combination of larger's columns gives in {name}: {several}. They "
-                "are not nested, "
-                f"so the ratio has no known distribution. {_OTHERWISE}"
+                f"are not nested, so the ratio has no known distribution. {_OTHERWISE}"
             )
 
 

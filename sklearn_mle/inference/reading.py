@@ -100,6 +100,5 @@ def _read(estimator: Any, feature_names: Any) -> FittedModel:
     raise TypeError(
         f"The estimator is a {type(estimator).__name__}, which infer does not support. It supports this "
         f"package's estimators, and scikit-learn's {', '.join(list(READERS)[:-1])} and {list(READERS)[-1]} "
-        "(also inside a Pipeline or a search, "
-        "frozen or thresholded)."
+        "(also inside a Pipeline or a search, frozen or thresholded)."
     )

@@ -112,8 +112,7 @@ class Slope:
                 raise ValueError(
                     f"X[{self.name!r}] is a column of numbers, but the transformers reject numbers slightly off "
                     f"its values ({error}). If its values are categories, say "
-                    f"columns={{{self.name!r}: 'reference'}} to "
-                    "compare them."
+                    f"columns={{{self.name!r}: 'reference'}} to compare them."
                 ) from error
 
     def probe(self, block: BlockOfRows) -> bool:

@@ -216,8 +216,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
                     raise ValueError(
                         f"formula: the columns {_listed(self.get_feature_names_out()[moved])} depend on other "
                         "rows, so new rows would be transformed differently; use functions that remember the "
-                        "fit, such as "
-                        "center(x), scale(x), bs(x, 4) or poly(x, 2)."
+                        "fit, such as center(x), scale(x), bs(x, 4) or poly(x, 2)."
                     )
 
 
