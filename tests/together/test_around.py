@@ -12,6 +12,8 @@ from tests.together.calls import Refused
 from tests.together.covering import covering_array, possible_cells
 from tests.together.judge import values_differ
 
+pytestmark = pytest.mark.slow  # a minute on two processors: each fit is several of the model within
+
 STRENGTH = int(os.environ.get("SKLEARN_MLE_TOGETHER", "2"))
 
 
