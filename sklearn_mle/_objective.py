@@ -1,14 +1,15 @@
 """The penalized NLL over row blocks: the one place that sums over rows (nothing here averages; weights have mean 1).
 
-What is computed on a block is a small object that can be pickled: it holds the parameters and knows no data, so that it
-can be sent to wherever the rows are. ``task_name`` says what it is called there.
+What is computed on a block is a function of this module, with the parameters given by ``partial``: it can be pickled and
+holds no data, so that it can be sent to wherever the rows are.
 """
 
 import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ class PenalizedNLL:
         if known.value_and_gradient is None:
             # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
             with np.errstate(over="ignore", invalid="ignore"):
-                nll, gradient = self.data.reduce_rows(NLLAndGradient(self.likelihood, known.point))
+                nll, gradient = self.data.reduce_rows(partial(nll_gradient, self.likelihood, known.point))
                 penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
             known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
         return known.value_and_gradient
@@ -131,14 +132,14 @@ class PenalizedNLL:
             return known.value_and_gradient
         with np.errstate(over="ignore", invalid="ignore"):
             if self._at_zero is not None and not expected and not theta.any():
-                nll, gradient, curvature = self._at_zero
-                curvature = curvature.copy()  # the penalty is added in place
+                nll, gradient, summed = self._at_zero
+                summed = summed.copy()  # the penalty is added in place
             else:
-                sums = NLLGradientCurvature(self.likelihood, known.point, expected)
-                nll, gradient, curvature = self.data.reduce_rows(sums)
+                sums = partial(nll_gradient_curvature, self.likelihood, known.point, expected)
+                nll, gradient, summed = self.data.reduce_rows(sums)
             penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
         known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
-        setattr(known, "information" if expected else "hessian", self.predictors.pull_back_curvature(curvature))
+        setattr(known, "information" if expected else "hessian", self.predictors.pull_back_curvature(summed))
         return known.value_and_gradient
 
     def along(self, theta: Array, step: Array) -> Callable[[float], tuple[float, float]] | None:
@@ -167,7 +168,7 @@ class PenalizedNLL:
 
     def nll(self, theta: Array) -> float:
         """Return the unpenalized total NLL."""
-        return self.data.reduce_rows(TotalNLL(self.likelihood, self.at(theta)))[0]
+        return self.data.reduce_rows(partial(total_nll, self.likelihood, self.at(theta)))[0]
 
     def hessian(self, theta: Array) -> Array:
         """Return the Hessian of F, shape (size, size): the true one, indefinite where F is not convex.
@@ -178,8 +179,8 @@ class PenalizedNLL:
         matrix, known.hessian = known.hessian, None
         if matrix is None:
             self.predictors.refuse_large_curvature()
-            curvature = self.data.reduce_rows(Curvature(self.likelihood, known.point))[0]
-            matrix = self.predictors.pull_back_curvature(curvature)
+            summed = self.data.reduce_rows(partial(curvature, self.likelihood, known.point, False))[0]
+            matrix = self.predictors.pull_back_curvature(summed)
         return matrix if isinstance(self.penalty, NoPenalty) else self.penalty.add_hessian(matrix, theta)
 
     def expected_hessian(self, theta: Array) -> Array:
@@ -188,8 +189,8 @@ class PenalizedNLL:
         known = self._known(theta)
         matrix, known.information = known.information, None
         if matrix is None:
-            curvature = self.data.reduce_rows(ExpectedCurvature(self.likelihood, known.point))[0]
-            matrix = self.predictors.pull_back_curvature(curvature)
+            summed = self.data.reduce_rows(partial(curvature, self.likelihood, known.point, True))[0]
+            matrix = self.predictors.pull_back_curvature(summed)
         if self.penalty.convex:
             return self.penalty.add_hessian(matrix, theta)
         root = self.penalty.root(theta)
@@ -200,8 +201,8 @@ class PenalizedNLL:
         """Return Hessian(theta) vector, in a pass; the rowwise Hessian at theta is kept for more of them."""
         known = self._known(theta)
         if known.operators is None:
-            known.operators = self.data.map_rows(HessianOperator(self.likelihood, known.point))
-        along = HessianProduct(self.predictors, self.predictors.direction(vector))
+            known.operators = self.data.map_rows(partial(hessian_operator, self.likelihood, known.point))
+        along = partial(hessian_product, self.predictors, self.predictors.direction(vector))
         out = self.predictors.pull_back_theta(self.data.reduce_rows(along, known.operators)[0])
         return out + self.penalty.hessian_product(theta, vector)
 
@@ -210,7 +211,7 @@ class PenalizedNLL:
 
         Whitening H itself would multiply the rounding with which it was formed by the square of R's condition.
         """
-        total = self.data.reduce_rows(WhitenedHessian(self.likelihood, self.at(theta), factor))[0]
+        total = self.data.reduce_rows(partial(whitened_hessian, self.likelihood, self.at(theta), factor))[0]
         prior = self.penalty.add_hessian(np.zeros((len(theta), len(theta))), theta)
         return total + factor.whiten(factor.whiten(prior).T)
 
@@ -218,7 +219,7 @@ class PenalizedNLL:
         """Return R of a QR decomposition with R'R = the expected Hessian of F, never forming it."""
         self.predictors.refuse_large_curvature()
         size = self.predictors.size
-        rows = self.data.reduce_rows(CurvatureRows(self.likelihood, self.at(theta)))[0].triangle
+        rows = self.data.reduce_rows(partial(curvature_rows, self.likelihood, self.at(theta)))[0].triangle
         stacked = np.concatenate([rows, self.penalty.root(theta), np.zeros((size, size))])
         return triangle_of(stacked)[:size]
 
@@ -226,173 +227,94 @@ class PenalizedNLL:
         """Return the gradient at a theta of twice the precision, its products and sums in twice the precision."""
         predictors, penalty = self.predictors, self.penalty
         with np.errstate(over="ignore", invalid="ignore"):
-            gradient = self.data.reduce_rows(ExactGradient(self.likelihood, predictors.exact_matrix(theta)))[0].rounded
+            of_rows = partial(exact_gradient, self.likelihood, predictors.exact_matrix(theta))
+            gradient = self.data.reduce_rows(of_rows)[0].rounded
         # The prior's part is of the step's own size however ill-conditioned the rest: double precision is enough.
         prior = penalty.value_and_gradient(theta.high)[1] + penalty.hessian_product(theta.high, theta.low)
         return predictors.pull_back_theta(gradient) + prior
 
 
-@dataclass(slots=True)
-class BlockTask:
-    """What is computed on a block at some linear predictors."""
-
-    likelihood: Likelihood
-    at: Point
+def nll_gradient(likelihood: Likelihood, at: Point, block: Block) -> tuple[float, Array]:
+    """Return a block's NLL and its gradient, in the layout of the likelihood's matrix."""
+    value, gradient = likelihood.total_and_gradient(block.y, at.eta(block), block.weight)
+    return value, at.predictors.pull_back(block.rows, gradient)
 
 
-@dataclass(slots=True)
-class NLLAndGradient(BlockTask):
-    """A block's NLL and its gradient, in the layout of the likelihood's matrix."""
-
-    task_name: ClassVar[str] = "mle-nll-gradient"
-
-    def __call__(self, block: Block) -> tuple[float, Array]:
-        value, gradient = self.likelihood.total_and_gradient(block.y, self.at.eta(block), block.weight)
-        return value, self.at.predictors.pull_back(block.rows, gradient)
-
-
-@dataclass(slots=True)
-class NLLGradientCurvature(BlockTask):
-    """A block's NLL, its gradient and its curvature, as it is or as it is expected."""
-
-    expected: bool = False
-    task_name: ClassVar[str] = "mle-nll-gradient-curvature"
-
-    def __call__(self, block: Block) -> tuple[float, Array, Array]:
-        if self.at.predictors.many_classes:
-            return *NLLAndGradient(self.likelihood, self.at)(block), _of_classes(self.at, block)
-        eta = self.at.eta(block)
-        likelihood, y, weight = self.likelihood, block.y, block.weight
-        if self.expected:
-            (value, gradient), hessian = likelihood.total_and_gradient(y, eta, weight), likelihood.information(y, eta)
-        else:
-            value, gradient, hessian = likelihood.total_gradient_and_hessian(y, eta, weight)
-        curvature = self.at.predictors.curvature(block.rows, hessian if weight is None else hessian * weight)
-        return value, self.at.predictors.pull_back(block.rows, gradient), curvature
+def nll_gradient_curvature(
+    likelihood: Likelihood, at: Point, expected: bool, block: Block
+) -> tuple[float, Array, Array]:
+    """Return a block's NLL, its gradient and its curvature, as it is or as it is expected."""
+    if at.predictors.many_classes:
+        return *nll_gradient(likelihood, at, block), _of_classes(at, block)
+    eta, y, weight = at.eta(block), block.y, block.weight
+    if expected:
+        (value, gradient), hessian = likelihood.total_and_gradient(y, eta, weight), likelihood.information(y, eta)
+    else:
+        value, gradient, hessian = likelihood.total_gradient_and_hessian(y, eta, weight)
+    bent = at.predictors.curvature(block.rows, block.weighted(hessian))
+    return value, at.predictors.pull_back(block.rows, gradient), bent
 
 
-@dataclass(slots=True)
-class TotalNLL(BlockTask):
-    """A block's NLL."""
-
-    task_name: ClassVar[str] = "mle-nll"
-
-    def __call__(self, block: Block) -> tuple[float]:
-        nll = self.likelihood.nll(block.y, self.at.eta(block))
-        return (float(nll.sum() if block.weight is None else block.weight @ nll),)
+def total_nll(likelihood: Likelihood, at: Point, block: Block) -> tuple[float]:
+    """Return a block's NLL."""
+    nll = likelihood.nll(block.y, at.eta(block))
+    return (float(nll.sum() if block.weight is None else block.weight @ nll),)
 
 
-@dataclass(slots=True)
-class Curvature(BlockTask):
-    """A block's curvature."""
-
-    task_name: ClassVar[str] = "mle-curvature"
-
-    def __call__(self, block: Block) -> tuple[Array]:
-        if self.at.predictors.many_classes:
-            return (_of_classes(self.at, block),)
-        likelihood, at, weight = self.likelihood, self.at, block.weight
-        hessian = likelihood.hessian(block.y, _no_eta(at, block) if likelihood.quadratic else at.eta(block))
-        return (at.predictors.curvature(block.rows, hessian if weight is None else hessian * weight),)
+def curvature(likelihood: Likelihood, at: Point, expected: bool, block: Block) -> tuple[Array]:
+    """Return a block's curvature, as it is or as it is expected."""
+    if at.predictors.many_classes:
+        return (_of_classes(at, block),)
+    # A curvature that is the same everywhere needs no predictors, only their number.
+    eta = np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows)) if likelihood.quadratic else at.eta(block)
+    hessian = (likelihood.information if expected else likelihood.hessian)(block.y, eta)
+    return (at.predictors.curvature(block.rows, block.weighted(hessian)),)
 
 
-@dataclass(slots=True)
-class ExpectedCurvature(BlockTask):
-    """A block's expected curvature."""
-
-    task_name: ClassVar[str] = "mle-information"
-
-    def __call__(self, block: Block) -> tuple[Array]:
-        if self.at.predictors.many_classes:
-            return (_of_classes(self.at, block),)
-        likelihood, at, weight = self.likelihood, self.at, block.weight
-        information = likelihood.information(block.y, _no_eta(at, block) if likelihood.quadratic else at.eta(block))
-        return (at.predictors.curvature(block.rows, information if weight is None else information * weight),)
+def hessian_operator(likelihood: Likelihood, at: Point, block: Block) -> Callable[[Array], Array]:
+    """Return the map of a change of a block's predictors to the rowwise Hessian times it."""
+    return likelihood.hessian_operator(block.y, at.eta(block), block.weight)
 
 
-@dataclass(slots=True)
-class HessianOperator(BlockTask):
-    """The map of a change of a block's predictors to the rowwise Hessian times it."""
-
-    task_name: ClassVar[str] = "mle-hessian-rows"
-
-    def __call__(self, block: Block) -> Callable[[Array], Array]:
-        return self.likelihood.hessian_operator(block.y, self.at.eta(block), block.weight)
+def hessian_product(
+    predictors: LinearPredictors, direction: Array, block: Block, apply: Callable[[Array], Array]
+) -> tuple[Array]:
+    """Return a block's curvature along a matrix of coefficients, from what ``hessian_operator`` returned."""
+    return (predictors.pull_back(block.rows, apply(predictors.eta(block.rows, direction, None))),)
 
 
-@dataclass(slots=True)
-class HessianProduct:
-    """A block's curvature along a direction, a matrix of coefficients, from what ``HessianOperator`` returned."""
-
-    predictors: LinearPredictors
-    direction: Array
-    task_name: ClassVar[str] = "mle-hessian-product"
-
-    def __call__(self, block: Block, apply: Callable[[Array], Array]) -> tuple[Array]:
-        change = self.predictors.eta(block.rows, self.direction, None)
-        return (self.predictors.pull_back(block.rows, apply(change)),)
+def whitened_hessian(likelihood: Likelihood, at: Point, factor: Factor, block: Block) -> tuple[Array]:
+    """Return a block's curvature in the variables that a factor makes."""
+    hessian = block.weighted(likelihood.hessian(block.y, at.eta(block)))
+    white = []
+    for unit in np.eye(len(hessian)):
+        slopes = np.broadcast_to(unit[:, None], (len(hessian), block.rows.n_rows))
+        white.append(factor.whiten(at.predictors.pull_back_rows(block.rows.standardized, slopes).T))
+    pairs = [(j, k) for j in range(len(hessian)) for k in range(len(hessian))]
+    return (sum((white[j] * hessian[j, k]) @ white[k].T for j, k in pairs),)
 
 
-@dataclass(slots=True)
-class WhitenedHessian(BlockTask):
-    """A block's curvature in the variables that a factor makes."""
-
-    factor: Factor
-    task_name: ClassVar[str] = "mle-whitened-curvature"
-
-    def __call__(self, block: Block) -> tuple[Array]:
-        hessian = self.likelihood.hessian(block.y, self.at.eta(block))
-        if block.weight is not None:
-            hessian = hessian * block.weight
-        white = []
-        for unit in np.eye(len(hessian)):
-            slopes = np.broadcast_to(unit[:, None], (len(hessian), block.rows.n_rows))
-            white.append(self.factor.whiten(self.at.predictors.pull_back_rows(block.rows.standardized, slopes).T))
-        pairs = [(j, k) for j in range(len(hessian)) for k in range(len(hessian))]
-        return (sum((white[j] * hessian[j, k]) @ white[k].T for j, k in pairs),)
+def curvature_rows(likelihood: Likelihood, at: Point, block: Block) -> tuple[RowsUpToRotation]:
+    """Return rows whose cross-product is a block's expected curvature."""
+    hessian = block.weighted(likelihood.information(block.y, at.eta(block)))
+    parts = [
+        RowsUpToRotation(at.predictors.root_rows(rows, hessian[..., start : start + len(rows)]))
+        for start, rows in block.rows.pieces()
+    ]
+    return (functools.reduce(operator.add, parts),)
 
 
-@dataclass(slots=True)
-class CurvatureRows(BlockTask):
-    """Rows whose cross-product is a block's expected curvature."""
-
-    task_name: ClassVar[str] = "mle-triangle"
-
-    def __call__(self, block: Block) -> tuple[RowsUpToRotation]:
-        hessian = self.likelihood.information(block.y, self.at.eta(block))
-        if block.weight is not None:
-            hessian = hessian * block.weight
-        root_rows = self.at.predictors.root_rows
-        parts = [
-            RowsUpToRotation(root_rows(rows, hessian[..., start : start + len(rows)]))
-            for start, rows in block.rows.pieces()
-        ]
-        return (functools.reduce(operator.add, parts),)
-
-
-@dataclass(slots=True)
-class ExactGradient:
-    """A block's gradient at a matrix of coefficients of twice the precision, in as many digits."""
-
-    likelihood: Likelihood
-    matrix: DoubleDouble
-    task_name: ClassVar[str] = "mle-exact-gradient"
-
-    def __call__(self, block: Block) -> tuple[DoubleDouble]:
-        rows = block.rows.exact()
-        eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in self.matrix])
-        if block.offset is not None:
-            eta = eta + add_offset(np.zeros(eta.shape), block.offset)
-        gradient = self.likelihood.exact_gradient(block.y, eta)
-        if block.weight is not None:
-            gradient = gradient * block.weight
-        columns = DoubleDouble.stack([(rows * one[:, None]).sum(axis=0) for one in gradient])
-        return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
-
-
-def _no_eta(at: Point, block: Block) -> Array:
-    """Return zeros in the place of a block's predictors: a curvature that is the same everywhere needs none."""
-    return np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows))
+def exact_gradient(likelihood: Likelihood, matrix: DoubleDouble, block: Block) -> tuple[DoubleDouble]:
+    """Return a block's gradient at a matrix of coefficients of twice the precision, in as many digits."""
+    rows = block.rows.exact()
+    eta = DoubleDouble.stack([(rows * one[:-1]).sum() + one[-1:] for one in matrix])
+    if block.offset is not None:
+        eta = eta + add_offset(np.zeros(eta.shape), block.offset)
+    gradient = likelihood.exact_gradient(block.y, eta)
+    if block.weight is not None:
+        gradient = gradient * block.weight
+    columns = DoubleDouble.stack([(rows * one[:, None]).sum(axis=0) for one in gradient])
+    return (DoubleDouble.concatenate([columns, gradient.sum()[:, None]], axis=1),)
 
 
 def _of_classes(at: Point, block: Block) -> Array:

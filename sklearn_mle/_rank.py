@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -100,7 +100,7 @@ def identify(data: Data, columns: Columns, term: Terms) -> Identification:
     asked = term.indices(p)
     candidates = asked[~columns.constant[asked]]
 
-    triangle = data.reduce_rows(DesignRows(candidates, term.intercept))[0].triangle
+    triangle = data.reduce_rows(partial(design_rows, candidates, term.intercept))[0].triangle
     mean = np.zeros(p)
     if term.intercept:
         mean[candidates] = triangle[0, 1:] / triangle[0, 0]
@@ -124,24 +124,17 @@ def identify(data: Data, columns: Columns, term: Terms) -> Identification:
     return Identification(active, dependent, _orthonormal((rows * columns.scale).T), False, mean)
 
 
-@dataclass(slots=True)
-class DesignRows:
-    """Rows whose cross-product is that of a block's design: the chosen columns, after one of ones where asked for."""
-
-    columns: Array
-    intercept: bool
-    task_name: ClassVar[str] = "mle-design"
-
-    def __call__(self, block: Block) -> tuple[RowsUpToRotation]:
-        parts = []
-        for start, piece in block.rows.pieces():
-            rows = piece[:, self.columns]
-            if self.intercept:
-                rows = np.concatenate([np.ones((len(rows), 1)), rows], axis=1)
-            if block.weight is not None:
-                rows = rows * np.sqrt(block.weight[start : start + len(rows)])[:, None]
-            parts.append(RowsUpToRotation(rows))
-        return (functools.reduce(operator.add, parts),)
+def design_rows(columns: Array, intercept: bool, block: Block) -> tuple[RowsUpToRotation]:
+    """Return rows whose cross-product is that of a block's design: these columns, after one of ones if asked for."""
+    parts = []
+    for start, piece in block.rows.pieces():
+        rows = piece[:, columns]
+        if intercept:
+            rows = np.concatenate([np.ones((len(rows), 1)), rows], axis=1)
+        if block.weight is not None:
+            rows = rows * np.sqrt(block.weight[start : start + len(rows)])[:, None]
+        parts.append(RowsUpToRotation(rows))
+    return (functools.reduce(operator.add, parts),)
 
 
 def _null_space(R: Array, order: Array, rank: int, candidates: Array, constant: Array, columns: Columns) -> Array:

@@ -13,6 +13,7 @@ from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
 from sklearn_mle._rows import Data, DenseRows, SparseRows
+from sklearn_mle._rows.distributed import name_of
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Gaussian
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion, LeastSquares
 
@@ -288,7 +289,7 @@ def test_what_is_computed_on_a_block_can_be_sent_and_holds_no_data(case, objecti
     objective.expected_hessian(theta)
     objective.hessian_product(theta, theta)
     objective.exact_gradient(DoubleDouble.of(theta))
-    assert len({function.task_name for function in sent}) == len(sent) == 6
+    assert len({name_of(function) for function in sent}) == len(sent) == 6
     for function in sent[:4]:
         pickled = pickle.dumps(function)
         assert len(pickled) < 8 * N * P

@@ -13,8 +13,9 @@ Bach (2010), Self-concordant analysis for logistic regression, Electronic Journa
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,24 +93,17 @@ def _by_the_solver_s_factor(objective: PenalizedNLL, solution: Solution, largest
         step = theta - solution.factor_theta
         change = objective.predictors.largest_change(step, largest)
         if change >= _LONG:  # or the columns are nearly dependent, and the bound is loose
-            change = objective.data.reduce_rows(LargestChange(objective.predictors, step))[0].value
+            change = objective.data.reduce_rows(partial(largest_change, objective.predictors, step))[0].value
         if change < _LONG and math.exp(change) * bound(solution.gap) < CERTIFIED:
             return True
     return bound(solution.factor_gap) < CERTIFIED
 
 
-@dataclass(frozen=True)
-class LargestChange:
-    """How far at most a step of theta moves a row's predictors apart, for ``Data.reduce_rows``."""
-
-    predictors: LinearPredictors
-    step: Array
-    task_name: ClassVar[str] = "mle-change"
-
-    def __call__(self, block: Block) -> tuple[Largest]:
-        moved = self.predictors.eta(block.rows, self.predictors.direction(self.step), None)
-        apart = np.abs(moved[0]) if len(moved) == 1 else moved.max(axis=0) - moved.min(axis=0)
-        return (Largest(float(apart.max(initial=0.0))),)
+def largest_change(predictors: LinearPredictors, step: Array, block: Block) -> tuple[Largest]:
+    """Return how far at most a step of theta moves the predictors of a block's row apart."""
+    moved = predictors.eta(block.rows, predictors.direction(step), None)
+    apart = np.abs(moved[0]) if len(moved) == 1 else moved.max(axis=0) - moved.min(axis=0)
+    return (Largest(float(apart.max(initial=0.0))),)
 
 
 def certificate(
@@ -153,54 +147,40 @@ def certificate(
             return free
         lengths = _entry_lengths(objective.predictors, factor)
     binary = not objective.likelihood.shift_invariant
-    longest = LongestRow(objective.at(theta), binary, CERTIFIED / decrement, lengths, factor if thorough else None)
+    exact = factor if thorough else None
+    longest = partial(longest_row, objective.at(theta), binary, CERTIFIED / decrement, lengths, exact)
     with np.errstate(over="ignore"):
         return decrement * float(np.sqrt(objective.data.reduce_rows(longest)[0].value))
 
 
-@dataclass(frozen=True)
-class LongestRow:
-    """An upper bound of M^2 = max_i x_i' H^-1 x_i over a block's rows, for ``Data.reduce_rows``.
+def longest_row(
+    at: Point, binary: bool, enough: float, lengths: Array | None, factor: Factor | None, block: Block
+) -> tuple[Largest]:
+    """Return an upper bound of M^2 = max_i x_i' H^-1 x_i over a block's rows.
 
     No sharper bound is asked for where M is below ``enough``. ``lengths`` are those of a unit entry of each column, or
     None; ``factor`` is that of H, None where the exact bound is not to be had.
     """
-
-    at: Point
-    binary: bool
-    enough: float
-    lengths: Array | None
-    factor: Factor | None
-    task_name: ClassVar[str] = "mle-certificate"
-
-    def __call__(self, block: Block) -> tuple[Largest]:
-        lengths, factor, predictors = self.lengths, self.factor, self.at.predictors
-        information = _least_information(self.at.eta(block), self.binary)
-        if block.weight is not None:
-            information *= block.weight
-        with np.errstate(divide="ignore", over="ignore"):
-            bound = 1 / information
-            far = np.flatnonzero(bound >= self.enough**2)
-            if len(far) and lengths is not None:
-                summed = _of_entries(block, far, lambda X: _squared_sums(X, lengths))
-                bound[far] = np.minimum(bound[far], summed)
-                far = far[bound[far] >= self.enough**2]
-        if len(far) and factor is not None:
-            bound[far] = _of_entries(block, far, lambda X: _squared_lengths(X, predictors, factor))
-        elif len(far):
-            bound[far] = np.inf
-        return (Largest(float(bound.max(initial=0.0))),)
+    information = block.weighted(_least_information(at.eta(block), binary))
+    with np.errstate(divide="ignore", over="ignore"):
+        bound = 1 / information
+        far = np.flatnonzero(bound >= enough**2)
+        if len(far) and lengths is not None:
+            # By the triangle inequality.
+            sums = _of_entries(block, far, lambda X: (np.abs(X) @ lengths[:, :-1].T + lengths[:, -1]).max(axis=1))
+            bound[far] = np.minimum(bound[far], np.square(sums))
+            far = far[bound[far] >= enough**2]
+    if len(far) and factor is not None:
+        bound[far] = _of_entries(block, far, lambda X: _squared_lengths(X, at.predictors, factor))
+    elif len(far):
+        bound[far] = np.inf
+    return (Largest(float(bound.max(initial=0.0))),)
 
 
 def _of_entries(block: Block, rows: Array, function: Callable[[Array], Array]) -> Array:
     """Return a function of the dense standardized columns of the given rows, row by row, a few rows at a time."""
     chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
     return np.concatenate([function(block.rows.take(chunk).standardized) for chunk in chunks])
-
-
-def _squared_sums(X: Array, lengths: Array) -> Array:
-    """Return an upper bound of M_i^2, by the triangle inequality."""
-    return np.square(np.abs(X) @ lengths[:, :-1].T + lengths[:, -1]).max(axis=1)
 
 
 def _squared_lengths(X: Array, predictors: LinearPredictors, factor: Factor) -> Array:
@@ -253,20 +233,13 @@ def curvature_below(objective: PenalizedNLL, theta: Array) -> Factor | None:
     used = predictors.used
     if predictors.contrast is None or (used != used[0]).any():
         return None
-    total = objective.data.reduce_rows(LeastCurvature(objective.at(theta)))[0]
+    total = objective.data.reduce_rows(partial(_least_curvature, objective.at(theta)))[0]
     try:
         return BlockDiagonalFactor([CholeskyFactor(total[np.ix_(used[0], used[0])])] * len(used))
     except NotPositiveDefiniteError:
         return None
 
 
-@dataclass(frozen=True)
-class LeastCurvature:
-    """The part of A (see ``curvature_below``) that a block adds, for ``Data.reduce_rows``."""
-
-    at: Point
-    task_name: ClassVar[str] = "mle-certificate"
-
-    def __call__(self, block: Block) -> tuple[Array]:
-        least = softmax(self.at.eta(block), axis=0).min(axis=0)
-        return (block.rows.sandwich(least if block.weight is None else least * block.weight),)
+def _least_curvature(at: Point, block: Block) -> tuple[Array]:
+    """Return the part of A (see ``curvature_below``) that a block adds."""
+    return (block.rows.sandwich(block.weighted(softmax(at.eta(block), axis=0).min(axis=0))),)

@@ -6,7 +6,8 @@ for a change d of theta. Two outcomes that both happened demand it of each other
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -334,33 +335,27 @@ def complete_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDire
     if not largest:
         return None
     predictors = objective.predictors
-    margin = NegativeMargin(objective.likelihood, predictors, predictors.matrix(theta))
+    margin = partial(negative_margin, objective.likelihood, predictors, predictors.matrix(theta))
     if objective.data.reduce_rows(margin)[0].value >= 0:
         return None
     return SeparatingDirection(theta / largest, np.ones(0, dtype=bool), True)
 
 
-@dataclass(frozen=True)
-class NegativeMargin:
-    """Minus the least margin of a block's outcomes, for ``reduce_rows``; inf where a row has more than one of them."""
-
-    likelihood: Likelihood
-    predictors: LinearPredictors
-    matrix: Array
-    task_name: ClassVar[str] = "mle-separation"
-
-    def __call__(self, block: Block) -> tuple[Largest]:
-        eta, y = self.predictors.eta(block.rows, self.matrix, None), block.y
-        if self.likelihood.shift_invariant:
-            code = y if y.ndim == 1 else y.argmax(axis=0)
-            rows = np.arange(eta.shape[1])
-            own = eta[code, rows]
-            eta[code, rows] = -np.inf
-            margin = own - eta.max(axis=0)
-            if y.ndim == 2:
-                margin[y.max(axis=0) < 1] = -np.inf
-        else:
-            opposes_fall, opposes_rise = self.likelihood.opposes(y)
-            margin = np.where(opposes_fall, eta[0], -eta[0])
-            margin[opposes_fall & opposes_rise] = -np.inf
-        return (Largest(float(-margin.min(initial=np.inf))),)
+def negative_margin(
+    likelihood: Likelihood, predictors: LinearPredictors, matrix: Array, block: Block
+) -> tuple[Largest]:
+    """Return minus the least margin of a block's outcomes; inf where a row has more than one of them."""
+    eta, y = predictors.eta(block.rows, matrix, None), block.y
+    if likelihood.shift_invariant:
+        code = y if y.ndim == 1 else y.argmax(axis=0)
+        rows = np.arange(eta.shape[1])
+        own = eta[code, rows]
+        eta[code, rows] = -np.inf
+        margin = own - eta.max(axis=0)
+        if y.ndim == 2:
+            margin[y.max(axis=0) < 1] = -np.inf
+    else:
+        opposes_fall, opposes_rise = likelihood.opposes(y)
+        margin = np.where(opposes_fall, eta[0], -eta[0])
+        margin[opposes_fall & opposes_rise] = -np.inf
+    return (Largest(float(-margin.min(initial=np.inf))),)

@@ -1,8 +1,7 @@
 """Noise that vanishes, so that the likelihood is unbounded: the bound it is stopped at, and the warnings of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +71,7 @@ def rows_beyond(bounded: BoundedDispersion, data: Data, matrix: Array) -> NDArra
     if not matrix[1, :-1].any():  # one dispersion for all rows
         return all_rows(data) if (bounded.depth(matrix[:, -1:]) != 0).any() else None
     predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
-    rows = np.concatenate(data.reduce_rows(RowsBeyond(bounded, predictors, matrix))[0])
+    rows = np.concatenate(data.reduce_rows(partial(rows_of_block_beyond, bounded, predictors, matrix))[0])
     if not len(rows):
         return None
     data.require_one_place(_UNBOUNDED)
@@ -85,18 +84,12 @@ def all_rows(data: Data) -> NDArray[np.intp]:
     return np.arange(data.n_rows)
 
 
-@dataclass(frozen=True)
-class RowsBeyond:
-    """The rows of a block whose dispersion parameter is beyond its bound, in a list: sums join them."""
-
-    bounded: BoundedDispersion
-    predictors: LinearPredictors
-    matrix: Array
-    task_name: ClassVar[str] = "mle-bound"
-
-    def __call__(self, block: Block) -> tuple[list[NDArray[np.intp]]]:
-        eta = self.predictors.eta(block.rows, self.matrix, None)
-        return ([block.start + np.flatnonzero(self.bounded.depth(eta))],)
+def rows_of_block_beyond(
+    bounded: BoundedDispersion, predictors: LinearPredictors, matrix: Array, block: Block
+) -> tuple[list[NDArray[np.intp]]]:
+    """Return the rows of a block whose dispersion parameter is beyond its bound, in a list: sums join them."""
+    eta = predictors.eta(block.rows, matrix, None)
+    return ([block.start + np.flatnonzero(bounded.depth(eta))],)
 
 
 def saturation_warning(likelihood: Likelihood) -> UnboundedLikelihoodWarning:

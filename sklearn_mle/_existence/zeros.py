@@ -1,7 +1,7 @@
 """Zeros of counts and amounts along which a log mean diverges: excluded at little cost, or found by linear programs."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,25 +74,18 @@ def _bounded(likelihood: Likelihood, y: Array) -> NDArray[np.bool_]:
 
 def _determined(objective: PenalizedNLL) -> bool:
     """Return whether the rows that bound their predictor determine every coefficient; one pass."""
-    products = objective.data.reduce_rows(BoundedCrossProducts(objective.likelihood, objective.predictors))[0]
+    of_bounded_rows = partial(bounded_cross_products, objective.likelihood, objective.predictors)
+    products = objective.data.reduce_rows(of_bounded_rows)[0]
     try:
         return independent_columns(CholeskyFactor(products))
     except NotPositiveDefiniteError:
         return False
 
 
-@dataclass(frozen=True)
-class BoundedCrossProducts:
-    """The cross-product of the design of a block's rows that bound their predictor, for ``Data.reduce_rows``."""
-
-    likelihood: Likelihood
-    predictors: LinearPredictors
-    task_name: ClassVar[str] = "mle-bounded-rows"
-
-    def __call__(self, block: Block) -> tuple[Array]:
-        bounded = _bounded(self.likelihood, block.y).astype(np.float64)
-        weight = bounded if block.weight is None else bounded * block.weight
-        return (self.predictors.curvature(block.rows, weight[None, None]),)
+def bounded_cross_products(likelihood: Likelihood, predictors: LinearPredictors, block: Block) -> tuple[Array]:
+    """Return the cross-product of the design of a block's rows that bound their predictor."""
+    bounded = _bounded(likelihood, block.y).astype(np.float64)
+    return (predictors.curvature(block.rows, block.weighted(bounded)[None, None]),)
 
 
 def refuse_nothing_but_zeros(data: Data) -> None:

@@ -70,7 +70,7 @@ class CrossProducts:
         if data.is_sparse or not 0 < p <= _MOST_COLUMNS or float(n) * p * p < _LEAST_WORK:
             return None
         with np.errstate(over="ignore", invalid="ignore"):
-            design, response, of_y = data.reduce_rows(BlockProducts())
+            design, response, of_y = data.reduce_rows(block_products)
         if not (np.isfinite(design).all() and np.isfinite(response).all() and np.isfinite(of_y)):
             return None
         weight, squares = design[p, p], design.diagonal()[:p]
@@ -120,20 +120,14 @@ class CrossProducts:
         return np.sqrt(self.design.diagonal()) / np.append(columns.scale, 1.0)
 
 
-@dataclass(frozen=True)
-class BlockProducts:
-    """A block's cross-products, for ``Data.reduce_rows``."""
-
-    task_name = "mle-products"
-
-    def __call__(self, block: Block) -> tuple[Array, Array, float]:
-        """Return the products of the columns and the ones, those with y, and that of y with itself."""
-        y = block.y if block.offset is None else block.y - block.offset[0]
-        # One weight for all rows takes no memory of its own, and no weighted copy of X.
-        weight = np.broadcast_to(1.0, len(y)) if block.weight is None else block.weight
-        weighted = y if block.weight is None else y * weight
-        response = block.rows.transpose_matvec(weighted[None])[0]
-        return block.rows.sandwich(weight), response, float(weighted @ y)
+def block_products(block: Block) -> tuple[Array, Array, float]:
+    """Return a block's products of the columns and the ones, those with y, and that of y with itself."""
+    y = block.y if block.offset is None else block.y - block.offset[0]
+    # One weight for all rows takes no memory of its own, and no weighted copy of X.
+    weight = np.broadcast_to(1.0, len(y)) if block.weight is None else block.weight
+    weighted = block.weighted(y)
+    response = block.rows.transpose_matvec(weighted[None])[0]
+    return block.rows.sandwich(weight), response, float(weighted @ y)
 
 
 class LeastSquaresFit(Strategy):

@@ -1,7 +1,7 @@
 """Preconditioners for curvatures too large to form: Kronecker for several predictors, diagonal for wide data."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,33 +30,17 @@ def preconditioner(objective: PenalizedNLL, theta: Array) -> Factor:
     return _diagonal(objective, theta)
 
 
-@dataclass(frozen=True)
-class InformationDiagonal:
-    """The total rowwise information of each predictor of a block."""
-
-    likelihood: Likelihood
-    at: Point
-    task_name: ClassVar[str] = "mle-information-diagonal"
-
-    def __call__(self, block: Block) -> tuple[Array]:
-        information = self.likelihood.information_diagonal(self.at.eta(block))
-        return (information.sum(axis=1) if block.weight is None else information @ block.weight,)
+def information_diagonal(likelihood: Likelihood, at: Point, block: Block) -> tuple[Array]:
+    """Return the total rowwise information of each predictor of a block."""
+    information = likelihood.information_diagonal(at.eta(block))
+    return (information.sum(axis=1) if block.weight is None else information @ block.weight,)
 
 
-@dataclass(frozen=True)
-class BetweenAndWithin:
-    """A block's information between the predictors, and that of its columns weighted by the trace of each row's."""
-
-    likelihood: Likelihood
-    at: Point
-    task_name: ClassVar[str] = "mle-kronecker"
-
-    def __call__(self, block: Block) -> tuple[Array, Array]:
-        eta = self.at.eta(block)
-        diagonal = self.likelihood.information_diagonal(eta)
-        if block.weight is not None:
-            diagonal = diagonal * block.weight
-        return self.likelihood.total_information(eta, block.weight), block.rows.sandwich(diagonal.sum(axis=0))
+def between_and_within(likelihood: Likelihood, at: Point, block: Block) -> tuple[Array, Array]:
+    """Return a block's information between the predictors, and that of its columns, by the trace of each row's."""
+    eta = at.eta(block)
+    diagonal = block.weighted(likelihood.information_diagonal(eta))
+    return likelihood.total_information(eta, block.weight), block.rows.sandwich(diagonal.sum(axis=0))
 
 
 def _diagonal(objective: PenalizedNLL, theta: Array) -> Factor:
@@ -65,7 +49,7 @@ def _diagonal(objective: PenalizedNLL, theta: Array) -> Factor:
     Standardized columns have a mean square of one, so the information of the rows is all that tells the columns apart.
     """
     predictors = objective.predictors
-    total = objective.data.reduce_rows(InformationDiagonal(objective.likelihood, objective.at(theta)))[0]
+    total = objective.data.reduce_rows(partial(information_diagonal, objective.likelihood, objective.at(theta)))[0]
     if predictors.contrast is not None:
         total = np.square(predictors.contrast).T @ total
     diagonal = np.repeat(total[:, None], predictors.shape[1], axis=1)[predictors.used]
@@ -83,7 +67,8 @@ def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
     contrast = predictors.contrast
     assert contrast is not None
 
-    between, within = objective.data.reduce_rows(BetweenAndWithin(objective.likelihood, objective.at(theta)))
+    of_block = partial(between_and_within, objective.likelihood, objective.at(theta))
+    between, within = objective.data.reduce_rows(of_block)
     between = contrast.T @ between @ contrast / within[p, p]
     penalty = predictors.free_matrix(objective.penalty.hessian_product(theta, np.ones(len(theta))))
     used = np.flatnonzero(predictors.used[0])

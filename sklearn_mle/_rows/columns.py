@@ -3,6 +3,7 @@
 import functools
 import operator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ class Columns:
 
 def _measure(data: Data) -> tuple[Array, Array, Array]:
     """Return each column's weighted mean, standard deviation and largest absolute entry: in one pass, or few."""
-    (raw,) = data.reduce_rows(RawMoments())
+    (raw,) = data.reduce_rows(moments)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         mean, second = raw.first / raw.weight, raw.second / raw.weight
         variance = second - np.square(mean)
@@ -131,7 +132,7 @@ def _measure(data: Data) -> tuple[Array, Array, Array]:
         if not len(lost):
             break
         centre = np.where(np.isfinite(mean[lost]), mean[lost], 0.0)
-        (about,) = data.reduce_rows(MomentsAbout(lost, centre))
+        (about,) = data.reduce_rows(partial(moments_about, lost, centre))
         shift, second = about.first / about.weight, about.second / about.weight
         variance = second - np.square(shift)
         mean[lost] = centre + about.unit * shift
@@ -172,52 +173,38 @@ class Moments:
             )
 
 
-@dataclass(frozen=True)
-class RawMoments:
-    """The moments of every column about zero, for ``Data.reduce_rows``; their squares may overflow, or cancel later."""
+def moments(block: Block) -> tuple[Moments]:
+    """Return a block's moments about zero, in the unit of X itself: their squares may overflow, or cancel later.
 
-    task_name = "mle-moments"
-
-    def __call__(self, block: Block) -> tuple[Moments]:
-        """Return the block's moments, in the unit of X itself; NotFiniteError if an entry is NaN or infinite."""
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            first, second, largest = block.rows.moments(block.weight)
-        if not np.isfinite(first).all():  # a NaN, an infinity, or the overflow of a sum of finite entries
-            row = block.rows.first_not_finite()
-            if row is not None:
-                raise NotFiniteError(block.start + row)
-        weight = float(block.rows.n_rows if block.weight is None else block.weight.sum())
-        return (Moments(weight, first, second, largest, np.ones(len(first))),)
+    NotFiniteError is raised if an entry is NaN or infinite.
+    """
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        first, second, largest = block.rows.moments(block.weight)
+    if not np.isfinite(first).all():  # a NaN, an infinity, or the overflow of a sum of finite entries
+        row = block.rows.first_not_finite()
+        if row is not None:
+            raise NotFiniteError(block.start + row)
+    weight = float(block.rows.n_rows if block.weight is None else block.weight.sum())
+    return (Moments(weight, first, second, largest, np.ones(len(first))),)
 
 
-@dataclass(frozen=True)
-class MomentsAbout:
-    """The moments of some columns about a centre near their means, for ``Data.reduce_rows``."""
+def moments_about(columns: Array, centre: Array, block: Block) -> tuple[Moments]:
+    """Return a block's moments of some columns about a centre near their means.
 
-    columns: Array
-    centre: Array
-
-    task_name = "mle-moments"
-
-    def __call__(self, block: Block) -> tuple[Moments]:
-        """Return the block's moments, in units in which no square overflows or vanishes.
-
-        The largest entries are X's own, not their distances from the centre, of rows of positive weight.
-        """
-        parts = [
-            self._of(x, np.ones(len(x)) if block.weight is None else block.weight[start : start + len(x)])
-            for start, x in block.rows.raw_pieces(self.columns)
-        ]
-        return (functools.reduce(operator.add, parts),)
-
-    def _of(self, x: Array, weight: Array) -> Moments:
+    They are in units in which no square overflows or vanishes. The largest entries are X's own, not their distances
+    from the centre, of rows of positive weight.
+    """
+    parts = []
+    for start, x in block.rows.raw_pieces(columns):
+        weight = np.ones(len(x)) if block.weight is None else block.weight[start : start + len(x)]
         total = float(weight.sum())
         if weight.min(initial=1.0) <= 0:
             x, weight = x[weight > 0], weight[weight > 0]
         largest = np.abs(x).max(axis=0, initial=0.0)
         with np.errstate(divide="ignore", over="ignore", under="ignore"):
-            unit = np.exp2(np.floor(np.log2(np.maximum(largest, np.abs(self.centre)))))
+            unit = np.exp2(np.floor(np.log2(np.maximum(largest, np.abs(centre)))))
             unit[unit == 0] = 1.0
             # Divided first: the difference of two entries near the largest float64 may overflow.
-            deviation = x / unit - self.centre / unit
-            return Moments(total, weight @ deviation, weight @ np.square(deviation), largest, unit)
+            deviation = x / unit - centre / unit
+            parts.append(Moments(total, weight @ deviation, weight @ np.square(deviation), largest, unit))
+    return (functools.reduce(operator.add, parts),)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice, starmap
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,41 +72,26 @@ class PassCounter:
         self.count = count
 
 
-@dataclass(frozen=True)
-class ClassWeights:
-    """The weight of every class among the rows of a block."""
-
-    n_classes: int
-    task_name: ClassVar[str] = "mle-class-weights"
-
-    def __call__(self, block: Block) -> tuple[Array]:
-        return (self.of(block.y, block.weight),)
-
-    def of(self, y: Array, weight: Array | None) -> Array:
-        """Return the weights for given y and weights of rows."""
-        if self.n_classes == 2:
-            second = float(y.sum() if weight is None else weight @ y)
-            whole = float(len(y) if weight is None else weight.sum())
-            first = whole - second
-            if first < _LITTLE * whole:
-                # Exact zeros matter: little or nothing is not to be what rounding leaves of a difference.
-                first = float((1 - y).sum() if weight is None else weight @ (1 - y))
-            return np.array([first, second])
-        if y.ndim == 2:
-            total: Array = y.sum(axis=1) if weight is None else y @ weight
-            return total
-        return np.bincount(y, weights=weight, minlength=self.n_classes).astype(np.float64)
+def class_weights(n_classes: int, block: Block) -> tuple[Array]:
+    """Return the weight of every class among the rows of a block."""
+    y, weight = block.y, block.weight
+    if n_classes == 2:
+        second = float(y.sum() if weight is None else weight @ y)
+        whole = float(len(y) if weight is None else weight.sum())
+        first = whole - second
+        if first < _LITTLE * whole:
+            # Exact zeros matter: little or nothing is not to be what rounding leaves of a difference.
+            first = float((1 - y).sum() if weight is None else weight @ (1 - y))
+        return (np.array([first, second]),)
+    if y.ndim == 2:
+        return (y.sum(axis=1) if weight is None else y @ weight,)
+    return (np.bincount(y, weights=weight, minlength=n_classes).astype(np.float64),)
 
 
-class _ColumnSums:
-    """The weighted sums of the standardized columns of a block, and of the weights."""
-
-    task_name = "mle-column-sums"
-
-    def __call__(self, block: Block) -> tuple[Array, float]:
-        weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
-        sums = block.rows.transpose_matvec(weight[None])[0]
-        return sums[:-1], float(sums[-1])
+def _column_sums(block: Block) -> tuple[Array]:
+    """Return the weighted sums of a block's standardized columns, and of the weights."""
+    weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
+    return (block.rows.transpose_matvec(weight[None])[0],)
 
 
 @dataclass(frozen=True)
@@ -280,7 +265,7 @@ class Data:
 
     def class_weights(self, n_classes: int) -> Array:
         """Return the total weight of every class, from hard or soft labels; of two classes y is that of the second."""
-        return ClassWeights(n_classes).of(self.y, self.weight)
+        return class_weights(n_classes, Block(self.rows, self.y, self.weight, None))[0]
 
     def mean_offset(self, k: int) -> float:
         """Return the weighted mean of a predictor's offset."""
@@ -288,8 +273,8 @@ class Data:
 
     def column_means(self) -> Array:
         """Return the weighted means of the standardized columns, shape (p,): one pass over the data."""
-        sums, weight = self.reduce_rows(_ColumnSums())
-        return sums / weight
+        sums = self.reduce_rows(_column_sums)[0]
+        return sums[:-1] / sums[-1]
 
     def reduce_target(self, function: TargetSum) -> tuple[Any, ...]:
         """Return the sum over rows that ``function(y, weight, offset)`` is: X is not read for it."""

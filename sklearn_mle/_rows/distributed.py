@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.partitions import Partitions
 from sklearn_mle._rows.data import (
     Block,
-    ClassWeights,
     Data,
     Drawn,
     PassCounter,
     TargetMap,
     TargetSum,
     choose_members,
+    class_weights,
     rows_of_block,
 )
 from sklearn_mle._rows.partition import NEVER_COPIED, Arrays, Reading, Wanted
@@ -39,6 +39,11 @@ _MAY_BE_RARE = 4
 _REMEDY = "Pass arrays in memory (X.compute(), y.compute()), or fit a sample of the rows."
 # What rows in memory have as a whole.
 _WHOLE = frozenset({"rows", "y", "weight", "offset", "_segments"})
+
+
+def name_of(function: Any) -> str:
+    """Return a function's own name, whatever arguments it has been given already."""
+    return name_of(function.func) if isinstance(function, partial) else str(function.__name__)
 
 
 class RowsElsewhereError(NotSupportedError):
@@ -185,7 +190,7 @@ class DistributedData(Data):
 
         With ``mapped``, what ``map_rows`` returned, it is that of ``function(block, entry)``.
         """
-        return self._pass(partial(self.reading.sums, function, mapped), getattr(function, "task_name", "mle-pass"))
+        return self._pass(partial(self.reading.sums, function, mapped), f"mle-{name_of(function).replace('_', '-')}")
 
     def map_rows(self, function: Callable[[Block], Any]) -> Any:
         """Return ``function``: ``reduce_rows`` calls it anew each time, for the workers' memory is not ours."""
@@ -206,7 +211,9 @@ class DistributedData(Data):
     def class_weights(self, n_classes: int) -> Array:
         """Return the total weight of every class: known since the labels were read, or else in a pass."""
         known = self.census.class_weights
-        return np.asarray(self.reduce_rows(ClassWeights(n_classes))[0]) if known is None else known.sum(axis=0)
+        if known is None:
+            return np.asarray(self.reduce_rows(partial(class_weights, n_classes))[0])
+        return known.sum(axis=0)
 
     def take(self, indices: Array) -> Data:
         """Return the given rows as data of their own, in memory: a pass."""

@@ -11,7 +11,7 @@ from sklearn_mle._fit import FitOptions
 from sklearn_mle._fit.prepare import standardize
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
-from sklearn_mle._rows.distributed import DistributedData
+from sklearn_mle._rows.distributed import DistributedData, name_of
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import AtEstimate, every_predictor, identifications_of, objective_on
 from sklearn_mle.inference.model import FittedModel, ReadData
@@ -31,9 +31,9 @@ class _AtFitted:
     power: int
 
     @property
-    def task_name(self) -> str:
-        """Its name on Dask's dashboard."""
-        return str(getattr(self.function, "task_name", "mle-inference"))
+    def __name__(self) -> str:
+        """The function's own, for Dask's dashboard."""
+        return name_of(self.function)
 
     def __call__(self, block: Block) -> Any:
         eta = self.every.eta(block.rows, self.matrix, block.offset)

@@ -13,13 +13,14 @@ Martens and Grosse (2015), Optimizing neural networks with Kronecker-factored ap
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from sklearn_mle._fit.preconditioner import BetweenAndWithin
+from sklearn_mle._fit.preconditioner import between_and_within
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
@@ -138,7 +139,7 @@ class _Expansion:
     """The quadratic expansion of the cross-entropy at theta, with the blocks for a curvature."""
 
     def __init__(self, objective: PenalizedNLL, theta: Array, groups: Sequence[NDArray[np.bool_]]) -> None:
-        task = BetweenAndWithin(objective.likelihood, objective.at(theta))
+        task = partial(between_and_within, objective.likelihood, objective.at(theta))
         between, within = objective.data.reduce_rows(task)
         gains, self._vectors = np.linalg.eigh(between)
         self._gains, self._within = np.maximum(gains, 0), within / max(within[-1, -1], np.finfo(float).tiny)
