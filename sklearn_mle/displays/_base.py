@@ -18,6 +18,7 @@ COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 MARKERS = "osD^vP"
 GREY = "0.45"
 REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": ":"}  # a line to compare with
+BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
 
 _WIDTH = 6.0  # inches: 600 pixels at matplotlib's 100 dots an inch
 _NAME_WIDTH = 28  # characters of a name on a line
@@ -99,8 +100,14 @@ class Display(ABC):
     def _draw(self, is_new: bool) -> None:
         """Draw on ``ax_``, which may be alone on a new figure, or share another with what is drawn already."""
 
-    def _title(self, text: str, color: str = GREY) -> None:
-        self.ax_.set_title(text, loc="left", fontsize="medium", color=color)
+    def _title(self, text: str | None, color: str = GREY) -> None:
+        if text:
+            self.ax_.set_title(text, loc="left", fontsize="medium", color=color)
+
+    def _draw_points(self, x: Any, y: Any, color: str = GREY) -> Any:
+        """Draw a point for each row. Many are fainter, so that their density shows instead of their number."""
+        alpha = float(np.clip(300 / len(x), 0.1, 0.6))
+        return self.ax_.scatter(x, y, s=14, color=color, alpha=alpha, linewidths=0, zorder=2)
 
     def _name_rows(self, names: Sequence[str], is_new: bool) -> None:
         """Write the names of the rows 0, 1, ... on the vertical axis, the first at the top.

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import argument_name, check_count
-from sklearn_mle.displays._base import COLOURS, MARKERS, REFERENCE, Display, percent
+from sklearn_mle.displays._base import REFERENCE, percent
+from sklearn_mle.displays._forest import ForestDisplay
 from sklearn_mle.inference import Inference, infer
 
 Array = NDArray[np.float64]
 
 
 @dataclass(eq=False, repr=False)
-class CoefficientDisplay(Display):
+class CoefficientDisplay(ForestDisplay):
     """Forest plot: coefficients with confidence intervals, one feature per row and one colour per class.
 
     Coefficients that the data do not determine (dependent columns, separation) have no interval, and a hollow marker.
@@ -73,11 +74,7 @@ class CoefficientDisplay(Display):
     quantity: str = "coefficient"
     odds_ratios: bool = False
     note: str = ""
-
-    def __post_init__(self) -> None:
-        self.names, self.groups = list(self.names), list(self.groups)
-        for each in ("estimates", "lower", "upper"):
-            setattr(self, each, np.reshape(getattr(self, each), (len(self.names), -1)))
+    _names_of = ("names", "groups")
 
     @classmethod
     def from_estimator(
@@ -219,44 +216,16 @@ class CoefficientDisplay(Display):
         )
         return display.plot(ax=ax)
 
-    def _height(self) -> float:
-        n_groups = len(self.groups)
-        if n_groups == 1:
-            return 1.3 + 0.34 * len(self.names)
-        return 1.5 + max(0.34, 0.14 * (n_groups + 1)) * len(self.names)
-
     def _draw(self, is_new: bool) -> None:
-        n_groups = len(self.groups)
         shown = np.exp if self.odds_ratios else np.asarray
-        rows = np.arange(len(self.names))
         self.ax_.axvline(float(shown(0.0)), **REFERENCE)
-        self.points_, self.intervals_ = [], []
-        for k, group in enumerate(self.groups):
-            height = rows + (k - (n_groups - 1) / 2) * 0.8 / n_groups
-            colour, marker = COLOURS[k % len(COLOURS)], MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
-            lower, upper = shown(self.lower[:, k]), shown(self.upper[:, k])
-            known = np.isfinite(lower) & np.isfinite(upper)
-            self.intervals_.append(
-                self.ax_.hlines(height[known], lower[known], upper[known], color=colour, linewidth=1.5)
-            )
-            value = shown(self.estimates[:, k])
-            (points,) = self.ax_.plot(value, height, marker, color=colour, markersize=4.5, label=group)
-            self.ax_.plot(value[~known], height[~known], marker, color=colour, markersize=4.5, markerfacecolor="white")
-            self.points_.append(points)
-        self._name_rows(self.names, is_new)
+        self.points_, self.intervals_ = self._draw_rows(is_new, shown)
         if self.odds_ratios:
             self.ax_.set_xscale("log")
             _plain_ticks(self.ax_.xaxis)
         self.ax_.set_xlabel(f"{self.quantity} ({percent(self.confidence_level)} intervals)")
-        if self.note:
-            self._title(self.note)
-        if n_groups > 1:
-            # Below the picture, where no interval ends.
-            if is_new:
-                columns = min(n_groups, 5)
-                self.figure_.legend(handles=self.points_, loc="outside lower center", ncols=columns, frameon=False)
-            else:
-                self.ax_.legend(handles=self.points_, frameon=False)
+        self._title(self.note)
+        self._name_groups(self.points_, is_new, n_columns=5)
 
 
 def _places_of_coefficients(inference: Inference, intercept: bool) -> dict[str, dict[str, int]]:

@@ -11,6 +11,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats, check_count, refuse_masked
 from sklearn_mle.displays._base import (
+    BAND,
     BLUE,
     GREY,
     REFERENCE,
@@ -142,8 +143,7 @@ class PITDisplay(PredictionDisplay):
         self.ax_.set(xlim=(0, 1), xlabel="probability integral transform, P(Y ≤ y)", ylabel="density")
         # Space for the legend above the bars.
         self.ax_.set_ylim(0, 1.25 * max(self.heights.max(), upper))
-        if self.name is not None:
-            self._title(self.name, "black")
+        self._title(self.name, "black")
         self.ax_.legend(loc="upper right", frameon=False)
 
     def _band(self) -> tuple[float, float]:
@@ -301,18 +301,13 @@ class PredictiveDisplay(Display):
         return display.plot(ax=ax)
 
     def _draw(self, is_new: bool) -> None:
-        # Many points are drawn fainter, so that their density shows instead of their number.
-        alpha = float(np.clip(300 / len(self.x), 0.1, 0.6))
-        self.points_ = self.ax_.scatter(self.x, self.y, s=14, color=GREY, alpha=alpha, linewidths=0, zorder=2)
+        self.points_ = self._draw_points(self.x, self.y)
         label = f"{percent(self.coverage)} predictive band"
-        self.band_ = self.ax_.fill_between(
-            self.grid, self.lower, self.upper, color=BLUE, alpha=0.2, linewidth=0, label=label
-        )
+        self.band_ = self.ax_.fill_between(self.grid, self.lower, self.upper, color=BLUE, label=label, **BAND)
         (self.line_,) = self.ax_.plot(self.grid, self.mean, color=BLUE, linewidth=2, label="predictive mean", zorder=3)
         self.ax_.set_xlabel(wrapped(self.feature_name))
         self.ax_.set_ylabel(wrapped(self.target_name))
-        if self.others:
-            self._title(self.others)
+        self._title(self.others)
         self.ax_.legend(loc="best", frameon=False)
 
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.displays._averages import curves_of, note_of, quantity_of, values_of
-from sklearn_mle.displays._base import COLOURS, GREY, MARKERS, Display, wrapped
+from sklearn_mle.displays._base import BAND, COLOURS, GREY, wrapped
+from sklearn_mle.displays._forest import ForestDisplay
 from sklearn_mle.inference import Inference, average_predictions, infer
 from sklearn_mle.inference.tables import Table
 
 
 @dataclass(eq=False, repr=False)
-class EffectsDisplay(Display):
+class EffectsDisplay(ForestDisplay):
     """Average predictions along one column of X, with their confidence intervals.
 
     At each value the column is set to it in all rows, the other columns stay as they are (or are set to what ``at``
@@ -85,11 +86,7 @@ class EffectsDisplay(Display):
     quantity: str = "prediction"
     curves: Sequence[str] = ("",)
     note: str = ""
-
-    def __post_init__(self) -> None:
-        self.values, self.curves = list(self.values), list(self.curves)
-        for each in ("estimates", "lower", "upper"):
-            setattr(self, each, np.reshape(getattr(self, each), (len(self.values), -1)))
+    _names_of = ("values", "curves")
 
     @classmethod
     def from_estimator(
@@ -258,69 +255,28 @@ class EffectsDisplay(Display):
         ).plot(ax=ax)
 
     def _height(self) -> float:
-        if self.observed is not None:
-            return 4.0
-        return 1.5 + max(0.34, 0.14 * (len(self.curves) + 1)) * len(self.values)
+        return super()._height() if self.observed is None else 4.0
 
     def _draw(self, is_new: bool) -> None:
-        self.lines_: list[Any] = []
-        self.intervals_: list[Any] = []
-        self.rug_ = None
-        for k, curve in enumerate(self.curves):
-            style: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "label": curve}
-            (self._draw_points if self.observed is None else self._draw_curve)(k, style)
-        name, quantity = wrapped(self.column), self.quantity
+        name, self.rug_ = wrapped(self.column), None
         if self.observed is None:
-            self._name_rows([str(value) for value in self.values], is_new)
-            self.ax_.set(xlabel=quantity, ylabel=name)
+            self.lines_, self.intervals_ = self._draw_rows(is_new)
+            self.ax_.set(xlabel=self.quantity, ylabel=name)
         else:
-            self.rug_ = self.ax_.vlines(
-                self.observed,
-                0,
-                0.03,
-                color=GREY,
-                alpha=float(np.clip(100 / max(1, len(self.observed)), 0.05, 0.6)),
-                linewidth=1,
-                transform=self.ax_.get_xaxis_transform(),
-            )
-            self.ax_.set(xlabel=f"{name} (in its own unit)", ylabel=wrapped(quantity))
-        if self.note:
-            self._title(self.note)
-        if len(self.curves) > 1:
-            if is_new:
-                self.figure_.legend(
-                    handles=self.lines_, loc="outside lower center", ncols=min(len(self.curves), 3), frameon=False
-                )
-            else:
-                self.ax_.legend(handles=self.lines_, frameon=False)
+            self.lines_, self.intervals_ = self._draw_curves()
+            alpha = float(np.clip(100 / max(1, len(self.observed)), 0.05, 0.6))
+            at_the_foot = {"transform": self.ax_.get_xaxis_transform()}
+            self.rug_ = self.ax_.vlines(self.observed, 0, 0.03, color=GREY, alpha=alpha, linewidth=1, **at_the_foot)
+            self.ax_.set(xlabel=f"{name} (in its own unit)", ylabel=wrapped(self.quantity))
+        self._title(self.note)
+        self._name_groups(self.lines_, is_new, n_columns=3)
 
-    def _draw_curve(self, k: int, style: dict[str, Any]) -> None:
-        (line,) = self.ax_.plot(self.values, self.estimates[:, k], linewidth=2, zorder=3, **style)
-        self.intervals_.append(
-            self.ax_.fill_between(
-                self.values, self.lower[:, k], self.upper[:, k], color=style["color"], alpha=0.2, linewidth=0
+    def _draw_curves(self) -> tuple[list[Any], list[Any]]:
+        lines, bands = [], []
+        for k, curve in enumerate(self.curves):
+            colour = COLOURS[k % len(COLOURS)]
+            lines += self.ax_.plot(
+                self.values, self.estimates[:, k], color=colour, linewidth=2, zorder=3, label=curve
             )
-        )
-        self.lines_.append(line)
-
-    def _draw_points(self, k: int, style: dict[str, Any]) -> None:
-        n = len(self.curves)
-        height = np.arange(len(self.values)) + (k - (n - 1) / 2) * 0.8 / n
-        known = np.isfinite(self.lower[:, k]) & np.isfinite(self.upper[:, k])
-        self.intervals_.append(
-            self.ax_.hlines(
-                height[known], self.lower[known, k], self.upper[known, k], color=style["color"], linewidth=1.5
-            )
-        )
-        marker = MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
-        (points,) = self.ax_.plot(self.estimates[:, k], height, marker, markersize=4.5, **style)
-        # What the data do not determine has no bar, and a hollow marker.
-        self.ax_.plot(
-            self.estimates[~known, k],
-            height[~known],
-            marker,
-            color=style["color"],
-            markersize=4.5,
-            markerfacecolor="white",
-        )
-        self.lines_.append(points)
+            bands.append(self.ax_.fill_between(self.values, self.lower[:, k], self.upper[:, k], color=colour, **BAND))
+        return lines, bands

@@ -198,8 +198,7 @@ class InfluenceDisplay(Display):
     def _draw(self, is_new: bool) -> None:
         present = np.isfinite(self.leverage) & np.isfinite(self.residual)
         h, r = self.leverage[present], self.residual[present]
-        alpha = float(np.clip(300 / len(h), 0.15, 0.7))
-        self.points_ = self.ax_.scatter(h, r, s=16, color=BLUE, alpha=alpha, linewidths=0, zorder=2)
+        self.points_ = self._draw_points(h, r, BLUE)
         self.ax_.axhline(0, **REFERENCE)
         self.ax_.set_xlim(0, min(1.0, 1.12 * h.max()))
         reach = 1.15 * np.abs(r).max()
@@ -220,8 +219,7 @@ class InfluenceDisplay(Display):
         ]
         self.ax_.set_xlabel(f"leverage (mean {self.n_coefficients / len(h):.2g})")
         self.ax_.set_ylabel("standardized Pearson residual\n(standard deviations)")
-        if self.name is not None:
-            self._title(wrapped(self.name), "black")
+        self._title(wrapped(self.name or ""), "black")
 
     def _draw_contours(self, reach: float) -> None:
         """Draw where D = r^2 h / (p (1 - h)) is each level, and write it where the contour enters the picture."""

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from sklearn.utils import check_array, check_random_state, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
-from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, PredictionDisplay, Unit, check_options, percent
+from sklearn_mle.displays._base import BAND, BLUE, GREY, REFERENCE, PredictionDisplay, Unit, check_options, percent
 from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics._responses import class_response
@@ -191,9 +191,7 @@ class ReliabilityDisplay(PredictionDisplay):
         unit = Unit(self.base)
         self.ax_.plot([0, 1], [0, 1], **REFERENCE)
         label = f"{percent(self.confidence_level)} of calibrated forecasts"
-        self.band_ = self.ax_.fill_between(
-            self.forecast, self.lower, self.upper, color=GREY, alpha=0.25, linewidth=0, label=label
-        )
+        self.band_ = self.ax_.fill_between(self.forecast, self.lower, self.upper, color=GREY, label=label, **BAND)
         (self.line_,) = self.ax_.plot(
             self.forecast, self.recalibrated, color=BLUE, linewidth=2, label=self.name or "recalibrated"
         )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from sklearn_mle.displays._base import BLUE, GREY, REFERENCE, VERMILION, Display, confidence_factor, percent, wrapped
+from sklearn_mle.displays._base import BAND, BLUE, REFERENCE, VERMILION, Display, confidence_factor, percent, wrapped
 from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import likelihood_of_numbers, row_predictors
@@ -238,22 +238,18 @@ class ResidualDisplay(Display):
         ).plot(ax=ax)
 
     def _draw(self, is_new: bool) -> None:
-        alpha = float(np.clip(300 / len(self.x), 0.1, 0.6))
-        self.points_ = self.ax_.scatter(self.x, self.residual, s=14, color=GREY, alpha=alpha, linewidths=0, zorder=2)
+        self.points_ = self._draw_points(self.x, self.residual)
         against_quantiles = self.smooth is self.grid or np.array_equal(self.smooth, self.grid)
         what = "of right models" if against_quantiles else "band of the smooth"
         label = f"{percent(self.confidence_level)} {what}"
-        self.band_ = self.ax_.fill_between(
-            self.grid, self.lower, self.upper, color=BLUE, alpha=0.2, linewidth=0, label=label, zorder=1
-        )
+        self.band_ = self.ax_.fill_between(self.grid, self.lower, self.upper, color=BLUE, label=label, **BAND)
         style = REFERENCE if against_quantiles else {"color": VERMILION, "linewidth": 2, "zorder": 3}
         (self.line_,) = self.ax_.plot(self.grid, self.smooth, **style)
         if not against_quantiles:
             self.ax_.axhline(0, **REFERENCE)
         self.ax_.set_xlabel(self.x_name)
         self.ax_.set_ylabel(self.residual_name.replace(" (", "\n("))
-        if self.name is not None:
-            self._title(wrapped(self.name), "black")
+        self._title(wrapped(self.name or ""), "black")
         self.ax_.legend(loc="best", frameon=False)
 
 

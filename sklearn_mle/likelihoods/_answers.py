@@ -8,27 +8,11 @@ import numpy as np
 from sklearn_mle.likelihoods._base import LINKS, Array, Likelihood
 
 # With an underscore behind, what a fit publishes of every model; and the name that the intercept has in inference.
-RESERVED = frozenset(
-    [
-        "classes",
-        "coef",
-        "condition_number",
-        "df_model",
-        "df_resid",
-        "feature_names_in",
-        "gap",
-        "intercept",
-        "log_likelihood",
-        "n_features_in",
-        "n_iter",
-        "n_obs",
-        "n_passes",
-        "parameters",
-        "scale_coef",
-        "scale_intercept",
-        "status",
-    ]
-)
+RESERVED = frozenset({
+    "classes", "coef", "condition_number", "df_model", "df_resid", "feature_names_in", "gap", "intercept",
+    "log_likelihood", "n_features_in", "n_iter", "n_obs", "n_passes", "parameters", "scale_coef", "scale_intercept",
+    "status",
+})  # fmt: skip
 
 
 def name_problems(likelihood: Likelihood) -> Iterator[str]:
@@ -115,12 +99,14 @@ def answer_problems(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[st
 
 
 def kinks(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
-    """Yield the predictors in which the NLL has a corner: a jump of its slope at any resolution.
+    """Yield the predictors in which an NLL that is said to be smooth has a corner: its slope jumps at any resolution.
 
     The second difference over the step falls with the step where the NLL is smooth, and is the jump of the slope at a
     corner. Where it stands out most on a grid, smaller and smaller steps are tried.
     """
-    y, eta = y[..., :_FEW], eta[:, :_FEW]
+    if not likelihood.smooth or y.ndim > 1:
+        return
+    y, eta = y[:_FEW], eta[:, :_FEW]
     reach = 4.0 + 2.0 * (np.abs(y).max() if y.size else 0.0) + np.abs(eta).max()
     for k, name in enumerate(likelihood.predictor_names):
 

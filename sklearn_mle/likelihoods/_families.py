@@ -1,6 +1,7 @@
 """What families of likelihoods share: a canonical link; a location and a scale of real y; a log mean; positive y."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,26 @@ class Canonical(Likelihood):
         return self.expected_information(eta)
 
 
-class LocationScale(NLLWithGradient):
+class RealOutcome(NLLWithGradient):
+    """A likelihood of a real y whose first two predictors are a location and the logarithm of a scale."""
+
+    convex = False
+    dispersion_parameter = "scale"
+    noise_can_vanish = True
+    equivariance = "location_scale"
+
+    def link(self, y: Array) -> Array:
+        return y
+
+    def deviance(self, y: Array, eta: Array) -> Array:
+        return deviance_from(self, y, eta, self._best_location(y, eta))
+
+    def _best_location(self, y: Array, eta: Array) -> Array:
+        """Return the location that makes each y likeliest, the other parameters as they are."""
+        return y
+
+
+class LocationScale(RealOutcome):
     r"""A likelihood of :math:`z = (y - \mu) / s` alone: :math:`-\log p = \log s + \rho(z)`, least at :math:`z = 0`.
 
     A member gives :math:`\rho`, its derivatives, and its information at s = 1. Predictors are :math:`\mu, \log s`:
@@ -48,13 +68,6 @@ class LocationScale(NLLWithGradient):
 
     parameter_names = ("location", "scale")
     links = ("identity", "log")
-    convex = False
-    dispersion_parameter = "scale"
-    noise_can_vanish = True
-    equivariance = "location_scale"
-
-    def link(self, y: Array) -> Array:
-        return y
 
     @abstractmethod
     def standard_nll(self, z: Array) -> Array:
@@ -131,6 +144,34 @@ def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     # Finite, so that an outcome at the location is there for any scale.
     inverse_scale = np.exp(np.minimum(-eta[1], _LOG_LARGEST))
     return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale
+
+
+def deviance_from(likelihood: Likelihood, y: Array, eta: Array, location: Array) -> Array:
+    """Return the unit deviance, where the location's predictor that fits each y best is known."""
+    best = eta.copy()
+    best[0] = location
+    return 2 * np.maximum(likelihood.nll(y, eta) - likelihood.nll(y, best), 0)
+
+
+def information_of_shapes(unit: Callable[[Array], Array], shapes: Array, eta: Array, at_once: int) -> Array:
+    """Return the expected information (q, q, n) of a ``RealOutcome`` from what it is at scale one.
+
+    ``unit`` gives that of shapes (k, n), as many rows as are asked for ``at_once``. It is asked only once where all
+    rows have the same.
+    """
+    q, n = eta.shape
+    if n > 1 and (shapes == shapes[:, :1]).all():
+        shapes = shapes[:, :1]
+    parts = [unit(shapes[:, k : k + at_once]) for k in range(0, shapes.shape[1], at_once)]
+    whole = np.concatenate(parts, axis=-1) if parts else np.zeros((q, q, 0))
+    return in_units(np.broadcast_to(whole, (q, q, n)).astype(eta.dtype), np.exp(-eta[1]))
+
+
+def in_units(matrix: Array, inverse_scale: Array) -> Array:
+    """Turn a matrix (q, q, n) in the location and others from scale one to the rows' scales, in place."""
+    matrix[0] *= inverse_scale
+    matrix[:, 0] *= inverse_scale
+    return matrix
 
 
 class LogMean(Likelihood):

@@ -6,6 +6,7 @@ quantiles are the likelihood's ``tail`` and ``tail_quantile``. The parameters ke
 them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,19 @@ class _Rows:
         }
         draws = np.array(self.dist.rvs(**kwds, size=size, random_state=generator), dtype=np.float64)
         return np.where(well, draws, self.ppf(generator.uniform(size=draws.shape)))
+
+    @property
+    def crps(self) -> Callable[[Any], Array]:
+        """The map of outcomes to their continuous ranked probability scores, of likelihoods that have a formula."""
+        if not hasattr(self._law, "crps"):
+            raise AttributeError(f"{type(self._law).__name__} has no formula of the CRPS.")
+
+        @np.errstate(all="ignore")
+        def crps(y: Any) -> Array:
+            y, eta, shape = self._spread(y)
+            return np.asarray(self._law.crps(y, eta)).reshape(shape)[()]
+
+        return crps
 
     def _moment(self, moment: Any) -> Array:
         eta = self._eta
@@ -178,28 +192,10 @@ class _Discrete(_Rows, rv_discrete_frozen):
             return np.exp(self.logpmf(k))
 
 
-class _Scored(_Rows):
-    def crps(self, y: Any) -> Array:
-        """Return the continuous ranked probability score of outcomes, nan where it is not known."""
-        y, eta, shape = self._spread(y)
-        with np.errstate(all="ignore"):
-            return np.asarray(self._law.crps(y, eta)).reshape(shape)[()]
-
-
-class _ScoredContinuous(_Scored, _Continuous):
-    """A density whose likelihood knows its CRPS."""
-
-
-class _ScoredDiscrete(_Scored, _Discrete):
-    """Probabilities of counts whose likelihood knows their CRPS."""
-
-
 def frozen(law: Any, eta: Array, generator: Any, **parameters: Any) -> Any:
     """Return the distribution of y given eta (q, ...): ``generator`` of ``scipy.stats`` with its parameters' names."""
     with np.errstate(all="ignore"):
-        kinds = (_ScoredContinuous, _ScoredDiscrete) if hasattr(law, "crps") else (_Continuous, _Discrete)
-        kind = kinds[law.discrete]
-        made = kind(generator, **parameters)
+        made = (_Discrete if law.discrete else _Continuous)(generator, **parameters)
     made._law, made._eta = law, eta
     return made
 

@@ -9,7 +9,7 @@ from scipy.special import expit, log_expit
 
 from sklearn_mle._numerics.tails import beta_quantile, beta_tail
 from sklearn_mle.likelihoods._base import Array, symmetric
-from sklearn_mle.likelihoods._families import NLLWithGradient
+from sklearn_mle.likelihoods._families import NLLWithGradient, deviance_from
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, bernoulli_divergence, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
@@ -91,9 +91,7 @@ class Beta(NLLWithGradient):
         return best_second(self, [centre, math.log(precision)], y, weight)
 
     def deviance(self, y: Array, eta: Array) -> Array:
-        best = eta.copy()
-        best[0] = self._best_logit(y, eta)
-        return 2 * np.maximum(self.nll(y, eta) - self.nll(y, best), 0)
+        return deviance_from(self, y, eta, self._best_logit(y, eta))
 
     def _best_logit(self, y: Array, eta: Array) -> Array:
         """Return the log-odds of the mean that minimize the NLL of each row, by bisection of its monotone equation."""

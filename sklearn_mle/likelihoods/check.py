@@ -76,7 +76,7 @@ def check_likelihood(likelihood: Likelihood, y: Any = None) -> None:
             eta = _predictors(likelihood, outcomes)
             problems = list(_nll(likelihood, outcomes, eta))
             if not problems:
-                for check in (_mass, _derivatives, _corners, _information, _weights, _traits):
+                for check in (_mass, _derivatives, kinks, _information, _weights, _traits):
                     try:
                         problems.extend(check(likelihood, outcomes, eta))
                     except Exception:
@@ -182,11 +182,6 @@ def _derivatives(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
         yield from _compare(
             "hessian", hessian, differences(lambda moved: likelihood.gradient(y, moved), eta), "gradient"
         )
-
-
-def _corners(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
-    if likelihood.smooth and y.ndim == 1:
-        yield from kinks(likelihood, y, eta)
 
 
 def _compare(name: str, given: Array, differences: Array, of: str) -> Iterator[str]:

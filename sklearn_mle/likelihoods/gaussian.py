@@ -7,9 +7,8 @@ from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import LocationScale
+from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI
 from sklearn_mle.likelihoods._start import mean_and_deviation
-
-_HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 class Gaussian(LocationScale):
@@ -38,7 +37,7 @@ class Gaussian(LocationScale):
     standard_distribution = stats.norm()
 
     def standard_nll(self, z: Array) -> Array:
-        return 0.5 * np.square(z) + _HALF_LOG_TWO_PI
+        return 0.5 * np.square(z) + HALF_LOG_TWO_PI
 
     def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
         return z, np.ones_like(z)

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import log_expit, ndtr, ndtri
 
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.likelihoods._families import NLLWithGradient, standardize
+from sklearn_mle.likelihoods._families import RealOutcome, in_units, information_of_shapes, standardize
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._mixture_start import mixture_start
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI
@@ -30,7 +30,7 @@ _AT_ONCE = 128
 _ROUNDS, _HALVINGS = 200, 200
 
 
-class GaussianMixture(NLLWithGradient):
+class GaussianMixture(RealOutcome):
     r"""Mixture of Gaussians, for noise with several modes, skewness or heavy tails.
 
     .. math:: -\log p(y) = \log s - \log \sum_{k=1}^K \frac{\pi_k}{r_k}\, \varphi\!\left(\frac{z - m_k}{r_k}\right)
@@ -75,11 +75,7 @@ class GaussianMixture(NLLWithGradient):
     array([1.61175, 1.61175])
     """
 
-    convex = False
     convex_in_location = False
-    dispersion_parameter = "scale"
-    noise_can_vanish = True
-    equivariance = "location_scale"
 
     def __init__(self, n_components: int = 2) -> None:
         self.n_components = n_components
@@ -106,9 +102,6 @@ class GaussianMixture(NLLWithGradient):
         # With columns in them the maxima are too many for the best to be found.
         return self.parameter_names[2:]
 
-    def link(self, y: Array) -> Array:
-        return y
-
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)
         nll = eta[1] + _Components(z, eta).nll
@@ -118,22 +111,10 @@ class GaussianMixture(NLLWithGradient):
 
     def hessian(self, y: Array, eta: Array) -> Array:
         z, inverse_scale = standardize(y, eta)
-        hessian = _Components(np.clip(z, -_FARTHEST, _FARTHEST), eta).hessian()
-        hessian[0] *= inverse_scale
-        hessian[:, 0] *= inverse_scale
-        return hessian
+        return in_units(_Components(np.clip(z, -_FARTHEST, _FARTHEST), eta).hessian(), inverse_scale)
 
     def expected_information(self, eta: Array) -> Array:
-        n, shapes = eta.shape[1], eta[2:]
-        if n > 1 and (shapes == shapes[:, :1]).all():
-            shapes = shapes[:, :1]
-        parts = [_unit_information(shapes[:, k : k + _AT_ONCE]) for k in range(0, shapes.shape[1], _AT_ONCE)]
-        unit = np.concatenate(parts, axis=-1) if parts else np.zeros((len(eta), len(eta), 0))
-        information = np.broadcast_to(unit, (len(eta), *eta.shape)).astype(eta.dtype)
-        inverse_scale = np.exp(-eta[1])
-        information[0] *= inverse_scale
-        information[:, 0] *= inverse_scale
-        return information
+        return information_of_shapes(_unit_information, eta[2:], eta, _AT_ONCE)
 
     def start(self, y: Array, weight: Array | None) -> Array:
         weights, means, scales = mixture_start(y, weight, self.n_components)
@@ -144,11 +125,6 @@ class GaussianMixture(NLLWithGradient):
             odds = weights[k] / weights[:k].sum()
             start += [math.log(odds), math.asinh((means[k] - means[0]) / scales[0]), spread]
         return np.array(start)
-
-    def deviance(self, y: Array, eta: Array) -> Array:
-        best = eta.copy()
-        best[0] = self._best_location(y, eta)
-        return 2 * np.maximum(self.nll(y, eta) - self.nll(y, best), 0)
 
     def _best_location(self, y: Array, eta: Array) -> Array:
         """Return the locations at which each y is the highest mode: by the mean shift from each component's mean."""

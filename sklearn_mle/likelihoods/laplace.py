@@ -11,10 +11,43 @@ from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._start import log_mean
 
-_LOG_TWO = math.log(2)
+
+class _Pinball(LocationScale):
+    """A likelihood whose standard NLL is the larger of two straight lines through zero, with a constant."""
+
+    smooth = False
+    location_free_of_dispersion = True
+    # The slopes below zero and above it.
+    _slopes: tuple[float, float]
+
+    @property
+    def quantile_level(self) -> float:
+        below, above = self._slopes
+        return above / (above - below)
+
+    @property
+    def unit_information(self) -> tuple[float, float, float]:
+        below, above = self._slopes
+        return -below * above, 1.0, 0.0
+
+    def standard_nll(self, z: Array) -> Array:
+        below, above = self._slopes
+        return np.maximum(below * z, above * z) - math.log(-below * above / (above - below))
+
+    def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
+        below, above = self._slopes
+        slope = np.where(z > 0, above, below).astype(z.dtype)
+        slope[z == 0] = 0
+        return slope, np.zeros_like(z)
+
+    def start(self, y: Array, weight: Array | None) -> Array:
+        below, above = self._slopes
+        location = weighted_quantile(y, weight, self.quantile_level)
+        loss = np.maximum(below * (y - location), above * (y - location))
+        return np.array([location, log_mean(loss, y, weight)])
 
 
-class Laplace(LocationScale):
+class Laplace(_Pinball):
     r"""Laplace likelihood; at a fixed scale its negative logarithm is the absolute error (MAE), up to a constant.
 
     .. math:: -\log p(y \mid \mu, \log s) = \log 2 + \log s + |y - \mu| / s
@@ -35,27 +68,11 @@ class Laplace(LocationScale):
     array([3.693147])
     """
 
-    smooth = False
-    location_free_of_dispersion = True
-    unit_information = (1.0, 1.0, 0.0)
     standard_distribution = stats.laplace()
-
-    @property
-    def quantile_level(self) -> float:
-        return 0.5
-
-    def standard_nll(self, z: Array) -> Array:
-        return np.abs(z) + _LOG_TWO
-
-    def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
-        return np.sign(z), np.zeros_like(z)
-
-    def start(self, y: Array, weight: Array | None) -> Array:
-        median = weighted_quantile(y, weight, 0.5)
-        return np.array([median, log_mean(np.abs(y - median), y, weight)])
+    _slopes = (-1.0, 1.0)
 
 
-class AsymmetricLaplace(LocationScale):
+class AsymmetricLaplace(_Pinball):
     r"""Asymmetric Laplace likelihood; at a fixed scale its negative logarithm is the quantile loss at level t.
 
     .. math:: -\log p(y \mid \mu, \log s) = \log s - \log t(1 - t) + \rho_t\!\left(\frac{y - \mu}{s}\right) ,\qquad
@@ -84,9 +101,6 @@ class AsymmetricLaplace(LocationScale):
     array([3.307946, 2.507946])
     """
 
-    smooth = False
-    location_free_of_dispersion = True
-
     def __init__(self, quantile: float = 0.5) -> None:
         self.quantile = quantile
 
@@ -99,26 +113,11 @@ class AsymmetricLaplace(LocationScale):
         return self.quantile
 
     @property
-    def unit_information(self) -> tuple[float, float, float]:
-        return self.quantile * (1 - self.quantile), 1.0, 0.0
+    def _slopes(self) -> tuple[float, float]:  # type: ignore[override]
+        return self.quantile - 1, self.quantile
 
     @property
     def standard_distribution(self) -> Any:
         # scipy's density is exp(-kappa x) above zero and exp(x / kappa) below.
         t = self.quantile
         return stats.laplace_asymmetric(kappa=math.sqrt(t / (1 - t)), scale=1 / math.sqrt(t * (1 - t)))
-
-    def standard_nll(self, z: Array) -> Array:
-        return np.where(z > 0, self.quantile * z, (self.quantile - 1) * z) - math.log(
-            self.quantile * (1 - self.quantile)
-        )
-
-    def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
-        slope = np.where(z > 0, self.quantile, self.quantile - 1).astype(z.dtype)
-        slope[z == 0] = 0
-        return slope, np.zeros_like(z)
-
-    def start(self, y: Array, weight: Array | None) -> Array:
-        location = weighted_quantile(y, weight, self.quantile)
-        loss = np.maximum(self.quantile * (y - location), (self.quantile - 1) * (y - location))
-        return np.array([location, log_mean(loss, y, weight)])

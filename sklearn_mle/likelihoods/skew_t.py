@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._numerics.tails import student_t_quantile, student_t_tail
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.likelihoods._families import standardize
+from sklearn_mle.likelihoods._families import in_units, information_of_shapes, standardize
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._skewing import MOST_SKEWNESS, Skewing
 from sklearn_mle.likelihoods._start import best_of, median_and_spread
@@ -118,15 +118,11 @@ class SkewT(StudentT):
         z = np.clip(z, -_FARTHEST, _FARTHEST)
         skewing, q = Skewing(eta[2]), len(eta)
         hessian = _Standard(skewing, skewing.straight(z), self._reciprocal(eta)).hessian(z)[:q, :q]
-        return _in_units(hessian, inverse_scale)
+        return in_units(hessian, inverse_scale)
 
     def expected_information(self, eta: Array) -> Array:
-        shapes, q, n = np.stack([eta[2], self._reciprocal(eta)]), len(eta), eta.shape[1]
-        if n > 1 and (shapes == shapes[:, :1]).all():
-            shapes = shapes[:, :1]
-        parts = [_unit_information(*shapes[:, k : k + _AT_ONCE])[:q, :q] for k in range(0, shapes.shape[1], _AT_ONCE)]
-        unit = np.concatenate(parts, axis=-1) if parts else np.zeros((q, q, 0))
-        return _in_units(np.broadcast_to(unit, (q, q, n)).astype(eta.dtype), np.exp(-eta[1]))
+        shapes, q = np.stack([eta[2], self._reciprocal(eta)]), len(eta)
+        return information_of_shapes(lambda some: _unit_information(*some)[:q, :q], shapes, eta, _AT_ONCE)
 
     def start(self, y: Array, weight: Array | None) -> Array:
         median, spread = median_and_spread(y, weight)
@@ -144,11 +140,6 @@ class SkewT(StudentT):
         of_tails = _STARTS if self.estimates_df else (known,)
         starts = [at(d, tau)[: self.n_predictors] for d in of_tails for tau in (0.0, 1.0)]
         return best_of(self, starts, y, weight)
-
-    def deviance(self, y: Array, eta: Array) -> Array:
-        best = eta.copy()
-        best[0] = self._best_location(y, eta)
-        return 2 * np.maximum(self.nll(y, eta) - self.nll(y, best), 0)
 
     def _best_location(self, y: Array, eta: Array) -> Array:
         """Return the medians at which each y is the mode, by bisection of asinh t on the narrow side."""
@@ -234,13 +225,6 @@ class _Standard:
             for k in range(j):
                 hessian[j, k] = hessian[k, j]
         return hessian
-
-
-def _in_units(matrix: Array, inverse_scale: Array) -> Array:
-    """Return a matrix (q, q, n) of unit scale at the scales of the rows."""
-    matrix[0] *= inverse_scale
-    matrix[:, 0] *= inverse_scale
-    return matrix
 
 
 def _unit_information(skewness: Array, d: Array) -> Array:

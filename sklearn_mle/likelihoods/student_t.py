@@ -9,7 +9,7 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import student_t_quantile, student_t_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._families import NLLWithGradient, standardize
+from sklearn_mle.likelihoods._families import RealOutcome, standardize
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, log1p_ratio, stirling_remainder
 from sklearn_mle.likelihoods._start import best_of, median_and_spread
@@ -22,7 +22,7 @@ _FARTHEST = 1e50
 _TINY = 1e-100
 
 
-class StudentT(NLLWithGradient):
+class StudentT(RealOutcome):
     r"""Student-t likelihood: squared error near zero, logarithmic far out, so that outliers have little influence.
 
     .. math:: -\log p(y \mid \mu, \log s, d) = \log s + c(d) + \frac{1 + d}{2}\, \frac{\log(1 + d z^2)}{d}
@@ -57,12 +57,8 @@ class StudentT(NLLWithGradient):
     array([0.918939])
     """
 
-    convex = False
     convex_in_location = False
     estimable = ("df",)
-    dispersion_parameter = "scale"
-    noise_can_vanish = True
-    equivariance = "location_scale"
 
     def __init__(self, df: float | str | None = 4.0) -> None:
         self.df = df
@@ -105,9 +101,6 @@ class StudentT(NLLWithGradient):
     def _bounded(self, z: Array) -> Array:
         """Return z for derivatives: the second in d is a sixth power, which must not overflow."""
         return np.clip(z, -_FARTHEST, _FARTHEST) if self.estimates_df else z
-
-    def link(self, y: Array) -> Array:
-        return y
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)
@@ -179,11 +172,6 @@ class StudentT(NLLWithGradient):
         if not self.estimates_df:
             return at(1 / float(self.df))[:2]  # type: ignore[arg-type]
         return best_of(self, [at(d) for d in _STARTS], y, weight)
-
-    def deviance(self, y: Array, eta: Array) -> Array:
-        best = eta.copy()
-        best[0] = y
-        return 2 * np.maximum(self.nll(y, eta) - self.nll(y, best), 0)
 
     def _degrees(self, eta: Array) -> Array:
         return 1 / self._reciprocal(eta)
