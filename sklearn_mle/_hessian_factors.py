@@ -1,5 +1,6 @@
 """Curvature at a point and its factor: what Newton steps, gaps, certificates and covariances are made of."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import (
     SAFE_PIVOT,
     CholeskyFactor,
-    DampedFactor,
     Factor,
     NotPositiveDefiniteError,
     RotatedFactor,
     TriangularFactor,
+    damped,
 )
 from sklearn_mle._objective import PenalizedNLL
 
@@ -26,7 +27,6 @@ MOST_DIAGONALIZED = 600
 # A curvature less than this, relative to the information, may be rounding.
 CLEAR_CURVATURE = 1e-6
 _LEAST_CURVATURE = 0.1
-_LEAST_DAMPING = 1e-10
 # Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
 _REFINE_FROM = 1e3
 # Least squares is one step long, so there refinement is cheap beside the fit, and certified answers are to be met.
@@ -84,15 +84,11 @@ def information_factor(objective: PenalizedNLL, theta: Array) -> Factor:
 def expected_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
     """Return the factor of the expected Hessian, damped just enough to exist where parameters are not identified."""
     matrix = objective.expected_hessian(theta)
-    try:
+    with suppress(NotPositiveDefiniteError):
         return curvature_factor(objective, theta, matrix, of_rows=of_rows)
-    except NotPositiveDefiniteError:
-        damping = _LEAST_DAMPING * (matrix.diagonal() + matrix.diagonal().max(initial=0.0) + 1e-300)
-        while np.isfinite(damping).all():
-            try:
-                return DampedFactor(matrix + np.diag(damping))
-            except NotPositiveDefiniteError:
-                damping = 100 * damping
+    factor = damped(matrix, 100)
+    if factor is not None:
+        return factor
     raise BeyondFloatError(
         "X, y, sample_weight or offset holds numbers so large (or so small) that the curvature leaves the range of "
         "float64; change their units."

@@ -7,6 +7,7 @@ A factor of A is a matrix R with R'R = A. Two maps are all that solvers, certifi
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import accumulate
 
@@ -25,6 +26,7 @@ _MOST_MULTIPLIED = 100
 _MOST_ROWS_PER_COLUMN = 4
 # Pivots above this leave no doubt of a small matrix's condition, so that it need not be estimated.
 SAFE_PIVOT = 1e-4
+_LEAST_DAMPING = 1e-10
 
 
 class NotPositiveDefiniteError(ValueError):
@@ -300,6 +302,17 @@ class DampedFactor(CholeskyFactor):
     @property
     def resolved(self) -> bool:
         return False
+
+
+def damped(matrix: Array, growth: float) -> DampedFactor | None:
+    """Return the factor of a symmetric matrix with a damping that grows until there is one; None of no finite matrix."""
+    size = np.abs(matrix.diagonal())
+    damping = _LEAST_DAMPING * (size + size.max(initial=0.0) + 1e-300)
+    while np.isfinite(damping).all():
+        with suppress(NotPositiveDefiniteError):
+            return DampedFactor(matrix + np.diag(damping))
+        damping = growth * damping
+    return None
 
 
 class TriangularFactor(_Triangle):

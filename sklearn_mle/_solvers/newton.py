@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
-from sklearn_mle._numerics.factors import CholeskyFactor, DampedFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, damped
 from sklearn_mle._solvers.line_search import search
 from sklearn_mle._solvers.problem import Callback, Status, result_of, stops
 
@@ -25,7 +25,6 @@ _EPS = float(np.finfo(np.float64).eps)
 _FAR = 1e-3
 # Nearer than this, 1e-9 standard errors, a step needs no pass to be trusted.
 _TRUSTED = 1e-18
-_LEAST_DAMPING = 1e-10
 
 
 def newton(
@@ -162,25 +161,16 @@ class _Factors:
                 return self.factor(theta, hessian)
             except NotPositiveDefiniteError:
                 if self.safe_factor is None:
-                    return _damped(hessian)
+                    found = damped(hessian, 10)
+                    if found is None:
+                        raise NotPositiveDefiniteError("the Hessian is not finite") from None
+                    return found
         assert self.safe_factor is not None, "a Hessian or a safe factor is needed"
         return self.safe_factor(theta)
 
 
 def _cholesky(theta: Array, hessian: Array) -> Factor:
     return CholeskyFactor(hessian)
-
-
-def _damped(hessian: Array) -> Factor:
-    """Return the factor of a Hessian with as much added to its diagonal as it takes."""
-    size = np.abs(hessian.diagonal())
-    damping = _LEAST_DAMPING * (size + size.max(initial=0.0) + 1e-300)
-    while np.isfinite(damping).all():
-        try:
-            return DampedFactor(hessian + np.diag(damping))
-        except NotPositiveDefiniteError:
-            damping = 10 * damping
-    raise NotPositiveDefiniteError("the Hessian is not finite")
 
 
 def _polish(

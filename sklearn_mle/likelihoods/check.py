@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle.likelihoods._answers import answer_problems, kinks, name_problems
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods.user import UserLikelihood, differences, outcome_nodes
+from sklearn_mle.likelihoods.user import UserLikelihood, differences, outcome_nodes, variance_of_gradient
 
 _ROWS = 24
 _DERIVATIVE = 1e-5
@@ -209,10 +209,7 @@ def _information(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
         return
     if y.ndim > 1 or type(likelihood).expected_information is UserLikelihood.expected_information:
         return
-    variance = np.zeros_like(information)
-    for outcome, mass in outcome_nodes(likelihood, eta):
-        gradient = likelihood.gradient(outcome, eta)
-        variance += np.where((mass > 0) & np.isfinite(gradient).all(axis=0), mass * gradient[:, None] * gradient, 0)
+    variance = variance_of_gradient(likelihood, eta)
     size = np.sqrt(np.einsum("kkn->kn", variance))
     error = np.abs(information - variance) / (size[:, None] * size + 1e-12)
     if not np.median(error, axis=-1).max() <= _INFORMATION:

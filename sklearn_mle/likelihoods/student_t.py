@@ -87,10 +87,13 @@ class StudentT(RealOutcome):
         return ("df",) if self.estimates_df else ()
 
     def boundary_of(self, larger: Likelihood) -> bool | None:
-        if isinstance(larger, StudentT) and (larger.estimates_df or larger.df == self.df):
-            # The skew t is one of these classes, too.
-            return False if {*self.parameter_names} <= {*larger.parameter_names} else None
-        return super().boundary_of(larger)
+        # The skew t is one of these classes, too.
+        if not isinstance(larger, StudentT) or not {*self.parameter_names} <= {*larger.parameter_names}:
+            return super().boundary_of(larger)
+        if self.estimates_df or not larger.estimates_df:
+            return False if larger.df == self.df or larger.estimates_df else None
+        reciprocal = 1 / float(self.df)  # type: ignore[arg-type]
+        return None if reciprocal > 1 else reciprocal in (0, 1)
 
     def _reciprocal(self, eta: Array) -> Array:
         """Return d, one per row."""

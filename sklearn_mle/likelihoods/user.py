@@ -46,7 +46,8 @@ def _counts(likelihood: Likelihood, eta: Array) -> Iterator[tuple[Array, Array]]
             likelihood.check_target(y[:1])
         except ValueError:
             return
-        mass = _density(likelihood, y, eta)
+        with np.errstate(all="ignore"):
+            mass = np.exp(-np.asarray(likelihood.nll(y, eta), dtype=np.float64))
         yield y, mass
         left = left - mass
         # Used up, or past the mode and vanishing where the probabilities do not sum to one.
@@ -94,9 +95,16 @@ def _integral(likelihood: Likelihood, eta: Array) -> Iterator[tuple[Array, Array
         yield outcome(u), np.where(np.abs(u) < _FARTHEST, mass, 0)
 
 
-def _density(likelihood: Likelihood, y: Array, eta: Array) -> Array:
-    with np.errstate(all="ignore"):
-        return np.exp(-np.asarray(likelihood.nll(y, eta), dtype=np.float64))
+def variance_of_gradient(likelihood: Likelihood, eta: Array) -> Array:
+    """Return the expectation of gradient gradient' over y given eta, shape (q, q, n)."""
+    variance, total = np.zeros((len(eta), *eta.shape)), np.zeros(eta.shape[1])
+    for y, mass in outcome_nodes(likelihood, eta):
+        gradient = likelihood.gradient(y, eta)
+        counted = (mass > 0) & np.isfinite(gradient).all(axis=0)
+        gradient = np.where(counted, gradient, 0)
+        variance += np.where(counted, mass, 0) * gradient[:, None] * gradient
+        total += mass
+    return variance / total
 
 
 _COMPLEX_STEP = 1e-100
@@ -164,15 +172,7 @@ class UserLikelihood(Likelihood):
         return 0.5 * (matrix + matrix.transpose(1, 0, 2))
 
     def expected_information(self, eta: Array) -> Array:
-        information = np.zeros((len(eta), *eta.shape))
-        total = np.zeros(eta.shape[1])
-        for y, mass in outcome_nodes(self, eta.astype(np.float64)):
-            gradient = self.gradient(y, eta.astype(np.float64))
-            counted = (mass > 0) & np.isfinite(gradient).all(axis=0)
-            gradient = np.where(counted, gradient, 0)
-            information += np.where(counted, mass, 0) * gradient[:, None] * gradient
-            total += mass
-        return (information / total).astype(eta.dtype)
+        return variance_of_gradient(self, eta.astype(np.float64)).astype(eta.dtype)
 
     def _complex_step(self, y: Array, eta: Array) -> Array | None:
         """Return the gradient by complex steps, or None where ``nll`` does not compute with complex numbers."""

@@ -344,6 +344,13 @@ def test_of_which_likelihoods_a_skew_t_is_the_larger():
         assert smaller.boundary_of(larger) is None
 
 
+@pytest.mark.parametrize("larger", [StudentT(None), SkewT(None)])
+def test_degrees_of_freedom_at_an_end_of_those_that_are_estimated_are_on_the_boundary(larger):
+    # 1 / df is estimated in [0, 1].
+    of_df = {np.inf: True, 1.0: True, 2: False, 0.5: None}
+    assert {df: StudentT(df).boundary_of(larger) for df in of_df} == of_df
+
+
 def test_the_information_of_a_skew_t_of_many_rows_is_that_of_few():
     eta = np.stack([np.zeros(1500), np.linspace(-1, 1, 1500), np.linspace(-2, 2, 1500)])
     whole = SkewT(5).expected_information(eta)
