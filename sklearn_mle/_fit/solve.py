@@ -6,7 +6,7 @@ then the gap judges where they ended.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -109,17 +109,29 @@ def solve(
     stages = _stages(objective) if options.solver == "auto" else named.get(options.solver)
     if options.solver == "newton":
         objective.predictors.refuse_large_curvature("solver='auto' and solver='newton-cg' need no such table")
-    if stages is _newton and (objective.likelihood.quadratic or _is_elsewhere(objective)):
+    if stages is _newton and (objective.likelihood.quadratic or not objective.data.in_one_place):
         objective.value_gradient_hessian(start)  # what Newton's method asks for first, in one pass
-    search = _Search(objective, start, options.max_iter, options.tol if tol is None else tol, null_value)
-    search.observer, search.settled, search.first, search.n_iter = observer, settled, first, n_iter
-    search.polish = polish
+    reference = objective.value(start) if null_value is None else null_value
+    search = _Search(
+        objective,
+        start,
+        options.max_iter,
+        options.tol if tol is None else tol,
+        reference,
+        observer=observer,
+        settled=settled,
+        first=first,
+        n_iter=n_iter,
+        polish=polish,
+    )
     return _by_scipy(search, options.solver) if stages is None else stages(search)
 
 
 def _stages(objective: PenalizedNLL) -> "Callable[[_Search], Solution]":
     """Return the stages that suit an objective."""
-    if not affordable(objective) or _sparse_and_wide(objective):
+    # Where few entries of many are not zero, one curvature costs thousands of passes.
+    passes = objective.data.n_columns**2 / max(objective.data.entries_per_row, 1.0)
+    if not affordable(objective) or passes > _PASSES_A_CURVATURE:
         return _newton_cg
     if objective.predictors.many_classes:
         return _newton_cg_then_newton
@@ -129,23 +141,24 @@ def _stages(objective: PenalizedNLL) -> "Callable[[_Search], Solution]":
     return _sample_first if _worth_a_sample(objective) else _lbfgs
 
 
+@dataclass
 class _Search:
     """A minimization in stages: where it stands, who watches it, and how many iterations are left."""
 
-    def __init__(
-        self,
-        objective: PenalizedNLL,
-        start: Array,
-        max_iter: int,
-        tol: float,
-        reference: float | None,
-    ) -> None:
-        self.objective, self.start, self.max_iter, self.tol = objective, start, max_iter, tol
-        self.observer: Callable[[Array], bool] | None = None
-        self.settled: Callable[[Array, float], bool] | None = None
-        self.first: Factor | None = None
-        self.reference = objective.value(start) if reference is None else reference
-        self.theta, self.n_iter, self.ended, self.polish = start, 0, Status.CONVERGED, _POLISH
+    objective: PenalizedNLL
+    start: Array
+    max_iter: int
+    tol: float
+    reference: float
+    observer: Callable[[Array], bool] | None = None
+    settled: Callable[[Array, float], bool] | None = None
+    first: Factor | None = None
+    n_iter: int = 0
+    polish: int = _POLISH
+    ended: Status = Status.CONVERGED
+
+    def __post_init__(self) -> None:
+        self.theta = self.start
 
     @property
     def left(self) -> int:
@@ -246,7 +259,7 @@ def _newton(search: _Search) -> Solution:
         # One step is exact to rounding: only small problems can afford to win its last digits back.
         return search.newton(polish=search.polish if _work(objective) < _SAMPLE_WORK else 0)
     # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
-    eager = _is_elsewhere(objective)
+    eager = not objective.data.in_one_place
     if likelihood.convex:
         found = search.newton(eager=eager, length=partial(_length, objective), enough=_ENOUGH, chord=_LAST_CHORD)
     else:
@@ -367,16 +380,6 @@ def _work(objective: PenalizedNLL) -> float:
     """Return the multiply-adds of one curvature of all rows."""
     predictors = objective.predictors
     return float(objective.data.n_rows) * predictors.shape[1] ** 2 * len(predictors.terms) ** 2
-
-
-def _is_elsewhere(objective: PenalizedNLL) -> bool:
-    return not objective.data.in_one_place
-
-
-def _sparse_and_wide(objective: PenalizedNLL) -> bool:
-    """Return whether one curvature costs thousands of passes, as it does where few entries of many are not zero."""
-    data = objective.data
-    return data.n_columns**2 > _PASSES_A_CURVATURE * max(data.entries_per_row, 1.0)
 
 
 def _worth_a_sample(objective: PenalizedNLL) -> bool:

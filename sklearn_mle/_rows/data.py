@@ -205,12 +205,15 @@ class Data:
 
     def block(self, start: int, stop: int) -> Block:
         """Return the rows from start to stop."""
-        return Block(
-            self.rows.block(start, stop),
-            self.y[..., start:stop],
-            None if self.weight is None else self.weight[start:stop],
-            None if self.offset is None else self.offset[:, start:stop],
-            start,
+        return Block(self.rows.block(start, stop), *self._of_rows(slice(start, stop)), start)
+
+    def _of_rows(self, rows: slice | Array) -> tuple[Array, Array | None, Array | None]:
+        """Return y, weight and offset of some rows."""
+        weight, offset = self.weight, self.offset
+        return (
+            self.y[..., rows],
+            None if weight is None else weight[rows],
+            None if offset is None else offset[:, rows],
         )
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "Data":
@@ -233,13 +236,9 @@ class Data:
         rows = self.rows.take(indices)
         if isinstance(self.rows, StoredRows) and self.rows.n_read - before > self.n_rows // 2:
             self.passes.count += 1
-        return Data(
-            rows,
-            np.ascontiguousarray(self.y[..., indices]),
-            None if self.weight is None else self.weight[indices],
-            None if self.offset is None else np.ascontiguousarray(self.offset[:, indices]),
-            self.n_predictors,
-        )
+        y, weight, offset = self._of_rows(indices)
+        offset = None if offset is None else np.ascontiguousarray(offset)
+        return Data(rows, np.ascontiguousarray(y), weight, offset, self.n_predictors)
 
     def sample_rows(self, least: int) -> "Data":
         """Return at least so many rows from everywhere, as data of their own."""
@@ -282,9 +281,7 @@ class Data:
             return function(self.y, self.weight, self.offset)
 
         def part(bounds: tuple[int, int]) -> tuple[Any, ...]:
-            rows = slice(*bounds)
-            weight = None if self.weight is None else self.weight[rows]
-            return function(self.y[..., rows], weight, None if self.offset is None else self.offset[:, rows])
+            return function(*self._of_rows(slice(*bounds)))
 
         return tree_sum(iterate_in_threads(lambda blocks: sum_in_order(map(part, blocks)), self._segments, n_threads()))
 

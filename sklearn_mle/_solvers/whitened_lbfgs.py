@@ -5,6 +5,7 @@ the squared gradient estimates the gap to the optimum in nats: a stopping rule w
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def whitened_lbfgs(
     return walk.solution(maxiter)
 
 
+@dataclass
 class _Walk:
     """The function that L-BFGS-B sees, and the best point it has been shown.
 
@@ -57,22 +59,18 @@ class _Walk:
     units is the whitened Newton step. In z itself it would be far too short, and cost passes to grow.
     """
 
-    def __init__(
-        self,
-        value_and_gradient: Callable[[Array], tuple[float, Array]],
-        start: Array,
-        preconditioner: Factor,
-        gap: float,
-        callback: Callback | None,
-        at_the_end: Callable[[Array], tuple[float, Array]] | None,
-        first_cut: float,
-    ) -> None:
-        self.value_and_gradient, self.at_the_end = value_and_gradient, at_the_end
-        self.start, self.preconditioner, self.gap, self.user_callback = start, preconditioner, gap, callback
-        self.n_iter, self.stopped = 0, False
-        self._gap, self._cut = np.inf, first_cut
+    value_and_gradient: Callable[[Array], tuple[float, Array]]
+    start: Array
+    preconditioner: Factor
+    gap: float
+    user_callback: Callback | None
+    at_the_end: Callable[[Array], tuple[float, Array]] | None
+    _cut: float
+
+    def __post_init__(self) -> None:
+        self.n_iter, self.stopped, self._gap = 0, False, np.inf
         self._last: Array | None = None
-        self.best, white = self._evaluate(start)
+        self.best, white = self._evaluate(self.start)
         self.length = float(np.sqrt(white @ white))
         self._first: tuple[float, Array] | None = (self.best.value, white * self.length)
 
