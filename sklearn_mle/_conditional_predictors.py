@@ -16,11 +16,9 @@ McFadden (1974), Conditional logit analysis of qualitative choice behavior, in F
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._predictors import LinearPredictors, Rows, Terms, add_offset, sum_to_zero_basis
-
-Array = NDArray[Any]
 
 
 class ConditionalPredictors(LinearPredictors):

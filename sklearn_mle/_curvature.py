@@ -5,12 +5,13 @@ It holds no data: a factor that the solver had formed already, and how its varia
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -20,7 +21,6 @@ from sklearn_mle._rows.columns import Columns
 if TYPE_CHECKING:
     from sklearn_mle._rank import Identification
 
-Array = NDArray[Any]
 
 # A factor of this order takes 32 MB of memory, and of every pickle.
 MOST_KEPT = 2000

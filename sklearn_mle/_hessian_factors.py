@@ -1,12 +1,11 @@
 """Curvature at a point and its factor: what Newton steps, gaps, certificates and covariances are made of."""
 
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import BeyondFloatError
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import (
     SAFE_PIVOT,
@@ -18,8 +17,6 @@ from sklearn_mle._numerics.factors import (
     damped,
 )
 from sklearn_mle._objective import PenalizedNLL
-
-Array = NDArray[Any]
 
 # Forming X'WX squares the condition number. At this one (of the scaled root), six digits of the least are left.
 _CHOLESKY_LIMIT = 1e5
@@ -191,7 +188,7 @@ def refine(objective: PenalizedNLL, theta: Array, factor: Factor, rounds: int = 
     Bjorck (1987), Stability analysis of the method of seminormal equations, section 4 (corrected seminormal equations).
     """
     refined, gap = DoubleDouble.of(theta), np.inf
-    contraction = np.finfo(np.float64).eps * factor.condition**2
+    contraction = EPS * factor.condition**2
     for _ in range(rounds):
         white = factor.whiten(objective.exact_gradient(refined))
         previous, gap = gap, float(white @ white)

@@ -14,18 +14,15 @@ models, Biometrika 108.
 """
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._hessian_factors import curvature_factor
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._rows import Block
 from sklearn_mle.likelihoods import Bernoulli, Categorical
-
-Array = NDArray[Any]
 
 
 class _Point:

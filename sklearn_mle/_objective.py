@@ -1,7 +1,7 @@
 """The penalized NLL over row blocks: the one place that sums over rows (nothing here averages; weights have mean 1).
 
-What is computed on a block is a function of this module, with the parameters given by ``partial``: it can be pickled and
-holds no data, so that it can be sent to wherever the rows are.
+What is computed on a block is a function of this module, with the parameters given by ``partial``: it can be pickled
+and holds no data, so that it can be sent to wherever the rows are.
 """
 
 import functools
@@ -12,17 +12,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import Factor, RowsUpToRotation, triangle_of
 from sklearn_mle._penalties import NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, add_offset
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
-
-Array = NDArray[Any]
 
 
 @dataclass(eq=False)
@@ -251,7 +249,7 @@ def nll_gradient_curvature(
         (value, gradient), hessian = likelihood.total_and_gradient(y, eta, weight), likelihood.information(y, eta)
     else:
         value, gradient, hessian = likelihood.total_gradient_and_hessian(y, eta, weight)
-    bent = at.predictors.curvature(block.rows, block.weighted(hessian))
+    bent = at.predictors.curvature(block.rows, hessian if weight is None else hessian * weight)
     return value, at.predictors.pull_back(block.rows, gradient), bent
 
 
@@ -268,7 +266,8 @@ def curvature(likelihood: Likelihood, at: Point, expected: bool, block: Block) -
     # A curvature that is the same everywhere needs no predictors, only their number.
     eta = np.broadcast_to(0.0, (len(at.matrix), block.rows.n_rows)) if likelihood.quadratic else at.eta(block)
     hessian = (likelihood.information if expected else likelihood.hessian)(block.y, eta)
-    return (at.predictors.curvature(block.rows, block.weighted(hessian)),)
+    weight = block.weight
+    return (at.predictors.curvature(block.rows, hessian if weight is None else hessian * weight),)
 
 
 def hessian_operator(likelihood: Likelihood, at: Point, block: Block) -> Callable[[Array], Array]:

@@ -1,12 +1,11 @@
 """The log-prior: what is added to the NLL, as a function of the solver's theta."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from sklearn_mle._numerics.arrays import Array
 
 
 @dataclass(frozen=True)

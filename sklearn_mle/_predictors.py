@@ -1,4 +1,4 @@
-r"""theta <-> one linear predictor per distribution parameter: the one place that knows where the intercepts live.
+r"""theta <-> one linear predictor per distribution parameter: only here is it decided where the intercepts stand.
 
 For predictor j of the likelihood and row i, in standardized columns x,
 
@@ -18,11 +18,11 @@ location's offset to the logarithm of the scale as well.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.memory import fits, refuse_unless_it_fits
 from sklearn_mle._rows import DenseRows, SparseRows
@@ -30,7 +30,6 @@ from sklearn_mle._rows import DenseRows, SparseRows
 # The pairs of so many classes are 4,950.
 _MANY_CLASSES = 100
 
-Array = NDArray[Any]
 Rows = DenseRows | SparseRows
 
 
@@ -137,7 +136,7 @@ class LinearPredictors:
         # Whether theta is the likelihood's matrix, row by row.
         self.is_matrix = self._index is None and contrast is None and not self.held
         self._with_columns = [k for k, term in enumerate(self.terms) if term.columns and n_columns]
-        # So many classes that a product of the columns for each pair of them is too dear.
+        # So many classes that a product of the columns for each pair of them is too expensive.
         self.many_classes = contrast is not None and len(contrast) > _MANY_CLASSES
         # The active columns of a single predictor, which are then all that its curvature need be made of.
         self._narrow = self.terms[0].active if len(self.terms) == 1 and contrast is None else None

@@ -10,13 +10,12 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from sklearn_mle._hessian_factors import hessian_factor
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RowsUpToRotation
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL
@@ -27,7 +26,6 @@ from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import RankDeficiencyWarning
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-Array = NDArray[Any]
 # Columns -> how a warning names them.
 Names = Callable[[Array], str]
 
@@ -110,7 +108,7 @@ def identify(data: Data, columns: Columns, term: Terms) -> Identification:
         R, order = scipy.linalg.qr(triangle, mode="r", pivoting=True, check_finite=False)
     size = np.abs(R.diagonal())
     root_n = np.sqrt(data.n_rows)
-    noise = (8 * columns.noise[candidates][order][: len(size)] + max(data.n_rows, p) * np.finfo(float).eps) * root_n
+    noise = (8 * columns.noise[candidates][order][: len(size)] + max(data.n_rows, p) * EPS) * root_n
     # Noise carries over from the columns a dependent one is made of, so the largest of those before it counts.
     below = size <= np.maximum.accumulate(noise)
     rank = int(np.argmax(below)) if below.any() else len(size)

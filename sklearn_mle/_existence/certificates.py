@@ -15,21 +15,18 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 from sklearn_mle._hessian_factors import hessian_factor
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import BlockDiagonalFactor, CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL, Point
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
 from sklearn_mle._solvers import Solution
-
-Array = NDArray[Any]
 
 # Below one a finite MLE is proved. The margin covers that s is computed with the rows' curvature at the final point
 # and the factor of a point at most s before it, whose curvatures differ by a factor of at most exp(s).
@@ -38,7 +35,6 @@ CERTIFIED = 0.5
 _LONG = 5.0
 # Rows of which dense columns are formed at a time.
 _CHUNK = 4096
-_EPS = float(np.finfo(np.float64).eps)
 
 
 def certified(objective: PenalizedNLL, solution: Solution, largest: Array, *, of_rows: bool) -> Solution | None:
@@ -136,13 +132,13 @@ def certificate(
         if not factor.resolved:
             return float("inf")  # the flattest direction may be flatter than it looks
         # The rounding of the gradient's sums hides so much of a decrement.
-        decrement += _EPS * float(np.sqrt(objective.data.n_rows)) * factor.inverse_norm
+        decrement += EPS * float(np.sqrt(objective.data.n_rows)) * factor.inverse_norm
     if decrement == 0:
         return 0.0
     lengths = None
     if factor is not None:
-        longest_row = (1 + float(largest @ largest)) * (1 if objective.predictors.contrast is None else 2)
-        free = decrement * factor.inverse_norm * float(np.sqrt(longest_row))
+        square = (1 + float(largest @ largest)) * (1 if objective.predictors.contrast is None else 2)
+        free = decrement * factor.inverse_norm * float(np.sqrt(square))
         if free < CERTIFIED:
             return free
         lengths = _entry_lengths(objective.predictors, factor)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._existence.separation import (
@@ -13,6 +12,8 @@ from sklearn_mle._existence.separation import (
     SeparationConstraints,
     SeparationSearch,
 )
+from sklearn_mle._numerics.arguments import listed
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
@@ -20,8 +21,6 @@ from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Data
 from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import SeparationWarning
-
-Array = NDArray[Any]
 
 # The fit that is returned when no finite MLE exists: the posterior mode under independent Gaussian priors on the
 # coefficients, in units of each column's standard deviation, of this precision per unit of total weight. Tiny (fitted
@@ -154,11 +153,10 @@ def separation_in_words(
         column = "the intercept" if j == intercept else name(j)
         of_class = "" if len(matrix) == 1 else f" ({class_in_words(k, class_names)})"
         words.append(f"{column}{of_class} to {'+' if matrix[k, j] > 0 else '-'}inf")
-    more = "" if len(moves) <= _MOST_NAMED else f" and {len(moves) - _MOST_NAMED} more"
     kind = "complete" if separation.complete else "quasi-complete"
     return (
         f"The data are separated ({kind} separation), so no finite maximum likelihood estimate exists: the likelihood "
-        f"keeps rising as coefficients go to infinity together, {', '.join(words)}{more}."
+        f"keeps rising as coefficients go to infinity together, {listed(words, len(moves))}."
     )
 
 

@@ -1,9 +1,6 @@
 """Stationary points that are no minimum: saddles, which Newton's method reaches on symmetric data, and the way down."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._hessian_factors import (
     CLEAR_CURVATURE,
@@ -12,18 +9,17 @@ from sklearn_mle._hessian_factors import (
     hessian_factor,
     relative_hessian,
 )
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._solvers import Solution, Status
-
-Array = NDArray[Any]
 
 # In units of the information: about so many standard errors to either side, the first that gains is taken.
 _LENGTHS = (1.0, 0.1, 0.01)
 
 
 def beside_saddle(objective: PenalizedNLL, solution: Solution) -> Array | None:
-    """Return a lower point along the direction of most negative curvature; None where there is none to speak of."""
+    """Return a lower point along the direction of most negative curvature; None where none is clearly negative."""
     theta = solution.theta
     if len(theta) > MOST_DIAGONALIZED:
         return None

@@ -14,14 +14,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, SparseRows
 from sklearn_mle.likelihoods import Likelihood
-
-Array = NDArray[Any]
 
 # Singular values of the rows left over, relative to the largest, below which a direction is not seen by any of them.
 _FLAT = 1e-6

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification
@@ -13,8 +14,6 @@ from sklearn_mle._rows import Block, Data
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion
-
-Array = NDArray[np.float64]
 
 # Noise stops here: at a millionth of what a model without columns starts from (for a Gaussian, of y's deviation).
 _LEAST_NOISE = 1e-6

@@ -1,12 +1,12 @@
 """Zeros of counts and amounts along which a log mean diverges: excluded at little cost, or found by linear programs."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._existence.separation import SeparatingDirection, find_separation
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL
@@ -15,8 +15,6 @@ from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import clearly_independent, independent_columns
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
-
-Array = NDArray[Any]
 
 _FIRST_ROWS = 4000
 REMEDIES = "Penalize with alpha to choose the prior yourself, or leave out the columns and the rows they are made for."

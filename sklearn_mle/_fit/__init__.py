@@ -6,7 +6,6 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._fit.least_squares import LeastSquaresFit
 from sklearn_mle._fit.logistic import LogisticFit
@@ -18,6 +17,7 @@ from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.start import best_constant
 from sklearn_mle._fit.strategy import Strategy
 from sklearn_mle._numerics.arguments import BeyondFloatError, NotFiniteError
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows import Data
@@ -37,7 +37,6 @@ __all__ = [
     "fit_rows",
 ]
 
-Array = NDArray[Any]
 
 _BEYOND = (
     "X, y, sample_weight, offset or a parameter holds numbers so large (or so small) that their sums or squares leave "
@@ -134,7 +133,7 @@ def fit_rows(
 
 
 def _strategy(likelihood: Likelihood, options: FitOptions, data: Data) -> type[Strategy]:
-    """Return the fit that knows a likelihood."""
+    """Return the strategy that fits a likelihood."""
     if likelihood.holds_class_codes:
         return LogisticFit
     if likelihood.least_squares and not options.terms_of(2)[1].columns and data.n_offsets < 2:
@@ -227,7 +226,7 @@ def _refuse_all_alike(data: Data) -> None:
 
 
 def _counted(observer: Callable[[int, Array], bool | None] | None, verbose: int) -> Callable[[Array], bool] | None:
-    """Return an observer of coefficients that counts iterations, or None when nobody watches."""
+    """Return an observer of coefficients that counts iterations; None if there is nothing to show."""
     if observer is None and not verbose:
         return None
     numbers = count(1)

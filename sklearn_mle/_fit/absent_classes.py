@@ -3,22 +3,19 @@
 import math
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._existence.limit import class_in_words
 from sklearn_mle._fit.result import FitResult
 from sklearn_mle._fit.strategy import Strategy
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.likelihoods import Bernoulli, Categorical
-
-Array = NDArray[Any]
 
 # By how many nats in all the absent classes' probabilities lower the log-likelihood, each: no intercept is infinite.
 _LITTLE = 1e-12

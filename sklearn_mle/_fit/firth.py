@@ -9,18 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._jeffreys import JeffreysNLL
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._solvers import Solution, Status, callback_of, newton, newton_cg
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 # Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead.
 _LARGE_WORK = 3e7
 _ROUGH = 0.1
@@ -52,7 +48,7 @@ def solve_bias_reduced(
         n_iter, start = near.n_iter, near.theta if objective.value(near.theta) < reference else null
 
     def search(method: Any, theta: Array, most: int, **how: Any) -> Solution:
-        result = minimize(
+        return minimize(
             objective.value,
             theta,
             jac=objective.gradient,
@@ -64,11 +60,10 @@ def solve_bias_reduced(
                 "tol": _TIGHTER * options.tol,
                 "maxiter": most,
                 "reference": reference,
-                "rounding": _EPS * objective.objective.data.n_rows,
+                "rounding": EPS * objective.objective.data.n_rows,
                 **how,
             },
-        )
-        return Solution.of(result)
+        ).solution
 
     most = max(options.max_iter - n_iter, 0)
     end = search(newton, start, min(_STEPS, most), factor=objective.factor, polish=0)

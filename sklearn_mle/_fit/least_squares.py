@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._existence.unbounded import perfect_warning
@@ -17,6 +16,7 @@ from sklearn_mle._fit.solve import affordable
 from sklearn_mle._fit.start import best_of
 from sklearn_mle._fit.strategy import Strategy, final_factor
 from sklearn_mle._hessian_factors import hessian_factor, refine, worth_refining
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import BlockDiagonalFactor, CholeskyFactor, DiagonalFactor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
@@ -29,9 +29,6 @@ from sklearn_mle._rows.dense import standardize_sandwich
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 _ROUNDS = 6
 # The part of y's sum of squares that residuals must keep, if their own is to be had by a difference.
 _UNEXPLAINED = 1e-2
@@ -63,8 +60,8 @@ class CrossProducts:
     def of(cls, data: Data, *, centre: bool, least_scale: float) -> "tuple[CrossProducts, Columns] | None":
         """Return the products of rows as the caller gave them, and the standardization of their columns.
 
-        None where rows are few, and where the products do not settle what they must: columns that are constant, far
-        from zero or nearly dependent, and numbers that are not finite or whose squares overflow, want a closer look.
+        None where rows are few, and where the products do not decide the standardization and the rank: where columns
+        are constant, far from zero or nearly dependent, or numbers are not finite or their squares overflow.
         """
         n, p = data.n_rows, data.n_columns
         if data.is_sparse or not 0 < p <= _MOST_COLUMNS or float(n) * p * p < _LEAST_WORK:
@@ -114,7 +111,7 @@ class CrossProducts:
         return self._part() * float(np.square(self._lengths(columns)).sum())
 
     def _part(self) -> float:
-        return 6 * (self.depth + len(self.design)) * _EPS
+        return 6 * (self.depth + len(self.design)) * EPS
 
     def _lengths(self, columns: Columns) -> Array:
         return np.sqrt(self.design.diagonal()) / np.append(columns.scale, 1.0)
@@ -207,7 +204,7 @@ class LeastSquaresFit(Strategy):
         solution = self.solve(theta)
         for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
             # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
-            tol = self.options.tol * min(1.0, max(self.variance(solution.value), _EPS**2))
+            tol = self.options.tol * min(1.0, max(self.variance(solution.value), EPS**2))
             if solution.gap <= tol or solution.status is not Status.CONVERGED:
                 break
             self.null_value = 0.5 * self.n
@@ -235,7 +232,7 @@ class LeastSquaresFit(Strategy):
         error = products.gradient_error(columns, self.target.scale, coef)[objective.predictors.used[0]]
         # The part of the least curvature that rounding may have taken away.
         loss = products.design_error(columns) * inverse_norm**2
-        gap = 0.5 * float(inverse_norm * np.linalg.norm(error)) ** 2 / max(1.0 - loss, _EPS)
+        gap = 0.5 * float(inverse_norm * np.linalg.norm(error)) ** 2 / max(1.0 - loss, EPS)
         if not gap <= options.tol * min(1.0, self.variance(value), gain):
             return None
         return Solution(theta, value, np.zeros_like(theta), gap, factor, gap, Status.CONVERGED, 1)
@@ -252,7 +249,7 @@ class LeastSquaresFit(Strategy):
         if self.known is not None:
             return self.known
         scale = float(np.sqrt(self.variance(value)))
-        if scale > 8 * (self.target.noise + _EPS * float(np.abs(location).sum())):
+        if scale > 8 * (self.target.noise + EPS * float(np.abs(location).sum())):
             return scale
         self.warnings.append(perfect_warning("scale", "zero"))
         return 0.0

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._existence.certificates import certified
@@ -28,6 +27,7 @@ from sklearn_mle._fit.start import best_of
 from sklearn_mle._fit.strategy import Strategy
 from sklearn_mle._hessian_factors import hessian_factor, refine, worth_refining
 from sklearn_mle._jeffreys import JeffreysNLL
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
@@ -35,8 +35,6 @@ from sklearn_mle._penalties import gaussian_of_columns
 from sklearn_mle._predictors import LinearPredictors, sum_to_zero_basis
 from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution, Status
-
-Array = NDArray[Any]
 
 # Of certificate and linear program, each at a tighter gap than the one before.
 _ROUNDS = 4

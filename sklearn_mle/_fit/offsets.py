@@ -1,22 +1,19 @@
 """Offsets that are far apart: where a fit starts beside them, and which rows to name where it had no good end."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitResult
 from sklearn_mle._fit.start import least_squares, some_rows
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Status
-
-Array = NDArray[Any]
 
 # From each other, in linear predictors: exp(-30) is 1e-13, so that beside such a row the others say nothing.
 _FAR = 30.0

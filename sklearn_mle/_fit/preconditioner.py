@@ -1,18 +1,15 @@
 """Preconditioners for curvatures too large to form: Kronecker for several predictors, diagonal for wide data."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import DiagonalFactor, Factor
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._objective import PenalizedNLL, Point
 from sklearn_mle._rows import Block
 from sklearn_mle.likelihoods import Likelihood
-
-Array = NDArray[Any]
 
 # An eigendecomposition of the columns' curvature takes seconds beyond this order.
 _MOST_COLUMNS = 2500

@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from sklearn_mle._existence.limit import SEPARATION_PRIOR
 from sklearn_mle._fit.result import FitOptions
-from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
+from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite, listed
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns
-
-Array = NDArray[Any]
 
 # Sparse rows of fewer entries, zeros counted, are cheaper dense.
 _DENSE_ELEMENTS = 500_000
@@ -82,19 +80,14 @@ class Prepared(RawRows):
 
     def names(self, columns: Array) -> str:
         """Return a list of columns for a warning, shortened."""
-        return _shortened([self.name(int(column)) for column in columns[:_MOST_NAMED]], len(columns))
+        return listed([self.name(int(column)) for column in columns[:_MOST_NAMED]], len(columns))
 
     def row_names(self, rows: Array) -> str:
         """Return a list of rows for a warning, shortened, by the caller's numbers."""
         if len(rows) == self.data.n_rows:
             return "every row"
         numbers = rows if self.row_numbers is None else self.row_numbers[rows]
-        return f"rows {_shortened([str(number) for number in numbers[:_MOST_NAMED]], len(numbers))}"
-
-
-def _shortened(first: list[str], n_names: int) -> str:
-    more = n_names - len(first)
-    return ", ".join(first) + (f" and {more} more" if more else "")
+        return f"rows {listed([str(number) for number in numbers[:_MOST_NAMED]], len(numbers))}"
 
 
 def read(X: Any, y: Array, weight: Array | None, offset: Array | None, n_predictors: int) -> RawRows:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._existence.unbounded import (
     dispersion_bound,
@@ -25,6 +24,7 @@ from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._fit.strategy import Observer, Strategy
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, Penalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -36,9 +36,6 @@ from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 # A gap of so many nats per row is within what rounding does to the sum over them.
 _RELATIVE_ROUNDING = 1e-12
 # A location that moves by no more, in standardized units, has arrived; without a prior it stays at a vertex.
@@ -151,7 +148,7 @@ class QuantileFit(Strategy):
                 optimum = replace(optimum, status=Status.STOPPED)
         if not unit.precision.any() and not optimum.status.early:
             optimum = with_least_norm(self.at_scale(solved), optimum, self.coefficients)
-        if self.known is None and scale <= 8 * (self.target.noise + _EPS * float(np.abs(optimum.theta).sum())):
+        if self.known is None and scale <= 8 * (self.target.noise + EPS * float(np.abs(optimum.theta).sum())):
             optimum = replace(optimum, loss=0.0, gap=0.0)
             return self.fitted(optimum, self.constant_row(0.0), -np.inf, perfect_warning("scale", "zero"), scale=0.0)
         # Losses and dual values are in inverse proportion to the scale.

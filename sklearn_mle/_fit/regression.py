@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._existence.limit import (
@@ -45,6 +44,7 @@ from sklearn_mle._fit.start import (
     value_of_constants,
 )
 from sklearn_mle._fit.strategy import Strategy
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -54,7 +54,6 @@ from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
 from sklearn_mle.likelihoods._surrogates import Angular, BoundedDispersion, angle_of, share_of
 
-Array = NDArray[Any]
 # Predictors that are no parameters, by their numbers, and the values that they are held at.
 Held = dict[int, float]
 

@@ -1,16 +1,12 @@
 """What a fit is asked for, and what it returns."""
 
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._penalties import NO_PRIOR, Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle._solvers import Status
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -11,36 +11,34 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle._fit.preconditioner import preconditioner
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.sample import sample_objective
 from sklearn_mle._hessian_factors import absolute_factor, expected_factor, hessian_factor
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._rows.sample import sample_size
 from sklearn_mle._solvers import Callback, Solution, Status, newton, newton_cg, whitened_lbfgs
 from sklearn_mle.likelihoods._base import MANY_ROWS
 
-Array = NDArray[Any]
-
-# A curvature of this order takes 128 MB and its factor two seconds; beyond it Hessian products are the better buy.
+# A curvature of this order takes 128 MB and its factor two seconds; beyond it Hessian products are cheaper.
 _MOST_PARAMETERS = 4000
-# Multiply-adds of the curvature of many classes, 0.1 s of them, beyond which Hessian products are the better buy.
+# Multiply-adds of the curvature of many classes, 0.1 s of them, beyond which Hessian products are cheaper.
 _MOST_WORK_OF_CLASSES = 1e9
 # Iterations of Newton-CG that precede it: regular fits end in four or five.
 _FIRST_OF_CLASSES = 6
-# L-BFGS in variables whitened by the curvature of a far point crawls: whiten anew after so many iterations.
+# L-BFGS in variables whitened by the curvature of a far point is slow: whiten anew after so many iterations.
 _PASSES_A_FACTOR = 15
-# Multiply-adds of one curvature of all rows above which a sample goes ahead.
+# Multiply-adds of one curvature of all rows above which a sample is fitted first.
 _SAMPLE_WORK = 3e7
 _SAMPLE_PASSES = 10
 # A sample of more of the rows, its curvature formed twice, costs more than one more of all rows at the start (20,000 x
 # 800, a third: 0.77 s with it, 0.62 without; 12,000 x 200, a quarter: 92 ms with it, 103 without).
 _MOST_SHARE = 0.29
-# Multiply-adds of a curvature for each of a pass beyond which Hessian products are the better buy.
+# Multiply-adds of a curvature for each of a pass beyond which Hessian products are cheaper.
 _PASSES_A_CURVATURE = 5000
 _CHORD = 1e-2
 # Gaps, in nats of the total: where the sample's problem is good enough, and where full curvature is worth its pass.
@@ -55,9 +53,9 @@ _POLISH = 6
 # Small fits of convex likelihoods end within 1e-12 standard errors of the optimum for certain, and 1e-13 as a rule. A
 # factor whose step has cut the gap to this part of itself is as good for the next as its successor.
 _ENOUGH, _LAST_CHORD = 1e-24, 1e-5
-# A line search's own Newton step that goes further than this, or as much shorter, is not believed.
+# A Newton step along the line that is longer than this, or as much shorter, is not used.
 _MOST_STRETCHED = 8.0
-# Columns beyond which a curvature costs many gradients, so that L-BFGS goes ahead even on the sample.
+# Columns beyond which a curvature costs many gradients, so that L-BFGS comes first even on the sample.
 _DEAR_CURVATURE = 150
 
 
@@ -96,8 +94,8 @@ def solve(
     observer : callable or None
         theta -> True to stop.
     settled : callable or None
-        (theta, F) -> whether a search that is to show whether there is a maximum has shown it; None where there is one.
-        Newton-CG asks once an iteration: its iterations are dear, and dearer the flatter F.
+        (theta, F) -> whether the search has shown that there is no maximum, and may stop; None if a maximum is known to
+        exist. Newton-CG asks once per iteration: its iterations are expensive, the more so the flatter F is.
     first : Factor or None
         That of the Hessian at ``start``, where it is known already.
     n_iter : int
@@ -225,11 +223,11 @@ class _Search:
                 "tol": self.tol,
                 "maxiter": self.left,
                 "reference": self.reference,
-                "rounding": np.finfo(np.float64).eps * n_rows if n_rows >= MANY_ROWS else 0.0,
+                "rounding": EPS * n_rows if n_rows >= MANY_ROWS else 0.0,
                 **options,
             },
         )
-        return self._after(Solution.of(result))
+        return self._after(result.solution)
 
     def _callback(self, settled: Callable[[Array, float], bool] | None) -> Callback | None:
         if self.observer is None and settled is None:
@@ -258,7 +256,7 @@ def _newton(search: _Search) -> Solution:
     if likelihood.quadratic:
         # One step is exact to rounding: only small problems can afford to win its last digits back.
         return search.newton(polish=search.polish if _work(objective) < _SAMPLE_WORK else 0)
-    # A step that is not kept wastes its curvature; but a pass over rows elsewhere is dearer than that.
+    # A step that is not kept wastes its curvature, but a second pass over rows elsewhere would cost more.
     eager = not objective.data.in_one_place
     if likelihood.convex:
         found = search.newton(eager=eager, length=partial(_length, objective), enough=_ENOUGH, chord=_LAST_CHORD)
@@ -383,5 +381,5 @@ def _work(objective: PenalizedNLL) -> float:
 
 
 def _worth_a_sample(objective: PenalizedNLL) -> bool:
-    """Return whether forming curvatures of all rows is so dear that a sample of them should go ahead."""
+    """Return whether curvatures of all rows are so expensive that a sample of them should be fitted first."""
     return _work(objective) > _SAMPLE_WORK and sample_size(objective.data) < _MOST_SHARE * objective.data.n_rows

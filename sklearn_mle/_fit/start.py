@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.solve import affordable, solve
 from sklearn_mle._hessian_factors import hessian_factor
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._numerics.sums import Largest
@@ -26,9 +25,6 @@ from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle.likelihoods import Huber, Likelihood
 from sklearn_mle.likelihoods._surrogates import LeastSquares
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 _FEW_ROWS = 20_000
 # E[log |z|] of a standard Gaussian z is -0.635: what the mean log residual must be raised by (Harvey 1976).
 _MEAN_LOG_NORMAL = 0.6351814227307391
@@ -144,8 +140,8 @@ def perfect_location(
             return None, first
         matrix, squares = known or least_squares(linked, terms, precision)[:2]
         known, first = None, matrix if first is None else first
-        of_y = noise if likelihood.equivariance == "location_scale" else _EPS
-        rounding = of_y * (1 + largest) + _EPS * float(np.abs(matrix).sum())
+        of_y = noise if likelihood.equivariance == "location_scale" else EPS
+        rounding = of_y * (1 + largest) + EPS * float(np.abs(matrix).sum())
         if not np.sqrt(squares / rows.weight_sum) <= 8 * rounding:
             return None, first
     return matrix, first

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._fit.prepare import Prepared
@@ -14,13 +13,13 @@ from sklearn_mle._fit.result import FitOptions, FitResult
 from sklearn_mle._fit.solve import solve
 from sklearn_mle._fit.target import Target
 from sklearn_mle._hessian_factors import MOST_DIAGONALIZED, hessian_factor
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution
 
-Array = NDArray[Any]
 # Coefficients -> whether to stop.
 Observer = Callable[[Array], bool]
 
@@ -90,7 +89,7 @@ class Strategy:
                 if term.key not in seen:
                     seen[term.key] = find_dependence(prepared.data, prepared.columns, term)
                 own = seen[term.key]
-                # Beside the location's, predictors always have an intercept: constant columns need no word there.
+                # Predictors besides the location's always have an intercept: constant columns are not named there.
                 if own is not None and first and (k == 0 or not named.issuperset(own.dependent)):
                     self.warnings.append(rank_warning(own, prepared.names))
                     named.update(own.dependent)
@@ -139,7 +138,7 @@ class Strategy:
         identifications: Sequence[Identification | None] | None,
         undetermined: Sequence[Array] = (),
     ) -> Curvature | None:
-        """Return the curvature at the optimum for inference; None where it has none to speak of.
+        """Return the curvature at the optimum for inference; None where there is none (see ``final_factor``).
 
         ``undetermined`` are changes of the coefficients, each of shape (q, p + 1) in X's units.
         """

@@ -2,20 +2,15 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.start import largest_target, some_rows
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows import Data
 from sklearn_mle.likelihoods import Likelihood
-
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class Target:
         """
         data, shift = prepared.data, np.zeros(likelihood.n_predictors)
         if likelihood.equivariance is None:
-            return cls(data, prepared, 1.0, shift, _EPS, 0.0)
+            return cls(data, prepared, 1.0, shift, EPS, 0.0)
         if likelihood.equivariance == "location_scale":
             return cls._real(likelihood, prepared, centre)
         unit, moved = _unit_of_amounts(data), 0.0
@@ -64,7 +59,7 @@ class Target:
         if not centre:
             moved, shift[0] = -float(shift[0]), 0.0
         scaled = data.with_target(partial(_amount, unit, moved), likelihood.n_predictors)
-        return cls(scaled, prepared, 1.0, shift, _EPS, log_jacobian)
+        return cls(scaled, prepared, 1.0, shift, EPS, log_jacobian)
 
     @classmethod
     def _real(cls, likelihood: Likelihood, prepared: Prepared, centre: bool) -> "Target":
@@ -83,17 +78,17 @@ class Target:
             start = likelihood.start(some.y / power, some.weight)
             middle = float(start[0]) if centre else 0.0
             spread = min(spread, float(np.hypot(start[0] - middle, np.exp(start[likelihood.dispersion_index]))))
-        if spread <= 4 * _EPS:
+        if spread <= 4 * EPS:
             spread = 1.0  # constant to rounding: keep the unit of y itself
         else:
             spread = float(np.exp2(np.rint(np.log2(spread))))
             # On a coarse grid, so that data on a grid lose nothing by being centred.
-            middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * _EPS else middle
+            middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * EPS else middle
         scale = spread * power
         shift = np.zeros(likelihood.n_predictors)
         shift[0], shift[likelihood.dispersion_index] = middle * power, np.log(scale)
         centred = data.with_target(partial(_centred, power, middle, spread), likelihood.n_predictors)
-        return cls(centred, prepared, scale, shift, _EPS * max(1.0, 1.0 / spread), n * float(np.log(scale)))
+        return cls(centred, prepared, scale, shift, EPS * max(1.0, 1.0 / spread), n * float(np.log(scale)))
 
     def to_original(self, matrix: Array | DoubleDouble) -> Array:
         """Return coefficients of the standardized problem, shape (q, p + 1), in the units of X and y."""

@@ -1,7 +1,7 @@
 """Arguments of users: real numbers, or errors that name what was expected, what came and where."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
@@ -101,6 +101,11 @@ def refuse_times(values: Any, name: str) -> None:
                 f"{name} holds {dtype}, which is not numeric: convert it to numbers with a unit and an origin, such as "
                 "(time - start) / np.timedelta64(1, 'D')."
             )
+
+
+def listed(first: Sequence[str], n: int) -> str:
+    """Return the first of n names as a list for a message, and how many more there are."""
+    return ", ".join(first) + (f" and {n - len(first)} more" if n > len(first) else "")
 
 
 def first_true(rows: NDArray[np.bool_]) -> int | None:

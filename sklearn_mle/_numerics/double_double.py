@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from sklearn_mle._numerics.arrays import Array
 
 # 2^27 + 1 cuts a double in two halves of 26 bits, whose products are exact (Veltkamp's splitting).
 _SPLITTER = 134217729.0

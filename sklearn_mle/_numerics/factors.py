@@ -12,12 +12,10 @@ from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-Array = NDArray[np.float64]
+from sklearn_mle._numerics.arrays import EPS, Array
 
-_EPS = float(np.finfo(np.float64).eps)
 _CLEAR = 0.05
 _MOST_INVERTED = 400
 # Up to this order a product of two triangles costs no more than the estimate of its norm.
@@ -68,7 +66,7 @@ class Factor(ABC):
     @property
     def resolved(self) -> bool:
         """Whether the least curvature of A stands clear of the rounding with which A was formed and factored."""
-        return self.condition * _EPS < _CLEAR
+        return self.condition * EPS < _CLEAR
 
     def solve(self, vector: Array) -> Array:
         """Return A^-1 vector."""
@@ -278,7 +276,7 @@ class CholeskyFactor(_Triangle):
 
     @property
     def resolved(self) -> bool:
-        return self.least_pivot > SAFE_PIVOT or self.condition**2 * _EPS < _CLEAR
+        return self.least_pivot > SAFE_PIVOT or self.condition**2 * EPS < _CLEAR
 
     def __init__(self, matrix: Array) -> None:
         diagonal = matrix.diagonal()
@@ -305,7 +303,7 @@ class DampedFactor(CholeskyFactor):
 
 
 def damped(matrix: Array, growth: float) -> DampedFactor | None:
-    """Return the factor of a symmetric matrix with a damping that grows until there is one; None of no finite matrix."""
+    """Return the factor of a matrix with a damping that grows until there is one; None if it never is finite."""
     size = np.abs(matrix.diagonal())
     damping = _LEAST_DAMPING * (size + size.max(initial=0.0) + 1e-300)
     while np.isfinite(damping).all():

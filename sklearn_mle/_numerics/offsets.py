@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, listed, refuse_masked
 from sklearn_mle._numerics.frames import column_names
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.stored import in_memory
@@ -70,9 +70,7 @@ def refuse_infinite_offset(offset: Any) -> None:
     where = ""
     if offset.ndim:
         rows = np.flatnonzero(bad.reshape(len(offset), -1).any(axis=1))
-        listed = ", ".join(str(row) for row in rows[:_MOST_NAMED])
-        more = f" and {len(rows) - _MOST_NAMED} more" if len(rows) > _MOST_NAMED else ""
-        where = f" in row{'s' if len(rows) > 1 else ''} {listed}{more}"
+        where = f" in row{'s' if len(rows) > 1 else ''} {listed([str(row) for row in rows[:_MOST_NAMED]], len(rows))}"
     why = ""
     if kind == "infinity" and (offset[bad] < 0).all():
         why = " (-inf is the logarithm of an exposure of zero, in which nothing can happen)"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -189,7 +190,7 @@ class Partitions:
         token = uuid4().hex
         task = _OnPartition(function, tuple(self.rows), self.same, self.n_all, None)
         sent = dask.delayed(task, name=f"{name}-work-{token}", traverse=False)
-        run, add = dask.delayed(_run_on_bundle, pure=False), dask.delayed(_sum, pure=False)
+        run, add = dask.delayed(operator.call, pure=False), dask.delayed(_sum, pure=False)
         owns = [()] * len(self.places) if own is None else [(one,) for one in own]
         level = [
             run(sent, bundle, *one, dask_key_name=f"{name}-{token}-{k}")
@@ -273,10 +274,6 @@ def _listed(function: Callable[..., Any], *own: Any, **arguments: Any) -> tuple[
 
 def _run(task: _OnPartition, *bundle: Any) -> Any:
     return task(bundle)
-
-
-def _run_on_bundle(task: _OnPartition, bundle: Sequence[Any], *own: Any) -> Any:
-    return task(bundle, *own)
 
 
 def _bundle(*place_and_blocks: Any) -> tuple[Any, ...]:

@@ -5,12 +5,11 @@ steps, whatever the magnitudes, and finds the float at which a monotone function
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from sklearn_mle._numerics.arrays import Array
+
 Tail = Callable[..., Array]
 
 _LARGEST = np.finfo(np.float64).max

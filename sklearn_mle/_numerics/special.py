@@ -1,12 +1,9 @@
 """Stable special functions that scipy lacks in the form needed."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gamma, gammaln, xlogy
 
-Array = NDArray[Any]
+from sklearn_mle._numerics.arrays import Array
 
 
 def log_softmax(eta: Array) -> Array:

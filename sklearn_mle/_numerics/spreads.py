@@ -1,13 +1,9 @@
 """Half of the mean distance of two outcomes, E|Y - Y'| / 2, by the trapezoid rule where it is exact to rounding."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.tails import inverse_gaussian_tail
-
-Array = NDArray[Any]
 
 # exp(x) of the lattice's rule: two e-folds hold 16 nodes, and what lies outside is below a rounding.
 _STEP = 0.125

@@ -14,9 +14,8 @@ from scipy.sparse import issparse
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import is_dask
-
-Array = NDArray[Any]
 
 # Large enough that opening a piece costs nothing beside reading it, small enough to have several.
 _PIECE_BYTES = 1 << 23
@@ -232,7 +231,7 @@ class _Mapped:
         """Return the rows from start to stop."""
         view = self._array[start:stop]
         if self._map is not None and len(view):
-            # Only when nobody computes with it any more: else the pages would come back, and stay.
+            # Only when no computation uses it any more: else the pages would come back, and stay.
             finalize(view, self._let_go, start, stop).atexit = False
         return [view]
 

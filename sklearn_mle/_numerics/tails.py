@@ -1,15 +1,11 @@
 """Tail probabilities and quantiles of families where scipy's lose their digits: each side by sums of positive terms."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.quantiles import positive_quantile
 from sklearn_mle._numerics.special import less_log1p, poisson_mass
-
-Array = NDArray[Any]
 
 # scipy stops the series of the lower incomplete gamma function after 2,000 terms; sqrt(a) times eight are needed.
 _MANY = 3e4

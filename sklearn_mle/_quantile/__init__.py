@@ -1,1 +1,1 @@
-"""Quantile regression: the check loss over rows and its exact minimizer. It knows no likelihoods and no fits."""
+"""Quantile regression: the check loss over rows and its exact minimizer, apart from likelihoods and fits."""

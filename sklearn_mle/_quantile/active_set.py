@@ -1,19 +1,15 @@
 """Rows that are fitted exactly, and the parameters at which they are: a vertex, or a face where they are too few."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import triangle_of
 from sklearn_mle._quantile.check_loss import CheckLoss, Optimum
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 # A second solve takes back what the first left to rounding.
 _ROUNDS = 2
 _FIRST_ROWS, _MOST_ROUNDS = 1000, 50
@@ -32,7 +28,7 @@ class ActiveSet:
             upper = triangle_of(rows)
             triangle[: len(upper)] = upper
         _, values, directions = scipy.linalg.svd(triangle, check_finite=False)
-        self._cutoff = 64 * _EPS * max(rows.shape)
+        self._cutoff = 64 * EPS * max(rows.shape)
         rank = int(np.sum(values > self._cutoff * max(values[0], 1e-300))) if size else 0
         # The directions in which the parameters may move: orthonormal columns.
         self.directions = directions[rank:].T
@@ -100,7 +96,7 @@ def _shortest(norm: Array, shift: Array, rows: Array, bound: Array) -> Array | N
     concerned = np.flatnonzero(length > 1e-12 * length.max(initial=0.0))
     rows, bound = rows[concerned], bound[concerned]
     working = np.argsort(bound / length[concerned], kind="stable")[:_FIRST_ROWS]
-    slack = 64 * _EPS * (1 + float(np.abs(bound).max(initial=0.0)))
+    slack = 64 * EPS * (1 + float(np.abs(bound).max(initial=0.0)))
     for _ in range(_MOST_ROUNDS):
         change = nearest_to_zero(norm, shift, rows[working], bound[working])
         if change is None:
@@ -122,7 +118,7 @@ def nearest_to_zero(norm: Array, shift: Array, rows: Array, bound: Array) -> Arr
     Lawson and Hanson (1974), Solving Least Squares Problems, chapter 23.
     """
     Q, R = np.linalg.qr(norm)
-    if np.abs(R.diagonal()).min(initial=np.inf) <= 64 * _EPS * np.abs(R).max(initial=0.0):
+    if np.abs(R.diagonal()).min(initial=np.inf) <= 64 * EPS * np.abs(R).max(initial=0.0):
         return None
     pulled = Q.T @ shift
     G = -scipy.linalg.solve_triangular(R, rows.T, trans="T", check_finite=False).T
@@ -136,7 +132,7 @@ def nearest_to_zero(norm: Array, shift: Array, rows: Array, bound: Array) -> Arr
     target[-1] = 1.0
     weights, _ = nnls(system, target)
     residual = system @ weights - target
-    if not residual[-1] < -_EPS:
+    if not residual[-1] < -EPS:
         return None
     z = -residual[:-1] / residual[-1] * reach
     return scipy.linalg.solve_triangular(R, z - pulled, check_finite=False)

@@ -1,21 +1,17 @@
 """The check loss over rows, whose minimizers are quantiles, and the duality gap that bounds how far a point is off."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block, Data
 from sklearn_mle._solvers import Status
 from sklearn_mle.likelihoods._surrogates import LeastSquares
-
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ class CheckLoss:
         missing = slopes - dual
         # In place: few vectors as long as y are held at a time.
         np.abs(slopes, out=slopes)
-        slopes *= 4 * _EPS
+        slopes *= 4 * EPS
         missing[np.abs(missing) <= slopes] = 0
         missing *= residual
         return missing

@@ -1,7 +1,7 @@
 r"""A primal-dual interior point for check losses: the linear program of quantile regression, with a prior.
 
-A general code for linear programs was rejected: it knows no quadratic, and its absolute tolerances lose rows of small
-weight.
+A general code for linear programs was rejected: it takes no quadratic term, and its absolute tolerances lose rows of
+small weight.
 
 References
 ----------
@@ -17,15 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, TriangularFactor
 from sklearn_mle._quantile.check_loss import CheckLoss
 from sklearn_mle._solvers import Status
 from sklearn_mle._solvers.problem import Callback, stops
-
-Array = NDArray[Any]
 
 # The first path parameter, in mean absolute residuals, and the part of the way to the boundary that a step may go.
 _FIRST_PATH = 0.1
@@ -188,7 +186,7 @@ def _step(problem: CheckLoss, point: _Point, defect: Array) -> _Point | None:
     path = point.path
     # Products are aimed at in proportion to the rows' weights, so that a weight of k is k copies.
     aim = path * (point.moved(affine, primal, dual).path / path) ** 3 * distances.sum(axis=0)
-    # The second-order term is that of the step taken: of the full one, where that is blocked, it would be nonsense.
+    # The second-order term is that of the step taken: of the full one, where that is blocked, it would be far off.
     target = aim - parts * distances + _SIGNS * affine.parts * (primal * dual * affine.dual)
     chosen = direction(target)
     primal, dual = _lengths(problem, point, chosen, _NEAR_BOUNDARY)

@@ -9,12 +9,11 @@ the sample's fit nearer first: of 2,600,000 rows of 100 columns 3% are left in d
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle._quantile.active_set import ActiveSet
@@ -23,10 +22,8 @@ from sklearn_mle._quantile.interior_point import interior_point
 from sklearn_mle._rows.sample import weighted_sample
 from sklearn_mle._solvers import Status, callback_of
 
-Array = NDArray[Any]
 Observer = Callable[[Array], bool]
 
-_EPS = float(np.finfo(np.float64).eps)
 # Fewer rows than this are solved as they are.
 _FEW_ROWS = 6000
 # How far from the sample's fit a row may lie, in standard errors, before its side is taken as known.
@@ -38,7 +35,7 @@ _NARROWED = 0.25
 _ROUNDS = 6
 # In standardized columns, against thousands of rows: it holds only what the sample says nothing about.
 _SAMPLE_PRIOR = 1e-3
-# A sample of fewer knows too little of the curvature.
+# A sample of fewer determines the curvature too poorly.
 _ROWS_PER_PARAMETER = 20
 # The length of a row, in units of the curvature of all, beyond which the sample says too little of its kind; where
 # there are many columns it is also beyond twice that of the others.
@@ -209,7 +206,7 @@ def _in_doubt(problem: CheckLoss, theta: Array, curvature: Factor, share: float)
     """Return a share of the rows: those that lie the fewest standard errors away from the fit."""
     inverse = curvature.inverse()
     squares = problem.data.map_rows(lambda block: problem.predictors.quadratic(block.rows, inverse)[0, 0])
-    leverage = np.sqrt(np.maximum(np.concatenate(squares), 0.0)) + _EPS
+    leverage = np.sqrt(np.maximum(np.concatenate(squares), 0.0)) + EPS
     del squares
     distance = np.abs(problem.residual(theta))
     distance /= leverage

@@ -4,18 +4,14 @@ import functools
 import operator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import NotFiniteError
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows.data import Block, Data
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 # Sums of squares between these bounds cannot have lost a column to overflow or underflow.
 _TINY, _HUGE = 1e-140, 1e140
 # A variance below this part of the mean square has lost six digits of sixteen to the difference.
@@ -23,7 +19,7 @@ _CANCELS = 1e-6
 # From a centre this near to the mean (over the largest entry), the rounding of a constant is not seen as spread.
 _NEAR = 1e-8
 # A spread below this many roundings of the largest entry is the rounding of a constant, not information.
-_CONSTANT = 16 * _EPS
+_CONSTANT = 16 * EPS
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Columns:
         # Beyond 2^53 grid steps the mean is on a coarser grid already.
         # A constant column is shifted by itself, to zero.
         shift = np.where((np.abs(steps) < 2.0**52) & ~constant, np.rint(steps) * grid, mean)
-        return cls(shift, scale, constant, _EPS * np.maximum(largest / unit, 1.0), spread / scale, reach)
+        return cls(shift, scale, constant, EPS * np.maximum(largest / unit, 1.0), spread / scale, reach)
 
     def to_original(self, matrix: Array | DoubleDouble) -> Array:
         """Return coefficients (q, p + 1) of the standardized columns in X's own units.

@@ -8,21 +8,20 @@ from itertools import islice, starmap
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.sums import sum_in_order, tree_sum
 from sklearn_mle._numerics.threads import iterate_in_threads, map_in_threads, n_threads
 from sklearn_mle._rows.dense import DenseRows, StoredRows
 from sklearn_mle._rows.sparse import SparseRows
 
-Array = NDArray[Any]
 # (y, offset) of some rows, rows last -> (y, offset): what a fit makes of them. It can be pickled.
 TargetMap = Callable[[Array, Array | None], tuple[Array, Array | None]]
 # (y, weight, offset) of some rows -> the summands of their sums. It can be pickled.
 TargetSum = Callable[[Array, Array | None, Array | None], tuple[Any, ...]]
 
 # Long blocks hand the interpreter's lock over less often (a gradient of 1,000,000 x 20 takes 37 ms in blocks of 4096
-# rows, 20 in those of 26,214), and add fewer curvatures; but every thread wants blocks, and each its own share of them.
+# rows, 20 in those of 26,214), and add fewer curvatures; but there must be several for each thread.
 _LONG_ELEMENTS, _MOST_ROWS = 1 << 19, 1 << 15
 # Of many columns a block's curvature costs several sweeps of its own, so that blocks are wanted with twice as many rows
 # as columns (20,000 x 800: 0.97 s a fit in blocks of 2 MB, 0.75 in those of 1024 rows), up to 16 MB.
@@ -38,7 +37,7 @@ _SPARSE_ENTRIES, _ENTRIES_A_COLUMN = 1 << 18, 16
 _LITTLE = 1e-3
 # Sums are kept per segment and added in a fixed tree: a fixed number, so that the bits do not depend on the threads.
 _SEGMENTS = 8
-_SEED = 20583
+SEED = 20583
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Block:
 class PassCounter:
     """The number of passes over the rows of a fit: all views of its ``Data`` share one.
 
-    It is raised when a reduction over X starts, where that is started; what is sent to the rows knows nothing of it.
+    It is raised when a reduction over X starts, in the process that starts it; it is not sent to the rows.
     """
 
     __slots__ = ("count",)
@@ -333,7 +332,7 @@ def choose_members(code: int, count: int, least: int) -> Array:
 
     Each class has a generator of its own, so that its choice does not depend on what other classes need.
     """
-    return np.sort(np.random.default_rng([_SEED, code]).choice(count, min(least, count), replace=False))
+    return np.sort(np.random.default_rng([SEED, code]).choice(count, min(least, count), replace=False))
 
 
 def rows_of_block(n_rows: int, n_columns: int, n_predictors: int) -> int:

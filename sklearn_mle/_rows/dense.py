@@ -9,12 +9,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import first_not_finite
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
-
-Array = NDArray[Any]
 
 # Beyond this ratio of a column's mean to its spread, X @ w - shift @ w would cancel more than three digits, so the
 # block is shifted before the product; a ratio this large cannot be had without rounding the column itself.
@@ -213,7 +211,7 @@ class DenseRows:
 
 
 class StoredRows(DenseRows):
-    """The rows of a StoredArray: blocks of them are dense rows, read when asked for; nobody asks for all at once."""
+    """The rows of a StoredArray: blocks of them are dense rows, read when asked for; all are never read at once."""
 
     def standardize(self, shift: Array | None, scale: Array | None) -> "StoredRows":
         """Return the same rows, of X as it is, seen as (X - shift) / scale."""
@@ -275,14 +273,14 @@ def _column_maxima(block: Array) -> Array:
 
 
 def cross_product(X: Array, weight: Array) -> Array:
-    """Return X.T @ diag(weight) @ X, piece by piece: the weighted copy of a piece is still at hand for its product."""
+    """Return X.T @ diag(weight) @ X, piece by piece: the weighted copy of a piece is still in cache for its product."""
     n, p = X.shape
-    # One number for all rows, as least squares has: no copy to keep at hand (a fit of 500,000 x 100 201 to 148 ms).
+    # One number for all rows, as in least squares: no weighted copy (a fit of 500,000 x 100: 201 to 148 ms).
     constant = n > 0 and (weight.strides == (0,) or bool(weight[0] == weight[-1] and (weight == weight[0]).all()))
     longest = max(_PIECE_ROWS, _SMALL_PRODUCT // max(p * p, 1), min(2 * p, _WIDE_PIECE // max(p, 1)))
     whole = n * p * p <= _SMALL_PRODUCT or (constant and p > _FEW_COLUMNS)
     step = max(1, -(-n // (1 if whole else -(-n // longest))))
-    # numpy sees dot(A.T, A) and calls syrk, half the work of a general product; it wants weights of one sign.
+    # numpy computes dot(A.T, A) by syrk, half the work of a general product; weights must have one sign for that.
     many = p > _FEW_COLUMNS
     positive = many and weight.min(initial=0.0) >= 0
     rooted = positive or (many and weight.max(initial=0.0) <= 0)

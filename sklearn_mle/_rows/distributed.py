@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import Partitions
 from sklearn_mle._rows.data import (
     Block,
@@ -29,8 +29,6 @@ from sklearn_mle._rows.data import (
 from sklearn_mle._rows.partition import NEVER_COPIED, Arrays, Reading, Wanted
 from sklearn_mle._rows.sample import LEAST_PER_CLASS, sample_size, weighted_sample
 from sklearn_mle.exceptions import NotSupportedError
-
-Array = NDArray[Any]
 
 # The most that comes to the client as a sample of the rows.
 _MOST_BYTES = 64e6
@@ -52,7 +50,7 @@ class RowsElsewhereError(NotSupportedError):
 
 @dataclass(frozen=True)
 class Census:
-    """What the client knows of the rows of positive weight, partition by partition.
+    """What is known on the client about the rows of positive weight, partition by partition.
 
     Attributes
     ----------

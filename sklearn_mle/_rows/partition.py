@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import NotFiniteError
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.sums import sum_in_order
 from sklearn_mle._rows.data import Block, Data, TargetMap, TargetSum
 from sklearn_mle._rows.dense import COPY_ELEMENTS, DenseRows
 from sklearn_mle._rows.sparse import SparseRows
 
-Array = NDArray[Any]
 # X, y, weight and offset of some rows; the last two may be absent, and but for X rows are the last dimension.
 Arrays = tuple[Any, Array, Array | None, Array | None]
 
@@ -84,7 +83,9 @@ class Reading:
         present = weight > 0
         if not present.all():
             if X is not None:
-                _refuse_not_finite(X[~present])
+                absent = X[~present]
+                if not np.isfinite(absent.data if sp.issparse(absent) else absent).all():
+                    raise ValueError(_NOT_FINITE)
                 X = X[present]
             y, weight = y[..., present], weight[present]
             offset = None if offset is None else offset[..., present]
@@ -143,9 +144,3 @@ class Reading:
         every = np.unique(np.concatenate([drawn, *of_class.values()]))
         of_target = (None if part is None else part[..., every] for part in (y, weight, offset))
         return [drawn], [of_class], [every], [(X[every], *of_target)]
-
-
-def _refuse_not_finite(X: Any) -> None:
-    """Raise ValueError where X has an entry that is NaN or infinite."""
-    if not np.isfinite(X.data if sp.issparse(X) else X).all():
-        raise ValueError(_NOT_FINITE)

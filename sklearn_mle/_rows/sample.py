@@ -1,15 +1,10 @@
 """A seeded sample of the rows that stands for all of them: weights tell how many each sampled row stands for."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from sklearn_mle._rows.data import Data, Drawn
+from sklearn_mle._numerics.arrays import Array
+from sklearn_mle._rows.data import SEED, Data, Drawn
 
-Array = NDArray[Any]
-
-_SEED = 20583
 # 128 MB: what is sampled is held, and standardized beside it, however large the file that it was read from.
 _MOST_ENTRIES = 1 << 24
 # From the optimum on so many rows per column three passes over all rows lead to where their curvature is taken, from
@@ -36,7 +31,7 @@ def weighted_sample(data: Data, size: int, *, least_per_class: int = 0) -> Data:
     period or order of the rows can mislead it. Where y holds class codes (integers, or zeros and ones), at least
     ``least_per_class`` rows of each class are drawn.
     """
-    share = (np.arange(size) + np.random.default_rng(_SEED).random(size)) / size
+    share = (np.arange(size) + np.random.default_rng(SEED).random(size)) / size
     drawn = data.draw(share, least_per_class)
     taken, copies = np.unique(drawn.rows, return_counts=True)
     weight = copies * (data.weight_sum / size)

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import first_true
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows.dense import DenseRows, cross_product, standardize_sandwich, standardized, standardized_exactly
-
-Array = NDArray[Any]
 
 # A sandwich of few columns is done by dense BLAS on small blocks: five times faster than sparse products at p = 108
 # with 12 entries per row, fifty times slower at p = 1000 with 4.

@@ -1,4 +1,4 @@
-"""Layer 1: functions of theta in, a Solution out. ``scipy.optimize.minimize`` is the door to every smooth solver."""
+"""Layer 1: functions of theta in, a Solution out; smooth solvers are called by ``scipy.optimize.minimize``."""
 
 from sklearn_mle._solvers.newton import newton
 from sklearn_mle._solvers.newton_cg import newton_cg

@@ -2,14 +2,9 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from sklearn_mle._numerics.arrays import EPS, Array
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 _ARMIJO = 1e-4
 _SHORTEST_STEP = 1e-12
 # A quadratic falls by its gap in a full step and is back in twice that; a straight line falls by twice the gap, and by
@@ -38,7 +33,7 @@ def search(
     Parameters
     ----------
     gap : float
-        The decrease that the quadratic model promises: half of minus the slope.
+        The decrease that the quadratic model predicts: half of minus the slope.
     squared_norm : callable
         Of a gradient, in the metric of the model: what judges a step whose decrease is below the rounding of F.
     rounding : float
@@ -52,7 +47,7 @@ def search(
         None where rounding hides any decrease.
     """
     theta, value, gradient = start
-    noise = 8 * (_EPS * abs(value) + rounding)
+    noise = 8 * (EPS * abs(value) + rounding)
     length = first
     while length > _SHORTEST_STEP:
         candidate = theta + length * step

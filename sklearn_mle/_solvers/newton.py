@@ -10,17 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, damped
 from sklearn_mle._solvers.line_search import search
-from sklearn_mle._solvers.problem import Callback, Status, result_of, stops
+from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 # Nearer than this, in nats, full steps double the digits: nothing is gained by another length.
 _FAR = 1e-3
 # Nearer than this, 1e-9 standard errors, a step needs no pass to be trusted.
@@ -81,7 +77,7 @@ def newton(
     Returns
     -------
     OptimizeResult
-        With what ``Solution`` has; ``status`` is a Status.
+        With the ``gap``, and the ``solution``; ``status`` is a Status.
 
     Notes
     -----
@@ -118,14 +114,14 @@ def newton(
     if status is Status.CONVERGED:
         cut = at.gap / last if last < math.inf else 1.0
         _polish(fun, jac, at, None if constant_curvature else factors, cut, polish, enough)
-    point = at.theta, at.value, at.gradient
-    return result_of(status, point, at.gap, nit, maxiter, (at.factor, at.factor_theta, at.factor_gap))
+    end = Solution(at.theta, at.value, at.gradient, at.gap, at.factor, at.factor_gap, status, nit, at.factor_theta)
+    return end.as_result(maxiter)
 
 
 def allowed_gap(tol: float, reference: float, value: float) -> float:
     """Return the gap to reach: ``tol``, or that part of a small gain over the null model's F."""
     # A gain below the rounding of F is none: the target is then that rounding's part.
-    return tol * min(1.0, max(reference - value, _EPS * abs(value)))
+    return tol * min(1.0, max(reference - value, EPS * abs(value)))
 
 
 class _Iterate:

@@ -10,17 +10,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
+from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import DiagonalFactor, Factor
 from sklearn_mle._solvers.line_search import search
 from sklearn_mle._solvers.newton import allowed_gap
-from sklearn_mle._solvers.problem import Callback, Status, result_of, stops
+from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
 
-Array = NDArray[Any]
-
-_EPS = float(np.finfo(np.float64).eps)
 _MOST_INNER = 500
 # Inner iterations from which another preconditioner pays, and the gap, in nats, below which it is of use.
 _MANY_INNER, _NEAR = 25, 1.0
@@ -84,7 +81,7 @@ def newton_cg(
         if gap <= target:
             status = Status.CONVERGED
             break
-        # Where the curvature is nearly none, the gap is mostly what the residual leaves open: the slope promises less.
+        # Where the curvature is nearly zero, most of the gap is what the residual leaves open; the slope predicts less.
         promised = -0.5 * float(gradient @ step)
         found = search(fun, jac, (theta, value, gradient), step, promised, metric.squared_norm, rounding)
         if found is None:
@@ -101,7 +98,7 @@ def newton_cg(
         if stops(callback, theta, value):
             status = Status.STOPPED
             break
-    return result_of(status, (theta, value, gradient), gap, nit, maxiter, (None, None, gap))
+    return Solution(theta, value, gradient, gap, None, gap, status, nit).as_result(maxiter)
 
 
 def _conjugate_gradients(
@@ -120,7 +117,7 @@ def _conjugate_gradients(
         products += 1
         curved = preconditioner.whiten(product(preconditioner.unwhiten(direction)))
         curvature = float(direction @ curved)
-        if curvature <= _EPS * float(direction @ direction):
+        if curvature <= EPS * float(direction @ direction):
             if not z.any():
                 # Not convex here: the preconditioner's own step goes downhill, its decrement tells how steep.
                 return preconditioner.unwhiten(residual), start, products

@@ -2,16 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
 
-Array = NDArray[Any]
 Callback = Callable[..., Any]
 
 
@@ -26,7 +25,7 @@ class Status(Enum):
 
     def __init__(self, message: str) -> None:
         self.message = message
-        # Whether the minimization was cut short: nobody is to go on from there.
+        # Whether the minimization was cut short, so that no further stage is to continue it.
         self.early = self.name in ("MAX_ITER", "STOPPED", "SETTLED")
 
 
@@ -57,38 +56,22 @@ class Solution:
     n_iter: int
     factor_theta: Array | None = None
 
-    @classmethod
-    def of(cls, result: OptimizeResult) -> "Solution":
-        """Return what a method of ours found; a minimization of no iteration at all counts as one of one."""
-        n_iter = max(min(1, result.maxiter), result.nit)
-        factor = result.factor, result.factor_gap, result.status, n_iter, result.factor_theta
-        return cls(result.x, result.fun, result.jac, result.gap, *factor)
+    def as_result(self, maxiter: int) -> OptimizeResult:
+        """Return what a method of ``scipy.optimize.minimize`` returns, with this solution.
 
-
-def result_of(
-    status: Status,
-    point: tuple[Array, float, Array],
-    gap: float,
-    nit: int,
-    maxiter: int,
-    factor: tuple[Factor | None, Array | None, float],
-) -> OptimizeResult:
-    """Return what a method of ours found at a point, (theta, F, gradient), with the factor, its theta and its gap."""
-    theta, value, gradient = point
-    return OptimizeResult(
-        x=theta,
-        fun=value,
-        jac=gradient,
-        gap=gap,
-        factor=factor[0],
-        factor_theta=factor[1],
-        factor_gap=factor[2],
-        status=status,
-        success=status is Status.CONVERGED,
-        message=status.message,
-        nit=nit,
-        maxiter=maxiter,
-    )
+        In the solution a minimization of no iteration at all counts as one of one.
+        """
+        return OptimizeResult(
+            x=self.theta,
+            fun=self.value,
+            jac=self.gradient,
+            gap=self.gap,
+            nit=self.n_iter,
+            status=self.status,
+            success=self.status is Status.CONVERGED,
+            message=self.status.message,
+            solution=replace(self, n_iter=max(min(1, maxiter), self.n_iter)),
+        )
 
 
 def stops(callback: Callback | None, theta: Array, value: float) -> bool:

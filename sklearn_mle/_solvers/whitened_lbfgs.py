@@ -6,16 +6,13 @@ the squared gradient estimates the gap to the optimum in nats: a stopping rule w
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
-
-Array = NDArray[Any]
 
 
 def whitened_lbfgs(

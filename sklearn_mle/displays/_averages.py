@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.displays._base import percent
 from sklearn_mle.inference import Effects
 from sklearn_mle.inference.tables import Table
-
-Array = NDArray[Any]
 
 # A column of numbers with so many different values or fewer is drawn at each of them; a curve needs more.
 _FEW = 10

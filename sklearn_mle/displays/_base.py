@@ -112,7 +112,8 @@ class Display(ABC):
     def _name_rows(self, names: Sequence[str], is_new: bool) -> None:
         """Write the names of the rows 0, 1, ... on the vertical axis, the first at the top.
 
-        A new figure is as high as they need. In given axes they share what there is: on one line, and in smaller type.
+        A new figure is as high as they need. In given axes names that would not fit are shortened to one line, and the
+        type is smaller.
         """
         texts = [wrapped(name) for name in names]
         self.ax_.set_yticks(range(len(names)), texts)
@@ -121,10 +122,10 @@ class Display(ABC):
             return
         labels = self.ax_.get_yticklabels()
         size = labels[0].get_size()
-        room = self.ax_.get_window_extent().height * 72 / self.figure_.dpi / len(names)
-        if room < _LINE_HEIGHT * size * max(text.count("\n") + 1 for text in texts):
+        height = self.ax_.get_window_extent().height * 72 / self.figure_.dpi / len(names)
+        if height < _LINE_HEIGHT * size * max(text.count("\n") + 1 for text in texts):
             texts = [shortened(name) for name in names]
-        size = min(size, max(room / _LINE_HEIGHT, _SMALLEST_TYPE))
+        size = min(size, max(height / _LINE_HEIGHT, _SMALLEST_TYPE))
         self.ax_.set_yticks(range(len(names)), texts, fontsize=size)
 
     def _write(self, text: str, x: float, y: float, **style: Any) -> None:
@@ -155,8 +156,8 @@ class PredictionDisplay(Display):
         name : str, default=None
             The model's name in the picture; that of the estimator's class by default.
         **kwargs : dict
-            Keywords of ``from_predictions``. There ``pos_label`` is one of the classes that the estimator knows, the
-            second of two by default.
+            Keywords of ``from_predictions``. There ``pos_label`` is one of the estimator's classes, the second of two
+            by default.
 
         Returns
         -------

@@ -5,14 +5,11 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import argument_name, check_count
 from sklearn_mle.displays._base import REFERENCE, percent
 from sklearn_mle.displays._forest import ForestDisplay
 from sklearn_mle.inference import Inference, infer
-
-Array = NDArray[np.float64]
 
 
 @dataclass(eq=False, repr=False)

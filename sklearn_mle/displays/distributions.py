@@ -5,11 +5,12 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import binom
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats, check_count, refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.displays._base import (
     BAND,
     BLUE,
@@ -24,8 +25,6 @@ from sklearn_mle.displays._base import (
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
-
-Array = NDArray[np.float64]
 
 _NORMAL = 1e9  # rows; binomial quantiles of many more take scipy forever, and those of a Gaussian are as good
 

@@ -275,8 +275,6 @@ class EffectsDisplay(ForestDisplay):
         lines, bands = [], []
         for k, curve in enumerate(self.curves):
             colour = COLOURS[k % len(COLOURS)]
-            lines += self.ax_.plot(
-                self.values, self.estimates[:, k], color=colour, linewidth=2, zorder=3, label=curve
-            )
+            lines += self.ax_.plot(self.values, self.estimates[:, k], color=colour, linewidth=2, zorder=3, label=curve)
             bands.append(self.ax_.fill_between(self.values, self.lower[:, k], self.upper[:, k], color=colour, **BAND))
         return lines, bands

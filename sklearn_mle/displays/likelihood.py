@@ -6,9 +6,10 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.displays._base import (
     BLUE,
@@ -26,8 +27,6 @@ from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.inference import ProfileLikelihood, profile_interval
 from sklearn_mle.inference.at_estimate import AtEstimate, read_training, with_dispersion
 from sklearn_mle.inference.profile_path import ProfiledNLL
-
-Array = NDArray[np.float64]
 
 _LOWEST = 1e-8  # of the bound
 

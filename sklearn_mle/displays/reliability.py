@@ -10,12 +10,11 @@ from scipy.special import logsumexp
 from sklearn.utils import check_array, check_random_state, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.displays._base import BAND, BLUE, GREY, REFERENCE, PredictionDisplay, Unit, check_options, percent
 from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics._responses import class_response
-
-Array = NDArray[np.float64]
 
 _BARS = 40
 _ROUNDING = 1e-6

@@ -4,16 +4,14 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.displays._base import BAND, BLUE, REFERENCE, VERMILION, Display, confidence_factor, percent, wrapped
 from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import likelihood_of_numbers, row_predictors
 from sklearn_mle.inference.residuals import residuals
-
-Array = NDArray[np.float64]
 
 _GRID = 60
 _MOST_BINS = 2000

@@ -1,4 +1,4 @@
-"""Probability models of y, one per file; none of them knows X."""
+"""Probability models of y given its linear predictors, one per file; X is not seen here."""
 
 from inspect import isclass
 
@@ -78,7 +78,7 @@ _NAMED: dict[str, type[Likelihood]] = {
 
 
 def likelihood_names() -> list[str]:
-    """Return the names that ``get_likelihood`` knows, sorted.
+    """Return the names that ``get_likelihood`` accepts, sorted.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a user's likelihood declares and returns, checked before it is believed: names, shapes, nan and kinks."""
+"""Checks of what a user's likelihood declares and returns, before it is used: names, shapes, nan and kinks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

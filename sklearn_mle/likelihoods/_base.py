@@ -6,17 +6,15 @@ from inspect import isfunction
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, clone
 
+from sklearn_mle._numerics.arrays import Array as Array  # every likelihood names it
 from sklearn_mle._numerics.double_double import DoubleDouble
 
 # From so many rows in a block on, a likelihood may sum its losses to an absolute eps per row, for speed; with fewer,
 # time does not matter, and small losses keep all their digits.
 MANY_ROWS = 4096
-
-Array = NDArray[Any]
 
 
 class Link(NamedTuple):
@@ -36,7 +34,7 @@ LINKS = {
 
 
 class Likelihood(BaseEstimator, ABC):
-    r"""A probability model of one outcome y given its linear predictors eta; it does not know X.
+    r"""A probability model of one outcome y given its linear predictors eta.
 
     .. math:: \text{nll}(y, \eta) = -\log p(y \mid \eta) , \qquad
         \text{gradient}_j = \frac{\partial\,\text{nll}}{\partial \eta_j} , \qquad

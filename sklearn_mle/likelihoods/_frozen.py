@@ -7,6 +7,7 @@ them.
 """
 
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 
 import numpy as np
@@ -28,24 +29,6 @@ class _Rows:
     _eta: Array
     dist: Any
     kwds: dict[str, Any]
-
-    def cdf(self, x: Any) -> Array:
-        return self._tail(x, upper=False)
-
-    def sf(self, x: Any) -> Array:
-        return self._tail(x, upper=True)
-
-    def logcdf(self, x: Any) -> Array:
-        return self._log_tail(x, upper=False)
-
-    def logsf(self, x: Any) -> Array:
-        return self._log_tail(x, upper=True)
-
-    def ppf(self, q: Any) -> Array:
-        return self._quantile(q, upper=False)
-
-    def isf(self, q: Any) -> Array:
-        return self._quantile(q, upper=True)
 
     def median(self) -> Array:
         return self.ppf(0.5)
@@ -133,7 +116,7 @@ class _Rows:
         logs = np.where(other < 0.5, np.log1p(-other), np.log(tail))
         if (tail > 0).all():
             return logs[()]
-        # Beyond the range of floats scipy knows some.
+        # Where the tail underflows, some of scipy's distributions have its logarithm all the same.
         of_scipy = (self.dist.logsf if upper else self.dist.logcdf)(x, **self.kwds)
         return np.where((tail > 0) | np.isnan(of_scipy), logs, of_scipy)[()]
 
@@ -156,6 +139,10 @@ class _Rows:
                 out[rows] = self._law.tail_quantile(levels[rows], eta[:, rows], upper=side)
         return np.asarray(out).reshape(shape)[()]
 
+    cdf, sf = partialmethod(_tail, upper=False), partialmethod(_tail, upper=True)
+    logcdf, logsf = partialmethod(_log_tail, upper=False), partialmethod(_log_tail, upper=True)
+    ppf, isf = partialmethod(_quantile, upper=False), partialmethod(_quantile, upper=True)
+
     @np.errstate(all="ignore")
     def _log_density(self, x: Any, of_scipy: Any) -> Array:
         y, eta, shape = self._spread(x)
@@ -167,7 +154,7 @@ class _Rows:
         safe = np.where(none | edge, 0.5 * (max(low, 0.0) + min(high, 2.0)), y)
         value = np.where(none, -np.inf, -self._law.nll(np.floor(safe) if self._law.discrete else safe, eta))
         if edge.any():
-            # The end of an open support: the limit, which scipy knows unless its parameters over- or underflow.
+            # The end of an open support: the limit, which scipy has unless its parameters over- or underflow.
             limit = np.ravel(np.broadcast_to(of_scipy(x, **self.kwds), shape))
             inside = -self._law.nll(np.clip(y, np.nextafter(low, 1.0), np.nextafter(high, 0.0)), eta)
             value = np.where(edge, np.where(np.isnan(limit), inside, limit), value)

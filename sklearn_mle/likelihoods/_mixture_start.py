@@ -5,10 +5,9 @@ import numpy as np
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI
-from sklearn_mle.likelihoods._start import median_and_spread
+from sklearn_mle.likelihoods._start import MAD_TO_DEVIATION, median_and_spread
 
 _MOST_ROWS, _STEPS = 2000, 30
-_MAD_TO_DEVIATION = 1.4826022185056018
 # Where components beside the bulk are looked for: their centres as levels of quantiles, and their scales to the bulk's.
 _CENTRES = ((0.5, 3.0), (0.5, 0.3), (0.15, 1.0), (0.85, 1.0), (0.05, 1.0), (0.95, 1.0))
 _LEAST_SHARE, _LEAST_SCALE = 1e-3, 0.02
@@ -31,7 +30,7 @@ def mixture_start(y: Array, weight: Array | None, n_components: int) -> tuple[Ar
     share = np.ones(len(y)) if weight is None else weight
     share = share / share.sum()
     median, spread = median_and_spread(y, weight)
-    z = (y - median) / (_MAD_TO_DEVIATION * spread)
+    z = (y - median) / (MAD_TO_DEVIATION * spread)
     places = [weighted_quantile(z, weight, level) for level, _ in _CENTRES]
     weights = np.full((len(_CENTRES), n_components), 1.0)
     means, scales = np.zeros_like(weights), np.ones_like(weights)
@@ -55,7 +54,7 @@ def mixture_start(y: Array, weight: Array | None, n_components: int) -> tuple[Ar
     density = _log_parts(z, weights, means, scales)
     best = int(np.argmin(-np.logaddexp.reduce(density, axis=1) @ share))
     order = np.argsort(-weights[best], kind="stable")
-    unit = _MAD_TO_DEVIATION * spread
+    unit = MAD_TO_DEVIATION * spread
     return weights[best][order], median + unit * means[best][order], unit * scales[best][order]
 
 

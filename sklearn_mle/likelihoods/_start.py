@@ -4,13 +4,16 @@ import math
 
 import numpy as np
 
+from sklearn_mle._numerics.arrays import EPS
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._base import Array, Likelihood
 
 # Of the largest y: a sample without spread starts from this much, so that every log scale is finite.
 _LEAST_SPREAD = 1e-8
 # Of the median of |y|: residuals within it may be rounding.
-_ROUNDING = 8 * float(np.finfo(np.float64).eps)
+_ROUNDING = 8 * EPS
+# From the median absolute deviation of a Gaussian to its standard deviation.
+MAD_TO_DEVIATION = 1.4826022185056018
 # Tried beside a moment estimate of the logarithm of the dispersion parameter, which a single outlier can spoil.
 _CHANGES = (0.0, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0)
 _MOST_ROWS = 5000

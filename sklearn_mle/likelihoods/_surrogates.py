@@ -93,8 +93,8 @@ class Angular(_Changed):
     r"""A likelihood whose last predictor d, in [0, 1], is :math:`d = \sin^2(\phi / 2)` of a free :math:`\phi`.
 
     An optimum at a bound is an ordinary one here: where d = 0 is best with slope :math:`\partial F / \partial d > 0`,
-    the curvature in :math:`\phi` is half that slope, positive. (A line search kept inside the bounds jams beside them;
-    an active set would need a solver that knows of it.) An angle of zero, though, is always stationary: never start
+    the curvature in :math:`\phi` is half that slope, positive. (A line search kept inside the bounds stalls beside
+    them; an active set would need a solver of its own.) An angle of zero, though, is always stationary: never start
     there.
     """
 

@@ -70,22 +70,22 @@ def tweedie_tail(y: Array, eta: Array, power: float, *, upper: bool) -> Array:
     out = -np.expm1(-events) if upper else np.exp(-events)
     log_y = np.log(np.maximum(y, 5e-324))
     distance = log_mean - log_y
-    # The events that y speaks of, and how far it is from where the distribution has its mass.
-    spoken = _events(log_y, log_dispersion, power)
+    # The number of events that is likeliest given y, and how far y is from the bulk of the distribution.
+    likeliest = _events(log_y, log_dispersion, power)
     cost = half_deviance(log_y, log_mean, log_dispersion, power)
     positive = (y > 0) & ~np.isnan(cost)
     far = positive & (cost > _NOTHING)
     out = np.where(far, np.where((distance < 0) == upper, 0.0, 1.0), out)
     small = log_dispersion + (power - 2) * log_mean < _LOG_SMALL
-    by_events = positive & ~far & ~small & (np.maximum(spoken, events) < _MOST_EVENTS)
+    by_events = positive & ~far & ~small & (np.maximum(likeliest, events) < _MOST_EVENTS)
     few = np.flatnonzero(by_events)
     if len(few):
         log_scaled = log_y[few] - log_dispersion[few] - (power - 1) * log_mean[few] - np.log(power - 1)
-        # Deep in a tail the events that y speaks of hold all of it; the other tail is one.
+        # Deep in a tail numbers of events near the likeliest one hold all of it; the other tail is one.
         deep = cost[few] > _DEEP
         above = np.where(deep, distance[few] < 0, upper)
-        least = np.where(deep, spoken[few], np.minimum(events, spoken)[few])
-        most = np.where(deep, spoken[few], np.maximum(events, spoken)[few])
+        least = np.where(deep, likeliest[few], np.minimum(events, likeliest)[few])
+        most = np.where(deep, likeliest[few], np.maximum(events, likeliest)[few])
         tail = _sum_over_events(np.exp(log_scaled), events[few], least, most, power, above)
         out[few] = np.where(above == upper, tail, 1 - tail)
     many = np.flatnonzero(positive & ~far & ~by_events)

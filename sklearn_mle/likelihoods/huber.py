@@ -9,10 +9,9 @@ from scipy.special import erf, ndtr, ndtri
 
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import LocationScale
-from sklearn_mle.likelihoods._start import median_and_spread
+from sklearn_mle.likelihoods._start import MAD_TO_DEVIATION, median_and_spread
 
 _ROOT_TWO_PI = math.sqrt(2 * math.pi)
-_MAD_TO_DEVIATION = 1.4826022185056018
 
 
 class Huber(LocationScale):
@@ -69,7 +68,7 @@ class Huber(LocationScale):
 
     def start(self, y: Array, weight: Array | None) -> Array:
         median, spread = median_and_spread(y, weight)
-        return np.array([median, math.log(_MAD_TO_DEVIATION * spread)])
+        return np.array([median, math.log(MAD_TO_DEVIATION * spread)])
 
 
 def _shares(epsilon: float | Array) -> tuple[Any, Any, Any]:

@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from sklearn_mle._numerics.arguments import NotFiniteError
 from sklearn_mle._rows import Data, DenseRows, SparseRows
 from sklearn_mle._rows import data as data_module
-from sklearn_mle._rows.columns import Columns, moments, moments_about
+from sklearn_mle._rows.columns import Columns, moments_about
+from sklearn_mle._rows.columns import moments as moments_of_block
 
 rng = np.random.default_rng(0)
 N = 500
@@ -249,7 +250,7 @@ def test_columns_that_cancel_cost_one_more_pass_together():
 def test_moments_of_parts_add_up_to_those_of_all(cuts):
     X, weight = np.column_stack([all_columns(), NASTY["subnormal"]]), rng.random(N)
     data, every = Data(DenseRows(X), Z, weight), np.arange(X.shape[1])
-    for task in (moments, partial(moments_about, every, X.mean(axis=0))):
+    for task in (moments_of_block, partial(moments_about, every, X.mean(axis=0))):
         (whole,) = task(data.block(0, N))
         bounds = list(pairwise([0, *cuts, N]))
         (parts,) = zip(*(task(data.block(*pair)) for pair in bounds), strict=True)

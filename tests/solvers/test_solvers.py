@@ -10,7 +10,7 @@ from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
 
 from sklearn_mle._numerics.factors import CholeskyFactor, DiagonalFactor, NotPositiveDefiniteError
-from sklearn_mle._solvers import Solution, Status, callback_of, newton, newton_cg, whitened_lbfgs
+from sklearn_mle._solvers import Status, callback_of, newton, newton_cg, whitened_lbfgs
 
 rng = np.random.default_rng(0)
 
@@ -44,7 +44,7 @@ def solve_newton(problem, start, *, tol=1e-10, max_iter=100, null_value=None, **
         callback=problem.callback,
         options={**options, "reference": null_value},
     )
-    return Solution.of(result)
+    return result.solution
 
 
 def solve_newton_cg(problem, start, *, tol=1e-10, max_iter=100, null_value=None, metric=None):
@@ -58,7 +58,7 @@ def solve_newton_cg(problem, start, *, tol=1e-10, max_iter=100, null_value=None,
         callback=problem.callback,
         options={"preconditioner": metric, "tol": tol, "maxiter": max_iter, "reference": null_value},
     )
-    return Solution.of(result)
+    return result.solution
 
 
 def solve_lbfgs(problem, start, *, tol=1e-10, max_iter=100, null_value=None):
