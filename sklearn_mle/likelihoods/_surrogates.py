@@ -42,6 +42,7 @@ class _Changed(NLLWithGradient):
     """A likelihood whose predictors mean what they mean in another one."""
 
     convex = False
+    convex_in_location = False
     likelihood: Likelihood
 
     @property

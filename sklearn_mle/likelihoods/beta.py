@@ -43,6 +43,7 @@ class Beta(NLLWithGradient):
     parameter_names = ("mean", "precision")
     links = ("logit", "log")
     convex = False
+    convex_in_location = False
     dispersion_parameter = "precision"
     variance_power = -1.0
     noise_can_vanish = True

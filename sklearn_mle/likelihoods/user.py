@@ -127,9 +127,10 @@ class UserLikelihood(Likelihood):
       ``distribution``, otherwise by integrating or summing exp(-nll) over y (about 1e-6). Positive semidefinite always.
 
     Any of them that you write yourself is used instead; formulas are faster. Set ``discrete`` for counts 0, 1, 2, ...,
-    ``positive_only`` for y > 0, ``domain``, ``convex`` and so on as ``Likelihood`` says; ``convex = False``, the
-    default here, is always safe. Complex steps need analytic functions: no ``abs`` of eta. They are tried on a few rows
-    against differences at every call, so that a wrong one is not used. ``check_likelihood`` tells what is wrong.
+    ``positive_only`` for y > 0, ``domain``, ``convex`` and so on as ``Likelihood`` says; ``convex = False`` and
+    ``convex_in_location = False``, the defaults here, are always safe. Complex steps need analytic functions: no
+    ``abs`` of eta. They are tried on a few rows against differences at every call, so that a wrong one is not used.
+    ``check_likelihood`` tells what is wrong.
 
     References
     ----------
@@ -154,6 +155,7 @@ class UserLikelihood(Likelihood):
     """
 
     convex = False
+    convex_in_location = False
 
     def gradient(self, y: Array, eta: Array) -> Array:
         rows = np.arange(min(_TRIED_ROWS, eta.shape[1]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_mle import likelihoods
-from sklearn_mle.likelihoods import Bernoulli, Likelihood, Tweedie, UserLikelihood
+from sklearn_mle.likelihoods import Bernoulli, Beta, Likelihood, Tweedie, UserLikelihood
 from sklearn_mle.likelihoods._base import MANY_ROWS
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion
 from tests.likelihoods.models import MODELS, N
@@ -112,6 +112,19 @@ def test_the_flags_tell_the_truth(model):
     assert likelihood.convex is not bool(indefinite), f"convex should be {not indefinite}"
     quadratic = bool(np.array_equal(hessian, likelihood.hessian(y, 2 * eta + 1)))
     assert likelihood.quadratic is quadratic, f"quadratic should be {quadratic}"
+
+
+def test_the_location_is_convex_where_it_is_said_to_be(model):
+    likelihood, y = model.likelihood, model.y
+    for eta in (model.eta, 3 * model.eta) if likelihood.convex_in_location else ():
+        curvature = likelihood.hessian(y, eta)[0, 0]
+        assert curvature.min() >= -1e-12 * np.abs(curvature).max()
+
+
+def test_a_beta_s_location_is_not_convex_and_a_user_s_is_not_taken_to_be():
+    # Far from y the curvature in the log-odds is that of phi mu (1 - mu) (1 + (1 - 2 mu) (logit mu - logit y)).
+    assert Beta().hessian(np.array([1e-3]), np.array([[3.0], [5.0]]))[0, 0] < 0
+    assert not Beta().convex_in_location and not UserLikelihood.convex_in_location
 
 
 @pytest.mark.parametrize("weighted", [False, True])
