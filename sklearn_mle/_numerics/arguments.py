@@ -72,6 +72,12 @@ def as_floats(values: Any, name: str) -> NDArray[np.floating]:
     raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}.")
 
 
+def as_flag(name: str, value: Any) -> bool:
+    """Return a truth value; an error for what has none, such as an array, names the argument."""
+    with argument_name(name):
+        return bool(value)
+
+
 def check_count(name: str, value: Any, least: int, most: int = 1_000_000) -> None:
     """Raise ValueError unless the value is a whole number from ``least`` to ``most``: more would never end."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:

@@ -39,7 +39,6 @@ from sklearn_mle.inference.model import (
     Fitted,
     FittedModel,
     ReadData,
-    divide_dispersion,
     precision_offset,
 )
 
@@ -140,11 +139,6 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             verbose=self.verbose,
             separated=start is not None and self._fitted.retained is not None and not self._fitted.retained.exists,
         )
-        if precisions is not None:
-            dispersion = fitted.likelihood.dispersion_index
-            if dispersion is not None and fitted.terms[dispersion].intercept:
-                # The nats of a fit in which weights count copies have another scale.
-                options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
         tasks = None
         if has_callbacks(self):
             # A previous fit's names would be missed in X; None says that there are none.
@@ -152,11 +146,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             metadata = {"sample_weight": sample_weight, "offset": offset}
             tasks = FitTasks(self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, theta, None)})
             observer = tasks.observe
-        result = data.fit(self, options=options, start=start, observer=observer)
-        if fitted.weight_type != "frequency":
-            result = replace(result, n_obs=float(data.n_rows))
-        if precisions is not None:
-            result = data.with_precisions(type(self).__name__, result)
+        result = data.fit(type(self).__name__, precisions, options, start=start, observer=observer)
         on_separation = getattr(self, "on_separation", "warn")
         separation = [warning for warning in result.warnings if isinstance(warning, SeparationWarning)]
         if separation and on_separation == "raise":
@@ -297,7 +287,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         # Likelihoods are predictors-first: class probabilities are (K, n) there.
         with np.errstate(over="ignore", invalid="ignore"):
             eta = self._linear_predictors(data.X, data.offset)
-            if weight is not None and self._fitted.weight_type == "precision" and divide_dispersion(likelihood):
+            if weight is not None and self._fitted.weights_divide_dispersion:
                 eta[likelihood.dispersion_index] += precision_offset(likelihood, weight)
                 weight = (weight > 0).astype(np.float64)
             return -total_over_rows(likelihood.nll(data.y.T, eta), weight)
@@ -349,34 +339,29 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
 
 def _warnings_of(result: FitResult, smooth: bool) -> list[Warning]:
     """Return the warnings of a finished fit: its own, and one where it did not converge."""
-    found = list(result.warnings)
     numbers = (result.log_likelihood, result.gap)
     # A perfect fit has an infinite log-likelihood, and its own warning.
-    if not (np.isfinite(numbers).all() or any(isinstance(warning, PerfectFitWarning) for warning in found)):
-        found.append(
-            ConvergenceWarning(
-                f"No maximum was found: where the fit stopped, the log-likelihood is {result.log_likelihood:g} and its "
-                f"estimated shortfall is {result.gap:g} nats, beyond the range of float64. The coefficients are not "
-                "estimates. Change the units of X and y, an offset that is far off, or a known scale far from the "
-                "spread of the residuals."
-            )
+    if not (np.isfinite(numbers).all() or any(isinstance(warning, PerfectFitWarning) for warning in result.warnings)):
+        text = (
+            f"No maximum was found: where the fit stopped, the log-likelihood is {result.log_likelihood:g} and its "
+            f"estimated shortfall is {result.gap:g} nats, beyond the range of float64. The coefficients are not "
+            "estimates. Change the units of X and y, an offset that is far off, or a known scale far from the "
+            "spread of the residuals."
         )
     elif result.status is Status.ROUNDING and result.gap > _NOTICEABLE_GAP:
-        found.append(
-            ConvergenceWarning(
-                f"Rounding ended the fit an estimated {result.gap:.2g} nats short of the maximum: the "
-                "data are so ill-conditioned that the coefficients are uncertain by about "
-                f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
-            )
+        text = (
+            f"Rounding ended the fit an estimated {result.gap:.2g} nats short of the maximum: the "
+            "data are so ill-conditioned that the coefficients are uncertain by about "
+            f"{math.sqrt(2 * result.gap):.2g} standard errors. Rescale the data or penalize."
         )
     elif result.status is Status.MAX_ITER:
         of_what = "half the squared Newton decrement" if smooth else "the duality gap"
-        found.append(
-            ConvergenceWarning(
-                f"max_iter ended the fit early: the total penalized log-likelihood is about {result.gap:.2g} nats "
-                f"below its maximum; that is an estimate ({of_what} where the fit stopped), good near the maximum, "
-                "and no bound: far from it the true number may be several times as large. Raise max_iter, or let "
-                "solver='auto' choose."
-            )
+        text = (
+            f"max_iter ended the fit early: the total penalized log-likelihood is about {result.gap:.2g} nats "
+            f"below its maximum; that is an estimate ({of_what} where the fit stopped), good near the maximum, "
+            "and no bound: far from it the true number may be several times as large. Raise max_iter, or let "
+            "solver='auto' choose."
         )
-    return found
+    else:
+        return list(result.warnings)
+    return [*result.warnings, ConvergenceWarning(text)]

@@ -16,15 +16,14 @@ from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
 from sklearn_mle.estimators._base import Array, BaseMLE
 from sklearn_mle.estimators._labels import (
-    as_likelihoods_read,
     codes_of,
     is_soft,
     plain_numbers,
     read_known_classes,
-    weighted_rows,
+    weighted_target,
 )
 from sklearn_mle.estimators._lazy import lazy_rows, mean_over_rows, where_dask
-from sklearn_mle.estimators._validation import check_offset, check_sample_weight, check_target
+from sklearn_mle.estimators._validation import check_class_offset, check_sample_weight, check_target
 
 
 class PredictiveClassifier(ClassifierMixin, BaseMLE):
@@ -39,8 +38,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
         return add_offset(predictors, None if offset is None else np.atleast_2d(offset.T))
 
     def _read_target(self, y: Any, class_weights: Array | None = None) -> tuple[NDArray[Any], Array | None]:
-        target, of_class = weighted_rows(class_weights, read_known_classes(y, self.classes_), None)
-        return as_likelihoods_read(target, len(self.classes_)), of_class
+        return weighted_target(read_known_classes(y, self.classes_), None, class_weights, len(self.classes_))
 
     @where_dask(lazy_rows)
     def decision_function(self, X: Any, offset: Any = None) -> Array:
@@ -162,9 +160,3 @@ def _of_two(function: Any, log_odds: Array) -> Array:
     function(-log_odds, out=both[0])
     function(log_odds, out=both[1])
     return both.T
-
-
-def check_class_offset(offset: Any, sample_weight: Any, n_samples: int, n_classes: int) -> Array | None:
-    """Validate the offset of class probabilities: of two classes, of the second's log-odds."""
-    shape = (n_samples,) if n_classes == 2 else (n_samples, n_classes)
-    return check_offset(offset_of_present(offset, sample_weight), shape)

@@ -6,7 +6,7 @@ meaning where it is missing; a change that older readers would misread raises ``
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,13 +35,22 @@ _LIKELIHOODS = {
     if isinstance(value, type) and issubclass(value, Likelihood) and not issubclass(value, UserLikelihood)
 }
 _COLUMNS = ("shift", "scale", "constant", "noise", "spread", "largest")
-_IDENTIFICATION = ("active", "dependent", "basis", "mean")
+_IDENTIFICATION = ("active", "dependent", "basis", "mean", "is_null_space")
+_FACTS: dict[str, Callable[[Any], Any]] = {
+    "gap": float,
+    "log_likelihood": float,
+    "n_obs": float,
+    "n_iter": int,
+    "n_passes": int,
+    "n_parameters": int,
+    "exists": bool,
+}
 
 
 def written(estimator: Any) -> str:
     """Return a fitted estimator as JSON."""
     model = estimator._fitted_model()
-    kept = model.retained
+    kept = {**vars(model.retained), "n_iter": np.ravel(estimator.n_iter_)[0], "n_passes": estimator.n_passes_}
     names, j = getattr(estimator, "feature_names_in_", None), model.likelihood.dispersion_index
     dispersion = None
     if model.classes is None and j is not None and not model.terms[j].columns:
@@ -62,17 +71,8 @@ def written(estimator: Any) -> str:
         "classes": None if model.classes is None else _plain(np.asarray(estimator.classes_)),
         "coefficients": _plain(model.coefficients),
         "dispersion": dispersion,
-        "fit": {
-            "status": estimator.status_.name,
-            "gap": kept.gap,
-            "log_likelihood": kept.log_likelihood,
-            "n_obs": kept.n_obs,
-            "n_parameters": kept.n_parameters,
-            "exists": kept.exists,
-            "n_iter": int(np.ravel(estimator.n_iter_)[0]),
-            "n_passes": int(estimator.n_passes_),
-        },
-        "curvature": None if kept.curvature is None else _of_curvature(kept.curvature),
+        "fit": {"status": estimator.status_.name, **{name: kind(kept[name]) for name, kind in _FACTS.items()}},
+        "curvature": None if kept["curvature"] is None else _of_curvature(kept["curvature"]),
     }
     return json.dumps(_finite(document), allow_nan=False)
 
@@ -115,20 +115,14 @@ def _estimator(kind: type, document: Mapping[str, Any]) -> Any:
         document["weight_type"],
         int(document["n_offsets"]),
     )
-    fit, kept = document["fit"], document["curvature"]
+    facts: dict[str, Any] = {name: kind(document["fit"][name]) for name, kind in _FACTS.items()}
     result = FitResult(
         coefficients,
-        None if document["dispersion"] is None else _number(document["dispersion"]),
-        _number(fit["log_likelihood"]),
-        _number(fit["n_obs"]),
-        int(fit["n_iter"]),
-        int(fit["n_passes"]),
-        _number(fit["gap"]),
-        Status[fit["status"]],
-        (),
-        int(fit["n_parameters"]),
-        None if kept is None else _curvature(kept, p),
-        bool(fit["exists"]),
+        None if document["dispersion"] is None else float(document["dispersion"]),
+        status=Status[document["fit"]["status"]],
+        warnings=(),
+        curvature=None if document["curvature"] is None else _curvature(document["curvature"], p),
+        **facts,
     )
     estimator = kind(**{name: _value(value) for name, value in document["parameters"].items()})
     state: dict[str, Any] = {"n_features_in_": p}
@@ -148,7 +142,7 @@ def _of_terms(term: Terms) -> dict[str, Any]:
 
 def _terms(term: Mapping[str, Any]) -> Terms:
     active = None if term["active"] is None else np.asarray(term["active"], dtype=np.intp)
-    known = None if term["known"] is None else _number(term["known"])
+    known = None if term["known"] is None else float(term["known"])
     return Terms(bool(term["columns"]), bool(term["intercept"]), active, known)
 
 
@@ -162,22 +156,18 @@ def _of_curvature(curvature: Curvature) -> dict[str, Any]:
         "terms": [_of_terms(term) for term in predictors.terms],
         "n_classes": None if predictors.contrast is None else len(predictors.contrast),
         "held": [[k, value] for k, value in predictors.held.items()],
-        "columns": {name: _plain(getattr(curvature.columns, name)) for name in _COLUMNS},
+        "columns": _of_record(curvature.columns, _COLUMNS),
         "identification": None
         if curvature.identification is None
-        else [
-            None
-            if one is None
-            else {
-                **{name: _plain(getattr(one, name)) for name in _IDENTIFICATION},
-                "is_null_space": bool(one.is_null_space),
-            }
-            for one in curvature.identification
-        ],
+        else [_of_record(one, _IDENTIFICATION) for one in curvature.identification],
         "divergent": _plain(curvature.divergent),
         "response_scale": None if curvature.response_scale is None else [float(s) for s in curvature.response_scale],
         "drift": curvature.drift,
     }
+
+
+def _of_record(record: Any, names: Sequence[str]) -> dict[str, Any] | None:
+    return None if record is None else {name: _plain(getattr(record, name)) for name in names}
 
 
 def _curvature(kept: Mapping[str, Any], p: int) -> Curvature:
@@ -186,25 +176,24 @@ def _curvature(kept: Mapping[str, Any], p: int) -> Curvature:
         p,
         [_terms(term) for term in kept["terms"]],
         None if n_classes is None else sum_to_zero_basis(int(n_classes)),
-        {int(k): _number(value) for k, value in kept["held"]},
+        {int(k): float(value) for k, value in kept["held"]},
     )
     root = np.asarray(_value(kept["root"]), dtype=np.float64).reshape(predictors.size, predictors.size)
     found = kept["identification"]
     return Curvature(
-        InverseRootFactor(root, _number(kept["condition"])),
+        InverseRootFactor(root, float(kept["condition"])),
         predictors,
-        Columns(*(_value(kept["columns"][name]) for name in _COLUMNS)),
-        _number(kept["mean_weight"]),
-        None if found is None else [None if one is None else _identification(one) for one in found],
+        _record(Columns, kept["columns"], _COLUMNS),
+        float(kept["mean_weight"]),
+        None if found is None else [_record(Identification, one, _IDENTIFICATION) for one in found],
         _value(kept["divergent"]),
-        None if kept["response_scale"] is None else [_number(scale) for scale in kept["response_scale"]],
-        _number(kept["drift"]),
+        None if kept["response_scale"] is None else [float(scale) for scale in kept["response_scale"]],
+        float(kept["drift"]),
     )
 
 
-def _identification(one: Mapping[str, Any]) -> Identification:
-    active, dependent, basis, mean = (_value(one[name]) for name in _IDENTIFICATION)
-    return Identification(active, dependent, basis, bool(one["is_null_space"]), mean)
+def _record(kind: type, record: Mapping[str, Any] | None, names: Sequence[str]) -> Any:
+    return None if record is None else kind(**{name: _value(record[name]) for name in names})
 
 
 def _plain(value: Any) -> Any:
@@ -266,7 +255,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(entry) for key, entry in value.items()}
     return [_finite(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _number(value: Any) -> float:
-    return float(value)

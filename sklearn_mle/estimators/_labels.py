@@ -1,5 +1,6 @@
 """Read the y of a classifier, class labels or rows of class probabilities (soft labels), and class weights."""
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -11,7 +12,10 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.frames import column_names, column_order
-from sklearn_mle.estimators._validation import check_target
+from sklearn_mle._numerics.offsets import offset_of_present
+from sklearn_mle.estimators._validation import check_class_offset, check_offset, check_target
+
+Array = NDArray[Any]
 
 # Integer labels within a range of this size (or of n) are coded by a table in O(n); others are sorted.
 _TABLE_SIZE = 4096
@@ -25,7 +29,7 @@ def is_soft(y: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def classes_of_columns(y: Any) -> NDArray[Any]:
+def classes_of_columns(y: Any) -> Array:
     """Return the classes of soft labels: the names of a frame's columns, else 0, ..., K - 1."""
     if column_names(y) is None:
         return np.arange(np.shape(y)[1])
@@ -35,7 +39,7 @@ def classes_of_columns(y: Any) -> NDArray[Any]:
     return classes
 
 
-def read_classes(y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def read_classes(y: Any) -> tuple[Array, Array]:
     """Return the classes of a fit's labels or soft labels, and each row's code, or its probabilities (n, K)."""
     with argument_name("y"):
         if is_soft(y):
@@ -43,13 +47,27 @@ def read_classes(y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         return encode_labels(check_target(y))
 
 
-def read_known_classes(y: Any, classes: NDArray[Any]) -> NDArray[Any]:
-    """Return each row's code among the classes of a fit, or its probabilities of these (n, K)."""
+def read_known_classes(y: Any, classes: Array) -> Array:
+    """Return each row's code among the classes of a fit, or its probabilities of these (n, K).
+
+    The columns of a frame are found by name.
+    """
     with argument_name("y"):
-        return read_probabilities(y, classes) if is_soft(y) else codes_of(check_target(y), classes)
+        if not is_soft(y):
+            return codes_of(check_target(y), classes)
+        fitted = classes.tolist()
+        order = column_order(y, fitted, "y")
+        rows = check_target(y, several_columns=True)
+        probabilities = read_soft_labels(rows if order is None else rows[:, order])
+        if probabilities.shape[1] != len(fitted):
+            raise ValueError(
+                f"y of class probabilities must have one column per class, {fitted}, but it has "
+                f"{probabilities.shape[1]} columns."
+            )
+        return probabilities
 
 
-def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def encode_labels(y: Array) -> tuple[Array, NDArray[np.intp]]:
     """Return the sorted classes of (n,) labels, and the code of each row."""
     y = plain_numbers(y)
     if y.dtype.kind in "mM" and np.isnat(y).any():
@@ -80,7 +98,7 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     return encoder.classes_, codes
 
 
-def plain_numbers(y: NDArray[Any]) -> NDArray[Any]:
+def plain_numbers(y: Array) -> Array:
     """Return labels that are numbers, all of them, in an array of objects as an array of numbers."""
     if y.dtype.kind != "O" or not all(isinstance(label, Real | np.bool_) for label in y):
         return y
@@ -91,7 +109,7 @@ def plain_numbers(y: NDArray[Any]) -> NDArray[Any]:
     return numbers if numbers.dtype.kind in "biuf" else y
 
 
-def _as_integers(y: NDArray[Any]) -> NDArray[np.int64] | None:
+def _as_integers(y: Array) -> NDArray[np.int64] | None:
     """Return labels that are whole numbers as int64, None where some are not."""
     kind = y.dtype.kind
     if kind in "bi" or (kind == "u" and y.dtype.itemsize < 8):
@@ -103,7 +121,7 @@ def _as_integers(y: NDArray[Any]) -> NDArray[np.int64] | None:
     return None
 
 
-def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+def codes_of(y: Array, classes: Array) -> NDArray[np.intp]:
     """Return the code of each label among the classes of a fit; raise ValueError for a label that is none of them."""
     y = plain_numbers(y)
     order = np.argsort(classes)
@@ -120,7 +138,7 @@ def codes_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     return codes
 
 
-def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
+def read_soft_labels(y: Array) -> Array:
     """Return (n, K) class probabilities whose rows sum to one; refuse those that miss it by more than rounding."""
     try:
         probabilities = y.astype(np.float64, copy=False)
@@ -144,28 +162,14 @@ def read_soft_labels(y: NDArray[Any]) -> NDArray[np.float64]:
     return probabilities if (totals == 1).all() else probabilities / totals[:, None]
 
 
-def read_probabilities(y: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return soft labels outside a fit, one column per class of the fit; the columns of a frame are found by name."""
-    fitted = classes.tolist()
-    order = column_order(y, fitted, "y")
-    rows = check_target(y, several_columns=True)
-    probabilities = read_soft_labels(rows if order is None else rows[:, order])
-    if probabilities.shape[1] != len(fitted):
-        raise ValueError(
-            f"y of class probabilities must have one column per class, {fitted}, but it has "
-            f"{probabilities.shape[1]} columns."
-        )
-    return probabilities
-
-
-def mass_of_classes(target: NDArray[Any], weight: NDArray[np.float64] | None, n_classes: int) -> NDArray[np.float64]:
+def mass_of_classes(target: Array, weight: Array | None, n_classes: int) -> Array:
     """Return the total weight of each class, of codes or class probabilities."""
     if target.ndim == 2:
         return target.sum(axis=0) if weight is None else weight @ target
     return np.bincount(target, weight, minlength=n_classes).astype(np.float64)
 
 
-def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def class_weights(class_weight: Any, classes: Array, mass: Array) -> Array | None:
     """Return one weight per class, or None where classes are not weighted; ``mass`` is the total weight of their rows.
 
     ``"balanced"`` gives every class the same total: W / (K w_k), with w_k the mass of class k, W their sum and K the
@@ -203,26 +207,57 @@ def class_weights(class_weight: Any, classes: NDArray[Any], mass: NDArray[np.flo
     return weights
 
 
-def weighted_rows(
-    per_class: NDArray[np.float64] | None, target: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Return codes or class probabilities, and row weights, with the weights of classes applied."""
-    if per_class is None:
-        return target, weight
-    if target.ndim == 1:
-        of_row = per_class[target]
-    else:
-        # A soft row stands for K weighted rows, one per class: p_k cw_k is a row weight and a distribution again.
-        target = target * per_class
-        of_row = target.sum(axis=1)
-        empty = of_row == 0
-        target[empty] = 1 / len(per_class)
-        target /= np.where(empty, 1, of_row)[:, None]
-    return target, of_row if weight is None else weight * of_row
+def weighted_target(
+    target: Array, weight: Array | None, per_class: Array | None, n_classes: int
+) -> tuple[Array, Array | None]:
+    """Return codes or class probabilities as the likelihood reads them, and row weights, with those of classes applied.
+
+    The likelihood of two classes reads the probability of the second.
+    """
+    if per_class is not None:
+        if target.ndim == 1:
+            of_row = per_class[target]
+        else:
+            # A soft row stands for K weighted rows, one per class: p_k cw_k is a row weight and a distribution again.
+            target = target * per_class
+            of_row = target.sum(axis=1)
+            empty = of_row == 0
+            target[empty] = 1 / len(per_class)
+            target /= np.where(empty, 1, of_row)[:, None]
+        weight = of_row if weight is None else weight * of_row
+    if n_classes == 2:
+        target = np.ascontiguousarray(target[:, 1] if target.ndim == 2 else target, dtype=np.float64)
+    return target, weight
 
 
-def as_likelihoods_read(target: NDArray[Any], n_classes: int) -> NDArray[Any]:
-    """Return codes or probabilities as the likelihood reads them: for two classes the probability of the second."""
-    if n_classes > 2:
-        return target
-    return np.ascontiguousarray(target[:, 1] if target.ndim == 2 else target, dtype=np.float64)
+@dataclass(frozen=True)
+class ClassReader:
+    """Reads a partition's class labels, as codes once the classes are known, or class probabilities."""
+
+    classes: Array | None = None
+    per_class: Array | None = None
+
+    def __call__(self, y: Any, weight: Array | None) -> tuple[Array, Array | None]:
+        """Return y as the likelihood reads it, rows last, and the rows' weights."""
+        assert self.classes is not None
+        codes = read_known_classes(y, self.classes)
+        target, weight = weighted_target(codes, weight, self.per_class, len(self.classes))
+        return target.T, weight
+
+    def check_offset(self, offset: Any, weight: Array | None, n: int) -> Array | None:
+        """Return a partition's offset, shape (n,) or (n, K); K may be any number while the classes are not known."""
+        if self.classes is not None:
+            return check_class_offset(offset, weight, n, len(self.classes))
+        several = np.ndim(offset) == 2 and offset.shape[1] > 1
+        return check_offset(offset_of_present(offset, weight), (n, offset.shape[1]) if several else (n,))
+
+    def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Return the labels of a partition, the number of each row's, the rows' weights, and the mass of each class.
+
+        Rows of class probabilities are one group; labels tell the mass by themselves.
+        """
+        if not is_soft(y):
+            return *encode_labels(check_target(y, warn=False)), weight, None
+        probabilities = read_soft_labels(check_target(y, several_columns=True))
+        weighted = weight if self.per_class is None else weight * (probabilities * self.per_class).sum(axis=1)
+        return np.zeros(1), np.zeros(len(weight), dtype=np.intp), weighted, weight @ probabilities

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
+from sklearn_mle._numerics.scipy_frozen import given_parameters
 from sklearn_mle.estimators._scikit_learn import CALLBACKS
 from sklearn_mle.estimators._validation import check_sample_weight
 
@@ -183,49 +184,40 @@ class LazyDistribution:
         names = list(_parameters(one))
         self.parameters: dict[str, Any] = {}
         if names:
-            columns = self._ask(_parameter_columns, "parameters", len(names))
+            columns = self._ask("parameters", len(names))
             self.parameters = {name: columns[:, k] for k, name in enumerate(names)}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         # A density has no mass function, nor has a distribution of the user's all of the methods.
         if name in _AT_POINTS and hasattr(self._one, name):
-            return lambda x: self._ask(partial(_asked, name), name, 1, x=x)[:, 0]
+            return lambda x: self._ask(name, 1, x=x)[:, 0]
         if name in _OF_ROWS and hasattr(self._one, name):
-            return lambda: self._ask(partial(_asked, name), name, 1)[:, 0]
+            return lambda: self._ask(name, 1)[:, 0]
         raise AttributeError(f"{type(self).__name__} of {type(self._one).__name__} has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(name for name in _AT_POINTS + _OF_ROWS if hasattr(self._one, name))]
 
-    def _ask(self, question: Callable[..., NDArray[Any]], name: str, n_columns: int, **point: Any) -> Any:
-        task = partial(_distribution_answers, self._estimator, question)
+    def _ask(self, name: str, n_columns: int, **point: Any) -> Any:
+        task = partial(_distribution_answers, self._estimator, name)
         partitions = Partitions.of(**self._given, **point)
         return partitions.map_rows(task, np.empty((0, n_columns)), f"mle-distribution-{name}")
 
 
-def _distribution_answers(
-    estimator: Any, question: Callable[..., NDArray[Any]], X: Any, offset: Any = None, **point: Any
-) -> NDArray[Any]:
-    """Return an answer of the distribution of a block's rows, in columns."""
-    answer = question(estimator.predict_distribution(without_names(X), offset), **point)
-    return np.broadcast_to(answer, (X.shape[0], answer.shape[-1] if answer.ndim else 1))
-
-
-def _asked(name: str, distribution: Any, **point: Any) -> NDArray[Any]:
-    """Return the answer of a distribution's method for each row, as one column."""
-    arguments = [np.asarray(x) for x in point.values()]
-    return np.asarray(getattr(distribution, name)(*arguments), dtype=np.float64).reshape(-1, 1)
-
-
-def _parameter_columns(distribution: Any) -> NDArray[Any]:
-    parameters = _parameters(distribution)
-    return np.column_stack(np.broadcast_arrays(*(np.atleast_1d(value) for value in parameters.values())))
+def _distribution_answers(estimator: Any, name: str, X: Any, offset: Any = None, **point: Any) -> Array:
+    """Return the answer of the distribution of a block's rows, or its parameters, in columns."""
+    distribution = estimator.predict_distribution(without_names(X), offset)
+    if name == "parameters":
+        parameters = _parameters(distribution).values()
+        answer = np.column_stack(np.broadcast_arrays(*map(np.atleast_1d, parameters)))
+    else:
+        arguments = [np.asarray(x) for x in point.values()]
+        answer = np.asarray(getattr(distribution, name)(*arguments), dtype=np.float64).reshape(-1, 1)
+    return np.broadcast_to(answer, (X.shape[0], answer.shape[1]))
 
 
 def _parameters(distribution: Any) -> dict[str, Any]:
     """Return the parameters that a frozen ``scipy.stats`` distribution was given, by name; none of other makes."""
-    dist, args, kwds = (getattr(distribution, name, None) for name in ("dist", "args", "kwds"))
-    if dist is None or args is None or kwds is None:
+    if any(getattr(distribution, name, None) is None for name in ("dist", "args", "kwds")):
         return {}
-    shapes = [name.strip() for name in (dist.shapes or "").split(",") if name.strip()]
-    return {**dict(zip([*shapes, "loc", "scale"], args, strict=False)), **kwds}
+    return given_parameters(distribution)

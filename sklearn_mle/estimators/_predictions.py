@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import best_constant
-from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle._numerics.arguments import argument_name, as_flag, check_count
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
@@ -21,13 +21,14 @@ from sklearn_mle.estimators._validation import (
     check_probability_levels,
     check_sample_weight,
     check_target,
+    ends_of_interval,
     total_over_rows,
     validate_features,
 )
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import infer
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.model import ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import ReadData, precision_offset
 from sklearn_mle.inference.predictions import predictive_interval
 
 
@@ -130,9 +131,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         """
         eta = self._eta(*self._validate_predict(X, offset))
         mean = self._mean(eta)
-        with argument_name("return_std"):
-            return_std = bool(return_std)
-        if not return_std:
+        if not as_flag("return_std", return_std):
             return mean
         return mean, np.zeros_like(mean) if self._degenerate else self._fitted.likelihood.standard_deviation(eta)
 
@@ -184,14 +183,9 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         ValueError
             If ``n_samples`` is no whole number, or the fit was perfect, so that the distribution is degenerate.
         """
-        check_count("n_samples", n_samples, 0, 2**31)
-        with argument_name("random_state"):
-            generator = check_random_state(random_state)
         X, offset = self._validate_predict(X, offset)
         distribution = self._fitted.likelihood.distribution(self._linear_predictors(X, offset))
-        with argument_name("X, offset or n_samples"):
-            draws = distribution.rvs(size=(int(n_samples), X.shape[0]), random_state=generator)
-        return np.asarray(draws, dtype=float).T
+        return draw(distribution, X.shape[0], n_samples, random_state)
 
     @where_dask(lazy_rows)
     def predict_interval(
@@ -232,21 +226,17 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             If parameter uncertainty is asked for and the fit kept no curvature: it was penalized, has more than 2,000
             parameters, or a likelihood with a kink.
         """
-        level = check_probability_levels(coverage, "coverage")
-        if level.ndim:
-            raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
-        with argument_name("include_parameter_uncertainty"):
-            include_parameter_uncertainty = bool(include_parameter_uncertainty)
+        levels = ends_of_interval(coverage)
+        widened = as_flag("include_parameter_uncertainty", include_parameter_uncertainty)
         precisions = None if sample_weight is None else self._of_precisions(sample_weight, X)
-        if include_parameter_uncertainty:
-            return predictive_interval(infer(self), X, offset=offset, coverage=float(level), precisions=precisions)
+        if widened:
+            return predictive_interval(infer(self), X, offset=offset, coverage=float(coverage), precisions=precisions)
         X, offset = self._validate_predict(X, offset)
-        return self._quantiles(X, offset, np.array([(1 - level) / 2, (1 + level) / 2]), precisions)
+        return self._quantiles(X, offset, levels, precisions)
 
     def _of_precisions(self, sample_weight: Any, X: Any) -> Array:
         """Return what the precisions of new rows add to the predictor of the scale."""
-        likelihood = self._fitted.likelihood
-        if self._fitted.weight_type != "precision" or not divide_dispersion(likelihood):
+        if not self._fitted.weights_divide_dispersion:
             raise NotSupportedError(
                 "sample_weight: the weights of new rows divide their variance, so they are only for models with "
                 "a scale that were fitted with weight_type='precision'. Leave it out."
@@ -255,7 +245,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         assert weight is not None
         if weight.min(initial=np.inf) <= 0:
             raise ValueError("sample_weight: a row of precision 0 has no interval; give positive numbers.")
-        return precision_offset(likelihood, weight)
+        return precision_offset(self._fitted.likelihood, weight)
 
     @where_dask(lazy_rows)
     def predict_quantile(self, X: Any, q: Any, offset: Any = None) -> Array:
@@ -398,3 +388,13 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         if np.isnan(d2):
             raise ValueError(BEYOND_FLOAT64)
         return float(d2)
+
+
+def draw(distribution: Any, n_rows: int, n_samples: Any, random_state: Any) -> Array:
+    """Return draws from the distribution of each row, shape (n_rows, n_samples)."""
+    check_count("n_samples", n_samples, 0, 2**31)
+    with argument_name("random_state"):
+        generator = check_random_state(random_state)
+    with argument_name("X, offset or n_samples"):
+        draws = distribution.rvs(size=(int(n_samples), n_rows), random_state=generator)
+    return np.asarray(draws, dtype=np.float64).T

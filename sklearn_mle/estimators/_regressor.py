@@ -1,26 +1,24 @@
 """What every regressor offers, whatever the likelihood: from fitted linear predictors to the public methods."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._modelled_parameters import likelihood_with, ridge_of, terms_of
+from sklearn_mle.estimators._modelled_parameters import ridge_of, terms_of
 from sklearn_mle.estimators._predictions import PredictiveRegressor
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context
-from sklearn_mle.estimators._training_data import PartitionedRows, RealReader, TrainingData, features_of
+from sklearn_mle.estimators._training_data import PartitionedRows, TrainingData, features_of
 from sklearn_mle.estimators._validation import (
+    RealReader,
     check_offsets,
     check_sample_weight,
-    check_target,
     n_offsets_of,
+    read_outcomes,
     refuse_other_offsets,
     validate_training,
 )
@@ -41,7 +39,7 @@ class BaseMLERegressor(PredictiveRegressor):
 
     @abstractmethod
     def _chosen(self) -> tuple[Likelihood, Any]:
-        """Return the likelihood that the parameters name, and ``predictors`` as MLERegressor takes them, or raise."""
+        """Return the likelihood of the parameters that are to be estimated, and ``predictors``, or raise."""
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
@@ -79,33 +77,23 @@ class BaseMLERegressor(PredictiveRegressor):
         """
         return self._fit(X, y, sample_weight, offset)
 
-    def _likelihood(self) -> tuple[Likelihood, Any, int]:
-        """Return the likelihood, its predictors, and how many rows its fit needs at least."""
-        likelihood, predictors = self._chosen()
-        likelihood = likelihood_with(likelihood, predictors)
-        dispersion = likelihood.dispersion_parameter
-        known = isinstance(predictors, Mapping) and isinstance(predictors.get(dispersion), Real)
-        # One row says nothing of the dispersion; of a location it does.
-        return likelihood, predictors, 1 if dispersion is None or known else 2
-
     def _check_offset(self, offset: Any, sample_weight: Any, n_samples: int) -> Array | None:
         likelihood = self._fitted.likelihood
         refuse_other_offsets(offset, self._fitted.n_offsets, likelihood)
         return check_offsets(offset, sample_weight, n_samples, likelihood)
 
     def _prepare(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
-        likelihood, predictors, least = self._likelihood()
+        likelihood, predictors = self._chosen()
         X, attributes = validate_training(self, X, offset)
-        y = _read_target(likelihood, y)
+        y = read_outcomes(likelihood, y)
         check_consistent_length(X, y)
         weight = check_sample_weight(sample_weight, len(y))
-        _refuse_fewer(len(y) if weight is None else int(np.count_nonzero(weight)), least, likelihood)
         refuse_wrong_answers(likelihood, y.T)
         data = ReadData(X, y, weight, None, check_offsets(offset, sample_weight, len(y), likelihood))
         return self._training_data(likelihood, predictors, data, attributes, offset)
 
     def _prepare_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
-        likelihood, predictors, least = self._likelihood()
+        likelihood, predictors = self._chosen()
         if max(likelihood.y_columns) > 1 and len(getattr(y, "shape", ())) == 2 and y.shape[1] > 1:
             raise NotSupportedError(
                 "A y with counts in two columns must be in memory. For a Dask y, pass the fractions of "
@@ -113,7 +101,6 @@ class BaseMLERegressor(PredictiveRegressor):
             )
         attributes, reader = features_of(self, X, offset), RealReader(likelihood)
         rows = PartitionedRows(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)
-        _refuse_fewer(rows.data.n_rows, least, likelihood)
         return self._training_data(likelihood, predictors, rows, attributes, offset)
 
     def _training_data(
@@ -130,7 +117,15 @@ class BaseMLERegressor(PredictiveRegressor):
         prior = ridge_of(likelihood, terms, self.alpha)
         n_offsets = 0 if offset is None else n_offsets_of(offset, likelihood)
         fitted = Fitted(likelihood, terms, prior, weight_type=self.weight_type, n_offsets=n_offsets)
-        return TrainingData(fitted, rows, attributes)
+        data, index = TrainingData(fitted, rows, attributes), likelihood.dispersion_index
+        # One row says nothing about a dispersion; about a location it does.
+        if index is not None and terms[index].known is None and data.n_rows < 2:
+            dispersion = likelihood.dispersion_parameter
+            raise ValueError(
+                "Only 1 sample of positive weight (sample_weight) was given, while a minimum of 2 is required to "
+                f"estimate the {dispersion}; give more rows, or a known {dispersion}."
+            )
+        return data
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         likelihood = fitted.likelihood
@@ -174,7 +169,7 @@ class BaseMLERegressor(PredictiveRegressor):
         return self._parameters
 
     def _read_target(self, y: Any, class_weights: Array | None = None) -> tuple[NDArray[Any], None]:
-        return _read_target(self._fitted.likelihood, y), None
+        return read_outcomes(self._fitted.likelihood, y), None
 
     def parameter_covariance(self, small_sample: bool = True) -> Array:
         """Return the covariance of the estimated parameters, from the curvature at the optimum.
@@ -257,22 +252,3 @@ class BaseMLERegressor(PredictiveRegressor):
         sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
         """
         return infer(self, small_sample=small_sample).summary(confidence_level, odds_ratios, rate_ratios)
-
-
-def _refuse_fewer(n_rows: int, least: int, likelihood: Likelihood) -> None:
-    if n_rows < least:
-        dispersion = likelihood.dispersion_parameter
-        raise ValueError(
-            f"Only 1 sample of positive weight (sample_weight) was given, while a minimum of {least} is required to "
-            f"estimate the {dispersion}; give more rows, or a known {dispersion}."
-        )
-
-
-def _read_target(likelihood: Likelihood, y: Any) -> Array:
-    """Return y in the likelihood's domain, rows first; columns of counts stay two."""
-    several = max(likelihood.y_columns) > 1
-    y = check_target(y, dtype=np.float64, finite=not likelihood.open_ended, several_columns=several)
-    with argument_name("y"):
-        if y.ndim == 2 and not (y.shape[1] > 1 and y.shape[1] in likelihood.y_columns):
-            y = column_or_1d(y, warn=True)
-        return likelihood.check_target(y.T).T

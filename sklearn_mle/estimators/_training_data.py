@@ -7,6 +7,7 @@ up to. X is read in it only where the lengths of its partitions are not known, o
 
 import copy
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,43 +15,31 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 
-from sklearn_mle._fit import FitResult, NotFiniteError, RawRows, fit, fit_rows
+from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_rows
 from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, one_row_like
+from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows.data import PassCounter, rows_of_block
 from sklearn_mle._rows.distributed import Census, DistributedData
 from sklearn_mle._rows.partition import Reading
-from sklearn_mle.estimators._labels import (
-    as_likelihoods_read,
-    encode_labels,
-    is_soft,
-    read_known_classes,
-    read_soft_labels,
-    weighted_rows,
-)
+from sklearn_mle.estimators._labels import ClassReader
 from sklearn_mle.estimators._validation import (
     MATRIX,
+    RealReader,
     canonical,
-    check_offset,
-    check_offsets,
     check_sample_weight,
-    check_target,
     n_offsets_of,
     refuse_no_columns,
-    refuse_not_finite,
     validate_training,
 )
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.capabilities import refuse_words
 from sklearn_mle.inference.covariance import Request, covariance_of
-from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, divide_dispersion, know_precisions
-from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.likelihoods._answers import refuse_wrong_answers
+from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, know_precisions
 
 Array = NDArray[Any]
 
@@ -76,21 +65,36 @@ class TrainingData:
     @property
     def n_rows(self) -> int:
         """How many rows have a positive weight."""
-        return self.rows.data.n_rows if isinstance(self.rows, RawRows) else int(self.rows.n_obs("precision"))
+        if isinstance(self.rows, RawRows):
+            return self.rows.data.n_rows
+        weight = self.rows.sample_weight
+        return len(self.rows.y) if weight is None else int(np.count_nonzero(weight))
 
-    def fit(self, estimator: Any, **how: Any) -> FitResult:
-        """Fit the likelihood; ``how`` is as in ``fit_rows``."""
+    def fit(self, name: str, precisions: Array | None, options: FitOptions, **how: Any) -> FitResult:
+        """Fit the likelihood; ``precisions`` are as below, ``how`` is as in ``fit_rows``, ``name`` the estimator's."""
+        likelihood, rows = self.fitted.likelihood, self.rows
         classes = self.attributes.get("classes_")
+        if precisions is not None:
+            index = likelihood.dispersion_index
+            assert index is not None
+            if self.fitted.terms[index].intercept:
+                # The nats of a fit in which weights count copies have another scale.
+                options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
+        how["options"] = options
         how["feature_names"] = self.attributes.get("feature_names_in_")
         how["class_names"] = None if classes is None else classes.tolist()
-        likelihood, rows = self.fitted.likelihood, self.rows
         if isinstance(rows, RawRows):
-            return fit_rows(likelihood, rows, **how)
-        try:
-            return fit(likelihood, rows.X, rows.y, sample_weight=rows.sample_weight, offset=rows.offset, **how)
-        except NotFiniteError:
-            refuse_not_finite(estimator, rows.X)
-            raise
+            result = fit_rows(likelihood, rows, **how)
+        else:
+            try:
+                result = fit(likelihood, rows.X, rows.y, sample_weight=rows.sample_weight, offset=rows.offset, **how)
+            except NotFiniteError:
+                if not isinstance(rows.X, StoredArray):
+                    assert_all_finite(rows.X, estimator_name=name, input_name="X")  # in scikit-learn's words
+                raise
+        if self.fitted.weight_type != "frequency":
+            result = replace(result, n_obs=float(self.n_rows))
+        return result if precisions is None else self._with_precisions(name, result)
 
     def precisions(self, name: str, weighted: bool) -> Array | None:
         """Return the weights where they divide the dispersion of their rows; None where they mean something else.
@@ -107,7 +111,7 @@ class TrainingData:
         if not know_precisions(likelihood, self.fitted.terms):
             words.add("no precisions")
         refuse_words(words, name, repr(likelihood))
-        if not (weighted and divide_dispersion(likelihood)):
+        if not (weighted and self.fitted.weights_divide_dispersion):
             return None
         if isinstance(self.rows, RawRows):
             raise NotSupportedError(
@@ -116,7 +120,7 @@ class TrainingData:
             )
         return self.rows.sample_weight
 
-    def with_precisions(self, name: str, result: FitResult) -> FitResult:
+    def _with_precisions(self, name: str, result: FitResult) -> FitResult:
         """Return the result of a fit in which weights counted copies with the dispersion that they divide."""
         if not np.isfinite(result.log_likelihood):
             return result
@@ -151,101 +155,36 @@ def features_of(estimator: Any, X: Any, offset: Any) -> dict[str, Any]:
     return validate_training(estimator, one_row_like(X), offset)[1]
 
 
-def _read_features(X: Any) -> Any:
-    """Return a partition's X as float64 or float32, dense or CSR; its finiteness is seen to by the moments."""
-    with argument_name("X"):
-        return canonical(check_array(X, **MATRIX, ensure_all_finite=False, ensure_min_samples=0, ensure_min_features=0))
-
-
-@dataclass(frozen=True)
-class ClassReader:
-    """Reads a partition's class labels, as codes once the classes are known, or class probabilities."""
-
-    classes: Array | None = None
-    per_class: Array | None = None
-
-    def __call__(self, y: Any, weight: Array | None) -> tuple[Array, Array | None]:
-        """Return y as the likelihood reads it, rows last, and the rows' weights."""
-        assert self.classes is not None
-        target, weight = weighted_rows(self.per_class, read_known_classes(y, self.classes), weight)
-        return as_likelihoods_read(target, len(self.classes)).T, weight
-
-    def check_offset(self, offset: Any, weight: Array | None, n: int, width: int) -> Array | None:
-        """Return a partition's offset, shape (n,) or (n, K); ``width`` is one or K."""
-        return check_offset(offset_of_present(offset, weight), (n,) if width == 1 else (n, width))
-
-    def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
-        """Return the labels of a partition, the number of each row's, the rows' weights, and the mass of each class.
-
-        Rows of class probabilities are one group; labels tell the mass by themselves.
-        """
-        if not is_soft(y):
-            return *encode_labels(check_target(y, warn=False)), weight, None
-        probabilities = read_soft_labels(check_target(y, several_columns=True))
-        target, weighted = weighted_rows(self.per_class, probabilities, weight)
-        assert weighted is not None
-        return np.zeros(1), np.zeros(len(target), dtype=np.intp), weighted, weighted @ target
-
-
-@dataclass(frozen=True)
-class RealReader:
-    """Reads a partition's outcomes in the domain of a likelihood."""
-
-    likelihood: Likelihood
-
-    def __call__(self, y: Any, weight: Array | None) -> tuple[Array, Array | None]:
-        """Return y as the likelihood reads it, and the rows' weights."""
-        return self.likelihood.check_target(check_target(y, warn=False)), weight
-
-    def check_offset(self, offset: Any, weight: Array | None, n: int, width: int) -> Array | None:
-        """Return a partition's offset, shape (n,) or (n, q)."""
-        return check_offsets(offset, weight, n, self.likelihood)
-
-    def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
-        """Return that all rows, once they have been found to be in the domain, are one group, and their weights."""
-        y, _ = self(y, None)
-        refuse_wrong_answers(self.likelihood, y)
-        return np.zeros(1), np.zeros(len(y), dtype=np.intp), weight, None
-
-
 TargetReader = ClassReader | RealReader
 
 
 def _read_partition(
-    target: TargetReader, width: int, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
+    target: TargetReader, y: Any, X: Any = None, sample_weight: Any = None, offset: Any = None
 ) -> tuple[Any, Array, Array | None, Array | None]:
-    """Return X, y, weights and offset of a partition, which was found valid; ``width`` is the offset's."""
+    """Return X, y, weights and offset of a partition, which was found valid."""
     n = len(y)
     y, weight = target(y, check_sample_weight(sample_weight, n, some_positive=False))
-    offset = target.check_offset(offset, weight, n, width)
-    X = None if X is None else _read_features(X)
+    offset = target.check_offset(offset, weight, n)
+    if X is not None:
+        with argument_name("X"):  # whether it is finite, the moments tell
+            X = check_array(X, **MATRIX, ensure_all_finite=False, ensure_min_samples=0, ensure_min_features=0)
+        X = canonical(X)
     return X, y, weight, None if offset is None else np.atleast_2d(offset.T)
 
 
 @dataclass(frozen=True)
 class PartitionStats:
-    """What is learned of a partition, its rows in groups (by label, where there are labels).
+    """What is learned of a partition, its rows in groups (by label, where there are labels)."""
 
-    Attributes
-    ----------
-    number, n_rows, n_entries : int
-        Of the partition among the caller's; the last of X, where it was read.
-    labels : ndarray
-        One per group.
-    counts, weights, least, largest : ndarray, one entry per group
-        The number of rows of positive weight; the sum, the least and the largest of their weights.
-    mass : ndarray of shape (K,) or None
-        The weight of each class, of class probabilities.
-    """
-
+    # Its number among the caller's partitions, its numbers of rows and of entries of X (where that was read).
     number: int
     n_rows: int
     n_entries: int
+    # One per group.
     labels: Array
-    counts: Array
-    weights: Array
-    least: Array
-    largest: Array
+    # Of each group the number of rows of positive weight; the sum, the least and the largest of their weights: (4, k).
+    table: Array
+    # The weight of each class, of class probabilities.
     mass: Array | None
 
 
@@ -255,30 +194,22 @@ def _statistics(
     """Check a partition, and return what the client must know of it."""
     n = len(y)
     weight = check_sample_weight(sample_weight, n, some_positive=False)
-    target.check_offset(offset, weight, n, np.shape(offset)[-1] if np.ndim(offset) == 2 else 1)
+    target.check_offset(offset, weight, n)
     with argument_name("y"):
         labels, group, w, mass = target.groups(y, np.ones(n) if weight is None else weight)
     present, k = w > 0, len(labels)
-    least, largest = np.full(k, np.inf), np.zeros(k)
-    np.minimum.at(least, group[present], w[present])
-    np.maximum.at(largest, group[present], w[present])
-    counts, weights = np.bincount(group[present], minlength=k), np.bincount(group, w, minlength=k)
-    return PartitionStats(number, n, X.nnz if sp.issparse(X) else 0, labels, counts, weights, least, largest, mass)
+    table = np.full((4, k), [[0.0], [0.0], [np.inf], [0.0]])
+    table[:2] = np.bincount(group[present], minlength=k), np.bincount(group, w, minlength=k)
+    np.minimum.at(table[2], group[present], w[present])
+    np.maximum.at(table[3], group[present], w[present])
+    return PartitionStats(number, n, X.nnz if sp.issparse(X) else 0, labels, table, mass)
 
 
 class PartitionedRows:
     """The partitions of a fit and what one pass over them has told.
 
-    Parameters
-    ----------
-    target : ClassReader or RealReader
-    X, y, sample_weight, offset
-        As fit was given them; one at least is of Dask.
-
-    Raises
-    ------
-    ValueError
-        If a partition is not valid, argument_name the argument, the partition and its rows.
+    X, y, sample_weight and offset are as fit was given them; at least one is Dask's. ValueError is raised where a
+    partition is not valid, and names the argument, the partition and its rows.
     """
 
     def __init__(self, target: TargetReader, X: Any, y: Any, sample_weight: Any, offset: Any) -> None:
@@ -298,22 +229,16 @@ class PartitionedRows:
         found = partitions.collect(partial(_statistics, target), "mle-survey", own=range(partitions.n_all))
         if not found:
             raise ValueError("X has no rows: all of its partitions are empty (0 sample(s)).")
-        if not any(one.weights.any() for one in found):
-            raise ValueError(
-                "sample_weight is zero on every row, so no row is left to fit. Sample weights must contain at "
-                "least one non-zero number."
-            )
+        check_sample_weight(np.array([one.table[1].sum() for one in found]), len(found))
         return found
 
     @property
     def labels(self) -> Array:
         """All labels of all partitions, sorted."""
         kinds = {"number" if one.labels.dtype.kind in "biuf" else "other" for one in self.stats}
-        try:
+        with suppress(TypeError):
             if len(kinds) == 1:
                 return np.unique(np.concatenate([one.labels for one in self.stats]))
-        except TypeError:
-            pass
         raise ValueError(
             "y must hold class labels of one kind that can be sorted, in all of its partitions. Drop rows without a "
             "label (None, NaN), or convert the labels to strings."
@@ -322,27 +247,24 @@ class PartitionedRows:
     def mass(self, classes: Array) -> Array:
         """Return the weight of each class."""
         of_soft = [one.mass for one in self.stats if one.mass is not None]
-        return np.sum(of_soft, axis=0) if of_soft else self.per_label("weights", classes).sum(axis=0)
+        return np.sum(of_soft, axis=0) if of_soft else self.tables(classes)[1].sum(axis=0)
 
-    def per_label(self, name: str, labels: Array, absent: float = 0.0) -> Array:
-        """Return a number of every partition's groups, shape (n_partitions, K), by label."""
-        out = np.full((len(self.stats), len(labels)), absent)
-        for row, one in zip(out, self.stats, strict=True):
-            row[np.searchsorted(labels, one.labels)] = getattr(one, name)
+    def tables(self, labels: Array) -> Array:
+        """Return every partition's table by label, shape (4, n_partitions, K)."""
+        out = np.zeros((4, len(self.stats), len(labels)))
+        out[2] = np.inf
+        for k, one in enumerate(self.stats):
+            out[:, k, np.searchsorted(labels, one.labels)] = one.table
         return out
 
     def rows(self, target: TargetReader, n_predictors: int, labels: Array | None = None) -> RawRows:
         """Return the rows of positive weight as data of a fit; ``labels`` are the classes of hard labels."""
         by = np.zeros(1) if labels is None else labels
-        of_classes = isinstance(target, ClassReader)
-        factor = np.ones(len(by))
-        if isinstance(target, ClassReader) and labels is not None and target.per_class is not None:
-            factor = target.per_class
+        factor = np.ones(len(by)) if labels is None or target.per_class is None else target.per_class
         seen = factor > 0
-        counts = (self.per_label("counts", by) * seen).astype(np.intp)
-        weights = self.per_label("weights", by) * factor
-        largest = float((self.per_label("largest", by) * factor).max())
-        least = float((self.per_label("least", by, np.inf)[:, seen] * factor[seen]).min())
+        counts, weights, leasts, largests = self.tables(by)
+        counts, weights = (counts * seen).astype(np.intp), weights * factor
+        least, largest = float((leasts[:, seen] * factor[seen]).min()), float((largests * factor).max())
         n_present, total, weighted = int(counts.sum()), float(weights.sum()), least < largest
         mean = total / largest / n_present
         scaled = weights / largest / mean if weighted else counts.astype(np.float64)
@@ -358,18 +280,13 @@ class PartitionedRows:
             class_weights=None if labels is None else scaled[own],
             entries_per_row=self.n_entries / int(lengths.sum()) if self.sparse else None,
         )
-        width = n_predictors if of_classes else 1
-        n_offsets = width if isinstance(target, ClassReader) else n_offsets_of(self.offset, target.likelihood)
+        width = n_offsets = n_predictors
+        if isinstance(target, RealReader):
+            width, n_offsets = 1, n_offsets_of(self.offset, target.likelihood)
         # Several classes: codes (n,), or probabilities (K, n).
         no_rows = np.zeros(0) if width == 1 else np.zeros((width, 0)) if labels is None else np.zeros(0, dtype=np.intp)
-        reading = Reading(
-            partial(_read_partition, target, width),
-            largest=largest,
-            mean=mean,
-            weighted=weighted,
-            n_predictors=n_predictors,
-            block_rows=rows_of_block(n_present, self.n_columns, n_predictors),
-        )
+        block_rows = rows_of_block(n_present, self.n_columns, n_predictors)
+        reading = Reading(partial(_read_partition, target), largest, mean, weighted, n_predictors, block_rows)
         data = DistributedData(
             self.partitions.known(n_rows, wanted.astype(bool)),
             reading,

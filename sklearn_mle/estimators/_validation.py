@@ -5,12 +5,13 @@ Nothing is written to the estimator here, and nothing valid is copied.
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
@@ -19,6 +20,9 @@ from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.likelihoods._answers import refuse_wrong_answers
+
+Array = NDArray[Any]
 
 BEYOND_FLOAT64 = (
     "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."
@@ -61,21 +65,15 @@ def validate_training(estimator: Any, X: Any, offset: Any) -> tuple[Any, dict[st
     -------
     X : ndarray, CSR or StoredArray of shape (n, p)
         Float64 or float32; sparse rows are canonical. A large array may still have entries that are not finite: then
-        the fit raises ``NotFiniteError``, and ``refuse_not_finite`` says it in scikit-learn's words.
+        the fit raises ``NotFiniteError``.
     attributes : dict
         ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
     """
     if _is_plain(X, np.float64, np.float32) and X.ndim == 2 and X.size:
         return X, {"n_features_in_": X.shape[1]}
-    refuse_dask(X)
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
-    # The fit's first pass finds entries that are not finite in a large X, which is not read twice for that.
-    with argument_name("X"):
-        refuse_times(X, "X")
-        X = as_stored(_plain_without_columns(X))
-        finite = not (isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
-        X = _read(draft, X, ensure_all_finite=finite, ensure_min_features=0)
+    X = _read(draft, X, reset=True)
     refuse_no_columns(estimator, X, offset)
     learned = vars(draft)
     names = [name for name in ("n_features_in_", "feature_names_in_") if name in learned]
@@ -84,7 +82,7 @@ def validate_training(estimator: Any, X: Any, offset: Any) -> tuple[Any, dict[st
 
 def check_target(
     y: Any, *, dtype: Any = None, finite: bool = True, several_columns: bool = False, warn: bool = True
-) -> NDArray[Any]:
+) -> Array:
     """Return y as an array of shape (n,), or also (n, k) where it may have ``several_columns``.
 
     Without a dtype it holds labels of any kind. Entries may be infinite or nan only where ``finite`` is false.
@@ -100,6 +98,15 @@ def check_target(
             refuse_times(y, "y")
         y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y", ensure_min_samples=0, ensure_all_finite=finite)
         return y if several_columns else column_or_1d(y, warn=warn)
+
+
+def read_outcomes(likelihood: Likelihood, y: Any, *, warn: bool = True) -> Array:
+    """Return y in the likelihood's domain, rows first; columns of counts stay two."""
+    y = check_target(y, dtype=np.float64, finite=not likelihood.open_ended, several_columns=True)
+    with argument_name("y"):
+        if y.ndim != 1 and not (y.ndim == 2 and 1 < y.shape[1] in likelihood.y_columns):
+            y = column_or_1d(y, warn=warn)
+        return likelihood.check_target(y.T).T
 
 
 def _is_plain(array: Any, *dtypes: Any) -> bool:
@@ -118,23 +125,21 @@ def refuse_no_columns(estimator: Any, X: Any, offset: Any) -> None:
         )
 
 
-def _plain_without_columns(X: Any) -> Any:
-    """Return a frame without columns, which has no dtype, as an array; anything else unchanged."""
-    return np.empty(X.shape) if hasattr(X, "columns") and np.shape(X)[1:] == (0,) else X
-
-
-def _read(estimator: Any, X: Any, **params: Any) -> Any:
-    """Validate X as scikit-learn does; rows in storage are represented by the first few."""
-    if not isinstance(X, StoredArray):
-        return validate_data(estimator, X, **MATRIX, **params)
-    validate_data(estimator, X[:1], **MATRIX, **params)
-    return X
-
-
-def refuse_not_finite(estimator: Any, X: Any) -> None:
-    """Raise scikit-learn's error for an X in memory with NaN or infinite entries."""
-    if not isinstance(X, StoredArray):
-        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+def _read(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Validate X as scikit-learn does; of rows in storage the first is looked at."""
+    refuse_dask(X)
+    with argument_name("X"):
+        refuse_times(X, "X")
+        if hasattr(X, "columns") and np.shape(X)[1:] == (0,):  # a frame without columns has no dtype
+            X = np.empty(X.shape)
+        X = as_stored(X)
+        # The fit's first pass finds entries that are not finite in a large X, which is not read twice for that.
+        finite = not (reset and isinstance(X, np.ndarray | StoredArray) and X.size > _LARGE)
+        how = {**MATRIX, "reset": reset, "ensure_all_finite": finite, "ensure_min_features": 0}
+        if isinstance(X, StoredArray):
+            validate_data(estimator, X[:1], **how)
+            return X
+        return validate_data(estimator, X, **how)
 
 
 def validate_features(estimator: Any, X: Any) -> Any:
@@ -145,12 +150,8 @@ def validate_features(estimator: Any, X: Any) -> Any:
     ndarray, CSR or StoredArray
         The entries of a stored array are not read here; whoever reads them refuses those that are not finite.
     """
-    refuse_dask(X)
     refuse_masked(X=X)
-    with argument_name("X"):
-        refuse_times(X, "X")
-        X = as_stored(_plain_without_columns(X))
-        return _read(estimator, X, reset=False, ensure_min_features=0)
+    return _read(estimator, X, reset=False)
 
 
 def canonical(X: Any) -> Any:
@@ -161,9 +162,7 @@ def canonical(X: Any) -> Any:
     return X
 
 
-def check_sample_weight(
-    sample_weight: Any, n_samples: int, *, some_positive: bool = True
-) -> NDArray[np.float64] | None:
+def check_sample_weight(sample_weight: Any, n_samples: int, *, some_positive: bool = True) -> Array | None:
     """Validate weights: non-negative numbers, one per row or one for all, ``some_positive``; None stays None."""
     if sample_weight is None:
         return None
@@ -186,13 +185,19 @@ def check_sample_weight(
     return weight
 
 
-def check_offset(offset: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+def check_offset(offset: Any, shape: tuple[int, ...]) -> Array | None:
     """Validate an offset: finite numbers of the given shape, or a scalar for all of them; None stays None."""
     if offset is None:
         return None
     array = _rowwise(offset, shape, "offset", finite=False)
     refuse_infinite_offset(np.float64(offset) if isinstance(offset, Real) else array)
     return array
+
+
+def check_class_offset(offset: Any, sample_weight: Any, n_samples: int, n_classes: int) -> Array | None:
+    """Validate the offset of class probabilities: of two classes, of the second's log-odds."""
+    shape = (n_samples,) if n_classes == 2 else (n_samples, n_classes)
+    return check_offset(offset_of_present(offset, sample_weight), shape)
 
 
 def n_offsets_of(offset: Any, likelihood: Likelihood) -> int:
@@ -217,9 +222,7 @@ def refuse_other_offsets(offset: Any, n_fitted: int, likelihood: Likelihood) -> 
     )
 
 
-def check_offsets(
-    offset: Any, sample_weight: Any, n_samples: int, likelihood: Likelihood
-) -> NDArray[np.float64] | None:
+def check_offsets(offset: Any, sample_weight: Any, n_samples: int, likelihood: Likelihood) -> Array | None:
     """Validate the offset of a regression: (n,) or a scalar is the location's; (n, q) has a column per parameter.
 
     Rows of weight zero are absent, and theirs may be anything.
@@ -242,7 +245,7 @@ def check_offsets(
     return array
 
 
-def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = True) -> NDArray[np.float64]:
+def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = True) -> Array:
     if _is_plain(values, np.float64) and values.shape == shape:
         return values
     refuse_masked(**{name: values})
@@ -263,7 +266,7 @@ def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = T
     return array
 
 
-def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
+def check_probability_levels(q: Any, name: str) -> Array:
     """Validate probabilities strictly between 0 and 1: a scalar or a sequence."""
     with argument_name(name):
         levels = np.asarray(q, dtype=np.float64)
@@ -272,9 +275,39 @@ def check_probability_levels(q: Any, name: str) -> NDArray[np.float64]:
     return levels
 
 
-def total_over_rows(values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
+def ends_of_interval(coverage: Any) -> Array:
+    """Validate a coverage, one number strictly between 0 and 1; return the levels of its central interval's ends."""
+    level = check_probability_levels(coverage, "coverage")
+    if level.ndim:
+        raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
+    return np.array([(1 - level) / 2, (1 + level) / 2])
+
+
+def total_over_rows(values: Array, weight: Array | None) -> float:
     """Return the weighted total; rows of weight zero are absent, even where their values are infinite."""
     total = float(values.sum() if weight is None else weight[weight > 0] @ values[weight > 0])
     if np.isnan(total):
         raise ValueError(BEYOND_FLOAT64)
     return total
+
+
+@dataclass(frozen=True)
+class RealReader:
+    """Reads a partition's outcomes in the domain of a likelihood."""
+
+    likelihood: Likelihood
+    per_class: ClassVar[None] = None
+
+    def __call__(self, y: Any, weight: Array | None) -> tuple[Array, Array | None]:
+        """Return y as the likelihood reads it, and the rows' weights."""
+        return read_outcomes(self.likelihood, y, warn=False), weight
+
+    def check_offset(self, offset: Any, weight: Array | None, n: int) -> Array | None:
+        """Return a partition's offset, shape (n,) or (n, q)."""
+        return check_offsets(offset, weight, n, self.likelihood)
+
+    def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Return that all rows, once they have been found to be in the domain, are one group, and their weights."""
+        y, _ = self(y, None)
+        refuse_wrong_answers(self.likelihood, y)
+        return np.zeros(1), np.zeros(len(y), dtype=np.intp), weight, None

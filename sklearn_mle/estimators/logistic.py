@@ -11,19 +11,19 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._penalties import Jeffreys, Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle.estimators._base import Array, BaseMLE
-from sklearn_mle.estimators._classifier import PredictiveClassifier, check_class_offset
+from sklearn_mle.estimators._classifier import PredictiveClassifier
 from sklearn_mle.estimators._labels import (
-    as_likelihoods_read,
+    ClassReader,
     class_weights,
     classes_of_columns,
     is_soft,
     mass_of_classes,
     read_classes,
-    weighted_rows,
+    weighted_target,
 )
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions, fit_context
-from sklearn_mle.estimators._training_data import ClassReader, PartitionedRows, TrainingData, features_of
-from sklearn_mle.estimators._validation import check_sample_weight, validate_training
+from sklearn_mle.estimators._training_data import PartitionedRows, TrainingData, features_of
+from sklearn_mle.estimators._validation import check_class_offset, check_sample_weight, validate_training
 from sklearn_mle.inference import Inference, Summary, infer
 from sklearn_mle.inference.model import Fitted, ReadData
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood
@@ -214,9 +214,9 @@ class MLELogisticClassifier(PredictiveClassifier):
         check_consistent_length(X, target)
         weight = check_sample_weight(sample_weight, len(target))
         per_class = class_weights(self.class_weight, classes, mass_of_classes(target, weight, len(classes)))
-        target, weight = weighted_rows(per_class, target, weight)
+        target, weight = weighted_target(target, weight, per_class, len(classes))
         offset = check_class_offset(offset, sample_weight, len(target), len(classes))
-        data = ReadData(X, as_likelihoods_read(target, len(classes)), weight, None, offset)
+        data = ReadData(X, target, weight, None, offset)
         return self._training_data(classes, per_class, data, attributes, offset)
 
     def _prepare_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
@@ -323,8 +323,6 @@ class MLELogisticClassifier(PredictiveClassifier):
         --------
         sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
         """
-        with argument_name("odds_ratios"):
-            odds_ratios = bool(odds_ratios)
         return self._inference(reference).summary(confidence_level, odds_ratios)
 
     def _inference(self, reference: Any) -> Inference:

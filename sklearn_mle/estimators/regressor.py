@@ -1,12 +1,14 @@
 """Regression by maximum likelihood, under any likelihood or Gaussian: choosing a loss is choosing a noise model."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_mle.estimators._modelled_parameters import likelihood_with
 from sklearn_mle.estimators._regressor import BaseMLERegressor
 from sklearn_mle.estimators._scikit_learn import Interval, StrOptions
 from sklearn_mle.likelihoods import Gaussian, Likelihood, get_likelihood
@@ -214,19 +216,14 @@ class MLERegressor(BaseMLERegressor):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self._refuses_negative_targets()
+        tags.target_tags.positive_only = True
+        with suppress(TypeError, ValueError):  # fit says what is wrong with the likelihood
+            tags.target_tags.positive_only = get_likelihood(self.likelihood).support[0] >= 0
         return tags
-
-    def _refuses_negative_targets(self) -> bool:
-        # What is no likelihood is fit's to say.
-        try:
-            return get_likelihood(self.likelihood).support[0] >= 0
-        except (TypeError, ValueError):
-            return True
 
     def _chosen(self) -> tuple[Likelihood, Any]:
         # A copy: parameters that are set after fit must not change the fitted model.
-        return clone(get_likelihood(self.likelihood)), self.predictors
+        return likelihood_with(clone(get_likelihood(self.likelihood)), self.predictors), self.predictors
 
 
 class GaussianMLERegressor(BaseMLERegressor):

@@ -81,6 +81,11 @@ class Fitted:
         return self.class_weights is not None
 
     @property
+    def weights_divide_dispersion(self) -> bool:
+        """Whether a weight divides the dispersion of its row, which counts once; others multiply its log-likelihood."""
+        return self.weight_type == "precision" and divide_dispersion(self.likelihood)
+
+    @property
     def bias_reduced(self) -> bool:
         """Whether the estimate is Firth's."""
         return self.prior.bias_reduced

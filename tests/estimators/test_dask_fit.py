@@ -333,6 +333,12 @@ def test_an_outcome_outside_the_domain_is_named_with_its_block():
         MLERegressor("gamma").fit(blocks(X, FORTY), blocks(bad(AMOUNTS, 1043, 0.0), FORTY))
 
 
+def test_dates_are_no_outcomes():
+    dates = da.from_array(np.arange(N).astype("datetime64[s]"), chunks=(CHUNKS,))
+    with pytest.raises(ValueError, match=r"y holds datetime64\[s\], which is not numeric"):
+        GaussianMLERegressor().fit(da.from_array(X, chunks=(CHUNKS, P)), dates)
+
+
 def test_labels_of_two_kinds():
     parts = [da.from_array(TWO[:1200], chunks=1200), da.from_array(THREE[1200:], chunks=1200)]
     mixed = da.concatenate([da.from_delayed(p.to_delayed()[0], (1200,), object) for p in parts])
