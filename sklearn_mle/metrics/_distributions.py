@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.stats import binom
 from sklearn.utils import column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats, first_true
-from sklearn_mle._numerics.scipy_frozen import rv_continuous_frozen, rv_discrete_frozen, rv_frozen
+from sklearn_mle._numerics.scipy_frozen import given_parameters, rv_continuous_frozen, rv_discrete_frozen, rv_frozen
 
 Array = NDArray[np.float64]
 
@@ -42,7 +42,9 @@ class RowDistributions:
         self.parameters: dict[str, Array] = {}
         if isinstance(frozen, rv_frozen):
             self.family = type(frozen.dist)
-            self.parameters = _parameters(frozen)
+            default = {"loc": 0.0} if self.is_discrete else {"loc": 0.0, "scale": 1.0}
+            given = default | given_parameters(frozen)
+            self.parameters = {name: np.asarray(value, dtype=np.float64) for name, value in given.items()}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -240,10 +242,3 @@ def is_discrete(distribution: Any) -> bool:
 
 def _has(distribution: Any, name: str) -> bool:
     return callable(getattr(distribution, name, None))
-
-
-def _parameters(frozen: Any) -> dict[str, Array]:
-    names = [name.strip() for name in (frozen.dist.shapes or "").split(",") if name.strip()]
-    location = {"loc": 0.0} if isinstance(frozen, rv_discrete_frozen) else {"loc": 0.0, "scale": 1.0}
-    given: dict[str, ArrayLike] = location | dict(zip([*names, *location], frozen.args, strict=False)) | frozen.kwds
-    return {name: np.asarray(value, dtype=np.float64) for name, value in given.items()}

@@ -6,7 +6,7 @@ Rows that Dask or a file keeps are scored part by part, and of each part only it
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -18,7 +18,8 @@ from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle._numerics.stored import blocks_of_rows, is_large
 from sklearn_mle.exceptions import InfiniteScoreWarning
 
-Rows = Callable[..., NDArray[np.float64]]
+Array = NDArray[np.float64]
+Rows = Callable[..., Array]
 
 
 def log_of_base(base: float | None) -> float:
@@ -30,16 +31,8 @@ def log_of_base(base: float | None) -> float:
     return float(np.log(base))
 
 
-def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
-    """Weights (n,), finite and not negative, with a positive sum."""
-    weight = _read_weight(sample_weight, n)
-    if weight is not None and not weight.any():
-        raise ValueError("sample_weight sums to zero: at least one row must have a positive weight.")
-    return weight
-
-
-def _read_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
-    """Weights (n,) of some of the rows, finite and not negative; they may all be zero."""
+def check_weight(sample_weight: ArrayLike | None, n: int, *, some_positive: bool = True) -> Array | None:
+    """Weights (n,), finite and not negative, with a positive sum unless they are of a part of the rows."""
     if sample_weight is None:
         return None
     weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
@@ -47,10 +40,12 @@ def _read_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]
         raise ValueError(f"sample_weight must have shape ({n},), one weight per row; got {weight.shape}.")
     if (row := first_true(~(np.isfinite(weight) & (weight >= 0)))) is not None:
         raise ValueError(f"sample_weight[{row}] is {weight[row]}: weights are finite and not negative (0 drops a row).")
+    if some_positive and not weight.any():
+        raise ValueError("sample_weight sums to zero: at least one row must have a positive weight.")
     return weight
 
 
-def weighted_mean(rows: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
+def weighted_mean(rows: Array, weight: Array | None) -> float:
     """Mean of ``rows`` (n,); a weight of k counts a row k times, and 0 drops it, infinite or not."""
     with np.errstate(over="ignore", invalid="ignore"):  # a sum beyond float64 is infinite
         if weight is None:
@@ -60,7 +55,7 @@ def weighted_mean(rows: NDArray[np.float64], weight: NDArray[np.float64] | None)
         return float((weight[used] * rows[used]).sum() / weight.sum()) + 0.0
 
 
-def infinite_rows(rows: NDArray[np.float64], weight: NDArray[np.float64] | None) -> NDArray[np.bool_]:
+def infinite_rows(rows: Array, weight: Array | None) -> NDArray[np.bool_]:
     """Tell the infinite rows that count."""
     return np.isinf(rows) if weight is None else np.isinf(rows) & (weight > 0)
 
@@ -71,11 +66,11 @@ def mean_of_rows(name: str, rows: Rows, *, sample_weight: Any, warn: bool = True
     ``name`` is the score's, for warnings and Dask's dashboard. ``rows`` gives the scores (n,) of a part's rows, and can
     be pickled. That the mean is infinite is said with the first such row, unless ``warn`` is False.
     """
-    score, arguments = _PartScore(rows), {**arguments, "sample_weight": sample_weight}
+    score, arguments = partial(_score_part, rows), {**arguments, "sample_weight": sample_weight}
     if is_dask(*arguments.values()):
         parts = Partitions.of(**arguments).collect(score, f"mle-{name}")
     elif is_out_of_core(*arguments.values()):
-        parts = [_scored(score, *block) for block in blocks_of_rows(**arguments)]
+        parts = [_score_block(rows, *block) for block in blocks_of_rows(**arguments)]
     else:
         parts = [score(**arguments)]
     if not parts:
@@ -103,28 +98,23 @@ def is_out_of_core(*values: Any) -> bool:
     return is_dask(*values) or any(is_large(value) for value in values)
 
 
-def _scored(score: "_PartScore", start: int, block: dict[str, Any]) -> tuple[Any, ...]:
+def _score_block(rows: Rows, start: int, block: dict[str, Any]) -> tuple[Any, ...]:
     try:
-        return score(**block)
+        return _score_part(rows, **block)
     except ValueError as error:
         raise ValueError(f"{error} (Rows are numbered from row {start} of the whole.)" if start else error) from error
 
 
-@dataclass(frozen=True)
-class _PartScore:
-    """Gives of a part: mean and weight, the number of infinite rows, the first of these, all rows, its outcome."""
-
-    rows: Rows
-
-    def __call__(self, sample_weight: Any, **arguments: Any) -> tuple[Any, ...]:
-        values = self.rows(**arguments)
-        n = len(values)
-        weight = _read_weight(sample_weight, n)
-        if weight is not None and not weight.any():
-            return 0.0, 0.0, 0, None, n, None
-        with np.errstate(over="ignore"):
-            total = n if weight is None else min(float(weight.sum()), sys.float_info.max)
-        infinite = infinite_rows(values, weight)
-        first = first_true(infinite)
-        outcome = None if first is None else np.asarray(arguments["y_true"])[first : first + 1].tolist()[0]
-        return weighted_mean(values, weight), total, int(infinite.sum()), first, n, outcome
+def _score_part(rows: Rows, sample_weight: Any, **arguments: Any) -> tuple[Any, ...]:
+    """Return of a part: mean and weight, the numbers of infinite rows, the first of these, all rows, its outcome."""
+    values = rows(**arguments)
+    n = len(values)
+    weight = check_weight(sample_weight, n, some_positive=False)
+    if weight is not None and not weight.any():
+        return 0.0, 0.0, 0, None, n, None
+    with np.errstate(over="ignore"):
+        total = n if weight is None else min(float(weight.sum()), sys.float_info.max)
+    infinite = infinite_rows(values, weight)
+    first = first_true(infinite)
+    outcome = None if first is None else np.asarray(arguments["y_true"])[first : first + 1].tolist()[0]
+    return weighted_mean(values, weight), total, int(infinite.sum()), first, n, outcome

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats, first_true
+from sklearn_mle._numerics.arguments import as_flag, as_floats, first_true
+
+Array = NDArray[np.float64]
 
 SUM_TOLERANCE = 1e-6
 _BLOCK_ENTRIES = 65_536  # of scratch space for the exponentials of a block: a quarter of a megabyte stays in cache
@@ -28,20 +30,20 @@ class ProbabilityRows:
     def __len__(self) -> int:
         return len(self.values)
 
-    def log_at(self, codes: NDArray[np.intp]) -> NDArray[np.float64]:
+    def log_at(self, codes: NDArray[np.intp]) -> Array:
         """Log-probability (n,) of one class per row: n logarithms, not n * K."""
         return self._log(self.values[np.arange(len(codes)), codes])
 
-    def log(self) -> NDArray[np.float64]:
+    def log(self) -> Array:
         """Log-probabilities (n, K)."""
         return self._log(self.values)
 
-    def probabilities(self) -> NDArray[np.float64]:
+    def probabilities(self) -> Array:
         """Probabilities (n, K)."""
         values = np.asarray(self.values, dtype=np.float64)
         return np.exp(values) if self.is_log else values
 
-    def _log(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def _log(self, values: NDArray[np.floating]) -> Array:
         exact = np.asarray(values, dtype=np.float64)
         if self.is_log:
             return exact
@@ -51,8 +53,7 @@ class ProbabilityRows:
 
 def read_rows(values: ArrayLike, name: str, *, is_log: bool = False, order: list[int] | None = None) -> ProbabilityRows:
     """Read (n, K) rows that sum to 1, their columns in ``order``; (n,) is taken as the second of two classes."""
-    with argument_name("log_proba"):
-        is_log = bool(is_log)
+    is_log = as_flag("log_proba", is_log)
     array = as_floats(values, name)
     if order is not None:
         array = array[:, order]
@@ -74,7 +75,7 @@ def sum_tolerance(dtype: np.dtype) -> float:
     return max(SUM_TOLERANCE, float(np.sqrt(np.finfo(dtype).eps)))
 
 
-def _with_first_class(second: NDArray[np.float64], name: str, is_log: bool) -> NDArray[np.float64]:
+def _with_first_class(second: Array, name: str, is_log: bool) -> Array:
     if (row := first_true(~((second <= 0) if is_log else (second >= 0) & (second <= 1)))) is not None:
         valid = "a log-probability, at most 0" if is_log else "a probability in [0, 1] (log_proba=True for logarithms)"
         raise ValueError(
@@ -88,7 +89,7 @@ def _with_first_class(second: NDArray[np.float64], name: str, is_log: bool) -> N
     return np.column_stack([first, second])
 
 
-def _exp_sums(values: NDArray[np.floating], tolerance: float) -> NDArray[np.float64]:
+def _exp_sums(values: NDArray[np.floating], tolerance: float) -> Array:
     # These n * K exponentials are most of the time of a metric on log-probabilities. In float32 they cost a third and
     # are good to 1e-7, enough to pass nearly every row; the rest are summed again in float64.
     n, n_classes = values.shape
@@ -107,7 +108,7 @@ def _exp_sums(values: NDArray[np.floating], tolerance: float) -> NDArray[np.floa
 
 
 def _why_not_probabilities(
-    values: NDArray[np.floating], sums: NDArray[np.float64], far: NDArray[np.bool_], name: str, is_log: bool
+    values: NDArray[np.floating], sums: Array, far: NDArray[np.bool_], name: str, is_log: bool
 ) -> str:
     wrong = np.isnan(values) if is_log else ~(values >= 0)
     if wrong.any():

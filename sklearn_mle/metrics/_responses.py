@@ -21,6 +21,8 @@ from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
 
+Array = NDArray[np.float64]
+
 _SAME_PROBABILITY = 1e-6
 # The difference of two tails has lost at most three digits from here on; cells with less of their tail are narrow
 # beside the distribution's width there, or deep in its tail, and the density is integrated over them.
@@ -96,7 +98,7 @@ def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
     return response
 
 
-def _success_probability(estimator: Any, X: Any, offset: Any) -> NDArray[np.float64] | None:
+def _success_probability(estimator: Any, X: Any, offset: Any) -> Array | None:
     """Probability (n,) of success of a regressor of binomial counts; None of any other."""
     if not hasattr(estimator, "predict_distribution"):
         return None
@@ -114,8 +116,8 @@ def gives_classes(estimator: Any) -> bool:
     return hasattr(estimator, "predict_proba") or hasattr(estimator, "predict_log_proba")
 
 
-def own_total(estimator: Any, X: Any, y: NDArray[np.float64], sample_weight: Any, offset: Any) -> float | None:
-    """The estimator's own weighted log-likelihood in nats; None where it has none, or one in another unit.
+def own_mean(estimator: Any, X: Any, y: Array, weight: Array | None, offset: Any) -> float | None:
+    """The estimator's own mean log-likelihood, in nats per row; None where it has none, or one in another unit.
 
     Of whole numbers a probability is needed, of others a density (see ``log_densities``).
     """
@@ -123,8 +125,12 @@ def own_total(estimator: Any, X: Any, y: NDArray[np.float64], sample_weight: Any
         return None
     if y.ndim == 1 and _is_discrete(estimator, X, offset) is not are_whole(y):
         return None
-    weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return float(_call(estimator, "log_likelihood", X, offset, y, **weight))
+    if weight is None:
+        return float(_call(estimator, "log_likelihood", X, offset, y)) / len(y)
+    total = float(_call(estimator, "log_likelihood", X, offset, y, sample_weight=weight))
+    # A precision changes the density of its row, which counts once.
+    once = getattr(getattr(estimator, "_fitted", None), "weights_divide_dispersion", False)
+    return total / (np.count_nonzero(weight) if once else float(weight.sum()))
 
 
 def _is_discrete(estimator: Any, X: Any, offset: Any) -> bool:
@@ -132,7 +138,7 @@ def _is_discrete(estimator: Any, X: Any, offset: Any) -> bool:
         return RowDistributions(distribution_response(estimator, X, offset)).is_discrete
     except (NotImplementedError, TypeError):
         # A user's likelihood without a distribution says it itself; what says nothing is taken for a density.
-        return bool(getattr(getattr(estimator, "likelihood", None), "discrete", False))
+        return bool(getattr(getattr(getattr(estimator, "_fitted", estimator), "likelihood", None), "discrete", False))
 
 
 def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
@@ -164,9 +170,7 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
     )
 
 
-def log_densities(
-    distribution: Any, y: NDArray[np.float64], estimator: Any, whole: bool | None = None
-) -> tuple[NDArray[np.float64], Any]:
+def log_densities(distribution: Any, y: Array, estimator: Any, whole: bool | None = None) -> tuple[Array, Any]:
     """Log-likelihood in nats of each outcome y (n,), and whether (n,) it is the logarithm of a probability.
 
     Logarithms of a probability and of a density are in different units, and their difference means nothing. So whole
@@ -205,7 +209,7 @@ def are_whole(y_true: ArrayLike) -> bool:
     return bool((y == np.floor(y)).all())
 
 
-def _log_cell_probability(distributions: RowDistributions, y: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_cell_probability(distributions: RowDistributions, y: Array) -> Array:
     r"""Logarithm (n,) of the probability of what rounds to each whole number y (n,).
 
     .. math:: P(y - \tfrac12 < Y < y + \tfrac12) = F(y + \tfrac12) - F(y - \tfrac12)
@@ -233,7 +237,7 @@ def _log_cell_probability(distributions: RowDistributions, y: NDArray[np.float64
     return np.where(scale == 0, np.where(np.abs(y - distributions.parameters["loc"]) <= 0.5, 0.0, -np.inf), logs)
 
 
-def _no_density(estimator: Any, y: NDArray[np.float64], rows: RowDistributions) -> str:
+def _no_density(estimator: Any, y: Array, rows: RowDistributions) -> str:
     row = int(np.argmax(y != np.floor(y)))
     remedy = "Score by 'neg_crps', or give the counts themselves, with an offset for their exposure."
     if rows.is_of_one_trial:
@@ -244,7 +248,7 @@ def _no_density(estimator: Any, y: NDArray[np.float64], rows: RowDistributions) 
     )
 
 
-def _atoms(rows: RowDistributions, y: NDArray[np.float64], logs: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _atoms(rows: RowDistributions, y: Array, logs: Array) -> NDArray[np.bool_]:
     """Tell which outcomes have a probability of their own under a distribution that is continuous otherwise."""
     if not rows.has_cdf:
         return np.zeros(y.shape, dtype=bool)
@@ -304,7 +308,7 @@ def _read_response(estimator: Any, name: str, X: Any, offset: Any) -> ClassRespo
     return ClassResponse(values, is_log=name == "predict_log_proba", labels=np.asarray(labels))
 
 
-def _log_softmax(decision: Any) -> NDArray[np.float64]:
+def _log_softmax(decision: Any) -> Array:
     eta = np.asarray(decision, dtype=np.float64)
     if eta.ndim == 1:
         return np.column_stack([log_expit(-eta), log_expit(eta)])

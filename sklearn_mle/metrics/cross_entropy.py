@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import as_flag
 from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
@@ -245,9 +245,7 @@ def kl_divergence(
     """
     log_base = log_of_base(base)
     if is_distribution(y_true) or is_distribution(y_pred):
-        with argument_name("log_proba"):
-            log_proba = bool(log_proba)
-        if labels is not None or log_proba:
+        if labels is not None or as_flag("log_proba", log_proba):
             raise ValueError("labels and log_proba are for rows of probabilities; y_true and y_pred are distributions.")
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / log_base

@@ -101,9 +101,6 @@ def _by_panels(distributions: RowDistributions, y: Array) -> Array:
 def _tail(distributions: RowDistributions, middle: Array, y: Array) -> Array:
     """Integral (n,) up to the median."""
 
-    def small(x: Array) -> Array:
-        return distributions.cdf(x) ** 2
-
     def large(x: Array) -> Array:
         return distributions.sf(x) ** 2
 
@@ -112,7 +109,7 @@ def _tail(distributions: RowDistributions, middle: Array, y: Array) -> Array:
         outer = distributions.ppf(np.full(len(y), probability))
         outer = np.where(np.isfinite(outer), np.minimum(outer, inner), inner)
         cut = np.clip(y, outer, inner)
-        previous, last = last, _quadrature.panel(outer, cut, small, rows)
+        previous, last = last, _quadrature.panel(outer, cut, lambda x: distributions.cdf(x) ** 2, rows)
         rows += last + _quadrature.panel(cut, inner, large, rows)
         inner = outer
         if (last <= _NEGLIGIBLE * rows).all() and (y >= outer).all():

@@ -1,6 +1,7 @@
 """Cross-entropy taken apart: how hard the question is, how much the model knows, what its miscalibration costs."""
 
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -235,11 +236,7 @@ def cross_entropy_decomposition(
     if weight.max() > _LARGEST_WEIGHT:
         raise ValueError(f"sample_weight must not exceed {_LARGEST_WEIGHT:g} here, because it is squared; rescale it.")
     recalibrate = recalibrator(strategy, prediction.log(), n_bins)
-    happened = target.probabilities()
-
-    def of_weights(weight: Array) -> CrossEntropyDecomposition:
-        return _decompose(prediction, happened, costs, recalibrate, weight, log_base)
-
+    of_weights = partial(_decompose, prediction, target.probabilities(), costs, recalibrate, log_base)
     parts = of_weights(weight)
     if n_resamples == 0:
         return parts
@@ -257,12 +254,7 @@ def cross_entropy_decomposition(
 
 
 def _decompose(
-    prediction: ProbabilityRows,
-    p: Array,
-    costs: Array,
-    recalibrate: Recalibrator,
-    weight: Array,
-    log_base: float,
+    prediction: ProbabilityRows, p: Array, costs: Array, recalibrate: Recalibrator, log_base: float, weight: Array
 ) -> CrossEntropyDecomposition:
     target, used = ProbabilityRows(p, is_log=False), weight > 0
     log_r, n_parameters = recalibrate(p, weight)

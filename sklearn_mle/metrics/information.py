@@ -70,11 +70,8 @@ def jensen_shannon_divergence(
     # p and q are total (1 +- d) / 2, and the two logarithms of their ratios to the mean are those of 1 +- d.
     d = np.divide(p - q, total, where=total > 0, out=np.zeros(total.shape))
     near = np.where(np.abs(d) < 0.5, d, 0.0)
-    terms = np.where(
-        np.abs(d) < 0.5,
-        2 * near * np.arctanh(near) + np.log1p(-near * near),
-        -entr(1 + d) - entr(1 - d),
-    )
+    close = 2 * near * np.arctanh(near) + np.log1p(-near * near)
+    terms = np.where(np.abs(d) < 0.5, close, -entr(1 + d) - entr(1 - d))
     return weighted_mean(0.25 * (total * terms).sum(axis=1), weight) / log_base
 
 
@@ -208,11 +205,7 @@ def d2_cross_entropy(
 
 
 def _beside_frequencies(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    labels: ArrayLike | None,
-    log_proba: bool,
-    sample_weight: ArrayLike | None,
+    y_true: ArrayLike, y_pred: ArrayLike, labels: ArrayLike | None, log_proba: bool, sample_weight: ArrayLike | None
 ) -> tuple[float, float]:
     total = cross_entropy(y_true, y_pred, labels=labels, log_proba=log_proba, sample_weight=sample_weight)
     _, target, weight = read_predictions(y_true, y_pred, labels, log_proba, sample_weight)

@@ -32,7 +32,7 @@ from sklearn_mle.metrics._responses import (
     gives_classes,
     log_densities,
     open_up,
-    own_total,
+    own_mean,
     takes,
 )
 from sklearn_mle.metrics._targets import distinct, encode
@@ -107,13 +107,7 @@ class ProbabilisticScorer(_BaseScorer):
         return self._score(None, estimator, X, y_true, sample_weight=sample_weight, offset=offset)
 
     def _score(
-        self,
-        method_caller: Any,
-        estimator: Any,
-        X: Any,
-        y_true: Any,
-        sample_weight: Any = None,
-        offset: Any = None,
+        self, method_caller: Any, estimator: Any, X: Any, y_true: Any, sample_weight: Any = None, offset: Any = None
     ) -> float:
         # method_caller, scikit-learn's cache of responses, keeps one column of two: what log(1 - p) needs is gone then.
         refuse_masked(X=X, y_true=y_true, sample_weight=sample_weight, offset=offset)
@@ -261,15 +255,12 @@ class LogLikelihoodScorer(ProbabilisticScorer):
 def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
     y = read_counts(y_true) if has_two_columns(y_true) else read_outcomes(y_true)
     weight = check_weight(sample_weight, len(y))
-    total = own_total(estimator, X, y, weight, offset)
-    if total is None:
+    mean, where = own_mean(estimator, X, y, weight, offset), "its log_likelihood"
+    if mean is None:
         y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y)
         rows, _ = log_densities(distribution, y, estimator)
         mean = weighted_mean(rows, weight)
         where = f"{int(np.isinf(rows).sum())} of {len(rows)} rows"
-    else:
-        mean = total / (len(y) if weight is None else weight.sum())
-        where = "its log_likelihood"
     _refuse_nan(mean, estimator)
     if np.isinf(mean):
         density, verdict = ("0", "wrong") if mean < 0 else ("inf", "right")

@@ -35,7 +35,7 @@ from sklearn_mle.metrics._responses import (
     gives_classes,
     log_densities,
     open_up,
-    own_total,
+    own_mean,
 )
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
@@ -267,8 +267,7 @@ def test_the_offset_reaches_every_method():
     logs = class_response(Offset(), X, offset).values
     np.testing.assert_array_equal(logs[:, 1], log_expit(offset))
     np.testing.assert_array_equal(densities_of(Offset(), X, y, offset), scipy.stats.norm(offset, 1).logpdf(y))
-    total = own_total(Offset(), X, y, np.array([1, 0, 0]), offset)
-    assert total == scipy.stats.norm(0, 1).logpdf(0)
+    assert own_mean(Offset(), X, y, np.array([1.0, 0.0, 0.0]), offset) == scipy.stats.norm(0, 1).logpdf(0)
 
 
 @pytest.mark.parametrize(
@@ -343,12 +342,12 @@ def test_distributions_of_the_wrong_kind_or_shape():
 
 def test_a_log_likelihood_counts_only_with_our_signature():
     y = np.array([0.0, 0.5])
-    assert own_total(Says(), None, y, None, None) is None
-    assert own_total(Says(log_likelihood=lambda X, y: 1.0), None, y, None, None) is None
+    assert own_mean(Says(), None, y, None, None) is None
+    assert own_mean(Says(log_likelihood=lambda X, y: 1.0), None, y, None, None) is None
     ours = Says(log_likelihood=lambda X, y, sample_weight=None: -3.0)
-    assert own_total(ours, None, y, None, None) == -3.0
+    assert own_mean(ours, None, y, None, None) == -1.5
     # Of whole numbers a probability is needed, and this may be a density.
-    assert own_total(ours, None, np.zeros(2), None, None) is None
+    assert own_mean(ours, None, np.zeros(2), None, None) is None
 
 
 def test_classes_or_density():

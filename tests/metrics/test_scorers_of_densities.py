@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mle import MLERegressor
+from sklearn_mle import GaussianMLERegressor, MLERegressor
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.likelihoods import UserLikelihood
 from sklearn_mle.metrics import (
@@ -103,6 +103,24 @@ def test_known_gaussian_regressors_in_cross_validation(model):
 def _mean_and_std(model, X):
     model = getattr(model, "best_estimator_", model)
     return model.predict(X, return_std=True)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e4])
+def test_a_precision_changes_the_density_of_its_row_which_counts_once(unit):
+    rng = np.random.default_rng(5)
+    X, precision = rng.normal(size=(60, 2)), rng.uniform(0.5, 4, 60)
+    precision[:5] = 0
+    y = X @ [1.0, 2.0] + rng.normal(size=60) / np.sqrt(precision + 0.1)
+    model = GaussianMLERegressor(weight_type="precision").fit(X, y, unit * precision)
+    score = log_likelihood_scorer(model, X, y, sample_weight=unit * precision)
+    rows = scipy.stats.norm(model.predict(X[5:]), model.scale_ / np.sqrt(unit * precision[5:])).logpdf(y[5:])
+    assert score == pytest.approx(rows.mean(), rel=1e-12)
+    # Weights that scale the variance of a count multiply its log-likelihood: the mean is weighted by them.
+    counts = rng.poisson(2.0, 60).astype(float)
+    quasi = MLERegressor("poisson", weight_type="precision").fit(X, counts, unit * precision)
+    rows = scipy.stats.poisson(quasi.predict(X)).logpmf(counts)
+    found = log_likelihood_scorer(quasi, X, counts, sample_weight=unit * precision)
+    assert found == pytest.approx(np.average(rows, weights=precision), rel=1e-12)
 
 
 def test_counts_and_classes_by_one_scorer():
