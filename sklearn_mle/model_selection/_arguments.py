@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from numbers import Integral
 from typing import Any
 
@@ -43,7 +44,7 @@ def read_estimators(estimators: Any) -> list[tuple[str, Any]]:
     for name, estimator in named:
         if isinstance(estimator, type) or not hasattr(estimator, "fit"):
             raise TypeError(f"estimators[{name!r}] must be an estimator (an instance with fit); got {estimator!r}.")
-    return [(name, estimator) for name, estimator in named]
+    return named
 
 
 def read_scoring(scoring: Any, classifying: bool) -> ProbabilisticScorer:
@@ -214,13 +215,18 @@ def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: Proba
         return
     discrete = {}
     for name, estimator in named:
-        likelihood = _likelihood_of(estimator)
+        while isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        likelihood = None
+        if isinstance(estimator, BaseMLERegressor):
+            with suppress(TypeError, ValueError):  # its fit will say what is wrong
+                likelihood = estimator._chosen()[0]
         if likelihood is not None and type(likelihood).distribution is Likelihood.distribution:
             raise TypeError(
                 f"estimators[{name!r}]: {type(likelihood).__name__} has no distribution, by which single rows "
                 "are scored. Give it a method distribution(eta) that returns a frozen scipy.stats distribution."
             )
-        if likelihood is not None or is_classifier(_last_step(estimator)):
+        if likelihood is not None or is_classifier(estimator):
             discrete[name] = likelihood is None or likelihood.discrete
     y = np.asarray(y)
     whole = y.dtype.kind in "biuf" and are_whole(y)
@@ -231,20 +237,3 @@ def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: Proba
             f"estimators: {mass!r} gives probabilities of outcomes (a mass function), {density!r} a density: "
             f"{NO_COMMON_UNIT}"
         )
-
-
-def _last_step(estimator: Any) -> Any:
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator
-
-
-def _likelihood_of(estimator: Any) -> Likelihood | None:
-    """Return the likelihood of one of our regressors; None for others, and where its fit will say what is wrong."""
-    regressor = _last_step(estimator)
-    if not isinstance(regressor, BaseMLERegressor):
-        return None
-    try:
-        return regressor._chosen()[0]
-    except (TypeError, ValueError):
-        return None

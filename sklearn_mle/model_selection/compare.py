@@ -18,6 +18,7 @@ from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer, RowScores
 from sklearn_mle.model_selection import _arguments
+from sklearn_mle.model_selection._arguments import Fold
 from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
 
 Array = NDArray[np.float64]
@@ -157,13 +158,8 @@ def compare(
         *(_collect(name, of_folds, folds, n) for (name, _), of_folds in zip(named, of_models, strict=True)), strict=True
     )
     _refuse_what_cannot_be_compared(models, masses)
-    return Comparison(
-        models,
-        scoring=scorer._name,
-        weight=np.ones(n) if weight is None else weight,
-        groups=groups,
-        n_folds=len(folds),
-    )
+    weight = np.ones(n) if weight is None else weight
+    return Comparison(models, scoring=scorer._name, weight=weight, groups=groups, n_folds=len(folds))
 
 
 @dataclass(frozen=True)
@@ -178,38 +174,30 @@ class _FoldScores:
 
 
 def _score_fold(
-    estimator: Any,
-    scorer: ProbabilisticScorer,
-    X: Any,
-    y: Any,
-    fold: _arguments.Fold,
-    given: dict[str, Any],
-    keywords: dict[str, str],
+    model: Any, scorer: ProbabilisticScorer, X: Any, y: Any, fold: Fold, given: dict[str, Any], keywords: dict[str, str]
 ) -> _FoldScores:
     train, test = fold
     with argument_name("X"):
-        X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
+        X_train, X_test = _safe_split(model, X, None, train)[0], _safe_split(model, X, None, test, train)[0]
     with argument_name("y"):
         y_train, y_test = (_safe_indexing(y, rows) for rows in fold)
     metadata = {keywords[argument]: _rows_of(values, train) for argument, values in given.items()}
     offset = _rows_of(given["offset"], test) if "offset" in given else None
     started, fitted = time.perf_counter(), None
     try:
-        estimator.fit(X_train, y_train, **metadata)
+        model.fit(X_train, y_train, **metadata)
         fitted = time.perf_counter()
-        rows = scorer._row_scores(estimator, X_test, y_test, offset)
+        rows = scorer._row_scores(model, X_test, y_test, offset)
     except Exception as error:
         if fitted is not None and isinstance(error, TypeError):
             raise  # the estimator can never be judged
         # Such as a perfect fit, which has no density.
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return _FoldScores(None, text, (fitted or time.perf_counter()) - started, np.nan, np.nan)
-    return _FoldScores(rows, "", fitted - started, time.perf_counter() - fitted, parameter_count(estimator))
+    return _FoldScores(rows, "", fitted - started, time.perf_counter() - fitted, parameter_count(model))
 
 
-def _collect(
-    name: str, scored: list[_FoldScores], folds: list[_arguments.Fold], n: int
-) -> tuple[JudgedModel, NDArray[np.bool_]]:
+def _collect(name: str, scored: list[_FoldScores], folds: list[Fold], n: int) -> tuple[JudgedModel, NDArray[np.bool_]]:
     """Average each row's scores over the folds that tested it; nan where none did, or where a fit failed."""
     failures = tuple(f"fold {number}: {one.failure}" for number, one in enumerate(scored, start=1) if one.failure)
     totals, counts, masses = np.zeros(n), np.zeros(n), np.zeros(n, dtype=bool)

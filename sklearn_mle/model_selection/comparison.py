@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle.inference.typesetting import aligned, html
 from sklearn_mle.metrics._means import weighted_mean
 
 Array = NDArray[np.float64]
@@ -265,28 +265,11 @@ class Comparison:
         return pd.DataFrame(rows, index=pd.Index(self.names, name="model"))
 
     def __repr__(self) -> str:
-        header, lines = self._cells()
-        widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
-        table = [
-            "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]).rstrip()
-            for first, *rest in [header, *lines]
-        ]
+        table = [line.rstrip() for line in aligned(self._cells())]
         return "\n".join([self._title(), "", *table, "", *self._notes()])
 
     def _repr_html_(self) -> str:
-        header, lines = self._cells()
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-        body = "".join(
-            f"<tr><th style='text-align: left'>{escape(first)}</th>"
-            + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-            + "</tr>"
-            for first, *rest in lines
-        )
-        notes = "<br>".join(escape(note) for note in self._notes())
-        return (
-            f"<table><caption>{escape(self._title())}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table><p>{notes}</p>"
-        )
+        return html(self._title(), self._cells(), [], self._notes())
 
     def _model(self, name: str, argument: str) -> JudgedModel:
         if not isinstance(name, str) or name not in self.names:
@@ -309,9 +292,9 @@ class Comparison:
         best = self.names[0]
         return [(model, self.score(model.name), self.difference(model.name, best)) for model in self.models]
 
-    def _cells(self) -> tuple[list[str], list[list[str]]]:
-        header = ["", "score", "se", "difference", "se", "", "parameters", "fit s", "score s"]
-        cells = [
+    def _cells(self) -> list[list[str]]:
+        """Return the cells of the table, its head first."""
+        rows = [
             [
                 model.name,
                 "failed" if model.failures else _number(mean, ".4f"),
@@ -325,7 +308,7 @@ class Comparison:
             ]
             for model, (mean, error), difference in self._lines()
         ]
-        return header, cells
+        return [["", "score", "se", "difference", "se", "", "parameters", "fit s", "score s"], *rows]
 
     def _notes(self) -> list[str]:
         notes = [
@@ -337,8 +320,7 @@ class Comparison:
                 f"{'rows' if self._groups is None else 'groups'}: the standard error may be too small."
             )
         for model in self.models:
-            n_infinite = self._n_infinite(model)
-            if n_infinite:
+            if n_infinite := self._n_infinite(model):
                 notes.append(f"{model.name}: the score of {n_infinite} rows is infinite (certain, and wrong or right).")
             if model.failures:
                 notes.append(
