@@ -41,7 +41,7 @@ def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
     predictor has are of no term, as variables that are in no formula.
     """
     table = Table.of(X)
-    rows = np.unique(np.linspace(0, len(table) - 1, min(_ROWS, len(table))).round().astype(np.intp))
+    rows = _telling_rows(model, table, offset)
     some, its_offset = table.take(rows), taken(offset, rows)
     base = model.read_features(some.X, its_offset)[0]
     moves = np.zeros((len(table.names), base.shape[1]), dtype=bool)
@@ -55,6 +55,34 @@ def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
         patterns.setdefault(tuple(np.flatnonzero(moves[:, column]).tolist()), []).append(int(column))
     ordered = sorted(patterns.items(), key=lambda each: (len(each[0]), each[0]))
     return [Term(tuple(table.names[k] for k in sources), np.array(columns)) for sources, columns in ordered]
+
+
+def _telling_rows(model: FittedModel, table: Table, offset: Any) -> NDArray[np.intp]:
+    """Return some rows in which every column that the model sees has two values, if it has two in any rows.
+
+    Products with a rare level are zero in most rows, where nothing that is changed in one column of X would move them.
+    """
+    rows = np.unique(np.linspace(0, len(table) - 1, min(_ROWS, len(table))).round().astype(np.intp))
+    low, high = _ends(model.read_features(table.take(rows).X, taken(offset, rows))[0])
+    constant, value = np.flatnonzero(low == high), low[low == high]
+    more = [rows]
+    for block in table.blocks():
+        if not len(constant) or len(rows) == len(table):
+            break
+        X = model.read_features(table.take(block).X, taken(offset, block))[0][:, constant]
+        X = X.tocsc() if sp.issparse(X) else X
+        low, high = _ends(X)
+        least, most = (np.asarray(place).ravel() for place in (X.argmin(axis=0), X.argmax(axis=0)))
+        differs = (low != value) | (high != value)
+        more.append(block.start + np.where(high != value, most, least)[differs])
+        constant, value = constant[~differs], value[~differs]
+    return np.unique(np.concatenate(more))
+
+
+def _ends(X: Any) -> tuple[Any, Any]:
+    """Return the least and the largest entry of each column, each of shape (p,)."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    return (low.toarray().ravel(), high.toarray().ravel()) if sp.issparse(X) else (low, high)
 
 
 def _values(table: Table, name: Any) -> Sequence[Any]:

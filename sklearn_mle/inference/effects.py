@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.offsets import by_parameter, offset_of_present
 from sklearn_mle.inference.averages import Prediction, Task
 from sklearn_mle.inference.comparing import COMPARISONS, compare_by
 from sklearn_mle.inference.counterfactuals import add_contrasts, is_unused, slope_in
@@ -299,6 +300,8 @@ def _asked(
 ) -> tuple[SmoothFunction, Rows]:
     if not isinstance(inference, Inference):
         raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
+    # Blocks of rows are taken of arrays, which have no names.
+    offset = offset_of_present(by_parameter(offset, inference.model.likelihood.parameter_names), sample_weight)
     return smooth_function(of, inference.model), Rows.of(X, at, by, sample_weight, offset, population)
 
 

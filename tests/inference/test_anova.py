@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from scipy import stats
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
@@ -253,3 +254,30 @@ def test_equivalence_and_non_inferiority():
             given.equivalence_test("treated", *bounds)
     with pytest.raises(ValueError, match="one combination"):
         given.equivalence_test(["treated", "age"], -1, 1)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_terms_with_levels_of_few_rows_are_whole(sparse):
+    # The 256 rows in which columns are changed have neither all the levels nor the products of a rare one.
+    rng = np.random.default_rng(0)
+    n = 3000
+    X = pd.DataFrame({"a": rng.integers(2, size=n), "b": rng.integers(2, size=n), "c": np.arange(n) % 150})
+    X.loc[[7, 8, 9], "b"], X.loc[[7, 8], "a"], X.loc[9, "a"] = 2, 1, 0
+    X = X.astype(str)
+    y = rng.normal(size=n)
+
+    def products(Z):
+        first, second = Z[:, :1], Z[:, 1:]
+        return sp.hstack([Z, second.multiply(first)]).tocsr() if sparse else np.hstack([Z, first * second])
+
+    crossing = make_pipeline(OneHotEncoder(drop="first", sparse_output=sparse), FunctionTransformer(products))
+    transformers = make_column_transformer(
+        (crossing, ["a", "b"]), (OneHotEncoder(drop="first", sparse_output=sparse), ["c"])
+    )
+    model = make_pipeline(transformers, GaussianMLERegressor()).fit(X, y)
+    found = anova(model, X, y)
+    assert found.index == ("a", "b", "c", "a:b")
+    assert found.columns["df"].tolist() == [1, 2, 149, 2]
+    additive = make_pipeline(OneHotEncoder(drop="first"), LinearRegression()).fit(X, y)
+    test = likelihood_ratio_test(additive, model, X, y)
+    assert found.columns["F"][3] == pytest.approx(test.statistic, rel=1e-8)

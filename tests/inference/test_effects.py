@@ -332,6 +332,26 @@ def test_offsets_go_with_their_rows():
         average_effects(given, X)
 
 
+def test_offsets_of_parameters_go_by_their_names():
+    X, y = DATA[["a", "b"]], TARGETS["gaussian"]
+    offset = pd.DataFrame({"scale": RNG.uniform(-0.3, 0.3, N), "location": RNG.normal(size=N)})
+    model = MLERegressor("logistic").fit(X, y, offset=offset)
+    given = infer(model, X, y, offset=offset)
+    scale = model.predict_parameters(X, offset)["scale"]
+    for of, expected in (("mean", model.predict(X, offset=offset)), ("scale", scale)):
+        found = average_predictions(given, X, of=of, offset=offset)
+        assert found.estimates == pytest.approx(expected.mean(), rel=1e-12)
+    # One that has no name here has no offset.
+    some = offset[["scale"]]
+    expected = model.predict_parameters(X, some)["scale"].mean()
+    assert average_predictions(given, X, of="scale", offset=some).estimates == pytest.approx(expected, rel=1e-12)
+    weight = np.append(np.ones(N - 1), 0)
+    offset.loc[N - 1] = np.nan  # of a row that is absent
+    at_means = average_predictions(given, X, offset=offset, sample_weight=weight, at="means")
+    mean = X[:-1].mean().to_frame().T
+    assert at_means.estimates == pytest.approx(model.predict(mean, offset=offset[:-1].mean().to_frame().T), rel=1e-12)
+
+
 def test_a_population_adds_the_variance_of_the_rows():
     y = TARGETS["gaussian"]
     X = DATA[["a", "b"]]
