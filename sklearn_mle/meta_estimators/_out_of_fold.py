@@ -97,7 +97,7 @@ class OutOfFold:
                 self.y - self.prediction,
                 self.folds,
                 self.weight,
-                least=least_scale(self.y),
+                least=least_scale(self.y if self.weight is None else self.y[self.weight > 0]),
                 n_jobs=n_jobs,
             )
             model, log_scale = (None, None) if found is None else found

@@ -71,16 +71,20 @@ def with_prediction(X: Any, prediction: Array) -> Any:
 
 @dataclass(frozen=True)
 class ScaleModel:
-    """Models of the mean |residual|, one per fold: the logarithm of the scale is the mean of theirs."""
+    """Models of the mean |residual|, one per fold: the logarithm of the scale is the mean of theirs.
+
+    They predict it in ``unit``; ``least``, its lower bound, is in the unit of y.
+    """
 
     models: Sequence[Any]
     rows: Callable[[Any, Array], Any]
     least: float
+    unit: float
 
     def log_scale(self, X: Any, prediction: Array) -> Array:
         """Return the logarithm of the modelled scale of new rows, shape (n,)."""
         rows = self.rows(X, prediction)
-        return np.mean([_log(model.predict(rows), self.least) for model in self.models], axis=0)
+        return np.mean([_log(model.predict(rows), self.unit, self.least) for model in self.models], axis=0)
 
 
 def fit_scale(
@@ -96,29 +100,34 @@ def fit_scale(
 ) -> tuple[ScaleModel, Array] | None:
     """Model |residual| given X and the prediction, and return the model and its out-of-fold logarithms, shape (n,).
 
-    Rows without a prediction are nan, and left out. None where there is nothing to be learnt: no fold's model tells
-    its rows apart (of a few rows boosting makes no split).
+    Rows without a prediction are nan, and left out; those of weight zero are in no training set. None where there is
+    nothing to be learnt: no fold's model tells its rows apart (of a few rows boosting makes no split).
     """
     known = np.isfinite(prediction)
-    inner = [(train[known[train]], test[known[test]]) for train, test in folds]
+    used = known if weight is None else known & (weight > 0)
+    inner = [(train[used[train]], test[known[test]]) for train, test in folds]
     inner = [(train, test) for train, test in inner if len(train) > 1 and len(test)]
     size = np.abs(residual)
-    if len(inner) < 2 or not size[known].any():
+    if len(inner) < 2 or not size[used].any():
         return None
-    least = max(least, _LEAST_SHARE * float(size[known].mean()))
+    least = max(least, _LEAST_SHARE * float(size[used].mean()))
     size = np.maximum(size, least)
-    is_auto = isinstance(scale, str)
+    is_auto, unit = isinstance(scale, str), 1.0
     if is_auto:
         from sklearn.ensemble import HistGradientBoostingRegressor  # its import takes longer than that of this package
 
         regressor = HistGradientBoostingRegressor(loss="poisson", random_state=0)
+        # It makes no split where the sum of weighted sizes is below a number: the unit of y and of weights would count.
+        unit = _power_of_two(float(size[used].mean()))
+        size = size / unit
+        weight = None if weight is None else weight / _power_of_two(float(weight[used].mean()))
     else:
         regressor = clone(scale)
     rows: Callable[[Any, Array], Any] = NumericTable(X) if is_auto else with_prediction
     params = weights_for(regressor, weight, "scale", "DistributionalRegressor")
     fitted = cross_fit(regressor, rows(X, prediction), size, inner, fit_params=params, n_jobs=n_jobs)
-    model = ScaleModel([one.model for one in fitted], rows, least)
-    logs = [_log(one.prediction, least) for one in fitted]
+    model = ScaleModel([one.model for one in fitted], rows, least, unit)
+    logs = [_log(one.prediction, unit, least) for one in fitted]
     if all(np.ptp(log) < 1e-9 for log in logs):
         return None
     return model, pooled(
@@ -126,11 +135,16 @@ def fit_scale(
     )
 
 
-def _log(size: Any, least: float) -> Array:
+def _log(size: Any, unit: float, least: float) -> Array:
     size = np.asarray(size, dtype=np.float64)
     if not np.isfinite(size).all():
         raise ValueError("scale: the regressor predicted a |residual| that is not finite; give another one.")
-    return np.log(np.maximum(size, least))
+    return np.log(np.maximum(size * unit, least))
+
+
+def _power_of_two(size: float) -> float:
+    """Return the power of two nearest to a positive number: division by it is exact."""
+    return float(np.ldexp(1.0, round(np.log2(size))))
 
 
 def _columns(X: Any) -> list[Any]:

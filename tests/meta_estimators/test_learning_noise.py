@@ -93,6 +93,36 @@ def test_few_rows_have_a_constant_scale():
     assert model.noise_.parameters_["scale"] == model.noise_.scale_
 
 
+def test_the_units_of_y_and_of_weights_are_no_part_of_the_modelled_scale():
+    # Boosting splits no node whose sum of weighted sizes is below a constant.
+    rng = np.random.default_rng(0)
+    X, y = data(np.exp(np.linspace(-1, 1, 200)) * rng.normal(size=200), n=200)
+    base = DistributionalRegressor(LinearRegression(), cv=CV)
+    expected = base.fit(X, y).predict_interval(X)
+    assert np.ptp(expected[:, 1] - expected[:, 0]) > 0.5
+    for unit in (2.0**-40, 2.0**40):
+        np.testing.assert_allclose(clone(base).fit(X, y * unit).predict_interval(X) / unit, expected, rtol=1e-6)
+        if unit < 1:  # a weight of more than one is that many rows, by which a small error of the PIT is none of chance
+            weighted = clone(base).fit(X, y, sample_weight=np.full(200, unit))
+            np.testing.assert_allclose(weighted.predict_interval(X), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", ["auto", Ridge()])
+def test_rows_of_weight_zero_are_no_part_of_the_modelled_scale(scale):
+    rng = np.random.default_rng(0)
+    X, y = data(np.exp(np.linspace(-1, 1, 260)) * rng.normal(size=260), n=260)
+    y = np.round(4 * y) / 4
+    y[200:] = np.geomspace(0.0123, 1e12, 60)
+    weight = (np.arange(260) < 200).astype(float)
+    folds = [np.arange(k, 200, 4) for k in range(4)]
+    of_present = [(np.setdiff1d(np.arange(200), test), test) for test in folds]
+    of_all = [(np.append(train, np.arange(200, 260)), test) for train, test in of_present]
+    of_all[0] = of_all[0][0], np.append(of_all[0][1], np.arange(200, 260))
+    found = DistributionalRegressor(LinearRegression(), scale=scale, cv=of_all).fit(X, y, sample_weight=weight)
+    expected = DistributionalRegressor(LinearRegression(), scale=scale, cv=of_present).fit(X[:200], y[:200])
+    np.testing.assert_allclose(found.predict_interval(X), expected.predict_interval(X), rtol=1e-6)
+
+
 def test_a_modelled_scale_of_the_wrong_sign_is_not_used():
     class Wrong(LinearRegression):
         def predict(self, X):
