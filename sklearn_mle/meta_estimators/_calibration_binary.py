@@ -13,7 +13,7 @@ Zadrozny and Elkan (2002), Transforming classifier scores into accurate multicla
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,45 +29,6 @@ Array = NDArray[Any]
 
 # Isotonic regression of a class that was predicted impossible, and did not happen, says no less than this.
 _FLOOR = 1e-12
-
-
-class LogOdds(Protocol):
-    """The calibrated log-odds of one class against the others, as a function of its probability."""
-
-    @property
-    def gap(self) -> float:
-        """Shortfall of the log-likelihood from its maximum, in nats."""
-
-    def log_odds(self, probability: Array) -> Array:
-        """Return log-odds, shape (n,)."""
-
-
-@dataclass(frozen=True)
-class OneAgainstOthers:
-    """Log-odds of each class, or of the second of two.
-
-    Attributes
-    ----------
-    classes : tuple of LogOdds
-    gap : float
-        The largest shortfall of one of their log-likelihoods from its maximum, in nats.
-    """
-
-    classes: tuple[LogOdds, ...]
-
-    @property
-    def gap(self) -> float:
-        """The largest gap, in nats."""
-        return max(one.gap for one in self.classes)
-
-    def log_probabilities(self, probability: Array) -> Array:
-        """Return calibrated log-probabilities, shape (n, K)."""
-        if len(self.classes) == 1:
-            odds = self.classes[0].log_odds(probability[:, 1])
-            return np.stack([log_expit(-odds), log_expit(odds)], axis=1)
-        odds = np.stack([one.log_odds(probability[:, k]) for k, one in enumerate(self.classes)], axis=1)
-        logarithms = log_expit(odds)
-        return logarithms - logsumexp(logarithms, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -105,6 +66,30 @@ class StepLogOdds:
         return logit(np.interp(probability, self.steps, self.values))
 
 
+LogOdds = LinearLogOdds | StepLogOdds
+
+
+@dataclass(frozen=True)
+class OneAgainstOthers:
+    """Log-odds of each class, or of the second of two."""
+
+    classes: tuple[LogOdds, ...]
+
+    @property
+    def gap(self) -> float:
+        """The largest shortfall of one of their log-likelihoods from its maximum, in nats."""
+        return max(one.gap for one in self.classes)
+
+    def log_probabilities(self, probability: Array) -> Array:
+        """Return calibrated log-probabilities, shape (n, K)."""
+        if len(self.classes) == 1:
+            odds = self.classes[0].log_odds(probability[:, 1])
+            return np.stack([log_expit(-odds), log_expit(odds)], axis=1)
+        odds = np.stack([one.log_odds(probability[:, k]) for k, one in enumerate(self.classes)], axis=1)
+        logarithms = log_expit(odds)
+        return logarithms - logsumexp(logarithms, axis=1, keepdims=True)
+
+
 def sigmoid(rows: CalibrationRows, plain: LogitMap) -> OneAgainstOthers:
     """Fit a logistic regression on the log-odds of each class."""
 
@@ -128,9 +113,8 @@ def beta(rows: CalibrationRows, plain: LogitMap) -> OneAgainstOthers:
         columns = np.stack([blank, blank, low, -high], axis=1)
         found = constrained_minimum(one, columns, 2, GroupedRidge((), (), 3), np.array([1.0, 1.0, 0.0]))
         a, b = found.theta[:2]
-        return LinearLogOdds(
-            plain.floor, float(a), float(b), _log_odds(ConditionalPredictors(2, 2), found.theta), found.gap
-        )
+        intercept = _log_odds(ConditionalPredictors(2, 2), found.theta)
+        return LinearLogOdds(plain.floor, float(a), float(b), intercept, found.gap)
 
     return _of_each(rows, fit)
 
@@ -160,13 +144,11 @@ def isotonic(rows: CalibrationRows, plain: LogitMap) -> OneAgainstOthers:
 
 
 def _of_each(rows: CalibrationRows, fit: Callable[[CalibrationRows], LogOdds]) -> OneAgainstOthers:
-    classes = [1] if rows.n_classes == 2 else range(rows.n_classes)
-    return OneAgainstOthers(tuple(fit(_against_others(rows, k)) for k in classes))
-
-
-def _against_others(rows: CalibrationRows, k: int) -> CalibrationRows:
-    p, t = rows.probability[:, k], rows.target[:, k]
-    return CalibrationRows(np.stack([1 - p, p], axis=1), np.stack([1 - t, t], axis=1), rows.weight)
+    maps: list[LogOdds] = []
+    for k in [1] if rows.n_classes == 2 else range(rows.n_classes):
+        p, t = rows.probability[:, k], rows.target[:, k]
+        maps.append(fit(CalibrationRows(np.stack([1 - p, p], axis=1), np.stack([1 - t, t], axis=1), rows.weight)))
+    return OneAgainstOthers(tuple(maps))
 
 
 def _logarithms(rows: CalibrationRows, floor: float) -> tuple[Array, Array]:

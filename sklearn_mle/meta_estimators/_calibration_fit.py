@@ -4,10 +4,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -45,84 +44,40 @@ _WORTH = 1e-6
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where F is least.
-
-    Attributes
-    ----------
-    theta : ndarray of shape (size,)
-    free : ndarray of bool of shape (size,)
-        The entries that no constraint holds.
-    value, gap : float
-        F there, and its excess over the least value.
-    objective : PenalizedNLL
-        F of the free entries.
-    curvature : ndarray
-        The Hessian of the cross-entropy in the free entries, there or at a point that the search came by.
-    fresh : bool
-        Whether it is that there.
-    """
+    """Where F is least."""
 
     theta: Array
+    # The entries of theta that no constraint holds.
     free: NDArray[np.bool_]
-    value: float
+    # How far F may be above its least value, in nats.
     gap: float
+    # F of the free entries.
     objective: PenalizedNLL
+    # The Hessian of the cross-entropy in the free entries: at theta if it is fresh, or at a point of the search.
     curvature: Array
     fresh: bool
 
 
-class Group:
-    """Linear functions R theta that have a Gaussian prior of one precision, R sparse of shape (k, size)."""
-
-    def __init__(self, rows: sp.csr_array) -> None:
-        self.rows = rows
-        self.gram = (rows.T @ rows).toarray()
-
-
-class GroupedRidge:
+class GroupedRidge(QuadraticForm):
     r"""A Gaussian prior on groups of linear functions: :math:`\tfrac12 \sum_g \lambda_g \lVert R_g \theta \rVert^2`.
 
-    One more group, of all entries, has the precision ``WEAK``: constant forecasts leave slopes undetermined otherwise.
-
-    Parameters
-    ----------
-    groups : sequence of Group
-    precisions : sequence of float
-    size : int
-        The number of entries of theta.
+    ``groups`` holds the matrices R, each of shape (k, size). One more group, of all entries of theta, has the precision
+    ``WEAK``: constant forecasts leave slopes undetermined otherwise.
     """
 
-    convex = True
-
-    def __init__(self, groups: Sequence[Group], precisions: Sequence[float], size: int) -> None:
-        self._groups, self._precisions = groups, precisions
-        self.gram = WEAK * np.eye(size)
-        for group, precision in zip(groups, precisions, strict=True):
-            self.gram += precision * group.gram
-
-    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        gradient = self.gram @ theta
-        return 0.5 * float(gradient @ theta), gradient
+    def __init__(self, groups: Sequence[Array], precisions: Sequence[float], size: int) -> None:
+        rows = [np.sqrt(precision) * group for group, precision in zip(groups, precisions, strict=True)]
+        super().__init__(np.concatenate([np.sqrt(WEAK) * np.eye(size), *rows]))
+        with single_threaded_blas:
+            self.gram = self.rows.T @ self.rows
 
     def add_hessian(self, matrix: Array, theta: Array) -> Array:
         matrix += self.gram
         return matrix
 
-    def hessian_product(self, theta: Array, vector: Array) -> Array:
-        return self.gram @ vector
-
-    def root(self, theta: Array) -> Array:
-        pairs = zip(self._groups, self._precisions, strict=True)
-        rows = [np.sqrt(precision) * group.rows.toarray() for group, precision in pairs]
-        return np.concatenate([np.sqrt(WEAK) * np.eye(len(theta)), *rows])
-
 
 def objective_of(
-    predictors: LinearPredictors,
-    columns: Array,
-    rows: CalibrationRows,
-    penalty: Penalty,
-    offset: Array | None = None,
+    predictors: LinearPredictors, columns: Array, rows: CalibrationRows, penalty: Penalty, offset: Array | None = None
 ) -> PenalizedNLL:
     """Return the cross-entropy of the targets and class probabilities, of columns (n, p) and an offset (n, K)."""
     offset = None if offset is None else np.ascontiguousarray(offset.T)
@@ -170,7 +125,7 @@ def minimum_of(
                 "enough": _ENOUGH,
             },
         )
-    return Minimum(result.x, np.ones(size, dtype=bool), result.fun, result.gap, objective, last, formed_at is result.x)
+    return Minimum(result.x, np.ones(size, dtype=bool), result.gap, objective, last, formed_at is result.x)
 
 
 def constrained_minimum(
@@ -186,11 +141,7 @@ def constrained_minimum(
     """Minimize over slopes >= 0, the first entries of theta, by Newton's method on the positive ones.
 
     At the end every slope at its bound has a gradient that is not negative, so the gap is that of the free ones.
-
-    Parameters
-    ----------
-    near : Minimum
-        That under another penalty: its free entries are the first to be free, with its curvature.
+    ``near`` is the minimum under another penalty: its free entries are the first to be free, with its curvature.
 
     References
     ----------
@@ -232,25 +183,27 @@ def constrained_minimum(
         free[falling.argmin()] = True
 
 
-class Minimizer(Protocol):
-    """What minimizes under a prior."""
-
-    def __call__(self, penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
-        """Return the minimum; ``near`` is that under another prior."""
+# (penalty, start, tol=, near=) -> the minimum under a prior; ``near`` is that under another prior, or None.
+Minimizer = Callable[..., Minimum]
 
 
-def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Group]) -> tuple[Minimum, list[float]]:
-    r"""Minimize under the prior whose precisions maximize the evidence, by MacKay's fixed point.
+def unconstrained(objective_under: Callable[[Penalty], PenalizedNLL]) -> Minimizer:
+    """Return what minimizes an objective under any prior."""
+
+    def minimize_at(penalty: Penalty, start: Array, *, tol: float, near: Minimum | None) -> Minimum:
+        curvature = None if near is None else near.curvature
+        return minimum_of(objective_under(penalty), start, tol=tol, curvature=curvature)
+
+    return minimize_at
+
+
+def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Array]) -> tuple[Minimum, list[float]]:
+    r"""Return the minimum under the prior whose precisions maximize the evidence, by MacKay's fixed point, and these.
 
     With :math:`\gamma_g = k_g - \lambda_g \operatorname{tr}(H^{-1} R_g^\top R_g)`, the number of parameters of the
     group that the rows determine, each precision becomes :math:`\gamma_g / \lVert R_g \theta \rVert^2`: a stationary
     point of Laplace's approximation of the marginal likelihood. The fixed point is sought in the quadratic expansion of
     the cross-entropy at the start, in which an update costs no pass over the rows, and then in that at the new minimum.
-
-    Returns
-    -------
-    minimum : Minimum
-    precisions : list of float
 
     References
     ----------
@@ -276,17 +229,14 @@ def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Group])
 Determined = Callable[[Sequence[float]], list[tuple[float, float]]]
 
 
-def _determined(found: Minimum, gram: Array, groups: Sequence[Group]) -> Determined:
+def _determined(found: Minimum, gram: Array, groups: Sequence[Array]) -> Determined:
     """Return the map that an expansion at a minimum under a prior, of this Hessian, leads to."""
-    free = np.ix_(found.free, found.free)
     start = found.theta[found.free]
-    grams = [group.gram[free] for group in groups]
-    ranks = [
-        group.rows.shape[0] if found.free.all() else int(np.linalg.matrix_rank(own))
-        for group, own in zip(groups, grams, strict=True)
-    ]
+    own = [group[:, found.free] for group in groups]
+    ranks = [len(rows) if found.free.all() else int(np.linalg.matrix_rank(rows)) for rows in own]
+    grams = [rows.T @ rows for rows in own]
     # Under a prior P the expansion is least where (curvature + P) theta is this.
-    right = (found.curvature + gram[free]) @ start - found.objective.gradient(start)
+    right = (found.curvature + gram[np.ix_(found.free, found.free)]) @ start - found.objective.gradient(start)
     weak = WEAK * np.eye(len(start))
 
     def determined(precisions: Sequence[float]) -> list[tuple[float, float]]:
@@ -327,8 +277,6 @@ def fixed_point(determined: Determined, precisions: Sequence[float], error: floa
     return new, largest < _SETTLED_AGAIN
 
 
-def entries(chosen: Array) -> Group:
+def entries(chosen: Array) -> Array:
     """Return the group of chosen entries of theta, a mask (size,)."""
-    numbers = np.flatnonzero(chosen)
-    shape = (len(numbers), len(chosen))
-    return Group(sp.csr_array((np.ones(len(numbers)), (np.arange(len(numbers)), numbers)), shape=shape))
+    return np.eye(len(chosen))[chosen]

@@ -17,26 +17,22 @@ well-calibrated multiclass probabilities with Dirichlet calibration, NeurIPS 32,
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.special import log_softmax
-from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle.meta_estimators._calibration_fit import (
     ROUGH,
     TOLERANCE,
     WEAK,
-    Group,
-    Minimum,
     entries,
-    minimum_of,
     objective_of,
+    unconstrained,
     with_evidence,
 )
 from sklearn_mle.meta_estimators._calibration_many import with_rough_evidence
@@ -154,27 +150,19 @@ def vector(rows: CalibrationRows, plain: LogitMap) -> LogitMap:
     columns[:, own, own] = capped_log(rows.probability, plain.floor)
     predictors = ConditionalPredictors(n_classes, n_classes)
     deviations = predictors.basis.T @ np.eye(n_classes, predictors.size)
-    return _conditional(rows, plain, columns.reshape(len(columns), -1), predictors, [Group(sp.csr_array(deviations))])
+    return _conditional(rows, plain, columns.reshape(len(columns), -1), predictors, [deviations])
 
 
 def _conditional(
-    rows: CalibrationRows,
-    plain: LogitMap,
-    columns: Array,
-    predictors: ConditionalPredictors,
-    groups: list[Group],
+    rows: CalibrationRows, plain: LogitMap, columns: Array, predictors: ConditionalPredictors, groups: list[Array]
 ) -> LogitMap:
     """Fit slopes that start from the temperature's, and intercepts."""
     n_slopes = predictors.n_columns
     start = np.zeros(predictors.size)
     start[:n_slopes] = plain.coef[0, 0]
     groups = [*groups, entries(np.arange(predictors.size) >= n_slopes)]
-
-    def minimize_at(penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
-        objective = objective_of(predictors, columns, rows, penalty)
-        return minimum_of(objective, theta, tol=tol, curvature=None if near is None else near.curvature)
-
-    found, precisions = with_evidence(minimize_at, start, groups)
+    objective_under = partial(objective_of, predictors, columns, rows)
+    found, precisions = with_evidence(unconstrained(objective_under), start, groups)
     intercept = predictors.matrix(found.theta)[:, -1]
     coef = np.diag(np.broadcast_to(found.theta[:n_slopes], rows.n_classes))
     return LogitMap(plain.floor, coef, intercept, found.gap, tuple(precisions))
@@ -201,12 +189,7 @@ def deviation(
 ) -> tuple[Array, float, tuple[float, ...]]:
     """Fit softmax(offset + V columns + b), with a prior on some entries of V, and one on b.
 
-    Returns
-    -------
-    change : ndarray of shape (K, K + 1)
-        The matrix V, and b in its last column.
-    gap : float
-    precisions : tuple of float
+    Return V with b as its last column, shape (K, K + 1), the gap, and the two precisions.
     """
     n_classes = rows.n_classes
     if n_classes > MOST_CLASSES:
@@ -218,18 +201,12 @@ def deviation(
     predictors.many_classes = True  # one product of q and z for the curvature, not one for each pair of classes
     groups = np.zeros((2, *predictors.shape), dtype=bool)
     groups[0, :, :-1], groups[1, :, -1] = penalized, True
-
-    def objective_under(penalty: Penalty) -> PenalizedNLL:
-        return objective_of(predictors, columns, rows, penalty, offset)
-
-    def minimize_at(penalty: Penalty, theta: Array, /, *, tol: float, near: Minimum | None) -> Minimum:
-        curvature = None if near is None else near.curvature
-        return minimum_of(objective_under(penalty), theta, tol=tol, curvature=curvature)
-
+    objective_under = partial(objective_of, predictors, columns, rows, offset=offset)
     if n_classes > _FORMED:
         theta, gap, precisions = with_rough_evidence(objective_under, list(groups))
     else:
         start = np.zeros(predictors.size)
-        found, precisions = with_evidence(minimize_at, start, [entries(group.ravel()) for group in groups])
+        chosen = [entries(group.ravel()) for group in groups]
+        found, precisions = with_evidence(unconstrained(objective_under), start, chosen)
         theta, gap = found.theta, found.gap
     return predictors.matrix(theta), gap, tuple(precisions)

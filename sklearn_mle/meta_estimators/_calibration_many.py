@@ -39,14 +39,8 @@ _LEAST = 1e-13
 class BlocksOfClasses(Factor):
     """The factor of A (x) B + I (x) diag(prior), for parameters laid out as a (K, p) matrix.
 
-    Parameters
-    ----------
-    gains, vectors : ndarray of shape (K,), (K, K)
-        Eigenvalues and eigenvectors of A.
-    within : ndarray of shape (p, p)
-        The matrix B.
-    prior : ndarray of shape (p,)
-        Positive.
+    ``gains`` (K,) and ``vectors`` (K, K) are the eigenvalues and eigenvectors of A, ``within`` is B, and ``prior`` is
+    positive.
     """
 
     def __init__(self, gains: Array, vectors: Array, within: Array, prior: Array) -> None:
@@ -90,18 +84,8 @@ def with_rough_evidence(
 ) -> tuple[Array, float, list[float]]:
     """Minimize over a matrix from zero, under the prior whose precisions maximize the evidence of the blocks.
 
-    Parameters
-    ----------
-    objective_of : callable
-        Penalty -> objective of a matrix (K, p).
-    groups : sequence of ndarray of bool of shape (K, p)
-        The entries that have a precision in common.
-
-    Returns
-    -------
-    theta : ndarray of shape (K p,)
-    gap : float
-    precisions : list of float
+    ``groups`` are masks (K, p) of the entries that have a precision in common. Return theta, the gap and the
+    precisions.
     """
     theta, precisions, done = np.zeros(groups[0].size), [1.0] * len(groups), False
     for k in range(EXPANSIONS):

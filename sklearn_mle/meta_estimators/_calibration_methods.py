@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sklearn_mle._numerics.special import log_softmax
-from sklearn_mle.meta_estimators._calibration_binary import beta, isotonic, sigmoid
+from sklearn_mle.meta_estimators._calibration_binary import OneAgainstOthers, beta, isotonic, sigmoid
 from sklearn_mle.meta_estimators._calibration_logits import (
     MOST_CLASSES,
     LogitMap,
@@ -20,32 +20,16 @@ from sklearn_mle.meta_estimators._calibration_logits import (
     vector,
 )
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
-from sklearn_mle.meta_estimators._calibration_spline import spline, spline_matrix
+from sklearn_mle.meta_estimators._calibration_spline import SplineMap, SplineMatrixMap, spline, spline_matrix
 
 Array = NDArray[Any]
 
 
-class CalibrationMap(Protocol):
-    """From predicted probabilities to calibrated log-probabilities."""
-
-    @property
-    def gap(self) -> float:
-        """Shortfall of the (penalized) log-likelihood from its maximum, in nats."""
-
-    def log_probabilities(self, probability: Array) -> Array:
-        """Return calibrated log-probabilities, shape (n, K)."""
-
-
 @dataclass(frozen=True)
 class AverageMap:
-    """The mean of the probabilities of several maps.
+    """The mean of the probabilities of two maps."""
 
-    Attributes
-    ----------
-    maps : tuple of maps
-    """
-
-    maps: tuple[CalibrationMap, ...]
+    maps: tuple[SplineMap, LogitMap]
 
     @property
     def gap(self) -> float:
@@ -56,6 +40,11 @@ class AverageMap:
         """Return calibrated log-probabilities, shape (n, K)."""
         each = np.stack([one.log_probabilities(probability) for one in self.maps])
         return logsumexp(each, axis=0) - np.log(len(each))
+
+
+# All have ``log_probabilities``, of predicted probabilities, and ``gap``, the shortfall of the (penalized)
+# log-likelihood from its maximum, in nats.
+CalibrationMap = LogitMap | OneAgainstOthers | SplineMap | SplineMatrixMap | AverageMap
 
 
 def _average(rows: CalibrationRows, plain: LogitMap) -> CalibrationMap:
@@ -99,16 +88,12 @@ def choose(
 ) -> tuple[str, dict[str, Any]]:
     """Return the method of least cross-validated cross-entropy, and the table of all.
 
-    Parameters
-    ----------
-    folds : sequence of ndarray of int
-        The rows that are judged by maps fitted to the others, fold by fold.
+    ``folds`` holds the rows that are judged by maps fitted to the others, fold by fold.
     """
     n, n_classes = probability.shape
     weight = np.ones(n) if weight is None else weight
-    names = [name for name in METHODS if n_classes <= MOST_CLASSES or name not in _OF_FEW_CLASSES]
-    losses = {name: np.zeros(n) for name in ["uncalibrated", *names]}
-    judged = np.zeros(n)
+    methods = [name for name in METHODS if n_classes <= MOST_CLASSES or name not in _OF_FEW_CLASSES]
+    losses, judged = np.zeros((1 + len(methods), n)), np.zeros(n)
     for fold in folds:
         others = np.ones(n, dtype=bool)
         others[fold] = False
@@ -118,22 +103,19 @@ def choose(
         plain = temperature(rows)
         judged[fold] += 1
         held_out, own = probability[fold], (np.arange(len(fold)), codes[fold])
-        losses["uncalibrated"][fold] -= capped_log(held_out, np.finfo(np.float64).tiny)[own]
-        for name in names:
-            losses[name][fold] -= METHODS[name](rows, plain).log_probabilities(held_out)[own]
+        losses[0, fold] -= capped_log(held_out, np.finfo(np.float64).tiny)[own]
+        for loss, name in zip(losses[1:], methods, strict=True):
+            loss[fold] -= METHODS[name](rows, plain).log_probabilities(held_out)[own]
     seen = (judged > 0) & (weight > 0)
-    mean = np.array([np.average(loss[seen] / judged[seen], weights=weight[seen]) for loss in losses.values()])
+    losses, weight = losses[:, seen] / judged[seen], weight[seen]
+    mean = np.average(losses, axis=1, weights=weight)
     best = 1 + int(mean[1:].argmin())
-    chosen = list(losses)[best]
-    standard_error = np.zeros(len(mean))
-    for k, loss in enumerate(losses.values()):
-        difference = (loss - losses[chosen])[seen] / judged[seen] - (mean[k] - mean[best])
-        standard_error[k] = np.sqrt(weight[seen] @ np.square(difference)) / weight[seen].sum()
+    difference = losses - losses[best] - (mean - mean[best])[:, None]
     order = np.argsort(mean, kind="stable")
     table = {
-        "method": np.array(list(losses))[order],
+        "method": np.array(["uncalibrated", *methods])[order],
         "cross_entropy": mean[order],
         "difference": (mean - mean[best])[order],
-        "standard_error": standard_error[order],
+        "standard_error": np.sqrt((weight * np.square(difference)).sum(axis=1))[order] / weight.sum(),
     }
-    return chosen, table
+    return methods[best - 1], table

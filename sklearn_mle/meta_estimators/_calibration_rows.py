@@ -50,10 +50,6 @@ class CalibrationRows:
         """The number of classes K."""
         return self.probability.shape[1]
 
-    def seen_as(self, probability: Array) -> "CalibrationRows":
-        """Return the same labels under other predictions."""
-        return CalibrationRows(probability, self.target, self.weight)
-
 
 def capped_log(probability: Array, floor: float) -> Array:
     """Return log(p + floor): the order of probabilities is kept, and none has a logarithm below that of the floor."""

@@ -12,12 +12,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.special import log_softmax
-from sklearn_mle.meta_estimators._calibration_fit import Group, constrained_minimum, entries, with_evidence
+from sklearn_mle.meta_estimators._calibration_fit import constrained_minimum, entries, with_evidence
 from sklearn_mle.meta_estimators._calibration_logits import LogitMap, deviation
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
 
@@ -39,6 +38,7 @@ class SplineMap:
     slopes : ndarray of shape (m,)
         Non-negative slopes of f between the knots.
     intercept : ndarray of shape (K,)
+        The vector b.
     gap : float
         Shortfall of the penalized log-likelihood from its maximum, in nats.
     precisions : tuple of float
@@ -64,6 +64,7 @@ class SplineMatrixMap:
     Attributes
     ----------
     spline : SplineMap
+        The map before the matrix.
     coef : ndarray of shape (K, K)
         The matrix W, near the identity.
     intercept : ndarray of shape (K,)
@@ -95,8 +96,7 @@ def spline(rows: CalibrationRows, plain: LogitMap) -> SplineMap:
     columns = _lengths(logarithms, knots).reshape(len(logarithms), -1)
     size = n_slopes + rows.n_classes - 1
     differences = np.diff(np.eye(n_slopes, size), axis=0) / np.sqrt((high - low) / n_slopes or 1.0)
-    groups = [Group(sp.csr_array(differences))] if n_slopes > 1 else []
-    groups.append(entries(np.arange(size) >= n_slopes))
+    groups = [*([differences] if n_slopes > 1 else []), entries(np.arange(size) >= n_slopes)]
     start = np.zeros(size)
     start[:n_slopes] = max(plain.coef[0, 0], 0.0)
 

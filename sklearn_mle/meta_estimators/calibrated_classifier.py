@@ -1,5 +1,6 @@
 """Calibrated probabilities for any classifier, by maximum likelihood on predictions of rows that it did not see."""
 
+from contextlib import suppress
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -169,12 +170,9 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        try:
+        with suppress(AttributeError, TypeError, ValueError):  # fit says what is wrong with it
             inner = get_tags(self.estimator).classifier_tags
-        except (AttributeError, TypeError, ValueError):
-            return tags  # fit says what is wrong with it
-        if inner is not None:
-            tags.classifier_tags.multi_class = inner.multi_class
+            tags.classifier_tags.multi_class = inner is None or inner.multi_class
         return tags
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -214,10 +212,11 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
         features = self._features(X)
         weight = check_sample_weight(sample_weight, len(codes))
         params, groups = route(self, self.estimator, weight, fit_params)
+        method, table, is_auto = self.method, None, self.method == "auto"
         if is_frozen(self.estimator):
             models = [self.estimator]
             probability = class_probabilities(self.estimator, X, classes)
-            tested = [test for _, test in StratifiedKFold(_CHOOSING_FOLDS).split(codes, codes)] if self._is_auto else []
+            tested = [test for _, test in StratifiedKFold(_CHOOSING_FOLDS).split(codes, codes)] if is_auto else []
         else:
             folds = folds_of(self.cv, X, labels, groups, classifying=True)
             predict = partial(class_probabilities, classes=classes)
@@ -225,18 +224,16 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
             models, probability = [one.model for one in fitted], pooled(fitted, len(codes))
             tested = [one.test for one in fitted]
         known = ~np.isnan(probability[:, 0])
-        method, table = self.method, None
-        if self._is_auto:
+        of_known = probability[known], codes[known], None if weight is None else weight[known]
+        if weight is not None and not weight[known].any():
+            raise ValueError("cv: no row of positive weight has an out-of-fold prediction; give other folds.")
+        if is_auto:
             numbers = np.cumsum(known) - 1
-            of_known = [numbers[test] for test in tested]
-            method, table = choose(
-                probability[known], codes[known], None if weight is None else weight[known], of_known
-            )
-        rows = CalibrationRows.of(probability[known], codes[known], None if weight is None else weight[known])
-        calibration = fit_map(method, rows)
+            method, table = choose(*of_known, [numbers[test] for test in tested])
+        calibration = fit_map(method, CalibrationRows.of(*of_known))
         if not (self.ensemble or is_frozen(self.estimator)):
             models = [clone(self.estimator).fit(X, labels, **params)]
-        own = calibration.log_probabilities(probability[known])[np.arange(int(known.sum())), codes[known]]
+        own = calibration.log_probabilities(of_known[0])[np.arange(len(of_known[1])), of_known[1]]
         state = {
             **features,
             "classes_": classes,
@@ -245,15 +242,11 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
             "method_": method,
             "calibration_table_": table,
             "gap_": calibration.gap,
-            "log_likelihood_": total_over_rows(own, None if weight is None else weight[known]),
+            "log_likelihood_": total_over_rows(own, of_known[2]),
             "out_of_fold_probability_": probability,
         }
         publish(self, state)
         return self
-
-    @property
-    def _is_auto(self) -> bool:
-        return self.method == "auto"
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of the calibrated probabilities, computed in log space.

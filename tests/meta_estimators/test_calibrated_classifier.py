@@ -282,6 +282,11 @@ def test_errors_say_what_to_do():
         fit(X, np.eye(3)[Y])
     with pytest.raises(ValueError, match="gives one fold; at least two are needed"):
         LikelihoodCalibratedClassifier(GaussianNB(), cv=[(np.arange(200), np.arange(200, 400))]).fit(X, Y)
+    tested = [(np.arange(200, 400), np.arange(100)), (np.arange(200, 400), np.arange(100, 200))]
+    for method in ("temperature", "auto"):
+        with pytest.raises(ValueError, match="no row of positive weight has an out-of-fold prediction"):
+            model = LikelihoodCalibratedClassifier(GaussianNB(), method, cv=tested)
+            model.fit(X, Y, sample_weight=1.0 * (np.arange(400) >= 200))
     with pytest.raises(TypeError, match="must have predict_proba or decision_function, but StandardScaler has neither"):
         LikelihoodCalibratedClassifier(StandardScaler()).fit(X, Y)
     with pytest.raises(TypeError, match="must be a classifier"):
