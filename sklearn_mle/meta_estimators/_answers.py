@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mle._numerics.arguments import argument_name, check_count
 from sklearn_mle.estimators import MLERegressor
+from sklearn_mle.estimators._predictions import draw
 from sklearn_mle.estimators._validation import (
     check_probability_levels,
     check_sample_weight,
     check_target,
+    ends_of_interval,
     total_over_rows,
 )
 from sklearn_mle.exceptions import NotSupportedError
@@ -35,7 +35,7 @@ _NOTES = (
 class NoiseAnswers(ABC):
     """The methods of a regressor that has learnt the noise about its prediction."""
 
-    estimator: Any
+    estimator_: Any
     likelihood_: Likelihood
     noise_: MLERegressor
     _learnt: Learnt
@@ -44,12 +44,16 @@ class NoiseAnswers(ABC):
     def _base_prediction(self, X: Any) -> Array:
         """Return the prediction of new rows, shape (n,)."""
 
+    @property
+    def _models(self) -> list[Any]:
+        """The fitted models, whose mean is the prediction."""
+        return getattr(self, "estimators_", None) or [self.estimator_]
+
     def _arguments(self, X: Any) -> dict[str, Any]:
         """Return the arguments of the noise's methods that stand for rows of X."""
         prediction, learnt = self._base_prediction(X), self._learnt
-        if learnt.noise.slope is None or learnt.scale is None:
-            return learnt.noise.arguments(prediction, None)
-        return learnt.noise.arguments(prediction, learnt.scale.log_scale(X, prediction))
+        scale = None if learnt.noise.slope is None else learnt.scale
+        return learnt.noise.arguments(prediction, None if scale is None else scale.log_scale(X, prediction))
 
     def predict_parameters(self, X: Any) -> dict[str, Any]:
         """Return the parameters of the distribution of y given X, before it is recalibrated.
@@ -107,12 +111,7 @@ class NoiseAnswers(ABC):
         ndarray of shape (n_rows, n_samples)
             One row of draws for each row of X.
         """
-        check_count("n_samples", n_samples, 0, 2**31)
-        with argument_name("random_state"):
-            generator = check_random_state(random_state)
-        distribution = self.predict_distribution(X)
-        draws = distribution.rvs(size=(int(n_samples), n_rows_of(X)), random_state=generator)
-        return np.asarray(draws, dtype=np.float64).T
+        return draw(self.predict_distribution(X), n_rows_of(X), n_samples, random_state)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
         """Return the central interval that holds y with the given probability.
@@ -129,10 +128,7 @@ class NoiseAnswers(ABC):
         ndarray of shape (n_samples, 2)
             Lower and upper ends.
         """
-        level = check_probability_levels(coverage, "coverage")
-        if level.ndim:
-            raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
-        return self.predict_quantile(X, np.array([(1 - level) / 2, (1 + level) / 2]))
+        return self.predict_quantile(X, ends_of_interval(coverage))
 
     def predict_quantile(self, X: Any, q: Any) -> Array:
         """Return quantiles of y given X.
@@ -213,7 +209,7 @@ class NoiseAnswers(ABC):
         index = tuple(name.replace(name[-4:], names.get(name[-4:], name[-4:])) for name in found.index)
         return replace(
             found,
-            title=f"{type(self).__name__}: {type(self.estimator).__name__}",
+            title=f"{type(self).__name__}: {type(self._models[0]).__name__}",
             index=index,
             notes=(*found.notes, *_NOTES),
         )
@@ -222,7 +218,4 @@ class NoiseAnswers(ABC):
 def read_target(likelihood: Likelihood | None, y: Any) -> Array:
     """Return y as the likelihood takes it; any real numbers where it is still to be chosen."""
     y = check_target(y, dtype=np.float64)
-    if likelihood is None:
-        return y
-    with argument_name("y"):
-        return likelihood.check_target(y)
+    return y if likelihood is None else likelihood.check_target(y)

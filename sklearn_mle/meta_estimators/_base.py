@@ -1,6 +1,7 @@
 """What both meta-estimators are: a likelihood around an estimator that is fitted with X as it is given."""
 
 import copy
+from contextlib import suppress
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -25,10 +26,8 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        try:
+        with suppress(AttributeError, TypeError, ValueError):  # fit says what is wrong with it
             tags.input_tags = copy.copy(get_tags(self.estimator).input_tags)
-        except (AttributeError, TypeError, ValueError):
-            return tags  # fit says what is wrong with it
         return tags
 
     def get_metadata_routing(self) -> MetadataRouter:

@@ -15,14 +15,6 @@ class BaseFit:
     context: Any
     owner: Any
 
-    @contextmanager
-    def around(self, estimator: Any, X: Any, y: Any) -> Iterator[None]:
-        """Run the fit of ``estimator`` with the callbacks that pass on to it."""
-        with self.context.propagate_callback_context(estimator):
-            self.context.call_on_fit_task_begin(estimator=self.owner, X=X, y=y)
-            yield
-        self.context.call_on_fit_task_end(estimator=self.owner, X=X, y=y)
-
 
 class BaseFits:
     """All of them: a root task, and one task for each of the ``names``, made before they run in parallel."""
@@ -44,9 +36,11 @@ class BaseFits:
 
 @contextmanager
 def around(task: BaseFit | None, estimator: Any, X: Any, y: Any) -> Iterator[None]:
-    """Run a fit as a task, where there are callbacks."""
+    """Run the fit of ``estimator`` as a task, with the callbacks that pass on to it, where there are callbacks."""
     if task is None:
         yield
         return
-    with task.around(estimator, X, y):
+    with task.context.propagate_callback_context(estimator):
+        task.context.call_on_fit_task_begin(estimator=task.owner, X=X, y=y)
         yield
+    task.context.call_on_fit_task_end(estimator=task.owner, X=X, y=y)

@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 from sklearn_mle.likelihoods import Gaussian, Likelihood, likelihood_names
 from sklearn_mle.meta_estimators._noise import (
     Noise,
-    fit_noise,
     location_of,
     noise_columns,
     noise_regressor,
     predicted_exactly,
     read_likelihood,
-    relative_scale,
-    student_t_slope,
+    slope_of,
     y_seen,
 )
 from sklearn_mle.model_selection import Comparison, compare
@@ -43,10 +41,6 @@ class NewRows:
     groups: NDArray[np.intp] | None
     folds: Sequence[Fold]
 
-    def fit(self, likelihood: Likelihood) -> Noise:
-        """Fit a likelihood to them."""
-        return fit_noise(likelihood, self.y, self.prediction, self.log_scale, self.weight)
-
     def compare(self, kind: Likelihood, scales: Sequence[bool] = (False, True)) -> Comparison | None:
         """Compare this likelihood and those of its kind by held-out likelihood; None where there are no others.
 
@@ -58,13 +52,11 @@ class NewRows:
             likelihoods[_FITTED] = kind
         if len(likelihoods) < 2:
             return None
-        location, columns = location_of(kind, self.prediction), noise_columns(None, 0.0, len(self.y))
+        location, columns = location_of(kind, self.prediction), np.empty((len(self.y), 0))
+        seen = y_seen(kind, self.y, self.prediction)
         if self.log_scale is not None:
-            column = relative_scale(kind, self.log_scale, self.prediction)
-            real = kind.equivariance == "location_scale"
-            seen = y_seen(kind, self.y, self.prediction)
-            slope = student_t_slope(seen, location, column, self.weight) if real else 1.0
-            columns = noise_columns(column, slope, len(self.y))
+            slope = slope_of(kind, seen, self.prediction, self.log_scale, self.weight)
+            columns = noise_columns(kind, self.log_scale, self.prediction, slope)
         regressors = {
             name + _MODELLED * modelled: noise_regressor(likelihood, modelled=modelled)
             for modelled in scales
@@ -72,7 +64,7 @@ class NewRows:
             if not modelled or (self.log_scale is not None and likelihood.dispersion_parameter is not None)
         }
         # Whole numbers are scored by their probabilities, which do not grow without bound.
-        y = self.y if (self.y == np.floor(self.y)).all() else y_seen(kind, self.y, self.prediction)
+        y = self.y if (self.y == np.floor(self.y)).all() else seen
         return compare(
             regressors, columns, y, cv=self.folds, offset=location, sample_weight=self.weight, groups=self.groups
         )

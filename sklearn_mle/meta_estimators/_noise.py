@@ -104,14 +104,14 @@ def noise_regressor(likelihood: Likelihood, *, modelled: bool) -> MLERegressor:
     return MLERegressor(likelihood, predictors=predictors, fit_intercept=shifted and not by_scale)
 
 
-def noise_columns(log_scale: Array | None, slope: float, n: int) -> Array:
-    """Return the columns that noise is fitted to: a power of the modelled scale, and its logarithm; none without it.
+def noise_columns(likelihood: Likelihood, log_scale: Array, prediction: Array, slope: float) -> Array:
+    """Return the columns that noise is fitted to: a power of the modelled scale, and its logarithm.
 
-    A shift of the location is a multiple of the first: so what is shifted is the standardized noise.
+    The scale is in the units of the location's linear predictor. A shift of the location is a multiple of the first
+    column: so what is shifted is the standardized noise.
     """
-    if log_scale is None:
-        return np.empty((n, 0))
-    return np.column_stack([np.exp(slope * log_scale), log_scale])
+    column = log_scale - np.log(unit_of(likelihood, prediction))
+    return np.column_stack([np.exp(slope * column), column])
 
 
 def offset_of(likelihood: Likelihood, prediction: Array) -> Array:
@@ -123,11 +123,6 @@ def offset_of(likelihood: Likelihood, prediction: Array) -> Array:
     if likelihood.n_predictors == 1 or not likelihood.smooth:
         return location
     return np.column_stack([location, np.zeros((len(location), likelihood.n_predictors - 1))])
-
-
-def relative_scale(likelihood: Likelihood, log_scale: Array, prediction: Array) -> Array:
-    """Return the logarithm of the scale in the units of the location's linear predictor."""
-    return log_scale - np.log(unit_of(likelihood, prediction))
 
 
 def least_scale(y: Array) -> float:
@@ -169,10 +164,9 @@ class Noise:
     def arguments(self, prediction: Array, log_scale: Array | None) -> dict[str, Any]:
         """Return ``X`` and ``offset``, as the methods of ``regressor`` take them, of new rows."""
         likelihood, k = self.likelihood, self.likelihood.dispersion_index
-        if self.slope is None or log_scale is None:
-            columns = noise_columns(None, 0.0, len(prediction))
-        else:
-            columns = noise_columns(relative_scale(likelihood, log_scale, prediction), self.slope, len(prediction))
+        columns = np.empty((len(prediction), 0))
+        if self.slope is not None and log_scale is not None:
+            columns = noise_columns(likelihood, log_scale, prediction, self.slope)
         offset = offset_of(likelihood, prediction)
         if self.least > 0 and k is not None and offset.ndim == 2 and not likelihood.discrete:
             value = self.regressor.predict_parameters(columns, offset)[likelihood.parameter_names[k]]
@@ -199,26 +193,25 @@ def fit_noise(
                 f"its errors: the scale is set to about {least:.6g}, its lower bound (a tenth of the unit to "
                 "which y is rounded)."
             ),
-            stacklevel=6,
+            stacklevel=5,
         )
     y = y_seen(likelihood, y, prediction)
     offset, k = offset_of(likelihood, prediction), likelihood.dispersion_index
-    no_columns = noise_columns(None, 0.0, len(y))
     if log_scale is not None and k is not None:
-        column = relative_scale(likelihood, log_scale, prediction)
-        by_scale = likelihood.equivariance == "location_scale" and not centered(likelihood)
-        slope = student_t_slope(y, prediction, column, weight) if by_scale else 1.0  # without a shift it is not used
+        # Without a shift the slope is not used.
+        slope = 1.0 if centered(likelihood) else slope_of(likelihood, y, prediction, log_scale, weight)
         regressor = noise_regressor(likelihood, modelled=True)
-        regressor.fit(noise_columns(column, slope, len(y)), y, weight, offset)
+        regressor.fit(noise_columns(likelihood, log_scale, prediction, slope), y, weight, offset)
         if regressor.parameters_[likelihood.parameter_names[k]][0][1] * likelihood.variance_power > 0:
             return Noise(regressor, likelihood, slope, least)
-    return Noise(
-        noise_regressor(likelihood, modelled=False).fit(no_columns, y, weight, offset), likelihood, None, least
-    )
+    regressor = noise_regressor(likelihood, modelled=False).fit(np.empty((len(y), 0)), y, weight, offset)
+    return Noise(regressor, likelihood, None, least)
 
 
-def student_t_slope(y: Array, location: Array, column: Array, weight: Array | None) -> float:
-    """Return the slope of the log scale under a Student's t: to which power of the modelled scale a shift goes."""
-    robust = noise_regressor(StudentT(), modelled=True)
-    robust.fit(noise_columns(column, 1.0, len(y)), y, weight, location)
+def slope_of(likelihood: Likelihood, y: Array, prediction: Array, log_scale: Array, weight: Array | None) -> float:
+    """Return to which power of the modelled scale a shift goes: real y's slope of the log scale under a Student's t."""
+    if likelihood.equivariance != "location_scale":
+        return 1.0
+    columns = noise_columns(likelihood, log_scale, prediction, 1.0)
+    robust = noise_regressor(StudentT(), modelled=True).fit(columns, y, weight, prediction)
     return float(robust.scale_coef_[1])

@@ -1,7 +1,7 @@
 """What is learnt from out-of-fold predictions: the model of the scale, the likelihood, and whether it is calibrated."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from sklearn_mle.exceptions import OutOfFoldWarning, PITWarning
 from sklearn_mle.likelihoods import Likelihood
-from sklearn_mle.meta_estimators._callback_tasks import BaseFit
 from sklearn_mle.meta_estimators._choice import NewRows
-from sklearn_mle.meta_estimators._cross_fit import FoldModel, cross_fit, is_frozen, pooled
-from sklearn_mle.meta_estimators._noise import Noise, least_scale, resolution_of
-from sklearn_mle.meta_estimators._recalibration import PITMap, miscalibration, pit_bounds
+from sklearn_mle.meta_estimators._noise import Noise, fit_noise, resolution_of
+from sklearn_mle.meta_estimators._recalibration import PITMap, miscalibration
 from sklearn_mle.meta_estimators._scale_model import ScaleModel, fit_scale
 from sklearn_mle.model_selection import Comparison
 from sklearn_mle.model_selection._arguments import Fold
@@ -45,23 +43,6 @@ def real_prediction(values: Any, rows: NDArray[np.intp]) -> Array:
     return prediction
 
 
-def predict_out_of_fold(
-    estimator: Any,
-    X: Any,
-    y: Array,
-    folds: Sequence[Fold],
-    params: Mapping[str, Any],
-    n_jobs: int | None,
-    tasks: Sequence[BaseFit | None],
-) -> tuple[list[Any], Array]:
-    """Return the fold models and the prediction of each row by a model that did not see it; nan where there is none."""
-    if is_frozen(estimator):
-        return [], real_prediction(estimator.predict(X), np.arange(len(y)))
-    fitted = cross_fit(estimator, X, y, folds, fit_params=params, n_jobs=n_jobs, tasks=tasks)
-    read = [FoldModel(one.model, one.test, real_prediction(one.prediction, one.test)) for one in fitted]
-    return [one.model for one in read], pooled(read, len(y))
-
-
 @dataclass(frozen=True)
 class Learnt:
     """What the errors of new rows look like."""
@@ -90,21 +71,11 @@ class OutOfFold:
         if not has_scale and not isinstance(scale, str):
             raise ValueError(f"scale: {likelihood!r} has no scale or dispersion to be modelled; give scale='constant'.")
         if has_scale and not (isinstance(scale, str) and scale == "constant"):
-            found = fit_scale(
-                scale,
-                self.X,
-                self.prediction,
-                self.y - self.prediction,
-                self.folds,
-                self.weight,
-                least=least_scale(self.y if self.weight is None else self.y[self.weight > 0]),
-                n_jobs=n_jobs,
-            )
-            model, log_scale = (None, None) if found is None else found
+            model, log_scale = fit_scale(scale, self.X, self.y, self.prediction, self.folds, self.weight, n_jobs)
         rows, comparison = self._rows(log_scale), None
         if likelihood is None:
             rows, likelihood, comparison = rows.choose()
-        noise = rows.fit(likelihood)
+        noise = fit_noise(likelihood, rows.y, rows.prediction, rows.log_scale, rows.weight)
         pit_map = _judge(rows, noise, comparison, recalibrate=recalibrate)
         return Learnt(noise, model, comparison, pit_map)
 
@@ -143,7 +114,10 @@ def _judge(rows: NewRows, noise: Noise, comparison: Comparison | None, *, recali
     likelihood = noise.likelihood
     weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
     distribution = noise.regressor.predict_distribution(**noise.arguments(rows.prediction, rows.log_scale))
-    bounds = pit_bounds(distribution, rows.y, resolution_of(rows.y), discrete=likelihood.discrete)
+    # Of what rounds to y: the two agree where nothing is rounded.
+    half = resolution_of(rows.y) / 2
+    ends = (rows.y - 1, rows.y) if likelihood.discrete else (rows.y - half, rows.y + half)
+    bounds = distribution.cdf(ends[0]), distribution.cdf(ends[1])
     if recalibrate:
         return PITMap.of(*bounds, weight)
     of_quantiles, of_intervals = miscalibration(*bounds, weight)

@@ -13,13 +13,6 @@ Array = NDArray[np.float64]
 _MOST_BINS = 50
 
 
-def pit_bounds(distribution: Any, y: Array, unit: float, *, discrete: bool) -> tuple[Array, Array]:
-    """Return the PIT of what rounds to y, at its lower and its upper end, each (n,): equal where nothing is rounded."""
-    if discrete:
-        return distribution.cdf(y - 1), distribution.cdf(y)
-    return distribution.cdf(y - unit / 2), distribution.cdf(y + unit / 2)
-
-
 def pit_distribution(low: Array, high: Array, weight: Array, at: Array) -> Array:
     """Return the distribution function of the PIT at some points: each row's mass is spread evenly over its bounds."""
     width = high - low

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from sklearn.base import clone
 from sklearn.preprocessing import OrdinalEncoder
 
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
-from sklearn_mle.meta_estimators._cross_fit import cross_fit, n_rows_of, pooled, weights_for
+from sklearn_mle.meta_estimators._cross_fit import cross_fit, pooled, weights_for
+from sklearn_mle.meta_estimators._noise import least_scale
 from sklearn_mle.model_selection._arguments import Fold
 
 Array = NDArray[np.float64]
@@ -78,39 +80,31 @@ class ScaleModel:
 
     models: Sequence[Any]
     rows: Callable[[Any, Array], Any]
-    least: float
     unit: float
+    least: float
 
     def log_scale(self, X: Any, prediction: Array) -> Array:
         """Return the logarithm of the modelled scale of new rows, shape (n,)."""
         rows = self.rows(X, prediction)
-        return np.mean([_log(model.predict(rows), self.unit, self.least) for model in self.models], axis=0)
+        return np.mean([_log_size(model, rows, self.unit, self.least) for model in self.models], axis=0)
 
 
 def fit_scale(
-    scale: Any,
-    X: Any,
-    prediction: Array,
-    residual: Array,
-    folds: Sequence[Fold],
-    weight: Array | None,
-    *,
-    least: float,
-    n_jobs: int | None,
-) -> tuple[ScaleModel, Array] | None:
+    scale: Any, X: Any, y: Array, prediction: Array, folds: Sequence[Fold], weight: Array | None, n_jobs: int | None
+) -> tuple[ScaleModel | None, Array | None]:
     """Model |residual| given X and the prediction, and return the model and its out-of-fold logarithms, shape (n,).
 
-    Rows without a prediction are nan, and left out; those of weight zero are in no training set. None where there is
-    nothing to be learnt: no fold's model tells its rows apart (of a few rows boosting makes no split).
+    Rows without a prediction are nan, and left out; those of weight zero are in no training set. Both are None where
+    there is nothing to be learnt: no fold's model tells its rows apart (of a few rows boosting makes no split).
     """
     known = np.isfinite(prediction)
     used = known if weight is None else known & (weight > 0)
     inner = [(train[used[train]], test[known[test]]) for train, test in folds]
     inner = [(train, test) for train, test in inner if len(train) > 1 and len(test)]
-    size = np.abs(residual)
+    size = np.abs(y - prediction)
     if len(inner) < 2 or not size[used].any():
-        return None
-    least = max(least, _LEAST_SHARE * float(size[used].mean()))
+        return None, None
+    least = max(least_scale(y if weight is None else y[weight > 0]), _LEAST_SHARE * float(size[used].mean()))
     size = np.maximum(size, least)
     is_auto, unit = isinstance(scale, str), 1.0
     if is_auto:
@@ -125,18 +119,15 @@ def fit_scale(
         regressor = clone(scale)
     rows: Callable[[Any, Array], Any] = NumericTable(X) if is_auto else with_prediction
     params = weights_for(regressor, weight, "scale", "DistributionalRegressor")
-    fitted = cross_fit(regressor, rows(X, prediction), size, inner, fit_params=params, n_jobs=n_jobs)
-    model = ScaleModel([one.model for one in fitted], rows, least, unit)
-    logs = [_log(one.prediction, unit, least) for one in fitted]
-    if all(np.ptp(log) < 1e-9 for log in logs):
-        return None
-    return model, pooled(
-        [type(one)(one.model, one.test, log) for one, log in zip(fitted, logs, strict=True)], n_rows_of(X)
-    )
+    log_size = partial(_log_size, unit=unit, least=least)
+    fitted = cross_fit(regressor, rows(X, prediction), size, inner, method=log_size, fit_params=params, n_jobs=n_jobs)
+    if all(np.ptp(one.prediction) < 1e-9 for one in fitted):
+        return None, None
+    return ScaleModel([one.model for one in fitted], rows, unit, least), pooled(fitted, len(y))
 
 
-def _log(size: Any, unit: float, least: float) -> Array:
-    size = np.asarray(size, dtype=np.float64)
+def _log_size(model: Any, rows: Any, unit: float, least: float) -> Array:
+    size = np.asarray(model.predict(rows), dtype=np.float64)
     if not np.isfinite(size).all():
         raise ValueError("scale: the regressor predicted a |residual| that is not finite; give another one.")
     return np.log(np.maximum(size * unit, least))

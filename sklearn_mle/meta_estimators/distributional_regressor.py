@@ -1,5 +1,7 @@
 """A likelihood around any regressor: its prediction is the location, and its errors on new rows are the noise."""
 
+from contextlib import suppress
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, clone
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arguments import as_flag, refuse_masked
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._state import publish
 from sklearn_mle.estimators._validation import check_sample_weight
@@ -17,9 +19,9 @@ from sklearn_mle.likelihoods import Likelihood, get_likelihood
 from sklearn_mle.meta_estimators._answers import NoiseAnswers, read_target
 from sklearn_mle.meta_estimators._base import LikelihoodAround, rows_of
 from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
-from sklearn_mle.meta_estimators._cross_fit import folds_of, is_frozen, n_rows_of, route
+from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, n_rows_of, pooled, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
-from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, predict_out_of_fold, real_prediction
+from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, real_prediction
 
 Array = NDArray[np.float64]
 
@@ -156,10 +158,8 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        try:
+        with suppress(TypeError, ValueError):  # fit says what is wrong with it
             tags.target_tags.positive_only = not self._is_auto and get_likelihood(self.likelihood).positive_only
-        except (TypeError, ValueError):
-            return tags  # fit says what is wrong with it
         return tags
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -205,14 +205,20 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         weight = check_sample_weight(sample_weight, len(y))
         params, groups = route(self, self.estimator, weight, fit_params)
         folds = folds_of(self.cv, X, y, groups)
-        refits = not (self.ensemble or is_frozen(self.estimator))
-        names = [] if is_frozen(self.estimator) else ["fit-fold"] * len(folds)
-        fits = BaseFits(self, X, y, names + ["fit-all-rows"] * refits)
-        tasks = fits.tasks[: len(folds)]
-        models, prediction = predict_out_of_fold(self.estimator, X, y, folds, params, self.n_jobs, tasks)
+        frozen = is_frozen(self.estimator)
+        refits = not (self.ensemble or frozen)
+        fits = BaseFits(self, X, y, ["fit-fold"] * len(folds) * (not frozen) + ["fit-all-rows"] * refits)
+        models: list[Any] = []
+        if frozen:
+            prediction = real_prediction(self.estimator.predict(X), np.arange(len(y)))
+        else:
+            tasks = fits.tasks[: len(folds)]
+            fitted = cross_fit(self.estimator, X, y, folds, fit_params=params, n_jobs=self.n_jobs, tasks=tasks)
+            read = [replace(one, prediction=real_prediction(one.prediction, one.test)) for one in fitted]
+            models, prediction = [one.model for one in read], pooled(read, len(y))
         out_of_fold = OutOfFold(X, y, prediction, weight, groups, folds)
         learnt = out_of_fold.learn(likelihood, self.scale, recalibrate=self.recalibrate, n_jobs=self.n_jobs)
-        if self.ensemble and models:
+        if self.ensemble and not frozen:
             state["estimators_"] = models
         else:
             state["estimator_"] = clone(self.estimator)
@@ -235,10 +241,9 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
 
     def _base_prediction(self, X: Any) -> Array:
         X = self._read(X)
-        models = getattr(self, "estimators_", None) or [self.estimator_]
         rows = np.arange(n_rows_of(X))
-        predictions = [real_prediction(model.predict(X), rows) for model in models]
-        return predictions[0] if len(models) == 1 else np.mean(predictions, axis=0)
+        predictions = [real_prediction(model.predict(X), rows) for model in self._models]
+        return predictions[0] if len(predictions) == 1 else np.mean(predictions, axis=0)
 
     def predict(self, X: Any, return_std: bool = False) -> Array | tuple[Array, Array]:
         """Return the estimator's prediction and, if ``return_std``, the standard deviation of y given X.
@@ -262,11 +267,10 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         NotSupportedError
             If the standard deviation is asked for after ``recalibrate=True``.
         """
-        with argument_name("return_std"):
-            return_std = bool(return_std)
-        if not return_std:
-            return self._base_prediction(X)
+        return_std = as_flag("return_std", return_std)
         prediction = self._base_prediction(X)
+        if not return_std:
+            return prediction
         if self._learnt.pit_map is not None:
             raise NotSupportedError(
                 "return_std: a recalibrated distribution has probabilities, but no moments; use predict_interval."

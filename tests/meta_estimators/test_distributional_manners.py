@@ -108,7 +108,9 @@ def test_displays_draw_it(recalibrate):
 
 @pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.PITWarning")  # Laplace's noise is not this one
 def test_the_summary_says_what_its_standard_errors_count():
-    summary = DistributionalRegressor(LinearRegression(), "gaussian", cv=CV).fit(X, Y).summary(0.9)
+    model = DistributionalRegressor(LinearRegression(), "gaussian", cv=CV).fit(X, Y)
+    # A parameter that is set after the fit was not fitted.
+    summary = model.set_params(estimator=Ridge()).summary(0.9)
     assert summary.title == "DistributionalRegressor: LinearRegression"
     assert summary.index == ("log_scale: intercept", "log_scale: log modelled scale")
     assert (
