@@ -40,19 +40,10 @@ class ConditionalPredictors(LinearPredictors):
         # The first free predictor has the shared coefficients, the others an intercept of the basis each.
         intercepts = [Terms.constant()] * (n_classes - 1) if intercept else []
         super().__init__(n_columns, [Terms(True, False), *intercepts])
+        self.n_classes, self.intercept = n_classes, intercept
         self.basis = sum_to_zero_basis(n_classes)
         # The curvature is taken of the probabilities: K numbers per row, not the K^2 of its Hessian.
         self.many_classes = True
-
-    @property
-    def n_classes(self) -> int:
-        """The number of classes."""
-        return len(self.basis)
-
-    @property
-    def intercept(self) -> bool:
-        """Whether classes have an intercept."""
-        return len(self.terms) > 1
 
     def _of_classes(self, block: Array) -> Array:
         return block.reshape(len(block), self.n_classes, self.n_columns)

@@ -130,7 +130,7 @@ def certificate(
     decrement = float(np.sqrt(2 * gap))
     if factor is not None:
         if not factor.resolved:
-            return float("inf")  # the flattest direction may be flatter than it looks
+            return float("inf")  # the least curvature may be smaller than computed
         # The rounding of the gradient's sums hides so much of a decrement.
         decrement += EPS * float(np.sqrt(objective.data.n_rows)) * factor.inverse_norm
     if decrement == 0:

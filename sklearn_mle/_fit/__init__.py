@@ -194,7 +194,7 @@ def _sum(y: Array, weight: Array | None, offset: Array | None) -> tuple[float]:
 
 
 def _beyond(prepared: Prepared) -> ValueError:
-    """Return what is said of numbers beyond float64, of offsets with their rows."""
+    """Return the error about numbers beyond float64; about offsets, if these are the cause, with their rows."""
     words = far_offsets(prepared)
     return ValueError(_BEYOND if words is None else f"The likelihood leaves the range of float64. {words}")
 

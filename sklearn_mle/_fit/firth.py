@@ -17,11 +17,11 @@ from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._solvers import Solution, Status, callback_of, newton, newton_cg
 
-# Multiply-adds of a curvature above which a rough maximum, found by a sample, goes ahead.
+# Multiply-adds of a curvature above which a rough maximum is found by a sample first.
 _LARGE_WORK = 3e7
 _ROUGH = 0.1
 _STEPS = 10
-# What is asked for is a score of zero, not a likelihood near its maximum.
+# The estimate is a root of the modified score, so it is held to a tighter tolerance than a likelihood.
 _TIGHTER = 1e-8
 
 
@@ -79,6 +79,6 @@ def solve_bias_reduced(
         factor_theta=None,
         factor_gap=end.gap,
         n_iter=n_iter + end.n_iter,
-        # Rounding may stop it within what was asked for.
+        # Rounding may stop it once the tolerance is met.
         status=Status.CONVERGED if within and end.status is Status.ROUNDING else end.status,
     )

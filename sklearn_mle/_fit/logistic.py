@@ -247,7 +247,7 @@ class LogisticFit(Strategy):
         starts = cold + [self.matrix(theta) for theta in found]
         self.objective = self._objective(self.varying, prepared.separation_precision)
         if self.identification is not None:
-            # The prior tells dependent columns apart; the data still do not.
+            # The prior identifies the coefficients of dependent columns; the data still do not.
             if self.objective.predictors.size <= MOST_KEPT:
                 null = self.identification.null_space(prepared.columns, self.term.intercept)
                 classes = np.eye(self.likelihood.n_predictors)

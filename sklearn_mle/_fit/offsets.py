@@ -1,4 +1,4 @@
-"""Offsets that are far apart: where a fit starts beside them, and which rows to name where it had no good end."""
+"""Offsets that are far apart: where a fit starts beside them, and which rows to name where it did not converge."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Status
 
-# From each other, in linear predictors: exp(-30) is 1e-13, so that beside such a row the others say nothing.
+# From each other, in linear predictors: exp(-30) is 1e-13, so that beside such a row the others hardly count.
 _FAR = 30.0
-# Nats. A fit that ends farther from its optimum has had no good end.
+# Nats. A fit that ends farther from its optimum has not converged.
 _GOOD = 1e-6
 
 
@@ -58,7 +58,7 @@ def projected_on_columns(data: Data, terms: Terms) -> Array:
 
 
 def far_offsets(prepared: Prepared) -> str | None:
-    """Return what is to be said of offsets far from the others, their rows named; None where there are none."""
+    """Return sentences about offsets far from the others, with their rows; None where there are none."""
     data = prepared.data
     if not data.n_offsets:
         return None
@@ -80,7 +80,7 @@ def far_offsets(prepared: Prepared) -> str | None:
 
 
 def with_far_offsets_named(result: FitResult, prepared: Prepared) -> FitResult:
-    """Return a fit; where it had no good end and offsets are far apart, with a warning that names their rows."""
+    """Return a fit; where it did not converge and offsets are far apart, with a warning that names their rows."""
     if result.status is Status.STOPPED:
         return result
     good = result.gap <= _GOOD and not any(isinstance(warning, ConvergenceWarning) for warning in result.warnings)

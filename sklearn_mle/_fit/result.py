@@ -1,4 +1,4 @@
-"""What a fit is asked for, and what it returns."""
+"""The options of a fit, and its result."""
 
 from dataclasses import dataclass
 

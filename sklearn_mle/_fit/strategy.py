@@ -30,7 +30,7 @@ _CHEAP = 1e7
 
 
 class Strategy:
-    """One fit; built, run once, thrown away.
+    """One fit: constructed, run once and discarded.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Names of statsmodels' results, for those who come from there: the error says what the same is called here."""
+"""Names of statsmodels' results, and ours for the same: an AttributeError about one of theirs gives ours."""
 
 from typing import Any, NoReturn
 

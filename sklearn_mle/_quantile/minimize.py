@@ -31,9 +31,9 @@ _BAND = 3.5
 # A Newton step on all rows leaves about a tenth of the sample's error: what its curvature is off by, and how many
 # rows change sides by chance. Twice that is allowed for.
 _NARROWED = 0.25
-# After so many looks at all rows every row takes part.
+# After so many passes over all rows every row takes part.
 _ROUNDS = 6
-# In standardized columns, against thousands of rows: it holds only what the sample says nothing about.
+# In standardized columns, against thousands of rows: it matters only where the sample carries no information.
 _SAMPLE_PRIOR = 1e-3
 # A sample of fewer determines the curvature too poorly.
 _ROWS_PER_PARAMETER = 20

@@ -118,7 +118,7 @@ def _measure(data: Data) -> tuple[Array, Array, Array]:
         variance = second - np.square(mean)
     spread, largest = np.sqrt(np.maximum(variance, 0)), raw.largest
     # Overflow, underflow, or a mean so far from zero that the difference cancels: those columns are taken again, all
-    # of them in one pass. A third is for means that have overflowed themselves.
+    # of them in one pass. A third pass is for means that overflowed.
     # Columns of zeros, of which sparse data have many, are known already.
     kept = (second < _HUGE) & (second > _TINY) & (variance > _CANCELS * second)
     if kept.all():
@@ -134,7 +134,7 @@ def _measure(data: Data) -> tuple[Array, Array, Array]:
         mean[lost] = centre + about.unit * shift
         spread[lost] = about.unit * np.sqrt(np.maximum(variance, 0))
         largest[lost] = about.largest
-        # What only rounds is a constant, and that is its largest entry; seen from afar, anything does.
+        # A spread of rounding alone is that of a constant, its largest entry; far from the centre any spread rounds.
         constant = (spread[lost] <= _CONSTANT * about.largest) & (np.abs(shift) <= _NEAR)
         mean[lost] = np.where(constant, np.copysign(about.largest, mean[lost]), mean[lost])
         spread[lost] = np.where(constant, 0.0, spread[lost])

@@ -1,4 +1,4 @@
-"""Where averages along a column are drawn, and what the picture says of them."""
+"""Where averages along a column are drawn, and how the picture is labelled."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -145,7 +145,7 @@ class ConvergenceDisplay(Display):
             # What is minimized counts weights as copies; where they are precisions the dispersion follows at the end.
             end = AtEstimate.of(with_dispersion(model, data, "frequency"), data)
             values = [_objective(end, coefficients) for coefficients in [*seen, end.model.coefficients]]
-            # Below the rounding of the sum nothing is seen; what is certified of the end, is.
+            # Differences below the rounding of the sum are not seen; the gap that is certified at the end is added.
             excess = np.maximum(np.array(values) - values[-1], 0) + watched.gap_
         if not np.isfinite(excess[-1]):
             raise ValueError("X, y, sample_weight or offset holds numbers beyond the range of float64; rescale them.")

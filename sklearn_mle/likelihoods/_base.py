@@ -66,7 +66,7 @@ class Likelihood(BaseEstimator, ABC):
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let formulas meet the limits of floating-point numbers in silence: exp(eta) may overflow, log(0) is -inf."""
+        """Suppress floating-point warnings in the formulas: exp(eta) may overflow, log(0) is -inf."""
         super().__init_subclass__(**kwargs)
         for name, method in list(vars(cls).items()):
             if isfunction(method) and not name.startswith("_"):
@@ -84,7 +84,7 @@ class Likelihood(BaseEstimator, ABC):
     least_squares: ClassVar[bool] = False
     # True where the variance is the dispersion times a function of the mean: Pearson's statistic estimates it.
     exponential_dispersion: ClassVar[bool] = False
-    # True where Jeffreys' prior (Firth's bias reduction) can be had: ``information_slope`` and its kin are there.
+    # True where Jeffreys' prior (Firth's bias reduction) is supported, by ``information_slope`` and methods like it.
     jeffreys: ClassVar[bool] = False
     # True where adding one number to all predictors of a row changes nothing: all of them are locations, and have the
     # same columns.
@@ -92,8 +92,8 @@ class Likelihood(BaseEstimator, ABC):
     # The parameter that measures the noise about the location (a scale, dispersion, shape or precision), always with
     # the logarithm as its link; None where there is no such parameter.
     dispersion_parameter: ClassVar[str | None] = None
-    # To which power of it the variance of y (in the unit of y, or relative to y) is proportional: 2 for a scale, 1 for
-    # a dispersion, -1 for a precision. The noise vanishes as the parameter does, or as it grows.
+    # The power of it that the variance of y (in the unit of y, or relative to y) is proportional to: 2 for a scale, 1
+    # for a dispersion, -1 for a precision. The noise vanishes as the parameter does, or as it grows.
     variance_power: ClassVar[float] = 2.0
     # True where the noise may vanish, so that an outcome fitted exactly is infinitely likely: a prior on the location's
     # coefficients is then relative to the noise (or it would lose against a perfect fit, whatever its precision).
@@ -109,7 +109,7 @@ class Likelihood(BaseEstimator, ABC):
     estimable: ClassVar[tuple[str, ...]] = ()
     # Numbers of columns that y may have; y of several is (columns, n) here.
     y_columns: ClassVar[tuple[int, ...]] = (1,)
-    # True where an infinite y is one: a bound of an interval that is not there.
+    # True where y may be infinite, as the bound of an interval that is open on that side.
     open_ended: ClassVar[bool] = False
     # True where y holds codes 0, 1, ... of classes (or their probabilities), not numbers.
     holds_class_codes: ClassVar[bool] = False
@@ -117,7 +117,7 @@ class Likelihood(BaseEstimator, ABC):
     positive_only: ClassVar[bool] = False
     # True where the likelihood of y is a probability, not a density.
     discrete: ClassVar[bool] = False
-    # What y may be, and what to do about a y that is not: for the texts of errors.
+    # What y may be, and what to do about other values: for error messages.
     domain: ClassVar[str] = "finite real numbers"
     remedy: ClassVar[str] = "Remove or repair such rows."
 
@@ -214,12 +214,12 @@ class Likelihood(BaseEstimator, ABC):
 
     @property
     def of_logarithm(self) -> "Likelihood | None":
-        """The likelihood of log y, which lacks nothing but log y; None where there is none that is simpler."""
+        """The simpler likelihood of log y, whose NLL lacks only log y; None if there is none."""
         return None
 
     @property
     def of_fractions(self) -> "Likelihood | None":
-        """The simpler likelihood that this one of a single column of fractions is; None where there is none."""
+        """The simpler likelihood that this one equals for a single column of fractions; None if there is none."""
         return None
 
     def in_units_of_mean(self, y: Array) -> tuple[Array, Array | None]:

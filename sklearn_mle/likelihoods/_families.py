@@ -100,7 +100,7 @@ class LocationScale(RealOutcome):
     def hessian(self, y: Array, eta: Array) -> Array:
         z, inverse_scale = standardize(y, eta)
         slope, curvature = self.standard_derivatives(z)
-        # In this order no zero meets an overflow: the curvature decays first.
+        # In this order no zero is multiplied by an overflow: the curvature decays first.
         weighted = curvature * z
         return symmetric(
             curvature * inverse_scale * inverse_scale, (slope + weighted) * inverse_scale, z * slope + weighted * z
@@ -141,7 +141,7 @@ class LocationScale(RealOutcome):
 
 def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     """Return z, bounded by what can still be multiplied without a nan, and 1 / s."""
-    # Finite, so that an outcome at the location is there for any scale.
+    # Finite, so that z is zero for an outcome at the location, whatever the scale.
     inverse_scale = np.exp(np.minimum(-eta[1], _LOG_LARGEST))
     return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale
 

@@ -130,7 +130,7 @@ class _Rows:
         out[level == (1.0 if upper else 0.0)] = low
         out[level == (0.0 if upper else 1.0)] = high
         inner = (level > 0) & (level < 1) & ~np.isnan(eta).any(axis=0)
-        # Of the two tails the smaller one is known with all its digits. (Of counts the least is asked for, exactly.)
+        # The smaller of the two tails has all its digits. (A count's quantile is the least count, so its side is kept.)
         other = inner & (level > 0.5) & (not self._law.discrete)
         for rows, side, levels in ((inner & ~other, upper, level), (other, not upper, 1 - level)):
             if rows.all():
@@ -197,7 +197,7 @@ def count_quantile_of(law: Any, level: Array, eta: Array, *, upper: bool) -> Arr
         tail = law.tail(y, eta[:, rows], upper=upper)
         return tail <= level[rows] if upper else tail >= level[rows]
 
-    # Cornish and Fisher's correction for the skewness, of which all else is at the search's cost.
+    # The start has Cornish and Fisher's correction for skewness; the nearer it is, the shorter the search.
     mean, deviation = law.mean(eta), law.standard_deviation(eta)
     z = -ndtri(level) if upper else ndtri(level)
     return count_quantile(reached, mean + deviation * z + (z * z - 1) / 6 * np.square(deviation) / np.maximum(mean, 1))

@@ -36,7 +36,7 @@ def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
     Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.1.40 and 6.1.15.
     """
     if u.dtype == np.float64 and len(u) and (u == u[0]).all():
-        # A constant dispersion is the usual case, and the next call asks for the same one, as a rule.
+        # A constant dispersion is the usual case, and the next call usually has the same one.
         value, first, second = _of_constant(float(u[0]))
         return np.full_like(u, value), np.full_like(u, first), np.full_like(u, second)
     value, first, second = _of_rows(u)
@@ -56,7 +56,7 @@ def _of_rows(u: Array) -> Array:
     for start in range(0, len(near), _PIECE):
         piece = near[start : start + _PIECE]
         if len(piece) == 1:
-            # numpy adds up a single row in another order: its digits are not to depend on what other rows there are.
+            # numpy sums a single row in another order, but digits must not depend on which other rows there are.
             piece = np.repeat(piece, 2)
         parts[:, piece] = _shifted(u[piece], *parts[:, piece])
     return parts

@@ -136,7 +136,7 @@ class Binomial(Likelihood):
 
 
 class _Successes:
-    """The number of successes among known trials: what its frozen distribution asks of it."""
+    """The number of successes among known trials: what its frozen distribution needs of it."""
 
     discrete = True
     support = (0.0, math.inf)

@@ -1,4 +1,4 @@
-"""Check a likelihood, and say in words what is wrong with it."""
+"""Check a likelihood, and describe what is wrong with it."""
 
 from collections.abc import Iterator
 from inspect import isclass
@@ -186,7 +186,7 @@ def _derivatives(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
 
 def _compare(name: str, given: Array, differences: Array, of: str) -> Iterator[str]:
     error = np.abs(given - differences) / (1 + np.abs(differences))
-    # Single rows may be at a kink, or spoiled by rounding: half of them decide.
+    # Single rows may be at a kink or spoiled by rounding, so the median over the rows decides.
     wrong = ~(np.median(error, axis=-1) <= _DERIVATIVE)
     for index in np.argwhere(wrong):
         k = tuple(int(i) for i in index)

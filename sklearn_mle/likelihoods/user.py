@@ -1,4 +1,4 @@
-"""A likelihood of one's own from its NLL alone: derivatives and information are made here."""
+"""A user's likelihood from its NLL alone: derivatives and information are computed here."""
 
 from collections.abc import Callable, Iterator
 
