@@ -99,13 +99,7 @@ class NoPenalty:
 
 
 class GaussianPrior:
-    r"""Independent Gaussian priors: :math:`\tfrac12 \sum_j \lambda_j \theta_j^2`.
-
-    Parameters
-    ----------
-    precision : ndarray of shape (size,)
-        One precision a parameter; zero for the unpenalized ones.
-    """
+    r"""Independent Gaussian priors: :math:`\tfrac12 \sum_j \lambda_j \theta_j^2`; precisions may be zero."""
 
     convex = True
 
@@ -133,13 +127,7 @@ def gaussian_of_columns(precision: Array, used: Array) -> GaussianPrior:
 
 
 class QuadraticForm:
-    r"""Half of :math:`\lVert R \theta \rVert^2`: curvature along some directions.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (k, size)
-        The matrix R.
-    """
+    r"""Half of :math:`\lVert R \theta \rVert^2`, R given by its rows: curvature along some directions."""
 
     convex = True
 
@@ -217,15 +205,7 @@ class NoiseRelativePrior:
 
 
 class SumOfPenalties:
-    r"""A multiple of one penalty plus another.
-
-    Parameters
-    ----------
-    first : Penalty
-    share : float
-        What the first is multiplied by.
-    second : Penalty
-    """
+    """A share of one penalty plus another."""
 
     def __init__(self, first: Penalty, share: float, second: Penalty) -> None:
         self.first, self.share, self.second = first, share, second
@@ -250,13 +230,7 @@ class SumOfPenalties:
 
 
 class ShiftedPenalty:
-    """A penalty as a function of the distance from a point.
-
-    Parameters
-    ----------
-    penalty : Penalty
-    origin : ndarray of shape (size,)
-    """
+    """A penalty as a function of the distance from a point."""
 
     def __init__(self, penalty: Penalty, origin: Array) -> None:
         self.penalty, self.origin, self.convex = penalty, origin, penalty.convex

@@ -212,12 +212,7 @@ class LinearPredictors:
         """Return a bound of how far a step of theta moves a row's predictors apart, without a pass over the rows.
 
         Of several predictors it is their range that counts: what they have in common changes no probability.
-
-        Parameters
-        ----------
-        step : ndarray of shape (size,)
-        largest : ndarray of shape (p,)
-            The largest absolute entry of each column.
+        ``largest`` (p,) has the largest absolute entry of each column.
         """
         moved = np.abs(self.direction(step)) @ np.append(largest, 1.0)
         return float(moved[0] if len(moved) == 1 else 2 * moved.max())
@@ -363,17 +358,9 @@ class LinearPredictors:
         return (self.contrast @ half.reshape(free, -1)).reshape(q, q, -1)
 
     def root_rows(self, block: Array, hessian: Array) -> Array:
-        """Return rows whose cross-product is the curvature of a positive semidefinite rowwise Hessian.
+        """Return rows (n_free * n, size) whose cross-product is the curvature of a rowwise Hessian (q, q, n).
 
-        Parameters
-        ----------
-        block : ndarray of shape (n, p)
-            Standardized columns, dense.
-        hessian : ndarray of shape (q, q, n)
-
-        Returns
-        -------
-        ndarray of shape (n_free * n, size)
+        The Hessian is positive semidefinite, and the block the standardized columns of n rows, dense.
         """
         hessian = self.free_hessian(hessian)
         free = len(hessian)

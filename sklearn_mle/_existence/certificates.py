@@ -40,18 +40,10 @@ _CHUNK = 4096
 def certified(objective: PenalizedNLL, solution: Solution, largest: Array, *, of_rows: bool) -> Solution | None:
     """Return the solution where a finite maximum is proved, with its own curvature if one was formed; None otherwise.
 
-    The solver's factor is asked first, then one formed at the solution; where the solver had none, that of a matrix
-    below the Hessian.
-
-    Parameters
-    ----------
-    objective : PenalizedNLL
-        Unpenalized, of class labels or proportions.
-    solution : Solution
-    largest : ndarray of shape (p,)
-        The largest absolute entry of each standardized column.
-    of_rows : bool
-        Whether a QR of the rows may be formed: with many classes it is as expensive as the linear programs that decide.
+    The solver's factor is tried first, then one formed at the solution; where the solver had none, that of a matrix
+    below the Hessian. The objective is unpenalized, of class labels or proportions; ``largest`` (p,) has the largest
+    absolute entry of each standardized column. ``of_rows`` says whether a QR of the rows may be formed: with many
+    classes it is as expensive as the linear programs that decide.
     """
     theta, gradient = solution.theta, solution.gradient
     if _by_the_solver_s_factor(objective, solution, largest):
@@ -112,20 +104,10 @@ def certificate(
     1. from the columns' largest entries, free, enough where rows are many;
     2. in one pass without products of X with X, M^2 <= max_i 1 / (w_i v_i), v_i the least curvature of row i;
     3. for rows where that does not suffice, the sum of the lengths of their single entries (sharp for dummies);
-    4. where this does not either, exactly.
+    4. where this does not either, exactly, if ``thorough``: a factor at the final point is often cheaper.
 
-    Parameters
-    ----------
-    objective : PenalizedNLL
-    theta : ndarray of shape (size,)
-    factor : Factor or None
-        Of the Hessian at (or just before) theta; without one only the second bound is available.
-    gap : float
-        Half the squared Newton decrement where the factor was formed.
-    largest : ndarray of shape (p,)
-        The largest absolute entry of each standardized column.
-    thorough : bool
-        Whether the last bound may be asked for: a factor at the final point is often cheaper, and the first then does.
+    The factor is that of the Hessian at (or just before) theta, and ``gap`` half the squared Newton decrement where it
+    was formed; without a factor only the second bound is available. ``largest`` is as in ``certified``.
     """
     decrement = float(np.sqrt(2 * gap))
     if factor is not None:

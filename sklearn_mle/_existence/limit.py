@@ -58,16 +58,8 @@ def limiting_curvature(
     """Return the curvature of the limiting model at its maximum; None where too large to be formed.
 
     It is the information on what stays finite (Geyer 2009, section 3.6), made positive definite along what diverges.
-
-    Parameters
-    ----------
-    objective : PenalizedNLL
-        Its penalty does not matter.
-    separation : SeparatingDirection
-    theta : ndarray of shape (size,)
-        Near the limiting model's maximum, in what that determines: the mode under a tiny prior is.
-    columns : Columns
-    mean_weight : float
+    ``theta`` is near the limiting model's maximum, in what that determines: the mode under a tiny prior is. The
+    objective's own penalty does not matter.
     """
     predictors = objective.predictors
     if predictors.size > MOST_DIAGONALIZED:

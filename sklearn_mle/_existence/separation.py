@@ -303,12 +303,8 @@ class SeparationSearch:
 def find_separation(objective: PenalizedNLL, start: Array) -> SeparatingDirection | None:
     """Return a generic separating direction, or None when there is none: a finite maximum exists.
 
-    Parameters
-    ----------
-    objective : PenalizedNLL
-        Of a likelihood that ``may_diverge``; its columns must be independent.
-    start : ndarray of shape (size,)
-        A point whose margins tell which rows are likely to object: the end of a fit, say.
+    The likelihood is one that ``may_diverge``, and the columns must be independent. The margins at ``start``, such as
+    the end of a fit, tell which rows are likely to decide.
 
     Raises
     ------

@@ -35,14 +35,7 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDi
 
     Outcomes above zero bound their log mean on both sides: where their rows alone determine every coefficient, none
     diverges. A few thousand such rows prove that for most data, a pass over all of them for most others; only where
-    they do not, a linear program is solved.
-
-    Parameters
-    ----------
-    objective : PenalizedNLL
-        Of the location alone.
-    theta : ndarray of shape (size,)
-        Where the fit ended.
+    they do not, a linear program is solved. The objective is that of the location alone, and theta where the fit ended.
 
     Raises
     ------

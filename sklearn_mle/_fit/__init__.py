@@ -55,14 +55,7 @@ def fit(
 ) -> FitResult:
     """Fit a likelihood to validated arrays; ``how`` is as in ``fit_rows``.
 
-    Parameters
-    ----------
-    likelihood : Likelihood
-    X : ndarray, CSR matrix or StoredArray of shape (n, p)
-    y : ndarray of shape (n,) or (n, K)
-    sample_weight : ndarray of shape (n,) or None
-        Nonnegative, with a positive sum.
-    offset : ndarray of shape (n,) or (n, K) or None
+    X (n, p) is dense, CSR or a StoredArray; y and offset have shape (n,) or (n, K); weights have a positive sum.
     """
     n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
     target, trials = likelihood.in_units_of_mean(y.T)

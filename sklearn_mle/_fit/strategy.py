@@ -32,15 +32,8 @@ _CHEAP = 1e7
 class Strategy:
     """One fit: constructed, run once and discarded.
 
-    Parameters
-    ----------
-    likelihood : Likelihood
-    prepared : Prepared
-    options : FitOptions
-    observer : callable or None
-        Sees coefficients in the units of X and y; a true answer stops the fit.
-    class_names : sequence or None
-        For the texts of warnings.
+    ``observer`` is given coefficients in the units of X and y, and a true answer stops the fit; ``class_names`` are for
+    the texts of warnings.
     """
 
     objective: PenalizedNLL
@@ -189,13 +182,8 @@ def final_factor(objective: PenalizedNLL, solution: Solution) -> tuple[Factor | 
     """Return the factor of the Hessian at (or very near) the solution, and how far from it it was formed.
 
     The distance is in standard errors. Polishing steps end a fit with a factor of the point before them; where the
-    likelihood is not convex the solver's factor may be of a positive substitute.
-
-    Returns
-    -------
-    factor : Factor or None
-        None for more than ``MOST_KEPT`` parameters, where no factor was formed, or none is positive.
-    drift : float
+    likelihood is not convex the solver's factor may be of a positive substitute. There is no factor (None) for more
+    than ``MOST_KEPT`` parameters, where none was formed, and where none is positive.
     """
     predictors, factor = objective.predictors, solution.factor
     if predictors.size > MOST_KEPT or factor is None:

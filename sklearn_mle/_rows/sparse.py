@@ -19,13 +19,7 @@ _DENSE_TAKEN = 1 << 20
 
 
 class SparseRows:
-    """A slice of a CSR matrix, seen as the standardized columns (X - shift) / scale, never made dense as a whole.
-
-    Parameters
-    ----------
-    X : scipy CSR matrix or array of shape (n, p)
-    shift, scale : ndarray of shape (p,) or None
-    """
+    """A slice of a CSR matrix, seen as the standardized columns (X - shift) / scale, never made dense as a whole."""
 
     def __init__(self, X: Any, shift: Array | None = None, scale: Array | None = None) -> None:
         self._X, self._shift, self._scale = X, shift, scale
