@@ -1,17 +1,22 @@
 """Pictures of effects: average predictions along a column of X."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from sklearn_mle._numerics.arguments import argument_name
-from sklearn_mle.displays._averages import curves_of, note_of, quantity_of, values_of
-from sklearn_mle.displays._base import BAND, COLOURS, GREY, wrapped
+from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle._numerics.arrays import Array
+from sklearn_mle.displays._base import BAND, COLOURS, GREY, percent, wrapped
 from sklearn_mle.displays._forest import ForestDisplay
-from sklearn_mle.inference import Inference, average_predictions, infer
+from sklearn_mle.inference import Effects, Inference, average_predictions, infer
 from sklearn_mle.inference.tables import Table
+
+# A column of numbers with so many different values or fewer is drawn at each of them; a curve needs more.
+_FEW = 10
+_MOST_LEVELS = 40
+_MOST_CURVES = 10
 
 
 @dataclass(eq=False, repr=False)
@@ -222,25 +227,31 @@ class EffectsDisplay(ForestDisplay):
         """
         if not (at is None or isinstance(at, Mapping)):
             raise ValueError(f"at must be a mapping from other columns to values, or None; got {at!r}.")
+        at = at or {}
         table = Table.of(X)
         with argument_name("column"):
             column = table.place(column)
-            if at is not None and column in at:
+            if column in at:
                 raise ValueError(f"at: {column!r} is the column that varies; leave it out.")
         given = None if sample_weight is None else np.asarray(sample_weight)
-        values, observed = values_of(table, column, values, grid_resolution, given)
+        values, observed = _values_of(table, column, values, grid_resolution, given)
         effects = average_predictions(
             inference,
             X,
             of=of,
-            at={column: values, **(at or {})},
+            at={column: values, **at},
             by=by,
             sample_weight=sample_weight,
             offset=offset,
             population=population,
         )
         lower, upper = effects.confidence_intervals(confidence_level, adjust).T
-        curves = curves_of(effects, str(column), len(values), at or {})
+        single = {name: [each] if np.ndim(each) == 0 else list(each) for name, each in at.items()}
+        fixed = {str(name): each[0] for name, each in single.items() if len(each) == 1}
+        parts = [f"averages over {effects.header['rows']} rows", *(f"{name} = {one}" for name, one in fixed.items())]
+        if len(table.names) > 1 + len(at):
+            parts.append("other columns as they are")
+        at_once = "" if adjust is None else ", all at once"
         return cls(
             values,
             effects.estimates,
@@ -249,9 +260,9 @@ class EffectsDisplay(ForestDisplay):
             column=str(column) if isinstance(column, str) else f"column {column}",
             confidence_level=confidence_level,
             observed=observed,
-            quantity=quantity_of(effects.header["of"]),
-            curves=curves,
-            note=note_of(effects.header["rows"], at or {}, len(table.names), confidence_level, adjust),
+            quantity=_quantity_of(effects.header["of"]),
+            curves=_curves_of(effects, str(column), len(values), fixed),
+            note=f"{', '.join(parts)}; {percent(confidence_level)} intervals{at_once}",
         ).plot(ax=ax)
 
     def _height(self) -> float:
@@ -278,3 +289,61 @@ class EffectsDisplay(ForestDisplay):
             lines += self.ax_.plot(self.values, self.estimates[:, k], color=colour, linewidth=2, zorder=3, label=curve)
             bands.append(self.ax_.fill_between(self.values, self.lower[:, k], self.upper[:, k], color=colour, **BAND))
         return lines, bands
+
+
+def _values_of(
+    table: Table, column: Any, values: Any, grid_resolution: Any, weight: Array | None
+) -> tuple[list[Any], Array | None]:
+    """Return the values to draw at, and those that occur where a curve is drawn."""
+    check_count("grid_resolution", grid_resolution, 2)
+    if weight is not None and weight.shape != (len(table),):
+        weight = None  # refused where the averages are taken
+    observed = None
+    levels = table.levels(column, weight)
+    if table.is_numeric(column):
+        levels = [level for level in levels if np.isfinite(level)]
+        if len(levels) > _FEW:
+            present = table.numbers(column)[slice(None) if weight is None else weight > 0]
+            observed = present[np.isfinite(present)]
+    if values is not None:
+        with argument_name("values"):
+            levels = [values] if np.ndim(values) == 0 else list(values)
+        if observed is not None:
+            with argument_name("values"):
+                levels = np.unique(np.asarray(levels, dtype=np.float64)).tolist()
+            if not np.isfinite(levels).all():
+                raise ValueError("values: a numeric column can be set to finite numbers only.")
+        elif len({*map(str, levels)}) < len(levels):
+            raise ValueError(f"values must be different; got {levels!r}.")
+    elif observed is not None:
+        return np.linspace(levels[0], levels[-1], grid_resolution).tolist(), observed
+    if not levels:
+        raise ValueError(f"values: none is given, and X[{column!r}] has none; give at least one.")
+    if observed is None and len(levels) > _MOST_LEVELS:
+        raise ValueError(
+            f"column: {column!r} has {len(levels)} levels, and at most {_MOST_LEVELS} can be drawn; choose them "
+            "by values=."
+        )
+    return levels, observed
+
+
+def _curves_of(effects: Effects, column: str, m: int, fixed: Collection[str]) -> list[str]:
+    """Return the names of the averages at one value of the column: by what their labels differ."""
+    n = len(effects) // m
+    labels = {name: values[:n] for name, values in effects.labels.items() if name != column and name not in fixed}
+    names = [", ".join(f"{name} {values[k]}" for name, values in labels.items()) for k in range(n)]
+    if n > _MOST_CURVES:
+        raise ValueError(
+            f"at, by: the plot would have {n} curves, and at most {_MOST_CURVES} can be drawn; ask for fewer "
+            "groups or values, or for one class by of=Probability(label)."
+        )
+    return names
+
+
+def _quantity_of(of: str) -> str:
+    """Return what is averaged, with its unit."""
+    if of.startswith(("probability", "P(")):
+        return of
+    if of.startswith("linear predictor"):
+        return f"{of}, no unit" if "logit" not in of else of
+    return f"{of} (in the unit of y)" if of.startswith(("mean", "quantile")) else of

@@ -80,6 +80,14 @@ def test_what_is_held_fixed_is_in_the_title_and_what_varies_in_the_legend():
         assert (display.lower[:, k] < wanted.confidence_intervals()[:, 0]).all()
 
 
+def test_a_single_value_in_a_sequence_is_fixed_as_one_by_itself_is():
+    of_one = [pd.Series([2], index=[7]), np.array([2]), [2], 2]
+    displays = [EffectsDisplay.from_estimator(MODEL, X, column="age", at={"dose": at}, values=[40]) for at in of_one]
+    assert {(*display.curves, display.note) for display in displays} == {
+        ("", "averages over 150 rows, dose = 2, other columns as they are; 95% intervals")
+    }
+
+
 def test_groups_and_classes_have_a_curve_each():
     labels = np.where(X["age"] + RNG.normal(0, 20, 150) > 55, "old", np.where(Y, "ill", "well"))
     columns = X[["age", "dose"]]
