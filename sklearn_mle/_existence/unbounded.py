@@ -1,6 +1,6 @@
 """Noise that vanishes, so that the likelihood is unbounded: the bound it is stopped at, and the warnings of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rank import Identification
+from sklearn_mle._rank import Identification, identify
 from sklearn_mle._rows import Block, Data
+from sklearn_mle._rows.columns import Columns
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationWarning, UnboundedLikelihoodWarning
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._surrogates import BoundedDispersion
@@ -32,18 +33,6 @@ def dispersion_bound(likelihood: Likelihood, constants: Array) -> float | None:
         return None
     least = _LEAST_DISPERSION_OF_COUNTS if likelihood.discrete else _LEAST_NOISE ** (2 / likelihood.variance_power)
     return float(constants[likelihood.dispersion_index] + np.log(least))
-
-
-def ends_of_constants(likelihood: Likelihood, bound: float | None) -> dict[int, tuple[float, float]]:
-    """Return where predictors end, as constants, that may have no optimum inside; by their numbers.
-
-    Of counts without dispersion, whose logarithm ends at ``bound``, that is the simpler model.
-    """
-    names = likelihood.parameter_names
-    ends = {names.index(name): values for name, values in likelihood.ends.items()}
-    if likelihood.discrete and bound is not None and likelihood.dispersion_index is not None:
-        ends[likelihood.dispersion_index] = (bound, np.inf)
-    return ends
 
 
 def is_saturated(data: Data, identification: Identification) -> bool:
@@ -87,8 +76,21 @@ def rows_of_block_beyond(
     bounded: BoundedDispersion, predictors: LinearPredictors, matrix: Array, block: Block
 ) -> tuple[list[NDArray[np.intp]]]:
     """Return the rows of a block whose dispersion parameter is beyond its bound, in a list: sums join them."""
-    eta = predictors.eta(block.rows, matrix, None)
+    eta = predictors.eta(block.rows, matrix, block.offset)
     return ([block.start + np.flatnonzero(bounded.depth(eta))],)
+
+
+def changes_of_rows(data: Data, rows: Array, terms: Sequence[Terms], columns: Columns) -> list[Array]:
+    """Return the changes of coefficients (q, p + 1), in X's units, that only these rows notice; none of all rows."""
+    others = np.setdiff1d(np.arange(data.n_rows), rows)
+    changes: list[Array] = []
+    if not len(others):
+        return changes
+    for k, term in enumerate(terms):
+        if term.columns:
+            null = identify(data.take(others), columns, term).null_space(columns, term.intercept)
+            changes += [np.outer(np.eye(len(terms))[k], vector) for vector in null.T]
+    return changes
 
 
 def saturation_warning(likelihood: Likelihood) -> UnboundedLikelihoodWarning:

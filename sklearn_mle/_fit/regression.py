@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
+from sklearn_mle._existence.ends import NEAR_END, end_warning, ends_of_predictors, undetermined_at_ends
 from sklearn_mle._existence.limit import (
     divergent_changes,
     limiting_curvature,
@@ -21,8 +22,8 @@ from sklearn_mle._existence.saddle import beside_saddle, is_minimum
 from sklearn_mle._existence.separation import SeparatingDirection, UndecidedError
 from sklearn_mle._existence.unbounded import (
     all_rows,
+    changes_of_rows,
     dispersion_bound,
-    ends_of_constants,
     is_saturated,
     perfect_warning,
     rows_beyond,
@@ -48,7 +49,6 @@ from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty, Penalty, SumOfPenalties
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rank import identify
 from sklearn_mle._rows import Data
 from sklearn_mle._solvers import Solution, Status
 from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning
@@ -59,8 +59,6 @@ Held = dict[int, float]
 
 # A predictor in [0, 1] starts no nearer to its bounds than this, and this near to one the bound itself is tried.
 _LEAST_START, _NEAR_BOUND = 0.02, 0.02
-# So near to the end of its range a constant may be on the way there: a fit stops where it lacks less than tol.
-_NEAR_END = 9.0
 # Symmetric data may lead to a saddle, and from one to another.
 _ESCAPES = 3
 
@@ -112,10 +110,11 @@ class RegressionFit(Strategy):
         solution = self._maximum(theta if warm is None else warm, known=start is not None and self.options.separated)
         if self.angular:
             solution = self._straightened(solution)
-        for k, (low, high) in ends_of_constants(self.likelihood, self.bound).items():
+        ends = ends_of_predictors(self.likelihood, self.bound)
+        for k, (low, high) in ends.items():
             if not self.asked[k].columns:
                 solution = self._at_end(k, low, high, solution)
-        return self._retain(solution)
+        return self._retain(solution, ends)
 
     def _read(self) -> Array | None:
         """Find out which columns carry the fit; return the location, (1, p + 1), if one fits every row exactly."""
@@ -297,17 +296,19 @@ class RegressionFit(Strategy):
     def _at_end(self, k: int, low: float, high: float, solution: Solution) -> Solution:
         """Return the fit with a constant held at an end of its range, where it was on the way there."""
         value = self.matrix(solution.theta)[k, -1]
-        if k in self.held or solution.status.early or low + _NEAR_END < value < high - _NEAR_END:
+        if k in self.held or solution.status.early or low + NEAR_END < value < high - NEAR_END:
             return solution
         return self._at_bound(k, low if value < 0.5 * (low + high) else high, solution) or solution
 
-    def _retain(self, solution: Solution) -> FitResult:
+    def _retain(self, solution: Solution, ends: dict[int, tuple[float, float]]) -> FitResult:
         objective, matrix, beyond = self.objective, self.matrix(solution.theta), None
         if self.bound is not None and self.dispersion not in self.held and solution.status is not Status.STOPPED:
             beyond = rows_beyond(BoundedDispersion(self.likelihood, self.bound), objective.data, matrix)
+        ended = self._undetermined_at_ends(ends, matrix) if ends and solution.status is not Status.STOPPED else []
         if beyond is not None:
-            self._warn_of_rows(matrix, beyond)
-        elif not is_minimum(objective, solution):
+            rows = self.prepared.row_names(beyond)
+            self.warnings.append(unbounded_warning(self.likelihood, matrix, rows, self.prepared.names))
+        elif not ended and not is_minimum(objective, solution):
             self.warnings.append(
                 ConvergenceWarning(
                     "The fit ended where the likelihood is not curved upwards in every direction, so this may "
@@ -320,16 +321,19 @@ class RegressionFit(Strategy):
             nll = PenalizedNLL(self.likelihood, objective.predictors, objective.data, NoPenalty()).nll(solution.theta)
         # The curvature in the angle of a bounded predictor is no one's to read.
         readable = self.prepared.prior.is_flat and not self.angular
-        return self._result(matrix, -nll, solution, self._curvature(solution, beyond) if readable else None)
+        return self._result(matrix, -nll, solution, self._curvature(solution, beyond, ended) if readable else None)
 
-    def _warn_of_rows(self, matrix: Array, beyond: Array) -> None:
-        prepared = self.prepared
-        self.warnings.append(unbounded_warning(self.likelihood, matrix, prepared.row_names(beyond), prepared.names))
+    def _undetermined_at_ends(self, ends: dict[int, tuple[float, float]], matrix: Array) -> list[Array]:
+        """Return the changes of coefficients that only rows at an end of a predictor would notice, and say so."""
+        prepared, data = self.prepared, self.objective.data
+        ended = undetermined_at_ends(ends, data, self.asked, prepared.columns, matrix)
+        ended = {j: changes for j, changes in ended.items() if not prepared.prior.penalizes(j)}
+        self.warnings += [end_warning(self.likelihood, j, changes, prepared.names) for j, changes in ended.items()]
+        return [change for changes in ended.values() for change in changes]
 
-    def _curvature(self, solution: Solution, beyond: Array | None) -> Curvature | None:
-        """Return the curvature for inference, of which what only rows beyond the bound determine is no part."""
+    def _curvature(self, solution: Solution, beyond: Array | None, changes: list[Array]) -> Curvature | None:
+        """Return the curvature for inference, without ``changes`` and what only rows beyond the bound determine."""
         prepared, objective, q = self.prepared, self.objective, len(self.asked)
-        changes: list[Array] = []
         if self.separation is not None:
             columns, mean_weight = prepared.columns, prepared.mean_weight
             if q == 1:
@@ -341,16 +345,12 @@ class RegressionFit(Strategy):
             unseen = limiting_objective(location, self.separation)[1]
             if unseen is None:
                 return None
-            changes = [*np.pad(divergent_changes(location.predictors, unseen, columns), ((0, 0), (0, q - 1), (0, 0)))]
+            changes = [
+                *changes,
+                *np.pad(divergent_changes(location.predictors, unseen, columns), ((0, 0), (0, q - 1), (0, 0))),
+            ]
         if beyond is not None:
-            others = np.setdiff1d(np.arange(objective.data.n_rows), beyond)
-            if not len(others):
-                return None
-            for k, term in enumerate(self.asked):
-                if term.columns:
-                    left = identify(objective.data.take(others), prepared.columns, term)
-                    null = left.null_space(prepared.columns, term.intercept)
-                    changes += [np.outer(np.eye(q)[k], vector) for vector in null.T]
+            changes = [*changes, *changes_of_rows(objective.data, beyond, self.asked, prepared.columns)]
             if not changes:
                 return None
         identifications = [found if self.asked[k].columns else None for k, found in enumerate(self.identifications)]
@@ -372,7 +372,8 @@ class RegressionFit(Strategy):
             self.asked[j], self.angular = Terms.constant(), False
             self.objective = self._objective({k: float(matrix[k, -1]) for k in range(1, len(matrix))})
             log_likelihood = -self.objective.nll(self.objective.predictors.theta(matrix))
-            self._warn_of_rows(matrix, all_rows(self.target.data))
+            rows = self.prepared.row_names(all_rows(self.target.data))
+            self.warnings.append(unbounded_warning(likelihood, matrix, rows, self.prepared.names))
         else:
             matrix[j, -1] = vanishing * np.inf
             limit = "zero" if vanishing < 0 else "infinite"

@@ -349,7 +349,8 @@ class Inference:
         }
         notes = (*self.notes, f"Wald intervals, confidence level {confidence_level:g}.")
         if np.isnan(errors).any():
-            notes = (*notes, "nan: the data do not determine this parameter (dependent columns or separation).")
+            why = "dependent columns, separation, or an end of its range"
+            notes = (*notes, f"nan: the data do not determine this parameter ({why}).")
         rows = self.parameters
         if ratio is not None and not self.model.is_classifier:
             of_location = self.model.entries < self.model.coefficients.shape[1]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from sklearn_mle import MLERegressor
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._solvers import Status
 from sklearn_mle.exceptions import RankDeficiencyWarning, UnboundedLikelihoodWarning
@@ -225,3 +226,18 @@ def test_two_groups_have_two_scales_however_they_are_coded(n_second):
     unbounded = [UnboundedLikelihoodWarning] if n_second == 1 else []
     assert [type(warning) for warning in one.warnings] == unbounded
     assert [type(warning) for warning in both.warnings] == [RankDeficiencyWarning, *unbounded]
+
+
+@pytest.mark.parametrize("offset", [0.0, -20.0, 20.0])
+def test_noise_vanishes_wherever_an_offset_puts_it(offset):
+    """A row with a column of its own, in the location and in the scale, and an offset on its log scale."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal(40), np.arange(40) == 0])
+    offsets = np.zeros((40, 2))
+    offsets[0, 1] = offset
+    model = MLERegressor("gaussian", predictors="linear")
+    with pytest.warns(UnboundedLikelihoodWarning, match="rows 0 can be fitted exactly"):
+        model.fit(X, X[:, 0] + rng.standard_normal(40), offset=offsets)
+    plain = -14.6  # the bound, a millionth of the scale without columns, and one nat below it
+    assert model.scale_coef_[1] + offset == pytest.approx(plain, abs=0.5)
+    assert np.isnan(model.standard_errors()[[2, 5]]).all()

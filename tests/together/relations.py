@@ -170,7 +170,7 @@ def _order_of_classes(case: Case) -> Case:
 def _starts_from_some_rows(cell: Cell) -> bool:
     """Return whether a sample of the rows chooses among several maxima, as it does where they are not in one place.
 
-    A skew-t whose degrees of freedom have columns has several, some of them where these go to infinity for some rows.
+    A skew-t whose skewness has columns has several, some of them where one tail is gone in some rows.
     """
     several = cell["model"] == "gaussian_mixture" or (cell["model"], cell["predictors"]) == ("skew_t", "linear")
     return several and cell["storage"] == "dask"
