@@ -1,6 +1,9 @@
 """Columns made by a formula: factors, contrasts, splines and interactions, remembered from the fit."""
 
+import ast
+import contextlib
 import functools
+import re
 import warnings
 from typing import Any, Self
 
@@ -14,6 +17,8 @@ from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 # Rows that are transformed by themselves, to see that no column depends on the other rows; and how far roundings go.
 _ALONE, _ROUNDINGS = 16, 1e-8
 _INTERCEPT = "Intercept"
+# A name that is no word of Python stands between these in a formula.
+_QUOTED = re.compile("`([^`]*)`")
 
 
 class FormulaTransformer(TransformerMixin, BaseEstimator):
@@ -108,11 +113,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         """
         frame = self._read(X, reset=True)
         formula = _parsed(self.formula, list(frame.columns))
-        # Levels that do not occur have no column.
-        for name in _used(formula, frame):
-            if hasattr(frame[name], "cat"):
-                frame = frame.assign(**{name: frame[name].cat.remove_unused_categories()})
-        _refuse_missing(frame, _used(formula, frame))
+        frame = _plain(frame, _used(formula, frame))
         made, spec = _made(formula, frame, self.formula, na_action="raise", output="numpy")
         self.model_spec_ = spec
         self._columns = np.array([k for k, name in enumerate(spec.column_names) if name != _INTERCEPT], dtype=np.intp)
@@ -182,7 +183,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
             return pandas.DataFrame({name: np.asarray(X[name]) for name in X.columns})
 
     def _transformed(self, frame: Any) -> NDArray[np.float64]:
-        _refuse_missing(frame, _used(self.model_spec_.formula, frame))
+        frame = _plain(frame, _used(self.model_spec_.formula, frame))
         for name, levels in self._levels.items():
             unknown = set(frame[name].unique()).difference(levels)
             if unknown:
@@ -255,15 +256,40 @@ def _parsed(text: Any, names: list[Any]) -> Any:
 def _used(formula: Any, frame: Any) -> list[Any]:
     """Return the columns that a formula names."""
     named = set(map(str, formula.required_variables))
+    # formulaic leaves out what is named within functions that remember the fit, such as bs(x, 4).
+    for expression in {factor.expr for term in formula for factor in term.factors}:
+        named.update(_QUOTED.findall(expression))
+        with contextlib.suppress(SyntaxError):  # a name with spaces, which is required as it is
+            nodes = ast.walk(ast.parse(_QUOTED.sub("_", expression), mode="eval"))
+            named.update(node.id for node in nodes if isinstance(node, ast.Name))
     return [name for name in frame.columns if name in named]
 
 
-def _refuse_missing(frame: Any, names: list[Any]) -> None:
+def _plain(frame: Any, names: list[Any]) -> Any:
+    """Return the frame with the named columns as numpy's numbers, texts, or categories that occur.
+
+    formulaic takes texts and numbers that may be missing for what they are not, and numbers among objects for levels.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing.
+    """
     for name in names:
         if frame[name].isna().any():
             raise ValueError(
                 f"X[{name!r}] has missing values (NaN), which a formula cannot use: leave such rows out, or impute."
             )
+    return frame.assign(**{name: _plain_column(frame[name]) for name in names})
+
+
+def _plain_column(column: Any) -> Any:
+    if hasattr(column, "cat"):
+        return column.cat.remove_unused_categories()  # levels that do not occur have no column
+    if isinstance(column.dtype, np.dtype):
+        return column.infer_objects()
+    kind = column.dtype.kind
+    return column.astype(column.dtype.numpy_dtype if kind in "biuf" else object) if kind in "biufOU" else column
 
 
 def _made(source: Any, frame: Any, text: str, **options: Any) -> tuple[Any, Any]:

@@ -118,6 +118,32 @@ def test_every_kind_of_factor_gives_the_same(dtype):
     np.testing.assert_allclose(effects.standard_errors, wanted.standard_errors, rtol=1e-7)
 
 
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow", "object"])
+def test_numbers_and_texts_are_what_they_hold_whatever_their_type(backend):
+    if backend == "pyarrow":
+        pytest.importorskip("pyarrow")
+    frame = X.astype(object) if backend == "object" else X.convert_dtypes(dtype_backend=backend)
+    transformer = FormulaTransformer("group * age + dose + bs(bmi, 4)").fit(X)
+    found = FormulaTransformer("group * age + dose + bs(bmi, 4)").fit(frame)
+    assert found.get_feature_names_out().tolist() == transformer.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(found.transform(frame), transformer.transform(X))
+    np.testing.assert_array_equal(transformer.transform(frame[:5]), transformer.transform(X[:5]))
+    for name in ("age", "bmi"):
+        missing = frame.copy()
+        missing.loc[3, name] = None
+        with pytest.raises(ValueError, match=rf"X\['{name}'\] has missing values"):
+            transformer.transform(missing)
+    named = frame.rename(columns={"bmi": "body mass"})
+    quoted = FormulaTransformer("group * age + dose + bs(`body mass`, 4)").fit(named)
+    np.testing.assert_array_equal(quoted.transform(named), transformer.transform(X))
+
+
+def test_an_order_of_categories_that_do_not_all_occur_is_kept():
+    frame = X.assign(group=pd.Categorical(X["group"], ["c", "z", "b", "a"], ordered=True))
+    transformer = FormulaTransformer("group").fit(frame)
+    assert transformer.transform(frame).sum(axis=0).tolist() == [(X["group"] == level).sum() for level in "ba"]
+
+
 def test_categories_keep_their_order_and_those_that_do_not_occur_have_no_column():
     frame = X.assign(group=pd.Categorical(X["group"], ["c", "z", "b", "a"]))
     transformer = FormulaTransformer("group").fit(frame)
