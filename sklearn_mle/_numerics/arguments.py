@@ -86,6 +86,18 @@ def check_count(name: str, value: Any, least: int, most: int = 1_000_000) -> Non
         raise ValueError(f"{name} must be at most {most}; got a larger number.")
 
 
+def as_bool(name: str, value: Any) -> bool:
+    """Return the truth of an argument; an array, which has none, is an error that names it."""
+    with argument_name(name):
+        return bool(value)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str | None]) -> None:
+    """Raise ValueError unless the value is one of the choices."""
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
+
+
 def refuse_masked(**arguments: Any) -> None:
     """Raise ValueError for masked arrays, numpy's and Dask's: results computed from them would ignore the mask."""
     for name, value in arguments.items():

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
+from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._penalties import NO_PRIOR, Ridge
-from sklearn_mle._predictors import LinearPredictors, Terms, sum_to_zero_basis
+from sklearn_mle._predictors import LinearPredictors, Terms, add_offset, sum_to_zero_basis
 from sklearn_mle._rank import Identification
 from sklearn_mle.likelihoods import Likelihood
 
@@ -26,7 +27,7 @@ class ReadData:
     X: Any
     # As the likelihood reads it.
     y: Array
-    # The caller's weights, and what class weights multiply them by, row by row.
+    # The caller's weights, and the factors by which class weights multiply them, row by row.
     sample_weight: Array | None
     class_weight: Array | None
     offset: Array | None
@@ -43,13 +44,13 @@ class FitSummary:
     """What one of our estimators retains of its fit, for inference without the data."""
 
     curvature: Curvature | None
-    # All that were estimated, a constant scale included.
+    # Including a constant scale.
     n_parameters: int
     n_obs: float
     log_likelihood: float
     gap: float
     converged: bool
-    # False where no finite maximum exists, or that could not be excluded, so that a tiny prior took its place.
+    # False if no finite maximum exists, or if that could not be excluded: then a tiny prior took its place.
     exists: bool = True
 
 
@@ -62,13 +63,13 @@ class Fitted:
 
     # A copy of what the user gave.
     likelihood: Likelihood
-    # Of each predictor of the likelihood: whether it has columns and an intercept that were estimated.
+    # For each predictor of the likelihood: whether its columns and its intercept were estimated.
     terms: tuple[Terms, ...]
-    # Of the coefficients, against the total NLL.
+    # That of the coefficients, relative to the total NLL.
     prior: Ridge = NO_PRIOR
-    # One per class, resolved: "balanced" is the numbers that it stood for.
+    # One per class, with "balanced" resolved to numbers.
     class_weights: Any = None
-    # What the weights of the fit mean; the dispersion is that of this meaning.
+    # What the weights of the fit mean, on which the dispersion depends.
     weight_type: str = "frequency"
     # How many linear predictors an offset was given for, from the first on.
     n_offsets: int = 0
@@ -96,6 +97,11 @@ class Fitted:
         return not self.prior.is_flat or self.class_weighted
 
     @property
+    def has_several(self) -> bool:
+        """Whether predictors after the first have columns: a modelled scale, or three or more classes."""
+        return any(term.columns for term in self.terms[1:])
+
+    @property
     def n_constants(self) -> int:
         """How many predictors after the first are estimated constants: scale, dispersion, shape."""
         if self.likelihood.shift_invariant:
@@ -111,7 +117,7 @@ class Fitted:
 
 
 def _unique(names: Sequence[str], taken: set[str], what: str = "column") -> tuple[str, ...]:
-    """Return the names, with the position added to those that are taken or occur more than once."""
+    """Return the names; those that are taken or occur more than once have their position added."""
     times = Counter(names)
     return tuple(f"{name} ({what} {k})" if name in taken or times[name] > 1 else name for k, name in enumerate(names))
 
@@ -124,27 +130,27 @@ def _unread(*_: Any) -> Any:
 class FittedModel(Fitted):
     """A fitted estimator, ours or scikit-learn's: what was fitted, the coefficients, and how its data are read."""
 
-    # Of the estimator's class.
+    # The name of the estimator's class.
     name: str
     # One row per predictor of the likelihood, intercepts last, in the units of X and y: (q, p + 1).
     coefficients: Array
-    # Names of the columns. One that another parameter has too ("intercept", "log_scale"), or another column, has its
-    # position added: "intercept (column 2)".
+    # Names of the columns. A name that another column or parameter ("intercept", "log_scale") has too gets its position
+    # added: "intercept (column 2)".
     features: tuple[str, ...]
     # (X, y, sample_weight, offset) -> ReadData; and (X, offset) -> the two, validated, as a predict method takes them.
     read: Callable[[Any, Any, Any, Any], ReadData] = _unread
-    # The same of rows that need not be those of the fit.
+    # The same for rows that need not be those of the fit.
     read_rows: Callable[[Any, Any, Any, Any], ReadData] = _unread
     read_features: Callable[[Any, Any], tuple[Any, Array | None]] = _unread
     # (X, y, sample_weight, offset), some of them Dask's -> the ``RawRows`` of a fit.
     read_partitions: Callable[[Any, Any, Any, Any], Any] = _unread
-    # Labels, of a classifier.
+    # The labels of a classifier.
     classes: tuple[Any, ...] | None = None
     # Whether the prior is to be multiplied by the sum of the weights.
     prior_per_observation: bool = False
 
     def __post_init__(self) -> None:
-        # Frozen: the names are made unique here, once, for everybody who looks a parameter up.
+        # The names are made unique here, once, for all that look a parameter up. (The dataclass is frozen.)
         object.__setattr__(self, "features", _unique(self.features, {"intercept", *self.likelihood.predictor_names}))
 
     @property
@@ -196,26 +202,26 @@ class FittedModel(Fitted):
         if self.likelihood.shift_invariant:
             return ()
         constants = {j for j, term in enumerate(self.terms) if term.intercept}
-        names = self.likelihood.parameter_names
-        ended = {names.index(name) for name, ends in self.likelihood.ends.items() if self._is_at(name, ends)}
+        ended: set[int] = set()
+        for name, ends in self.likelihood.ends.items():
+            j = self.likelihood.parameter_names.index(name)
+            if not self.coefficients[j, :-1].any() and self.coefficients[j, -1] in ends:
+                ended.add(j)
         if self.retained_curvature is not None:
             free = self.retained_curvature.predictors.terms
             ended |= {j for j in constants if not free[j].intercept}
         return tuple(sorted(constants & ended))
 
-    def _is_at(self, name: str, ends: tuple[float, float]) -> bool:
-        coefficients = self.coefficients[self.likelihood.parameter_names.index(name)]
-        return not coefficients[:-1].any() and bool(coefficients[-1] in ends)
+    def eta(self, X: Any, offset: Array | None) -> Array:
+        """Return the linear predictors of validated rows, shape (q, n); the offset has the rows first."""
+        eta = np.repeat(self.coefficients[:, -1:], X.shape[0], axis=1)
+        eta += dot_rows(self.coefficients[:, :-1], X)
+        return add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
 
     def refuse_too_many_parameters(self) -> None:
         """Raise WorkingMemoryError where the covariance of all parameters is too large to be formed."""
-        m = len(self.entries)
-        refuse_unless_it_fits(
-            m,
-            m,
-            what=f"The covariance of {m:,} parameters",
-            remedy="Fewer columns are needed; predictions and scores need no covariance",
-        )
+        m, remedy = len(self.entries), "Fewer columns are needed; predictions and scores need no covariance"
+        refuse_unless_it_fits(m, m, what=f"The covariance of {m:,} parameters", remedy=remedy)
 
     def predictors(self, identifications: Sequence[Identification | None], fixed: Sequence[int]) -> LinearPredictors:
         """Return the map from free parameters to predictors: of each one's active columns, of those not ``fixed``."""
@@ -243,7 +249,12 @@ class FittedModel(Fitted):
     def labels(self) -> tuple[str, ...]:
         """The parameters' names, in the order of ``entries``."""
         out: list[str] = []
-        for j, (term, prefix) in enumerate(zip(self.terms, self._prefixes(), strict=True)):
+        # If no other predictor has columns, the location needs no name.
+        first, *others = self.likelihood.predictor_names
+        prefixes = [first if self.has_several else "", *others]
+        if self.likelihood.shift_invariant:
+            prefixes = [str(label) for label in self.classes or ()]
+        for j, (term, prefix) in enumerate(zip(self.terms, prefixes, strict=True)):
             columns = [self.features[k] for k in term.indices(len(self.features))]
             names = [*["intercept"] * term.intercept, *columns]
             out += [prefix] if j and term.is_constant else [f"{prefix}: {name}" if prefix else name for name in names]
@@ -252,10 +263,7 @@ class FittedModel(Fitted):
     def place(self, argument: str, name: Any) -> int:
         """Return the position of a parameter among ``labels``, by its name or a position there.
 
-        Raises
-        ------
-        ValueError
-            Naming the argument, if there is no such parameter.
+        If there is no such parameter, the ValueError names the argument.
         """
         labels = self.labels
         if isinstance(name, int | np.integer) and -len(labels) <= name < len(labels):
@@ -263,15 +271,6 @@ class FittedModel(Fitted):
         if isinstance(name, str) and name in labels:
             return labels.index(name)
         raise ValueError(f"{argument}: {name!r} is none of {list(labels)}, nor a position in that list.")
-
-    def _prefixes(self) -> tuple[str, ...]:
-        if self.likelihood.shift_invariant:
-            assert self.classes is not None
-            return tuple(str(label) for label in self.classes)
-        names = self.likelihood.predictor_names
-        # The location of a model without further columns needs no name.
-        first = names[0] if any(term.columns for term in self.terms[1:]) else ""
-        return (first, *names[1:])
 
 
 # What a weight means: copies of a row, a precision, or the inverse of a probability of being sampled.
@@ -302,5 +301,5 @@ def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
     index = likelihood.dispersion_index
     if index is None or divide_dispersion(likelihood):
         return index is None or not terms[index].columns
-    # Of a count the weights scale its variance, as in quasi-likelihood; of a scale they would move the location.
+    # Weights scale the variance of a count, as in quasi-likelihood; with a scale they would move the location.
     return likelihood.discrete and not terms[index].intercept
