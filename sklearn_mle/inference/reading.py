@@ -17,26 +17,15 @@ from sklearn_mle.inference.scikit_learn import READERS, feature_names_of
 def read_estimator(argument: str, estimator: Any, X: Any, *, select: bool = False) -> tuple[FittedModel, Any]:
     """Return what an estimator has fitted, and X as that estimator sees it, inside pipelines and searches.
 
-    Parameters
-    ----------
-    argument : str
-        Its name, for errors.
-    estimator : estimator
-        Ours, or a fitted linear model of scikit-learn (``READERS``).
-    X : array-like or None
-    select : bool
-        Whether X may be a frame with further columns than those that it was fitted to.
-
-    Raises
-    ------
-    TypeError
-        If the estimator is none of these, or penalized in a way that has no curvature (l1); for a
-        TransformedTargetRegressor, whose likelihood is not that of y.
-    NotFittedError
-        If it is not fitted.
+    With ``select`` X may be a frame with more columns than it was fitted to. TypeErrors, which name the argument, are
+    for estimators that are neither ours nor in ``READERS``, for penalties without a curvature (l1), and for a
+    TransformedTargetRegressor, whose likelihood is not that of y.
     """
     with argument_name(argument):
-        inside, X, names = open_up(estimator, _own_columns(estimator, X) if select else X)
+        if select and hasattr(X, "columns") and hasattr(estimator, "feature_names_in_"):
+            X = X[list(estimator.feature_names_in_)]
+        inside, X, names = open_up(estimator, X)
+        check_is_fitted(inside)
         model = _read(inside, names)
     if inside is not estimator:
         read_features = model.read_features
@@ -74,14 +63,6 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
             return estimator, X, names
 
 
-def _own_columns(estimator: Any, X: Any) -> Any:
-    """Return the columns of a frame that an estimator was fitted to."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None or not hasattr(X, "columns") or list(names) == list(X.columns):
-        return X
-    return X[list(names)]
-
-
 def _names_out(transformer: Any) -> Any:
     """Return the names of what a transformer gives, None where it cannot tell."""
     try:
@@ -91,12 +72,11 @@ def _names_out(transformer: Any) -> Any:
 
 
 def _read(estimator: Any, feature_names: Any) -> FittedModel:
-    check_is_fitted(estimator)
     if hasattr(estimator, "_fitted_model"):
         return estimator._fitted_model(feature_names)
     for kind in (cls.__name__ for cls in type(estimator).__mro__):
         if kind in READERS:
-            return READERS[kind](estimator, feature_names_of(estimator, feature_names))
+            return replace(READERS[kind](estimator), features=feature_names_of(estimator, feature_names))
     raise TypeError(
         f"The estimator is a {type(estimator).__name__}, which infer does not support. It supports this "
         f"package's estimators, and scikit-learn's {', '.join(list(READERS)[:-1])} and {list(READERS)[-1]} "

@@ -5,10 +5,11 @@ dispersion, with a prior relative to it. A dispersion that is no attribute is es
 there.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -16,7 +17,7 @@ from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.stored import StoredArray, as_stored
 from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.inference.model import Array, FittedModel, ReadData
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Categorical,
@@ -29,8 +30,6 @@ from sklearn_mle.likelihoods import (
     Tweedie,
 )
 
-Array = NDArray[Any]
-
 
 def feature_names_of(estimator: Any, given: Any) -> tuple[str, ...]:
     """Return the names that the estimator has seen, those given, or x0, x1, ..."""
@@ -39,104 +38,101 @@ def feature_names_of(estimator: Any, given: Any) -> tuple[str, ...]:
     return tuple(f"x{j}" for j in range(p)) if names is None or len(names) != p else tuple(str(name) for name in names)
 
 
-def _model(
-    estimator: Any, names: tuple[str, ...], likelihood: Likelihood, coefficients: Array, read_target: Any, **more: Any
-) -> FittedModel:
-    """Return a model of scikit-learn's; ``read_target`` turns y into what the likelihood reads."""
+@dataclass(frozen=True)
+class _Reader:
+    """Reads X as an estimator of scikit-learn does, and y as the likelihood does."""
 
-    def read_features(X: Any, offset: Any) -> tuple[Any, None]:
+    estimator: Any
+    likelihood: Likelihood
+    classes: Array | None
+    class_weights: Any
+
+    def features(self, X: Any, offset: Any) -> tuple[Any, None]:
+        """Return validated X; no estimator of scikit-learn is fitted with an offset."""
         if offset is not None:
-            raise ValueError(f"offset: {type(estimator).__name__} was not fitted with one.")
+            raise ValueError(f"offset: {type(self.estimator).__name__} was not fitted with one.")
         X = as_stored(X)
-        # Of rows in storage the first stands for all; the first pass sees the others.
+        # Of an array in storage only the first row is validated here; the first pass checks the others.
         seen = X[:1] if isinstance(X, StoredArray) else X
-        seen = validate_data(estimator, seen, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        seen = validate_data(self.estimator, seen, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         return X if isinstance(X, StoredArray) else seen, None
 
-    def read(X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
+    def rows(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
+        """Return validated data."""
         refuse_masked(y=y, sample_weight=sample_weight)
-        X = read_features(X, offset)[0]
-        target = read_target(y)
+        X = self.features(X, offset)[0]
+        target = self.target(y)
         check_consistent_length(X, target)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
             if not weight.any():
                 raise ValueError("sample_weight must be numbers >= 0, not all of them zero.")
-        of_class = _class_weight(more.get("class_weights"), more.get("classes", ()), target, weight)
-        return ReadData(X, target, weight, of_class, None)
+        return ReadData(X, target, weight, self.class_weight(target, weight), None)
 
-    more.setdefault("terms", (Terms(True, bool(estimator.fit_intercept)),) * len(coefficients))
+    def target(self, y: Any) -> Array:
+        """Return y; of labels the codes, of two classes as numbers."""
+        if self.classes is None:
+            y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+            _refuse_targets(y.shape[1:])
+            return self.likelihood.check_target(column_or_1d(y))
+        labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"))
+        codes = np.minimum(np.searchsorted(self.classes, labels), len(self.classes) - 1)
+        if not (self.classes[codes] == labels).all():
+            raise ValueError(f"y has labels that are not among the fitted classes {self.classes.tolist()}.")
+        return codes.astype(np.float64) if len(self.classes) == 2 else codes
+
+    def class_weight(self, target: Array, weight: Array | None) -> Array | None:
+        """Return what class weights multiply the weight of each row by."""
+        if self.classes is None or self.class_weights is None:
+            return None
+        codes, n_classes = target.astype(np.intp), len(self.classes)
+        if self.class_weights != "balanced":
+            return np.array([self.class_weights.get(label, 1.0) for label in self.classes.tolist()])[codes]
+        mass = np.bincount(codes, weight, n_classes)
+        return (mass.sum() / (n_classes * mass))[codes]
+
+
+def _model(
+    estimator: Any,
+    likelihood: Likelihood,
+    coefficients: Array,
+    alpha: float,
+    *,
+    per_observation: bool,
+    classes: Array | None = None,
+    class_weights: Any = None,
+    noise: tuple[Terms, ...] = (),
+) -> FittedModel:
+    """Return a model of scikit-learn's under a prior of precision alpha; its columns have no names yet."""
+    reader = _Reader(estimator, likelihood, classes, class_weights)
     return FittedModel(
         name=type(estimator).__name__,
         likelihood=likelihood,
         coefficients=coefficients.astype(np.float64),
-        features=names,
-        read=read,
-        read_rows=read,
-        read_features=read_features,
-        **more,
-    )
-
-
-def _logistic(estimator: Any, names: tuple[str, ...]) -> FittedModel:
-    classes = estimator.classes_
-    binary = len(classes) == 2
-    if not binary and (
-        getattr(estimator, "multi_class", None) == "ovr" or estimator.solver == "liblinear" or len(estimator.coef_) == 1
-    ):
-        raise TypeError("infer supports multinomial fits only; this LogisticRegression is one-versus-rest.")
-    penalty, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", None)
-    strength = _number(estimator, "C_") if hasattr(estimator, "C_") else estimator.C
-    alpha = 0.0 if penalty is None or np.isinf(strength) else 1 / strength
-    if alpha and (penalty in ("l1", "elasticnet") or l1_ratio):
-        raise TypeError("infer needs a likelihood that is smooth in the coefficients; this fit has an l1 penalty.")
-    if alpha and estimator.solver == "liblinear" and estimator.fit_intercept:
-        raise TypeError("infer does not support solver='liblinear' with an intercept, which it penalizes; use 'lbfgs'.")
-    coefficients = np.column_stack([estimator.coef_, np.broadcast_to(estimator.intercept_, len(estimator.coef_))])
-    if not binary:
-        coefficients = coefficients - coefficients.mean(axis=0)
-
-    return _model(
-        estimator,
-        names,
-        Bernoulli() if binary else Categorical(len(classes)),
-        coefficients,
-        _labels_of(classes),
-        classes=tuple(classes.tolist()),
+        features=(),
+        terms=(*[Terms(True, bool(estimator.fit_intercept))] * (len(coefficients) - len(noise)), *noise),
         prior=Ridge((alpha,)),
-        class_weights=estimator.class_weight,
+        prior_per_observation=per_observation,
+        class_weights=class_weights,
+        classes=None if classes is None else tuple(classes.tolist()),
+        read=reader.rows,
+        read_rows=reader.rows,
+        read_features=reader.features,
     )
 
 
-def _labels_of(classes: Array) -> Any:
-    """Return how labels are read as codes; of two classes as numbers."""
-
-    def read_target(y: Any) -> Array:
-        labels = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"))
-        codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-        if not (classes[codes] == labels).all():
-            raise ValueError(f"y has labels that are not among the fitted classes {classes.tolist()}.")
-        return codes.astype(np.float64) if len(classes) == 2 else codes
-
-    return read_target
-
-
-def _class_weight(given: Any, classes: tuple[Any, ...], target: Array, weight: Array | None) -> Array | None:
-    """Return what scikit-learn's class weights multiply the weight of each row by."""
-    if given is None:
-        return None
-    codes = target.astype(np.intp)
-    if given != "balanced":
-        return np.array([given.get(label, 1.0) for label in classes])[codes]
-    mass = np.bincount(codes, weight, len(classes))
-    return (mass.sum() / (len(classes) * mass))[codes]
-
-
-def _real_target(y: Any) -> Array:
-    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    _refuse_targets(y.shape[1:])
-    return column_or_1d(y)
+def _dispersed(
+    estimator: Any, likelihood: Likelihood, alpha: float, *, per_observation: bool = True, known: float | None = None
+) -> FittedModel:
+    """Return a model with a dispersion that is known, or is estimated from the data, once they are there."""
+    if getattr(estimator, "positive", False):
+        raise TypeError("infer does not support positive=True: coefficients on their bound have no standard error.")
+    coefficients = np.stack([_location(estimator)] * 2)
+    coefficients[1] = 0
+    coefficients[1, -1] = np.nan if known is None else np.log(known)
+    noise = (Terms(False, known is None, known=known),)
+    return _model(estimator, likelihood, coefficients, alpha, per_observation=per_observation, noise=noise)
 
 
 def _refuse_targets(shape: tuple[int, ...]) -> None:
@@ -157,125 +153,94 @@ def _location(estimator: Any) -> Array:
     return np.append(np.ravel(estimator.coef_), np.ravel(estimator.intercept_)[:1]).astype(np.float64)
 
 
-def _dispersed(
-    estimator: Any, names: tuple[str, ...], likelihood: Likelihood, alpha: float, *, per_observation: bool
-) -> FittedModel:
-    """Return a model whose dispersion is no attribute: it is estimated from the data, once they are there."""
-    if getattr(estimator, "positive", False):
-        raise TypeError("infer does not support positive=True: coefficients on their bound have no standard error.")
-    location = _location(estimator)
-    coefficients = np.stack([location, np.append(np.zeros(len(location) - 1), np.nan)])
-    terms = (Terms(True, bool(estimator.fit_intercept)), Terms(False, True))
+def _logistic(estimator: Any) -> FittedModel:
+    classes = estimator.classes_
+    binary = len(classes) == 2
+    if not binary and (
+        getattr(estimator, "multi_class", None) == "ovr" or estimator.solver == "liblinear" or len(estimator.coef_) == 1
+    ):
+        raise TypeError("infer supports multinomial fits only; this LogisticRegression is one-versus-rest.")
+    penalty, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", None)
+    strength = _number(estimator, "C_") if hasattr(estimator, "C_") else estimator.C
+    alpha = 0.0 if penalty is None or np.isinf(strength) else 1 / strength
+    if alpha and (penalty in ("l1", "elasticnet") or l1_ratio):
+        raise TypeError("infer needs a likelihood that is smooth in the coefficients; this fit has an l1 penalty.")
+    if alpha and estimator.solver == "liblinear" and estimator.fit_intercept:
+        raise TypeError("infer does not support solver='liblinear' with an intercept, which it penalizes; use 'lbfgs'.")
+    coefficients = np.column_stack([estimator.coef_, np.broadcast_to(estimator.intercept_, len(estimator.coef_))])
+    if not binary:
+        coefficients = coefficients - coefficients.mean(axis=0)
+    likelihood, given = Bernoulli() if binary else Categorical(len(classes)), estimator.class_weight
     return _model(
-        estimator,
-        names,
-        likelihood,
-        coefficients,
-        _target_of(likelihood),
-        terms=terms,
-        prior=Ridge((alpha,)),
-        prior_per_observation=per_observation,
+        estimator, likelihood, coefficients, alpha, per_observation=False, classes=classes, class_weights=given
     )
 
 
-def _target_of(likelihood: Likelihood) -> Any:
-    return lambda y: likelihood.check_target(_real_target(y))
+def _poisson(estimator: Any) -> FittedModel:
+    # alpha is relative to the mean half-deviance: the prior is alpha times the sum of the weights.
+    return _model(estimator, Poisson(), _location(estimator)[None], float(estimator.alpha), per_observation=True)
 
 
-def _poisson(estimator: Any, names: tuple[str, ...]) -> FittedModel:
-    # Its prior is per mean half-deviance: alpha times the sum of the weights, which only the data tell.
-    prior = Ridge((float(estimator.alpha),))
-    return _model(
-        estimator,
-        names,
-        Poisson(),
-        _location(estimator)[None],
-        _target_of(Poisson()),
-        prior=prior,
-        prior_per_observation=True,
-    )
-
-
-def _gamma(estimator: Any, names: tuple[str, ...]) -> FittedModel:
-    return _dispersed(estimator, names, Gamma(), float(estimator.alpha), per_observation=True)
-
-
-def _tweedie(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+def _tweedie(estimator: Any) -> FittedModel:
     power, link = estimator.power, estimator.link
     if (link if link != "auto" else "identity" if power <= 0 else "log") != ("identity" if power == 0 else "log"):
         raise TypeError(f"infer does not support a TweedieRegressor of power={power} with link={link!r}.")
     if power == 1:
-        return _poisson(estimator, names)
+        return _poisson(estimator)
     members: dict[float, Likelihood] = {0: Gaussian(), 2: Gamma(), 3: InverseGaussian()}
     if power not in members and not 1 < power < 2:
         raise TypeError(f"infer supports a TweedieRegressor with power 0, 3, or from 1 to 2; got power={power}.")
-    likelihood = members.get(power) or Tweedie(power=float(power))
-    return _dispersed(estimator, names, likelihood, float(estimator.alpha), per_observation=True)
+    return _dispersed(estimator, members.get(power) or Tweedie(power=float(power)), float(estimator.alpha))
 
 
-def _linear(estimator: Any, names: tuple[str, ...]) -> FittedModel:
-    return _dispersed(estimator, names, Gaussian(), 0.0, per_observation=False)
-
-
-def _ridge(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+def _ridge(estimator: Any) -> FittedModel:
     # (|y - Xw|^2 + alpha |w|^2) / (2 sigma^2)
     alpha = _number(estimator, "alpha_" if hasattr(estimator, "alpha_") else "alpha")
-    return _dispersed(estimator, names, Gaussian(), alpha, per_observation=False)
+    return _dispersed(estimator, Gaussian(), alpha, per_observation=False)
 
 
-def _huber(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+def _huber(estimator: Any) -> FittedModel:
     """Return the location of Huber's likelihood at the scale that was fitted beside it, which is not its own.
 
     HuberRegressor minimizes the sum of s + s H(r / s), H twice Huber's loss, plus alpha |w|^2: divided by 2 s that is
     the NLL of the location, with the precision alpha / s.
     """
-    scale, location = float(estimator.scale_), _location(estimator)
+    scale = float(estimator.scale_)
     if not scale > 0:
         raise TypeError("infer does not support a HuberRegressor whose scale_ is zero: it fits every row exactly.")
-    coefficients = np.stack([location, np.append(np.zeros(len(location) - 1), np.log(scale))])
-    likelihood = Huber(epsilon=float(estimator.epsilon))
-    terms = (Terms(True, bool(estimator.fit_intercept)), Terms(False, False, known=scale))
-    # A prior is relative to the noise here: what it is divided by again.
-    prior = Ridge((float(estimator.alpha) * scale,))
-    return _model(estimator, names, likelihood, coefficients, _target_of(likelihood), terms=terms, prior=prior)
+    # The prior is relative to the noise, which divides it again.
+    alpha, likelihood = float(estimator.alpha) * scale, Huber(epsilon=float(estimator.epsilon))
+    return _dispersed(estimator, likelihood, alpha, per_observation=False, known=scale)
 
 
-def _descended(estimator: Any) -> float:
+def _sgd_alpha(estimator: Any) -> float:
     """Return the precision per observation of a fit by stochastic gradients, of a mean loss with a squared penalty."""
     if estimator.penalty not in ("l2", None):
         raise TypeError("infer needs a likelihood that is smooth in the coefficients; this fit has an l1 penalty.")
     return 0.0 if estimator.penalty is None else float(estimator.alpha)
 
 
-def _sgd_classifier(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+def _sgd_classifier(estimator: Any) -> FittedModel:
     if estimator.loss != "log_loss" or len(estimator.classes_) != 2 or estimator.class_weight is not None:
         raise TypeError("infer supports an SGDClassifier of two classes with loss='log_loss' and no class_weight.")
-    return _model(
-        estimator,
-        names,
-        Bernoulli(),
-        _location(estimator)[None],
-        _labels_of(estimator.classes_),
-        classes=tuple(estimator.classes_.tolist()),
-        prior=Ridge((_descended(estimator),)),
-        prior_per_observation=True,
-    )
+    coefficients, classes = _location(estimator)[None], estimator.classes_
+    return _model(estimator, Bernoulli(), coefficients, _sgd_alpha(estimator), per_observation=True, classes=classes)
 
 
-def _sgd_regressor(estimator: Any, names: tuple[str, ...]) -> FittedModel:
+def _sgd_regressor(estimator: Any) -> FittedModel:
     if estimator.loss != "squared_error":
         raise TypeError(f"infer supports an SGDRegressor with loss='squared_error'; got loss={estimator.loss!r}.")
-    return _dispersed(estimator, names, Gaussian(), _descended(estimator), per_observation=True)
+    return _dispersed(estimator, Gaussian(), _sgd_alpha(estimator))
 
 
-# By the names of the classes, for subclasses and for those who build on scikit-learn.
-READERS = {
+# By the names of the classes, so that subclasses are found as well.
+READERS: dict[str, Callable[[Any], FittedModel]] = {
     "LogisticRegression": _logistic,
-    "LinearRegression": _linear,
+    "LinearRegression": lambda estimator: _dispersed(estimator, Gaussian(), 0.0, per_observation=False),
     "Ridge": _ridge,
     "RidgeCV": _ridge,
     "PoissonRegressor": _poisson,
-    "GammaRegressor": _gamma,
+    "GammaRegressor": lambda estimator: _dispersed(estimator, Gamma(), float(estimator.alpha)),
     "TweedieRegressor": _tweedie,
     "HuberRegressor": _huber,
     "SGDClassifier": _sgd_classifier,
