@@ -9,22 +9,20 @@ and that of the slope :math:`s = \sum_j f_j(\eta) B_j x'` in a column of X, x' t
 .. math:: \frac{\partial}{\partial B_j} \sum_i w_i s_i = \sum_i w_i \Big(\sum_k f_{jk} B_k x'_i\Big) x_i + w_i f_j x'_i
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
-from sklearn_mle._numerics.stored import dot_rows
-from sklearn_mle._predictors import add_offset
-from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.averaged_rows import Rows
+from sklearn_mle.inference.model import Array, FittedModel
 from sklearn_mle.inference.quantities import SmoothFunction
-from sklearn_mle.inference.tables import Table
-
-Array = NDArray[Any]
+from sklearn_mle.inference.tables import Table, taken
 
 
 @dataclass
@@ -42,18 +40,11 @@ class BlockOfRows:
         X = X[:] if not hasattr(X, "astype") else X
         return X.astype(np.float64, copy=False), offset
 
-    def eta(self, X: Any, offset: Any) -> Array:
-        """Return the linear predictors, shape (q, n)."""
-        coefficients = self.model.coefficients
-        eta = np.repeat(coefficients[:, -1:], X.shape[0], axis=1)
-        eta += dot_rows(coefficients[:, :-1], X)
-        return add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
-
     @cached_property
     def base(self) -> tuple[Any, Array]:
         """The columns and predictors of the rows as they are."""
         X, offset = self.read(self.table)
-        return X, self.eta(X, offset)
+        return X, self.model.eta(X, offset)
 
     @cached_property
     def jacobian(self) -> Array:
@@ -70,89 +61,85 @@ Task = Callable[[BlockOfRows], tuple[Array, Parts]]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The function itself, after some columns were replaced."""
+    """The function itself, with a column set to a value, or to a function of its numbers; None leaves it as it is."""
 
-    change: Callable[[Table], Table] | None = None
+    column: Any = None
+    value: Any = None
 
     def __call__(self, block: BlockOfRows) -> tuple[Array, Parts]:
         """Return the values and their derivatives."""
-        if self.change is None:
+        if self.value is None:
             X, eta = block.base
             return block.function.value(eta), [(block.jacobian, X, None)]
-        X, offset = block.read(self.change(block.table))
-        eta = block.eta(X, offset)
+        X, offset = block.read(block.table.replaced(self.column, self._new(block.table)))
+        eta = block.model.eta(X, offset)
         return block.function.value(eta), [(block.function.jacobian(eta), X, None)]
+
+    def _new(self, table: Table) -> Any:
+        if not callable(self.value):
+            return self.value
+        with argument_name("columns"):
+            new = np.asarray(self.value(table.numbers(self.column)))
+            if new.shape != (len(table),):
+                raise ValueError(
+                    f"columns: a function of {self.column!r} must return a value for each row; got shape {new.shape}."
+                )
+        return new
 
 
 @dataclass
 class Means:
     """Weighted means of tasks in groups of rows: values (tasks, groups, m) and gradients (tasks, groups, m, q (p + 1)).
 
-    ``rows`` has what each row contributes to each mean, shape (tasks, m, n), where that was asked for.
+    ``mass`` is the weight of each group. ``rows``, of a sample, has what each row contributes to each mean, shape
+    (tasks, m, n).
     """
 
     values: Array
     gradients: Array
     mass: Array
-    rows: Array | None = field(default=None)
+    rows: Array | None
 
 
 def means_of(
-    model: FittedModel,
-    function: SmoothFunction,
-    table: Table,
-    tasks: Sequence[Task],
-    weight: Array | None,
-    groups: NDArray[np.intp],
-    offset: Any,
-    change: Callable[[Table], Table],
-    *,
-    keep_rows: bool,
+    model: FittedModel, function: SmoothFunction, rows: Rows, setting: Mapping[Any, Any], tasks: Sequence[Task]
 ) -> Means:
-    """Return the means of the tasks over each group of rows, block by block; rows of weight zero are absent."""
-    n_groups, n_tasks = int(groups.max()) + 1, len(tasks)
-    shape = model.coefficients.shape
-    m = 1 if function.classes is None else len(function.classes)
-    refuse_unless_it_fits(
-        n_tasks * n_groups * m,
-        model.coefficients.size,
-        what=f"The gradient of {n_tasks * n_groups * m:,} averages",
-        remedy="Ask for fewer columns, levels or groups at a time",
-    )
+    """Return the means of the tasks at a setting, over each group of rows; rows of weight zero are absent."""
+    n_groups, n_tasks, m = int(rows.groups.max()) + 1, len(tasks), len(function.classes or (None,))
+    size, remedy = n_tasks * n_groups * m, "Ask for fewer columns, levels or groups at a time"
+    refuse_unless_it_fits(size, model.coefficients.size, what=f"The gradient of {size:,} averages", remedy=remedy)
     values = np.zeros((n_tasks, n_groups, m))
-    gradients = np.zeros((n_tasks, n_groups, m, *shape))
-    mass = np.zeros(n_groups)
-    rows_kept = None
-    if keep_rows:
-        refuse_unless_it_fits(
-            n_tasks * m, len(table), what="Each row's contribution", remedy="Ask for fewer columns or levels at a time"
-        )
-        rows_kept = np.zeros((n_tasks, m, len(table)))
-    for rows in table.blocks():
-        of_rows = np.ones(rows.stop - rows.start) if weight is None else weight[rows]
-        present = slice(None) if (of_rows > 0).all() else np.flatnonzero(of_rows > 0)
-        of_rows, of_groups = of_rows[present], groups[rows][present]
-        if not len(of_rows):
+    gradients, mass = np.zeros((*values.shape, *model.coefficients.shape)), np.zeros(n_groups)
+    each = None
+    if rows.units is not None:
+        n, remedy = len(rows.table), "Ask for fewer columns or levels at a time"
+        refuse_unless_it_fits(n_tasks * m, n, what="Each row's contribution", remedy=remedy)
+        each = np.zeros((n_tasks, m, n))
+    for part in rows.table.blocks():
+        inside = np.flatnonzero(rows.weight[part] > 0)
+        if not len(inside):
             continue
-        block_table = table.take(rows)
-        if not isinstance(present, slice):
-            block_table = block_table.take(present)
-        block = BlockOfRows(model, function, change(block_table), taken(taken(offset, rows), present))
-        members = [(g, np.flatnonzero(of_groups == g)) for g in np.unique(of_groups)]
-        for g, inside in members:
-            mass[g] += of_rows[inside].sum()
+        present: Any = part if len(inside) == part.stop - part.start else part.start + inside
+        table = rows.table.take(present)
+        for name, value in setting.items():
+            table = table.replaced(name, value)
+        block = BlockOfRows(model, function, table, taken(rows.offset, present))
+        weight, groups = rows.weight[present], rows.groups[present]
+        found, every = np.unique(groups), slice(None)
+        members: list[Any] = [(g, np.flatnonzero(groups == g) if len(found) > 1 else every) for g in found]
+        for g, some in members:
+            mass[g] += weight[some].sum()
         for t, task in enumerate(tasks):
             value, parts = task(block)
-            if rows_kept is not None:
-                rows_kept[t][:, np.arange(rows.start, rows.stop)[present]] = value
-            for g, inside in members:
-                some: Any = slice(None) if len(members) == 1 else inside
-                values[t, g] += value[:, some] @ of_rows[some]
+            if each is not None:
+                each[t][:, present] = value
+            for g, some in members:
+                values[t, g] += value[:, some] @ weight[some]
                 for factor, X, columns in parts:
-                    _add(gradients[t, g], factor[..., some] * of_rows[some], X[some], columns)
+                    _add(gradients[t, g], factor[..., some] * weight[some], X[some], columns)
     values /= mass[:, None]
     gradients /= mass[:, None, None, None]
-    return Means(values, gradients.reshape(n_tasks, n_groups, m, -1), mass, rows_kept)
+    return Means(values, gradients.reshape(*values.shape, -1), mass, each)
 
 
 def _add(total: Array, factor: Array, X: Any, columns: NDArray[np.intp] | None) -> None:
@@ -164,10 +151,3 @@ def _add(total: Array, factor: Array, X: Any, columns: NDArray[np.intp] | None) 
         total[..., -1] += factor.sum(axis=-1)
     else:
         total[..., columns] += product
-
-
-def taken(values: Any, rows: Any) -> Any:
-    """Return rows of an offset; what has none (None, scalars) as it is, and what has names by name."""
-    if isinstance(values, dict):
-        return {name: taken(value, rows) for name, value in values.items()}
-    return values if values is None or not np.ndim(values) else np.asarray(values)[rows]

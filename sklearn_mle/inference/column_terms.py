@@ -8,12 +8,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from sklearn_mle.inference.averages import taken
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.slopes import probed_values
-from sklearn_mle.inference.tables import Table
+from sklearn_mle.inference.tables import Table, taken
 
-# Rows in which columns are changed one after the other, and values that they are set to.
+# The number of rows in which columns are changed one by one, and of the values that they are set to.
 _ROWS, _VALUES = 256, 16
 
 
@@ -37,8 +36,8 @@ class Term:
 def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
     """Return the terms of a model, those of one column first, in the order of X.
 
-    Each column of X is set to its values in some of the rows: what moves with it is made of it. Columns that no
-    predictor has are of no term, as variables that are in no formula.
+    Each column of X is set to its values in some of the rows: what changes with it is made of it. Columns that are in
+    no predictor belong to no term, like variables that are in no formula.
     """
     table = Table.of(X)
     rows = _telling_rows(model, table, offset)

@@ -22,7 +22,6 @@ class Comparison:
 
     Attributes
     ----------
-    name : str
     symbol : str
         What stands between the two in the label of a contrast.
     evaluate : callable
@@ -33,7 +32,6 @@ class Comparison:
         Whether the value is the logarithm of what is reported.
     """
 
-    name: str
     symbol: str
     evaluate: Callable[[Array, Array], tuple[Array, Array, Array]]
     null: float = 0.0
@@ -55,22 +53,16 @@ def _log_odds_ratio(high: Array, low: Array) -> tuple[Array, Array, Array]:
 
 
 COMPARISONS = {
-    "difference": Comparison("difference", "-", _difference),
-    "ratio": Comparison("ratio", "/", _log_ratio, exponentiated=True),
-    "log_ratio": Comparison("log ratio", "/", _log_ratio),
-    "odds_ratio": Comparison("odds ratio", "/", _log_odds_ratio, exponentiated=True),
-    "log_odds_ratio": Comparison("log odds ratio", "/", _log_odds_ratio),
+    "difference": Comparison("-", _difference),
+    "ratio": Comparison("/", _log_ratio, exponentiated=True),
+    "log_ratio": Comparison("/", _log_ratio),
+    "odds_ratio": Comparison("/", _log_odds_ratio, exponentiated=True),
+    "log_odds_ratio": Comparison("/", _log_odds_ratio),
 }
 
 
 def compare_by(compare: Any) -> Comparison:
-    """Return the comparison that an argument means: a name, or a function of two arrays.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return the comparison that an argument means: a name, or a function of two arrays."""
     if isinstance(compare, str) and compare in COMPARISONS:
         return COMPARISONS[compare]
     if not callable(compare):
@@ -87,7 +79,7 @@ def compare_by(compare: Any) -> Comparison:
 
     def evaluate(high: Array, low: Array) -> tuple[Array, Array, Array]:
         pair = np.stack([high, low])
-        # In units of the averages themselves, whatever these are.
+        # Steps are relative to the averages themselves.
         size = np.where(pair != 0, np.abs(pair), 1.0)
         slopes = [five_point_slope(lambda t: value(pair + t * size), np.zeros_like(pair), k, _STEP) for k in (0, 1)]
         return value(pair), slopes[0] / size[0], slopes[1] / size[1]
@@ -95,4 +87,4 @@ def compare_by(compare: Any) -> Comparison:
     with np.errstate(all="ignore"):
         one = np.full(1, 0.5)
         null = float(value(np.stack([one, one]))[0])
-    return Comparison(getattr(compare, "__name__", "function"), "and", evaluate, null if np.isfinite(null) else 0.0)
+    return Comparison("and", evaluate, null if np.isfinite(null) else 0.0)

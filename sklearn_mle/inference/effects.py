@@ -1,24 +1,18 @@
 """Average predictions, average effects and contrasts, on the columns of X before any transformer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sklearn_mle._numerics.offsets import by_parameter, offset_of_present
-from sklearn_mle.inference.averages import Prediction, Task
+from sklearn_mle._numerics.arguments import check_choice
+from sklearn_mle.inference.averages import Prediction
 from sklearn_mle.inference.comparing import COMPARISONS, compare_by
-from sklearn_mle.inference.counterfactuals import add_contrasts, is_unused, slope_in
 from sklearn_mle.inference.effects_result import Effects
-from sklearn_mle.inference.estimating import Result, Rows, estimate
-from sklearn_mle.inference.quantities import Logarithm, SmoothFunction, smooth_function
-from sklearn_mle.inference.result import Inference, df_of
+from sklearn_mle.inference.estimating import AskedAverages
+from sklearn_mle.inference.quantities import Logarithm
+from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.tables import Table
-
-Array = NDArray[Any]
-
-SLOPES = ("dydx", "eyex", "eydx", "dyex")
 
 
 def average_predictions(
@@ -90,9 +84,9 @@ def average_predictions(
     0   22     0.246           0.030  0.187  0.304
     1   30     0.735           0.032  0.673  0.798
     """
-    function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
-    results = [Result({}, 0)]
-    return _effects("Average predictions", inference, function, rows, [Prediction()], results, null=None)[0]
+    asked = AskedAverages.of(inference, X, of, at, by, sample_weight, offset, population)
+    asked.add(Prediction(), {})
+    return asked.effects("Average predictions", null=None)
 
 
 def average_effects(
@@ -183,26 +177,21 @@ def average_effects(
     0    bmi     d/dx     0.054           0.005  11.614
     1    sex    b - a    -0.042           0.042  -0.989
     """
-    if slope not in SLOPES:
-        raise ValueError(f"slope must be one of {list(SLOPES)}; got {slope!r}.")
-    function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
-    label = {"dydx": "d/dx", "eyex": "elasticity", "eydx": "d log/dx", "dyex": "d/d log x"}[slope]
-    tasks: list[Task] = []
-    results: list[Result] = []
-    for name, how in _columns(rows.given, columns):
-        if how is None and rows.given.is_numeric(name):
-            task, matters = slope_in(inference, function, rows, name, slope in ("eyex", "dyex"))
+    labels = {"dydx": "d/dx", "eyex": "elasticity", "eydx": "d log/dx", "dyex": "d/d log x"}
+    check_choice("slope", slope, list(labels))
+    asked = AskedAverages.of(inference, X, of, at, by, sample_weight, offset, population)
+    for name, how in _columns(asked.rows.given, columns):
+        if how is None and asked.rows.given.is_numeric(name):
+            task, matters = asked.slope_in(name, relative=slope in ("eyex", "dyex"))
             if matters or columns is not None:
-                tasks.append(task)
-                results.append(Result({"column": name, "contrast": label}, len(tasks) - 1))
-        elif columns is not None or not is_unused(inference, rows, name):
-            add_contrasts(tasks, results, rows, name, how or "reference", COMPARISONS["difference"])
-    if not tasks:
+                asked.add(task, {"column": name, "contrast": labels[slope]})
+        elif columns is not None or not asked.is_unused(name):
+            asked.add_contrasts(name, how or "reference", COMPARISONS["difference"])
+    if not asked.tasks:
         raise ValueError("columns: the model depends on no column that could be changed; name columns of X.")
     if slope in ("eyex", "eydx"):
-        function = Logarithm(function)
-    effects, matter = _effects("Average effects", inference, function, rows, tasks, results)
-    return effects if columns is not None else effects.of(np.flatnonzero(matter))
+        asked.function = Logarithm(asked.function)
+    return asked.effects("Average effects", skip_unaffected=columns is None)
 
 
 def contrasts(
@@ -283,26 +272,13 @@ def contrasts(
     1     bp  x+10 / x     1.153  1.094  1.215
     """
     comparison = compare_by(compare)
-    function, rows = _asked(inference, X, of, at, by, sample_weight, offset, population)
-    tasks: list[Task] = []
-    results: list[Result] = []
-    for name, how in _columns(rows.given, columns):
-        chosen = how if how is not None else 1 if rows.given.is_numeric(name) else "reference"
-        add_contrasts(tasks, results, rows, name, chosen, comparison)
-    if not tasks:
+    asked = AskedAverages.of(inference, X, of, at, by, sample_weight, offset, population)
+    for name, how in _columns(asked.rows.given, columns):
+        chosen = how if how is not None else 1 if asked.rows.given.is_numeric(name) else "reference"
+        asked.add_contrasts(name, chosen, comparison)
+    if not asked.tasks:
         raise ValueError("columns: name at least one column.")
-    null, exponentiated = comparison.null, comparison.exponentiated
-    return _effects("Contrasts", inference, function, rows, tasks, results, null, exponentiated)[0]
-
-
-def _asked(
-    inference: Any, X: Any, of: Any, at: Any, by: Any, sample_weight: Any, offset: Any, population: Any
-) -> tuple[SmoothFunction, Rows]:
-    if not isinstance(inference, Inference):
-        raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
-    # Blocks of rows are taken of arrays, which have no names.
-    offset = offset_of_present(by_parameter(offset, inference.model.likelihood.parameter_names), sample_weight)
-    return smooth_function(of, inference.model), Rows.of(X, at, by, sample_weight, offset, population)
+    return asked.effects("Contrasts", comparison.null, comparison.exponentiated)
 
 
 def _columns(table: Table, columns: Any) -> list[tuple[Any, Any]]:
@@ -313,29 +289,3 @@ def _columns(table: Table, columns: Any) -> list[tuple[Any, Any]]:
         return [(table.place(name), how) for name, how in columns.items()]
     names = [columns] if isinstance(columns, str) or np.ndim(columns) == 0 else list(columns)
     return [(table.place(name), None) for name in names]
-
-
-def _effects(
-    title: str,
-    inference: Inference,
-    function: SmoothFunction,
-    rows: Rows,
-    tasks: Sequence[Task],
-    results: Sequence[Result],
-    null: float | None = 0.0,
-    exponentiated: bool = False,
-) -> tuple[Effects, NDArray[np.bool_]]:
-    """Return the effects, and which of them the coefficients take part in."""
-    labels, values, covariance, gradients = estimate(inference, function, rows, tasks, results)
-    header = {
-        "model": inference.model.name,
-        "of": function.name,
-        "covariance": inference.header.get("covariance", ""),
-        "rows": rows.n_present,
-    }
-    df = inference.df
-    if inference.shares is not None:
-        # One number for all: the least, which makes no interval too short.
-        df = float(np.nanmin(df_of(inference, gradients), initial=np.inf))
-    effects = Effects(title, header, labels, values, covariance, df, null, exponentiated)
-    return effects, (gradients != 0).any(axis=1) | (values != 0)

@@ -125,10 +125,14 @@ def wald_interval(estimate: Any, standard_error: Any, df: Any, confidence_level:
     return np.stack([estimate - half, estimate + half], axis=-1)
 
 
+# Multiples of a step, and the weights of a function's values there, whose sum over the step is its derivative.
+FIVE_POINTS = ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12))
+
+
 def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step: float) -> Array:
     """Return the derivative of a function in x[k]; the error is of the fourth power of the step."""
     total: Any = 0.0
-    for multiple, weight in ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12)):
+    for multiple, weight in FIVE_POINTS:
         moved = x.copy()
         moved[k] += multiple * step
         total = total + weight * function(moved)
@@ -138,12 +142,7 @@ def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step:
 def critical_value(confidence_level: float, df: Any) -> Any:
     """Return the two-sided quantile of Student's t, or of the normal distribution for infinitely many degrees.
 
-    A number, or an array for degrees of freedom that are one.
-
-    Raises
-    ------
-    ValueError
-        If the confidence level is not strictly between 0 and 1.
+    A number, or an array if the degrees of freedom are one.
     """
     check_confidence_level(confidence_level)
     quantile = stats.t.isf((1 - confidence_level) / 2, df)
@@ -157,13 +156,7 @@ def check_confidence_level(confidence_level: float) -> None:
 
 
 def equivalence_p_value(estimate: Any, standard_error: Any, df: float, lower: float, upper: float) -> Any:
-    """Return p of the hypothesis that a value is outside the bounds: the larger of two one-sided tests.
-
-    Raises
-    ------
-    ValueError
-        If the bounds are no interval, or both infinite.
-    """
+    """Return p of the hypothesis that a value is outside the bounds: the larger of two one-sided tests."""
     if not (isinstance(lower, Real) and isinstance(upper, Real) and lower < upper) or lower == -upper == -math.inf:
         raise ValueError(
             f"lower and upper must be bounds, lower < upper, at least one of them finite; got {lower!r}, {upper!r}."

@@ -1,17 +1,14 @@
 """An inference as the package marginaleffects takes models: estimates, their covariance, and predictions of them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import softmax
 
-from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.residual_rows import likelihood_of_numbers
-from sklearn_mle.inference.result import Inference
-
-Array = NDArray[Any]
+from sklearn_mle.inference.model import Array
+from sklearn_mle.inference.quantities import smooth_function
+from sklearn_mle.inference.result import Inference, check_inference
 
 
 def to_marginaleffects(inference: Inference, X: Any, y: Any = None) -> Any:
@@ -61,13 +58,13 @@ def to_marginaleffects(inference: Inference, X: Any, y: Any = None) -> Any:
     >>> marginaleffects.avg_slopes(adapted, variables="x")["estimate"][0]  # doctest: +SKIP
     1.80...
     """
-    if not isinstance(inference, Inference):
-        raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
-    if inference.model.n_offsets:
+    if check_inference(inference).model.n_offsets:
         raise NotSupportedError(
             f"to_marginaleffects: this {inference.model.name} was fitted with an offset, which that package's "
             "data frames cannot hold. Use mean_interval, which takes one."
         )
+    if len(inference.parameters) != len(inference.model.entries):
+        raise ValueError("inference: these are contrasts between classes; use the result of infer.")
     if not hasattr(X, "columns"):
         raise TypeError(f"X must be a pandas or polars DataFrame, whose columns have names; got {type(X).__name__}.")
     try:
@@ -115,12 +112,9 @@ def to_marginaleffects(inference: Inference, X: Any, y: Any = None) -> Any:
 
 def predicted(inference: Inference, parameters: Any, X: Any) -> Array:
     """Return means of y given X at other values of the parameters, shape (n,); of classes probabilities."""
-    model = inference.model
-    coefficients = model.coefficients.copy()
-    coefficients.ravel()[model.entries] = np.asarray(parameters, dtype=np.float64).ravel()
-    rows, _ = model.read_features(X, None)
+    coefficients = inference.model.coefficients.copy()
+    coefficients.ravel()[inference.model.entries] = np.asarray(parameters, dtype=np.float64).ravel()
+    model = replace(inference.model, coefficients=coefficients)
     with np.errstate(all="ignore"):
-        eta = dot_rows(coefficients[:, :-1], rows) + coefficients[:, -1:]
-        if len(eta) > 1 and model.is_classifier:
-            return np.asarray(softmax(eta, axis=0).T)
-        return np.asarray(likelihood_of_numbers(model).mean(eta))
+        means = smooth_function(None, model).value(model.eta(*model.read_features(X, None)))
+    return means.T if len(means) > 1 else means[0]

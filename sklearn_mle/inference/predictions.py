@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp, softmax
 
 from sklearn_mle._numerics.quantiles import count_quantile
-from sklearn_mle._numerics.stored import dot_rows
-from sklearn_mle._predictors import add_offset
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import critical_value, five_point_slope, wald_interval
-from sklearn_mle.inference.result import Inference, df_of
+from sklearn_mle.inference.result import Inference, check_inference, df_of
+from sklearn_mle.inference.tables import dense
 from sklearn_mle.likelihoods import Likelihood
 
 Array = NDArray[Any]
@@ -68,16 +67,13 @@ def mean_interval(
     >>> mean_interval(infer(MLERegressor("poisson").fit(X, y)), [[2.5]]).round(3)
     array([[1.754, 5.011]])
     """
-    _require_inference(inference)
-    refuse("mean_interval", inference.model)
+    refuse("mean_interval", check_inference(inference).model)
     X, eta = _predictors(inference, X, offset)
     likelihood = inference.model.likelihood
     slopes = _differences(likelihood.mean, eta)
     mean = likelihood.mean(eta)
     if not (np.abs(slopes[1:]) > 1e-9 * np.abs(slopes[0])).any():
-        one = np.zeros_like(eta)
-        one[0] = 1
-        location = _wald(inference, X, eta[0], one, confidence_level)
+        location = _wald(inference, X, eta[0], _of_location(eta), confidence_level)
         ends = [likelihood.mean(np.concatenate([end[None], eta[1:]])) for end in location.T]
         return np.sort(np.stack(ends, axis=1), axis=1)
     if likelihood.positive_only:
@@ -128,10 +124,9 @@ def probability_interval(
     >>> probability_interval(inference, [[3.5]])[:, 1].round(3)
     array([[0.16, 0.84]])
     """
-    _require_inference(inference)
-    refuse("probability_interval", inference.model)
+    refuse("probability_interval", check_inference(inference).model)
     X, eta = _predictors(inference, X, offset)
-    # Of two classes the first one's predictor is zero, and known.
+    # With two classes, the predictor of the first is zero.
     every = eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
     out = np.empty((eta.shape[1], len(every), 2))
     for k in range(len(every)):
@@ -161,16 +156,15 @@ def predictive_interval(
         eta[inference.model.dispersion_index] += precisions
     model = inference.model
     tails = np.array([(1 - coverage) / 2, (1 + coverage) / 2])
-    one = np.zeros_like(eta)
-    one[0] = 1
     if model.exact:
         multiple = 1.0
         if np.isfinite(inference.df) and model.retained is not None:
             multiple = model.retained.n_obs / inference.df
         scale = np.sqrt(multiple) * np.exp(eta[model.dispersion_index])
-        return wald_interval(eta[0], np.hypot(scale, _standard_errors(inference, X, one)), inference.df, coverage)
+        error = _standard_errors(inference, X, _of_location(eta))
+        return wald_interval(eta[0], np.hypot(scale, error), inference.df, coverage)
     if model.likelihood.discrete:
-        return _mixed_quantiles(model.likelihood, eta, _standard_errors(inference, X, one), tails)
+        return _mixed_quantiles(model.likelihood, eta, _standard_errors(inference, X, _of_location(eta)), tails)
     quantile = critical_value(coverage, inference.df)
 
     def at(level: float) -> tuple[Array, Array]:
@@ -184,7 +178,7 @@ def predictive_interval(
     ends = []
     for sign, level in zip((-1, 1), tails, strict=True):
         end, error = at(float(level))
-        # An end that over- or underflows is where it is, however uncertain.
+        # An end that over- or underflows stays where it is.
         with np.errstate(invalid="ignore"):
             wide = middle + sign * np.hypot(end - middle, quantile * error)
         ends.append(np.where(np.isfinite(end), wide, end))
@@ -192,18 +186,9 @@ def predictive_interval(
     return np.exp(interval) if model.likelihood.positive_only else interval
 
 
-def _require_inference(inference: Any) -> None:
-    if not isinstance(inference, Inference):
-        raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
-
-
 def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:
-    model = inference.model
-    X, offset = model.read_features(X, offset)
-    coefficients = model.coefficients
-    eta = np.repeat(coefficients[:, -1:], X.shape[0], axis=1)
-    eta += dot_rows(coefficients[:, :-1], X)
-    return X, add_offset(eta, None if offset is None else np.atleast_2d(offset.T))
+    X, offset = inference.model.read_features(X, offset)
+    return X, inference.model.eta(X, offset)
 
 
 def _wald(inference: Inference, X: Any, value: Array, slopes: Array, confidence_level: float) -> Array:
@@ -226,22 +211,22 @@ def _standard_errors(inference: Inference, X: Any, slopes: Array) -> Array:
 
 def _combinations(inference: Inference, X: Any, slopes: Array) -> Iterator[tuple[slice, Array]]:
     """Yield (rows, their combinations of the coefficients): how a function of the predictors changes with these."""
-    # A predictor without columns has no coefficients of them, free or otherwise.
-    absent = np.ones(inference.model.coefficients.size, dtype=bool)
-    absent[inference.model.entries] = False
-    for rows, augmented in _dense(X, len(slopes)):
-        combinations = (slopes[:, rows].T[:, :, None] * augmented[:, None, :]).reshape(len(augmented), -1)
+    # A predictor without columns has no coefficients for them.
+    size = inference.model.coefficients.size
+    absent = np.setdiff1d(np.arange(size), inference.model.entries)
+    step = max(1, _CHUNK_ELEMENTS // size)
+    for start in range(0, X.shape[0], step):
+        rows = slice(start, min(start + step, X.shape[0]))
+        block = dense(X[rows])
+        augmented = np.concatenate([block, np.ones((len(block), 1))], axis=1)
+        combinations = (slopes[:, rows].T[:, :, None] * augmented[:, None, :]).reshape(len(block), -1)
         combinations[:, absent] = 0
         yield rows, combinations
 
 
-def _dense(X: Any, q: int) -> Iterator[tuple[slice, Array]]:
-    n, p = X.shape
-    step = max(1, _CHUNK_ELEMENTS // (q * (p + 1)))
-    for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
-        block = X[rows].toarray() if hasattr(X, "toarray") else X[rows]
-        yield rows, np.concatenate([block, np.ones((len(block), 1))], axis=1)
+def _of_location(eta: Array) -> Array:
+    """Return the slopes of the location in the predictors, shape (q, n)."""
+    return np.repeat(np.eye(len(eta))[:, :1], eta.shape[1], axis=1)
 
 
 def _differences(function: Callable[[Array], Array], eta: Array) -> Array:
@@ -254,17 +239,14 @@ def _mixed_quantiles(likelihood: Likelihood, eta: Array, error: Array, levels: A
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights = weights / weights.sum()
     known = np.flatnonzero(~np.isnan(error))
-    moved = []
-    for node in nodes:
-        shifted = eta[:, known]
-        shifted[0] += node * error[known]
-        moved.append(shifted)
+    moved = np.repeat(eta[None, :, known], _NODES, axis=0)
+    moved[:, 0] += nodes[:, None] * error[known]
     out = np.full((eta.shape[1], len(levels)), np.nan)
     for column, level in enumerate(levels):
 
         def reached(count: Array, rows: Array, level: float = float(level)) -> Array:
             at = [likelihood.distribution(shifted[:, rows]) for shifted in moved]
-            # By the smaller tail, which has all its digits.
+            # The smaller tail keeps all its digits.
             tails = [law.cdf(count) if level < 0.5 else law.sf(count) for law in at]
             mass = sum(weight * tail for weight, tail in zip(weights, tails, strict=True))
             return np.asarray(mass >= level if level < 0.5 else mass <= 1 - level)

@@ -6,17 +6,14 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import five_point_slope
-from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.model import Array, FittedModel
 
-Array = NDArray[Any]
-
-# Of differences in a predictor: of values, and of slopes that are differences themselves.
+# Steps in a predictor, for differences of values and of slopes that are differences themselves.
 _STEP, _WIDE_STEP = 1e-3, 1e-2
 
 
@@ -92,9 +89,9 @@ class Probability:
 class SmoothFunction:
     """A function of the predictors eta (q, n) with m outputs in each row; derivatives by differences by default."""
 
-    # In words, for tables; and the classes that the outputs are of, where there are several.
+    # What tables call it, and the classes of the outputs if there are several.
     name: str
-    classes: tuple[Any, ...] | None
+    classes: tuple[Any, ...] | None = None
 
     def value(self, eta: Array) -> Array:
         """Return the outputs, shape (m, n)."""
@@ -116,16 +113,16 @@ class SmoothFunction:
 
 
 @dataclass(frozen=True)
-class OfPredictor(SmoothFunction):
-    """The inverse of a link of one predictor."""
+class OfPredictors(SmoothFunction):
+    """The inverse of a link of one predictor, or of several."""
 
     name: str
-    k: int
+    places: list[int]
     link: str
     classes: tuple[Any, ...] | None = None
 
     def _derivatives(self, eta: Array) -> tuple[Array, Array, Array]:
-        x = eta[self.k]
+        x = eta[self.places]
         if self.link == "log":
             return (np.exp(x),) * 3
         if self.link == "logit":
@@ -137,17 +134,17 @@ class OfPredictor(SmoothFunction):
         return x, np.ones_like(x), np.zeros_like(x)
 
     def value(self, eta: Array) -> Array:
-        return self._derivatives(eta)[0][None]
+        return self._derivatives(eta)[0]
 
     def jacobian(self, eta: Array) -> Array:
         return self._along(eta, self._derivatives(eta)[1])
 
     def turned(self, eta: Array, change: Array) -> Array:
-        return self._along(eta, self._derivatives(eta)[2] * change[self.k])
+        return self._along(eta, self._derivatives(eta)[2] * change[self.places])
 
     def _along(self, eta: Array, slope: Array) -> Array:
-        out = np.zeros((1, *eta.shape))
-        out[0, self.k] = slope
+        out = np.zeros((len(slope), *eta.shape))
+        out[np.arange(len(slope)), self.places] = slope
         return out
 
 
@@ -156,7 +153,7 @@ class OfClasses(SmoothFunction):
     """Probabilities of some of the classes; of two classes the predictor of the first is zero."""
 
     name: str
-    # Places of the classes, and their labels where the outputs are told apart by them.
+    # Places of the classes, and their labels if these tell the outputs apart.
     places: list[int]
     classes: tuple[Any, ...] | None
 
@@ -186,29 +183,11 @@ class OfClasses(SmoothFunction):
 
 
 @dataclass(frozen=True)
-class OfAllPredictors(SmoothFunction):
-    """The linear predictors of the classes themselves."""
-
-    name: str
-    classes: tuple[Any, ...]
-
-    def value(self, eta: Array) -> Array:
-        return eta
-
-    def jacobian(self, eta: Array) -> Array:
-        return np.repeat(np.eye(len(eta))[:, :, None], eta.shape[1], axis=2)
-
-    def turned(self, eta: Array, change: Array) -> Array:
-        return np.zeros((len(eta), *eta.shape))
-
-
-@dataclass(frozen=True)
 class ByDifferences(SmoothFunction):
     """Any other smooth function of the predictors, of shape (n,)."""
 
     name: str
     function: Callable[[Array], Array]
-    classes: tuple[Any, ...] | None = None
 
     def value(self, eta: Array) -> Array:
         return np.asarray(self.function(eta))[None]
@@ -236,7 +215,7 @@ def _mean(model: FittedModel) -> SmoothFunction:
     """Return the mean as ``predict`` gives it: the location where there is none."""
     likelihood = model.likelihood
     if likelihood.least_squares or likelihood.parameter_names[0] in ("mean", "probability"):
-        return OfPredictor("mean of y", 0, likelihood.links[0])
+        return OfPredictors("mean of y", [0], likelihood.links[0])
 
     def mean(eta: Array) -> Array:
         try:
@@ -249,15 +228,7 @@ def _mean(model: FittedModel) -> SmoothFunction:
 
 
 def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
-    """Return the function of the predictors that ``of`` means for a model.
-
-    Raises
-    ------
-    ValueError
-        If it means nothing.
-    NotSupportedError
-        If the model has no such quantity.
-    """
+    """Return the function of the predictors that ``of`` means for a model."""
     if of is None:
         of = "probability" if model.is_classifier else "mean"
     if model.is_classifier:
@@ -274,11 +245,11 @@ def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
     if of == "mean":
         return _mean(model)
     if of == "predictor":
-        return OfPredictor(f"linear predictor ({likelihood.predictor_names[0]})", 0, "identity")
+        return OfPredictors(f"linear predictor ({likelihood.predictor_names[0]})", [0], "identity")
     names = likelihood.parameter_names
     if isinstance(of, str) and of in names:
         k = names.index(of)
-        return OfPredictor(f"{of} of y", k, likelihood.links[k])
+        return OfPredictors(f"{of} of y", [k], likelihood.links[k])
     raise NotSupportedError(
         f"of: {of!r} is not a quantity of {model.name} with {likelihood!r}. Choose 'mean', 'predictor', a parameter of "
         f"its distribution ({', '.join(map(repr, names))}), Quantile(level) or Above(threshold)."
@@ -299,8 +270,8 @@ def _of_classifier(of: Any, model: FittedModel) -> SmoothFunction:
         return OfClasses(f"probability of class {classes[1]}", [1], None)
     if of == "predictor":
         if several:
-            return OfAllPredictors("linear predictor of each class", classes)
-        return OfPredictor("linear predictor (logit)", 0, "identity")
+            return OfPredictors("linear predictor of each class", list(range(len(classes))), "identity", classes)
+        return OfPredictors("linear predictor (logit)", [0], "identity")
     raise NotSupportedError(
         f"of: {of!r} is not a quantity of the classifier {model.name}. Choose 'probability', Probability(label) or "
         "'predictor'."

@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._numerics.arguments import argument_name, as_floats
+from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats
 from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
@@ -25,12 +24,10 @@ from sklearn_mle.inference.hypotheses import (
     wald_interval,
 )
 from sklearn_mle.inference.hypothesis_text import read_hypothesis
-from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.model import Array, FittedModel
 from sklearn_mle.inference.summary import Summary
 
-Array = NDArray[Any]
-
-# Of derivatives, relative to a standard error.
+# The step of derivatives, relative to a standard error.
 _STEP = 1e-3
 
 
@@ -217,7 +214,7 @@ class Inference:
             statistic = float(standardized @ np.linalg.solve(scaled, standardized))
         if self.shares is None:
             return chi_squared_test("Wald test", statistic, len(rows), self.df)
-        # Hotelling's T^2 of a covariance with so many degrees of freedom.
+        # Hotelling's T^2, with this many degrees of freedom of the covariance.
         joint = self.shares.joint_degrees_of_freedom(rows @ self.combinations)
         df = joint - len(rows) + 1
         if not df > 0:
@@ -254,7 +251,8 @@ class Inference:
             raise ValueError(f"R must be one combination of the parameters; got {len(rows)}.")
         estimate = float(rows[0] @ np.nan_to_num(self.estimates)) - (0.0 if stated is None else float(stated[0]))
         error = self.curvature.standard_errors(rows @ self.combinations)[0]
-        return float(equivalence_p_value(estimate, error, self.df, lower, upper))
+        df = float(np.ravel(df_of(self, rows @ self.combinations))[0])
+        return float(equivalence_p_value(estimate, error, df, lower, upper))
 
     def _restrictions(self, R: Any) -> tuple[Array, Array | None]:
         """Return the rows of a hypothesis; and what they are equal to, where equations say so."""
@@ -262,7 +260,11 @@ class Inference:
         with argument_name("R"):
             names = [R] if isinstance(R, str) else list(R) if np.ndim(R) else []
         if names and all(isinstance(name, str) for name in names):
-            parts = [self._stated(name) for name in names]
+            units = dict(zip(self.parameters, np.eye(m)[:, None], strict=True))
+            parts = [
+                (units[name], np.zeros(1)) if name in units else read_hypothesis("R", name, self.parameters)
+                for name in names
+            ]
             rows = np.concatenate([rows for rows, _ in parts])
             equations = any("=" in name for name in names if name not in self.parameters)
             return rows, np.concatenate([value for _, value in parts]) if equations else None
@@ -274,11 +276,6 @@ class Inference:
                 f"R must have one column per parameter ({m}), or be names of parameters; got {rows.shape}."
             )
         return rows, None
-
-    def _stated(self, text: str) -> tuple[Array, Array]:
-        if text in self.parameters:
-            return np.eye(len(self.parameters))[[self.parameters.index(text)]], np.zeros(1)
-        return read_hypothesis("R", text, self.parameters)
 
     def delta_method(self, fn: Callable[[Array], Any]) -> DeltaMethod:
         """Return a function of the parameters with its covariance: J V J', J the Jacobian by differences.
@@ -302,9 +299,11 @@ class Inference:
             raise ValueError(f"fn must return a number or a 1-D array; it returned shape {value.shape}.")
         errors = self.standard_errors
         steps = _STEP * np.where(np.isfinite(errors) & (errors > 0), errors, np.maximum(np.abs(center), 1.0))
-        jacobian = np.empty((value.size, len(center)))
-        for k, step in enumerate(steps):
-            jacobian[:, k] = np.ravel(five_point_slope(lambda x: np.asarray(fn(x), dtype=np.float64), center, k, step))
+
+        def slope(k: int) -> Array:
+            return five_point_slope(lambda x: np.asarray(fn(x), dtype=np.float64), center, k, steps[k]).ravel()
+
+        jacobian = np.stack([slope(k) for k in range(len(center))], axis=1)
         covariance = self.curvature.covariance(jacobian @ self.combinations)
         df = df_of(self, jacobian @ self.combinations)
         if not value.ndim:
@@ -370,23 +369,27 @@ class Inference:
         return self.summary()._repr_html_()
 
 
+def check_inference(inference: Any) -> Inference:
+    """Return the argument, or raise TypeError where it is not what ``infer`` returned."""
+    if not isinstance(inference, Inference):
+        raise TypeError(f"inference must be the result of infer(estimator, X, y); got {inference!r}.")
+    return inference
+
+
 def df_of(inference: Inference, combinations: Array) -> Any:
     """Return the degrees of freedom of linear combinations of all coefficients, flattened: a number, or one each."""
     if inference.shares is None:
         return inference.df
     with np.errstate(all="ignore"):
-        found = inference.shares.degrees_of_freedom(combinations)
+        found = [inference.shares.joint_degrees_of_freedom(row[None]) for row in combinations]
         return np.where(inference.curvature.lost(combinations), np.nan, found)
 
 
 def _ratio(model: FittedModel, odds_ratios: Any, rate_ratios: Any) -> str | None:
     """Return what the exponentials of the coefficients are, where they are asked for."""
-    with argument_name("odds_ratios"):
-        odds_ratios = bool(odds_ratios)
-    with argument_name("rate_ratios"):
-        rate_ratios = bool(rate_ratios)
+    odds_ratios, rate_ratios = as_bool("odds_ratios", odds_ratios), as_bool("rate_ratios", rate_ratios)
     location = model.likelihood.predictor_names[0]
-    if odds_ratios and not (model.is_classifier or model.likelihood.predictor_names[0] == "logit_probability"):
+    if odds_ratios and not (model.is_classifier or location == "logit_probability"):
         raise NotSupportedError(
             "odds_ratios: only a classifier's coefficients, and those of the binomial likelihood, are logarithms of "
             f"odds ratios; {model.likelihood!r} has others."

@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle.inference.averages import BlockOfRows, Parts
+from sklearn_mle.inference.hypotheses import FIVE_POINTS
+from sklearn_mle.inference.tables import dense
 
 Array = NDArray[Any]
 
-# The large step in standard deviations of the column, no fraction that any grid of values has; and how often the small
-# one goes into it.
+# The large step, in standard deviations of the column (a fraction that no grid of values has), and its ratio to the
+# small step.
 _STEP, _TIMES_SMALLER = 0.1370359, 128
-# Second differences up to so many roundings are of a linear function.
+# A second difference of at most so many roundings is that of a linear function.
 _ROUNDINGS = 64 * np.finfo(np.float64).eps
-# At so many values it is looked whether the model sees a column, and not in steps.
+# The number of values at which it is tested whether the model depends on a column, and not in steps.
 _PROBES = 33
 # A kink's second difference shrinks with the step, a jump's does not.
 _JUMP = 0.25
@@ -71,7 +73,7 @@ class Slope:
         up, down = x + step, x - step
         plus, minus = (self._moved_to(block, moved) for moved in (up, down))
         columns = np.flatnonzero(_any_row(plus != base) | _any_row(minus != base))
-        base, plus, minus = (_dense(part[:, columns]) for part in (base, plus, minus))
+        base, plus, minus = (dense(part[:, columns]) for part in (base, plus, minus))
         width = np.where(up > down, up - down, 1.0)
         change = (plus - minus) / width[:, None]
         second = np.abs(plus + minus - 2 * base)
@@ -93,15 +95,11 @@ class Slope:
 
         def at(multiple: int) -> Array:
             moved = table.replaced(self.name, x + multiple * step)
-            return _dense(block.read(moved, rows)[0][:, columns])
+            return dense(block.read(moved, rows)[0][:, columns])
 
-        total: Any = 0.0
-        for multiple, weight in ((2, -1 / 12), (-2, 1 / 12), (1, 8 / 12), (-1, -8 / 12)):
-            found = at(multiple)
-            total = total + weight * found
-            if multiple == 1:
-                plus = found
-        second = np.abs(plus + found - 2 * _dense(block.base[0][rows][:, columns]))
+        found = {multiple: at(multiple) for multiple, _ in FIVE_POINTS}
+        total = sum(weight * found[multiple] for multiple, weight in FIVE_POINTS)
+        second = np.abs(found[1] + found[-1] - 2 * dense(block.base[0][rows][:, columns]))
         return total / step[:, None], second.max(axis=0)
 
     def _moved_to(self, block: BlockOfRows, x: Array) -> Any:
@@ -116,16 +114,13 @@ class Slope:
                 ) from error
 
     def probe(self, block: BlockOfRows) -> bool:
-        """Return whether the model takes notice of the column, from equal rows with different values of it.
+        """Return whether the model depends on the column, from equal rows with different values of it.
 
-        Raises
-        ------
-        ValueError
-            If the model sees it in steps (bins, one-hot), whose slopes are zero.
+        Raise ValueError if it does so in steps (bins, one-hot), whose slopes are zero.
         """
         columns, change = self._derivative(block, block.table.numbers(self.name))
         X = block.base[0]
-        highest, lowest = (_dense(end).ravel() for end in (X.max(axis=0), X.min(axis=0)))
+        highest, lowest = (dense(end).ravel() for end in (X.max(axis=0), X.min(axis=0)))
         size = np.maximum(np.abs(highest), np.abs(lowest))
         varies = highest - lowest > _ROUNDINGS * size
         moves = np.zeros(X.shape[1], dtype=bool)
@@ -159,7 +154,3 @@ def _any_row(changed: Any) -> NDArray[np.bool_]:
         out[changed.tocoo().col] = True
         return out
     return np.asarray(changed.any(axis=0))
-
-
-def _dense(X: Any) -> Array:
-    return X.toarray() if sp.issparse(X) else np.asarray(X)

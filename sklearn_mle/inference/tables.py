@@ -1,4 +1,4 @@
-"""Rows as the user gave them, frames and arrays alike: their columns are read and replaced before any transformer."""
+"""Rows as the user gave them, in frames or arrays, whose columns are read and replaced before any transformer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sklearn_mle._numerics.partitions import refuse_dask
 
 Array = NDArray[Any]
 
-# Entries of a block of rows, and rows.
+# The most entries, and rows, of a block.
 _BLOCK_ENTRIES, _BLOCK_ROWS = 1 << 21, 1 << 16
 
 
@@ -52,13 +52,7 @@ class Table:
         return list(self.X.columns) if hasattr(self.X, "columns") else list(range(self.X.shape[1]))
 
     def place(self, name: Any) -> Any:
-        """Return the column's name, as it is in X, after checking that there is one.
-
-        Raises
-        ------
-        ValueError
-            If X has no such column.
-        """
+        """Return the name of a column; raise ValueError if X has no such column."""
         names = self.names
         with argument_name("columns"):
             known = name in names
@@ -69,10 +63,8 @@ class Table:
 
     def take(self, rows: Any) -> "Table":
         """Return some rows: a slice, or positions."""
-        X = self.X
-        if hasattr(X, "iloc"):
-            return Table(X.iloc[rows])
-        return Table(X[rows].toarray() if issparse(X) else X[rows])
+        X = taken(self.X, rows)
+        return Table(X.toarray() if issparse(X) else X)
 
     def blocks(self) -> Iterator[slice]:
         """Yield the rows of one block after the other."""
@@ -84,8 +76,7 @@ class Table:
         """Return a column as an array."""
         if hasattr(self.X, "columns"):
             return np.asarray(self.X[name])
-        values = self.X[:, [name]]
-        return np.asarray(values.toarray() if issparse(values) else values)[:, 0]
+        return dense(self.X[:, [name]])[:, 0]
 
     def numbers(self, name: Any) -> NDArray[np.float64]:
         """Return a column of numbers as float64."""
@@ -106,10 +97,8 @@ class Table:
         values = self.column(name)
         if weight is not None:
             values = values[weight > 0]
-        if values.dtype.kind == "O":
-            present = {value for value in values if not _missing(value)}
-        else:
-            present = {value for value in np.unique(values).tolist() if not _missing(value)}
+        found = values if values.dtype.kind == "O" else np.unique(values).tolist()
+        present = {value for value in found if not _missing(value)}
         known = _categories(self.X[name]) if hasattr(self.X, "columns") else None
         if known is not None:
             return [level for level in known if level in present]
@@ -138,9 +127,8 @@ class Table:
         X[name] = values if known is None else type(old)(values, index=X.index, dtype=old.dtype)
         return Table(X)
 
-    def typical(self, weight: Array | None) -> "Table":
+    def typical(self, weight: Array) -> "Table":
         """Return one row: columns of numbers at their mean, others at the commonest value."""
-        weight = np.ones(len(self)) if weight is None else weight
         out = self.take(np.array([int(np.argmax(weight > 0))]))
         for name in self.names:
             if self.is_numeric(name):
@@ -153,6 +141,20 @@ class Table:
                 if levels:
                     out = out.replaced(name, levels[int(np.argmax(mass))])
         return out
+
+
+def taken(values: Any, rows: Any) -> Any:
+    """Return rows of an argument: a frame keeps its names; None and scalars are returned as they are."""
+    if not (getattr(values, "shape", ()) or np.ndim(values)):
+        return values
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
+
+
+def dense(X: Any) -> Array:
+    """Return a dense array of columns that may be sparse."""
+    return X.toarray() if issparse(X) else np.asarray(X)
 
 
 def _categories(column: Any) -> list[Any] | None:

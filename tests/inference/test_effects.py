@@ -352,6 +352,32 @@ def test_offsets_of_parameters_go_by_their_names():
     assert at_means.estimates == pytest.approx(model.predict(mean, offset=offset[:-1].mean().to_frame().T), rel=1e-12)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_frame_of_offsets_keeps_the_names_of_its_parameters(library):
+    X, offset = DATA[["a", "b"]], np.stack([DATA["b"] + 1, DATA["a"] / 4], axis=1)
+    model = GaussianMLERegressor(scale="log_linear").fit(X, TARGETS["gaussian"], offset=offset)
+    names = model._fitted.likelihood.parameter_names
+    swapped = pytest.importorskip(library).DataFrame({name: offset[:, k] for k, name in [(1, names[1]), (0, names[0])]})
+    given = infer(model)
+    expected = model.predict_parameters(X, offset=offset)
+    for name in names:
+        found = average_predictions(given, X, of=name, offset=swapped)
+        np.testing.assert_allclose(found.estimates, expected[name].mean(), rtol=1e-12)
+        mean = offset.mean(axis=0, keepdims=True)
+        wanted = model.predict_parameters(X.mean().to_frame().T, offset=mean)[name]
+        found = average_predictions(given, X, of=name, offset=swapped, at="means")
+        np.testing.assert_allclose(found.estimates, wanted, rtol=1e-12)
+
+
+def test_the_mean_offset_is_that_of_rows_with_weight():
+    X, y, offset, weight = DATA[["a", "b"]], RNG.poisson(np.exp(ETA)), DATA["a"].to_numpy(copy=True), np.ones(N)
+    offset[0], weight[0] = np.nan, 0
+    model = MLERegressor("poisson").fit(X, y, sample_weight=weight, offset=offset)
+    found = average_predictions(infer(model), X, sample_weight=weight, offset=offset, at="means")
+    wanted = model.predict(X[1:].mean().to_frame().T, offset=offset[1:].mean(keepdims=True))
+    np.testing.assert_allclose(found.estimates, wanted, rtol=1e-12)
+
+
 def test_a_population_adds_the_variance_of_the_rows():
     y = TARGETS["gaussian"]
     X = DATA[["a", "b"]]

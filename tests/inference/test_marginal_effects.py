@@ -14,6 +14,7 @@ from sklearn_mle import MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import infer, to_marginaleffects
 from sklearn_mle.inference.marginal_effects import predicted
+from sklearn_mle.likelihoods import StudentT
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame({"a": RNG.normal(size=150), "b": RNG.normal(size=150)})
@@ -41,6 +42,13 @@ def test_predictions_at_the_estimates_are_the_estimators(model, y):
     assert np.abs(moved - wanted).max() > (1e-3 if np.ndim(wanted) == 1 else -1)
 
 
+def test_a_distribution_without_a_mean_has_its_location():
+    y = X["a"] + RNG.standard_t(1, size=150)
+    model = MLERegressor(StudentT(df=1.0)).fit(X, y)
+    found = infer(model)
+    np.testing.assert_allclose(predicted(found, found.estimates, X), model.predict(X), rtol=1e-12)
+
+
 def test_what_has_no_answer_says_so():
     model = MLERegressor("poisson").fit(X, Y, offset=np.zeros(150))
     with pytest.raises(NotSupportedError, match="offset"):
@@ -50,6 +58,8 @@ def test_what_has_no_answer_says_so():
         to_marginaleffects(plain, X.to_numpy())
     with pytest.raises(TypeError, match="inference must be the result of infer"):
         to_marginaleffects(model, X)
+    with pytest.raises(ValueError, match="contrasts between classes"):
+        to_marginaleffects(infer(MLELogisticClassifier().fit(X, CLASSES)).against("u"), X)
 
 
 def test_slopes_and_errors_are_statsmodels():
