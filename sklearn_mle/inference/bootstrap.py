@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,26 +12,21 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import softmax
-from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle._numerics.arguments import argument_name, check_choice, check_count
 from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.inference.at_estimate import read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.clusters import codes_of
-from sklearn_mle.inference.hypotheses import check_confidence_level
+from sklearn_mle.inference.hypotheses import check_confidence_level, wald_interval
 from sklearn_mle.inference.influence import influence
-from sklearn_mle.inference.model import FittedModel, ReadData
+from sklearn_mle.inference.model import Array, FittedModel
 from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.residual_rows import row_predictors
+from sklearn_mle.inference.tables import taken
 from sklearn_mle.likelihoods import Binomial
-
-Array = NDArray[Any]
-
-_KINDS = ("pairs", "cluster", "wild", "parametric")
-_INTERVALS = ("percentile", "basic", "normal")
 
 
 @dataclass(frozen=True)
@@ -91,12 +87,10 @@ class Bootstrap:
             Lower and upper ends.
         """
         check_confidence_level(confidence_level)
-        if kind not in _INTERVALS:
-            raise ValueError(f"kind must be one of {list(_INTERVALS)}; got {kind!r}.")
-        tail = 0.5 * (1 - confidence_level)
+        check_choice("kind", kind, ("percentile", "basic", "normal"))
         if kind == "normal":
-            half = norm.isf(tail) * self.standard_errors
-            return np.stack([self.estimates - half, self.estimates + half], axis=1)
+            return wald_interval(self.estimates, self.standard_errors, np.inf, confidence_level)
+        tail = 0.5 * (1 - confidence_level)
         ends = np.quantile(self.replicates, [tail, 1 - tail], axis=0).T
         return ends if kind == "percentile" else 2 * self.estimates[:, None] - ends[:, ::-1]
 
@@ -191,8 +185,7 @@ def bootstrap(
     >>> found.standard_errors[:2].round(2)
     array([0.1, 0.1])
     """
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f"kind must be one of {list(_KINDS)}; got {kind!r}.")
+    check_choice("kind", kind, ("pairs", "cluster", "wild", "parametric"))
     check_count("n_resamples", n_resamples, 2)
     if (groups is None and kind == "cluster") or (groups is not None and kind in ("pairs", "parametric")):
         raise ValueError(f"groups are only for kind='cluster', which needs them, and for 'wild'; got kind={kind!r}.")
@@ -206,133 +199,105 @@ def bootstrap(
             f"kind={kind!r} draws one outcome per row, but a row whose weight counts copies has several: repeat the "
             "rows, use weight_type='precision', or kind='pairs'."
         )
-    codes = None if groups is None else codes_of(groups, data.y)
-    draw = _drawing(kind, estimator, model, data, X, y, codes, sample_weight, offset)
-    inside = open_up(estimator, None)[0]
-    task = partial(_replicate, inside, model, rows, draw)
+    codes, *others = [np.arange(data.X.shape[0])] if groups is None else codes_of(groups, data.y)
+    if others:
+        raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
+    eta = row_predictors(model, data) if kind in ("wild", "parametric") else np.empty((1, 0))
+    residual = np.empty(0)
+    if kind == "wild":
+        leverage = influence(estimator, X, y, sample_weight=sample_weight, offset=offset).leverage
+        residual = np.nan_to_num((data.y - eta[0]) / np.sqrt(np.where(leverage < 1, 1 - leverage, 1)))
+    resampling = _Resampling(model, rows, y, sample_weight, offset, codes, data.y.T, eta, residual)
+    draw = {"wild": resampling.signs, "parametric": resampling.outcomes}.get(kind, resampling.clusters)
     seeds = np.random.SeedSequence(seed).spawn(int(n_resamples))
+    task = partial(_replicate, open_up(estimator, None)[0], model, draw)
     found = Parallel(n_jobs=n_jobs)(delayed(task)(each) for each in seeds)
     fitted = np.array([values for values, _ in found if values is not None])
-    _report([word for _, word in found if word], len(fitted), len(found))
-    estimates = model.coefficients.ravel()[model.entries]
-    return Bootstrap(model.labels, estimates, fitted, int(n_resamples))
-
-
-def _report(words: list[str], n_fitted: int, n_resamples: int) -> None:
-    if n_fitted < 2:
-        raise ValueError(f"Only {n_fitted} of {n_resamples} resamples could be fitted: {words[0] if words else ''}")
-    if words:
-        kinds = ", ".join(f"{name} {count}" for name, count in Counter(words).most_common())
+    complaints = [complaint for _, complaint in found if complaint]
+    if len(fitted) < 2:
+        raise ValueError(f"Only {len(fitted)} of {len(found)} resamples could be fitted: {', '.join(complaints[:1])}")
+    if complaints:
+        kinds = ", ".join(f"{name} {count}" for name, count in Counter(complaints).most_common())
         warnings.warn(
             ConvergenceWarning(
-                f"{n_resamples - n_fitted} of {n_resamples} resamples could not be fitted and are left out; errors and "
-                f"warnings of the refits: {kinds}. If estimates may not exist, a bootstrap says little about "
+                f"{len(found) - len(fitted)} of {len(found)} resamples could not be fitted and are left out; errors "
+                f"and warnings of the refits: {kinds}. If estimates may not exist, a bootstrap says little about "
                 "their spread."
             ),
-            stacklevel=3,
+            stacklevel=2,
         )
+    return Bootstrap(model.labels, model.coefficients.ravel()[model.entries], fitted, int(n_resamples))
+
+
+# X, y, sample_weight and offset of a refit.
+Resample = tuple[Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
-class _Resample:
-    """The data of a refit: rows of X by their numbers (None: all), y, sample_weight and offset of these rows."""
+class _Resampling:
+    """The data of a fit, and what is drawn from them: each method returns a resample."""
 
-    rows: Array | None
+    model: FittedModel
+    X: Any
     y: Any
     sample_weight: Any
     offset: Any
+    # The cluster of each row, by default the row itself.
+    codes: NDArray[np.intp]
+    # As the likelihood reads y, rows last; the fitted predictors, and the residuals that are given signs.
+    target: Array
+    eta: Array
+    residual: Array
+
+    def clusters(self, rng: np.random.RandomState) -> Resample:
+        """Draw clusters with replacement, with all of their rows."""
+        n_groups = int(self.codes.max()) + 1
+        times = np.bincount(rng.randint(n_groups, size=n_groups), minlength=n_groups)[self.codes]
+        rows = np.repeat(np.arange(len(self.codes)), times)
+        return taken(self.X, rows), taken(self.y, rows), taken(self.sample_weight, rows), taken(self.offset, rows)
+
+    def signs(self, rng: np.random.RandomState) -> Resample:
+        """Draw the signs of the residuals, one for each cluster."""
+        signs = rng.choice([-1.0, 1.0], size=int(self.codes.max()) + 1)[self.codes]
+        return self.X, self.eta[0] + signs * self.residual, self.sample_weight, self.offset
+
+    def outcomes(self, rng: np.random.RandomState) -> Resample:
+        """Draw outcomes from the fitted distributions."""
+        classes, eta, target = self.model.classes, self.eta, self.target
+        with np.errstate(all="ignore"):
+            if classes is not None:
+                scores = eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
+                below = np.cumsum(softmax(scores, axis=0), axis=0)[:-1]
+                drawn = np.asarray(classes)[(rng.uniform(size=eta.shape[1]) > below).sum(axis=0)]
+            elif target.ndim == 2:
+                trials = target.sum(axis=0)
+                successes = Binomial().distribution(eta, trials).rvs(random_state=rng)
+                drawn = np.column_stack([successes, trials - successes])
+            else:
+                drawn = self.model.likelihood.distribution(eta).rvs(size=eta.shape[1], random_state=rng)
+        return self.X, drawn, self.sample_weight, self.offset
 
 
 def _replicate(
-    inside: Any, model: FittedModel, X: Any, draw: Any, seed: np.random.SeedSequence
+    inside: Any, model: FittedModel, draw: Callable[[np.random.RandomState], Resample], seed: np.random.SeedSequence
 ) -> tuple[Array | None, str]:
     """Return the parameters of a refit, None where it failed, and the name of what it raised or warned of."""
-    resample = draw(np.random.RandomState(np.random.MT19937(seed)))
-    X = X if resample.rows is None else taken(X, resample.rows)
-    given = {"sample_weight": resample.sample_weight, "offset": resample.offset}
-    given = {name: value for name, value in given.items() if value is not None}
+    X, y, sample_weight, offset = draw(np.random.RandomState(np.random.MT19937(seed)))
+    given = {"sample_weight": sample_weight, "offset": offset}
+    if hasattr(inside, "_fitted_model"):  # one of ours starts at its own estimate
+        again = copy.copy(inside).set_params(warm_start=True, verbose=0)
+    else:
+        again = clone(inside)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            refitted = _again(inside).fit(X, resample.y, **given)
+            refitted = again.fit(X, y, **{name: value for name, value in given.items() if value is not None})
             read, X = read_estimator("estimator", refitted, X)
             if np.isnan(read.coefficients).any():
-                read = read_training(read, X, resample.y, resample.sample_weight, None)[0]
+                read = read_training(read, X, y, sample_weight, None)[0]
         except (ValueError, ArithmeticError) as error:
             return None, type(error).__name__
-    values = read.coefficients.ravel()[read.entries] if read.coefficients.shape == model.coefficients.shape else None
-    if values is None or not np.isfinite(values).all():
+    values = read.coefficients.ravel()[read.entries]
+    if read.coefficients.shape != model.coefficients.shape or not np.isfinite(values).all():
         return None, "no finite estimate"
     return values, caught[0].category.__name__ if caught else ""
-
-
-def _again(estimator: Any) -> Any:
-    """Return an unfitted estimator; one of ours begins at its own estimate."""
-    if not hasattr(estimator, "_fitted_model"):
-        return clone(estimator)
-    return copy.copy(estimator).set_params(warm_start=True, verbose=0)
-
-
-def taken(values: Any, rows: Array) -> Any:
-    """Return rows of an argument: of a frame, an array, or sparse; None and scalars as they are."""
-    if values is None or not (np.ndim(values) or hasattr(values, "shape")):
-        return values
-    if hasattr(values, "iloc"):
-        return values.iloc[rows]
-    return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
-
-
-def _drawing(
-    kind: str,
-    estimator: Any,
-    model: FittedModel,
-    data: ReadData,
-    X: Any,
-    y: Any,
-    codes: Array | None,
-    sample_weight: Any,
-    offset: Any,
-) -> Any:
-    """Return a function of a generator that gives a resample."""
-    n = data.X.shape[0]
-    if kind in ("pairs", "cluster"):
-        own = np.arange(n) if codes is None else codes
-        return partial(_draw_rows, own, y, sample_weight, offset)
-    eta = row_predictors(model, data)
-    if kind == "parametric":
-        return partial(_draw_outcomes, model, data.y.T, eta, sample_weight, offset)
-    leverage = influence(estimator, X, y, sample_weight=sample_weight, offset=offset).leverage
-    residual = (data.y - eta[0]) / np.sqrt(np.where(leverage < 1, 1 - leverage, 1))
-    own = np.arange(n) if codes is None else codes
-    return partial(_draw_signs, own, eta[0], np.nan_to_num(residual), sample_weight, offset)
-
-
-def _draw_rows(codes: Array, y: Any, sample_weight: Any, offset: Any, rng: np.random.RandomState) -> _Resample:
-    n_groups = int(codes.max()) + 1
-    times = np.bincount(rng.randint(n_groups, size=n_groups), minlength=n_groups)[codes]
-    rows = np.repeat(np.arange(len(codes)), times)
-    return _Resample(rows, taken(y, rows), taken(sample_weight, rows), taken(offset, rows))
-
-
-def _draw_signs(
-    codes: Array, fitted: Array, residual: Array, sample_weight: Any, offset: Any, rng: np.random.RandomState
-) -> _Resample:
-    signs = rng.choice([-1.0, 1.0], size=int(codes.max()) + 1)[codes]
-    return _Resample(None, fitted + signs * residual, sample_weight, offset)
-
-
-def _draw_outcomes(
-    model: FittedModel, y: Array, eta: Array, sample_weight: Any, offset: Any, rng: np.random.RandomState
-) -> _Resample:
-    with np.errstate(all="ignore"):
-        if model.classes is not None:
-            scores = eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
-            below = np.cumsum(softmax(scores, axis=0), axis=0)[:-1]
-            codes = (rng.uniform(size=eta.shape[1]) > below).sum(axis=0)
-            drawn = np.asarray(model.classes)[codes]
-        elif y.ndim == 2:
-            successes = Binomial().distribution(eta, y.sum(axis=0)).rvs(random_state=rng)
-            drawn = np.column_stack([successes, y.sum(axis=0) - successes])
-        else:
-            drawn = model.likelihood.distribution(eta).rvs(size=eta.shape[1], random_state=rng)
-    return _Resample(None, drawn, sample_weight, offset)

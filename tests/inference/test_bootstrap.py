@@ -84,6 +84,8 @@ def test_frames_pipelines_offsets_and_scikit_learns_models():
     offset = MLERegressor("poisson").fit(X, COUNTS, offset=exposure)
     again = bootstrap(offset, X, COUNTS, offset=exposure, n_resamples=20)
     assert np.abs(again.replicates.mean(axis=0) - again.estimates).max() < 0.1
+    moved = MLERegressor("poisson").fit(X, COUNTS, offset=np.float64(0.5))
+    assert bootstrap(moved, X, COUNTS, offset=np.float64(0.5), n_resamples=5).replicates.shape == (5, 3)
     weight = RNG.uniform(0.5, 2, N)
     precise = GaussianMLERegressor(weight_type="precision").fit(X, REAL, weight)
     assert bootstrap(precise, X, REAL, sample_weight=weight, kind="parametric", n_resamples=20).n_resamples == 20
