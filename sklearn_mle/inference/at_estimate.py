@@ -2,19 +2,19 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._existence.limit import divergent_changes
-from sklearn_mle._fit import FitOptions
+from sklearn_mle._fit import FitOptions, FitResult, fit
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
@@ -24,20 +24,18 @@ from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty,
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._rows import Data
-from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import Array, FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 
-Array = NDArray[Any]
-
-# So many rows at a time have their own gradients in theta formed.
+# The number of rows whose gradients in theta are formed at a time.
 CHUNK = 4096
-# So many roundings of all that is added up to the fitted location: of its sum, and of the rows that it was solved from.
+# A residual of at most so many roundings of the terms that add up to the fitted location is zero.
 _ROUNDINGS = 8
-# How far the logarithm of a dispersion is looked for, and how well it is known.
+# How far the logarithm of a dispersion is searched for, and its tolerance.
 _REACHES, _SETTLED = (1.0, 4.0, 16.0, 64.0), 1e-13
-# Nats: a tenth of a standard error is worth a word; beyond one or two the estimate is not of these data.
-WORTH_A_WORD, _NOT_THE_OPTIMUM = 5e-3, 1.0
-# Units of the predictors.
+# In nats. A tenth of a standard error is worth a warning; at more than one or two the data are not those of the fit.
+NOTICEABLE_GAP, _LARGEST_GAP = 5e-3, 1.0
+# In units of the predictors.
 _FARTHEST = 10.0
 
 
@@ -56,17 +54,17 @@ class AtEstimate:
     data: ReadData
     prepared: Prepared
     objective: PenalizedNLL
-    # Of each predictor without a prior: dependences among its columns (and its intercept).
+    # The dependences among the columns (and the intercept) of each predictor without a prior.
     identifications: tuple[Identification | None, ...]
-    # Predictors that are held: constants on the boundary of their range, or all but the location.
+    # The predictors that are held fixed: constants on the boundary of their range, or all but the location.
     fixed: tuple[int, ...]
-    # How many observations a row stands for, shape (n,): its weight, if that is a frequency, else one.
+    # The number of observations that a row stands for, shape (n,): its weight if that is a frequency, else one.
     copies: Array
-    # Changes of theta along which no finite maximum exists, where that was found here (``limit``): orthonormal columns.
+    # Orthonormal directions of theta without a finite maximum, if ``at_the_limit`` found any: columns.
     unseen: Array | None = None
 
     @classmethod
-    def of(cls, model: FittedModel, data: ReadData, *, location_only: bool = False) -> "AtEstimate":
+    def of(cls, model: FittedModel, data: ReadData, *, location_only: bool = False) -> Self:
         """Return the model on its data; ``location_only`` holds everything but the first predictor fixed."""
         n = data.X.shape[0]
         own = np.ones(n) if data.sample_weight is None else data.sample_weight
@@ -81,19 +79,39 @@ class AtEstimate:
         rows = slice(None) if prepared.row_numbers is None else prepared.row_numbers
         copies = own[rows] if model.weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
-        identifications = identifications_of(model, prepared)
-        predictors = model.predictors(identifications, fixed)
-        objective = _objective(model, prepared, predictors)
+        at = cls.of_prepared(model, data, prepared, fixed, copies)
         if precise:
-            assert objective.data.offset is not None
-            objective.data.offset[model.dispersion_index] += precision_offset(model.likelihood, own[rows])
+            assert at.objective.data.offset is not None
+            at.objective.data.offset[model.dispersion_index] += precision_offset(model.likelihood, own[rows])
+        return at
+
+    @classmethod
+    def of_prepared(
+        cls, model: FittedModel, data: ReadData, prepared: Prepared, fixed: tuple[int, ...], copies: Array
+    ) -> Self:
+        """Return the model on data that are read and standardized."""
+        identifications = _identifications(model, prepared)
+        predictors = model.predictors(identifications, fixed)
+        rows, prior = cls.fitted_rows(model, prepared), _prior(model, prepared, predictors)
+        objective = PenalizedNLL(model.likelihood, predictors, rows, prior)
         return cls(model, data, prepared, objective, identifications, fixed, copies)
 
-    def at(self, coefficients: Array) -> "AtEstimate":
+    @staticmethod
+    def fitted_rows(model: FittedModel, prepared: Prepared) -> Data:
+        """Return the rows, with the fitted predictors as their offset."""
+        data, matrix = prepared.data, prepared.columns.to_standardized(model.coefficients)
+        every = every_predictor(matrix)
+        eta = np.concatenate(data.map_rows(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
+        if not model.likelihood.smooth:
+            eta[0] = _on_the_kink(model, prepared, eta[0])
+        return Data(data.rows, data.y, data.weight, eta, data.n_predictors)
+
+    def at(self, coefficients: Array) -> Self:
         """Return the same model on the same data at other coefficients; its weights must not be precisions."""
         assert self.model.weight_type != "precision"
         model = replace(self.model, coefficients=coefficients)
-        return replace(self, model=model, objective=_objective(model, self.prepared, self.predictors))
+        rows, prior = self.fitted_rows(model, self.prepared), _prior(model, self.prepared, self.predictors)
+        return replace(self, model=model, objective=PenalizedNLL(self.likelihood, self.predictors, rows, prior))
 
     @property
     def predictors(self) -> LinearPredictors:
@@ -107,7 +125,7 @@ class AtEstimate:
 
     @property
     def mean_weight(self) -> float:
-        """How many of the caller's nats one of the objective is."""
+        """The number of the caller's nats in one nat of the objective."""
         return self.prepared.mean_weight
 
     @cached_property
@@ -133,7 +151,7 @@ class AtEstimate:
         return float(self.weight.sum())
 
     def squared_rows(self) -> tuple[Data, float]:
-        """Return the rows whose weights are those of the sum of s s', but for a factor."""
+        """Return rows with the weights of the sum of s s', up to a factor, and that factor."""
         return self.reweighted(np.square(self.weight) / self.copies), 1.0
 
     @cached_property
@@ -149,12 +167,12 @@ class AtEstimate:
 
     @property
     def n_parameters(self) -> int:
-        """Number of estimated parameters, those that are held where they were estimated among them."""
+        """Number of estimated parameters, including those that are held at their estimates."""
         return self.predictors.size + sum(self.model.terms[j].intercept for j in self.fixed)
 
     @property
     def n_coefficients(self) -> int:
-        """Number of estimated parameters, constant scales, dispersions and shapes left out."""
+        """Number of estimated parameters, not counting constant scales, dispersions and shapes."""
         return self.n_parameters - self.model.n_constants
 
     def reweighted(self, weight: Array) -> Data:
@@ -176,31 +194,15 @@ class AtEstimate:
         return Curvature(factor, self.predictors, columns, mean_weight, self.identifications, divergent)
 
 
-def identifications_of(model: FittedModel, prepared: Prepared) -> tuple[Identification | None, ...]:
-    """Return the dependences among the columns of each predictor; a constant column depends on an intercept alone."""
-    found: dict[Any, Identification | None] = {}
-    out: list[Identification | None] = []
-    for j, term in enumerate(model.terms):
-        penalized = model.prior.penalizes(0 if model.is_classifier else j)
-        if penalized or not term.columns:
-            out.append(None)
-            continue
-        if term.key not in found:
-            found[term.key] = find_dependence(prepared.data, prepared.columns, term)
-        out.append(found[term.key])
-    return tuple(out)
-
-
-def _objective(model: FittedModel, prepared: Prepared, predictors: LinearPredictors) -> PenalizedNLL:
-    """Return the objective as a function of the distance from the estimate, whose predictors are the rows' offset."""
-    data = prepared.data
-    matrix = prepared.columns.to_standardized(model.coefficients)
-    every = every_predictor(matrix)
-    eta = np.concatenate(data.map_rows(lambda block: every.eta(block.rows, matrix, block.offset)), axis=1)
-    if not model.likelihood.smooth:
-        eta[0] = _on_the_kink(model, prepared, eta[0])
-    fitted = Data(data.rows, data.y, data.weight, eta, data.n_predictors)
-    return objective_on(model, prepared, predictors, fitted)
+def _identifications(model: FittedModel, prepared: Prepared) -> tuple[Identification | None, ...]:
+    """Return the dependences among the columns of each predictor; a constant column depends on the intercept."""
+    free = [
+        term.columns and not model.prior.penalizes(0 if model.is_classifier else j)
+        for j, term in enumerate(model.terms)
+    ]
+    keyed = {term.key: term for term, is_free in zip(model.terms, free, strict=True) if is_free}
+    found = {key: find_dependence(prepared.data, prepared.columns, term) for key, term in keyed.items()}
+    return tuple(found[term.key] if is_free else None for term, is_free in zip(model.terms, free, strict=True))
 
 
 def every_predictor(matrix: Array) -> LinearPredictors:
@@ -208,16 +210,11 @@ def every_predictor(matrix: Array) -> LinearPredictors:
     return LinearPredictors(matrix.shape[1] - 1, [Terms(bool(row[:-1].any()), True) for row in matrix])
 
 
-def objective_on(model: FittedModel, prepared: Prepared, predictors: LinearPredictors, fitted: Data) -> PenalizedNLL:
-    """Return the objective on rows whose offset is the fitted predictors."""
-    return PenalizedNLL(model.likelihood, predictors, fitted, _prior(model, prepared, predictors))
-
-
 def _on_the_kink(model: FittedModel, prepared: Prepared, location: Array) -> Array:
     """Return the fitted location, equal to y where it differs by rounding alone.
 
-    A fit goes through as many rows exactly as it has coefficients. Their gradient is one for either side, as they come
-    to lie after rounding, or zero, the middle of the subgradients: what does not depend on order, units and origins.
+    A fit passes exactly through as many rows as it has coefficients. After rounding these lie on either side, each with
+    its own gradient. Zero, the middle of the subgradients, depends on no order, unit or origin.
     """
     y, columns = prepared.data.y, prepared.columns
     coefficients = np.abs(model.coefficients[0])
@@ -235,7 +232,7 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
     standardized = prepared.columns.to_standardized(model.coefficients)
     form, others, mean_log_scale = np.zeros((3, *standardized.shape))
     prior = model.prior.times((prepared.n_obs if model.prior_per_observation else 1.0) / prepared.mean_weight)
-    # That of the location is of all classes.
+    # The prior of the location holds for all classes.
     form[slice(None) if model.is_classifier else 0, :-1] = prior.in_standardized(scale)
     for k in range(1, 1 if model.is_classifier else len(others)):
         others[k, :-1] = prior.in_standardized(scale, k)
@@ -255,13 +252,13 @@ def _prior(model: FittedModel, prepared: Prepared, predictors: LinearPredictors)
 
 
 def read_training(model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[FittedModel, ReadData]:
-    """Return the model, with a scale estimated from the data where it had none; and the data as they are read."""
+    """Return the model, its scale estimated from the data if the fit had none, and the data as read."""
     data = model.read(X, y, sample_weight, offset)
     return (with_scale(model, data) if np.isnan(model.coefficients).any() else model), data
 
 
 def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
-    """Return a model whose dispersion was not estimated with its most likely dispersion for these data."""
+    """Return a model that was fitted without a dispersion, with its most likely dispersion for these data."""
     if not model.likelihood.least_squares or model.penalized:
         weight = data.sample_weight
         begun = float(model.likelihood.start(data.y, weight)[model.dispersion_index])
@@ -280,9 +277,10 @@ def with_scale(model: FittedModel, data: ReadData) -> FittedModel:
 
 
 def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> FittedModel:
-    """Return the model with the dispersion that is most likely where its weights have this meaning.
+    """Return the model with its most likely dispersion when weights have this meaning.
 
-    That of the fit where the weights meant the same there, are none, or have no dispersion to divide.
+    The dispersion stays that of the fit if the weights meant the same there, if there are none, or if they have no
+    dispersion to divide.
     """
     likelihood, precise = model.likelihood, weight_type == "precision"
     same = precise == (model.weight_type == "precision")
@@ -291,15 +289,25 @@ def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> Fit
         return model
     if not model.has_constant_dispersion or not np.isfinite(model.log_dispersion):
         return model
-    # Of a Gaussian and an inverse Gaussian it is exact; of others the beginning.
+    # Exact for a Gaussian and an inverse Gaussian; for others the start of the search.
     mean = float(data.sample_weight[data.sample_weight > 0].mean())
     first = (1 if precise else -1) / likelihood.variance_power * math.log(mean)
     model = model.with_log_dispersion(model.log_dispersion + first)
     return model.with_log_dispersion(model.log_dispersion + _change(AtEstimate.of(model, data)))
 
 
+def fitted_again(
+    model: FittedModel, data: ReadData, terms: Sequence[Terms], features: Sequence[str] = ()
+) -> tuple[FitResult, FittedModel]:
+    """Return a fit to other columns of the same rows, and the model that it gives: its weights count copies."""
+    weight, options = data.sample_weight, FitOptions(terms=tuple(terms))
+    found = fit(model.likelihood, data.X, data.y, sample_weight=weight, offset=data.offset, options=options)
+    other = replace(model, coefficients=found.coefficients, terms=options.terms, features=tuple(features))
+    return found, replace(other, retained=None, weight_type="frequency")
+
+
 def _change(at: AtEstimate) -> float:
-    """Return by how much the constant of the dispersion is to be moved, to where the objective's derivative is zero."""
+    """Return the change of the dispersion's constant that makes the derivative of the objective zero."""
     data, likelihood, j = at.objective.data, at.likelihood, at.model.dispersion_index
     power = likelihood.variance_power
     weight = np.ones(data.n_rows) if data.weight is None else data.weight
@@ -318,27 +326,27 @@ def _change(at: AtEstimate) -> float:
 
 
 def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
-    """Return how far the estimate is below the maximum for these data, in nats; complain if it is not theirs.
+    """Return how far the estimate is below the maximum for these data, in nats.
 
-    ``bread`` is the factor of the curvature that the distance is measured with. Where coefficients are ``divergent``
-    there is no maximum to be below of.
+    Warn if that is noticeable, and raise ValueError if the data cannot be those of the fit. ``bread`` is the factor of
+    the curvature that measures the distance. Where coefficients are ``divergent`` there is no maximum to compare with.
     """
     if not at.likelihood.smooth:
         return math.nan
     if at.model.bias_reduced and at.model.retained is not None:
-        return at.model.retained.gap  # of Firth's own objective, which has another gradient than the likelihood
+        return at.model.retained.gap  # of Firth's objective, whose gradient is not that of the likelihood
     gradient = at.objective.value_and_gradient(at.theta)[1]
-    # Of a parameter that hardly matters, as a mixture's weight near zero, the curvature says nothing of how far to go:
-    # an optimum that is ten units of the predictors away is better by ten times the slope at most.
+    # If a parameter hardly matters, such as a mixture's weight near zero, the curvature does not tell how far away the
+    # optimum is. One that is ten units of the predictors away is better by at most ten times the slope.
     gap = min(0.5 * bread.squared_norm(gradient), _FARTHEST * float(np.abs(gradient).sum())) * at.mean_weight
     if np.isnan(gap):
         raise ValueError(
             "X, y, sample_weight or offset holds numbers so large that the likelihood leaves the range of float64."
         )
-    if divergent or gap <= WORTH_A_WORD:
+    if divergent or gap <= NOTICEABLE_GAP:
         return gap
     how_far = f"{gap:.2g} nats below the maximum for these data, about {math.sqrt(2 * gap):.2g} standard errors from it"
-    if gap > _NOT_THE_OPTIMUM:
+    if gap > _LARGEST_GAP:
         raise ValueError(
             f"The estimate is {how_far}. Give the X, y, sample_weight and offset of the fit; if you did, the "
             "fit has not converged: lower its tol, raise its max_iter, or scale the data."
@@ -352,7 +360,7 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
 def at_estimate(model: FittedModel, data: ReadData) -> AtEstimate:
     """Return the model on its data; raise ValueError where the estimate is far from the maximum for these data.
 
-    Where the information has no factor nothing is known, and what is asked of the model says why.
+    Where the information is not positive definite nothing is checked here: the caller's own computation says why.
     """
     at = AtEstimate.of(model, data)
     with suppress(NotPositiveDefiniteError):

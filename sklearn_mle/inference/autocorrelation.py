@@ -14,27 +14,16 @@ matrix, Econometrica 55; (1994), Automatic lag selection in covariance matrix es
 """
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
-
-Array = NDArray[Any]
+from sklearn_mle.inference.model import Array
 
 
 def lags_of(at: AtEstimate, lags: int | None) -> int:
-    """Return the number of lags: Newey and West's rule of thumb, 4 (n / 100)^(2/9), where none is given.
-
-    Raises
-    ------
-    NotSupportedError
-        If weights count copies, which have no order in time.
-    ValueError
-        If there are no more rows than lags.
-    """
+    """Return the number of lags: Newey and West's rule of thumb, 4 (n / 100)^(2/9), if none is given."""
     if (at.copies != 1).any():
         raise NotSupportedError(
             "covariance='HAC' is for rows in the order of time, which weights that count copies do not preserve: use "

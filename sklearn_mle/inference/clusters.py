@@ -38,8 +38,8 @@ from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
 Array = NDArray[Any]
 
 _MOST_WAYS = 4
-# One minus a cluster's share of the information in a direction; less is rounding: the cluster alone determines it, and
-# its residuals have nothing there.
+# The least of one minus a cluster's share of the information in a direction. Less is rounding: the cluster alone
+# determines that direction, so its residuals have no component there.
 _LEAST_LEFT = 1e-9
 
 
@@ -53,21 +53,9 @@ class Clusters:
 
 
 def clusters_of(at: AtEstimate, groups: Any) -> tuple[Clusters, ...]:
-    """Return the clusters of the rows of positive weight, first those of each column and then of their intersections.
-
-    Raises
-    ------
-    ValueError
-        If a column has fewer than two.
-    """
-    columns = _ways(groups, at.data.y)
-    if at.prepared.row_numbers is not None:
-        columns = [column[at.prepared.row_numbers] for column in columns]
-    with argument_name("groups"):
-        codes = [np.unique(column, return_inverse=True)[1] for column in columns]
-    if not all(each.any() for each in codes):
-        raise ValueError("groups: at least two clusters of positive weight are needed, to measure how clusters vary.")
-    found = []
+    """Return the clusters of rows of positive weight, first those of each column and then their intersections."""
+    rows = slice(None) if at.prepared.row_numbers is None else at.prepared.row_numbers
+    codes, found = codes_of(groups, at.data.y, rows), []
     for size in range(1, len(codes) + 1):
         for chosen in combinations(codes, size):
             both = np.unique(np.stack(chosen), axis=1, return_inverse=True)[1].ravel() if size > 1 else chosen[0]
@@ -75,62 +63,44 @@ def clusters_of(at: AtEstimate, groups: Any) -> tuple[Clusters, ...]:
     return tuple(found)
 
 
-def _ways(groups: Any, y: Array) -> list[Array]:
-    """Return the columns of groups, as long as y, each with its own type."""
+def codes_of(groups: Any, y: Array, rows: Any = slice(None)) -> list[NDArray[np.intp]]:
+    """Return the clusters of some rows as codes 0, ..., G - 1, for each column of groups, as long as y."""
     refuse_masked(groups=groups)
     with argument_name("groups"):
-        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in _columns(groups)]
+        shape = np.shape(groups)
+        if not (len(shape) == 1 or (len(shape) == 2 and 1 <= shape[1] <= _MOST_WAYS)):
+            raise ValueError(
+                f"groups must have shape (n,), or (n, m) for clustering in m ways, at most {_MOST_WAYS}; got {shape}."
+            )
+        if hasattr(groups, "columns"):  # each has its own type
+            columns = [np.asarray(groups[name]) for name in groups.columns]
+        else:
+            columns = list(np.atleast_2d(np.asarray(groups).T))
+        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in columns]
     check_consistent_length(columns[0], y)
-    return columns
-
-
-def _columns(groups: Any) -> list[Array]:
-    shape = np.shape(groups)
-    if len(shape) == 1:
-        return [np.asarray(groups)]
-    if len(shape) != 2 or not 1 <= shape[1] <= _MOST_WAYS:
-        raise ValueError(
-            f"groups must have shape (n,), or (n, m) for clustering in m ways, at most {_MOST_WAYS}; got {shape}."
-        )
-    if hasattr(groups, "columns"):
-        return [np.asarray(groups[name]) for name in groups.columns]
-    return list(np.asarray(groups).T)
-
-
-def codes_of(groups: Any, y: Array) -> NDArray[np.intp]:
-    """Return the clusters of all rows, in one way, as codes 0, ..., G - 1."""
-    columns = _ways(groups, y)
-    if len(columns) > 1:
-        raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
     with argument_name("groups"):
-        codes: NDArray[np.intp] = np.unique(columns[0], return_inverse=True)[1]
-    if not codes.any():
-        raise ValueError("groups: at least two clusters are needed, to measure how clusters vary.")
+        codes = [np.unique(column[rows], return_inverse=True)[1] for column in columns]
+    if not all(each.any() for each in codes):
+        raise ValueError("groups: at least two clusters of positive weight are needed, to measure how clusters vary.")
     return codes
 
 
 def cluster_meat(at: AtEstimate, clusters: tuple[Clusters, ...], small_sample: bool) -> Array:
-    """Return M of all ways, each with its own factor G / (G - 1) where small samples are to be corrected for."""
+    """Return M, summed over all ways of clustering; ``small_sample`` gives each its own factor G / (G - 1)."""
     total = np.zeros((at.predictors.size, at.predictors.size))
     for way in clusters:
-        sums = _cluster_scores(at, way)
+        sums = cluster_scores(at, way)
         factor = way.n_groups / (way.n_groups - 1) if small_sample else 1.0
         total += way.sign * factor * (sums.T @ sums)
     return total
 
 
-def _cluster_scores(at: AtEstimate, clusters: Clusters) -> Array:
+def cluster_scores(at: AtEstimate, clusters: Clusters) -> Array:
     """Return the sums of the gradients of each cluster, shape (G, size)."""
     n_groups, codes = clusters.n_groups, clusters.codes
-    refuse_unless_it_fits(
-        n_groups,
-        at.predictors.size,
-        what=f"The gradient of {n_groups:,} groups",
-        remedy="groups: use fewer and larger ones, or covariance='HC1' where each row is one",
-    )
-    data = at.reweighted(at.weight)
-
-    predictors, likelihood = at.predictors, at.likelihood
+    remedy = "groups: use fewer and larger ones, or covariance='HC1' where each row is one"
+    refuse_unless_it_fits(n_groups, at.predictors.size, what=f"The gradient of {n_groups:,} groups", remedy=remedy)
+    data, predictors, likelihood = at.reweighted(at.weight), at.predictors, at.likelihood
 
     def block_sum(block: Block, codes: NDArray[np.intp]) -> tuple[Array]:
         assert block.offset is not None
@@ -151,13 +121,6 @@ def _cluster_scores(at: AtEstimate, clusters: Clusters) -> Array:
     return found
 
 
-def _add_to_groups(sums: Array, codes: NDArray[np.intp], rows: Array) -> None:
-    """Add rows to the sums of their groups, in place."""
-    present, inverse = np.unique(codes, return_inverse=True)
-    members = sp.csr_array((np.ones(len(codes)), (inverse, np.arange(len(codes)))), (len(present), len(codes)))
-    sums[present] += members @ rows
-
-
 @dataclass(frozen=True)
 class Shares:
     """Each cluster's share of the information, whitened: vectors (G, k, k) and values (G, k) of S_g."""
@@ -165,19 +128,15 @@ class Shares:
     vectors: Array
     values: Array
     power: float  # of 1 - S_g in the adjustment: -1/2 or -1
-    # Of the information: from combinations of coefficients to the whitened variables.
+    # The curvature that maps combinations of coefficients to the whitened variables.
     model: Curvature
 
     @classmethod
     def of(cls, at: AtEstimate, factor: Factor, clusters: Clusters, power: float) -> "Shares":
         """Return the shares, by a factor of the expected information for weights of mean one."""
         size, n_groups = at.predictors.size, clusters.n_groups
-        refuse_unless_it_fits(
-            2 * n_groups,
-            size * size,
-            what=f"The information of {n_groups:,} groups",
-            remedy="groups: use fewer and larger ones, or covariance='cluster', which corrects no leverages",
-        )
+        remedy = "groups: use fewer and larger ones, or covariance='cluster', which corrects no leverages"
+        refuse_unless_it_fits(2 * n_groups, size**2, what=f"The information of {n_groups:,} groups", remedy=remedy)
         data, shares = at.objective.data, np.zeros((n_groups, size, size))
         assert data.offset is not None
         step = max(1, min(CHUNK, (1 << 22) // max(1, size * size)))
@@ -188,7 +147,9 @@ class Shares:
             roots = at.predictors.root_rows(data.rows.take(rows).standardized, information)
             white = factor.whiten(roots.T).T.reshape(-1, len(rows), size)
             squares = np.einsum("rni,rnj->nij", white, white).reshape(len(rows), -1)
-            _add_to_groups(shares.reshape(n_groups, -1), clusters.codes[rows], squares)
+            present, inverse = np.unique(clusters.codes[rows], return_inverse=True)
+            members = sp.csr_array((np.ones(len(rows)), (inverse, rows - start)), (len(present), len(rows)))
+            shares[present] += (members @ squares).reshape(-1, size, size)
         values, vectors = np.linalg.eigh(shares)
         return cls(vectors, np.clip(values, 0, 1), power, at.curvature(factor, at.mean_weight))
 
@@ -201,10 +162,6 @@ class Shares:
         """Return the whitened scores of the clusters (G, k), adjusted for their leverages."""
         turned = np.einsum("gij,gi->gj", self.vectors, scores) * self._left(self.power)
         return np.einsum("gij,gj->gi", self.vectors, turned)
-
-    def degrees_of_freedom(self, combinations: Array) -> Array:
-        """Return Satterthwaite's degrees of freedom of each linear combination of the coefficients, one by one."""
-        return np.array([self.joint_degrees_of_freedom(row[None]) for row in combinations])
 
     def joint_degrees_of_freedom(self, combinations: Array) -> float:
         r"""Return :math:`\eta` of the approximate Hotelling statistic of q combinations (Pustejovsky and Tipton's HTZ).
@@ -237,11 +194,3 @@ def _sum_of_traces(blocks: Array) -> float:
     """Return the sum of tr(B)^2 + tr(B B) of symmetric blocks (G, q, q)."""
     traces = np.einsum("gss->g", blocks)
     return float(np.square(traces).sum() + np.square(blocks).sum())
-
-
-def leverage_adjusted(at: AtEstimate, factor: Factor, clusters: Clusters, power: float) -> tuple[Array, Shares]:
-    """Return the adjusted M in the whitened variables, and the shares that it was adjusted by."""
-    shares = Shares.of(at, factor, clusters, power)
-    scores = factor.whiten(_cluster_scores(at, clusters).T).T
-    found = shares.adjusted(scores)
-    return found.T @ found, shares

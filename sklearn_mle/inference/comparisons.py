@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy import stats
 from sklearn.utils import check_array
 
 from sklearn_mle._hessian_factors import information_factor
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, as_bool, refuse_masked
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -21,18 +20,17 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import read_estimator
+from sklearn_mle.inference.tables import dense
 
-Array = NDArray[Any]
-
-# A larger model fits no worse; what it lacks beyond this many nats is not the optimizer's.
+# The larger model fits at least as well. A shortfall of more nats than this is not the optimizer's.
 _SHORT = 1e-3
-# A statistic up to here is what two fits leave to rounding: the larger model's estimate is at the boundary, where half
-# of the distribution lies.
+# A statistic up to this size is the rounding of two fits: the larger model's estimate is at the boundary, where half of
+# the distribution lies.
 _NOTHING = 1e-6
-# Entries of both designs up to which all rows are looked at; of more, several times as many rows as columns are: two
-# spaces that differ do so on nearly all such rows.
+# All rows are compared if both designs have at most so many entries. Otherwise several times as many rows as columns
+# are: two spaces that differ do so on nearly all such rows.
 _ENTRIES, _ENOUGH = 20_000_000, 1000
-# What of a column may be outside the larger's space, by rounding; of single precision, and of doubles.
+# The part of a column that rounding may leave outside the larger model's space, in single precision and in double.
 _OUTSIDE = {True: 1e-3, False: 1e-6}
 _OTHERWISE = "Compare them by AIC, or by the log-likelihood of held-out rows."
 
@@ -99,16 +97,18 @@ def likelihood_ratio_test(
     >>> likelihood_ratio_test(smaller, larger, X, y > 140)
     Likelihood ratio test: chi2(1) = 22.2944, p = 2.339e-06
     """
-    with argument_name("small_sample"):
-        small_sample = bool(small_sample)
-    of_each = X if isinstance(X, tuple) else (X, X)
-    if len(of_each) != 2:
-        raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(of_each)} parts.")
-    pair = ("smaller", smaller, of_each[0]), ("larger", larger, of_each[1])
-    bias_reduced = all(read_estimator(name, estimator, None)[0].bias_reduced for name, estimator, _ in pair)
-    beside = None if bias_reduced else "maximum"
+    small_sample = as_bool("small_sample", small_sample)
+    pair = X if isinstance(X, tuple) else (X, X)
+    if len(pair) != 2:
+        raise ValueError(f"X: a pair has the data of the smaller and of the larger model; got {len(pair)} parts.")
+    given = {"smaller": (smaller, pair[0]), "larger": (larger, pair[1])}
+    read = {name: read_estimator(name, *each, select=True) for name, each in given.items()}
+    bias_reduced = all(model.bias_reduced for model, _ in read.values())
+    for name, (model, _) in read.items():
+        with argument_name(name):
+            refuse("likelihood_ratio_test", model, beside=None if bias_reduced else "maximum")
     with single_threaded_blas, np.errstate(all="ignore"):
-        small, large = (_at_estimate(*each, y, sample_weight, offset, beside) for each in pair)
+        small, large = (at_estimate(*read_training(*each, y, sample_weight, offset)) for each in read.values())
         if bias_reduced:
             return penalized_ratio(small, large)
         meanings = [at.model.weight_type for at in (small, large)]
@@ -142,21 +142,12 @@ def likelihood_ratio_test(
     if not boundary:
         left = large.n_obs - large.n_coefficients
         exact = small_sample and small.model.exact and large.model.exact and left > 0
-        total = float(large.weight.sum())
-        return likelihood_ratio_of("Likelihood ratio test", statistic, df, total, left if exact else math.inf)
+        df_resid = left if exact else math.inf
+        return likelihood_ratio_of("Likelihood ratio test", statistic, df, large.total_weight, df_resid)
     # With d further, regular, restrictions: half chi2(d) and half chi2(d + 1).
     rest = float(stats.chi2.sf(statistic, df - 1)) if df > 1 else float(statistic <= _NOTHING)
     p = 0.5 * (float(stats.chi2.sf(statistic, df)) + rest)
     return HypothesisTest("Likelihood ratio test (on the boundary)", statistic, df, p)
-
-
-def _at_estimate(
-    name: str, estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any, beside: str | None
-) -> AtEstimate:
-    model, X = read_estimator(name, estimator, X, select=True)
-    with argument_name(name):
-        refuse("likelihood_ratio_test", model, beside=beside)
-    return at_estimate(*read_training(model, X, y, sample_weight, offset))
 
 
 def score_test(
@@ -259,9 +250,9 @@ def score_test(
 def refuse_unless_nested(small: AtEstimate, large: AtEstimate) -> None:
     """Raise ValueError unless the larger of two models contains the smaller, predictor by predictor.
 
-    What each predictor of the smaller can be, known values included, must be among what the larger's can be: its
-    columns are combinations of the larger's columns (and of the intercept, where there is one). Columns count, not
-    their names: transformed ones are within a space or not. Rows of weight zero are absent.
+    Each predictor of the smaller model, known values included, must be possible in the larger one: its columns are
+    combinations of the larger model's columns (and of the intercept, if there is one). The values of columns count, not
+    their names. Rows of weight zero are absent.
     """
     looked_at: set[Any] = set()
     for j, (inner, outer) in enumerate(zip(small.model.terms, large.model.terms, strict=False)):
@@ -288,7 +279,7 @@ def refuse_unless_nested(small: AtEstimate, large: AtEstimate) -> None:
 
 
 def _outside(inner: Terms, outer: Terms, small: AtEstimate, large: AtEstimate) -> list[str]:
-    """Return the names of what one predictor has and the other cannot have."""
+    """Return the names of the inner predictor's terms that the outer one cannot have."""
     X_small, X_large, weight = small.data.X, large.data.X, large.data.sample_weight
     of_small, of_large = inner.indices(X_small.shape[1]), outer.indices(X_large.shape[1])
     if X_small is X_large and np.isin(of_small, of_large).all() and inner.intercept <= outer.intercept:
@@ -299,22 +290,17 @@ def _outside(inner: Terms, outer: Terms, small: AtEstimate, large: AtEstimate) -
         enough = min(len(present), 4 * len(of_large) + _ENOUGH)
         present = np.sort(np.random.default_rng(0).choice(present, enough, replace=False))
     ones = np.ones((len(present), 1))
-    target = np.hstack([_dense(X_small, present)[:, of_small], ones[:, : inner.intercept]])
-    basis = np.hstack([_dense(X_large, present)[:, of_large], ones[:, : outer.intercept]])
+    target = np.hstack([dense(X_small[present])[:, of_small], ones[:, : inner.intercept]])
+    basis = np.hstack([dense(X_large[present])[:, of_large], ones[:, : outer.intercept]])
     size = np.linalg.norm(target, axis=0)
     if outer.intercept:
-        # Against the intercept's rounding: what varies is compared with what varies.
+        # Only what varies is compared, or the intercept's rounding would count.
         target, basis = (part - part.mean(axis=0) for part in (target, basis))
     length, spread = (np.linalg.norm(part, axis=0) for part in (target, basis))
     basis = basis[:, spread > 0] / spread[spread > 0]
     rest = target - basis @ np.linalg.lstsq(basis, target)[0]
     single = any(np.dtype(X.dtype).itemsize < 8 for X in (X_small, X_large))
-    # A column that hardly varies has digits for as much of it as varies.
+    # A column that hardly varies has few digits for its variation.
     allowed = _OUTSIDE[single] * length + 64 * np.finfo(np.float32 if single else np.float64).eps * size
     names = [*(small.model.features[k] for k in of_small), *(["intercept"] if inner.intercept else [])]
     return [name for name, wrong in zip(names, np.linalg.norm(rest, axis=0) > allowed, strict=True) if wrong]
-
-
-def _dense(X: Any, rows: NDArray[np.intp]) -> Array:
-    taken = X[rows]
-    return np.asarray(taken.toarray() if sp.issparse(taken) else taken, dtype=np.float64)

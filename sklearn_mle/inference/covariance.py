@@ -11,11 +11,10 @@ eigenvalues of M whitened by it.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from sklearn_mle._curvature import Curvature
@@ -25,19 +24,18 @@ from sklearn_mle._rows import Block, Data
 from sklearn_mle.exceptions import IndefiniteCovarianceWarning
 from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
 from sklearn_mle.inference.autocorrelation import autocorrelated_meat, lags_of
-from sklearn_mle.inference.clusters import Clusters, Shares, cluster_meat, leverage_adjusted
+from sklearn_mle.inference.clusters import Clusters, Shares, cluster_meat, cluster_scores
+from sklearn_mle.inference.model import Array
 
-Array = NDArray[Any]
-
-# Eigenvalues below so much of the largest are rounding.
+# Eigenvalues below this share of the largest are rounding.
 _ROUNDING_OF_SUMS = 1e-9
-# One minus a leverage; less is rounding.
+# The least of one minus a leverage; less is rounding.
 _LEAST_LEFT = 1e-10
 
 
 @dataclass(frozen=True)
 class Request:
-    """A kind of covariance, and what it is asked to be made of."""
+    """A kind of covariance, and its options."""
 
     kind: str
     # Which information is on both sides of a sandwich; None is the observed one, where there is one.
@@ -45,69 +43,58 @@ class Request:
     # "pearson": scaled by Pearson's estimate of the dispersion.
     dispersion: str | None = None
     small_sample: bool = False
-    # ``clusters_of`` the rows: of each way of clustering, and of their intersections.
+    # As ``clusters_of`` returns them: those of each way of clustering, and of their intersections.
     clusters: tuple[Clusters, ...] | None = None
-    # Of autocorrelation: how many rows apart two may be; None is a rule of thumb.
+    # For autocorrelation: how many rows apart two may be; None is a rule of thumb.
     lags: int | None = None
 
-    @property
-    def n_clusters(self) -> int | None:
-        """The number of clusters, of the way that has the fewest."""
-        return None if self.clusters is None else min(way.n_groups for way in self.clusters if way.sign > 0)
 
+def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor, Shares | None]:
+    """Return the covariance, the factor that judges the estimate, and the shares that give CR2 and CR3 their df.
 
-def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor]:
-    """Return the covariance that is asked for, and the factor of the curvature that the estimate is judged with.
-
-    Raises
-    ------
-    ValueError
-        If the curvature is not positive definite, or the kind is not defined for the likelihood.
+    Raise ValueError where the curvature is not positive definite.
     """
     kind, factor = asked.kind, _bread(at, asked)
+    shares: Shares | None = None
     if kind in ("hessian", "expected"):
-        return at.curvature(factor, at.mean_weight), factor
+        return at.curvature(factor, at.mean_weight), factor, None
     if kind == "opg":
         meat = _meat(at)
         if at.unseen is not None:
             meat = at.objective.penalty.add_hessian(meat, at.theta)
-        return at.curvature(_checked(lambda: CholeskyFactor(meat), kind), 1.0), factor
-    meat = MEATS[kind](at, asked) / at.mean_weight / at.mean_weight
-    white = factor.whiten(factor.whiten(meat).T)
-    return at.curvature(_sandwich(factor, white).times(1 / _multiple(at, asked)), 1.0), factor
-
-
-def leverage_adjusted_covariance(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor, Shares]:
-    """Return the same of CR2 and CR3, with what their degrees of freedom are computed from."""
-    assert asked.clusters is not None
-    if len(asked.clusters) > 1:
-        raise ValueError(f"groups: covariance={asked.kind!r} takes clusters in one way; use 'cluster' for several.")
-    factor = _bread(at, replace(asked, bread="expected"))
-    white, shares = leverage_adjusted(at, factor, asked.clusters[0], LEVERAGE_POWERS[asked.kind])
-    sandwich = _sandwich(factor, white / at.mean_weight / at.mean_weight)
-    return at.curvature(sandwich, 1.0), factor, shares
+        return at.curvature(_checked(lambda: CholeskyFactor(meat), kind), 1.0), factor, None
+    if kind in LEVERAGE_POWERS:
+        assert asked.clusters is not None
+        if len(asked.clusters) > 1:
+            raise ValueError(f"groups: covariance={kind!r} takes clusters in one way; use 'cluster' for several.")
+        shares = Shares.of(at, factor, asked.clusters[0], LEVERAGE_POWERS[kind])
+        scores = shares.adjusted(factor.whiten(cluster_scores(at, asked.clusters[0]).T).T)
+        white = scores.T @ scores / at.mean_weight / at.mean_weight
+    else:
+        meat = MEATS[kind](at, asked) / at.mean_weight / at.mean_weight
+        white = factor.whiten(factor.whiten(meat).T)
+    return at.curvature(_sandwich(factor, white).times(1 / _multiple(at, asked)), 1.0), factor, shares
 
 
 def _multiple(at: AtEstimate, asked: Request) -> float:
-    """Return by what a sandwich is made larger because its residuals are too small."""
+    """Return the factor of a sandwich that makes up for residuals that are too small."""
     n, k = at.n_obs, at.n_coefficients
     if asked.kind == "HC1" or (asked.kind == "HAC" and asked.small_sample):
         return n / (n - k)
     # Each way of clustering has its own G / (G - 1) already.
-    return (n - 1) / (n - k) if asked.clusters is not None and asked.small_sample else 1.0
+    return (n - 1) / (n - k) if asked.kind == "cluster" and asked.small_sample else 1.0
 
 
 def _bread(at: AtEstimate, asked: Request) -> Factor:
     """Return the factor of the curvature, for weights of mean one."""
     kind = asked.kind
-    # Of a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR where it needs it.
-    expected = "expected" in (kind, asked.bread) or at.model.exact
+    # For a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR if it needs one.
+    expected = "expected" in (kind, asked.bread) or kind in LEVERAGE_POWERS or at.model.exact
     if not (expected or at.likelihood.smooth):
         return _checked(lambda: CholeskyFactor(_kernel_curvature(at)), "kernel")
-    at.objective.value_gradient_hessian(at.theta, expected=expected)  # of which the gap and the likelihood are told
-    if expected:
-        return _checked(lambda: information_factor(at.objective, at.theta), kind)
-    return _checked(lambda: hessian_factor(at.objective, at.theta), kind)
+    at.objective.value_gradient_hessian(at.theta, expected=expected)  # the gap and the likelihood reuse its pass
+    factor = information_factor if expected else hessian_factor
+    return _checked(lambda: factor(at.objective, at.theta), kind)
 
 
 def _checked(form: Any, kind: str) -> Factor:
@@ -123,7 +110,7 @@ def _checked(form: Any, kind: str) -> Factor:
 
 
 def _sandwich(bread: Factor, white: Array) -> Factor:
-    """Return the factor of a sandwich's inverse, from what is between its information matrices, whitened by them."""
+    """Return the factor of a sandwich's inverse, from the matrix between its information matrices, whitened."""
     if not np.isfinite(white).all():
         raise ValueError(
             "X, y, sample_weight or offset holds numbers so large (or so small) that the covariance leaves the range "
@@ -145,7 +132,7 @@ def _sandwich(bread: Factor, white: Array) -> Factor:
 
 def _total_curvature(at: AtEstimate, data: Data, rowwise: Callable[..., Array], mapped: Any = None) -> Array:
     """Return the curvature in theta of what a function returns of a block (and what is mapped), shape (q, q, n)."""
-    predictors = at.predictors  # all that is sent to where the rows are
+    predictors = at.predictors  # nothing else is sent to Dask's workers
 
     def block_sum(block: Block, *more: Any) -> tuple[Array]:
         return (predictors.curvature(block.rows, block.weighted(rowwise(block, *more))),)
@@ -154,7 +141,7 @@ def _total_curvature(at: AtEstimate, data: Data, rowwise: Callable[..., Array], 
 
 
 def _meat(at: AtEstimate, adjustment: list[Array] | None = None) -> Array:
-    """Return the sum over observations of s s', for the caller's weights; rows of it multiplied by the adjustments."""
+    """Return the sum over observations of s s', for the caller's weights; the adjustments multiply the rows' s."""
     likelihood = at.likelihood
 
     def squares(block: Block, factor: Array | float = 1.0) -> Array:
@@ -169,14 +156,14 @@ def _meat(at: AtEstimate, adjustment: list[Array] | None = None) -> Array:
 
 def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
     """Return 1 / (1 - h)^power of each row's leverage h, block by block."""
-    # The location's own leverages: constants beside it are not divided by them, and have none.
+    # The leverages are the location's: constants beside it have none, and are not divided by them.
     location = at.location_alone()
     predictors = location.predictors
     factor = _checked(lambda: information_factor(location, np.zeros(predictors.size)), kind)
-    # Of a row's own gradient in theta, where its predictor is changed by one, the whitened entries are linear in it.
+    # The whitened gradient of a row's predictor in theta is linear in the row.
     white = np.zeros((predictors.size, predictors.shape[1]))
     white[:, predictors.used[0]] = factor.whiten(np.eye(predictors.size))
-    # Of one observation, not of all that a row stands for.
+    # The leverage of one observation, not of all that a row stands for.
     data = at.reweighted(at.weight / at.copies / at.mean_weight)
 
     def block_factor(block: Block) -> Array:
@@ -199,12 +186,6 @@ def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
         return np.power(left, -power)
 
     return data.map_rows(block_factor)
-
-
-def _model_meat(at: AtEstimate) -> Array:
-    """Return the sum of the gradients' variances that the likelihood itself promises."""
-    data = at.reweighted(np.square(at.weight) / at.copies)
-    return _total_curvature(at, data, lambda block: at.likelihood.expected_information(block.offset))
 
 
 def _kernel_curvature(at: AtEstimate) -> Array:
@@ -255,7 +236,7 @@ def _quartile_range(values: Array, weight: Array, n: float) -> float:
 
     def quartile(level: float) -> float:
         rank = level * (n - 1)
-        # The rows that hold the places of the two whole ranks around it; of copies all have the same value.
+        # The rows at the two whole ranks around it; copies of a row share its value.
         rows = np.searchsorted(last, np.floor(rank) + np.array([0.5, 1.5]))
         below, above = values[order[np.minimum(rows, len(values) - 1)]]
         return float(below + (rank % 1) * (above - below))
@@ -263,7 +244,7 @@ def _quartile_range(values: Array, weight: Array, n: float) -> float:
     return quartile(0.75) - quartile(0.25)
 
 
-# What stands between the two information matrices of each sandwich.
+# The matrix between the two information matrices of each sandwich.
 MEATS: dict[str, Callable[[AtEstimate, Request], Array]] = {
     "HC0": lambda at, asked: _meat(at),
     "HC1": lambda at, asked: _meat(at),
@@ -271,11 +252,14 @@ MEATS: dict[str, Callable[[AtEstimate, Request], Array]] = {
     "HC3": lambda at, asked: _meat(at, _leverage(at, "HC3", 1.0)),
     "HAC": lambda at, asked: autocorrelated_meat(at, lags_of(at, asked.lags)),
     "cluster": lambda at, asked: cluster_meat(at, asked.clusters or (), asked.small_sample),
-    "kernel": lambda at, asked: _model_meat(at),
+    # The variances of the gradients under the model.
+    "kernel": lambda at, asked: _total_curvature(
+        at, at.squared_rows()[0], lambda block: at.likelihood.expected_information(block.offset)
+    ),
 }
-# Of one less a cluster's share of the information, by which its score is multiplied.
+# Powers of one minus a cluster's share of the information, by which its score is multiplied.
 LEVERAGE_POWERS = {"CR2": -0.5, "CR3": -1.0}
 CLUSTERED = ("cluster", *LEVERAGE_POWERS)
-# These take the model for true.
+# These assume that the model is true.
 MODEL_BASED = ("hessian", "expected", "opg")
 COVARIANCES = (*MODEL_BASED, *MEATS, *LEVERAGE_POWERS)

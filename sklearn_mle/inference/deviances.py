@@ -15,8 +15,7 @@ def deviances(at: AtEstimate, at_null: Callable[[], AtEstimate]) -> dict[str, An
     Nothing for least squares, which has R2, and where the deviance is not that of one location at one dispersion: for
     other families than the exponential ones, and where the dispersion depends on columns or moves the location.
     """
-    likelihood, terms = at.likelihood, at.model.terms
-    modelled = not at.model.is_classifier and any(term.columns for term in terms[1:])
+    likelihood, modelled = at.likelihood, at.model.has_several and not at.model.is_classifier
     tied = bool(at.model.n_constants) and not likelihood.location_free_of_dispersion
     if not likelihood.exponential_dispersion or likelihood.least_squares or modelled or tied:
         return {}

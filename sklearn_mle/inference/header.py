@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
+from sklearn_mle.inference.at_estimate import AtEstimate, fitted_again, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED, Request
 from sklearn_mle.inference.deviances import deviances, pearson
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
@@ -34,13 +33,7 @@ def exact_sample(model: FittedModel, total_weight: float, df: float) -> SmallSam
 
 
 def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
-    """Return what the number of observations does to a covariance.
-
-    Raises
-    ------
-    ValueError
-        If Pearson's dispersion is asked for, and there are no more observations than coefficients.
-    """
+    """Return what the number of observations does to a covariance."""
     n, k = at.n_obs, at.n_coefficients
     if asked.dispersion is not None:
         if n <= k:
@@ -57,7 +50,9 @@ def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
         return SmallSample(total_weight / n if model_based and at.model.exact else 1.0)
     if model_based:
         return exact_sample(at.model, total_weight, n - k)
-    return SmallSample(df=n - k if asked.n_clusters is None else asked.n_clusters - 1.0)
+    if asked.clusters is None:
+        return SmallSample(df=n - k)
+    return SmallSample(df=min(way.n_groups for way in asked.clusters if way.sign > 0) - 1.0)
 
 
 def header_of(model: FittedModel, covariance: str, fit: FitSummary, *, criteria: bool = True) -> dict[str, Any]:
@@ -65,11 +60,7 @@ def header_of(model: FittedModel, covariance: str, fit: FitSummary, *, criteria:
     header: dict[str, Any] = {"likelihood": _named(model.likelihood)}
     if model.classes is not None and len(model.classes) == 2:
         header["modelled class"] = str(model.classes[1])
-    header |= {
-        "observations": fit.n_obs,
-        "parameters": fit.n_parameters,
-        "covariance": covariance,
-    }
+    header |= {"observations": fit.n_obs, "parameters": fit.n_parameters, "covariance": covariance}
     if model.weight_type != "frequency":
         header["weights"] = model.weight_type
     deviance = -2 * fit.log_likelihood if criteria and not model.penalized else math.nan
@@ -86,24 +77,23 @@ def header_of(model: FittedModel, covariance: str, fit: FitSummary, *, criteria:
 
 def _named(likelihood: Likelihood) -> str:
     """Return the likelihood's name, with its parameters: a quantile, degrees of freedom, a power."""
-    if likelihood.holds_class_codes:
-        return type(likelihood).__name__
-    parameters = ", ".join(f"{name}={value}" for name, value in likelihood.get_params(deep=False).items())
+    given = {} if likelihood.holds_class_codes else likelihood.get_params(deep=False)
+    parameters = ", ".join(f"{name}={value}" for name, value in given.items())
     return f"{type(likelihood).__name__}({parameters})" if parameters else type(likelihood).__name__
 
 
 def likelihood_is_trusted(model: FittedModel, asked: Request) -> tuple[bool, tuple[str, ...]]:
-    """Return whether AIC, BIC and the likelihood-ratio test go with a covariance; and a word for where they do not."""
+    """Return whether AIC, BIC and the likelihood-ratio test go with a covariance, and a note if they do not."""
     if model.penalized or model.weight_type == "sampling":
         return False, ()
     if asked.kind not in MODEL_BASED:
-        word = (
+        note = (
             f"covariance={asked.kind!r} does not take the likelihood for true, as AIC, BIC and the likelihood-ratio "
             "test do: they are left out, and wald_test tests with this covariance."
         )
-        return False, (word,)
+        return False, (note,)
     if asked.dispersion is not None and not (model.likelihood.location_free_of_dispersion and model.n_constants):
-        # Of a likelihood whose own dispersion was estimated, Pearson's is another estimate of the same parameter.
+        # Where the likelihood's own dispersion was estimated, Pearson's is another estimate of that parameter.
         return False, ("A quasi-likelihood has no AIC and no BIC.",)
     return True, ()
 
@@ -112,35 +102,24 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
     """Return the comparison with the model without columns: its log-likelihood, a test, and the share explained.
 
     The test, if there is to be one, is of chi-squared, or of F where Student's t is used: exact for the Gaussian; with
-    Pearson's dispersion the analysis of deviance, in which the null model has the full one's second parameter.
+    Pearson's dispersion it is the analysis of deviance, in which the null model has the full model's dispersion.
     """
     model, data, quasi = at.model, at.data, asked.dispersion is not None
-    terms = [Terms(True, model.terms[0].intercept)]
+    terms = [Terms(True, term.intercept) for term in model.terms]
     if not model.is_classifier:
-        terms += [Terms.constant() if term.columns else term for term in model.terms[1:]]
+        terms[1:] = [Terms.constant() if term.columns else term for term in model.terms[1:]]
         j = model.likelihood.dispersion_index
         if j is not None and (quasi or not terms[j].intercept):
             terms[j] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
     nothing = _without_columns(model, data)
-    options = FitOptions(terms=tuple(terms))
-    weight = nothing.sample_weight
-    null = fit(model.likelihood, nothing.X, nothing.y, sample_weight=weight, offset=data.offset, options=options)
+    null, constant = fitted_again(model, nothing, terms)
 
     @cache
     def at_null() -> AtEstimate:
-        # The weights of that fit count copies; a dispersion that is held is that of these weights already.
-        constant = replace(
-            model,
-            coefficients=null.coefficients,
-            terms=tuple(replace(term, columns=False) for term in (model.terms if model.is_classifier else terms)),
-            features=(),
-            retained=None,
-            weight_type=model.weight_type if quasi else "frequency",
-        )
         return AtEstimate.of(with_dispersion(constant, nothing, model.weight_type), nothing)
 
     explained = deviances(at, at_null)
-    counted = weight is None or model.weight_type == "frequency"
+    counted = nothing.sample_weight is None or model.weight_type == "frequency"
     value = null.log_likelihood if counted and not quasi else at_null().log_likelihood
     slopes = at.n_coefficients - model.n_intercepts
     statistic = max(2 * (at.log_likelihood - value), 0.0)

@@ -6,23 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._curvature import MOST_KEPT, Curvature
-from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle._numerics.arguments import as_bool, check_choice, check_count
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.inference.at_estimate import WORTH_A_WORD, AtEstimate, gap_of, read_training, with_dispersion
+from sklearn_mle.inference.at_estimate import NOTICEABLE_GAP, AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.clusters import clusters_of
-from sklearn_mle.inference.covariance import (
-    CLUSTERED,
-    COVARIANCES,
-    LEVERAGE_POWERS,
-    Request,
-    covariance_of,
-    leverage_adjusted_covariance,
-)
+from sklearn_mle.inference.covariance import CLUSTERED, COVARIANCES, Request, covariance_of
 from sklearn_mle.inference.header import (
     SmallSample,
     against_the_null,
@@ -38,9 +30,7 @@ from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import at_the_limit
 
-Array = NDArray[Any]
-
-# Standard errors between the estimate and where its curvature was formed, up to which nobody could tell the difference.
+# In standard errors: a curvature that was formed further from the estimate than this gets a note.
 _WORTH_A_NOTE = 1e-4
 
 
@@ -171,17 +161,12 @@ def infer(
     >>> result.wald_test(["bmi", "bp"])
     Wald test: F(2, 439) = 211.062, p = 5.944e-65
     """
-    for name, value, choices in (
-        ("covariance", covariance, ("auto", *COVARIANCES)),
-        ("weight_type", weight_type, (None, *WEIGHT_TYPES)),
-        ("penalized", penalized, (None, "laplace", "sandwich")),
-        ("dispersion", dispersion, (None, "pearson")),
-        ("bread", bread, (None, "observed", "expected")),
-    ):
-        if not (value is None or isinstance(value, str)) or value not in choices:
-            raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
-    with argument_name("small_sample"):
-        small_sample = bool(small_sample)
+    check_choice("covariance", covariance, ("auto", *COVARIANCES))
+    check_choice("weight_type", weight_type, (None, *WEIGHT_TYPES))
+    check_choice("penalized", penalized, (None, "laplace", "sandwich"))
+    check_choice("dispersion", dispersion, (None, "pearson"))
+    check_choice("bread", bread, (None, "observed", "expected"))
+    small_sample = as_bool("small_sample", small_sample)
     model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
     if X is None:
@@ -211,7 +196,7 @@ def infer(
             raise ValueError(f"lags is for covariance='HAC'; got covariance={kind!r}.")
     if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
         raise ValueError("The fit was perfect: the scale is zero, so there is nothing to infer from its residuals.")
-    with single_threaded_blas, np.errstate(all="ignore"):  # what is beyond float64 shows in the gap
+    with single_threaded_blas, np.errstate(all="ignore"):  # numbers beyond float64 show up in the gap
         if in_partitions:
             meant = None if weight_type == model.weight_type else weight_type
             refuse_in_partitions(model, kind, {"dispersion": dispersion, "groups": groups, "weight_type": meant})
@@ -221,15 +206,12 @@ def infer(
             at = AtEstimate.of(model, data, location_only=dispersion is not None)
         clusters = None if groups is None else clusters_of(at, groups)
         asked = Request(kind, bread, dispersion, small_sample, clusters, lags)
-        limit, shares = at_the_limit(at), None
-        if kind in LEVERAGE_POWERS:
-            curvature, judge, shares = leverage_adjusted_covariance(limit, asked)
-        else:
-            curvature, judge = covariance_of(limit, asked)
+        limit = at_the_limit(at)
+        curvature, judge, shares = covariance_of(limit, asked)
         gap = gap_of(limit, judge, curvature.divergent is not None and limit.unseen is None)
         size = small_sample_of(at, asked)
-        trusted, word = likelihood_is_trusted(model, asked)
-        converged = gap <= WORTH_A_WORD and limit.unseen is None
+        trusted, notes = likelihood_is_trusted(model, asked)
+        converged = gap <= NOTICEABLE_GAP and limit.unseen is None
         if model.retained is not None:
             converged = model.retained.converged
         fit = FitSummary(curvature, at.n_parameters, at.n_obs, at.log_likelihood, gap, converged)
@@ -238,10 +220,10 @@ def infer(
         if at.data.sample_weight is not None:
             header["weights"] = weight_type
         if in_partitions:
-            word = (*word, "Of rows in partitions the model without columns is not fitted beside it.")
+            notes = (*notes, "Of rows in partitions the model without columns is not fitted beside it.")
         elif not (model.penalized or model.bias_reduced) and weight_type != "sampling":
             header |= against_the_null(at, asked, size, tested=trusted)
-    return replace(_inference(model, curvature, size, header, *word), shares=shares)
+    return replace(_inference(model, curvature, size, header, *notes), shares=shares)
 
 
 def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: Any) -> HypothesisTest:
@@ -300,7 +282,7 @@ def _inference(
     entries = model.entries
     held = np.setdiff1d(entries, np.flatnonzero(curvature.parameters))
     if len(held):
-        # Estimated, but held where they are: on a boundary, or by the kind of covariance. No error is known.
+        # These were estimated but are held fixed, on a boundary or by the kind of covariance: no error is known.
         units = np.eye(model.coefficients.size)[held].reshape(len(held), *model.coefficients.shape)
         divergent = units if curvature.divergent is None else np.concatenate([curvature.divergent, units])
         curvature = replace(curvature, divergent=divergent)
@@ -334,7 +316,7 @@ def _without_data(model: FittedModel, small_sample: bool) -> Inference:
 
 
 def _covariance_meant(model: FittedModel, options: Mapping[str, str | None], bread: str | None) -> str:
-    """Return the covariance that is meant, or say why what was asked for is not defined."""
+    """Return the covariance that is meant, or raise NotSupportedError where it is not defined."""
     refuse("infer", model, **options)
     kind = options["covariance"] or "auto"
     if options["dispersion"] is not None:

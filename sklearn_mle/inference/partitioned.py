@@ -2,21 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._fit import FitOptions
-from sklearn_mle._fit.prepare import standardize
+from sklearn_mle._fit.prepare import Prepared, standardize
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
 from sklearn_mle._rows.distributed import DistributedData, name_of
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.at_estimate import AtEstimate, every_predictor, identifications_of, objective_on
-from sklearn_mle.inference.model import FittedModel, ReadData
-
-Array = NDArray[Any]
+from sklearn_mle.inference.at_estimate import AtEstimate, every_predictor
+from sklearn_mle.inference.model import Array, FittedModel, ReadData
 
 KINDS = ("hessian", "expected", "opg", "HC0", "HC1")
 
@@ -45,16 +42,8 @@ class FittedPartitions(DistributedData):
     """The rows of Dask's partitions at the fitted predictors."""
 
     def __init__(self, data: DistributedData, every: LinearPredictors, matrix: Array, power: int = 1) -> None:
-        super().__init__(
-            data.partitions,
-            data.reading,
-            data.census,
-            data.n_columns,
-            no_rows=data._no_rows,
-            passes=data.passes,
-            fetched=data._fetched,
-        )
-        self.source, self.every, self.matrix, self.power = data, every, matrix, power
+        vars(self).update(vars(data))  # a view of the same rows
+        self.every, self.matrix, self.power = every, matrix, power
 
     def reduce_rows(self, function: Callable[..., tuple[Any, ...]], mapped: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of what a function returns of each at the fitted predictors: one pass."""
@@ -62,7 +51,7 @@ class FittedPartitions(DistributedData):
 
     def powered(self, power: int) -> "FittedPartitions":
         """Return the same rows with their weights to a power."""
-        return FittedPartitions(self.source, self.every, self.matrix, power)
+        return FittedPartitions(self, self.every, self.matrix, power)
 
 
 @dataclass(frozen=True)
@@ -70,20 +59,21 @@ class AtPartitions(AtEstimate):
     """The objective of a fitted model at its estimate, on rows that Dask keeps."""
 
     @classmethod
-    def of_partitions(cls, model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> "AtPartitions":
+    def of_partitions(cls, model: FittedModel, X: Any, y: Any, sample_weight: Any, offset: Any) -> Self:
         """Return the model on its rows, whose value, gradient and Hessian are known after one pass."""
         raw = model.read_partitions(X, y, sample_weight, offset)
         prepared = standardize(raw, FitOptions(terms=model.terms), model.features)
-        identifications = identifications_of(model, prepared)
-        predictors = model.predictors(identifications, model.at_boundary)
-        matrix = prepared.columns.to_standardized(model.coefficients)
-        assert isinstance(prepared.data, DistributedData)
-        rows = FittedPartitions(prepared.data, every_predictor(matrix), matrix)
-        objective = objective_on(model, prepared, predictors, rows)
         nothing = ReadData(None, np.zeros(0), sample_weight, None, None)
-        at = cls(model, nothing, prepared, objective, identifications, model.at_boundary, np.ones(0))
-        objective.value_gradient_hessian(at.theta)
+        at = cls.of_prepared(model, nothing, prepared, model.at_boundary, np.ones(0))
+        at.objective.value_gradient_hessian(at.theta)
         return at
+
+    @staticmethod
+    def fitted_rows(model: FittedModel, prepared: Prepared) -> FittedPartitions:
+        """Return the rows, whose fitted predictors are computed where they are."""
+        assert isinstance(prepared.data, DistributedData)
+        matrix = prepared.columns.to_standardized(model.coefficients)
+        return FittedPartitions(prepared.data, every_predictor(matrix), matrix)
 
     @property
     def n_obs(self) -> float:
@@ -97,7 +87,7 @@ class AtPartitions(AtEstimate):
         return self.prepared.n_obs
 
     def squared_rows(self) -> tuple[FittedPartitions, float]:
-        """Return the rows whose weights are those of the sum of s s', but for a factor."""
+        """Return rows with the weights of the sum of s s', up to a factor, and that factor."""
         rows = self.objective.data
         assert isinstance(rows, FittedPartitions)
         if self.model.weight_type == "frequency":

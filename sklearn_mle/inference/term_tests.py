@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._fit import FitOptions, fit
+from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
-from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training, with_dispersion
+from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_again, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.column_terms import Term, column_terms
 from sklearn_mle.inference.deviances import pearson, total_deviance
@@ -19,11 +19,6 @@ from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.summary import Summary
-
-Array = NDArray[Any]
-
-KINDS = ("sequential", "marginal", "last")
-TESTS = ("likelihood_ratio", "wald")
 
 
 def anova(
@@ -100,10 +95,8 @@ def anova(
     (('bmi', 'bp', 'bmi:bp'), array([73.8767, 20.4324,  3.1278]),
      array([0.    , 0.    , 0.0777]))
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {list(KINDS)}; got {kind!r}.")
-    if test not in TESTS:
-        raise ValueError(f"test must be one of {list(TESTS)}; got {test!r}.")
+    check_choice("kind", kind, ("sequential", "marginal", "last"))
+    check_choice("test", test, ("likelihood_ratio", "wald"))
     if test == "wald":
         if kind == "sequential":
             raise ValueError(
@@ -180,10 +173,8 @@ def _pairs(terms: Sequence[Term], kind: str) -> "dict[Term, tuple[list[Term], li
     """Return, for each term, the terms of the smaller and of the larger model."""
     out = {}
     for place, term in enumerate(terms):
-        larger = list(terms)
-        if kind == "sequential":
-            larger = list(terms[: place + 1])
-        elif kind == "marginal":
+        larger = list(terms[: place + 1] if kind == "sequential" else terms)
+        if kind == "marginal":
             larger = [other for other in terms if not other.contains(term)]
         out[term] = [other for other in larger if other is not term], larger
     return out
@@ -199,26 +190,25 @@ def _wald(
     if model.likelihood.shift_invariant:
         assert model.classes is not None
         inference = inference.against(model.classes[0])
-    each = model.entries[: len(inference.parameters)] % model.coefficients.shape[1]
-
-    def statistic(some: Sequence[Term]) -> tuple[float, int]:
-        columns = np.concatenate([term.columns for term in some])
-        tested = np.eye(len(inference.parameters))[np.isin(each, columns)]
-        found = inference.wald_test(tested)
-        return found.statistic * (found.df if np.isfinite(inference.df) else 1), len(tested)
-
+    units = np.eye(len(inference.parameters))
+    columns = model.entries[: len(units)] % model.coefficients.shape[1]
     tests = {}
     for term in terms:
-        above = [other for other in terms if other.contains(term)] if kind == "marginal" else []
-        value, df = statistic([term, *above])
+        own = np.flatnonzero(np.isin(columns, term.columns))
+        tested = units[own]
+        above = [other.columns for other in terms if kind == "marginal" and other.contains(term)]
         if above:
-            less, fewer = statistic(above)
-            value, df = value - less, df - fewer
-        tests[term] = chi_squared_test(term.name, value, df, inference.df)
-    letter = "F" if np.isfinite(inference.df) else "chi2"
+            held = np.flatnonzero(np.isin(columns, np.concatenate(above)))
+            inference.wald_test(units[np.append(own, held)])  # an error where the data do not determine all of them
+            # The difference is the statistic of the term's coefficients less their regression on those held at zero.
+            error, covariance = inference.standard_errors[held], inference.covariance[held]
+            correlation = covariance[:, held] / error / error[:, None]
+            tested[:, held] = -np.linalg.solve(correlation, covariance[:, own] / error[:, None]).T / error
+        tests[term] = inference.wald_test(tested)
+    by_f = any(np.isfinite(found.df_resid) for found in tests.values())
     return tests, {
         "model": model.name,
-        "test": f"Wald, {letter}",
+        "test": f"Wald, {'F' if by_f else 'chi2'}",
         "covariance": inference.header["covariance"],
         "observations": inference.header["observations"],
     }
@@ -228,9 +218,8 @@ def _ratios(
     estimator: Any, X: Any, y: Any, kind: str, sample_weight: Any, offset: Any, dispersion: str | None
 ) -> "tuple[dict[Term, HypothesisTest], dict[str, Any]]":
     model, transformed = read_estimator("estimator", estimator, X)
+    check_choice("dispersion", dispersion, (None, "pearson"))
     if dispersion is not None:
-        if dispersion != "pearson":
-            raise ValueError(f"dispersion must be None or 'pearson'; got {dispersion!r}.")
         refuse("infer", model, dispersion=dispersion, covariance="auto", weight_type=model.weight_type, penalized=None)
     refuse("anova", model)
     model, data = read_training(model, transformed, y, sample_weight, offset)
@@ -268,8 +257,7 @@ class _Ratios:
     dispersion: str | None
 
     def __post_init__(self) -> None:
-        n, k = self.whole.n_obs, self.whole.n_coefficients
-        self.left = n - k
+        self.left = self.whole.n_obs - self.whole.n_coefficients
         self.by_f = self.left > 0 and (self.dispersion is not None or self.whole.model.exact)
         self._fitted: dict[tuple[int, ...], AtEstimate] = {}
 
@@ -291,8 +279,8 @@ class _Ratios:
                 scale *= float(np.exp(whole.likelihood.variance_power * whole.model.log_dispersion))
             value = (total_deviance(low) - total_deviance(high)) / scale
         elif self.by_f:
-            total = float(whole.weight.sum())
-            shares = [np.expm1(2 * (whole.log_likelihood - at.log_likelihood) / total) for at in (low, high)]
+            scale = 2 / whole.total_weight
+            shares = [np.expm1(scale * (whole.log_likelihood - at.log_likelihood)) for at in (low, high)]
             value = (shares[0] - shares[1]) * self.left
         else:
             value = 2 * (high.log_likelihood - low.log_likelihood)
@@ -304,39 +292,21 @@ class _Ratios:
         if len(keep) == self.whole.data.X.shape[1]:
             return self.whole
         key = tuple(keep.tolist())
-        if key not in self._fitted:
-            self._fitted[key] = self._fit(keep)
-        return self._fitted[key]
-
-    def _fit(self, keep: NDArray[np.intp]) -> AtEstimate:
+        if key in self._fitted:
+            return self._fitted[key]
         model, data = self.whole.model, self.whole.data
-        p = data.X.shape[1]
-        terms = []
+        p, kept = data.X.shape[1], []
         for j, term in enumerate(model.terms):
             here = np.flatnonzero(np.isin(keep, term.indices(p)))
             if not term.columns or len(here) or not j or model.is_classifier:
-                # The location keeps none of the columns that are left for others.
-                terms.append(term.restricted(here.astype(np.intp), len(keep)))
+                # The location remains a predictor with columns, even if it keeps none of them.
+                kept.append(term.restricted(here.astype(np.intp), len(keep)))
             else:
-                terms.append(replace(term, columns=False))
+                kept.append(replace(term, columns=False))
         at = model.likelihood.dispersion_index
-        if at is not None and not model.is_classifier and not (terms[at].intercept or terms[at].columns):
-            terms[at] = replace(terms[at], known=float(np.exp(model.log_dispersion)))
+        if at is not None and not model.is_classifier and not (kept[at].intercept or kept[at].columns):
+            kept[at] = replace(kept[at], known=float(np.exp(model.log_dispersion)))
         some = replace(data, X=data.X[:, keep])
-        found = fit(
-            model.likelihood,
-            some.X,
-            some.y,
-            sample_weight=some.sample_weight,
-            offset=some.offset,
-            options=FitOptions(terms=tuple(terms)),
-        )
-        smaller = replace(
-            model,
-            coefficients=found.coefficients,
-            terms=tuple(terms),
-            features=tuple(model.features[k] for k in keep),
-            retained=None,
-            weight_type="frequency",
-        )
-        return AtEstimate.of(with_dispersion(smaller, some, model.weight_type), some)
+        smaller = fitted_again(model, some, kept, [model.features[k] for k in keep])[1]
+        self._fitted[key] = AtEstimate.of(with_dispersion(smaller, some, model.weight_type), some)
+        return self._fitted[key]

@@ -12,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import IndefiniteCovarianceWarning, NotSupportedError
-from sklearn_mle.inference import average_effects, infer, mean_interval
+from sklearn_mle.inference import anova, average_effects, infer, mean_interval
 
 FOLDER = Path(__file__).parents[1] / "data" / "covariance"
 REFERENCE = json.loads((FOLDER / "reference.json").read_text(encoding="utf-8"))
@@ -169,6 +173,25 @@ def test_contrasts_have_their_own_degrees_of_freedom():
         mean.confidence_interval(),
         rtol=1e-6,
     )
+
+
+def test_tests_of_terms_and_of_equivalence_have_their_own_degrees_of_freedom():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=60), "level": rng.integers(0, 3, 60).astype(str)})
+    y, groups = rng.poisson(np.exp(0.3 * X["x"])), np.repeat(np.arange(12), 5)
+    transformers = make_column_transformer(("passthrough", ["x"]), (OneHotEncoder(drop="first"), ["level"]))
+    model, options = (
+        make_pipeline(transformers, MLERegressor("poisson")).fit(X, y),
+        {"covariance": "CR2", "groups": groups},
+    )
+    found = infer(model, X, y, **options)
+    one, several = found.parameters[1], list(found.parameters[2:])
+    table, tests = anova(model, X, y, test="wald", **options), [found.wald_test(one), found.wald_test(several)]
+    np.testing.assert_allclose(table.columns["F"], [test.statistic for test in tests], rtol=1e-12)
+    np.testing.assert_allclose(table.columns["p"], [test.p_value for test in tests], rtol=1e-12)
+    bound = found.estimates[1] - found.standard_errors[1]
+    p = found.equivalence_test(one, lower=bound)
+    assert p == pytest.approx(stats.t.sf(1, found.degrees_of_freedom()[1]), rel=1e-9)
 
 
 def test_effects_have_the_least_degrees_of_freedom_of_theirs():
