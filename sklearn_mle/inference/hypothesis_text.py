@@ -18,13 +18,8 @@ def read_hypothesis(argument: str, text: str, names: Sequence[str]) -> tuple[Arr
 
     Each side of an equation is a sum of terms: numbers, names, and names times or divided by numbers. Without an
     equation the sum is zero; a chain of equations is several of them.
-
-    Raises
-    ------
-    ValueError
-        If the text is not such an equation.
     """
-    # A name may hold signs of its own ("a=b", "x + 1", "intercept (column 2)"): longer ones are looked for first.
+    # A name may contain signs ("a=b", "x + 1", "intercept (column 2)"), so longer names are tried first.
     alternatives = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     token = re.compile(rf"\s*(?:(?P<name>{alternatives})(?![A-Za-z0-9_])|(?P<number>{_NUMBER})|(?P<sign>[-+*/=]))")
     tokens: list[str] = []
@@ -54,7 +49,7 @@ def read_hypothesis(argument: str, text: str, names: Sequence[str]) -> tuple[Arr
     return rows[:, :-1], -rows[:, -1]
 
 
-# Signs, then numbers and at most one name, multiplied; divided by numbers alone. A number may stand before the name.
+# Signs, then a product of numbers and at most one name, divided by numbers only. A number may precede the name.
 _TERM = re.compile(r"(?P<signs>[-+]*)(?P<factors>(?:n[*/])*(?:n?x|n)(?:[*/]n)*)")
 
 

@@ -11,26 +11,24 @@ which is one Newton step from the estimate without the observation, by the formu
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
+from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
+from sklearn_mle.inference.model import WEIGHT_TYPES, Array, FittedModel
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import deviance_residual, noise_unit, pearson_residual
 from sklearn_mle.likelihoods import Likelihood
 
-Array = NDArray[Any]
-
 _CHUNK_ELEMENTS = 1 << 20
-# One minus a leverage; less is rounding.
+# The least of one minus a leverage; less is rounding.
 _LEAST_LEFT = 1e-10
 
 
@@ -201,13 +199,9 @@ def influence(
     >>> found.cooks_distance.round(2)
     array([ 0.45,  0.03,  0.07,  0.21, 17.03])
     """
-    for name, value, choices in (
-        ("weight_type", weight_type, (None, *WEIGHT_TYPES)),
-        ("information", information, ("expected", "observed")),
-        ("deletion_residual", deletion_residual, ("pearson", "deviance")),
-    ):
-        if not (value is None or isinstance(value, str)) or value not in choices:
-            raise ValueError(f"{name} must be one of {list(choices)}; got {value!r}.")
+    check_choice("weight_type", weight_type, (None, *WEIGHT_TYPES))
+    check_choice("information", information, ("expected", "observed"))
+    check_choice("deletion_residual", deletion_residual, ("pearson", "deviance"))
     index = getattr(X, "index", None)
     model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
@@ -217,8 +211,7 @@ def influence(
     if np.isneginf(model.coefficients).any() and model.likelihood.least_squares:
         raise ValueError("The fit was perfect: the scale is zero, so the influence of rows is not defined.")
     with single_threaded_blas, np.errstate(all="ignore"):
-        of_one = not any(term.columns for term in model.terms[1:])
-        at = AtEstimate.of(with_dispersion(model, data, weight_type), data, location_only=of_one)
+        at = AtEstimate.of(with_dispersion(model, data, weight_type), data, location_only=not model.has_several)
         found = _deletions(at, information == "observed", deletion_residual == "deviance")
     n = data.X.shape[0]
     names = np.arange(n) if index is None or callable(index) or len(index) != n else np.asarray(index)
@@ -238,16 +231,14 @@ def _spread(found: Influence, present: Array, n: int) -> Influence:
 
 
 def _has_residuals(model: FittedModel) -> bool:
-    """Return whether there is one residual a row: one linear predictor of columns, and a deviance of y."""
-    several = any(term.columns for term in model.terms[1:])
-    return not several and (
+    """Return whether each row has one residual: one linear predictor has columns, and y has a deviance."""
+    return not model.has_several and (
         model.likelihood.holds_class_codes or type(model.likelihood).deviance is not Likelihood.deviance
     )
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """What is summed up, of the rows of a block: arrays over its n rows."""
+class _Rows(NamedTuple):
+    """Numbers of the n rows of a block."""
 
     leverage: Array
     # Determinant of 1 - H P.
@@ -263,9 +254,9 @@ class _Rows:
 
 def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
     """Return the influence of the rows of positive weight; see ``influence``."""
-    model, theta = at.model, np.zeros(at.predictors.size)
+    model = at.model
     try:
-        factor = (hessian_factor if observed else information_factor)(at.objective, theta)
+        factor = (hessian_factor if observed else information_factor)(at.objective, at.theta)
     except NotPositiveDefiniteError:
         raise ValueError(
             "In some direction the information has zero or negative curvature at the estimate: X, y, sample_weight and "
@@ -280,7 +271,7 @@ def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
     data = at.reweighted(at.weight / at.copies / at.mean_weight)
     roots = root[model.entries[free]] * np.sqrt(at.mean_weight)
     parts = data.map_rows(lambda block: _rows_of(at, block, factor, roots, observed, by_deviance))
-    rows = _Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(_Rows)))
+    rows = _Rows(*map(np.concatenate, zip(*parts, strict=True)))
     rows.dfbeta[:, curvature.lost(units)] = np.nan
     size = float(np.sum(at.copies * rows.leverage)) if model.penalized else float(factor.size)
     found = Influence(
@@ -298,19 +289,16 @@ def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
 def _rows_of(at: AtEstimate, block: Block, factor: Factor, root: Array, observed: bool, by_deviance: bool) -> _Rows:
     likelihood, y, eta = at.likelihood, block.y, block.offset
     assert eta is not None
-    weight = np.ones(block.rows.n_rows) if block.weight is None else block.weight
     used = [k for k in range(len(eta)) if k not in at.fixed]
-    information = (likelihood.hessian if observed else likelihood.information)(y, eta) * weight
+    information = block.weighted((likelihood.hessian if observed else likelihood.information)(y, eta))
     information = information[np.ix_(used, used)].transpose(2, 0, 1)
-    gradient = likelihood.gradient(y, eta) * weight
     deviance = pearson = np.zeros(eta.shape[1])
     if _has_residuals(at.model):
         deviance, pearson = deviance_residual(at.model, y, eta), pearson_residual(at.model, y, eta)
-    sides = [gradient[used].T]
+    sides = [block.weighted(likelihood.gradient(y, eta))[used]]
     if by_deviance:
-        sides.append(-weight[:, None] * np.sqrt(information[:, 0] / weight[:, None]) * deviance[:, None])
-        sides[1] /= noise_unit(at.model)
-    right = np.stack(sides, axis=2)
+        sides.append(-np.sqrt(block.weighted(information[:, 0, 0])) * deviance / noise_unit(at.model))
+    right = np.stack(np.broadcast_arrays(*sides), axis=-1).transpose(1, 0, 2)
     n, size = block.rows.n_rows, factor.size
     leverage, left, move, shift = np.empty((4, n))
     out = _Rows(leverage, left, np.empty((n, len(root))), move, shift, deviance, pearson)
@@ -318,10 +306,8 @@ def _rows_of(at: AtEstimate, block: Block, factor: Factor, root: Array, observed
     for start in range(0, n, step):
         rows = np.arange(start, min(start + step, n))
         dense = block.rows.take(rows).standardized
-        slopes = [
-            at.predictors.pull_back_rows(dense, np.repeat(one[:, None], len(rows), 1)) for one in np.eye(len(eta))
-        ]
-        white = np.stack([factor.whiten(slopes[k].T) for k in used])
+        units = np.repeat(np.eye(len(eta))[used, :, None], len(rows), axis=2)
+        white = np.stack([factor.whiten(at.predictors.pull_back_rows(dense, unit).T) for unit in units])
         spread = np.einsum("jsn,ksn->njk", white, white)
         product = information[rows] @ spread
         rest = np.eye(len(used)) - product
@@ -338,7 +324,7 @@ def _rows_of(at: AtEstimate, block: Block, factor: Factor, root: Array, observed
 
 
 def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float) -> Influence:
-    """Return the influence with what is in units of the dispersion, of the fit and without each row."""
+    """Return the influence with its residuals, and with what depends on the dispersion with and without each row."""
     model, likelihood, unit = at.model, at.likelihood, noise_unit(at.model)
     df = at.n_obs - size
     if df <= 1:
@@ -354,7 +340,7 @@ def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float) 
     estimated = constant and likelihood.location_free_of_dispersion
     root, scale, reference = unit * np.sqrt(left), np.ones(len(left)), 1.0
     if scaled:
-        # Of the deviance residuals and of every family, as R has it.
+        # From the deviance residuals of every family, as in R.
         total = float(at.weight @ deviance)
         scale = np.sqrt((total - at.weight / at.copies * deviance / left) / (df - 1)) / unit
         reference = math.sqrt(total / df) / unit

@@ -9,6 +9,7 @@ from scipy import stats
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle.inference.hypotheses import check_confidence_level, critical_value
 
 Array = NDArray[Any]
@@ -23,16 +24,9 @@ _FEW = 2e-3
 
 
 def critical_of(covariance: Array, df: float, confidence_level: float, adjust: str | None) -> float:
-    """Return by how many standard errors intervals reach to either side.
-
-    Raises
-    ------
-    ValueError
-        If the confidence level or the adjustment is not valid.
-    """
+    """Return by how many standard errors intervals reach to either side."""
     check_confidence_level(confidence_level)
-    if adjust not in ADJUSTMENTS:
-        raise ValueError(f"adjust must be one of {list(ADJUSTMENTS)}; got {adjust!r}.")
+    check_choice("adjust", adjust, ADJUSTMENTS)
     if adjust == "holm":
         raise ValueError(
             "adjust='holm' adjusts p-values only and gives no intervals. Use 'bonferroni' or 'simultaneous'."
@@ -47,8 +41,7 @@ def critical_of(covariance: Array, df: float, confidence_level: float, adjust: s
 
 def adjusted(p: Array, statistic: Array, covariance: Array, df: float, adjust: str | None) -> Array:
     """Return p-values of two-sided tests adjusted for their number; nan where there is no test."""
-    if adjust not in ADJUSTMENTS:
-        raise ValueError(f"adjust must be one of {list(ADJUSTMENTS)}; got {adjust!r}.")
+    check_choice("adjust", adjust, ADJUSTMENTS)
     known = np.flatnonzero(~np.isnan(p))
     out, some, k = p.copy(), p[known], len(known)
     if adjust is None or k < 2:

@@ -13,8 +13,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -22,15 +20,14 @@ from sklearn_mle.exceptions import ConvergenceWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
-from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.model import Array, FittedModel
 from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
+from sklearn_mle.inference.tables import dense
 
-Array = NDArray[Any]
-
-# Singular value of the restrictions, each of length one, below which one follows from the others.
+# Below this singular value of the restrictions, each of length one, one follows from the others.
 _DEPENDENT = 1e-8
-# Nats that a restricted fit may be short of its optimum without a word.
+# The shortfall of a restricted fit, in nats, that is not worth a warning.
 _SHORT = 1e-6
 
 
@@ -135,8 +132,7 @@ def penalized_ratio(smaller: AtEstimate, larger: AtEstimate) -> HypothesisTest:
 
 def _columns(X: Any) -> list[bytes]:
     """Return what tells columns apart: their entries, as bytes; zeros of either sign are the same."""
-    dense = X.toarray() if sp.issparse(X) else np.asarray(X)
-    return [(column.astype(np.float64) + 0.0).tobytes() for column in dense.T]
+    return [(column.astype(np.float64) + 0.0).tobytes() for column in dense(X).T]
 
 
 def _ratio_of(at: AtEstimate, tested: list[int]) -> HypothesisTest:

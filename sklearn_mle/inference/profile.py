@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats
+from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats, check_count
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
@@ -21,7 +20,7 @@ from sklearn_mle.inference.reading import read_estimator
 Array = NDArray[np.float64]
 
 _MOST_POINTS = 100_000
-# Logarithms of the ratio of an interval's ends (of a variance) between which that of any confidence level lies.
+# Bounds on the logarithm of the ratio of the ends of a variance's interval, at any confidence level.
 _LEAST_APART, _MOST_APART = 1e-14, 700.0
 
 
@@ -184,10 +183,8 @@ def profile_interval(
     ProfileLikelihood(x0: estimate 0.543697, 95% interval [0.0082187, 1.4466])
     """
     check_confidence_level(confidence_level)
-    with argument_name("small_sample"):
-        small_sample = bool(small_sample)
-    if isinstance(n_points, bool) or not isinstance(n_points, Integral) or not 0 <= n_points <= _MOST_POINTS:
-        raise ValueError(f"n_points must be a whole number from 0 to {_MOST_POINTS}; got {n_points!r}.")
+    small_sample = as_bool("small_sample", small_sample)
+    check_count("n_points", n_points, 0, _MOST_POINTS)
     model, X = read_estimator("estimator", estimator, X)
     model.refuse_too_many_parameters()
     refuse("profile_interval", model)
@@ -225,14 +222,14 @@ def _profile(
     if form.any() and (not lost or curvature.divergent is not None):
         path = ProfilePath(nll, form[None])
         if lost:
-            # The curvature tells nothing of the distance to go, a column's unit does; and from where the fit has
+            # The distance is known from the column's unit, not from the curvature; and the path starts where the fit
             # ended, for the optimum is at infinity.
             start, near = np.zeros_like(start), float(np.abs(form).max())
         else:
             near = standard_error = float(np.sqrt(form @ factor.solve(form)))
         (below, left), (above, right) = (path.crossing(sign, drop, start, minimum, near) for sign in (-1, 1))
         finite = [reach for reach in (below, above) if np.isfinite(reach)]
-        # Where an end is infinite: as far as the other side, or as ten standard errors.
+        # The curve reaches as far on the side of an infinite end as on the other, or else ten standard errors.
         reaches = [reach if np.isfinite(reach) else max(finite, default=10 * near) for reach in (below, above)]
         points = path.curve(start, reaches, n_points)
         points += [last for reach, last in ((below, left), (above, right)) if np.isfinite(reach)]
@@ -263,12 +260,12 @@ def profile_drop(at: AtEstimate, entry: int, confidence_level: float, small_samp
     n, df = at.n_obs, at.n_obs - at.n_coefficients
     if not (at.model.exact and small_sample and df > 0):
         return 0.5 * float(chi2.ppf(confidence_level, 1))
-    half_weight = 0.5 * float(at.weight.sum())
+    half_weight = 0.5 * at.total_weight
     if entry != (at.model.dispersion_index + 1) * at.model.coefficients.shape[1] - 1:
         return half_weight * math.log1p(float(t.isf((1 - confidence_level) / 2, df)) ** 2 / df)
 
     def missing(apart: float) -> float:
-        # Of two r of one height the larger is the smaller and the logarithm of their ratio.
+        # Of two r with the same drop, the larger is the smaller plus the logarithm of their ratio.
         low = apart / math.expm1(apart)
         return float(chi2.cdf(n * (low + apart), df) - chi2.cdf(n * low, df)) - confidence_level
 

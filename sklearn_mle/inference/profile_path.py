@@ -3,31 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.inference.at_estimate import AtEstimate
-
-Array = NDArray[Any]
+from sklearn_mle.inference.model import Array
 
 _EPS = float(np.finfo(np.float64).eps)
 # Away from the maximum the curvature may be the information alone, whose steps leave up to nine tenths of the gap.
 _STEPS = 400
 _SHORTEST = 1e-10
-# Nats that a constrained optimum may be short of itself: the profile's crossing is then known to 1e-9 standard errors.
+# Tolerance of a constrained optimum, in nats: the profile's crossing is then known to 1e-9 standard errors.
 _ENOUGH = 1e-13
 _ROOT_TOLERANCE = 1e-12
-# A profile that rises by less than a millionth over so many steps, each four times the last, is flat; and one that has
-# not crossed by so many units never will.
+# A profile is flat if it rises by less than a millionth over so many steps, each four times the last. One that has not
+# crossed within so many units never will.
 _FLAT, _FLAT_STEPS = 1e-6, 4
 _FARTHEST = 1e6
-# Newton steps from the estimate to the optimum's last digits; under separation each of them gains a nat's e-th.
+# The most Newton steps from the estimate to the optimum; under separation each divides the remaining nats by e.
 _SETTLING = 60
 _SETTLED = 1e-12
 
@@ -99,14 +96,17 @@ class ProfilePath:
             factor = self._factor(theta)
             tangent, step = factor.solve(forms.T), -factor.solve(gradient)
             missing = c - forms @ theta
-            along = _solve(forms @ tangent, np.stack([forms @ step, missing], axis=1))
+            try:
+                along = np.linalg.solve(forms @ tangent, np.stack([forms @ step, missing], axis=1))
+            except np.linalg.LinAlgError:
+                break
             if not np.isfinite(along).all():
                 break
             multiplier = -along[:, 0]
             step = step + tangent @ multiplier  # within the constraint
             gap = -0.5 * float(gradient @ step - multiplier @ (forms @ step))
             if not -_ENOUGH <= gap < 1 / _EPS:
-                break  # of the curvature rounding alone is left
+                break  # only rounding is left of the curvature
             rounding = 4 * _EPS * np.maximum(np.abs(forms) @ np.abs(theta), 1.0)
             if gap <= _ENOUGH and (np.abs(missing) <= np.maximum(rounding, 4 * _EPS * np.abs(c))).all():
                 break
@@ -147,7 +147,7 @@ class ProfilePath:
         target, origin = np.sqrt(2 * rise), self.forms @ start
         point = ProfilePoint(start, minimum, np.zeros(len(origin)), 0.0)
 
-        @cache  # the ends of the bracket are asked for again
+        @cache  # brentq evaluates the ends of the bracket again
         def excess(distance: float) -> float:
             nonlocal point
             point = self.at(origin + sign * distance, point.theta)
@@ -155,7 +155,7 @@ class ProfilePath:
 
         low, high, flat = 0.0, float(target * standard_error), 0
         while 0 < high < np.inf and excess(high) < 0:
-            # Steps that quadruple, and yet nothing rises.
+            # The steps quadruple, yet the profile does not rise.
             flat = flat + 1 if sign * point.slope[0] * high < _FLAT * rise else 0
             if flat > _FLAT_STEPS or high > _FARTHEST * standard_error:
                 return np.inf, point
@@ -180,11 +180,3 @@ class ProfilePath:
                 points.append(self.at(origin + sign * share * reach, near))
                 near = points[-1].theta
         return points
-
-
-def _solve(matrix: Array, vectors: Array) -> Array:
-    """Return matrix^-1 vectors; nan where the matrix is singular or beyond floating point."""
-    try:
-        return np.linalg.solve(matrix, vectors)
-    except np.linalg.LinAlgError:
-        return np.full_like(vectors, np.nan)

@@ -1,32 +1,24 @@
 r"""Residuals of single rows, from y and the linear predictors: response, Pearson, deviance, quantile.
 
 Of a likelihood with a dispersion :math:`\phi` that is the same number for all rows, Pearson's and the deviance
-residual leave it out, as GLMs do: in units of :math:`\sqrt\phi` times what is returned lies the noise.
+residual leave it out, as GLMs do: their standard deviation is about :math:`\sqrt\phi`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 from sklearn.utils import check_random_state
 
-from sklearn_mle._numerics.stored import dot_rows
-from sklearn_mle._predictors import add_offset
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import Array, FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
-
-Array = NDArray[Any]
 
 
 def row_predictors(model: FittedModel, data: ReadData) -> Array:
     """Return the linear predictors of the rows, precisions among them, shape (q, n)."""
-    coefficients = model.coefficients
-    eta = np.repeat(coefficients[:, -1:], data.X.shape[0], axis=1)
-    eta += dot_rows(coefficients[:, :-1], data.X)
-    eta = add_offset(eta, None if data.offset is None else np.atleast_2d(data.offset.T))
+    eta = model.eta(data.X, data.offset)
     if data.sample_weight is not None and model.weight_type == "precision" and divide_dispersion(model.likelihood):
         eta[model.dispersion_index] += precision_offset(model.likelihood, data.sample_weight)
     return eta
@@ -55,7 +47,7 @@ def pearson_residual(model: FittedModel, y: Array, eta: Array) -> Array:
     """Return y less its mean, over its standard deviation at dispersion one, shape (n,)."""
     squares = likelihood_of_numbers(model).squared_pearson_residual(y, eta)
     response = response_residual(model, y, eta)
-    # An infinite variance would make zeros of all residuals.
+    # An infinite variance would make all residuals zero.
     squares = np.where((squares == 0) & (response != 0), np.nan, squares)
     return np.sign(response) * np.sqrt(squares) * noise_unit(model)
 
@@ -82,13 +74,13 @@ def quantile_residual(model: FittedModel, y: Array, eta: Array, random_state: An
         lower, upper = _tails(likelihood.distribution(eta), y, likelihood.discrete, likelihood.support[0])
     below, up_to = lower
     beyond, from_here = upper
-    # From the smaller side, which has all its digits.
+    # The smaller side keeps all its digits.
     left = below + level * (up_to - below)
     right = beyond + (1 - level) * (from_here - beyond)
     return np.where(left < right, ndtri(left), -ndtri(right))
 
 
-# Probabilities (of less, of as much at most), and (of more, of as much at least).
+# Probabilities of a y that is (less, at most as large), and (more, at least as large).
 Tails = tuple[tuple[Array, Array], tuple[Array, Array]]
 
 
@@ -122,7 +114,7 @@ def _tails_of_trials(likelihood: Binomial, y: Array, eta: Array) -> Tails:
     )
 
 
-# Of one row, without drawing.
+# Residuals that need neither other rows nor random numbers.
 ROWWISE: dict[str, Callable[[FittedModel, Array, Array], Array]] = {
     "response": response_residual,
     "pearson": pearson_residual,

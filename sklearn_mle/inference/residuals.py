@@ -5,21 +5,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle.inference.at_estimate import with_scale
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.influence import influence
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual, row_predictors
 
-Array = NDArray[Any]
-
-# Names here -> attributes of what ``influence`` returns.
+# Kinds of residuals, and the attributes of ``Influence`` that hold them.
 _OF_INFLUENCE = {
     "standardized": "standardized_residual",
     "standardized_pearson": "standardized_pearson_residual",
     "studentized": "studentized_residual",
 }
-KINDS = (*ROWWISE, "quantile", *_OF_INFLUENCE)
 
 
 def residuals(
@@ -93,8 +91,7 @@ def residuals(
     >>> bool(np.isclose(np.sum(residuals(model, X, y) ** 2), model.deviance(X, y)))
     True
     """
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"kind must be one of {list(KINDS)}; got {kind!r}.")
+    check_choice("kind", kind, (*ROWWISE, "quantile", *_OF_INFLUENCE))
     model, rows = read_estimator("estimator", estimator, X)
     refuse("residuals", model, kind=kind)
     if kind in _OF_INFLUENCE:

@@ -1,7 +1,7 @@
-"""Separation: whether the maximum exists, without a fit; and the estimates of others that have no maximum to be at.
+"""Separation: whether a finite maximum exists, without a fit; and scikit-learn's estimates where none exists.
 
-Our own estimators say what diverges; scikit-learn's stop somewhere far out, where the curvature is that of no model:
-coefficients that diverge are found, and the rest is judged alone.
+Our own estimators report what diverges. scikit-learn's stop somewhere far out, where the curvature is meaningless: here
+the coefficients that diverge are found, and the others are assessed without the separated rows.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from sklearn_mle._existence.zeros import find_zeros_separation
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._hessian_factors import hessian_factor
-from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_times
+from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats, refuse_masked, refuse_times
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -179,8 +179,7 @@ def detect_separation(
         with argument_name("sample_weight"):
             refuse_times(sample_weight, "sample_weight")
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    with argument_name("fit_intercept"):
-        fit_intercept = bool(fit_intercept)
+    fit_intercept = as_bool("fit_intercept", fit_intercept)
     with argument_name("y"):
         model, target, classes = _read(y, likelihood, weight)
     features = tuple(f"x{j}" for j in range(X.shape[1])) if names is None else tuple(str(name) for name in names)
@@ -189,16 +188,11 @@ def detect_separation(
     with single_threaded_blas, np.errstate(all="ignore"):
         prepared = standardize(read(X, target, present, None, 1), FitOptions(terms=(term,)), names)
         try:
-            found = _detected(model, prepared, term, features, classes)
+            return _detected(model, prepared, X.shape[0], term, features, classes)
         except UndecidedError as error:
             raise RuntimeError(
                 f"Separation is undecided, because the linear program was not solved: {error}."
             ) from error
-    if prepared.row_numbers is None:
-        return found
-    separated = np.zeros(X.shape[0], dtype=bool)
-    separated[prepared.row_numbers] = found.separated
-    return replace(found, separated=separated)
 
 
 def _read(
@@ -234,7 +228,7 @@ def _read(
 
 
 def _detected(
-    likelihood: Likelihood, prepared: Prepared, term: Terms, features: tuple[str, ...], classes: tuple[Any, ...] | None
+    likelihood: Likelihood, prepared: Prepared, n_rows: int, term: Terms, features: tuple[str, ...], classes: Any
 ) -> Separation:
     data, columns = prepared.data, prepared.columns
     q = 1 if classes is None else len(classes)
@@ -246,13 +240,14 @@ def _detected(
     objective = PenalizedNLL(likelihood, predictors, rows, NoPenalty())
     start = np.zeros(predictors.size)
     if likelihood.n_predictors == q:
-        # The direction of steepest ascent from the null model tells roughly who objects to whom.
+        # Steepest ascent from the null model is a rough guess at the separating direction.
         start = -objective.value_and_gradient(start)[1]
     search = SeparationSearch(objective, start)
     separation = search.run()
     kind: Literal["none", "quasi-complete", "complete"] = "none"
     limits = direction = np.zeros((q, data.n_columns + 1))
-    separated = np.zeros(data.n_rows, dtype=bool)
+    present = np.arange(n_rows) if prepared.row_numbers is None else prepared.row_numbers
+    separated = np.zeros(n_rows, dtype=bool)
     if separation is not None:
         limits = coefficient_limits(search, separation, columns)
         direction = predictors.matrix(separation.direction)
@@ -260,21 +255,16 @@ def _detected(
             direction = identification.minimum_norm(direction, columns)
         direction = columns.to_original(direction)
         kind = "complete" if separation.complete else "quasi-complete"
-        separated[:] = True
-        separated[search.constraints.row[~separation.separated]] = False
+        separated[present] = True
+        separated[present[search.constraints.row[~separation.separated]]] = False
     return Separation(kind, limits[:, :-1], limits[:, -1], direction, separated, features, classes)
 
 
 def at_the_limit(at: AtEstimate) -> AtEstimate:
-    """Return the estimate in the limiting model, where no finite maximum exists: rows that are separated are certain.
+    """Return the estimate in the limiting model if no finite maximum exists, with a SeparationWarning.
 
-    Their gradients and curvatures are zero then, and what is not determined without them is ``unseen``. Where the
-    maximum exists, and of our own estimators, which know what diverges, the estimate is returned as it is.
-
-    Warns
-    -----
-    SeparationWarning
-        If no finite maximum exists.
+    In that model the separated rows are certain, so that their gradients and curvatures are zero; what the other rows
+    do not determine is ``unseen``. Estimates of our own, which say what diverges, are returned as they are.
     """
     model = at.model
     if model.retained is not None or model.prior.penalizes(0) or not at.likelihood.may_diverge or at.fixed:
@@ -293,7 +283,7 @@ def at_the_limit(at: AtEstimate) -> AtEstimate:
     limit, unseen = limiting_objective(at.objective, separation)
     if unseen is None:
         unseen = np.eye(at.predictors.size)
-    # What is determined is orthogonal to what is not, so that this changes nothing of the inverse there.
+    # Determined directions are orthogonal to the others, so this does not change their part of the inverse.
     limit.penalty = QuadraticForm(np.sqrt(limit.data.weight_sum) * unseen.T)
     return replace(at, objective=limit, unseen=unseen)
 

@@ -1,13 +1,12 @@
 """Summaries of several models side by side, as papers print them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sklearn_mle.inference.summary import Summary
+from sklearn_mle.inference.summary import Summary, text_of
 from sklearn_mle.inference.typesetting import aligned, html, latex, markdown
 
 _FACTS = ("observations", "log-likelihood", "AIC", "BIC", "R2", "pseudo-R2 (McFadden)", "D2", "covariance")
@@ -95,8 +94,7 @@ class SummaryComparison:
         body, below = lines[: len(rows) - 1], lines[len(rows) - 1 :]
         return "\n".join(line.rstrip() for line in [rule, head, rule, *body, rule, *below, rule, *self._notes()])
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
+    _repr_html_ = to_html
 
     def _parameters(self) -> list[str]:
         return list(dict.fromkeys(name for summary in self.summaries for name in summary.index))
@@ -120,22 +118,16 @@ class SummaryComparison:
 
     def _facts(self) -> list[list[str]]:
         headers = [summary.header for summary in self.summaries]
-        known = [fact for fact in _FACTS if any(_is_told(header.get(fact)) for header in headers)]
-        return [[fact, *(_fact(header.get(fact)) for header in headers)] for fact in known]
+        rows = [[fact, *(_fact(header.get(fact)) for header in headers)] for fact in _FACTS]
+        return [row for row in rows if any(row[1:])]
 
     def _notes(self) -> list[str]:
         levels = ", ".join(f"{'*' * (k + 1)} p < {level:g}" for k, level in enumerate(self.stars))
         return [f"Standard errors in parentheses.{f' {levels}.' if levels else ''}"]
 
 
-def _is_told(value: Any) -> bool:
-    return value is not None and not (isinstance(value, float) and math.isnan(value))
-
-
 def _fact(value: Any) -> str:
-    if not _is_told(value):
-        return ""
-    return f"{value:.7g}" if isinstance(value, float | np.floating) else str(value)
+    return "" if value is None or value != value else text_of(value)
 
 
 def compare_summaries(
@@ -205,13 +197,10 @@ def compare_summaries(
     names = tuple(f"({k + 1})" for k in range(len(models))) if names is None else tuple(map(str, names))
     if len(names) != len(models):
         raise ValueError(f"names must have one entry for each of the {len(models)} models; got {len(names)}.")
-    summaries = []
     for model in models:
-        if not isinstance(model, Summary):
-            if not callable(getattr(model, "summary", None)):
-                raise TypeError(
-                    f"models: a {type(model).__name__} has no summary; pass infer(estimator, X, y), or a summary."
-                )
-            model = model.summary()
-        summaries.append(model)
-    return SummaryComparison(names, tuple(summaries), tuple(sorted(map(float, stars), reverse=True)))
+        if not (isinstance(model, Summary) or callable(getattr(model, "summary", None))):
+            raise TypeError(
+                f"models: a {type(model).__name__} has no summary; pass infer(estimator, X, y), or a summary."
+            )
+    summaries = tuple(model if isinstance(model, Summary) else model.summary() for model in models)
+    return SummaryComparison(names, summaries, tuple(sorted(map(float, stars), reverse=True)))

@@ -12,7 +12,7 @@ from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle.inference.typesetting import aligned, html, latex, markdown
 
 _DIGITS = 5
-# Columns with digits of their own; and how many digits a number of the others may have.
+# Columns with their own number of digits, and the most digits of numbers in other columns.
 _OWN_DIGITS = ("z", "t", "p")
 _MOST_DIGITS = 9
 # A smaller p-value says more about the tails of an approximation than about the data.
@@ -59,8 +59,10 @@ class Summary:
 
     def __getitem__(self, column: str) -> Any:
         """Return a column: a pandas Series over the names where pandas is installed, an array otherwise."""
-        frame = self._frame()
-        return self.columns[column] if frame is None else frame[column]
+        try:
+            return self.to_frame()[column]
+        except ImportError:
+            return self.columns[column]
 
     def __len__(self) -> int:
         return len(self.index)
@@ -91,18 +93,14 @@ class Summary:
         ImportError
             If pandas is not installed.
         """
-        frame = self._frame()
-        if frame is None:
-            raise ImportError("to_frame and loc need pandas; without it summary[column] gives the columns as arrays.")
-        frame.attrs.update(self.header)
-        return frame
-
-    def _frame(self) -> Any:
         try:
             import pandas as pd
         except ImportError:
-            return None
-        return pd.DataFrame(dict(self.columns), index=pd.Index(self.index, name="parameter"))
+            without = "to_frame and loc need pandas; without it summary[column] gives the columns as arrays."
+            raise ImportError(without) from None
+        frame = pd.DataFrame(dict(self.columns), index=pd.Index(self.index, name="parameter"))
+        frame.attrs.update(self.header)
+        return frame
 
     def to_markdown(self) -> str:
         """Return the table, the header as a list, and the notes, in Markdown.
@@ -147,7 +145,7 @@ class Summary:
         return [list(row) for row in zip(["", *self.index], *texts, strict=True)]
 
     def _facts(self) -> list[list[str]]:
-        return [[name, _value(value)] for name, value in self.header.items()]
+        return [[name, text_of(value)] for name, value in self.header.items()]
 
     def __repr__(self) -> str:
         entries = self._facts()
@@ -159,8 +157,7 @@ class Summary:
         lines = [self.title, *facts, rule, head, rule, *body, rule, *self.notes]
         return "\n".join(line.rstrip() for line in lines)
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
+    _repr_html_ = to_html
 
     if not TYPE_CHECKING:  # or every attribute would exist for the checker
 
@@ -180,7 +177,8 @@ def _decimals(columns: Mapping[str, NDArray[Any]]) -> int | None:
     return decimals if math.floor(math.log10(largest)) + decimals < _MOST_DIGITS else None
 
 
-def _value(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return an entry of a header as text."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):

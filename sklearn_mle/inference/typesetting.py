@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 from html import escape
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+    }
+)
 
 Rows = Sequence[Sequence[str]]
 
@@ -32,16 +34,12 @@ def aligned(rows: Rows) -> list[str]:
 
 def markdown(rows: Rows, facts: Rows, notes: Sequence[str]) -> str:
     """Return a table, facts as a list, and notes, in Markdown; the head is the first row."""
-    lines = [_in_markdown(row) for row in rows]
+    lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
     lines.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
     parts = ["\n".join(lines)]
     if facts:
         parts.append("\n".join(f"- {name}: {', '.join(values)}" for name, *values in facts))
     return "\n\n".join([*parts, *notes]) + "\n"
-
-
-def _in_markdown(row: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
 
 
 def html(title: str, rows: Rows, facts: Rows, notes: Sequence[str]) -> str:
@@ -69,13 +67,9 @@ def latex(rows: Rows, facts: Rows, notes: Sequence[str]) -> str:
     lines = [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule", head, r"\midrule", *body]
     lines += [r"\midrule", *below] if below else []
     lines += [r"\bottomrule"]
-    lines += [rf"\multicolumn{{{width}}}{{l}}{{\footnotesize {_escaped(note)}}} \\" for note in notes]
+    lines += [rf"\multicolumn{{{width}}}{{l}}{{\footnotesize {note.translate(_LATEX)}}} \\" for note in notes]
     return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
 
 def _in_latex(row: Sequence[str]) -> str:
-    return " & ".join(_escaped(cell) for cell in row) + r" \\"
-
-
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return " & ".join(cell.translate(_LATEX) for cell in row) + r" \\"
