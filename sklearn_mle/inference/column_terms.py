@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sklearn_mle.inference.model import FittedModel
-from sklearn_mle.inference.slopes import probed_values
-from sklearn_mle.inference.tables import Table, taken
+from sklearn_mle.inference.slopes import any_row, ends_of, probed_values
+from sklearn_mle.inference.tables import Table
 
 # The number of rows in which columns are changed one by one, and of the values that they are set to.
 _ROWS, _VALUES = 256, 16
@@ -33,21 +33,19 @@ class Term:
         return set(self.sources) > set(other.sources)
 
 
-def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
+def column_terms(model: FittedModel, X: Any) -> list[Term]:
     """Return the terms of a model, those of one column first, in the order of X.
 
     Each column of X is set to its values in some of the rows: what changes with it is made of it. Columns that are in
     no predictor belong to no term, like variables that are in no formula.
     """
     table = Table.of(X)
-    rows = _telling_rows(model, table, offset)
-    some, its_offset = table.take(rows), taken(offset, rows)
-    base = model.read_features(some.X, its_offset)[0]
+    some = table.take(_telling_rows(model, table))
+    base = model.columns(some.X)
     moves = np.zeros((len(table.names), base.shape[1]), dtype=bool)
     for k, name in enumerate(table.names):
         for value in _values(table, name):
-            changed = model.read_features(some.replaced(name, value).X, its_offset)[0] != base
-            moves[k] |= np.asarray(changed.sum(axis=0) if sp.issparse(changed) else changed.any(axis=0)).ravel() > 0
+            moves[k] |= any_row(model.columns(some.replaced(name, value).X) != base)
     patterns: dict[tuple[int, ...], list[int]] = {}
     used = np.unique(np.concatenate([term.indices(base.shape[1]) for term in model.terms]))
     for column in used[moves[:, used].any(axis=0)]:
@@ -56,32 +54,26 @@ def column_terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
     return [Term(tuple(table.names[k] for k in sources), np.array(columns)) for sources, columns in ordered]
 
 
-def _telling_rows(model: FittedModel, table: Table, offset: Any) -> NDArray[np.intp]:
+def _telling_rows(model: FittedModel, table: Table) -> NDArray[np.intp]:
     """Return some rows in which every column that the model sees has two values, if it has two in any rows.
 
     Products with a rare level are zero in most rows, where nothing that is changed in one column of X would move them.
     """
     rows = np.unique(np.linspace(0, len(table) - 1, min(_ROWS, len(table))).round().astype(np.intp))
-    low, high = _ends(model.read_features(table.take(rows).X, taken(offset, rows))[0])
+    low, high = ends_of(model.columns(table.take(rows).X))
     constant, value = np.flatnonzero(low == high), low[low == high]
     more = [rows]
     for block in table.blocks():
         if not len(constant) or len(rows) == len(table):
             break
-        X = model.read_features(table.take(block).X, taken(offset, block))[0][:, constant]
+        X = model.columns(table.take(block).X)[:, constant]
         X = X.tocsc() if sp.issparse(X) else X
-        low, high = _ends(X)
+        low, high = ends_of(X)
         least, most = (np.asarray(place).ravel() for place in (X.argmin(axis=0), X.argmax(axis=0)))
         differs = (low != value) | (high != value)
         more.append(block.start + np.where(high != value, most, least)[differs])
         constant, value = constant[~differs], value[~differs]
     return np.unique(np.concatenate(more))
-
-
-def _ends(X: Any) -> tuple[Any, Any]:
-    """Return the least and the largest entry of each column, each of shape (p,)."""
-    low, high = X.min(axis=0), X.max(axis=0)
-    return (low.toarray().ravel(), high.toarray().ravel()) if sp.issparse(X) else (low, high)
 
 
 def _values(table: Table, name: Any) -> Sequence[Any]:

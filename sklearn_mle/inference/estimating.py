@@ -118,10 +118,9 @@ class AskedAverages:
         levels = self.rows.given.levels(name, self.rows.given_weight)
         if len(levels) <= _MOST_LEVELS:
             return len(levels) < 2
-        read, first = self.inference.model.read_features, np.array([0])
-        row, offset = self.rows.given.take(first), taken(self.rows.offset, first)
-        seen = [read(row.replaced(name, level).X, offset)[0] for level in levels[:_MOST_LEVELS]]
-        return all((other != seen[0]).sum() == 0 for other in seen[1:])
+        row, columns = self.rows.given.take(np.array([0])), self.inference.model.columns
+        first, *others = (columns(row.replaced(name, level).X) for level in levels[:_MOST_LEVELS])
+        return all((other != first).sum() == 0 for other in others)
 
     @np.errstate(all="ignore")
     def effects(

@@ -212,6 +212,10 @@ class FittedModel(Fitted):
             ended |= {j for j in constants if not free[j].intercept}
         return tuple(sorted(constants & ended))
 
+    def columns(self, X: Any) -> Any:
+        """Return the columns that the model sees of rows, which do not depend on an offset."""
+        return self.read_features(X, 0.0 if self.n_offsets else None)[0]
+
     def eta(self, X: Any, offset: Array | None) -> Array:
         """Return the linear predictors of validated rows, shape (q, n); the offset has the rows first."""
         eta = np.repeat(self.coefficients[:, -1:], X.shape[0], axis=1)

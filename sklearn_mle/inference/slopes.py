@@ -72,7 +72,7 @@ class Slope:
         base, step = block.base[0], _within(x, self.step)
         up, down = x + step, x - step
         plus, minus = (self._moved_to(block, moved) for moved in (up, down))
-        columns = np.flatnonzero(_any_row(plus != base) | _any_row(minus != base))
+        columns = np.flatnonzero(any_row(plus != base) | any_row(minus != base))
         base, plus, minus = (dense(part[:, columns]) for part in (base, plus, minus))
         width = np.where(up > down, up - down, 1.0)
         change = (plus - minus) / width[:, None]
@@ -120,7 +120,7 @@ class Slope:
         """
         columns, change = self._derivative(block, block.table.numbers(self.name))
         X = block.base[0]
-        highest, lowest = (dense(end).ravel() for end in (X.max(axis=0), X.min(axis=0)))
+        lowest, highest = ends_of(X)
         size = np.maximum(np.abs(highest), np.abs(lowest))
         varies = highest - lowest > _ROUNDINGS * size
         moves = np.zeros(X.shape[1], dtype=bool)
@@ -147,7 +147,12 @@ def _within(x: Array, step: float) -> Array:
     return out
 
 
-def _any_row(changed: Any) -> NDArray[np.bool_]:
+def ends_of(X: Any) -> tuple[Array, Array]:
+    """Return the least and the largest entry of each column, each of shape (p,)."""
+    return dense(X.min(axis=0)).ravel(), dense(X.max(axis=0)).ravel()
+
+
+def any_row(changed: Any) -> NDArray[np.bool_]:
     """Return which columns have a True."""
     if sp.issparse(changed):
         out = np.zeros(changed.shape[1], dtype=bool)

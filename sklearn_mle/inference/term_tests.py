@@ -186,7 +186,7 @@ def _wald(
     """Return W(the term and what contains it) - W(what contains it) for each term, or W(the term)."""
     inference = infer(estimator, X, y, dispersion=dispersion, **options)
     model = inference.model
-    terms = _terms(model, X, options["offset"])
+    terms = _terms(model, X)
     if model.likelihood.shift_invariant:
         assert model.classes is not None
         inference = inference.against(model.classes[0])
@@ -228,7 +228,7 @@ def _ratios(
             "X: anova fits models to some of the columns in memory, but X is in storage and large; "
             "pass some of its rows."
         )
-    terms = _terms(model, X, offset)
+    terms = _terms(model, X)
     every = np.concatenate([term.columns for term in terms])
     with single_threaded_blas, np.errstate(all="ignore"):
         ratios = _Ratios(at_estimate(model, data), np.setdiff1d(np.arange(data.X.shape[1]), every), dispersion)
@@ -240,8 +240,8 @@ def _ratios(
     }
 
 
-def _terms(model: FittedModel, X: Any, offset: Any) -> list[Term]:
-    terms = column_terms(model, X, offset)
+def _terms(model: FittedModel, X: Any) -> list[Term]:
+    terms = column_terms(model, X)
     if not terms:
         raise ValueError("X: the model depends on none of its columns, so there is no term to test.")
     return terms

@@ -369,6 +369,14 @@ def test_a_frame_of_offsets_keeps_the_names_of_its_parameters(library):
         np.testing.assert_allclose(found.estimates, wanted, rtol=1e-12)
 
 
+def test_a_frame_of_offsets_of_classes_is_read_by_position():
+    X, y = DATA[["a", "b"]], np.array(["u", "v", "w"])[RNG.integers(0, 3, N)]
+    offset = pd.DataFrame(RNG.normal(size=(N, 3)), columns=["u", "v", "w"])
+    model = MLELogisticClassifier().fit(X, y, offset=offset)
+    found = average_predictions(infer(model), X, offset=offset)
+    np.testing.assert_allclose(found.estimates, model.predict_proba(X, offset=offset).mean(axis=0), rtol=1e-12)
+
+
 def test_the_mean_offset_is_that_of_rows_with_weight():
     X, y, offset, weight = DATA[["a", "b"]], RNG.poisson(np.exp(ETA)), DATA["a"].to_numpy(copy=True), np.ones(N)
     offset[0], weight[0] = np.nan, 0
