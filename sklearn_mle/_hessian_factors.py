@@ -57,10 +57,10 @@ def hessian_factor(
     # Nearly collinear columns hide the least curvature in the rounding of the others; it stands clear in the variables
     # that whiten the information, whose QR takes the same rows.
     expected = information_factor(objective, theta)
-    if isinstance(expected, TriangularFactor) and expected.size <= MOST_DIAGONALIZED:
-        values, vectors = np.linalg.eigh(relative_hessian(objective, theta, expected))
-        if values[0] > CLEAR_CURVATURE:
-            return RotatedFactor(expected, vectors, np.sqrt(values))
+    if isinstance(expected, TriangularFactor):
+        found = relative_curvatures(objective, theta, expected)
+        if found is not None and found[0][0] > CLEAR_CURVATURE:
+            return RotatedFactor(expected, found[1], np.sqrt(found[0]))
     if factor is not None and factor.resolved:
         return factor
     # Rows of vanishing scale, too: whether so flat a direction curves up or down is rounding's choice.
@@ -103,26 +103,27 @@ def absolute_factor(objective: PenalizedNLL, theta: Array) -> Factor:
     Dauphin et al. (2014), Identifying and attacking the saddle point problem, NeurIPS 27.
     """
     expected = expected_factor(objective, theta)
-    if expected.size > MOST_DIAGONALIZED:
+    found = relative_curvatures(objective, theta, expected)
+    if found is None:
         return expected
-    relative = relative_hessian(objective, theta, expected)
-    if not np.isfinite(relative).all():
-        return expected
-    values, vectors = np.linalg.eigh(relative)
+    values, vectors = found
     return RotatedFactor(expected, vectors, np.sqrt(np.maximum(np.abs(values), _LEAST_CURVATURE)))
 
 
-def relative_hessian(objective: PenalizedNLL, theta: Array, expected: Factor) -> Array:
-    """Return the Hessian in the variables that whiten the expected information: one everywhere, if the two are equal.
+def relative_curvatures(objective: PenalizedNLL, theta: Array, expected: Factor) -> tuple[Array, Array] | None:
+    """Return eigenvalues and eigenvectors of the Hessian in the variables that whiten the expected information.
 
-    Where the information needed a QR, so do these: a Hessian that was formed has lost the digits.
+    The eigenvalues are one if the two are equal; None where there are too many, or the Hessian is not finite. Where the
+    information needed a QR, so does the Hessian: one that was formed has lost the digits.
     """
+    if expected.size > MOST_DIAGONALIZED:
+        return None
     if isinstance(expected, TriangularFactor):
         relative = objective.whitened_hessian(theta, expected)
     else:
         inverse = expected.unwhiten(np.eye(expected.size))
         relative = inverse.T @ objective.hessian(theta) @ inverse
-    return 0.5 * (relative + relative.T)
+    return np.linalg.eigh(0.5 * (relative + relative.T)) if np.isfinite(relative).all() else None
 
 
 def curvature_factor(objective: PenalizedNLL, theta: Array, matrix: Array, *, of_rows: bool = True) -> Factor:

@@ -7,7 +7,7 @@ from sklearn_mle._hessian_factors import (
     MOST_DIAGONALIZED,
     expected_factor,
     hessian_factor,
-    relative_hessian,
+    relative_curvatures,
 )
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, NotPositiveDefiniteError
@@ -24,13 +24,10 @@ def beside_saddle(objective: PenalizedNLL, solution: Solution) -> Array | None:
     if len(theta) > MOST_DIAGONALIZED:
         return None
     expected = expected_factor(objective, theta)
-    relative = relative_hessian(objective, theta, expected)
-    if not np.isfinite(relative).all():
+    found = relative_curvatures(objective, theta, expected)
+    if found is None or found[0][0] > -CLEAR_CURVATURE:
         return None
-    values, vectors = np.linalg.eigh(relative)
-    if values[0] > -CLEAR_CURVATURE:
-        return None
-    direction = expected.unwhiten(vectors[:, 0])
+    direction = expected.unwhiten(found[1][:, 0])
     # Eigenvectors have no sign of their own.
     direction *= np.sign(direction[np.argmax(np.abs(direction))])
     for length in _LENGTHS:

@@ -47,6 +47,7 @@ class Beta(NLLWithGradient):
     dispersion_parameter = "precision"
     variance_power = -1.0
     noise_can_vanish = True
+    support = (0.0, 1.0)
     domain = "numbers in the open interval (0, 1)"
     remedy = "Remove such rows, or shrink y towards one half by (y (n - 1) + 0.5) / n if zeros and ones may occur."
 
@@ -108,10 +109,6 @@ class Beta(NLLWithGradient):
     def distribution(self, eta: Array) -> Any:
         rows = _Rows(eta)
         return frozen(self, eta, stats.beta, a=rows.precision * rows.mean, b=rows.precision * rows.rest)
-
-    @property
-    def support(self) -> tuple[float, float]:
-        return 0.0, 1.0
 
     def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
         return beta_tail(*_log_shapes(eta), y, upper=upper)

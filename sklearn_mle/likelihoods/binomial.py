@@ -56,6 +56,7 @@ class Binomial(Likelihood):
     may_diverge = True
     discrete = True
     domain = "counts (successes, failures), finite numbers >= 0, or fractions in [0, 1]"
+    of_fractions = Bernoulli()
     remedy = "Give successes and failures as two columns, or divide the successes by the trials."
 
     def _outside(self, y: Array) -> Array:
@@ -74,10 +75,6 @@ class Binomial(Likelihood):
             return y, None
         trials = y[0] + y[1]
         return np.where(trials > 0, y[0] / np.where(trials > 0, trials, 1), 0.5), trials
-
-    @property
-    def of_fractions(self) -> Likelihood:
-        return Bernoulli()
 
     def nll(self, y: Array, eta: Array) -> Array:
         if y.ndim == 1:

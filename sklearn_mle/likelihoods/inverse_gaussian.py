@@ -42,10 +42,7 @@ class InverseGaussian(Positive, LogMean):
     dispersion_parameter = "shape"
     variance_power = -1.0
     location_free_of_dispersion = True
-
-    @property
-    def unit_powers(self) -> tuple[float, ...]:
-        return (1.0, 1.0)
+    unit_powers = (1.0, 1.0)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return _half_deviance(y, eta) + HALF_LOG_TWO_PI + 1.5 * np.log(y) - 0.5 * eta[1]

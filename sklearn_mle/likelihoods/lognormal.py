@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle.likelihoods._base import Array, Likelihood
+from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import Positive
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods.gaussian import Gaussian
@@ -38,6 +38,7 @@ class LogNormal(Positive):
     convex_in_location = True
     dispersion_parameter = "scale"
     location_free_of_dispersion = True
+    of_logarithm = Gaussian()
 
     def nll(self, y: Array, eta: Array) -> Array:
         return np.log(y) + Gaussian().nll(np.log(y), eta)
@@ -56,10 +57,6 @@ class LogNormal(Positive):
 
     def deviance(self, y: Array, eta: Array) -> Array:
         return Gaussian().deviance(np.log(y), eta)
-
-    @property
-    def of_logarithm(self) -> Likelihood:
-        return Gaussian()
 
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.lognorm, s=np.exp(eta[1]), scale=np.exp(eta[0]))

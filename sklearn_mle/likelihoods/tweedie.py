@@ -57,6 +57,7 @@ class Tweedie(LogMean, NLLWithGradient):
     equivariance = "scale"
     location_free_of_dispersion = True
     may_diverge = True
+    support = (0.0, np.inf)
     domain = "amounts: finite numbers >= 0"
 
     def __init__(self, power: float = 1.5) -> None:
@@ -109,10 +110,6 @@ class Tweedie(LogMean, NLLWithGradient):
 
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, tweedie_distribution, mean=np.exp(eta[0]), dispersion=np.exp(eta[1]), power=self.power)
-
-    @property
-    def support(self) -> tuple[float, float]:
-        return 0.0, np.inf
 
     def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
         return tweedie_tail(y, eta, self.power, upper=upper)
