@@ -1,9 +1,9 @@
 """How far to go along a Newton step: the search that Newton's method and its conjugate-gradient relative share."""
 
 import math
-from collections.abc import Callable
 
 from sklearn_mle._numerics.arrays import EPS, Array
+from sklearn_mle._solvers.problem import Derivative, Value
 
 _ARMIJO = 1e-4
 _SHORTEST_STEP = 1e-12
@@ -16,12 +16,12 @@ Point = tuple[Array, float, Array]
 
 
 def search(
-    fun: Callable[[Array], float],
-    jac: Callable[[Array], Array],
+    fun: Value,
+    jac: Derivative,
     start: Point,
     step: Array,
     gap: float,
-    squared_norm: Callable[[Array], float],
+    squared_norm: Value,
     rounding: float,
     first: float = 1.0,
 ) -> Point | None:
@@ -68,14 +68,7 @@ def search(
     return None
 
 
-def _farther(
-    fun: Callable[[Array], float],
-    jac: Callable[[Array], Array],
-    start: Point,
-    step: Array,
-    length: float,
-    found: Point,
-) -> Point:
+def _farther(fun: Value, jac: Derivative, start: Point, step: Array, length: float, found: Point) -> Point:
     """Return the last of theta + t step, t = length, 2 length, ..., to fall half as far again as the one before."""
     theta, value, _ = start
     for _ in range(_MOST_DOUBLINGS):

@@ -7,7 +7,7 @@ serves for more steps to rounding, each for a pass without a curvature.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scipy.optimize import OptimizeResult
@@ -15,7 +15,7 @@ from scipy.optimize import OptimizeResult
 from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, damped
 from sklearn_mle._solvers.line_search import search
-from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
+from sklearn_mle._solvers.problem import Callback, Derivative, FactorAt, Solution, Status, Value, stops
 
 # Nearer than this, in nats, full steps double the digits: nothing is gained by another length.
 _FAR = 1e-3
@@ -24,18 +24,18 @@ _TRUSTED = 1e-18
 
 
 def newton(
-    fun: Callable[[Array], float],
+    fun: Value,
     x0: Array,
     args: tuple[()] = (),
     *,
-    jac: Callable[[Array], Array],
-    hess: Callable[[Array], Array] | None,
+    jac: Derivative,
+    hess: Derivative | None,
     callback: Callback | None = None,
     tol: float = 1e-8,
     maxiter: int = 100,
     reference: float | None = None,
     factor: Callable[[Array, Array], Factor] | None = None,
-    safe_factor: Callable[[Array], Factor] | None = None,
+    safe_factor: FactorAt | None = None,
     length: Callable[[Array, Array], float] | None = None,
     first: Factor | None = None,
     constant_curvature: bool = False,
@@ -84,7 +84,7 @@ def newton(
     Polishing reuses the factor of the point where the gap test was passed: it is exact to a relative error of the
     order of the decrement there, so each polishing step still gains several digits and costs one pass, not two.
     """
-    factors = _Factors(hess, factor or _cholesky, safe_factor)
+    factors = partial(_factor_at, hess, factor, safe_factor)
     value = fun(x0)
     at = _Iterate(x0, value, jac(x0), first or factors(x0))
     reference = value if reference is None else reference
@@ -142,41 +142,29 @@ class _Iterate:
             self.factor_theta, self.factor_gap = theta, self.gap
 
 
-@dataclass(frozen=True)
-class _Factors:
-    """theta -> the factor of the Hessian there, or the safe one."""
-
-    hess: Callable[[Array], Array] | None
-    factor: Callable[[Array, Array], Factor]
-    safe_factor: Callable[[Array], Factor] | None
-
-    def __call__(self, theta: Array) -> Factor:
-        if self.hess is not None:
-            hessian = self.hess(theta)
-            try:
-                return self.factor(theta, hessian)
-            except NotPositiveDefiniteError:
-                if self.safe_factor is None:
-                    found = damped(hessian, 10)
-                    if found is None:
-                        raise NotPositiveDefiniteError("the Hessian is not finite") from None
-                    return found
-        assert self.safe_factor is not None, "a Hessian or a safe factor is needed"
-        return self.safe_factor(theta)
-
-
-def _cholesky(theta: Array, hessian: Array) -> Factor:
-    return CholeskyFactor(hessian)
+def _factor_at(
+    hess: Derivative | None,
+    factor: Callable[[Array, Array], Factor] | None,
+    safe_factor: FactorAt | None,
+    theta: Array,
+) -> Factor:
+    """Return the factor of the Hessian at theta, or the safe one."""
+    if hess is not None:
+        hessian = hess(theta)
+        try:
+            return CholeskyFactor(hessian) if factor is None else factor(theta, hessian)
+        except NotPositiveDefiniteError:
+            if safe_factor is None:
+                found = damped(hessian, 10)
+                if found is None:
+                    raise NotPositiveDefiniteError("the Hessian is not finite") from None
+                return found
+    assert safe_factor is not None, "a Hessian or a safe factor is needed"
+    return safe_factor(theta)
 
 
 def _polish(
-    fun: Callable[[Array], float],
-    jac: Callable[[Array], Array],
-    at: _Iterate,
-    factors: _Factors | None,
-    cut: float,
-    steps: int,
-    enough: float,
+    fun: Value, jac: Derivative, at: _Iterate, factors: FactorAt | None, cut: float, steps: int, enough: float
 ) -> None:
     """Take more Newton steps; the last one cut the gap to ``cut`` of itself, and None is for a constant curvature.
 

@@ -16,7 +16,7 @@ from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.factors import DiagonalFactor, Factor
 from sklearn_mle._solvers.line_search import search
 from sklearn_mle._solvers.newton import allowed_gap
-from sklearn_mle._solvers.problem import Callback, Solution, Status, stops
+from sklearn_mle._solvers.problem import Callback, Derivative, FactorAt, Solution, Status, Value, stops
 
 _MOST_INNER = 500
 # Inner iterations from which another preconditioner pays, and the gap, in nats, below which it is of use.
@@ -26,18 +26,18 @@ _ROUGH, _ACCURATE = 0.1, 1e-2
 
 
 def newton_cg(
-    fun: Callable[[Array], float],
+    fun: Value,
     x0: Array,
     args: tuple[()] = (),
     *,
-    jac: Callable[[Array], Array],
+    jac: Derivative,
     hessp: Callable[[Array, Array], Array],
     callback: Callback | None = None,
     tol: float = 1e-8,
     maxiter: int = 100,
     reference: float | None = None,
     preconditioner: Factor | None = None,
-    refresh: Callable[[Array], Factor] | None = None,
+    refresh: FactorAt | None = None,
     rounding: float = 0.0,
     **unused: Any,
 ) -> OptimizeResult:
@@ -102,7 +102,7 @@ def newton_cg(
 
 
 def _conjugate_gradients(
-    product: Callable[[Array], Array], preconditioner: Factor, white: Array, accuracy: float
+    product: Derivative, preconditioner: Factor, white: Array, accuracy: float
 ) -> tuple[Array, float, int]:
     """Solve for the whitened Newton step to a relative residual.
 

@@ -12,6 +12,10 @@ from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
 
 Callback = Callable[..., Any]
+# Functions of theta: a value, a derivative, a factor.
+Value = Callable[[Array], float]
+Derivative = Callable[[Array], Array]
+FactorAt = Callable[[Array], Factor]
 
 
 class Status(Enum):
