@@ -5,15 +5,14 @@ refused if it has all words of some row, for the reason that the first such row 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.model import FittedModel, know_precisions
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A request that cannot be answered (every one that has all the words), and why."""
 
     words: frozenset[str]

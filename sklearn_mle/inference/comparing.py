@@ -38,10 +38,6 @@ class Comparison:
     exponentiated: bool = False
 
 
-def _difference(high: Array, low: Array) -> tuple[Array, Array, Array]:
-    return high - low, np.ones_like(high), -np.ones_like(low)
-
-
 @np.errstate(all="ignore")
 def _log_ratio(high: Array, low: Array) -> tuple[Array, Array, Array]:
     return np.log(high) - np.log(low), 1 / high, -1 / low
@@ -53,7 +49,7 @@ def _log_odds_ratio(high: Array, low: Array) -> tuple[Array, Array, Array]:
 
 
 COMPARISONS = {
-    "difference": Comparison("-", _difference),
+    "difference": Comparison("-", lambda high, low: (high - low, np.ones_like(high), -np.ones_like(low))),
     "ratio": Comparison("/", _log_ratio, exponentiated=True),
     "log_ratio": Comparison("/", _log_ratio),
     "odds_ratio": Comparison("/", _log_odds_ratio, exponentiated=True),

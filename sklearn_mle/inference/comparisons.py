@@ -128,8 +128,7 @@ def likelihood_ratio_test(
     boundary = small.likelihood.boundary_of(large.likelihood)
     if boundary is None:
         raise ValueError(
-            f"smaller has {small.likelihood!r} and larger {large.likelihood!r}: they are not nested. Compare them by "
-            "AIC, or by the log-likelihood of held-out rows."
+            f"smaller has {small.likelihood!r} and larger {large.likelihood!r}: they are not nested. {_OTHERWISE}"
         )
     refuse_unless_nested(small, large)
     statistic = 2 * (high - low)

@@ -37,9 +37,7 @@ def total_deviance(at: AtEstimate) -> float:
     data = at.objective.data
     assert data.offset is not None
     unit = at.likelihood.deviance(data.y, data.offset)
-    if weight is None:
-        return float(unit.sum())
-    return float((weight if rows is None else weight[rows]) @ unit)
+    return float(unit.sum() if weight is None else (weight if rows is None else weight[rows]) @ unit)
 
 
 def pearson(at: AtEstimate) -> float:

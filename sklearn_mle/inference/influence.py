@@ -215,19 +215,13 @@ def influence(
         found = _deletions(at, information == "observed", deletion_residual == "deviance")
     n = data.X.shape[0]
     names = np.arange(n) if index is None or callable(index) or len(index) != n else np.asarray(index)
-    found = replace(found, rows=names)
-    return found if at.prepared.row_numbers is None else _spread(found, at.prepared.row_numbers, n)
-
-
-def _spread(found: Influence, present: Array, n: int) -> Influence:
-    """Return arrays of n rows, nan in those that are not present."""
-    spread: dict[str, Any] = {}
-    for field in fields(found):
-        value = getattr(found, field.name)
-        if field.name not in ("rows", "standard_errors") and isinstance(value, np.ndarray):
-            spread[field.name] = np.full((n, *value.shape[1:]), np.nan)
-            spread[field.name][present] = value
-    return replace(found, **spread)
+    every: dict[str, Any] = {"rows": names}
+    if at.prepared.row_numbers is not None:  # nan in rows of weight zero
+        for name, value in vars(found).items():
+            if name not in ("rows", "standard_errors") and isinstance(value, np.ndarray):
+                every[name] = np.full((n, *value.shape[1:]), np.nan)
+                every[name][at.prepared.row_numbers] = value
+    return replace(found, **every)
 
 
 def _has_residuals(model: FittedModel) -> bool:

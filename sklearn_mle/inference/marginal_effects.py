@@ -86,11 +86,10 @@ def to_marginaleffects(inference: Inference, X: Any, y: Any = None) -> Any:
             number = pl.Series("rowid", np.arange(len(found)), dtype=pl.Int32)
             if found.ndim == 1:
                 return pl.DataFrame([number, pl.Series("estimate", found)])
-            groups = [str(label) for label in inference.model.classes or ()]
-            parts = [
-                pl.DataFrame([number, pl.Series("group", [group] * len(found)), pl.Series("estimate", column)])
-                for group, column in zip(groups, found.T, strict=True)
-            ]
+            parts = []
+            for label, column in zip(inference.model.classes or (), found.T, strict=True):
+                group = pl.Series("group", [str(label)] * len(found))
+                parts.append(pl.DataFrame([number, group, pl.Series("estimate", column)]))
             return pl.concat(parts)
 
     names, of_pandas = [str(name) for name in X.columns], hasattr(X, "iloc")

@@ -241,7 +241,17 @@ def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
         refuse("quantile_effects", model)
         return ByDifferences(f"quantile of y at {level:g}", lambda eta: likelihood.quantile_at(eta, float(level)))
     if isinstance(of, Above):
-        return ByDifferences(f"P(y > {of.threshold:g})", _exceeding(of.threshold, model))
+        if not (isinstance(of.threshold, Real) and np.isfinite(float(of.threshold))):
+            raise ValueError(f"of: the threshold must be a finite number; got {of.threshold!r}.")
+        if likelihood.y_columns != (1,):
+            raise NotSupportedError(
+                f"of: {likelihood!r} has outcomes with several columns, to which no single threshold applies. Use "
+                "'mean'."
+            )
+        threshold = float(of.threshold)
+        return ByDifferences(
+            f"P(y > {threshold:g})", lambda eta: likelihood.distribution(eta).sf(np.full(eta.shape[1], threshold))
+        )
     if of == "mean":
         return _mean(model)
     if of == "predictor":
@@ -257,34 +267,21 @@ def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
 
 
 def _of_classifier(of: Any, model: FittedModel) -> SmoothFunction:
-    classes = model.classes
-    assert classes is not None
-    several = len(classes) > 2
+    classes = model.classes or ()
+    several = list(range(len(classes))) if len(classes) > 2 else []
     if isinstance(of, Probability):
         if of.label not in classes:
             raise ValueError(f"of: the label must be one of the classes {list(classes)}; got {of.label!r}.")
         return OfClasses(f"probability of class {of.label}", [classes.index(of.label)], None)
+    if of == "probability" and several:
+        return OfClasses("probability of each class", several, classes)
     if of == "probability":
-        if several:
-            return OfClasses("probability of each class", list(range(len(classes))), classes)
         return OfClasses(f"probability of class {classes[1]}", [1], None)
+    if of == "predictor" and several:
+        return OfPredictors("linear predictor of each class", several, "identity", classes)
     if of == "predictor":
-        if several:
-            return OfPredictors("linear predictor of each class", list(range(len(classes))), "identity", classes)
         return OfPredictors("linear predictor (logit)", [0], "identity")
     raise NotSupportedError(
         f"of: {of!r} is not a quantity of the classifier {model.name}. Choose 'probability', Probability(label) or "
         "'predictor'."
     )
-
-
-def _exceeding(threshold: Any, model: FittedModel) -> Callable[[Array], Array]:
-    likelihood = model.likelihood
-    if not (isinstance(threshold, Real) and np.isfinite(float(threshold))):
-        raise ValueError(f"of: the threshold must be a finite number; got {threshold!r}.")
-    threshold = float(threshold)
-    if likelihood.y_columns != (1,):
-        raise NotSupportedError(
-            f"of: {likelihood!r} has outcomes with several columns, to which no single threshold applies. Use 'mean'."
-        )
-    return lambda eta: likelihood.distribution(eta).sf(np.full(eta.shape[1], threshold))

@@ -1,5 +1,6 @@
 """Estimators as fitted models: ours say what they are, scikit-learn's are translated, pipelines are opened."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -57,18 +58,12 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
             if len(estimator.steps) > 1:
                 before = estimator[:-1]
                 X = None if X is None else before.transform(X)
-                names = _names_out(before)
+                names = None
+                with suppress(AttributeError, ValueError):  # some transformers cannot tell
+                    names = before.get_feature_names_out()
             estimator = estimator.steps[-1][1]
         else:
             return estimator, X, names
-
-
-def _names_out(transformer: Any) -> Any:
-    """Return the names of what a transformer gives, None where it cannot tell."""
-    try:
-        return transformer.get_feature_names_out()
-    except (AttributeError, ValueError):
-        return None
 
 
 def _read(estimator: Any, feature_names: Any) -> FittedModel:

@@ -12,12 +12,8 @@ from sklearn_mle.inference.influence import influence
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual, row_predictors
 
-# Kinds of residuals, and the attributes of ``Influence`` that hold them.
-_OF_INFLUENCE = {
-    "standardized": "standardized_residual",
-    "standardized_pearson": "standardized_pearson_residual",
-    "studentized": "studentized_residual",
-}
+# Kinds of residuals that are attributes of ``Influence``: ``standardized_residual`` and so on.
+_OF_INFLUENCE = ("standardized", "standardized_pearson", "studentized")
 
 
 def residuals(
@@ -96,7 +92,7 @@ def residuals(
     refuse("residuals", model, kind=kind)
     if kind in _OF_INFLUENCE:
         of_rows = influence(estimator, X, y, sample_weight=sample_weight, offset=offset)
-        return np.asarray(getattr(of_rows, _OF_INFLUENCE[kind]))
+        return np.asarray(getattr(of_rows, f"{kind}_residual"))
     data = model.read_rows(rows, y, sample_weight, offset)
     model = with_scale(model, data) if np.isnan(model.coefficients).any() else model
     with np.errstate(all="ignore"):

@@ -39,13 +39,13 @@ def feature_names_of(estimator: Any, given: Any) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Reads X as an estimator of scikit-learn does, and y as the likelihood does."""
+class _Translation:
+    """An estimator of scikit-learn, which reads X, and the likelihood that it maximizes, which reads y."""
 
     estimator: Any
     likelihood: Likelihood
-    classes: Array | None
-    class_weights: Any
+    classes: Array | None = None
+    class_weights: Any = None
 
     def features(self, X: Any, offset: Any) -> tuple[Any, None]:
         """Return validated X; no estimator of scikit-learn is fitted with an offset."""
@@ -92,34 +92,25 @@ class _Reader:
         mass = np.bincount(codes, weight, n_classes)
         return (mass.sum() / (n_classes * mass))[codes]
 
-
-def _model(
-    estimator: Any,
-    likelihood: Likelihood,
-    coefficients: Array,
-    alpha: float,
-    *,
-    per_observation: bool,
-    classes: Array | None = None,
-    class_weights: Any = None,
-    noise: tuple[Terms, ...] = (),
-) -> FittedModel:
-    """Return a model of scikit-learn's under a prior of precision alpha; its columns have no names yet."""
-    reader = _Reader(estimator, likelihood, classes, class_weights)
-    return FittedModel(
-        name=type(estimator).__name__,
-        likelihood=likelihood,
-        coefficients=coefficients.astype(np.float64),
-        features=(),
-        terms=(*[Terms(True, bool(estimator.fit_intercept))] * (len(coefficients) - len(noise)), *noise),
-        prior=Ridge((alpha,)),
-        prior_per_observation=per_observation,
-        class_weights=class_weights,
-        classes=None if classes is None else tuple(classes.tolist()),
-        read=reader.rows,
-        read_rows=reader.rows,
-        read_features=reader.features,
-    )
+    def model(
+        self, coefficients: Array, alpha: float, *, per_observation: bool = True, noise: tuple[Terms, ...] = ()
+    ) -> FittedModel:
+        """Return the model under a prior of precision alpha; its columns have no names yet."""
+        n_locations = len(coefficients) - len(noise)
+        return FittedModel(
+            name=type(self.estimator).__name__,
+            likelihood=self.likelihood,
+            coefficients=coefficients.astype(np.float64),
+            features=(),
+            terms=(*[Terms(True, bool(self.estimator.fit_intercept))] * n_locations, *noise),
+            prior=Ridge((alpha,)),
+            prior_per_observation=per_observation,
+            class_weights=self.class_weights,
+            classes=None if self.classes is None else tuple(self.classes.tolist()),
+            read=self.rows,
+            read_rows=self.rows,
+            read_features=self.features,
+        )
 
 
 def _dispersed(
@@ -132,7 +123,7 @@ def _dispersed(
     coefficients[1] = 0
     coefficients[1, -1] = np.nan if known is None else np.log(known)
     noise = (Terms(False, known is None, known=known),)
-    return _model(estimator, likelihood, coefficients, alpha, per_observation=per_observation, noise=noise)
+    return _Translation(estimator, likelihood).model(coefficients, alpha, per_observation=per_observation, noise=noise)
 
 
 def _refuse_targets(shape: tuple[int, ...]) -> None:
@@ -170,15 +161,14 @@ def _logistic(estimator: Any) -> FittedModel:
     coefficients = np.column_stack([estimator.coef_, np.broadcast_to(estimator.intercept_, len(estimator.coef_))])
     if not binary:
         coefficients = coefficients - coefficients.mean(axis=0)
-    likelihood, given = Bernoulli() if binary else Categorical(len(classes)), estimator.class_weight
-    return _model(
-        estimator, likelihood, coefficients, alpha, per_observation=False, classes=classes, class_weights=given
-    )
+    likelihood = Bernoulli() if binary else Categorical(len(classes))
+    translation = _Translation(estimator, likelihood, classes, estimator.class_weight)
+    return translation.model(coefficients, alpha, per_observation=False)
 
 
 def _poisson(estimator: Any) -> FittedModel:
     # alpha is relative to the mean half-deviance: the prior is alpha times the sum of the weights.
-    return _model(estimator, Poisson(), _location(estimator)[None], float(estimator.alpha), per_observation=True)
+    return _Translation(estimator, Poisson()).model(_location(estimator)[None], float(estimator.alpha))
 
 
 def _tweedie(estimator: Any) -> FittedModel:
@@ -223,8 +213,8 @@ def _sgd_alpha(estimator: Any) -> float:
 def _sgd_classifier(estimator: Any) -> FittedModel:
     if estimator.loss != "log_loss" or len(estimator.classes_) != 2 or estimator.class_weight is not None:
         raise TypeError("infer supports an SGDClassifier of two classes with loss='log_loss' and no class_weight.")
-    coefficients, classes = _location(estimator)[None], estimator.classes_
-    return _model(estimator, Bernoulli(), coefficients, _sgd_alpha(estimator), per_observation=True, classes=classes)
+    translation = _Translation(estimator, Bernoulli(), estimator.classes_)
+    return translation.model(_location(estimator)[None], _sgd_alpha(estimator))
 
 
 def _sgd_regressor(estimator: Any) -> FittedModel:

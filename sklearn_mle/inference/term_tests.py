@@ -169,17 +169,6 @@ def _table(title: str, header: dict[str, Any], tests: "dict[Term, HypothesisTest
     return Summary(title, header, tuple(term.name for term in tests), columns)
 
 
-def _pairs(terms: Sequence[Term], kind: str) -> "dict[Term, tuple[list[Term], list[Term]]]":
-    """Return, for each term, the terms of the smaller and of the larger model."""
-    out = {}
-    for place, term in enumerate(terms):
-        larger = list(terms[: place + 1] if kind == "sequential" else terms)
-        if kind == "marginal":
-            larger = [other for other in terms if not other.contains(term)]
-        out[term] = [other for other in larger if other is not term], larger
-    return out
-
-
 def _wald(
     estimator: Any, X: Any, y: Any, kind: str, options: dict[str, Any], dispersion: str | None
 ) -> "tuple[dict[Term, HypothesisTest], dict[str, Any]]":
@@ -232,7 +221,12 @@ def _ratios(
     every = np.concatenate([term.columns for term in terms])
     with single_threaded_blas, np.errstate(all="ignore"):
         ratios = _Ratios(at_estimate(model, data), np.setdiff1d(np.arange(data.X.shape[1]), every), dispersion)
-        tests = {term: ratios.test(term.name, *pair) for term, pair in _pairs(terms, kind).items()}
+        tests = {}
+        for place, term in enumerate(terms):
+            larger = terms[: place + 1] if kind == "sequential" else terms
+            if kind == "marginal":
+                larger = [other for other in terms if not other.contains(term)]
+            tests[term] = ratios.test(term.name, [other for other in larger if other is not term], larger)
     return tests, {
         "model": model.name,
         "test": f"{'deviances' if dispersion else 'likelihood ratio'}, {'F' if ratios.by_f else 'chi2'}",

@@ -549,6 +549,7 @@ def test_rank_deficient_designs_have_the_effects_of_the_determined():
         (lambda i, X: average_effects(i, X, of="nonsense"), "is not a quantity"),
         (lambda i, X: average_effects(i, X, of=Quantile(1.5)), "strictly between 0 and 1"),
         (lambda i, X: average_effects(i, X, of=Above(np.nan)), "finite number"),
+        (lambda i, X: average_effects(i, X, of=Above("3")), "finite number; got '3'"),
         (lambda i, X: average_effects(i, X, sample_weight=np.zeros(N)), "not all of them zero"),
         (lambda i, X: average_effects(i, X, sample_weight=[1.0]), "one for each row"),
         (lambda i, X: average_effects(i, X, population="all"), "population must be"),
