@@ -70,12 +70,8 @@ def _kronecker(objective: PenalizedNLL, theta: Array) -> Factor:
     penalty = predictors.free_matrix(objective.penalty.hessian_product(theta, np.ones(len(theta))))
     used = np.flatnonzero(predictors.used[0])
     columns = used[used < p]
-    return KroneckerFactor(
-        between,
-        within[np.ix_(used, used)],
-        penalty[:, columns].mean(axis=0),
-        intercept=predictors.terms[0].intercept,
-    )
+    precision, intercept = penalty[:, columns].mean(axis=0), predictors.terms[0].intercept
+    return KroneckerFactor(between, within[np.ix_(used, used)], precision, intercept=intercept)
 
 
 class KroneckerFactor(Factor):

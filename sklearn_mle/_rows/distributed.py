@@ -173,15 +173,8 @@ class DistributedData(Data):
         return self._view(reading, census, target(*self._no_rows))
 
     def _view(self, reading: Reading, census: Census, no_rows: tuple[Array, Array | None]) -> "DistributedData":
-        return DistributedData(
-            self.partitions,
-            reading,
-            census,
-            self.n_columns,
-            no_rows=no_rows,
-            passes=self.passes,
-            fetched=self._fetched,
-        )
+        shared: dict[str, Any] = {"passes": self.passes, "fetched": self._fetched}
+        return DistributedData(self.partitions, reading, census, self.n_columns, no_rows=no_rows, **shared)
 
     def reduce_rows(self, function: Callable[..., tuple[Any, ...]], mapped: Any = None) -> tuple[Any, ...]:
         """Return the sum over blocks of the tuples that ``function(block)`` returns: one pass over the data.

@@ -152,7 +152,8 @@ class PITDisplay(PredictionDisplay):
             half = confidence_factor(self.confidence_level) * float(np.sqrt((n_bins - 1) / self.n_rows))
             return 1 - half, 1 + half
         tails = (1 - self.confidence_level) / 2, (1 + self.confidence_level) / 2
-        lower, upper = binom.ppf(tails, np.rint(self.n_rows), 1 / n_bins) * n_bins / self.n_rows
+        n_rows = max(self.n_rows, 1.0)  # weights may sum to less than one row
+        lower, upper = binom.ppf(tails, np.rint(n_rows), 1 / n_bins) * n_bins / n_rows
         return float(lower), float(upper)
 
 

@@ -221,6 +221,11 @@ class TestPIT:
             counted = scipy.stats.binom.ppf([0.05, 0.95], n_rows, 1 / 8) * 8 / n_rows
             np.testing.assert_allclose([low, high], counted, rtol=1e-8)
 
+    @pytest.mark.parametrize("n_rows", [0.01, 0.7, 1.0])
+    def test_the_band_of_weights_that_sum_to_less_than_one_is_that_of_one_row(self, n_rows):
+        display = PITDisplay(np.ones(8), np.linspace(0, 1, 9), n_rows).plot()
+        assert (display.band_.get_y(), display.band_.get_height()) == (0, 8)  # a row is in one bin, or in another
+
     def test_counts_and_offsets(self):
         y = np.random.default_rng(0).poisson(3.0, 500)
         display = PITDisplay.from_predictions(y, scipy.stats.poisson(3.0))
