@@ -35,6 +35,8 @@ class _Rows:
 
     def interval(self, confidence: Any = None) -> tuple[Array, Array]:
         outside = 0.5 * (1 - np.asarray(confidence, dtype=np.float64))
+        if not ((outside >= 0) & (outside <= 0.5)).all():
+            raise ValueError(f"confidence must be between 0 and 1, a probability; got {confidence!r}.")
         return self.ppf(outside), self.ppf(1 - outside)
 
     def mean(self) -> Array:

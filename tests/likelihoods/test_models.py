@@ -455,3 +455,12 @@ def test_the_parameters_are_the_inverse_links_of_the_predictors(model):
     assert parameters.shape == eta.shape
     if likelihood.parameter_names[0] == "mean":
         np.testing.assert_allclose(parameters[0], likelihood.mean(eta), rtol=1e-14)
+
+
+@pytest.mark.parametrize("confidence", [95, -0.1, np.nan, None, [0.5, 1.5]])
+@pytest.mark.parametrize("likelihood", [Gaussian(), Poisson()])
+def test_intervals_of_no_probability_are_refused_as_scipy_refuses_them(likelihood, confidence):
+    distribution = likelihood.distribution(np.zeros((likelihood.n_predictors, 2)))
+    with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
+        distribution.interval(confidence)
+    assert np.shape(distribution.interval([0.0, 1.0])) == (2, 2)
