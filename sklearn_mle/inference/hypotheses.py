@@ -60,6 +60,33 @@ def chi_squared_test(name: str, statistic: float, df: float, df_resid: float = m
     return HypothesisTest(name, statistic, df, float(stats.chi2.sf(statistic, df)))
 
 
+def wald_statistic(difference: Array, covariance: Array, n_directions: int) -> float:
+    r"""Return :math:`d^\top V^{-1} d` of the rows of a hypothesis R.
+
+    ``n_directions`` is the number of directions of the parameters in which there is a variance at all.
+
+    Raises
+    ------
+    ValueError
+        If V is singular.
+    """
+    error, k = np.sqrt(covariance.diagonal()), len(difference)
+    if not error.all():
+        raise ValueError(f"R: the rows {np.flatnonzero(error == 0).tolist()} are combinations with zero variance.")
+    if k > n_directions:
+        raise ValueError(
+            f"R: its {k} rows cannot be tested at once, for this covariance has a variance in {n_directions} "
+            f"direction{'s' * (n_directions != 1)} only (of clusters in one way there is at most one fewer than "
+            "clusters). Test fewer rows, or use more and smaller clusters."
+        )
+    scaled = covariance / error / error[:, None]
+    if np.linalg.matrix_rank(scaled, hermitian=True) < k:
+        raise ValueError("R: the rows depend on each other (or say the same twice); leave out the redundant ones.")
+    with np.errstate(over="ignore"):
+        standardized = difference / error
+        return float(standardized @ np.linalg.solve(scaled, standardized))
+
+
 def likelihood_ratio_of(name: str, statistic: float, df: float, n: float, df_resid: float) -> HypothesisTest:
     r"""Return the test of twice a difference of log-likelihoods; exactly F for least squares, where df_resid is finite.
 

@@ -22,6 +22,7 @@ from sklearn_mle.inference.hypotheses import (
     equivalence_p_value,
     five_point_slope,
     wald_interval,
+    wald_statistic,
 )
 from sklearn_mle.inference.hypothesis_text import read_hypothesis
 from sklearn_mle.inference.model import Array, FittedModel
@@ -192,6 +193,7 @@ class Inference:
         with np.errstate(all="ignore"):
             difference = rows @ np.nan_to_num(self.estimates) - value
             covariance = self.curvature.covariance(rows @ self.combinations)
+            n_directions = int((self.curvature.root() != 0).any(axis=0).sum())
         if not np.isfinite(difference).all() or np.isinf(covariance).any():
             raise ValueError(
                 "R, r, X, y, sample_weight or offset holds numbers so large that the statistic leaves the range of "
@@ -203,15 +205,7 @@ class Inference:
                 f"R: X, y, sample_weight and offset do not determine the combinations in rows {lost.tolist()} "
                 "of R, so they cannot be tested."
             )
-        error = np.sqrt(covariance.diagonal())
-        if not error.all():
-            raise ValueError(f"R: the rows {np.flatnonzero(error == 0).tolist()} are combinations with zero variance.")
-        scaled = covariance / error / error[:, None]
-        if np.linalg.matrix_rank(scaled, hermitian=True) < len(rows):
-            raise ValueError("R: the rows depend on each other (or say the same twice); leave out the redundant ones.")
-        with np.errstate(over="ignore"):
-            standardized = difference / error
-            statistic = float(standardized @ np.linalg.solve(scaled, standardized))
+        statistic = wald_statistic(difference, covariance, n_directions)
         if self.shares is None:
             return chi_squared_test("Wald test", statistic, len(rows), self.df)
         # Hotelling's T^2, with this many degrees of freedom of the covariance.

@@ -113,6 +113,26 @@ def test_a_negative_variance_of_two_ways_is_repaired_with_a_warning():
     assert np.linalg.eigvalsh(repaired - formula)[0] > -1e-9
 
 
+@pytest.mark.parametrize(
+    ("estimator", "fewer"), [(GaussianMLERegressor(), 1), (MLERegressor("poisson"), 1), (MLERegressor("laplace"), 0)]
+)
+def test_as_many_rows_as_clusters_cannot_be_tested(estimator, fewer):
+    # Gradients sum to zero unless there is a kink: a variance in one more direction is rounding, and made F 1e16.
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 4))
+    y = rng.poisson(3, size=60).astype(float)
+    model, names = estimator.fit(X, y), ["x0", "x1", "x2", "x3"]
+    for n_groups in (2, 3, 4):
+        most = n_groups - fewer
+        groups = np.arange(60) % n_groups
+        nested = np.column_stack([groups, np.arange(60) % (2 * n_groups)])
+        for found in (infer(model, X, y, covariance="cluster", groups=each) for each in (groups, nested)):
+            assert found.wald_test(names[:most]).statistic < 1e6
+            if most < 4:
+                with pytest.raises(ValueError, match=f"cannot be tested at once.* {most} direction"):
+                    found.wald_test(names[: most + 1])
+
+
 def test_leverages_of_clusters():
     model, X, y, clusters = fitted("grunfeld")
     found = infer(model, X, y, covariance="CR2", groups=clusters["firm"])
