@@ -137,7 +137,8 @@ def bootstrap(
         - ``"pairs"``: rows are drawn with replacement.
         - ``"cluster"``: so are the clusters of ``groups``, with all of their rows.
         - ``"wild"``: of least squares, the residuals over :math:`\sqrt{1 - h_i}` keep their rows and are given random
-          signs, with ``groups`` the same sign within a cluster. X is not resampled.
+          signs, with ``groups`` the same sign within a cluster. X is not resampled. The sum of their squares hardly
+          changes, so it says nothing about the scale, whose replicates are nan.
         - ``"parametric"``: y is drawn from the fitted distribution given X.
     groups : array-like of shape (n,), default=None
         Clusters, for ``"cluster"`` and ``"wild"``.
@@ -199,6 +200,7 @@ def bootstrap(
             f"kind={kind!r} draws one outcome per row, but a row whose weight counts copies has several: repeat the "
             "rows, use weight_type='precision', or kind='pairs'."
         )
+    y = np.ravel(y) if np.shape(y)[1:] == (1,) else y  # once, not with a warning of each refit
     codes, *others = [np.arange(data.X.shape[0])] if groups is None else codes_of(groups, data.y)
     if others:
         raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
@@ -226,6 +228,8 @@ def bootstrap(
             ),
             stacklevel=2,
         )
+    if kind == "wild":
+        fitted[:, model.entries >= model.coefficients.shape[1]] = np.nan
     return Bootstrap(model.labels, model.coefficients.ravel()[model.entries], fitted, int(n_resamples))
 
 

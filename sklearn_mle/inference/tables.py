@@ -149,6 +149,7 @@ def taken(values: Any, rows: Any) -> Any:
         return values
     if hasattr(values, "iloc"):
         return values.iloc[rows]
+    values = values.tocsr() if issparse(values) else values  # not every format has rows
     return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
 
 

@@ -58,7 +58,14 @@ def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
             "some that are positive."
         )
     values /= total
-    own = codes_of(np.asarray(model.classes_), classes)
+    known = np.asarray(model.classes_)
+    absent = sorted(set(known.tolist()).difference(classes.tolist()), key=str)
+    if absent:
+        raise ValueError(
+            f"estimator: it was fitted to the classes {absent}, of which y has no row; the classes of y "
+            f"are {classes.tolist()}. Give rows of each class that it knows."
+        )
+    own = codes_of(known, classes)
     if len(own) != values.shape[1]:
         raise ValueError(
             f"estimator: {name} of {type(model).__name__} has {values.shape[1]} columns for {len(own)} classes."

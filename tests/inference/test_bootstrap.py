@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -41,6 +43,10 @@ def test_wild_and_parametric():
     np.testing.assert_allclose(
         wild.standard_errors[:3], infer(model, X, REAL, covariance="HC2").standard_errors[:3], rtol=WITHIN
     )
+    # Signs leave the sum of squares as it is: they cannot tell how the scale varies.
+    assert np.isnan(wild.standard_errors).tolist() == [False, False, False, True]
+    for kind in ("percentile", "basic", "normal"):
+        assert np.isfinite(wild.confidence_intervals(kind=kind)).all(axis=1).tolist() == [True, True, True, False]
     signs = bootstrap(model, X, REAL, kind="wild", groups=GROUP, n_resamples=B)
     assert signs.standard_errors[0] > 1.3 * wild.standard_errors[0]
     poisson = MLERegressor("poisson").fit(X, COUNTS)
@@ -89,6 +95,17 @@ def test_frames_pipelines_offsets_and_scikit_learns_models():
     weight = RNG.uniform(0.5, 2, N)
     precise = GaussianMLERegressor(weight_type="precision").fit(X, REAL, weight)
     assert bootstrap(precise, X, REAL, sample_weight=weight, kind="parametric", n_resamples=20).n_resamples == 20
+
+
+def test_sparse_rows_of_any_format_and_a_column_y():
+    model = MLERegressor("poisson").fit(X, COUNTS)
+    expected = bootstrap(model, X, COUNTS, n_resamples=4).replicates
+    for rows in (sparse.coo_matrix(X), sparse.csc_array(X)):
+        np.testing.assert_allclose(bootstrap(model, rows, COUNTS, n_resamples=4).replicates, expected, rtol=1e-6)
+    with pytest.warns(DataConversionWarning) as caught:
+        found = bootstrap(model, X, COUNTS[:, None], n_resamples=4)
+    assert {warned.category for warned in caught} == {DataConversionWarning}
+    np.testing.assert_array_equal(found.replicates, expected)
 
 
 def test_what_cannot_be_refitted_is_counted():

@@ -172,7 +172,7 @@ def test_a_frozen_estimator_is_calibrated_on_all_rows():
 def test_a_frozen_estimator_may_know_more_classes_than_the_rows():
     frozen = FrozenEstimator(GaussianNB().fit(X, Y))
     two = Y < 2
-    with pytest.raises(ValueError, match=r"labels that fit did not see: \[2\]"):
+    with pytest.raises(ValueError, match=r"estimator: it was fitted to the classes \[2\], of which y has no row"):
         LikelihoodCalibratedClassifier(frozen).fit(X[two], Y[two])
 
 
