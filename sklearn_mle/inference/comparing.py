@@ -18,23 +18,15 @@ _STEP = 1e-3
 
 @dataclass(frozen=True)
 class Comparison:
-    """A function of two averages, high and low, of any shape; with its derivatives in both.
+    """A function of two averages, high and low, of any shape, with its derivatives in both."""
 
-    Attributes
-    ----------
-    symbol : str
-        What stands between the two in the label of a contrast.
-    evaluate : callable
-        From high and low to the value and its two derivatives.
-    null : float
-        The value where the two are equal.
-    exponentiated : bool
-        Whether the value is the logarithm of what is reported.
-    """
-
+    # Between the two in the label of a contrast.
     symbol: str
+    # (high, low) -> the value and its two derivatives.
     evaluate: Callable[[Array, Array], tuple[Array, Array, Array]]
+    # The value where the two are equal.
     null: float = 0.0
+    # Whether the value is the logarithm of what is reported.
     exponentiated: bool = False
 
 

@@ -53,7 +53,8 @@ def anova(
         contain it. ``"last"`` (type III) leaves only the term itself out of the whole model, which depends on how
         factors are coded where there are interactions.
     test : {"likelihood_ratio", "wald"}, default="likelihood_ratio"
-        ``"wald"`` takes any covariance that ``infer`` knows, by ``options``, and fits nothing; it is marginal or last.
+        ``"wald"`` fits nothing, and takes any covariance of ``infer`` by ``options``; of "CR2" and "CR3" each test has
+        its own degrees of freedom. It is marginal or last.
     sample_weight, offset : array-like, default=None
         As in the fit.
     dispersion : {None, "pearson"}, default=None
