@@ -156,7 +156,7 @@ def wald_interval(estimate: Any, standard_error: Any, df: Any, confidence_level:
 FIVE_POINTS = ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12))
 
 
-def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step: float) -> Array:
+def five_point_slope(function: Callable[[Array], Array], x: Array, k: int, step: float | Array) -> Array:
     """Return the derivative of a function in x[k]; the error is of the fourth power of the step."""
     total: Any = 0.0
     for multiple, weight in FIVE_POINTS:

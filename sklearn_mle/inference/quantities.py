@@ -12,8 +12,10 @@ from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import five_point_slope
 from sklearn_mle.inference.model import Array, FittedModel
+from sklearn_mle.likelihoods import Likelihood
 
-# Steps in a predictor, for differences of values and of slopes that are differences themselves.
+# Steps in a predictor, for differences of values and of slopes that are differences themselves: in units in which the
+# distribution of y changes by about as much as it is wide.
 _STEP, _WIDE_STEP = 1e-3, 1e-2
 
 
@@ -87,7 +89,7 @@ class Probability:
 
 
 class SmoothFunction:
-    """A function of the predictors eta (q, n) with m outputs in each row; derivatives by differences by default."""
+    """A function of the predictors eta (q, n) with m outputs in each row."""
 
     # What tables call it, and the classes of the outputs if there are several.
     name: str
@@ -99,17 +101,11 @@ class SmoothFunction:
 
     def jacobian(self, eta: Array) -> Array:
         """Return the derivatives of the outputs in the predictors, shape (m, q, n)."""
-        return np.stack([five_point_slope(self.value, eta, k, _STEP) for k in range(len(eta))], axis=1)
+        raise NotImplementedError
 
     def turned(self, eta: Array, change: Array) -> Array:
         """Return the derivative of the Jacobian along a change of the predictors (q, n), shape (m, q, n)."""
-        size = np.abs(change).max(axis=0)
-        unit = change / np.where(size > 0, size, 1.0)
-
-        def moved(t: Array) -> Array:
-            return self.jacobian(eta + t[0] * unit)
-
-        return five_point_slope(moved, np.zeros(1), 0, _WIDE_STEP) * size
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -184,13 +180,92 @@ class OfClasses(SmoothFunction):
 
 @dataclass(frozen=True)
 class ByDifferences(SmoothFunction):
-    """Any other smooth function of the predictors, of shape (n,)."""
+    """Any other smooth function of a likelihood's predictors, of shape (n,)."""
 
     name: str
     function: Callable[[Array], Array]
+    likelihood: Likelihood
 
     def value(self, eta: Array) -> Array:
         return np.asarray(self.function(eta))[None]
+
+    def jacobian(self, eta: Array) -> Array:
+        return self._slopes(eta, _units(self.likelihood, eta))
+
+    def turned(self, eta: Array, change: Array) -> Array:
+        units = _units(self.likelihood, eta)
+        size = np.abs(change / units).max(axis=0)
+        along = change / np.where(size > 0, size, 1.0)
+
+        def moved(t: Array) -> Array:
+            return self._slopes(eta + t[0] * along, units)
+
+        return five_point_slope(moved, np.zeros(1), 0, _WIDE_STEP) * size
+
+    def _slopes(self, eta: Array, units: Array) -> Array:
+        slopes = [five_point_slope(self.value, eta, k, _STEP * unit) for k, unit in enumerate(units)]
+        return np.stack(slopes, axis=1)
+
+
+def _units(likelihood: Likelihood, eta: Array) -> Array:
+    """Return changes of the predictors, shape (q, n), by which the distribution of y moves by about its width.
+
+    That is one over the root of the information, and at most one but for a location, whose unit may be that of y.
+    """
+    if likelihood.equivariance == "location_scale" and likelihood.dispersion_index is not None:
+        units = np.ones_like(eta)
+        units[0] = np.exp(eta[likelihood.dispersion_index])
+        return units
+    try:
+        information = np.einsum("kkn->kn", likelihood.expected_information(eta))
+    except (NotImplementedError, NotSupportedError):  # a user's likelihood without a distribution
+        return np.ones_like(eta)
+    units = np.where((information > 0) & np.isfinite(information), information, 1.0) ** -0.5
+    own = 1 if likelihood.links[0] == "identity" else 0
+    units[own:] = np.minimum(units[own:], 1.0)
+    return units
+
+
+@dataclass(frozen=True)
+class LocationAndScale(SmoothFunction):
+    """The location plus the scale times a function h of the other predictors, as the mean and the quantiles are.
+
+    So no digits of h are lost beside a location that is large, whatever the unit of y.
+    """
+
+    name: str
+    h: ByDifferences
+    # The place of the logarithm of the scale.
+    k: int
+
+    def _parts(self, eta: Array) -> tuple[Array, Array, Array, Array]:
+        """Return the standard predictors, the scale, h and its Jacobian there."""
+        standard = eta.copy()
+        standard[[0, self.k]] = 0
+        return standard, np.exp(eta[self.k]), self.h.value(standard), self._without_both(self.h.jacobian(standard))
+
+    def _without_both(self, slopes: Array) -> Array:
+        slopes[:, [0, self.k]] = 0
+        return slopes
+
+    def value(self, eta: Array) -> Array:
+        _, scale, h, _ = self._parts(eta)
+        return eta[0] + scale * h
+
+    def jacobian(self, eta: Array) -> Array:
+        _, scale, h, slopes = self._parts(eta)
+        out = scale * slopes
+        out[:, 0], out[:, self.k] = 1.0, scale * h
+        return out
+
+    def turned(self, eta: Array, change: Array) -> Array:
+        standard, scale, h, slopes = self._parts(eta)
+        of_scale, of_shapes = change[self.k], change.copy()
+        of_shapes[[0, self.k]] = 0
+        along = (slopes * of_shapes).sum(axis=1)
+        out = scale * (of_scale * slopes + self._without_both(self.h.turned(standard, of_shapes)))
+        out[:, self.k] = scale * (of_scale * h + along)
+        return out
 
 
 class Logarithm(SmoothFunction):
@@ -224,7 +299,15 @@ def _mean(model: FittedModel) -> SmoothFunction:
             return np.asarray(eta[0])
         return np.where(np.isnan(found), eta[0], found)
 
-    return ByDifferences("mean of y", mean)
+    return _of_location(ByDifferences("mean of y", mean, likelihood))
+
+
+def _of_location(function: ByDifferences) -> SmoothFunction:
+    """Return a function that moves with y, split into the location and the scale where the likelihood has both."""
+    k = function.likelihood.dispersion_index
+    if function.likelihood.equivariance != "location_scale" or k is None:
+        return function
+    return LocationAndScale(function.name, function, k)
 
 
 def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
@@ -239,7 +322,11 @@ def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
         if not (isinstance(level, Real) and 0 < level < 1):
             raise ValueError(f"of: the level of a quantile must lie strictly between 0 and 1; got {level!r}.")
         refuse("quantile_effects", model)
-        return ByDifferences(f"quantile of y at {level:g}", lambda eta: likelihood.quantile_at(eta, float(level)))
+        return _of_location(
+            ByDifferences(
+                f"quantile of y at {level:g}", lambda eta: likelihood.quantile_at(eta, float(level)), likelihood
+            )
+        )
     if isinstance(of, Above):
         if not (isinstance(of.threshold, Real) and np.isfinite(float(of.threshold))):
             raise ValueError(f"of: the threshold must be a finite number; got {of.threshold!r}.")
@@ -250,7 +337,9 @@ def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
             )
         threshold = float(of.threshold)
         return ByDifferences(
-            f"P(y > {threshold:g})", lambda eta: likelihood.distribution(eta).sf(np.full(eta.shape[1], threshold))
+            f"P(y > {threshold:g})",
+            lambda eta: likelihood.distribution(eta).sf(np.full(eta.shape[1], threshold)),
+            likelihood,
         )
     if of == "mean":
         return _mean(model)

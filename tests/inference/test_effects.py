@@ -415,6 +415,39 @@ def test_ratios_have_the_intervals_of_their_logarithms():
         np.testing.assert_allclose(ratio.standard_errors, ratio.estimates * logarithm.standard_errors, rtol=1e-12)
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian", "skew_t", "gumbel", "gaussian_mixture"])
+@pytest.mark.parametrize("unit", [1e-6, 1e6, 1e12])
+def test_the_unit_of_y_is_that_of_effects_on_its_mean_and_quantiles_and_none_of_probabilities(likelihood, unit):
+    # Differences by steps of one size for all locations were none of digits at 1e6, and of no slope at 1e-6.
+    X, y = DATA[["a", "b"]], TARGETS["gaussian"]
+    found = []
+    for c in (1.0, unit):
+        given = infer(MLERegressor(likelihood).fit(X, c * y), X, c * y)
+        effects = {of: average_effects(given, X, of=of) for of in ("mean", Quantile(0.9))}
+        values = [np.append(each.estimates, each.standard_errors) / c for each in effects.values()]
+        above = average_effects(given, X, of=Above(c * 0.5))
+        found.append(np.concatenate([*values, above.estimates, above.standard_errors]))
+    # Fits end within 1e-8 of a standard error of each other.
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize("mean", [3.0, 1e4, 1e8])
+def test_probabilities_of_counts_have_their_slopes_however_large_the_counts(mean):
+    # d/d eta P(y > k) = mu p(k) of a Poisson with mean mu = exp(eta).
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200) / np.sqrt(mean)
+    y = rng.poisson(mean * np.exp(x)).astype(float)
+    model = MLERegressor("poisson").fit(x[:, None], y)
+    given = infer(model, x[:, None], y)
+    found = average_effects(given, x[:, None], of=Above(mean))
+    mu, b = model.predict(x[:, None]), model.coef_[0]
+    slope = mu * stats.poisson.pmf(mean, mu)
+    turn = slope * (mean + 1 - mu)
+    gradient = np.array([(turn * b).mean(), (turn * b * x + slope).mean()])
+    assert found.estimates == pytest.approx((slope * b).mean(), rel=1e-6)
+    assert found.standard_errors == pytest.approx(np.sqrt(gradient @ given.covariance @ gradient), rel=1e-6)
+
+
 def test_a_class_by_its_name():
     X, y = DATA[["a", "b"]], LABELS
     given = infer(MLELogisticClassifier().fit(X, y), X, y)
