@@ -141,7 +141,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         )
         tasks = None
         if has_callbacks(self):
-            # A previous fit's names would be missed in X; None says that there are none.
+            # A previous fit's names would be expected in X; None says that there are none.
             known = {"feature_names_in_": None, **data.attributes, "_fitted": fitted}
             metadata = {"sample_weight": sample_weight, "offset": offset}
             tasks = FitTasks(self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, theta, None)})

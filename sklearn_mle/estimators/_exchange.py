@@ -1,4 +1,4 @@
-"""The ways out of a fitted estimator, and back in: scikit-learn's own models, and JSON."""
+"""Exchange of fitted estimators: as scikit-learn's own models, and as JSON."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -113,7 +113,7 @@ def _as_scikit_learn(model: FittedModel, feature_names: Any) -> Any:
                 f"those of {', '.join(_REGRESSORS)}, and classifiers. Keep this estimator, or save it with to_json."
             )
         found = _REGRESSORS[kind](model.likelihood).set_params(fit_intercept=model.terms[0].intercept)
-        # What fit makes beside the coefficients, of two rows that say nothing.
+        # For the attributes beside the coefficients, any two rows will do.
         found.fit(np.zeros((2, p)), np.ones(2))
         found.coef_, found.intercept_ = coef[0].copy(), float(intercept[0])
         if kind == "Huber":

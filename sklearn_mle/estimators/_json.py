@@ -197,7 +197,7 @@ def _record(kind: type, record: Mapping[str, Any] | None, names: Sequence[str]) 
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as what JSON knows: arrays, tuples, mappings and likelihoods under a name of their kind."""
+    """Return a value in the types of JSON: arrays, tuples, mappings and likelihoods under the name of their kind."""
     if isinstance(value, float) and not math.isfinite(value):
         return {"number": repr(value)}
     if value is None or isinstance(value, bool | int | float | str):

@@ -86,7 +86,7 @@ def encode_labels(y: Array) -> tuple[Array, NDArray[np.intp]]:
         if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
             raise TypeError
         if y.dtype.kind not in "UTO":
-            with np.errstate(invalid="ignore"):  # a cast tells whether they are whole numbers
+            with np.errstate(invalid="ignore"):  # whether they are whole numbers is found by a cast
                 check_classification_targets(y)
         codes = encoder.fit_transform(y)
     except TypeError:
@@ -254,7 +254,7 @@ class ClassReader:
     def groups(self, y: Any, weight: Array) -> tuple[Array, Array, Array, Array | None]:
         """Return the labels of a partition, the number of each row's, the rows' weights, and the mass of each class.
 
-        Rows of class probabilities are one group; labels tell the mass by themselves.
+        Rows of class probabilities are one group; of labels the mass is the groups' weights.
         """
         if not is_soft(y):
             return *encode_labels(check_target(y, warn=False)), weight, None

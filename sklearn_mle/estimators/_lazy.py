@@ -1,4 +1,4 @@
-"""Predictions, distributions and sums over rows that Dask keeps: each method is asked partition by partition.
+"""Predictions, distributions and sums over rows that Dask keeps: each method is called partition by partition.
 
 One row of the right columns is tried at the call, so that errors and warnings about the arguments (names of features,
 an offset that is missing, a level out of range) come there, and once; those of partitions are about their own rows.
@@ -162,7 +162,7 @@ def lazy_distribution(estimator: Any, name: str, arguments: dict[str, Any]) -> "
 
 
 class LazyDistribution:
-    """The distributions of y given rows that Dask keeps: asked as a frozen one is, it answers with Dask arrays.
+    """The distributions of y given rows that Dask keeps: the methods of a frozen one, which return Dask arrays.
 
     A frozen ``scipy.stats`` distribution holds its parameters in memory. This one holds the rows as Dask does, and each
     question (``mean``, ``std``, ``var``, ``median``; ``ppf``, ``isf`` of a probability; ``cdf``, ``sf``, their
@@ -217,7 +217,7 @@ def _distribution_answers(estimator: Any, name: str, X: Any, offset: Any = None,
 
 
 def _parameters(distribution: Any) -> dict[str, Any]:
-    """Return the parameters that a frozen ``scipy.stats`` distribution was given, by name; none of other makes."""
+    """Return the parameters that a frozen ``scipy.stats`` distribution was given, by name; none of other classes."""
     if any(getattr(distribution, name, None) is None for name in ("dist", "args", "kwds")):
         return {}
     return given_parameters(distribution)

@@ -24,7 +24,7 @@ if parse_version(sklearn.__version__) >= parse_version("1.9"):
 else:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stand-in below scikit-learn 1.9: says what callbacks need."""
+        """Stand-in for scikit-learn below 1.9, where callbacks raise an error that names the version they need."""
 
         def set_callbacks(self, *callbacks: Any) -> Any:
             """Raise ImportError: callbacks came with scikit-learn 1.9.

@@ -1,8 +1,8 @@
-"""What an estimator hands to the fit: rows in memory or in storage, or those that Dask keeps.
+"""The validated data of a fit: rows in memory or in storage, or those that Dask keeps.
 
-Dask's are read, checked and counted partition by partition, without coming here. One pass over y, the weights and the
-offset learns what the client must know: how many rows each partition has, which classes there are, what the weights add
-up to. X is read in it only where the lengths of its partitions are not known, or where it is sparse.
+Dask's rows are read, checked and counted partition by partition, and stay where they are. One pass over y, the weights
+and the offset collects what the client needs: the number of rows in each partition, the classes, and the sums of the
+weights. It reads X only where the lengths of the partitions are not known, or where X is sparse.
 """
 
 import copy
@@ -102,7 +102,7 @@ class TrainingData:
         Raises
         ------
         NotSupportedError
-            Where the likelihood of the estimator of this name knows no precisions.
+            Where the likelihood of the estimator of this name cannot have precisions.
         """
         likelihood = self.fitted.likelihood
         if self.fitted.weight_type != "precision":
@@ -166,7 +166,7 @@ def _read_partition(
     y, weight = target(y, check_sample_weight(sample_weight, n, some_positive=False))
     offset = target.check_offset(offset, weight, n)
     if X is not None:
-        with argument_name("X"):  # whether it is finite, the moments tell
+        with argument_name("X"):  # the pass for the moments finds entries that are not finite
             X = check_array(X, **MATRIX, ensure_all_finite=False, ensure_min_samples=0, ensure_min_features=0)
         X = canonical(X)
     return X, y, weight, None if offset is None else np.atleast_2d(offset.T)
@@ -206,7 +206,7 @@ def _statistics(
 
 
 class PartitionedRows:
-    """The partitions of a fit and what one pass over them has told.
+    """The partitions of a fit and what one pass over them has found.
 
     X, y, sample_weight and offset are as fit was given them; at least one is Dask's. ValueError is raised where a
     partition is not valid, and names the argument, the partition and its rows.
@@ -298,7 +298,7 @@ class PartitionedRows:
         return RawRows(data, mean * largest, total)
 
     def again(self, target: TargetReader) -> "PartitionedRows":
-        """Return what another pass tells, with weights of classes applied to class probabilities."""
+        """Return the result of another pass, with weights of classes applied to class probabilities."""
         other = copy.copy(self)
         other.stats = self._look(target, self.partitions.without_X)
         return other

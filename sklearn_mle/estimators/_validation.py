@@ -148,7 +148,7 @@ def validate_features(estimator: Any, X: Any) -> Any:
     Returns
     -------
     ndarray, CSR or StoredArray
-        The entries of a stored array are not read here; whoever reads them refuses those that are not finite.
+        The entries of a stored array are not read here; those that are not finite are refused where they are read.
     """
     refuse_masked(X=X)
     return _read(estimator, X, reset=False)

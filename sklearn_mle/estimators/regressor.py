@@ -151,7 +151,7 @@ class MLERegressor(BaseMLERegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLERegressor._parameter_constraints,
-        # get_likelihood and likelihood_with say more of what is wrong.
+        # The errors of get_likelihood and likelihood_with say more.
         "likelihood": "no_validation",  # type: ignore[dict-item]
         "predictors": "no_validation",  # type: ignore[dict-item]
         "alpha": [*BaseMLERegressor._parameter_constraints["alpha"], dict],

@@ -1,4 +1,4 @@
-"""What a prediction with fitted noise about it answers: distributions, intervals, quantiles, samples and scores."""
+"""Distributions, intervals, quantiles, samples and scores, from a prediction and the fitted noise about it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace

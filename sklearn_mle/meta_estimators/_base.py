@@ -1,4 +1,4 @@
-"""What both meta-estimators are: a likelihood around an estimator that is fitted with X as it is given."""
+"""The base of both meta-estimators: a likelihood around an estimator that is fitted with X as it is given."""
 
 import copy
 from contextlib import suppress
@@ -15,11 +15,11 @@ from sklearn_mle.estimators._base import BaseMLE
 
 
 class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
-    """Routing, tags and the reading of X, of which the estimator within makes what it will."""
+    """Routing, tags and the reading of X, whose contents the estimator within validates."""
 
     estimator: Any
     cv: Any
-    # Why inference has no standard errors of its predictions, and whose it has.
+    # Why inference has no standard errors of its predictions, and which it has.
     _why_not_inferred: ClassVar[str]
     _doc_link_module = BaseMLE._doc_link_module
     _doc_link_template = BaseMLE._doc_link_template
@@ -50,7 +50,7 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
         raise TypeError(f"{type(self).__name__} has no likelihood of its predictions. {self._why_not_inferred}")
 
     def _features(self, X: Any) -> dict[str, Any]:
-        """Return the attributes that tell the columns of X, without setting them."""
+        """Return the attributes that describe the columns of X, without setting them."""
         draft = copy.copy(self)
         validate_data(draft, X, skip_check_array=True)
         return {name: value for name, value in vars(draft).items() if name in ("n_features_in_", "feature_names_in_")}
@@ -60,7 +60,7 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         refuse_masked(X=X)
         X = rows_of(X)
-        if np.ndim(X) != 1:  # the estimator says what is wrong with a single row; or takes texts
+        if np.ndim(X) != 1:  # a single row is refused by the estimator, and a list of texts is valid
             validate_data(self, X, reset=False, skip_check_array=True)
         return X
 

@@ -27,7 +27,7 @@ from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, cappe
 
 Array = NDArray[Any]
 
-# Isotonic regression of a class that was predicted impossible, and did not happen, says no less than this.
+# The least probability that isotonic regression gives to a class.
 _FLOOR = 1e-12
 
 

@@ -28,7 +28,7 @@ Array = NDArray[Any]
 WEAK = 1e-4
 # Nats of the total; and what polishing leaves, beyond which only rounding is met.
 TOLERANCE, ROUGH, _ENOUGH = 1e-8, 1e-3, 1e-18
-# Precisions beyond these leave a group free, or make it zero, for all that the rows can tell.
+# Precisions beyond these leave a group free, or make it zero, as far as the rows can show.
 _LEAST, _MOST = 1e-6, 1e8
 # Precisions are settled where the evidence changes by less than this, in nats, as one of them grows by a factor of e.
 _SETTLED = 0.05

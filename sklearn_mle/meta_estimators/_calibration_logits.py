@@ -81,8 +81,8 @@ class LogitMap:
 
 
 def temperature(rows: CalibrationRows) -> LogitMap:
-    """Fit one slope, the inverse temperature, and the floor: the least of those between which the rows do not tell."""
-    # Single precision chooses among the floors: its error is far below what a choice among a dozen is worth.
+    """Fit one slope, the inverse temperature, and the floor: the least of those that the rows cannot distinguish."""
+    # Single precision is enough to choose among the floors: its error is far below their differences.
     probability = np.ascontiguousarray(rows.probability.T, dtype=np.float32)
     target = rows.target_by_class.astype(np.float32)
     slope, best, least = 1.0, (FLOORS[0], 1.0), np.inf

@@ -90,7 +90,7 @@ def spline(rows: CalibrationRows, plain: LogitMap) -> SplineMap:
     """Fit the slopes between equally spaced knots, and an intercept of each class."""
     logarithms = capped_log(rows.probability, plain.floor)
     low, high = logarithms.min(), logarithms.max()
-    # Probabilities that are all alike leave nothing to bend.
+    # Probabilities that are all equal determine one slope at most.
     n_slopes = _SEGMENTS if high - low > 1e-6 else 1
     knots = np.linspace(low, high, n_slopes + 1)
     columns = _lengths(logarithms, knots).reshape(len(logarithms), -1)
@@ -106,7 +106,7 @@ def spline(rows: CalibrationRows, plain: LogitMap) -> SplineMap:
 
 
 def spline_matrix(rows: CalibrationRows, plain: LogitMap) -> SplineMatrixMap:
-    """Fit the spline, then a matrix near the identity to what it says."""
+    """Fit the spline, then a matrix near the identity to its predictions."""
     first, n_classes = spline(rows, plain), rows.n_classes
     logarithms = first.log_probabilities(rows.probability)
     change, gap, precisions = deviation(rows, logarithms, logarithms, np.ones((n_classes, n_classes), dtype=bool))

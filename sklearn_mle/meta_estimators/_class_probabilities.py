@@ -1,4 +1,4 @@
-"""What a fitted classifier says of rows, as probabilities of given classes."""
+"""The predictions of a fitted classifier, as probabilities of given classes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 
 def response_of(estimator: Any) -> str:
-    """Return the name of the method that tells an estimator's probabilities, or what takes their place.
+    """Return the name of the method that gives an estimator's probabilities, or its decision values.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def response_of(estimator: Any) -> str:
 
 
 def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
-    """Return what a model says of rows as probabilities of ``classes``; those that it never saw have zero.
+    """Return a model's predictions of rows as probabilities of ``classes``; classes that it never saw have zero.
 
     Decision values are log-odds, or log-probabilities up to a constant.
 

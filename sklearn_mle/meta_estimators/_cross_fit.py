@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of any model: the folds, the fits, and who is handed which metadata."""
+"""Out-of-fold predictions of any model: the folds, the fits, and the routing of metadata."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +71,7 @@ def folds_of(cv: Any, X: Any, y: Any, groups: Any, *, classifying: bool = False)
 
 
 def route(owner: Any, estimator: Any, sample_weight: Any, fit_params: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-    """Return what ``estimator.fit`` is handed, and the groups of the splitter.
+    """Return the keyword arguments of ``estimator.fit``, and the groups of the splitter.
 
     With metadata routing as it was requested. Without it ``groups`` go to the splitter and all else to the estimator;
     weights too if its fit, or that of a pipeline's last step, takes them.

@@ -153,7 +153,7 @@ class Noise:
     """The fitted distribution of y about predictions.
 
     ``regressor`` is fitted to ``noise_columns``. ``slope`` is None where the scale is constant. The standard deviation
-    of y is at least ``least``, as far as the dispersion parameter says it.
+    of y is at least ``least``, as far as it depends on the dispersion parameter.
     """
 
     regressor: MLERegressor
@@ -183,7 +183,7 @@ def fit_noise(
 ) -> Noise:
     """Fit the likelihood to outcomes and their out-of-fold predictions, with the modelled scale unless it is None.
 
-    The scale is constant, too, where the modelled one says nothing: where its slope has the wrong sign.
+    The scale is also constant where the modelled one carries no information: where its slope has the wrong sign.
     """
     least, exact = least_scale(y), predicted_exactly(y, prediction)
     if exact.all() and least > 0:

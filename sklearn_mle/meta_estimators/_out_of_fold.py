@@ -108,7 +108,7 @@ class OutOfFold:
 
 
 def _judge(rows: NewRows, noise: Noise, comparison: Comparison | None, *, recalibrate: bool) -> PITMap | None:
-    """Return the map of the PIT where it is asked for, or warn where it is far from uniform."""
+    """Return the map of the PIT if ``recalibrate``; otherwise warn where it is far from uniform."""
     if noise.regressor.log_likelihood_ == np.inf:
         return None  # a perfect fit has no distribution, and its own warning
     likelihood = noise.likelihood

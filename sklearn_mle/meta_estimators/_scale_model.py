@@ -148,7 +148,7 @@ def _floats(column: Any) -> Array:
     try:
         return np.asarray(column, dtype=np.float64)
     except (TypeError, ValueError):
-        # pandas' nullable numbers: a missing one is no float before it is told so.
+        # pandas' nullable numbers need a float for missing ones.
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 

@@ -139,7 +139,7 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        # What is wrong with it is said by those who read it.
+        # Validated where it is read.
         "estimator": "no_validation",  # type: ignore[dict-item]
         "method": [StrOptions({"auto", *METHODS})],
         "ensemble": ["boolean"],

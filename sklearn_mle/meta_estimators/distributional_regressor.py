@@ -121,7 +121,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        # What is wrong with these is said by those who read them.
+        # Validated where they are read.
         "estimator": "no_validation",  # type: ignore[dict-item]
         "likelihood": "no_validation",  # type: ignore[dict-item]
         "scale": "no_validation",  # type: ignore[dict-item]

@@ -51,7 +51,7 @@ def closed_form(distributions: RowDistributions, y: Array) -> Array:
         safe = np.where(scale > 0, scale, 1.0)
         z, *shapes = np.broadcast_arrays((y - location) / safe, *parameters.values())
         rows = scale * score(z, **dict(zip(parameters, shapes, strict=True)))
-        # Scales that are nothing beside the distance.
+        # Scales that are negligible beside the distance.
         rows = np.where(np.isinf(z), np.abs(y - location), rows)
         rows = np.where(scale == 0, np.abs(y - location), np.where(scale > 0, rows, np.nan))
         return np.broadcast_to(rows, y.shape)

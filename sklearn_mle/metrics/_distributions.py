@@ -1,8 +1,7 @@
-"""One predictive distribution per row, whoever wrote its class: read once, asked in one way.
+"""One predictive distribution per row, from several libraries, with the same methods.
 
-Understood are the frozen distributions of ``scipy.stats`` (and what wraps one as ``.dist``, as NGBoost's do), scipy's
-newer distribution objects, and skpro's. Other classes need ``cdf`` and ``ppf``, and ``logpdf`` or ``logpmf`` where the
-density is asked for.
+These are the frozen distributions of ``scipy.stats`` (and what wraps one as ``.dist``, as NGBoost's do), scipy's newer
+distribution objects, and skpro's. Other classes need ``cdf`` and ``ppf``, and ``logpdf`` or ``logpmf`` for densities.
 """
 
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from sklearn_mle._numerics.scipy_frozen import given_parameters, rv_continuous_f
 
 Array = NDArray[np.float64]
 
-# A question is the names of the methods that answer it: of scipy.stats, of scipy's newer objects, of skpro.
+# The names of a method: in scipy.stats, in scipy's newer objects, in skpro.
 _LOG_DENSITY, _LOG_MASS, _CDF = ("logpdf", "log_pdf"), ("logpmf", "log_pmf"), ("cdf",)
 
 
@@ -26,7 +25,7 @@ class RowDistributions:
     """Distributions of n outcomes; x of shape (..., n) is a point, or several, of each row's.
 
     ``family`` is the class of the ``scipy.stats`` distribution and ``parameters`` its parameters by name, ``loc`` and
-    ``scale`` among them; None and empty for distributions of another make.
+    ``scale`` among them; None and empty for distributions of other classes.
     """
 
     def __init__(self, distribution: Any) -> None:
@@ -64,7 +63,7 @@ class RowDistributions:
         scale = self.parameters.get("scale")
         if scale is None or (scale != 0).all():
             return logs
-        # scipy.stats gives nan for a scale of 0, which a Gaussian process has where it knows the answer.
+        # scipy.stats gives nan for a scale of 0, which a Gaussian process has at its training rows.
         return np.where(scale == 0, np.where(x == self.parameters["loc"], np.inf, -np.inf), logs)
 
     def cdf(self, x: Array) -> Array:
@@ -84,7 +83,7 @@ class RowDistributions:
         return self._ask(("logsf", "logccdf"), x, lambda: np.log(self.sf(x)))
 
     def own_crps(self, y: Array) -> Array | None:
-        """Continuous ranked probability score (n,) by the distribution's own method, nan where it knows none."""
+        """Continuous ranked probability score (n,) by the distribution's own method; nan where that gives none."""
         if not _has(self._frozen, "crps"):
             return None
         with np.errstate(all="ignore"):
@@ -191,7 +190,7 @@ def read_counts(y_true: Any) -> Array:
 def read_outcomes_of(distribution: Any, y_true: Any) -> tuple[Array, Any]:
     """Outcomes (n,) and their distribution; two columns are successes among all trials of a row.
 
-    An estimator of binomial counts predicts one trial: how many there were, the outcome alone says.
+    An estimator of binomial counts predicts one trial; the number of trials is known from the outcome alone.
     """
     if not has_two_columns(y_true):
         return read_outcomes(y_true), distribution

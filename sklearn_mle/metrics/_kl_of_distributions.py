@@ -29,7 +29,7 @@ _REMAINS = 1e-3
 
 
 def is_distribution(value: Any) -> bool:
-    """Whether the value is asked by methods instead of read as an array."""
+    """Whether the value is a distribution, with methods, and not an array."""
     return callable(getattr(value, "cdf", None))
 
 
@@ -280,7 +280,7 @@ def _integrand(p: RowDistributions, q: RowDistributions, x: Array) -> Array:
     bregman = np.exp(log_p) * less_log1p(np.expm1(np.where(near, difference, 0.0)))
     far = np.exp(log_q) - np.exp(log_p) * (1 + difference)
     rows = np.where(np.isneginf(log_p), np.exp(log_q), np.where(near, bregman, far))
-    # A point that has been rounded to the end of the support, where a density may be infinite, is worth nothing.
+    # A point that has been rounded to the end of the support, where a density may be infinite, counts as zero.
     return np.where(np.isposinf(log_p) | np.isposinf(log_q), 0.0, rows)
 
 

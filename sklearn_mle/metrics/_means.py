@@ -64,7 +64,7 @@ def mean_of_rows(name: str, rows: Rows, *, sample_weight: Any, warn: bool = True
     """Return the weighted mean of ``rows(**arguments)``, part by part where Dask or a file keeps an argument.
 
     ``name`` is the score's, for warnings and Dask's dashboard. ``rows`` gives the scores (n,) of a part's rows, and can
-    be pickled. That the mean is infinite is said with the first such row, unless ``warn`` is False.
+    be pickled. A warning names the first infinite row where the mean is infinite, unless ``warn`` is False.
     """
     score, arguments = partial(_score_part, rows), {**arguments, "sample_weight": sample_weight}
     if is_dask(*arguments.values()):

@@ -3,8 +3,8 @@
 How far from 1 a row may sum: 1e-6, or the square root of the machine epsilon of the dtype that came where that is more
 (float32: 3.5e-4, float16: 3.1e-2). A softmax in float64 is off by about 1e-16 and one in float32 by about K * 6e-8, so
 correct probabilities pass; a missing column, percentages and independent one-vs-rest scores do not. Rows within the
-tolerance are used as they came: renormalizing them would move a score by less than the tolerance, and would make it
-depend on a step that nobody sees.
+tolerance are used as they came: renormalizing them would move a score by less than the tolerance, in a step that is
+not visible to the user.
 """
 
 from dataclasses import dataclass

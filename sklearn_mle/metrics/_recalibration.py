@@ -123,10 +123,10 @@ class _Blocks:
 
 
 def _pools(log_class: Array, log_others: Array) -> Codes:
-    """Pool (n,) of each row, in the order of the log-odds: what a function of them cannot tell apart."""
+    """Pool (n,) of each row, in the order of the log-odds: rows with the same log-odds share a pool."""
     if len(log_class) == 0:
         return np.zeros(0, dtype=np.intp)
-    # From logarithms: scores near 1 are told apart as well as scores near 0.
+    # From logarithms, which distinguish scores near 1 as well as scores near 0.
     with np.errstate(invalid="ignore", divide="ignore"):
         odds = log_class - logsumexp(log_others, axis=1)
     # nan where neither this class nor those that remain can happen.

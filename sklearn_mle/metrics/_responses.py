@@ -1,7 +1,7 @@
-"""What an estimator says about some rows: probabilities of classes, or the density of the outcomes, whoever trained it.
+"""An estimator's predictions for some rows: probabilities of classes, or the density of the outcomes.
 
-Pipelines and searches are opened: their transforms are applied once, and the fitted estimator inside is asked. Their
-own face lacks what we ask for (``predict_distribution``, ``log_likelihood``) or does not pass an offset on.
+Pipelines and searches are opened: their transforms are applied once, and the methods of the fitted estimator inside are
+called. They themselves lack those methods (``predict_distribution``, ``log_likelihood``) or do not pass an offset on.
 """
 
 from dataclasses import dataclass, replace
@@ -137,15 +137,15 @@ def _is_discrete(estimator: Any, X: Any, offset: Any) -> bool:
     try:
         return RowDistributions(distribution_response(estimator, X, offset)).is_discrete
     except (NotImplementedError, TypeError):
-        # A user's likelihood without a distribution says it itself; what says nothing is taken for a density.
+        # A user's likelihood without a distribution declares it; the default is a density.
         return bool(getattr(getattr(getattr(estimator, "_fitted", estimator), "likelihood", None), "discrete", False))
 
 
 def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
     """The distribution of the outcomes: a frozen ``scipy.stats`` distribution, or what :class:`RowDistributions` reads.
 
-    Asked are ``predict_distribution`` (ours, and whoever follows it), ``pred_dist`` (NGBoost), ``predict_proba`` of a
-    regressor (skpro), and ``predict(return_std=True)`` of scikit-learn's regressors that are known to be Gaussian: a
+    It is that of ``predict_distribution`` (this library's method), ``pred_dist`` (NGBoost), ``predict_proba`` of a
+    regressor (skpro), or ``predict(return_std=True)`` of scikit-learn's regressors that are known to be Gaussian: a
     Student's t must not be scored as a Gaussian silently.
     """
     for name in ("predict_distribution", "pred_dist", "predict_proba"):
@@ -233,7 +233,7 @@ def _log_cell_probability(distributions: RowDistributions, y: Array) -> Array:
     scale = distributions.parameters.get("scale")
     if scale is None or (scale != 0).all():
         return logs
-    # Of zero width, as a Gaussian process gives where it knows the answer: scipy.stats says nan.
+    # scipy.stats gives nan for a scale of 0, which a Gaussian process has at its training rows.
     return np.where(scale == 0, np.where(np.abs(y - distributions.parameters["loc"]) <= 0.5, 0.0, -np.inf), logs)
 
 
@@ -267,7 +267,7 @@ def takes(method: Any, keyword: str) -> bool:
 
 
 def _is_plain_pipeline(estimator: Any) -> bool:
-    # A subclass that predicts in its own way is asked as it stands.
+    # A subclass that predicts in its own way is not opened.
     return isinstance(estimator, Pipeline) and all(
         getattr_static(estimator, name) is getattr_static(Pipeline, name) for name in ("predict", "predict_proba")
     )
@@ -332,7 +332,7 @@ def _is_skpro(estimator: Any) -> bool:
 
 
 def _is_gaussian(estimator: Any) -> bool:
-    # Imported here because those who have no such estimator need not pay for its module.
+    # Imported here, because most calls do not need these modules.
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.linear_model import ARDRegression, BayesianRidge
 

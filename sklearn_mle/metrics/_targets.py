@@ -170,7 +170,7 @@ def distinct(y: NDArray[Any], *, expected: int | None = None) -> NDArray[Any]:
 
 
 def _refuse_reals(labels: NDArray[Any]) -> None:
-    """Refuse numbers that are not whole: whoever has them as y_true means probabilities, not the names of classes."""
+    """Refuse numbers that are not whole: as y_true they are meant as probabilities, not as the names of classes."""
     if labels.dtype.kind not in "fO":
         return
     reals = (label for label in labels.tolist() if isinstance(label, float) and not label.is_integer())

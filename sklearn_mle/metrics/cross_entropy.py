@@ -305,7 +305,7 @@ def read_predictions(
 
 
 def score_rows(score: ClassScore, y_true: Any, y_pred: Any, *, labels: Any, log_proba: bool) -> Array:
-    """Scores (n,) of predictions, read and scored by ``score(prediction, target)``: what a partition is asked."""
+    """Read predictions, and return their scores (n,) by ``score(prediction, target)``: the task of a partition."""
     prediction, target, _ = read_predictions(y_true, y_pred, labels, log_proba)
     return score(prediction, target)
 

@@ -80,7 +80,7 @@ def crps_rows(y: Array, y_pred: Any) -> Array:
     if np.isnan(rows).any():
         # Families without a closed form, corners where it does not hold, or parameters that are not defined.
         rows = np.where(np.isnan(rows), _integrated(distributions, y), rows)
-    # A score that is nothing beside the distribution's scale is left by rounding on either side of zero.
+    # Rounding may leave a score that is negligible beside the distribution's scale on either side of zero.
     return np.maximum(check_rows(rows, y, "the CRPS"), 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Cross-entropy taken apart: how hard the question is, how much the model knows, what its miscalibration costs."""
+"""Decomposition of the cross-entropy into uncertainty, discrimination and miscalibration."""
 
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -230,7 +230,7 @@ def cross_entropy_decomposition(
     check_count("n_resamples", n_resamples, 0)
     prediction, target, weight = read_predictions(y_true, y_pred, labels, log_proba, sample_weight)
     costs, outcomes = cross_entropy_rows(prediction, target), np.asarray(y_true)
-    # Only to say so where it is infinite.
+    # For the warning where it is infinite.
     mean_of_rows("cross_entropy_decomposition", lambda y_true: costs, y_true=outcomes, sample_weight=weight)
     weight = np.ones(len(costs)) if weight is None else weight
     if weight.max() > _LARGEST_WEIGHT:

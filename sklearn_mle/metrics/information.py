@@ -1,4 +1,4 @@
-"""Information scores: how far two predictions are apart, and how many nats per row a prediction knows."""
+"""Information scores: the divergence between two predictions, and the gain over the class frequencies."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -1,7 +1,7 @@
-"""What a scorer is here: scikit-learn's, but it reads the estimator itself.
+"""Scorers as scikit-learn's, but for log-probabilities and distributions.
 
-``make_scorer`` cannot ask for log-probabilities or distributions, and hands on one column of two. What is asked is said
-in ``_responses``.
+``make_scorer`` knows neither, and passes on one column of two. Which methods of the estimator are called is decided in
+``_responses``.
 """
 
 import copy
@@ -287,10 +287,10 @@ def class_metric(
     sample_weight: ArrayLike | None = None,
     **arguments: Any,
 ) -> Any:
-    """Judge a classifier's answer by ``metric(y_true, y_pred)``, told as much about it as the metric can take.
+    """Judge a classifier's response by ``metric(y_true, y_pred)``.
 
     A metric with ``log_proba`` is given logarithms where they are exact, one without is given probabilities; one with
-    ``labels`` is told the columns' labels.
+    ``labels`` is given the columns' labels.
     """
     values = response.values
     if response.is_log and takes(metric, "log_proba"):
@@ -305,7 +305,7 @@ def class_metric(
 
 
 def with_absent_classes(y_true: ArrayLike, response: ClassResponse) -> ClassResponse:
-    """Add a column of probability 0 for each label that training has not seen; what that costs, the metric says."""
+    """Add a column of probability 0 for each label that training has not seen."""
     with argument_name("y_true"):
         shape = np.shape(y_true)
         if len(shape) != 1 and shape[1:] != (1,):

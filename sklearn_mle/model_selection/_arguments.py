@@ -1,4 +1,4 @@
-"""Read the arguments of ``compare``, or refuse each by a text that names it, before anything is fitted."""
+"""Validate the arguments of ``compare``, before anything is fitted."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -165,7 +165,7 @@ def fit_keywords(name: str, estimator: Any, arguments: tuple[str, ...]) -> dict[
     """Return the keyword of ``estimator.fit`` for each of ``arguments``.
 
     Under metadata routing the names are passed as they are, and scikit-learn insists that they are requested. Without
-    it the last step of a pipeline, and what a search searches, is asked.
+    it they are the keywords of a pipeline's last step, or of the estimator that a search fits.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def fit_keywords(name: str, estimator: Any, arguments: tuple[str, ...]) -> dict[
         if isinstance(final, Pipeline):
             prefix, final = f"{prefix}{final.steps[-1][0]}__", final.steps[-1][1]
         elif hasattr(final, "cv") and hasattr(final, "refit") and hasattr(final, "estimator"):
-            final = final.estimator  # a search hands what its fit is given to the fit of what it searches
+            final = final.estimator  # a search passes the arguments of its fit on
         else:
             break
     for argument in arguments:
@@ -201,7 +201,7 @@ NO_COMMON_UNIT = (
 def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: ProbabilisticScorer, y: Any) -> None:
     """Raise where unfitted estimators already declare that they cannot be scored, or not beside each other.
 
-    Of others (a search, or another library's) the first fits tell.
+    Others (a search, or another library's estimator) are judged after their first fits.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def refuse_what_cannot_be_ranked(named: Sequence[tuple[str, Any]], scorer: Proba
             estimator = estimator.steps[-1][1]
         likelihood = None
         if isinstance(estimator, BaseMLERegressor):
-            with suppress(TypeError, ValueError):  # its fit will say what is wrong
+            with suppress(TypeError, ValueError):  # its fit will raise them
                 likelihood = estimator._chosen()[0]
         if likelihood is not None and type(likelihood).distribution is Likelihood.distribution:
             raise TypeError(

@@ -240,10 +240,10 @@ def _refuse_what_cannot_be_compared(models: Sequence[JudgedModel], masses: Seque
 
 
 def parameter_count(estimator: Any) -> float:
-    """Count the estimated parameters of a fitted estimator, scale included; nan where it does not say.
+    """Count the estimated parameters of a fitted estimator, scale included; nan where the number is not known.
 
-    Ours say it themselves; of scikit-learn's linear classifiers coefficients and intercepts are counted. Of K > 2
-    classes K - 1 count: an equal change of all K changes no probability. Under a penalty they are worth less.
+    It is known for this library's estimators; of scikit-learn's linear classifiers coefficients and intercepts are
+    counted. Of K > 2 classes K - 1 count: an equal change of all K changes no probability. A penalty is not considered.
     """
     while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
         estimator = estimator.best_estimator_ if hasattr(estimator, "best_estimator_") else estimator.steps[-1][1]
