@@ -272,14 +272,11 @@ class PartitionedRows:
         numbers, lengths = np.array([(one.number, one.n_rows) for one in self.stats]).T
         n_rows, wanted = np.zeros((2, self.partitions.n_all), dtype=np.intp)
         n_rows[numbers], wanted[numbers] = lengths, own
-        census = Census(
-            counts[own].sum(axis=1),
-            scaled[own].sum(axis=1),
-            least_weight=least / largest / mean if weighted else 1.0,
-            class_counts=None if labels is None else counts[own],
-            class_weights=None if labels is None else scaled[own],
-            entries_per_row=self.n_entries / int(lengths.sum()) if self.sparse else None,
-        )
+        least_weight = least / largest / mean if weighted else 1.0
+        class_counts, class_weights = (None, None) if labels is None else (counts[own], scaled[own])
+        entries = self.n_entries / int(lengths.sum()) if self.sparse else None
+        sums = counts[own].sum(axis=1), scaled[own].sum(axis=1)
+        census = Census(*sums, least_weight, class_counts, class_weights, entries)
         width = n_offsets = n_predictors
         if isinstance(target, RealReader):
             width, n_offsets = 1, n_offsets_of(self.offset, target.likelihood)
@@ -287,14 +284,9 @@ class PartitionedRows:
         no_rows = np.zeros(0) if width == 1 else np.zeros((width, 0)) if labels is None else np.zeros(0, dtype=np.intp)
         block_rows = rows_of_block(n_present, self.n_columns, n_predictors)
         reading = Reading(partial(_read_partition, target), largest, mean, weighted, n_predictors, block_rows)
-        data = DistributedData(
-            self.partitions.known(n_rows, wanted.astype(bool)),
-            reading,
-            census,
-            self.n_columns,
-            no_rows=(no_rows, None if self.offset is None else np.zeros((n_offsets, 0))),
-            passes=self.passes,
-        )
+        partitions = self.partitions.known(n_rows, wanted.astype(bool))
+        empty = no_rows, None if self.offset is None else np.zeros((n_offsets, 0))
+        data = DistributedData(partitions, reading, census, self.n_columns, no_rows=empty, passes=self.passes)
         return RawRows(data, mean * largest, total)
 
     def again(self, target: TargetReader) -> "PartitionedRows":

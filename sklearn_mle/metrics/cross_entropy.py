@@ -287,11 +287,7 @@ def kl_divergence_rows(prediction: ProbabilityRows, target: Target) -> Array:
 
 
 def read_predictions(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    labels: ArrayLike | None,
-    log_proba: bool,
-    sample_weight: ArrayLike | None = None,
+    y_true: ArrayLike, y_pred: ArrayLike, labels: ArrayLike | None, log_proba: bool, sample_weight: Any = None
 ) -> tuple[ProbabilityRows, Target, Array | None]:
     """Read predictions, the targets that judge them, and weights: all of the same rows."""
     known = labels_of_columns(labels, y_true, y_pred)

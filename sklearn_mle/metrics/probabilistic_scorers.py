@@ -23,7 +23,7 @@ from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of
-from sklearn_mle.metrics._means import check_weight, mean_of_rows, weighted_mean
+from sklearn_mle.metrics._means import Rows, check_weight, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._responses import (
     ClassResponse,
     are_whole,
@@ -69,11 +69,7 @@ class ProbabilisticScorer(_BaseScorer):
     _is_in_nats = True
 
     def __init__(
-        self,
-        name: str,
-        sign: int,
-        score_func: Callable[..., float] | None = None,
-        row_func: Callable[..., NDArray[np.float64]] | None = None,
+        self, name: str, sign: int, score_func: Callable[..., float] | None = None, row_func: Rows | None = None
     ) -> None:
         # scikit-learn reads the methods' names only to see which calls could be cached; the last one is there for all.
         # A function is there for scikit-learn to look at its signature: with labels it would make a scorer of its own.
@@ -279,13 +275,7 @@ def _refuse_nan(log_density: ArrayLike, estimator: Any) -> None:
 
 
 def class_metric(
-    metric: Callable[..., Any],
-    y_true: ArrayLike,
-    response: ClassResponse,
-    /,
-    *,
-    sample_weight: ArrayLike | None = None,
-    **arguments: Any,
+    metric: Callable[..., Any], y_true: Any, response: ClassResponse, /, *, sample_weight: Any = None, **arguments: Any
 ) -> Any:
     """Judge a classifier's response by ``metric(y_true, y_pred)``.
 

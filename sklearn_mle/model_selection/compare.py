@@ -209,15 +209,9 @@ def _collect(name: str, scored: list[_FoldScores], folds: list[Fold], n: int) ->
                 masses[test] |= one.rows.is_mass
         rows = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
     counted = [one.n_parameters for one in scored if not np.isnan(one.n_parameters)]
-    model = JudgedModel(
-        name=name,
-        row_scores=np.full(n, np.nan) if failures else rows,
-        failures=failures,
-        n_parameters=float(np.mean(counted)) if counted else float("nan"),
-        fit_time=float(np.mean([one.fit_time for one in scored])),
-        score_time=float(np.mean([one.score_time for one in scored])),
-    )
-    return model, masses
+    n_parameters = float(np.mean(counted)) if counted else float("nan")
+    times = np.mean([(one.fit_time, one.score_time) for one in scored], axis=0).tolist()
+    return JudgedModel(name, np.full(n, np.nan) if failures else rows, failures, n_parameters, *times), masses
 
 
 def _rows_of(values: Any, rows: NDArray[np.intp]) -> Any:
