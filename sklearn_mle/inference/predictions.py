@@ -1,6 +1,6 @@
 """What the uncertainty of the parameters means for predictions: intervals of means, probabilities and new outcomes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ from scipy.special import expit, logsumexp, softmax
 
 from sklearn_mle._numerics.quantiles import count_quantile
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.hypotheses import critical_value, five_point_slope, wald_interval
+from sklearn_mle.inference.hypotheses import critical_value, wald_interval
+from sklearn_mle.inference.quantities import Logarithm, Quantile, SmoothFunction, smooth_function, units_of
 from sklearn_mle.inference.result import Inference, check_inference, df_of
 from sklearn_mle.inference.tables import dense
 from sklearn_mle.likelihoods import Likelihood
@@ -17,7 +18,6 @@ from sklearn_mle.likelihoods import Likelihood
 Array = NDArray[Any]
 
 _CHUNK_ELEMENTS = 1 << 20
-_STEP = 1e-3
 _NODES = 21
 
 
@@ -70,9 +70,10 @@ def mean_interval(
     refuse("mean_interval", check_inference(inference).model)
     X, eta = _predictors(inference, X, offset)
     likelihood = inference.model.likelihood
-    slopes = _differences(likelihood.mean, eta)
     mean = likelihood.mean(eta)
-    if not (np.abs(slopes[1:]) > 1e-9 * np.abs(slopes[0])).any():
+    slopes = smooth_function("mean", inference.model).jacobian(eta)[0]
+    moved = np.abs(slopes * units_of(likelihood, eta))
+    if not (moved[1:] > 1e-9 * moved[0]).any():
         location = _wald(inference, X, eta[0], _of_location(eta), confidence_level)
         ends = [likelihood.mean(np.concatenate([end[None], eta[1:]])) for end in location.T]
         return np.sort(np.stack(ends, axis=1), axis=1)
@@ -167,17 +168,15 @@ def predictive_interval(
         return _mixed_quantiles(model.likelihood, eta, _standard_errors(inference, X, _of_location(eta)), tails)
     quantile = critical_value(coverage, inference.df)
 
-    def at(level: float) -> tuple[Array, Array]:
-        def value(moved: Array) -> Array:
-            found = model.likelihood.quantile_at(moved, level)
-            return np.log(found) if model.likelihood.positive_only else found
+    def at(level: float) -> SmoothFunction:
+        of_level = smooth_function(Quantile(level), model)
+        return Logarithm(of_level) if model.likelihood.positive_only else of_level
 
-        return value(eta), _standard_errors(inference, X, _differences(value, eta))
-
-    middle = at(0.5)[0]
+    middle = at(0.5).value(eta)[0]
     ends = []
     for sign, level in zip((-1, 1), tails, strict=True):
-        end, error = at(float(level))
+        of_end = at(float(level))
+        end, error = of_end.value(eta)[0], _standard_errors(inference, X, of_end.jacobian(eta)[0])
         # An end that over- or underflows stays where it is.
         with np.errstate(invalid="ignore"):
             wide = middle + sign * np.hypot(end - middle, quantile * error)
@@ -227,11 +226,6 @@ def _combinations(inference: Inference, X: Any, slopes: Array) -> Iterator[tuple
 def _of_location(eta: Array) -> Array:
     """Return the slopes of the location in the predictors, shape (q, n)."""
     return np.repeat(np.eye(len(eta))[:, :1], eta.shape[1], axis=1)
-
-
-def _differences(function: Callable[[Array], Array], eta: Array) -> Array:
-    """Return the slopes of a function of the predictors in each of them, shape (q, n)."""
-    return np.stack([five_point_slope(function, eta, k, _STEP) for k in range(len(eta))])
 
 
 def _mixed_quantiles(likelihood: Likelihood, eta: Array, error: Array, levels: Array) -> NDArray[np.float64]:

@@ -107,24 +107,26 @@ class ProfilePath:
             gap = -0.5 * float(gradient @ step - multiplier @ (forms @ step))
             if not -_ENOUGH <= gap < 1 / _EPS:
                 break  # only rounding is left of the curvature
-            rounding = 4 * _EPS * np.maximum(np.abs(forms) @ np.abs(theta), 1.0)
-            if gap <= _ENOUGH and (np.abs(missing) <= np.maximum(rounding, 4 * _EPS * np.abs(c))).all():
+            # In whatever unit y is: relative to a standard error of the form, which separation makes large.
+            errors = np.minimum(np.sqrt(np.abs(np.einsum("ij,ji->i", forms, tangent))), np.abs(forms).max(axis=1))
+            rounding = 4 * _EPS * np.maximum(np.maximum(np.abs(forms) @ np.abs(theta), errors), np.abs(c))
+            if gap <= _ENOUGH and (np.abs(missing) <= rounding).all():
                 break
-            moved = self._search(theta, value, step, tangent @ along[:, 1], gap)
+            restores = bool((np.abs(missing) > 16 * rounding).any())
+            moved = self._search(theta, value, step, tangent @ along[:, 1], gap, restores=restores)
             if moved is None:
                 break
             theta, value, gradient = moved
         return ProfilePoint(theta, value, multiplier, gap)
 
     def _search(
-        self, theta: Array, value: float, step: Array, restoring: Array, gap: float
+        self, theta: Array, value: float, step: Array, restoring: Array, gap: float, *, restores: bool
     ) -> tuple[Array, float, Array] | None:
         """Return the first of the points along the step that decreases F, None where rounding hides any decrease.
 
-        A step that restores the constraint may increase F; it is shortened where it is too far for floating point.
+        A step that ``restores`` the constraint may increase F; it is shortened where it is too far for floating point.
         """
         length = 1.0
-        restores = bool(np.abs(restoring).max(initial=0.0) > 64 * _EPS * np.abs(theta).max(initial=1.0))
         while length > _SHORTEST:
             candidate = theta + length * (step + restoring)
             found, gradient = self._value_and_gradient(candidate)

@@ -190,10 +190,10 @@ class ByDifferences(SmoothFunction):
         return np.asarray(self.function(eta))[None]
 
     def jacobian(self, eta: Array) -> Array:
-        return self._slopes(eta, _units(self.likelihood, eta))
+        return self._slopes(eta, units_of(self.likelihood, eta))
 
     def turned(self, eta: Array, change: Array) -> Array:
-        units = _units(self.likelihood, eta)
+        units = units_of(self.likelihood, eta)
         size = np.abs(change / units).max(axis=0)
         along = change / np.where(size > 0, size, 1.0)
 
@@ -207,7 +207,7 @@ class ByDifferences(SmoothFunction):
         return np.stack(slopes, axis=1)
 
 
-def _units(likelihood: Likelihood, eta: Array) -> Array:
+def units_of(likelihood: Likelihood, eta: Array) -> Array:
     """Return changes of the predictors, shape (q, n), by which the distribution of y moves by about its width.
 
     That is one over the root of the information, and at most one but for a location, whose unit may be that of y.

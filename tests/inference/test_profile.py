@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle._numerics.factors import CholeskyFactor
 from sklearn_mle.exceptions import RankDeficiencyWarning
-from sklearn_mle.inference import ProfileLikelihood, profile_interval
+from sklearn_mle.inference import ProfileLikelihood, infer, mean_interval, profile_interval
 from sklearn_mle.inference.profile_path import ProfilePath
 from tests.inference.r_data import HP_WT, MPG
 
@@ -262,6 +262,23 @@ def test_units_of_the_columns_scale_the_interval():
     plain = profile_interval(MLELogisticClassifier().fit(X, y), X, y, "x0")
     scaled = profile_interval(MLELogisticClassifier().fit(X * factors + 3, y), X * factors + 3, y, "x0")
     np.testing.assert_allclose(np.array(scaled.interval) * 1e-6, plain.interval, rtol=1e-7)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gumbel"])
+def test_the_unit_of_y_scales_the_interval(likelihood):
+    # At 1e-12 it was right to four digits, at 1e-20 infinite.
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 2))
+    y = X @ [1.0, 2.0] + rng.normal(size=80) + 3
+    found = []
+    for unit in (1, 1e-12, 1e-20, 1e12):
+        model = MLERegressor(likelihood).fit(X, unit * y)
+        profile = profile_interval(model, X, unit * y, "x0")
+        of_mean = mean_interval(infer(model), X[:3]) / unit
+        of_new = model.predict_interval(X[:3], include_parameter_uncertainty=True) / unit
+        found.append(np.concatenate([[profile.lower / unit, profile.upper / unit], of_mean.ravel(), of_new.ravel()]))
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-7)
 
 
 def test_what_dependent_columns_leave_open_has_no_interval_and_the_rest_has():
