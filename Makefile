@@ -24,8 +24,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
 	@echo "make test         the tests but for the slow ones, with the newest versions of everything: some minutes"
-	@echo "make test-all     all tests, and those of test-together"
-	@echo "make test-together  every triple of options in every call (make test has every pair)"
+	@echo "make test-all     all tests, with the slow ones"
+	@echo "make test-together  every triple of options in every call (the others have every pair): half an hour"
 	@echo "make test-kernels the tests with linear algebra, under OpenBLAS's other kernels and with more threads"
 	@echo "make test-oldest  the tests of what depends on other packages, with their oldest supported versions"
 	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
@@ -58,9 +58,8 @@ test: $(VENV)/.stamp
 	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone and not slow'
 	$(RUN) pytest -m 'alone and not slow' $(ALONE)
 
-# Every triple holds every pair, so that this is all of test and of test-together.
 test-all: $(VENV)/.stamp
-	OMP_NUM_THREADS=1 SKLEARN_MLE_TOGETHER=3 $(RUN) pytest $(PARALLEL) -m 'not alone'
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone'
 	$(RUN) pytest -m alone $(ALONE)
 
 test-together: $(VENV)/.stamp
@@ -190,7 +189,7 @@ check-release:
 	$(require_python)
 	$(PYTHON) packaging/check_release.py $(TAG)
 
-check: test-all test-kernels lint types layering doctest test-oldest test-pickles docs
+check: test-all test-together test-kernels lint types layering doctest test-oldest test-pickles docs
 
 clean:
 	rm -rf $(UV) $(VENV) $(OLDEST) $(BENCH) $(BENCH_DISTRIBUTIONAL) $(BENCH_CALIBRATION) $(DOCS) $(DIST) dist benchmarks/output examples/output

@@ -13,7 +13,7 @@ from tests.together.judge import differences, unexpected
 from tests.together.levels import CELLS, LEVELS, MEANINGLESS, REFUSED, design
 from tests.together.relations import RELATIONS, plan, relation_pairs
 
-# Pairs of options in every run; triples are for CI, which sets this to 3.
+# Pairs of options in every run; triples are for `make test-together`, which sets this to 3.
 STRENGTH = int(os.environ.get("SKLEARN_MLE_TOGETHER", "2"))
 DESIGN = design(STRENGTH)
 
