@@ -11,6 +11,7 @@ iteration happened to stop. Here the fit notices, says so, and two answers are o
 # %%
 # Fifty flowers of each of two kinds; the length and the width of the sepal separate
 # them.
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -29,7 +30,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     separated = MLELogisticClassifier().fit(X, y)
 assert caught[0].category is SeparationWarning
-print(caught[0].message)
+print(textwrap.fill(str(caught[0].message), 84))
 
 # %%
 # Without a word, the answer depends on a tolerance, which has no meaning in the

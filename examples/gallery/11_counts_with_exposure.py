@@ -33,9 +33,8 @@ poisson = MLERegressor(Poisson()).fit(X, cases, offset=offset)
 negative_binomial = MLERegressor(NegativeBinomial()).fit(X, cases, offset=offset)
 for name, model in (("Poisson", poisson), ("negative binomial", negative_binomial)):
     print(
-        f"{name:18} rate {1000 * np.exp(model.intercept_):.2f} per 1,000 in a mean "
-        "county, "
-        f"exponent of size {1 + model.coef_[0]:.3f}, log-likelihood "
+        f"{name}: rate {1000 * np.exp(model.intercept_):.2f} per 1,000 in a mean "
+        f"county,\n    exponent of size {1 + model.coef_[0]:.3f}, log-likelihood "
         f"{model.log_likelihood_:.2f} nats"
     )
 gain = negative_binomial.log_likelihood_ - poisson.log_likelihood_

@@ -74,8 +74,9 @@ class EffectsDisplay(ForestDisplay):
     >>> from sklearn_mle import MLELogisticClassifier
     >>> from sklearn_mle.displays import EffectsDisplay
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    >>> model = MLELogisticClassifier().fit(X[["bmi", "bp"]], y > 140)
-    >>> display = EffectsDisplay.from_estimator(model, X[["bmi", "bp"]], y > 140, column="bmi")
+    >>> X, y = X[["bmi", "bp"]], y > 140
+    >>> model = MLELogisticClassifier().fit(X, y)
+    >>> display = EffectsDisplay.from_estimator(model, X, y, column="bmi")
     >>> print(display.ax_.get_title(loc="left"))
     averages over 442 rows, other columns as they are; 95% intervals
     """

@@ -78,8 +78,8 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
     >>> from sklearn_mle.preprocessing import FormulaTransformer
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> X["sex"] = X["sex"].map({1: "a", 2: "b"})
-    >>> model = make_pipeline(FormulaTransformer("sex * age + bs(bmi, 4)"), MLELogisticClassifier())
-    >>> model = model.fit(X, y > 140)
+    >>> terms = FormulaTransformer("sex * age + bs(bmi, 4)")
+    >>> model = make_pipeline(terms, MLELogisticClassifier()).fit(X, y > 140)
     >>> model[0].get_feature_names_out()[:3].tolist()
     ['sex[T.b]', 'age', 'bs(bmi, 4)[1]']
     >>> anova(model, X, y > 140).index
