@@ -28,6 +28,9 @@ from sklearn_mle.inference.residual_rows import row_predictors
 from sklearn_mle.inference.tables import taken
 from sklearn_mle.likelihoods import Binomial
 
+# Standard errors: a refit to the same data is as near to the fit as both are to the maximum.
+_SAME = 0.1
+
 
 @dataclass(frozen=True)
 class Bootstrap:
@@ -161,7 +164,8 @@ def bootstrap(
     NotSupportedError
         If this kind is not defined for the model, or for its weights.
     ValueError
-        If an argument is not valid, or fewer than two resamples could be fitted.
+        If an argument is not valid, fewer than two resamples could be fitted, or the estimator's parameters were
+        changed after its fit.
 
     Warns
     -----
@@ -218,6 +222,7 @@ def bootstrap(
     complaints = [complaint for _, complaint in found if complaint]
     if len(fitted) < 2:
         raise ValueError(f"Only {len(fitted)} of {len(found)} resamples could be fitted: {', '.join(complaints[:1])}")
+    _refuse_changed(open_up(estimator, None)[0], model, (rows, y, sample_weight, offset), fitted)
     if complaints:
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(complaints).most_common())
         warnings.warn(
@@ -235,6 +240,21 @@ def bootstrap(
 
 # X, y, sample_weight and offset of a refit.
 Resample = tuple[Any, Any, Any, Any]
+
+
+def _refuse_changed(inside: Any, model: FittedModel, data: Resample, replicates: Array) -> None:
+    """Raise ValueError if one of ours, refitted to the data of its fit, is not what it was."""
+    if not hasattr(inside, "_fitted_model"):
+        return  # scikit-learn's may depend on a random state
+    again, _ = _refit(inside, model, data)
+    estimates = model.coefficients.ravel()[model.entries]
+    change = np.inf if again is None else np.abs(again - estimates)
+    if (change > _SAME * replicates.std(axis=0, ddof=1)).any():
+        raise ValueError(
+            f"A refit of {type(inside).__name__} to X and y gives other estimates than its fit: parameters were "
+            "changed by set_params since, the rows, weights or offsets are others, or the fit had not converged. Fit "
+            "it again, as it is to be refitted, to the same data."
+        )
 
 
 @dataclass(frozen=True)
@@ -285,8 +305,13 @@ class _Resampling:
 def _replicate(
     inside: Any, model: FittedModel, draw: Callable[[np.random.RandomState], Resample], seed: np.random.SeedSequence
 ) -> tuple[Array | None, str]:
+    """Refit to what is drawn with a seed."""
+    return _refit(inside, model, draw(np.random.RandomState(np.random.MT19937(seed))))
+
+
+def _refit(inside: Any, model: FittedModel, data: Resample) -> tuple[Array | None, str]:
     """Return the parameters of a refit, None where it failed, and the name of what it raised or warned of."""
-    X, y, sample_weight, offset = draw(np.random.RandomState(np.random.MT19937(seed)))
+    X, y, sample_weight, offset = data
     given = {"sample_weight": sample_weight, "offset": offset}
     if hasattr(inside, "_fitted_model"):  # one of ours starts at its own estimate
         again = copy.copy(inside).set_params(warm_start=True, verbose=0)
@@ -302,6 +327,8 @@ def _replicate(
         except (ValueError, ArithmeticError) as error:
             return None, type(error).__name__
     values = read.coefficients.ravel()[read.entries]
-    if read.coefficients.shape != model.coefficients.shape or not np.isfinite(values).all():
+    if read.coefficients.shape != model.coefficients.shape or len(values) != len(model.entries):
+        return None, "other parameters than those of the fit"
+    if not np.isfinite(values).all():
         return None, "no finite estimate"
     return values, caught[0].category.__name__ if caught else ""

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.special import log_softmax
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
 
@@ -60,6 +61,27 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
             estimator = estimator.steps[-1][1]
         else:
             return estimator, X
+
+
+def innermost(estimator: Any) -> Any:
+    """The estimator inside fitted pipelines and searches."""
+    while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
+        estimator = estimator.best_estimator_ if hasattr(estimator, "best_estimator_") else estimator.steps[-1][1]
+    return estimator
+
+
+def refuse_precisions(estimator: Any, sample_weight: Any) -> None:
+    """Raise NotSupportedError if weights are precisions of the model: what it predicts is of precision one."""
+    if sample_weight is not None and _has_precisions(innermost(estimator)):
+        raise NotSupportedError(
+            f"{_name(innermost(estimator))} was fitted with weight_type='precision': sample_weight divides the "
+            "dispersion of each row, which this score would take for a number of rows. Score without sample_weight, "
+            "call the model's own log_likelihood(X, y, sample_weight), or fit with weight_type='frequency'."
+        )
+
+
+def _has_precisions(estimator: Any) -> bool:
+    return bool(getattr(getattr(estimator, "_fitted", None), "weights_divide_dispersion", False))
 
 
 def class_response(estimator: Any, X: Any, offset: Any = None) -> ClassResponse:
@@ -129,8 +151,7 @@ def own_mean(estimator: Any, X: Any, y: Array, weight: Array | None, offset: Any
         return float(_call(estimator, "log_likelihood", X, offset, y)) / len(y)
     total = float(_call(estimator, "log_likelihood", X, offset, y, sample_weight=weight))
     # A precision changes the density of its row, which counts once.
-    once = getattr(getattr(estimator, "_fitted", None), "weights_divide_dispersion", False)
-    return total / (np.count_nonzero(weight) if once else float(weight.sum()))
+    return total / (np.count_nonzero(weight) if _has_precisions(estimator) else float(weight.sum()))
 
 
 def _is_discrete(estimator: Any, X: Any, offset: Any) -> bool:

@@ -33,6 +33,7 @@ from sklearn_mle.metrics._responses import (
     log_densities,
     open_up,
     own_mean,
+    refuse_precisions,
     takes,
 )
 from sklearn_mle.metrics._targets import distinct, encode
@@ -110,6 +111,7 @@ class ProbabilisticScorer(_BaseScorer):
         return self._mean(estimator, X, y_true, sample_weight, offset_of_present(offset, sample_weight))
 
     def _mean(self, estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:
+        refuse_precisions(estimator, sample_weight)
         in_dask = is_dask(X, y_true, sample_weight, offset)
         if self._row_func is not None:
             known = self._known_of(y_true) if in_dask else {}
@@ -253,6 +255,7 @@ def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, o
     weight = check_weight(sample_weight, len(y))
     mean, where = own_mean(estimator, X, y, weight, offset), "its log_likelihood"
     if mean is None:
+        refuse_precisions(estimator, weight)
         y, distribution = read_outcomes_of(distribution_response(estimator, X, offset), y)
         rows, _ = log_densities(distribution, y, estimator)
         mean = weighted_mean(rows, weight)

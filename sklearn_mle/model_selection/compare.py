@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
@@ -16,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mle._numerics.arguments import argument_name, first_true
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._means import check_weight
+from sklearn_mle.metrics._responses import innermost, refuse_precisions
 from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer, RowScores
 from sklearn_mle.model_selection import _arguments
 from sklearn_mle.model_selection._arguments import Fold
@@ -89,6 +89,8 @@ def compare(
         two have no common unit, and the difference of their logarithms would change with the unit of y. (Where outcomes
         are whole numbers, every distribution gives them a probability: see ``log_likelihood_scorer``.) If all fits of
         all estimators fail. If names repeat, or arguments do not fit each other.
+    NotSupportedError
+        If ``sample_weight`` is given, and an estimator has ``weight_type="precision"``: its weights are no counts.
     TypeError
         If an estimator gives no probabilities, or does not take ``sample_weight`` or ``offset`` that were given.
 
@@ -194,6 +196,7 @@ def _score_fold(
         # Such as a perfect fit, which has no density.
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return _FoldScores(None, text, (fitted or time.perf_counter()) - started, np.nan, np.nan)
+    refuse_precisions(model, given.get("sample_weight"))
     return _FoldScores(rows, "", fitted - started, time.perf_counter() - fitted, parameter_count(model))
 
 
@@ -239,8 +242,7 @@ def parameter_count(estimator: Any) -> float:
     It is known for this library's estimators; of scikit-learn's linear classifiers coefficients and intercepts are
     counted. Of K > 2 classes K - 1 count: an equal change of all K changes no probability. A penalty is not considered.
     """
-    while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
-        estimator = estimator.best_estimator_ if hasattr(estimator, "best_estimator_") else estimator.steps[-1][1]
+    estimator = innermost(estimator)
     fitted = getattr(estimator, "_fitted", None)
     if fitted is not None:
         return float(fitted.retained.n_parameters)

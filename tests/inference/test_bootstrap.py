@@ -130,3 +130,13 @@ def test_what_has_no_answer_says_so():
     weighted = MLERegressor("poisson").fit(X, COUNTS, np.full(N, 2.0))
     with pytest.raises(NotSupportedError, match="counts copies"):
         bootstrap(weighted, X, COUNTS, kind="parametric", sample_weight=np.full(N, 2.0))
+
+
+@pytest.mark.parametrize("changed", [{"alpha": 50.0}, {"fit_intercept": False}])
+def test_an_estimator_that_was_changed_after_its_fit_is_refused(changed):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = 1 + X[:, 0] + rng.normal(size=60)
+    model = GaussianMLERegressor().fit(X, y).set_params(**changed)
+    with pytest.raises(ValueError, match="other estimates than its fit|other parameters than those of the fit"):
+        bootstrap(model, X, y, n_resamples=20)

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_mle.exceptions import InfiniteScoreWarning
-from sklearn_mle.metrics import cross_entropy
+from sklearn_mle import GaussianMLERegressor
+from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
+from sklearn_mle.metrics import cross_entropy, log_likelihood_scorer, neg_crps_scorer
 from sklearn_mle.metrics._means import check_weight, weighted_mean
+from sklearn_mle.model_selection import compare
 
 ROWS = np.array([0.5, 2.0, 4.0])
 
@@ -54,3 +59,37 @@ def test_refusals(weight, message):
 def test_integers_and_no_weights_are_accepted():
     np.testing.assert_array_equal(check_weight([1, 0, 2], 3), [1.0, 0.0, 2.0])
     assert check_weight(None, 3) is None
+
+
+def precise(within_pipeline):
+    rng = np.random.default_rng(0)
+    X, weight = rng.standard_normal((60, 2)), rng.uniform(0.5, 4.0, 60)
+    y = X[:, 0] + rng.standard_normal(60) / np.sqrt(weight)
+    model = GaussianMLERegressor(weight_type="precision").fit(X, y, sample_weight=weight)
+    return (
+        (Pipeline([("as it is", FunctionTransformer()), ("model", model)]) if within_pipeline else model),
+        X,
+        y,
+        weight,
+    )
+
+
+@pytest.mark.parametrize("within_pipeline", [False, True])
+def test_weights_that_are_precisions_are_no_counts(within_pipeline):
+    """Scores of rows are of distributions of precision one: with such weights they would be of other models."""
+    model, X, y, weight = precise(within_pipeline)
+    assert np.isfinite(neg_crps_scorer(model, X, y))
+    refused = "was fitted with weight_type='precision'"
+    with pytest.raises(NotSupportedError, match=refused):
+        neg_crps_scorer(model, X, y, sample_weight=weight)
+    with pytest.raises(NotSupportedError, match=refused):  # whole numbers are scored by their probability
+        log_likelihood_scorer(model, X, np.rint(y), sample_weight=weight)
+    inner = model["model"] if within_pipeline else model
+    expected = norm.logpdf(y, inner.predict(X), inner.scale_ / np.sqrt(weight)).mean()
+    assert log_likelihood_scorer(model, X, y, sample_weight=weight) == pytest.approx(expected, rel=1e-12)
+
+
+def test_precisions_are_not_compared_as_counts():
+    model, X, y, weight = precise(within_pipeline=False)
+    with pytest.raises(NotSupportedError, match="was fitted with weight_type='precision'"):
+        compare({"precise": model}, X, y, sample_weight=weight)
