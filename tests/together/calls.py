@@ -31,7 +31,7 @@ from sklearn_mle.metrics import get_scorer, get_scorer_names
 from sklearn_mle.model_selection import compare
 from tests.together.cases import Case, halves, rows_given, target_given
 from tests.together.coordinates import Key, linear_part
-from tests.together.levels import has_dispersion, is_modelled, words_of
+from tests.together.levels import OF_PRECISIONS, has_dispersion, is_modelled, words_of
 
 TESTED = "b"
 
@@ -218,6 +218,8 @@ class Call:
         Whether it may refuse rows of Dask's.
     of_whole_numbers : bool
         Whether fractions of binomial counts have no answer: probabilities are of counts.
+    of_counts : bool
+        Whether weights that divide a dispersion have no answer: they are no numbers of rows.
     of_order : bool
         Whether three or more classes are recalibrated one after the other.
     """
@@ -231,10 +233,13 @@ class Call:
     of_default: bool = False
     of_memory: bool = False
     of_whole_numbers: bool = False
+    of_counts: bool = False
     of_order: bool = False
 
     def unanswered(self, case: Case) -> str | None:
         """Return why the fit has no answer, as the table of capabilities says; None where it has one."""
+        if self.of_counts and case.cell["weight"] == "precision" and case.cell["model"] in OF_PRECISIONS:
+            return "precisions are no counts"
         asked = set(self.words.split(", ")) | words_of(case.cell)
         if "infer" in asked:
             asked |= {f"penalized={PENALIZED.get(case.cell['prior'])!r}"}
@@ -381,7 +386,7 @@ def _scorer(name: str) -> Callable[[Fit], Any]:
     def ask(fit: Fit) -> Any:
         found = get_scorer(name)(fit.model, fit.X, fit.y, **fit.rows)
         if name == "log_likelihood":
-            return fit.nats(found, fit.copies() / fit.weights().sum())
+            return fit.nats(found, fit.copies() / fit.copies().sum())
         return found / fit.case.at.unit
 
     return ask
@@ -535,7 +540,7 @@ CALLS: dict[str, Call] = {
     "anova, by Wald": Call(_term(anova, test="wald"), INFERRED, of_memory=True, of_default=True),
     "drop_one": Call(_term(drop_one), "anova", of_memory=True),
     "profile_interval": Call(_profile, "profile_interval", of_memory=True),
-    "compare": Call(_compare, of_memory=True, of_whole_numbers=True, of_rows=True),
+    "compare": Call(_compare, of_memory=True, of_whole_numbers=True, of_rows=True, of_counts=True),
     **{
         f"scorer, {name}": Call(
             _scorer(name),
@@ -544,6 +549,7 @@ CALLS: dict[str, Call] = {
             of_memory=True,
             of_rows=True,
             of_whole_numbers=name == "log_likelihood",
+            of_counts=name != "log_likelihood",
             of_order=name in RECALIBRATED,
         )
         for name in get_scorer_names()
