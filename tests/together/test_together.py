@@ -13,9 +13,11 @@ from tests.together.judge import differences, unexpected
 from tests.together.levels import CELLS, LEVELS, MEANINGLESS, REFUSED, design
 from tests.together.relations import RELATIONS, plan, relation_pairs
 
-# Pairs of options in every run; triples are for `make test-together`, which sets this to 3.
+# Pairs of options; triples are for `make test-together`, which sets this to 3.
 STRENGTH = int(os.environ.get("SKLEARN_MLE_TOGETHER", "2"))
 DESIGN = design(STRENGTH)
+# Pairs take half the time of all tests: `make test` has every sixth cell.
+SHARE = 6
 
 
 def named(cell):
@@ -51,7 +53,10 @@ def test_fit_refuses_what_the_design_leaves_out(name, tmp_path):
             Fit(case_of(cell), tmp_path)
 
 
-@pytest.mark.parametrize(("cell", "names"), [pytest.param(*each, id=named(each[0])) for each in PLAN])
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [pytest.param(*each, id=named(each[0]), marks=[pytest.mark.slow] * (k % SHARE > 0)) for k, each in enumerate(PLAN)],
+)
 def test_what_must_not_matter_does_not(cell, names, tmp_path):
     case = case_of(cell)
     with dask.config.set(scheduler="synchronous"):
