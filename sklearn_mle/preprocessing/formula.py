@@ -1,7 +1,6 @@
 """Columns made by a formula: factors, contrasts, splines and interactions, remembered from the fit."""
 
 import ast
-import contextlib
 import functools
 import re
 import warnings
@@ -255,13 +254,16 @@ def _parsed(text: Any, names: list[Any]) -> Any:
 
 def _used(formula: Any, frame: Any) -> list[Any]:
     """Return the columns that a formula names."""
-    named = set(map(str, formula.required_variables))
-    # formulaic leaves out what is named within functions that remember the fit, such as bs(x, 4).
-    for expression in {factor.expr for term in formula for factor in term.factors}:
-        named.update(_QUOTED.findall(expression))
-        with contextlib.suppress(SyntaxError):  # a name with spaces, which is required as it is
-            nodes = ast.walk(ast.parse(_QUOTED.sub("_", expression), mode="eval"))
-            named.update(node.id for node in nodes if isinstance(node, ast.Name))
+    named: set[str] = set()
+    # Not formula.required_variables: it leaves out what is named within functions that remember the fit, such as
+    # bs(x, 4), and before formulaic 1.2.2 could not read quoted names there.
+    for factor in {factor for term in formula for factor in term.factors}:
+        if factor.eval_method.value == "lookup":
+            named.add(factor.expr)
+            continue
+        named.update(_QUOTED.findall(factor.expr))
+        nodes = ast.walk(ast.parse(_QUOTED.sub("_", factor.expr), mode="eval"))
+        named.update(node.id for node in nodes if isinstance(node, ast.Name))
     return [name for name in frame.columns if name in named]
 
 
