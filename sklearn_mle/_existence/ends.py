@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from sklearn_mle._existence.limit import divergent_changes
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -45,14 +46,14 @@ def undetermined_at_ends(
             continue
         predictors = LinearPredictors(data.n_columns, [Terms()] * len(matrix))
         gram = data.reduce_rows(partial(sandwich_away_from_ends, predictors, matrix, j, of_predictor))[0]
-        places = np.append(terms[j].indices(data.n_columns), [data.n_columns] * terms[j].intercept).astype(np.intp)
+        own = LinearPredictors(
+            data.n_columns, [terms[k] if k == j else Terms(False, False) for k in range(len(matrix))]
+        )
+        places = np.flatnonzero(own.used[j])
         sizes, directions = np.linalg.eigh(gram[np.ix_(places, places)])
         unseen = directions[:, sizes <= _NOTHING * data.n_rows]
-        if not unseen.size:
-            continue
-        changes = np.zeros((unseen.shape[1], *matrix.shape))
-        changes[:, j, places] = unseen.T
-        found[j] = np.stack([columns.to_original(change) for change in changes])
+        if unseen.size:
+            found[j] = divergent_changes(own, unseen, columns)
     return found
 
 
@@ -62,17 +63,21 @@ def sandwich_away_from_ends(
     """Return the cross-product of a block's columns and one, over the rows whose predictor j is not near an end."""
     eta = predictors.eta(block.rows, matrix, block.offset)[j]
     inside = (eta > ends[0] + NEAR_END) & (eta < ends[1] - NEAR_END)
-    return (block.rows.sandwich(inside * (1.0 if block.weight is None else block.weight)),)
+    return (block.rows.sandwich(block.weighted(inside.astype(np.float64))),)
 
 
 def end_warning(likelihood: Likelihood, j: int, changes: Array, names: Callable[[Array], str]) -> SeparationWarning:
     """Return the warning of coefficients that no row determines which is away from the ends of predictor j."""
     name, end = likelihood.parameter_names[j], likelihood.ends[likelihood.parameter_names[j]][1]
-    moved = np.abs(changes[:, j, :-1]).max(axis=0)
-    columns = np.flatnonzero(moved > 0.1 * moved.max()) if moved.any() else np.zeros(0, dtype=int)
+    columns = leading_columns(np.abs(changes[:, j, :-1]).max(axis=0))
     of = f" of {names(columns)}" if len(columns) else ""
     return SeparationWarning(
         f"The {name} goes to an end of its range, {-end:g} or {end:g}, beyond which the likelihood does not change, in "
         f"too many rows: no finite maximum likelihood estimate of its coefficients{of} exists, and those returned are "
         f"where the iterations ended. Model the {name} as a constant or with fewer columns."
     )
+
+
+def leading_columns(sizes: Array) -> Array:
+    """Return the columns that a warning names: whose coefficients or changes are more than a tenth of the largest."""
+    return np.flatnonzero(sizes > 0.1 * sizes.max(initial=0.0))

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._existence.ends import leading_columns
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import fits
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -108,8 +109,7 @@ def unbounded_warning(
 ) -> Warning:
     """Return the warning that names the rows beyond the bound (in words) and the columns that took them there."""
     index, name = likelihood.dispersion_index, likelihood.dispersion_parameter
-    coef = np.abs(matrix[index, :-1])
-    columns = np.flatnonzero(coef > 0.1 * coef.max(initial=0.0)) if coef.any() else np.zeros(0, dtype=int)
+    columns = leading_columns(np.abs(matrix[index, :-1]))
     through = f" through {names(columns)}" if len(columns) else ""
     if likelihood.discrete:
         return SeparationWarning(

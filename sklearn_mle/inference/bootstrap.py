@@ -216,13 +216,14 @@ def bootstrap(
     resampling = _Resampling(model, rows, y, sample_weight, offset, codes, data.y.T, eta, residual)
     draw = {"wild": resampling.signs, "parametric": resampling.outcomes}.get(kind, resampling.clusters)
     seeds = np.random.SeedSequence(seed).spawn(int(n_resamples))
-    task = partial(_replicate, open_up(estimator, None)[0], model, draw)
+    inside = open_up(estimator, None)[0]
+    task = partial(_replicate, inside, model, draw)
     found = Parallel(n_jobs=n_jobs)(delayed(task)(each) for each in seeds)
     fitted = np.array([values for values, _ in found if values is not None])
     complaints = [complaint for _, complaint in found if complaint]
     if len(fitted) < 2:
         raise ValueError(f"Only {len(fitted)} of {len(found)} resamples could be fitted: {', '.join(complaints[:1])}")
-    _refuse_changed(open_up(estimator, None)[0], model, (rows, y, sample_weight, offset), fitted)
+    _refuse_changed(inside, model, (rows, y, sample_weight, offset), fitted)
     if complaints:
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(complaints).most_common())
         warnings.warn(
