@@ -222,9 +222,9 @@ def rank_warning(
 ) -> RankDeficiencyWarning:
     """Return the warning of a fit on dependent columns."""
     return RankDeficiencyWarning(
-        "X is rank deficient (collinear or constant columns, or no more rows than columns): "
-        f"{names(identification.dependent)} depend linearly on the other columns and the intercept. The coefficients "
-        f"of minimum norm are returned; {fitted} are not affected. Drop the columns, or penalize with {penalty}."
+        "X is rank deficient (collinear or constant columns, or no more rows than columns). "
+        f"Linearly dependent on the others and the intercept: {names(identification.dependent)}. The coefficients of "
+        f"minimum norm are returned; {fitted} are not affected. Drop the columns, or penalize with {penalty}."
     )
 
 

@@ -84,6 +84,15 @@ _REASONS = {
     "infer, covariance='kernel', smooth": (
         "covariance='kernel' is for likelihoods with a kink; for {likelihood} use 'HC0'."
     ),
+    # A distribution around an estimator: the estimator's own likelihood says nothing about the noise.
+    "infer without data, location": (
+        "The likelihood of {model} is not that of the distribution around it: use infer(estimator, X, y), whose "
+        "default is a sandwich there."
+    ),
+    "noise_effects, location": (
+        "of: this inference is on the location alone, 'mean' or 'predictor', which is what {model} predicts. The noise "
+        "around it is in the summary() of the distribution."
+    ),
     "infer without data, kink; infer, covariance='hessian', kink; bread, bread='observed', kink": (
         "covariance='hessian' and bread='observed' use the Hessian of {likelihood}, which is zero almost everywhere "
         "and carries no information; use infer(estimator, X, y) with covariance='kernel' (the default), 'HC0' "
@@ -187,6 +196,7 @@ def traits(model: FittedModel) -> frozenset[str]:
         "several predictors": modelled or (model.is_classifier and len(model.terms) > 1),
         "no dispersion": modelled or not likelihood.exponential_dispersion,
         "no least squares": modelled or not likelihood.least_squares,
+        "location": model.location_of is not None,
         "no precisions": not know_precisions(likelihood, model.terms),
     }
     return frozenset(words | {word for word, holds in conditions.items() if holds})

@@ -84,6 +84,12 @@ def _named(likelihood: Likelihood) -> str:
 
 def likelihood_is_trusted(model: FittedModel, asked: Request) -> tuple[bool, tuple[str, ...]]:
     """Return whether AIC, BIC and the likelihood-ratio test go with a covariance, and a note if they do not."""
+    if model.location_of is not None:
+        note = (
+            f"Of the location of {model.location_of}: parameters, log-likelihood and gap are those of {model.name}; "
+            "its summary() has the noise around it."
+        )
+        return False, (note,)
     if model.penalized or model.weight_type == "sampling":
         return False, ()
     if asked.kind not in MODEL_BASED:

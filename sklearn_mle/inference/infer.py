@@ -26,7 +26,7 @@ from sklearn_mle.inference.header import (
 from sklearn_mle.inference.hypotheses import HypothesisTest
 from sklearn_mle.inference.model import WEIGHT_TYPES, FitSummary, FittedModel
 from sklearn_mle.inference.partitioned import AtPartitions, refuse_in_partitions
-from sklearn_mle.inference.reading import read_estimator
+from sklearn_mle.inference.reading import read_location
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.separation import at_the_limit
 
@@ -62,7 +62,7 @@ def infer(
         Ours; scikit-learn's LogisticRegression, LinearRegression, Ridge, PoissonRegressor, GammaRegressor,
         TweedieRegressor, HuberRegressor, SGDClassifier or SGDRegressor (where their loss is a likelihood's and their
         penalty has a curvature); or a Pipeline or search around one of them, whose transforms are applied to X, frozen
-        or thresholded.
+        or thresholded. Of a DistributionalRegressor around one of them, its location, which is that estimator's.
     X, y : array-like, default=None
         The data of the fit. Rows that Dask keeps stay there: of our estimators ``"hessian"``, ``"expected"``,
         ``"opg"``, ``"HC0"`` and ``"HC1"`` take three passes over them. Without the data the inference is of the
@@ -71,6 +71,7 @@ def infer(
         As in the fit.
     covariance : str, default="auto"
         - ``"hessian"``: inverse of the observed information; the meaning of ``"auto"`` unless stated otherwise.
+          (``"HC0"`` is that of a DistributionalRegressor's location, whose noise has another likelihood.)
         - ``"expected"``: inverse of the expected information.
         - ``"opg"``: inverse of the sum of s s', uncentred.
         - ``"HC0"``: sandwich; ``"HC1"``: times n / (n - k); ``"HC2"``, ``"HC3"``: each s_i divided by
@@ -167,7 +168,7 @@ def infer(
     check_choice("dispersion", dispersion, (None, "pearson"))
     check_choice("bread", bread, (None, "observed", "expected"))
     small_sample = as_bool("small_sample", small_sample)
-    model, X = read_estimator("estimator", estimator, X)
+    model, X = read_location("estimator", estimator, X)
     model.refuse_too_many_parameters()
     if X is None:
         given = (y, sample_weight, offset, groups, lags, penalized, dispersion, bread)
@@ -221,7 +222,7 @@ def infer(
             header["weights"] = weight_type
         if in_partitions:
             notes = (*notes, "Of rows in partitions the model without columns is not fitted beside it.")
-        elif not (model.penalized or model.bias_reduced) and weight_type != "sampling":
+        elif not (model.penalized or model.bias_reduced or model.location_of) and weight_type != "sampling":
             header |= against_the_null(at, asked, size, tested=trusted)
     return replace(_inference(model, curvature, size, header, *notes), shares=shares)
 
@@ -324,7 +325,8 @@ def _covariance_meant(model: FittedModel, options: Mapping[str, str | None], bre
     elif kind == "auto" and not model.likelihood.smooth:
         kind = "kernel"
     elif kind == "auto":
-        sandwich = options["penalized"] == "sandwich" or options["weight_type"] == "sampling"
+        of_location = model.location_of is not None and options["penalized"] != "laplace"
+        sandwich = of_location or options["penalized"] == "sandwich" or options["weight_type"] == "sampling"
         kind = "HC0" if sandwich else "hessian"
     refuse("bread", model, bread=bread, covariance=kind)
     return kind

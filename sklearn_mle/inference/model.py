@@ -148,6 +148,8 @@ class FittedModel(Fitted):
     classes: tuple[Any, ...] | None = None
     # Whether the prior is to be multiplied by the sum of the weights.
     prior_per_observation: bool = False
+    # The class of the distribution around the estimator of which only the location is meant.
+    location_of: str | None = None
 
     def __post_init__(self) -> None:
         # The names are made unique here, once, for all that look a parameter up. (The dataclass is frozen.)

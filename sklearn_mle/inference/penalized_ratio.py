@@ -140,7 +140,7 @@ def _ratio_of(at: AtEstimate, tested: list[int]) -> HypothesisTest:
     identification = at.identifications[0]
     if identification is not None:
         names = at.prepared.names(identification.dependent)
-        raise ValueError(f"X: {names} depend linearly on the other columns and the intercept; drop them first.")
+        raise ValueError(f"X: linearly dependent on the other columns and the intercept: {names}. Drop them first.")
     forms, zero = _independent(at, at.forms[tested], -at.model.coefficients.ravel()[tested])
     nll = ProfiledNLL(at)
     restricted = ProfilePath(nll, forms).at(zero, at.theta)

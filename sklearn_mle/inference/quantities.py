@@ -316,6 +316,8 @@ def smooth_function(of: Any, model: FittedModel) -> SmoothFunction:
         of = "probability" if model.is_classifier else "mean"
     if model.is_classifier:
         return _of_classifier(of, model)
+    if of not in ("mean", "predictor"):
+        refuse("noise_effects", model)
     likelihood = model.likelihood
     if isinstance(of, Quantile):
         level = of.level

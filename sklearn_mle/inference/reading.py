@@ -34,6 +34,21 @@ def read_estimator(argument: str, estimator: Any, X: Any, *, select: bool = Fals
     return model, X
 
 
+def read_location(argument: str, estimator: Any, X: Any) -> tuple[FittedModel, Any]:
+    """Return the same, and of a distribution around an estimator what its predictions are: that estimator's."""
+    inside = open_up(estimator, None)[0]
+    if not hasattr(inside, "_location"):
+        return read_estimator(argument, estimator, X)
+    with argument_name(argument):
+        model, rows = read_estimator(argument, inside._location(), open_up(estimator, X)[1])
+    read_features = model.read_features
+    return replace(
+        model,
+        location_of=type(inside).__name__,
+        read_features=lambda X, offset: read_features(open_up(estimator, X)[1], offset),
+    ), rows
+
+
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
     """Return the estimator inside, X as that estimator sees it, and the names of its columns (None: not known)."""
     refuse_masked(X=X)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, clone
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._numerics.arguments import as_flag, refuse_masked
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
@@ -132,9 +132,10 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
     }
 
     _why_not_inferred = (
-        "Its location is what estimator_ predicts: infer(model.estimator_, X, y) is of that, with every covariance, "
-        "where infer knows the estimator (a linear model, also in a pipeline). The standard errors of others, "
-        "and of ensemble=True, come from refits to resampled rows. summary() is of the noise."
+        "Its location is what estimator_ predicts: infer(model, X, y) is of that, with every covariance, where infer "
+        "supports the estimator (a linear model, also in a pipeline), and other calls take model.estimator_. The "
+        "standard errors of others, and of ensemble=True, come from refits to resampled rows. summary() is of the "
+        "noise."
     )
 
     def __init__(
@@ -238,6 +239,11 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
     @property
     def _is_auto(self) -> bool:
         return isinstance(self.likelihood, str) and self.likelihood == "auto"
+
+    def _location(self) -> Any:
+        """Return the estimator whose coefficients are those of the location, for inference."""
+        check_is_fitted(self)
+        return self._fitted_model() if self.ensemble else self.estimator_
 
     def _base_prediction(self, X: Any) -> Array:
         X = self._read(X)

@@ -421,9 +421,9 @@ def test_other_separation_is_never_silent():
 
 def test_dependent_columns_and_perfect_fits():
     rows = np.column_stack([X, X[:, 0] - 2 * X[:, 3], np.ones(N)])
-    with pytest.warns(RankDeficiencyWarning, match="depend linearly"):
+    with pytest.warns(RankDeficiencyWarning, match="Linearly dependent"):
         expected = GaussianMLERegressor().fit(rows, REAL)
-    with pytest.warns(RankDeficiencyWarning, match="depend linearly"):
+    with pytest.warns(RankDeficiencyWarning, match="Linearly dependent"):
         found = GaussianMLERegressor().fit(blocks(rows), blocks(REAL))
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-7, atol=1e-9)
     for model in (GaussianMLERegressor(), MLERegressor("student_t")):

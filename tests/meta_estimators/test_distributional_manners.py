@@ -1,5 +1,6 @@
 """scikit-learn's conventions around DistributionalRegressor: searches, routing, callbacks, HTML, scorers, displays."""
 
+import math
 import pickle
 
 import matplotlib.pyplot as plt
@@ -11,13 +12,23 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.fixes import parse_version
 
-from sklearn_mle import DistributionalRegressor, LikelihoodCalibratedClassifier
+from sklearn_mle import DistributionalRegressor, GaussianMLERegressor, LikelihoodCalibratedClassifier
 from sklearn_mle.displays import PITDisplay, PredictiveDisplay
 from sklearn_mle.exceptions import NotSupportedError, OutOfFoldWarning
-from sklearn_mle.inference import average_effects, bootstrap, infer
+from sklearn_mle.inference import (
+    Above,
+    Quantile,
+    average_effects,
+    average_predictions,
+    bootstrap,
+    infer,
+    mean_interval,
+    residuals,
+)
 from sklearn_mle.metrics import coverage, crps, get_scorer
 from sklearn_mle.model_selection import compare
 
@@ -55,14 +66,55 @@ def test_clones_pickles_and_html_are_as_of_any_estimator():
     assert "LinearRegression" in html and "DistributionalRegressor" in html
 
 
+@pytest.mark.parametrize("options", [{}, {"covariance": "HC3"}, {"covariance": "CR2", "groups": np.arange(442) % 20}])
+def test_the_location_is_inferred_as_that_of_the_estimator_within(options):
+    model, alone = clone(CONSTANT).fit(X, Y), LinearRegression().fit(X, Y)
+    found, expected = infer(model, X, Y, **options), infer(alone, X, Y, **({"covariance": "HC0"} | options))
+    np.testing.assert_array_equal(found.covariance, expected.covariance)
+    assert math.isnan(found.header["AIC"]) and not any("R2" in name or "LR" in name for name in found.header)
+    assert "location of DistributionalRegressor" in found.notes[0]
+    for call in (average_effects, average_predictions):
+        effects = call(found, X)
+        np.testing.assert_array_equal(effects.standard_errors, call(expected, X).standard_errors)
+    np.testing.assert_allclose(average_predictions(found, X).estimates[0], model.predict(X).mean(), rtol=1e-12)
+    np.testing.assert_array_equal(mean_interval(found, X), mean_interval(expected, X))
+    for of in ("scale", Quantile(0.9), Above(100.0)):
+        with pytest.raises(NotSupportedError, match="location alone"):
+            average_effects(found, X, of=of)
+
+
+def test_the_location_of_a_pipeline_around_and_within_is_that_of_its_columns():
+    rows = X[:, 2:5]
+    model = make_pipeline(
+        StandardScaler(),
+        DistributionalRegressor(
+            make_pipeline(PolynomialFeatures(2, include_bias=False), GaussianMLERegressor()), scale="constant", cv=3
+        ),
+    ).fit(rows, Y)
+    alone = make_pipeline(StandardScaler(), PolynomialFeatures(2, include_bias=False), GaussianMLERegressor()).fit(
+        rows, Y
+    )
+    found = average_effects(infer(model, rows, Y, covariance="HC1"), rows)
+    expected = average_effects(infer(alone, rows, Y, covariance="HC1"), rows)
+    np.testing.assert_allclose(found.estimates, expected.estimates, rtol=1e-9)
+    np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=1e-9)
+    with pytest.raises(NotSupportedError, match="default is a sandwich"):
+        infer(model)
+
+
 def test_inference_is_asked_of_what_has_chosen_the_location():
-    model = CONSTANT.fit(X, Y)
-    for call in (infer, bootstrap):
-        with pytest.raises(TypeError, match=r"infer\(model\.estimator_, X, y\)"):
+    model = clone(CONSTANT).fit(X, Y)
+    for call in (residuals, bootstrap):
+        with pytest.raises(TypeError, match=r"model\.estimator_"):
             call(model, X, Y)
-    found = average_effects(infer(model.estimator_, X, Y, covariance="HC3"), X)
-    expected = average_effects(infer(LinearRegression().fit(X, Y), X, Y, covariance="HC3"), X)
-    np.testing.assert_array_equal(found.standard_errors, expected.standard_errors)
+    averaged = clone(CONSTANT).set_params(ensemble=True).fit(X, Y)
+    with pytest.raises(TypeError, match="ensemble=True, come from refits"):
+        infer(averaged, X, Y)
+    trees = DistributionalRegressor(DecisionTreeRegressor(max_depth=2), scale="constant", cv=3).fit(X, Y)
+    with pytest.raises(TypeError, match="DecisionTreeRegressor, which infer does not support"):
+        infer(trees, X, Y)
+    known = infer(DistributionalRegressor(Ridge(1.0), scale="constant", cv=3).fit(X, Y), X, Y, penalized="laplace")
+    assert known.header["covariance"] == "hessian (posterior)"
     calibrated = LikelihoodCalibratedClassifier(LogisticRegression(), method="temperature", cv=3).fit(X, Y > 140)
     with pytest.raises(TypeError, match="before the map"):
         infer(calibrated, X, Y > 140)
