@@ -154,7 +154,7 @@ def test_what_is_refused():
     twice = X.assign(d=X["a"])
     with pytest.warns(UserWarning, match="rank deficient"):
         dependent = MLELogisticClassifier(bias_reduction="firth").fit(twice, CLASSES)
-    with pytest.raises(ValueError, match="drop them first"):
+    with pytest.raises(ValueError, match="Drop them first"):
         penalized_likelihood_ratio_test(dependent, twice, CLASSES, "b")
 
 
