@@ -5,11 +5,12 @@ and holds no data, so that it can be sent to wherever the rows are.
 """
 
 import functools
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import softmax
@@ -54,7 +55,8 @@ class _Known:
 
     theta: bytes
     point: Point
-    value_and_gradient: tuple[float, Array] | None = None
+    value: float = math.nan
+    gradient: Any = None
     # Of the NLL, and what is expected of it; they are taken, not kept.
     hessian: Array | None = None
     information: Array | None = None
@@ -99,25 +101,43 @@ class PenalizedNLL:
         """Return the linear predictors at theta."""
         return self._known(theta).point
 
-    def value(self, theta: Array) -> float:
-        """Return F."""
-        return self.value_and_gradient(theta)[0]
+    def value(self, theta: Array, curvature: Literal["hessian", "information"] | None = None) -> float:
+        """Return F, in a pass that tells its gradient, too.
+
+        With ``curvature`` the pass also forms what ``hessian(theta)``, or ``expected_hessian(theta)``, is to take.
+        """
+        known, summed = self._known(theta), np.zeros(0)
+        if known.gradient is not None and (curvature is None or getattr(known, curvature) is not None):
+            return known.value
+        # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if curvature is None:
+                nll, gradient = self.data.reduce_rows(partial(nll_gradient, self.likelihood, known.point))
+            elif curvature == "hessian" and self._at_zero is not None and not theta.any():
+                nll, gradient, summed = self._at_zero
+                summed = summed.copy()  # the penalty is added in place
+            else:
+                sums = partial(nll_gradient_curvature, self.likelihood, known.point, curvature == "information")
+                nll, gradient, summed = self.data.reduce_rows(sums)
+            gradient = self.predictors.pull_back_theta(gradient)
+            if not isinstance(self.penalty, NoPenalty):
+                penalty, slope = self.penalty.value_and_gradient(theta)
+                nll, gradient = nll + penalty, gradient + slope
+        known.value, known.gradient = nll, gradient
+        if curvature is not None:
+            setattr(known, curvature, self.predictors.pull_back_curvature(summed))
+        return nll
 
     def gradient(self, theta: Array) -> Array:
         """Return the gradient of F."""
-        known = self._known(theta).value_and_gradient
-        return (self.value_and_gradient(theta) if known is None else known)[1]
+        known = self._known(theta)
+        if known.gradient is None:
+            self.value(theta)
+        return known.gradient
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return F and its gradient, in one pass."""
-        known = self._known(theta)
-        if known.value_and_gradient is None:
-            # A step too far may overflow: the value is then inf or nan, and the solver shortens the step.
-            with np.errstate(over="ignore", invalid="ignore"):
-                nll, gradient = self.data.reduce_rows(partial(nll_gradient, self.likelihood, known.point))
-                penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
-            known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
-        return known.value_and_gradient
+        return self.value(theta), self.gradient(theta)
 
     def value_gradient_hessian(self, theta: Array, *, expected: bool = False) -> tuple[float, Array]:
         """Return F and its gradient, in a pass that forms the Hessian, too, for ``hessian(theta)`` to take.
@@ -125,44 +145,26 @@ class PenalizedNLL:
         With ``expected`` it forms the information instead, for ``expected_hessian(theta)``.
         """
         self.predictors.refuse_large_curvature()
-        known = self._known(theta)
-        if known.value_and_gradient is not None and (known.information if expected else known.hessian) is not None:
-            return known.value_and_gradient
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self._at_zero is not None and not expected and not theta.any():
-                nll, gradient, summed = self._at_zero
-                summed = summed.copy()  # the penalty is added in place
-            else:
-                sums = partial(nll_gradient_curvature, self.likelihood, known.point, expected)
-                nll, gradient, summed = self.data.reduce_rows(sums)
-            penalty, penalty_gradient = self.penalty.value_and_gradient(theta)
-        known.value_and_gradient = nll + penalty, self.predictors.pull_back_theta(gradient) + penalty_gradient
-        setattr(known, "information" if expected else "hessian", self.predictors.pull_back_curvature(summed))
-        return known.value_and_gradient
+        return self.value(theta, "information" if expected else "hessian"), self.gradient(theta)
 
-    def along(self, theta: Array, step: Array) -> Callable[[float], tuple[float, float]] | None:
-        """Return t -> the first and second derivative of F(theta + t step) in t, for rows that are one block.
+    def along(self, theta: Array, step: Array) -> tuple[float, float] | None:
+        """Return F's first and second derivative along a step from theta, at its end, for rows that are one block.
 
-        The predictors change in proportion to t, so after one product with X a call costs no more than the rows.
+        The predictors at theta are known: after one product with X this costs no more than the rows.
         """
         block = self.data.whole
         if block is None:
             return None
-        start, y, weight, penalty = self._known(theta).point.eta(block), block.y, block.weight, self.penalty
         change = self.predictors.eta(block.rows, self.predictors.direction(step), None)
-
-        def derivatives(t: float) -> tuple[float, float]:
-            there = theta + t * step
-            with np.errstate(over="ignore", invalid="ignore"):
-                eta = start + t * change
-                gradient = self.likelihood.gradient(y, eta)
-                if weight is not None:
-                    gradient = gradient * weight
-                bent = self.likelihood.hessian_operator(y, eta, weight)(change)
-                slope = float(np.vdot(gradient, change)) + float(penalty.value_and_gradient(there)[1] @ step)
-                return slope, float(np.vdot(bent, change)) + float(penalty.hessian_product(there, step) @ step)
-
-        return derivatives
+        with np.errstate(over="ignore", invalid="ignore"):
+            eta = self._known(theta).point.eta(block) + change
+            slope = float(np.vdot(block.weighted(self.likelihood.gradient(block.y, eta)), change))
+            bent = self.likelihood.hessian_operator(block.y, eta, block.weight)(change)
+        curvature, penalty = float(np.vdot(bent, change)), self.penalty
+        if not isinstance(penalty, NoPenalty):
+            slope += float(penalty.value_and_gradient(theta + step)[1] @ step)
+            curvature += float(penalty.hessian_product(theta + step, step) @ step)
+        return slope, curvature
 
     def nll(self, theta: Array) -> float:
         """Return the unpenalized total NLL."""

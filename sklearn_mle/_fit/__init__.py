@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_mle._fit.least_squares import LeastSquaresFit
 from sklearn_mle._fit.logistic import LogisticFit
 from sklearn_mle._fit.offsets import far_offsets, with_far_offsets_named
-from sklearn_mle._fit.prepare import Prepared, RawRows, read, standardize
+from sklearn_mle._fit.prepare import Prepared, RawRows, read_fit, standardize
 from sklearn_mle._fit.quantile import QuantileFit
 from sklearn_mle._fit.regression import RegressionFit
 from sklearn_mle._fit.result import FitOptions, FitResult
@@ -35,6 +35,7 @@ __all__ = [
     "best_constant",
     "fit",
     "fit_rows",
+    "read_fit",
 ]
 
 
@@ -57,20 +58,7 @@ def fit(
 
     X (n, p) is dense, CSR or a StoredArray; y and offset have shape (n,) or (n, K); weights have a positive sum.
     """
-    n_obs = float(X.shape[0] if sample_weight is None else sample_weight.sum())
-    target, trials = likelihood.in_units_of_mean(y.T)
-    weight, lacking = sample_weight, 0.0
-    if trials is not None:
-        assert likelihood.of_fractions is not None
-        zeros = np.zeros((1, len(trials)))
-        nll = likelihood.nll(y.T, zeros) - trials * likelihood.of_fractions.nll(target, zeros)
-        lacking = float(nll.sum() if weight is None else weight @ nll)
-        weight = trials if weight is None else trials * weight
-        if not weight.any():
-            raise ValueError("y: no row of positive weight has any trials. Successes and failures are needed.")
-    with np.errstate(all="ignore"):
-        rows = read(X, target, weight, None if offset is None else np.atleast_2d(offset.T), likelihood.n_predictors)
-    return fit_rows(likelihood, replace(rows, n_obs=n_obs), lacking=lacking, **how)
+    return fit_rows(likelihood, read_fit(likelihood, X, y, sample_weight, offset), **how)
 
 
 def fit_rows(
@@ -82,7 +70,6 @@ def fit_rows(
     observer: Callable[[int, Array], bool | None] | None = None,
     feature_names: Any = None,
     class_names: Any = None,
-    lacking: float = 0.0,
 ) -> FitResult:
     """Fit a likelihood to rows in memory, in storage or elsewhere.
 
@@ -94,8 +81,6 @@ def fit_rows(
         ``observer(iteration, coefficients)`` is called once an iteration; a true answer stops the fit.
     feature_names, class_names : sequence or None
         For the texts of warnings.
-    lacking : float
-        By how much the NLL of the model that was asked for exceeds this one's.
 
     Raises
     ------
@@ -110,7 +95,7 @@ def fit_rows(
         _refuse_elsewhere(likelihood, options)
     # Numbers near the end of float64's range overflow on their way: the outcome is judged, not each step.
     with single_threaded_blas, np.errstate(all="ignore"):
-        likelihood, rows, more = _equivalent(likelihood, rows)
+        likelihood, rows = _equivalent(likelihood, rows)
         strategy = _strategy(likelihood, options, rows.data)
         prepared = standardize(rows, options, feature_names, strategy.cross_products)
         try:
@@ -122,7 +107,7 @@ def fit_rows(
         result = with_far_offsets_named(result, prepared)
     if options.verbose:
         print(f"{result.status.message}; {result.n_passes} passes, gap {result.gap:.2g} nats")
-    return replace(result, log_likelihood=result.log_likelihood - (lacking + more)) if lacking + more else result
+    return replace(result, log_likelihood=result.log_likelihood - rows.lacking) if rows.lacking else result
 
 
 def _strategy(likelihood: Likelihood, options: FitOptions, data: Data) -> type[Strategy]:
@@ -153,15 +138,16 @@ def _strategy(likelihood: Likelihood, options: FitOptions, data: Data) -> type[S
     return QuantileFit
 
 
-def _equivalent(likelihood: Likelihood, rows: RawRows) -> tuple[Likelihood, RawRows, float]:
-    """Return a simpler likelihood and rows with the same maximum, and what its NLL lacks; y has one column."""
+def _equivalent(likelihood: Likelihood, rows: RawRows) -> tuple[Likelihood, RawRows]:
+    """Return a simpler likelihood and rows with the same maximum; y has one column."""
     if likelihood.of_fractions is not None:
         _refuse_all_alike(rows.data)
-        return likelihood.of_fractions, rows, 0.0
+        return likelihood.of_fractions, rows
     if likelihood.of_logarithm is not None:
-        rows = replace(rows, data=rows.data.with_target(_logarithm))
-        return likelihood.of_logarithm, rows, rows.data.reduce_target(_sum)[0] * rows.mean_weight
-    return likelihood, rows, 0.0
+        data = rows.data.with_target(_logarithm)
+        lacking = rows.lacking + data.reduce_target(_sum)[0] * rows.mean_weight
+        return likelihood.of_logarithm, replace(rows, data=data, lacking=lacking)
+    return likelihood, rows
 
 
 def _refuse_elsewhere(likelihood: Likelihood, options: FitOptions) -> None:

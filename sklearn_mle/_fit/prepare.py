@@ -1,7 +1,7 @@
 """From validated arrays to row blocks: weights rescaled, absent rows dropped, columns standardized."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rows import Data, DenseRows, SparseRows, StoredRows
 from sklearn_mle._rows.columns import Columns
+from sklearn_mle.likelihoods import Likelihood
 
 # Sparse rows of fewer entries, zeros counted, are cheaper dense.
 _DENSE_ELEMENTS = 500_000
@@ -35,12 +36,15 @@ class RawRows:
         The sum of the caller's weights.
     row_numbers : ndarray of int or None
         The caller's numbers of the rows, when some were dropped.
+    lacking : float
+        By how much the NLL of the model that was asked for exceeds that of the one that is fitted to the rows.
     """
 
     data: Data
     mean_weight: float
     n_obs: float
     row_numbers: Array | None = None
+    lacking: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,27 @@ class Prepared(RawRows):
             return "every row"
         numbers = rows if self.row_numbers is None else self.row_numbers[rows]
         return f"rows {listed([str(number) for number in numbers[:_MOST_NAMED]], len(numbers))}"
+
+
+def read_fit(likelihood: Likelihood, X: Any, y: Array, weight: Array | None, offset: Array | None) -> RawRows:
+    """Return the rows of validated arrays, y and offset with their rows first, as a fit takes them."""
+    outcomes, own, lacking = y.T, weight, 0.0
+    target, trials = likelihood.in_units_of_mean(outcomes)
+    if trials is not None:
+        assert likelihood.of_fractions is not None
+        zeros = np.zeros((1, len(trials)))
+        nll = likelihood.nll(outcomes, zeros) - trials * likelihood.of_fractions.nll(target, zeros)
+        lacking = float(nll.sum() if weight is None else weight @ nll)
+        weight = trials if weight is None else trials * weight
+        if not weight.any():
+            raise ValueError("y: no row of positive weight has any trials. Successes and failures are needed.")
+    with np.errstate(all="ignore"):
+        rows = read(X, target, weight, None if offset is None else np.atleast_2d(offset.T), likelihood.n_predictors)
+    return (
+        rows
+        if trials is None
+        else replace(rows, n_obs=float(len(trials) if own is None else own.sum()), lacking=lacking)
+    )
 
 
 def read(X: Any, y: Array, weight: Array | None, offset: Array | None, n_predictors: int) -> RawRows:

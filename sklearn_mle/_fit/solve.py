@@ -163,27 +163,41 @@ class _Search:
         """How many iterations are left."""
         return 0 if self.ended.early else max(self.max_iter - self.n_iter, 0)
 
-    def newton(self, *, eager: bool = False, polish: int | None = None, **how: Any) -> Solution:
+    def newton(
+        self, method: Any = newton, *, settled: Any = None, eager: bool = False, polish: int | None = None, **how: Any
+    ) -> Solution:
         """Take Newton steps; ``eager`` forms the curvature at every point, with value and gradient."""
-        objective = self.objective
+        objective, n_rows = self.objective, self.objective.data.n_rows
         # Curvatures that forming them leaves unresolved are those of separated classes, as a rule: a QR of as many rows
         # as there are rows and classes waits until it is decided that a maximum exists.
         of_rows = self.settled is None or not objective.predictors.many_classes
-        return self._minimize(
-            newton,
-            fun=(lambda theta: objective.value_gradient_hessian(theta)[0]) if eager else objective.value,
-            factor=partial(hessian_factor, objective, of_rows=of_rows),
-            safe_factor=partial(_safe_factor, objective, of_rows=of_rows),
-            first=self.first if self.theta is self.start else None,
-            constant_curvature=objective.likelihood.quadratic,
-            polish=0 if self.ended.early else self.polish if polish is None else polish,
-            **how,
+        result = minimize(
+            partial(objective.value, curvature="hessian") if eager else objective.value,
+            self.theta,
+            jac=objective.gradient,  # the objective remembers its last point; scipy's memory (jac=True) is a second one
+            hess=objective.hessian,
+            hessp=objective.hessian_product,
+            method=method,
+            callback=self._callback(settled),
+            options={
+                "tol": self.tol,
+                "maxiter": self.left,
+                "reference": self.reference,
+                "rounding": EPS * n_rows if n_rows >= MANY_ROWS else 0.0,
+                "factor": partial(hessian_factor, objective, of_rows=of_rows),
+                "safe_factor": partial(_safe_factor, objective, of_rows=of_rows),
+                "first": self.first if self.theta is self.start else None,
+                "constant_curvature": objective.likelihood.quadratic,
+                "polish": 0 if self.ended.early else self.polish if polish is None else polish,
+                **how,
+            },
         )
+        return self._after(result.solution)
 
     def newton_cg(self, metric: Factor, most: int | None = None, **how: Any) -> Solution:
         """Take Newton steps by conjugate gradients."""
         how["maxiter"] = self.left if most is None else min(most, self.left)
-        return self._minimize(newton_cg, fun=self.objective.value, settled=self.settled, preconditioner=metric, **how)
+        return self.newton(newton_cg, settled=self.settled, preconditioner=metric, **how)
 
     def lbfgs(self, metric: Factor, gap: float, most: int, **how: Any) -> Solution:
         """Take steps of L-BFGS in whitened variables."""
@@ -208,26 +222,6 @@ class _Search:
         )
         self.theta, self.n_iter = result.x, self.n_iter + result.nit
         return result
-
-    def _minimize(self, method: Any, *, fun: Any, settled: Any = None, **options: Any) -> Solution:
-        objective, n_rows = self.objective, self.objective.data.n_rows
-        result = minimize(
-            fun,
-            self.theta,
-            jac=objective.gradient,  # the objective remembers its last point; scipy's memory (jac=True) is a second one
-            hess=objective.hessian,
-            hessp=objective.hessian_product,
-            method=method,
-            callback=self._callback(settled),
-            options={
-                "tol": self.tol,
-                "maxiter": self.left,
-                "reference": self.reference,
-                "rounding": EPS * n_rows if n_rows >= MANY_ROWS else 0.0,
-                **options,
-            },
-        )
-        return self._after(result.solution)
 
     def _callback(self, settled: Callable[[Array, float], bool] | None) -> Callback | None:
         if self.observer is None and settled is None:
@@ -366,10 +360,7 @@ def _length(objective: PenalizedNLL, theta: Array, step: Array) -> float:
 
     Far from the optimum the tails of a logistic likelihood make steps too short, by a factor of two or three.
     """
-    derivatives = objective.along(theta, step)
-    if derivatives is None:
-        return 1.0
-    slope, curvature = derivatives(1.0)
+    slope, curvature = objective.along(theta, step) or (0.0, 0.0)
     length = 1.0 - slope / curvature if curvature > 0 else 1.0
     return length if 1 / _MOST_STRETCHED < length < _MOST_STRETCHED else 1.0
 

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array
 
-from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit, fit_rows
+from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit_rows, read_fit
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.partitions import Partitions, one_row_like
 from sklearn_mle._numerics.stored import StoredArray
@@ -83,15 +83,16 @@ class TrainingData:
         how["options"] = options
         how["feature_names"] = self.attributes.get("feature_names_in_")
         how["class_names"] = None if classes is None else classes.tolist()
-        if isinstance(rows, RawRows):
-            result = fit_rows(likelihood, rows, **how)
-        else:
-            try:
-                result = fit(likelihood, rows.X, rows.y, sample_weight=rows.sample_weight, offset=rows.offset, **how)
-            except NotFiniteError:
-                if not isinstance(rows.X, StoredArray):
-                    assert_all_finite(rows.X, estimator_name=name, input_name="X")  # in scikit-learn's words
-                raise
+        try:
+            if isinstance(rows, ReadData):
+                raw = read_fit(likelihood, rows.X, rows.y, rows.sample_weight, rows.offset)
+            else:
+                raw = rows
+            result = fit_rows(likelihood, raw, **how)
+        except NotFiniteError:
+            if isinstance(rows, ReadData) and not isinstance(rows.X, StoredArray):
+                assert_all_finite(rows.X, estimator_name=name, input_name="X")  # in scikit-learn's words
+            raise
         if self.fitted.weight_type != "frequency":
             result = replace(result, n_obs=float(self.n_rows))
         return result if precisions is None else self._with_precisions(name, result)

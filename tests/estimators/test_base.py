@@ -91,7 +91,7 @@ def test_a_fit_that_fails_while_solving_leaves_the_estimator_as_it_was(estimator
     def fail(*arguments, **options):
         raise FloatingPointError("the solver failed")
 
-    monkeypatch.setattr(training_data, "fit", fail)
+    monkeypatch.setattr(training_data, "fit_rows", fail)
     with pytest.raises(FloatingPointError):
         estimator.fit(X[:, :2], y)
     assert_same_state(estimator, before)
@@ -164,9 +164,9 @@ def test_a_warm_start_reaches_the_same_optimum(estimator, y):
 
 def starts_of(monkeypatch):
     starts = []
-    fit = training_data.fit
+    fit = training_data.fit_rows
     monkeypatch.setattr(
-        training_data, "fit", lambda *data, start, **options: (starts.append(start), fit(*data, **options))[1]
+        training_data, "fit_rows", lambda *data, start, **options: (starts.append(start), fit(*data, **options))[1]
     )
     return starts
 

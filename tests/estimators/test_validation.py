@@ -102,13 +102,13 @@ def test_a_read_only_memory_map_is_fitted(estimator, tmp_path):
 def record_fit(monkeypatch):
     """Return the list of the X that reach the fit."""
     seen = []
-    fit = training_data.fit
+    read = training_data.read_fit
 
-    def recording(likelihood, X, y, **options):
+    def recording(likelihood, X, *others):
         seen.append(X)
-        return fit(likelihood, X, y, **options)
+        return read(likelihood, X, *others)
 
-    monkeypatch.setattr(training_data, "fit", recording)
+    monkeypatch.setattr(training_data, "read_fit", recording)
     return seen
 
 
