@@ -8,7 +8,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -57,6 +57,8 @@ class _Known:
     point: Point
     value: float = math.nan
     gradient: Any = None
+    # Both, of the NLL alone.
+    of_rows: tuple[float, Array] | None = None
     # Of the NLL, and what is expected of it; they are taken, not kept.
     hessian: Array | None = None
     information: Array | None = None
@@ -87,6 +89,15 @@ class PenalizedNLL:
         self.likelihood, self.predictors, self.data, self.penalty = likelihood, predictors, data, penalty
         self._at_zero = at_zero
         self._last: _Known | None = None
+
+    def under(self, penalty: Penalty) -> "PenalizedNLL":
+        """Return the same objective under another penalty: at the last theta no pass is needed again."""
+        other, last = PenalizedNLL(self.likelihood, self.predictors, self.data, penalty, self._at_zero), self._last
+        if last is not None and last.of_rows is not None:
+            value, slope = penalty.value_and_gradient(np.frombuffer(last.theta))
+            value, slope = last.of_rows[0] + value, last.of_rows[1] + slope
+            other._last = replace(last, value=value, gradient=slope, hessian=None, information=None)
+        return other
 
     def _known(self, theta: Array) -> _Known:
         """Return what is known at theta; its bytes are compared, for scipy's methods may write on theirs."""
@@ -120,6 +131,7 @@ class PenalizedNLL:
                 sums = partial(nll_gradient_curvature, self.likelihood, known.point, curvature == "information")
                 nll, gradient, summed = self.data.reduce_rows(sums)
             gradient = self.predictors.pull_back_theta(gradient)
+            known.of_rows = nll, gradient
             if not isinstance(self.penalty, NoPenalty):
                 penalty, slope = self.penalty.value_and_gradient(theta)
                 nll, gradient = nll + penalty, gradient + slope

@@ -29,6 +29,8 @@ from sklearn_mle._rows import DenseRows, SparseRows
 
 # The pairs of so many classes are 4,950.
 _MANY_CLASSES = 100
+# Elements of what is summed at once: 1 MB.
+_CACHED = 1 << 17
 
 Rows = DenseRows | SparseRows
 
@@ -286,22 +288,30 @@ class LinearPredictors:
         """Return the curvature of class probabilities (K, n) for ``pull_back_curvature``.
 
         Its shape is (K (p + 1), K (p + 1)). It is ``curvature`` of the rowwise diag(q) - q q', by one product of q and
-        x with itself, in which the blocks of single classes are replaced by sums of q (1 - q), which do not cancel.
+        x with itself, in which the blocks of single classes are minus the sums of those between them and the others:
+        all of these have the same sign, so that nothing cancels.
         """
         n_classes, width = len(probability), self.shape[1]
-        total = np.zeros((n_classes * width, n_classes * width))
-        own = np.zeros((n_classes, width * width))
+        size = n_classes * width
+        total = np.zeros((size, size))
+        # Pieces of q and x that stay in cache; but each writes a matrix, so that they are longer than it is wide.
+        step = max(_CACHED // max(size, 1), 2 * size)
         for start, columns in rows.pieces():
-            q = probability[:, start : start + len(columns)]
-            weighted = q if weight is None else q * weight[start : start + len(columns)]
-            x = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
-            root = q if weight is None else q * np.sqrt(weight[start : start + len(columns)])
-            z = np.einsum("kn,np->nkp", root, x).reshape(len(x), -1)
-            total -= np.dot(z.T, z)  # one matrix with itself: BLAS does half the work
-            own += (weighted * (1 - q)) @ np.einsum("np,nr->npr", x, x).reshape(len(x), -1)
+            kept = np.empty((n_classes, width, min(step, len(columns))))
+            for first in range(0, len(columns), step):
+                x = np.ascontiguousarray(columns[first : first + step].T)
+                q = probability[:, start + first : start + first + x.shape[1]]
+                if weight is not None:
+                    q = q * np.sqrt(weight[start + first : start + first + x.shape[1]])
+                z = kept if x.shape[1] == kept.shape[2] else np.empty((n_classes, width, x.shape[1]))
+                np.multiply(q[:, None], x, out=z[:, :-1])
+                z[:, -1] = q
+                flat = z.reshape(size, -1)
+                total -= np.dot(flat, flat.T)  # one matrix with itself: BLAS does half the work
         blocks = total.reshape(n_classes, width, n_classes, width)
-        diagonal = np.arange(n_classes)
-        blocks[diagonal, :, diagonal] = own.reshape(n_classes, width, width)
+        own = np.arange(n_classes)
+        blocks[own, :, own] = 0
+        blocks[own, :, own] = -blocks.sum(axis=2)
         return total
 
     def _assembled(self, curvature: Array) -> Array:

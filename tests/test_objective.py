@@ -309,6 +309,19 @@ def test_value_and_gradient_are_had_in_one_pass_and_remembered(case, objective):
     np.testing.assert_array_equal(objective.gradient(theta), gradient)
 
 
+def test_under_another_penalty_no_pass_is_needed_again(case, objective):
+    theta, penalty = theta_of(case), GaussianPrior(np.full(case.predictors.size, 0.3))
+    objective.value(theta)
+    before = objective.data.n_passes
+    other = objective.under(penalty)
+    value, gradient = other.value_and_gradient(theta)
+    assert objective.data.n_passes == before
+    fresh = PenalizedNLL(case.likelihood, case.predictors, objective.data, penalty)
+    assert value == fresh.value(theta)
+    np.testing.assert_array_equal(gradient, fresh.gradient(theta))
+    np.testing.assert_array_equal(other.hessian(theta), fresh.hessian(theta))
+
+
 def test_a_theta_that_its_owner_writes_on_is_another():
     objective, theta = objective_of(MEMBERS["bernoulli"], "dense"), theta_of(MEMBERS["bernoulli"])
     before = objective.value(theta)

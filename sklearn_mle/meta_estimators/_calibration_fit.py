@@ -81,7 +81,8 @@ def objective_of(
 ) -> PenalizedNLL:
     """Return the cross-entropy of the targets and class probabilities, of columns (n, p) and an offset (n, K)."""
     offset = None if offset is None else np.ascontiguousarray(offset.T)
-    data = Data(DenseRows(np.ascontiguousarray(columns)), rows.target_by_class, rows.weight, offset, rows.n_classes)
+    # Blocks are as long as those of one predictor: nothing here has K^2 numbers per row.
+    data = Data(DenseRows(np.ascontiguousarray(columns)), rows.target_by_class, rows.weight, offset)
     return PenalizedNLL(Categorical(rows.n_classes), predictors, data, penalty)
 
 
@@ -151,9 +152,11 @@ def constrained_minimum(
     whole = objective_of(ConditionalPredictors(rows.n_classes, n_slopes), columns, rows, penalty)
     theta, settled = start, np.zeros(len(start), dtype=bool)
     free = np.ones(len(start), dtype=bool) if near is None else near.free.copy()
-    curvature = None if near is None else near.curvature
+    known, curvature = (None, None) if near is None else (near.objective, near.curvature)
     while True:
-        if free.all():
+        if known is not None:
+            own, known = known.under(penalty if free.all() else QuadraticForm(penalty.root(theta)[:, free])), None
+        elif free.all():
             own = whole
         else:
             part = np.ascontiguousarray(by_class[:, :, free[:n_slopes]]).reshape(len(columns), -1)
@@ -187,12 +190,13 @@ def constrained_minimum(
 Minimizer = Callable[..., Minimum]
 
 
-def unconstrained(objective_under: Callable[[Penalty], PenalizedNLL]) -> Minimizer:
-    """Return what minimizes an objective under any prior."""
+def unconstrained(objective: PenalizedNLL) -> Minimizer:
+    """Return what minimizes an objective under any prior, in place of its own penalty."""
 
     def minimize_at(penalty: Penalty, start: Array, *, tol: float, near: Minimum | None) -> Minimum:
-        curvature = None if near is None else near.curvature
-        return minimum_of(objective_under(penalty), start, tol=tol, curvature=curvature)
+        if near is None:
+            return minimum_of(objective.under(penalty), start, tol=tol)
+        return minimum_of(near.objective.under(penalty), start, tol=tol, curvature=near.curvature)
 
     return minimize_at
 

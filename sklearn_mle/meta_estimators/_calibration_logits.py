@@ -17,7 +17,6 @@ well-calibrated multiclass probabilities with Dirichlet calibration, NeurIPS 32,
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.special import log_softmax
+from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle.meta_estimators._calibration_fit import (
     ROUGH,
@@ -161,8 +161,8 @@ def _conditional(
     start = np.zeros(predictors.size)
     start[:n_slopes] = plain.coef[0, 0]
     groups = [*groups, entries(np.arange(predictors.size) >= n_slopes)]
-    objective_under = partial(objective_of, predictors, columns, rows)
-    found, precisions = with_evidence(unconstrained(objective_under), start, groups)
+    objective = objective_of(predictors, columns, rows, NoPenalty())
+    found, precisions = with_evidence(unconstrained(objective), start, groups)
     intercept = predictors.matrix(found.theta)[:, -1]
     coef = np.diag(np.broadcast_to(found.theta[:n_slopes], rows.n_classes))
     return LogitMap(plain.floor, coef, intercept, found.gap, tuple(precisions))
@@ -201,12 +201,12 @@ def deviation(
     predictors.many_classes = True  # one product of q and z for the curvature, not one for each pair of classes
     groups = np.zeros((2, *predictors.shape), dtype=bool)
     groups[0, :, :-1], groups[1, :, -1] = penalized, True
-    objective_under = partial(objective_of, predictors, columns, rows, offset=offset)
+    objective = objective_of(predictors, columns, rows, NoPenalty(), offset)
     if n_classes > _FORMED:
-        theta, gap, precisions = with_rough_evidence(objective_under, list(groups))
+        theta, gap, precisions = with_rough_evidence(objective, list(groups))
     else:
         start = np.zeros(predictors.size)
         chosen = [entries(group.ravel()) for group in groups]
-        found, precisions = with_evidence(unconstrained(objective_under), start, chosen)
+        found, precisions = with_evidence(unconstrained(objective), start, chosen)
         theta, gap = found.theta, found.gap
     return predictors.matrix(theta), gap, tuple(precisions)

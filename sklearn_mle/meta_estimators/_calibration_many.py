@@ -12,7 +12,7 @@ References
 Martens and Grosse (2015), Optimizing neural networks with Kronecker-factored approximate curvature, ICML.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from sklearn_mle._fit.preconditioner import between_and_within
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
-from sklearn_mle._penalties import GaussianPrior, Penalty
+from sklearn_mle._penalties import GaussianPrior
 from sklearn_mle._solvers import newton_cg
 from sklearn_mle.meta_estimators._calibration_fit import EXPANSIONS, TOLERANCE, WEAK, fixed_point
 
@@ -80,7 +80,7 @@ class BlocksOfClasses(Factor):
 
 
 def with_rough_evidence(
-    objective_of: Callable[[Penalty], PenalizedNLL], groups: Sequence[NDArray[np.bool_]]
+    objective: PenalizedNLL, groups: Sequence[NDArray[np.bool_]]
 ) -> tuple[Array, float, list[float]]:
     """Minimize over a matrix from zero, under the prior whose precisions maximize the evidence of the blocks.
 
@@ -89,13 +89,13 @@ def with_rough_evidence(
     """
     theta, precisions, done = np.zeros(groups[0].size), [1.0] * len(groups), False
     for k in range(EXPANSIONS):
-        objective = objective_of(GaussianPrior(_prior(groups, precisions).ravel()))
+        objective = objective.under(GaussianPrior(_prior(groups, precisions).ravel()))
         expansion = _Expansion(objective, theta, groups)
         precisions, done = fixed_point(expansion.determined, precisions, _ERROR)
         prior = _prior(groups, precisions)
         done |= k == EXPANSIONS - 1
         with single_threaded_blas, np.errstate(all="ignore"):
-            objective = objective_of(GaussianPrior(prior.ravel()))
+            objective = objective.under(GaussianPrior(prior.ravel()))
             result = minimize(
                 objective.value,
                 theta,
