@@ -18,7 +18,13 @@ from sklearn_mle._fit.strategy import Strategy, final_factor
 from sklearn_mle._hessian_factors import hessian_factor, refine, worth_refining
 from sklearn_mle._numerics.arrays import EPS, Array
 from sklearn_mle._numerics.double_double import DoubleDouble
-from sklearn_mle._numerics.factors import BlockDiagonalFactor, CholeskyFactor, DiagonalFactor, NotPositiveDefiniteError
+from sklearn_mle._numerics.factors import (
+    BlockDiagonalFactor,
+    CholeskyFactor,
+    DiagonalFactor,
+    Factor,
+    NotPositiveDefiniteError,
+)
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior, NoPenalty, Penalty
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -131,7 +137,9 @@ class LeastSquaresFit(Strategy):
     """Location by least squares, penalized by alpha; then the scale."""
 
     cross_products = CrossProducts.of
-    identification: Identification | None
+    identification: Identification | None = None
+    # The factor of the Hessian at zero, where it told that no columns depend on others.
+    first: Factor | None = None
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -141,11 +149,13 @@ class LeastSquaresFit(Strategy):
         asked, scale = self.options.terms_of(2)
         self.known = None if scale.known is None else scale.known / self.target.scale
         self.n = self.target.data.weight_sum
-        if self.prepared.products is None:
-            (self.identification,), (active,) = self.identified([asked])
-        else:  # cross-products are only known of columns that are independent
-            self.identification, active = None, self.prepared.varying(asked)
-        self.objective = self.objective_of(asked, active)
+        self.objective = self.objective_of(asked, self.prepared.varying(asked))
+        # Cross-products are only known of columns that are independent.
+        if self.prepared.products is None and not self.prepared.prior.penalizes(0):
+            self.first = self.clear_factor(np.zeros(self.objective.predictors.size))
+            if self.first is None:
+                (self.identification,), (active,) = self.identified([asked])
+                self.objective = self.objective_of(asked, active)
 
     def objective_of(self, asked: Terms, active: Array) -> PenalizedNLL:
         """Return the objective of these columns."""
@@ -201,7 +211,7 @@ class LeastSquaresFit(Strategy):
             # Conjugate gradients go on from where an earlier fit ended; a direct solution has no use for a start.
             theta = best_of(self.objective, [null, self.theta(self.target.to_standardized(start)[:1])])
         self.null_value = None if theta is null else 0.5 * self.n
-        solution = self.solve(theta)
+        solution = self.solve(theta, first=self.first if theta is null else None)
         for _ in range(_ROUNDS if solution.factor is None else 0):  # with a factor it is at rounding already
             # This gap is at unit scale; in nats it is divided by the noise's variance, which is known only now.
             tol = self.options.tol * min(1.0, max(self.variance(solution.value), EPS**2))

@@ -22,14 +22,13 @@ from sklearn_mle._fit.absent_classes import fit_without
 from sklearn_mle._fit.firth import solve_bias_reduced
 from sklearn_mle._fit.offsets import centre_of_classes, projected_on_columns
 from sklearn_mle._fit.result import FitResult
-from sklearn_mle._fit.solve import affordable
 from sklearn_mle._fit.start import best_of
 from sklearn_mle._fit.strategy import Strategy
-from sklearn_mle._hessian_factors import hessian_factor, refine, worth_refining
+from sklearn_mle._hessian_factors import refine, worth_refining
 from sklearn_mle._jeffreys import JeffreysNLL
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
-from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import gaussian_of_columns
 from sklearn_mle._predictors import LinearPredictors, sum_to_zero_basis
@@ -136,17 +135,12 @@ class LogisticFit(Strategy):
 
         That is the information at the null model, ``theta``: of a bias-reduced fit, and of few rows with two classes.
         """
-        factor: Factor | None = None
-        if self.options.prior.bias_reduced:
-            self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
-            factor = self.reduced.at(theta).factor
-        elif self.prepared.data.whole is not None and self.likelihood.n_predictors == 1 and affordable(self.objective):
-            with suppress(NotPositiveDefiniteError):
-                factor = hessian_factor(self.objective, theta)
-        if factor is None or not self.objective.predictors.used.all() or not independent_columns(factor):
-            return False
-        self.first = None if self.reduced is not None else factor
-        return True
+        if not self.options.prior.bias_reduced:
+            self.first = self.clear_factor(theta) if self.likelihood.n_predictors == 1 else None
+            return self.first is not None
+        self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
+        factor = self.reduced.at(theta).factor
+        return factor is not None and bool(self.objective.predictors.used.all()) and independent_columns(factor)
 
     def _cold_starts(self) -> list[Array]:
         """Return the model of the class frequencies alone; and of offsets far apart, one whose columns undo them."""

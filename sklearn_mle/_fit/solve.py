@@ -107,7 +107,7 @@ def solve(
     stages = _stages(objective) if options.solver == "auto" else named.get(options.solver)
     if options.solver == "newton":
         objective.predictors.refuse_large_curvature("solver='auto' and solver='newton-cg' need no such table")
-    if stages is _newton and (objective.likelihood.quadratic or not objective.data.in_one_place):
+    if first is None and stages is _newton and (objective.likelihood.quadratic or not objective.data.in_one_place):
         objective.value_gradient_hessian(start)  # what Newton's method asks for first, in one pass
     reference = objective.value(start) if null_value is None else null_value
     search = _Search(
@@ -249,7 +249,7 @@ def _newton(search: _Search) -> Solution:
     objective, likelihood = search.objective, search.objective.likelihood
     if likelihood.quadratic:
         # One step is exact to rounding: only small problems can afford to win its last digits back.
-        return search.newton(polish=search.polish if _work(objective) < _SAMPLE_WORK else 0)
+        return search.newton(polish=search.polish if _work(objective) < _SAMPLE_WORK else 0, enough=_AT_ROUNDING)
     # A step that is not kept wastes its curvature, but a second pass over rows elsewhere would cost more.
     eager = not objective.data.in_one_place
     if likelihood.convex:

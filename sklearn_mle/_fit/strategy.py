@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +11,14 @@ import numpy as np
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._fit.solve import solve
+from sklearn_mle._fit.solve import affordable, solve
 from sklearn_mle._fit.target import Target
 from sklearn_mle._hessian_factors import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._predictors import Terms
-from sklearn_mle._rank import Identification, find_dependence, rank_doubts, rank_warning
+from sklearn_mle._rank import Identification, find_dependence, independent_columns, rank_doubts, rank_warning
 from sklearn_mle._solvers import Solution
 
 # Coefficients -> whether to stop.
@@ -89,6 +90,20 @@ class Strategy:
             found.append(own)
             active.append(own.active if own is not None and free[k] else prepared.varying(term))
         return found, active
+
+    def clear_factor(self, theta: Array) -> Factor | None:
+        """Return the factor of the Hessian at theta, where a fit of few rows begins, if it leaves no column in doubt.
+
+        Each column has a coefficient then, and none depends on others.
+        """
+        objective = self.objective
+        if self.prepared.data.whole is None or not objective.predictors.used.all() or not affordable(objective):
+            return None
+        objective.value(theta, "hessian")  # in one pass with what the fit asks for first
+        with suppress(NotPositiveDefiniteError):
+            factor = hessian_factor(objective, theta)
+            return factor if independent_columns(factor) else None
+        return None
 
     def few_varying(self, term: Terms) -> bool:
         """Return whether rows are few, and all columns vary and have a coefficient and no prior, as the location's.

@@ -93,16 +93,15 @@ class Target:
     def to_original(self, matrix: Array | DoubleDouble) -> Array:
         """Return coefficients of the standardized problem, shape (q, p + 1), in the units of X and y."""
         columns, matrix = self.prepared.columns, DoubleDouble.of(matrix)
-        if self.data is self.prepared.data and np.isfinite(matrix.high[:, -1]).all():
+        last = matrix.high[:, -1]
+        if self.data is self.prepared.data and np.isfinite(last).all():
             return columns.to_original(matrix)  # y is taken as it is
         factor = np.array([self.scale, *[1.0] * (len(self.shift) - 1)])  # powers of two
-        out = columns.to_original(matrix)
         with np.errstate(over="ignore", invalid="ignore"):
-            out[:, :-1] *= factor[:, None]
-            intercept = (columns.intercept(matrix) * factor + self.shift).rounded
+            coef, intercept = columns.coefficients(matrix) * factor[:, None], columns.intercept(matrix)
+            intercept = DoubleDouble(intercept.high * factor, intercept.low * factor) + self.shift
         # The logarithm of a scale of zero stays minus infinity.
-        out[:, -1] = np.where(np.isfinite(matrix.high[:, -1]), intercept, matrix.high[:, -1])
-        return out
+        return np.column_stack([coef, np.where(np.isfinite(last), intercept.rounded, last)])
 
     def to_standardized(self, matrix: Array) -> Array:
         """Return coefficients in the units of X and y as those of the standardized problem."""

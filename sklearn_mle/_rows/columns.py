@@ -93,8 +93,11 @@ class Columns:
         """
         matrix = DoubleDouble.of(matrix)
         with np.errstate(over="ignore", invalid="ignore"):
-            coef = matrix.rounded[:, :-1] / self.scale
-            return np.concatenate([coef, self.intercept(matrix).rounded[:, None]], axis=1)
+            return np.column_stack([self.coefficients(matrix), self.intercept(matrix).rounded])
+
+    def coefficients(self, matrix: DoubleDouble) -> Array:
+        """Return coefficients (q, p) of X's own columns from those of the standardized ones, (q, p + 1)."""
+        return (matrix.high[:, :-1] + matrix.low[:, :-1]) / self.scale
 
     def intercept(self, matrix: DoubleDouble) -> DoubleDouble:
         """Return the intercepts (q,) that go with coefficients (q, p + 1) of the standardized columns, in X's units."""

@@ -170,13 +170,13 @@ def _polish(
 
     A factor serves as long as a step cuts the gap twentyfold; where that ends before rounding does, it is formed anew.
     One that has just cut it a thousandfold, and then no more, has met rounding. A last step that will leave ``enough``,
-    if it only cuts the gap as the one before did, needs no pass to be trusted: the gap that is returned is then that
-    before it, and so is the gradient.
+    if it only cuts the gap as the one before did, and changes F by less than its rounding, needs no pass to be trusted:
+    the gap that is returned is then that before it, and so is the gradient.
     """
     trusted = at.gap == at.factor_gap
     for _ in range(steps):
         candidate = at.theta - at.factor.unwhiten(at.white)
-        if at.gap <= max(enough, _TRUSTED) and at.gap * cut <= enough:
+        if at.gap <= min(max(enough, _TRUSTED), EPS * abs(at.value)) and at.gap * cut <= enough:
             at.theta, at.value = candidate, at.value - at.gap
             break
         value, gradient = fun(candidate), jac(candidate)
