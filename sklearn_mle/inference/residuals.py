@@ -1,14 +1,18 @@
 """Residuals of a fitted model, of any likelihood: what y is beyond what the model expects of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import check_choice
+from sklearn_mle._numerics.offsets import by_parameter
+from sklearn_mle._numerics.stored import in_memory
 from sklearn_mle.inference.at_estimate import with_scale
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.influence import influence
+from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual, row_predictors
 
@@ -61,7 +65,8 @@ def residuals(
     Returns
     -------
     ndarray of shape (n_samples,)
-        In rows of weight zero nan, of what is standardized or studentized; and of anything that has no finite value.
+        In rows of weight zero nan, of what is standardized or studentized; and of anything that has no finite value
+        there, because the offset is not finite, say.
 
     Raises
     ------
@@ -95,12 +100,14 @@ def residuals(
         return np.asarray(getattr(of_rows, f"{kind}_residual"))
     data = model.read_rows(rows, y, sample_weight, offset)
     model = with_scale(model, data) if np.isnan(model.coefficients).any() else model
+    data, unknown = _with_every_offset(model, rows, data, offset)
     with np.errstate(all="ignore"):
         eta, target = row_predictors(model, data), data.y.T
         if kind == "quantile":
             found = quantile_residual(model, target, eta, random_state)
         else:
             found = ROWWISE[kind](model, target, eta)
+    found = np.where(unknown, np.nan, found)
     lost = np.isnan(found) if kind == "quantile" else ~np.isfinite(found)
     if data.sample_weight is not None:
         lost &= data.sample_weight > 0
@@ -112,3 +119,15 @@ def residuals(
             "that row's X and offset."
         )
     return np.asarray(found, dtype=np.float64)
+
+
+def _with_every_offset(model: FittedModel, X: Any, data: ReadData, offset: Any) -> tuple[ReadData, Any]:
+    """Return the data with the offset of rows of weight zero, which reading takes for zero; and where it is unknown."""
+    if data.offset is None or data.sample_weight is None or data.sample_weight.all():
+        return data, False
+    given = np.asarray(in_memory(by_parameter(offset, model.likelihood.parameter_names)), dtype=np.float64)
+    if not given.ndim:  # one number for all rows
+        return data, False
+    finite = np.isfinite(given)
+    _, read = model.read_features(X, np.where(finite, given, 0.0))
+    return replace(data, offset=read), ~finite.reshape(len(given), -1).all(axis=1)

@@ -152,3 +152,20 @@ def test_what_has_no_residual_says_so():
         residuals(MLELogisticClassifier().fit(X, soft), X, soft, kind="quantile")
     with pytest.raises(NotSupportedError, match="kinks"):
         residuals(MLERegressor("laplace").fit(X, OUTCOMES["laplace"]), X, OUTCOMES["laplace"], kind="standardized")
+
+
+@pytest.mark.parametrize("kind", ["response", "pearson", "deviance", "quantile"])
+@pytest.mark.parametrize("likelihood", ["poisson", "gamma"])
+def test_rows_of_weight_zero_keep_their_offset(likelihood, kind):
+    y, weight = OUTCOMES[likelihood], np.tile([0.0, 1.0, 2.0], 100)
+    offset = np.random.default_rng(0).normal(size=300)
+    if likelihood == "gamma":
+        offset = np.column_stack([offset, offset / 2])
+    model = MLERegressor(likelihood).fit(X, y, sample_weight=weight, offset=offset)
+    wanted = residuals(model, X, y, kind=kind, offset=offset)
+    np.testing.assert_array_equal(residuals(model, X, y, kind=kind, sample_weight=weight, offset=offset), wanted)
+    # An exposure of zero, in a row that is absent.
+    offset[0] = -np.inf
+    found = residuals(model, X, y, kind=kind, sample_weight=weight, offset=offset)
+    assert np.isnan(found[0])
+    np.testing.assert_array_equal(found[1:], wanted[1:])
