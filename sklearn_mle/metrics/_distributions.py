@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 # The names of a method: in scipy.stats, in scipy's newer objects, in skpro.
 _LOG_DENSITY, _LOG_MASS, _CDF = ("logpdf", "log_pdf"), ("logpmf", "log_pmf"), ("cdf",)
+# By how much the logarithms of a probability and of a jump of the distribution function may differ.
+_SAME_PROBABILITY = 1e-6
 
 
 class RowDistributions:
@@ -237,6 +239,19 @@ def is_discrete(distribution: Any) -> bool:
     return any(_has(distribution, name) for name in _LOG_MASS) and not any(
         _has(distribution, name) for name in _LOG_DENSITY
     )
+
+
+def are_atoms(distributions: RowDistributions, x: Array, logs: Array) -> NDArray[np.bool_]:
+    """Tell which points x (n,) have a probability of their own under distributions that are continuous otherwise.
+
+    ``logs`` are the log densities there; at an atom that is the logarithm of its probability.
+    """
+    if not distributions.has_cdf:
+        return np.zeros(x.shape, dtype=bool)
+    # Over one rounding of x a continuous distribution function rises by a rounding, and at an atom by its probability.
+    with np.errstate(all="ignore"):
+        jump = distributions.cdf(x) - distributions.cdf(np.nextafter(x, -np.inf))
+        return np.asarray((jump > 0) & (np.abs(np.log(jump) - logs) < _SAME_PROBABILITY))
 
 
 def _has(distribution: Any, name: str) -> bool:

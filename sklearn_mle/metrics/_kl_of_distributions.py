@@ -18,7 +18,7 @@ from scipy.special import betaln, digamma, gammaln
 from sklearn_mle._numerics.arguments import as_floats, first_true
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics import _quadrature
-from sklearn_mle.metrics._distributions import Mirrored, RowDistributions
+from sklearn_mle.metrics._distributions import Mirrored, RowDistributions, are_atoms
 from sklearn_mle.metrics._means import check_weight, log_of_base, weighted_mean
 
 Array = NDArray[np.float64]
@@ -247,7 +247,9 @@ def _integrated(p: RowDistributions, q: RowDistributions, n: int) -> Array:
         for k in counts:
             rows = rows + _integrand(p, q, np.full(n, k))
         return rows
-    cuts = np.vstack([_quadrature.quantiles(p, n), _quadrature.quantiles(q, n)])
+    of_p, of_q = _quadrature.quantiles(p, n), _quadrature.quantiles(q, n)
+    atoms = _at_atoms(p, q, of_p, of_q)
+    cuts = np.vstack([of_p, of_q])
     undefined = np.isnan(cuts[: len(cuts) // 2]).all(axis=0) | np.isnan(cuts[len(cuts) // 2 :]).all(axis=0)
     cuts = np.sort(np.where(undefined, 0.0, cuts), axis=0)  # missing quantiles come last
     cuts = np.where(np.isnan(cuts), np.nanmax(cuts, axis=0), cuts)
@@ -256,7 +258,30 @@ def _integrated(p: RowDistributions, q: RowDistributions, n: int) -> Array:
         rows = rows + _quadrature.panel(left, right, lambda x: _integrand(p, q, x), rows)
     rows = rows + _beyond(cuts[0], p, q, rows)
     rows = rows + _beyond(-cuts[-1], Mirrored(p), Mirrored(q), rows)
-    return np.where(undefined, np.nan, rows)
+    return np.where(undefined, np.nan, rows + atoms)
+
+
+def _at_atoms(p: RowDistributions, q: RowDistributions, *quantiles: Array) -> Array:
+    """Sum (n,) over the points that have a probability of their own, such as the zeros of a Tweedie distribution.
+
+    The quantiles (J, n) of a range of levels are such a point; one that lies between two levels is not seen.
+    """
+    n = quantiles[0].shape[1]
+    rows, seen = np.zeros(n), np.full((1, n), np.nan)
+    for table in quantiles:
+        table = np.sort(table, axis=0)
+        repeated = table[1:] == table[:-1]
+        repeated[1:] &= table[1:-1] != table[:-2]
+        for k in np.flatnonzero(repeated.any(axis=1)):
+            x = np.where(repeated[k] & ~(seen == table[k]).any(axis=0), table[k], np.nan)
+            seen = np.vstack([seen, x])
+            rows = rows + _between(_mass(p, x), _mass(q, x))
+    return rows
+
+
+def _mass(distributions: RowDistributions, x: Array) -> Array:
+    logs = distributions.log_density(x)
+    return np.where(are_atoms(distributions, x, logs), np.exp(logs), 0.0)
 
 
 def _beyond(start: Array, p: RowDistributions, q: RowDistributions, beside: Array) -> Array:

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.metrics._distributions import RowDistributions
+from sklearn_mle.metrics._distributions import RowDistributions, are_atoms
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
 
 Array = NDArray[np.float64]
@@ -221,7 +221,7 @@ def log_densities(distribution: Any, y: Array, estimator: Any, whole: bool | Non
         raise ValueError(
             f"{_name(estimator)} gave log densities of shape {logs.shape} for outcomes of shape {y.shape}."
         )
-    return logs, np.ones(y.shape, dtype=bool) if whole else _atoms(rows, y, logs)
+    return logs, np.ones(y.shape, dtype=bool) if whole else are_atoms(rows, y, logs)
 
 
 def are_whole(y_true: ArrayLike) -> bool:
@@ -267,16 +267,6 @@ def _no_density(estimator: Any, y: Array, rows: RowDistributions) -> str:
         f"y_true[{row}] is {y[row]:g}, and {_name(estimator)} gives probabilities of whole numbers (a mass function, "
         f"{rows.name}). Numbers that are not whole are scored by their density, which it has not. {remedy}"
     )
-
-
-def _atoms(rows: RowDistributions, y: Array, logs: Array) -> NDArray[np.bool_]:
-    """Tell which outcomes have a probability of their own under a distribution that is continuous otherwise."""
-    if not rows.has_cdf:
-        return np.zeros(y.shape, dtype=bool)
-    # Over one rounding of y a continuous distribution function rises by a rounding, and at an atom by its probability.
-    with np.errstate(all="ignore"):
-        jump = rows.cdf(y) - rows.cdf(np.nextafter(y, -np.inf))
-        return np.asarray((jump > 0) & (np.abs(np.log(jump) - logs) < _SAME_PROBABILITY))
 
 
 def takes(method: Any, keyword: str) -> bool:

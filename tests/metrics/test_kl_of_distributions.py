@@ -5,6 +5,7 @@ import pytest
 from mpmath import mp, mpf
 from scipy import stats
 
+from sklearn_mle.likelihoods import Tweedie
 from sklearn_mle.metrics import gaussian_kl_divergence, kl_divergence
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._kl_of_distributions import _CLOSED_FORMS, _integrated, kl_of_distributions
@@ -123,3 +124,32 @@ def test_refusals():
         gaussian_kl_divergence([0.0, 1.0], 1.0, [0.0, 1.0, 2.0], 1.0)
     with pytest.raises(ValueError, match=r"must have shape \(n,\) or \(\), with one n"):
         gaussian_kl_divergence(np.zeros((2, 2)), 1.0, 0.0, 1.0)
+
+
+def test_the_zeros_of_a_tweedie_distribution_count():
+    mean, dispersion = np.array([0.8, 2.0, 300.0]), np.array([1.1, 0.7, 1e-4])
+    power = 1.5
+    true, predicted = (
+        Tweedie(power).distribution(np.log([mean * change, dispersion / change])) for change in (1.0, 1.3)
+    )
+    # At given numbers of events both are gamma distributions: what is left is an integral over the positive amounts.
+    # By the trapezoidal rule in log y, whose integrand is smooth and vanishes at both ends.
+    v = np.linspace(-40.0, 6.0, 20_001)[:, None]
+    y = np.exp(v)
+    log_p, log_q = true.logpdf(y), predicted.logpdf(y)
+    integral = np.trapezoid(np.exp(log_p) * (log_p - log_q) * y, v, axis=0)
+    events = [(mean * change) ** 0.5 / (dispersion / change) / 0.5 for change in (1.0, 1.3)]
+    of_zeros = np.exp(-events[0]) * (events[1] - events[0])
+    found = kl_of_distributions(true, predicted)
+    np.testing.assert_allclose(found[:2], (integral + of_zeros)[:2], rtol=1e-6)
+    assert of_zeros[0] > 0.2 * found[0]
+    assert found[2] == pytest.approx(integral[2], rel=1e-6)  # there are no zeros
+    np.testing.assert_array_equal(kl_of_distributions(true, true), 0)
+
+
+def test_an_atom_of_one_distribution_alone():
+    tweedie, gamma = Tweedie(1.5).distribution(np.zeros((2, 1))), stats.gamma([2.0])
+    assert kl_of_distributions(tweedie, gamma)[0] == np.inf
+    y = np.linspace(1e-6, 60, 60_001)[:, None]
+    integral = np.trapezoid((gamma.pdf(y) * (gamma.logpdf(y) - tweedie.logpdf(y))).ravel(), y.ravel())
+    assert kl_of_distributions(gamma, tweedie)[0] == pytest.approx(integral, rel=1e-5)
