@@ -49,6 +49,11 @@ class NoiseAnswers(ABC):
         """The fitted models, whose mean is the prediction."""
         return getattr(self, "estimators_", None) or [self.estimator_]
 
+    @property
+    def _least(self) -> float:
+        """The least outcome, which may have a probability of its own."""
+        return self.likelihood_.support[0]
+
     def _arguments(self, X: Any) -> dict[str, Any]:
         """Return the arguments of the noise's methods that stand for rows of X."""
         prediction, learnt = self._base_prediction(X), self._learnt
@@ -92,7 +97,7 @@ class NoiseAnswers(ABC):
         check_is_fitted(self, "noise_")
         distribution = self.noise_.predict_distribution(**self._arguments(X))
         pit_map = self._learnt.pit_map
-        return distribution if pit_map is None else Recalibrated(distribution, pit_map, n_rows_of(X))
+        return distribution if pit_map is None else Recalibrated(distribution, pit_map, n_rows_of(X), self._least)
 
     def sample(self, X: Any, n_samples: int = 1, random_state: Any = None) -> Array:
         """Draw outcomes from the distribution of y given X.
@@ -174,7 +179,7 @@ class NoiseAnswers(ABC):
         total = self.noise_.log_likelihood(given["X"], y, sample_weight, given["offset"])
         if pit_map is None:
             return total
-        gained = pit_map.log_slope(self.noise_.predict_distribution(**given).cdf(y))
+        gained = pit_map.log_gain(self.noise_.predict_distribution(**given).cdf(y), y <= self._least)
         return total + total_over_rows(gained, check_sample_weight(sample_weight, len(y)))
 
     def summary(self, confidence_level: float = 0.95) -> Summary:

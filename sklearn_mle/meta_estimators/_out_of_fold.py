@@ -117,7 +117,8 @@ def _judge(rows: NewRows, noise: Noise, comparison: Comparison | None, *, recali
     # Of what rounds to y: the two agree where nothing is rounded.
     half = resolution_of(rows.y) / 2
     ends = (rows.y - 1, rows.y) if likelihood.discrete else (rows.y - half, rows.y + half)
-    bounds = distribution.cdf(ends[0]), distribution.cdf(ends[1])
+    # Nothing is below the least outcome, which may have a probability of its own (Tweedie's zeros).
+    bounds = np.where(rows.y <= likelihood.support[0], 0.0, distribution.cdf(ends[0])), distribution.cdf(ends[1])
     if recalibrate:
         return PITMap.of(*bounds, weight)
     of_quantiles, of_intervals = miscalibration(*bounds, weight)

@@ -79,12 +79,24 @@ class PITMap:
         slopes = np.diff(self.values) * n_bins
         return np.log(slopes)[np.clip((np.asarray(u) * n_bins).astype(np.intp), 0, n_bins - 1)]
 
+    def log_gain(self, u: Array, at_least: Any) -> Array:
+        """Return what log densities gain where the distribution function is u; ``at_least`` of the least outcome.
+
+        That may have a probability of its own, u, as the zeros of a Tweedie distribution have.
+        """
+        of_atom = np.asarray(at_least) & (u > 0)
+        atom = np.where(of_atom, u, 1.0)
+        return np.where(of_atom, np.log(self(atom)) - np.log(atom), self.log_slope(u))
+
 
 class Recalibrated:
-    """Distributions whose distribution functions were mapped: the methods of a frozen continuous one of scipy.stats."""
+    """Distributions whose distribution functions were mapped: the methods of a frozen continuous one of scipy.stats.
 
-    def __init__(self, distribution: Any, pit_map: PITMap, n: int) -> None:
-        self._inner, self._map = distribution, pit_map
+    ``least`` is the least outcome, -inf where there is none.
+    """
+
+    def __init__(self, distribution: Any, pit_map: PITMap, n: int, least: float = -np.inf) -> None:
+        self._inner, self._map, self._least = distribution, pit_map, least
         self.shape = (n,)
 
     def cdf(self, x: Any) -> Array:
@@ -99,7 +111,7 @@ class Recalibrated:
 
     def logpdf(self, x: Any) -> Array:
         """Return the logarithm of the density."""
-        return self._inner.logpdf(x) + self._map.log_slope(self._inner.cdf(x))
+        return self._inner.logpdf(x) + self._map.log_gain(self._inner.cdf(x), np.asarray(x) <= self._least)
 
     def pdf(self, x: Any) -> Array:
         """Return the density."""

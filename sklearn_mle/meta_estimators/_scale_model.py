@@ -104,7 +104,8 @@ def fit_scale(
     size = np.abs(y - prediction)
     if len(inner) < 2 or not size[used].any():
         return None, None
-    least = max(least_scale(y if weight is None else y[weight > 0]), _LEAST_SHARE * float(size[used].mean()))
+    mean = float(np.average(size[used], weights=None if weight is None else weight[used] / weight.max()))
+    least = max(least_scale(y if weight is None else y[weight > 0]), _LEAST_SHARE * mean)
     size = np.maximum(size, least)
     is_auto, unit = isinstance(scale, str), 1.0
     if is_auto:
@@ -112,7 +113,7 @@ def fit_scale(
 
         regressor = HistGradientBoostingRegressor(loss="poisson", random_state=0)
         # It makes no split where the sum of weighted sizes is below a number: the unit of y and of weights would count.
-        unit = _power_of_two(float(size[used].mean()))
+        unit = _power_of_two(mean)
         size = size / unit
         weight = None if weight is None else weight / _power_of_two(float(weight[used].mean()))
     else:

@@ -8,13 +8,13 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.model_selection import KFold
+from sklearn.linear_model import LinearRegression, Ridge, TweedieRegressor
+from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 
 from sklearn_mle import DistributionalRegressor
 from sklearn_mle.exceptions import NotSupportedError, PerfectFitWarning, PITWarning, WorkingMemoryError
-from sklearn_mle.likelihoods import likelihood_names
+from sklearn_mle.likelihoods import Tweedie, likelihood_names
 from sklearn_mle.meta_estimators._noise import resolution_of
 from sklearn_mle.meta_estimators._recalibration import PITMap, Recalibrated, miscalibration
 from sklearn_mle.meta_estimators._scale_model import NumericTable, with_prediction
@@ -120,6 +120,25 @@ def test_rows_of_weight_zero_are_no_part_of_the_modelled_scale(scale):
     of_all[0] = of_all[0][0], np.append(of_all[0][1], np.arange(200, 260))
     found = DistributionalRegressor(LinearRegression(), scale=scale, cv=of_all).fit(X, y, sample_weight=weight)
     expected = DistributionalRegressor(LinearRegression(), scale=scale, cv=of_present).fit(X[:200], y[:200])
+    np.testing.assert_allclose(found.predict_interval(X), expected.predict_interval(X), rtol=1e-6)
+
+
+def test_weights_are_copies_in_the_bound_of_the_modelled_scale():
+    # A straight line predicts negative sizes in some rows, where the bound takes their place.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 2))
+    y = X[:, 0] + np.exp(0.8 * X[:, 1]) * rng.standard_t(4, size=150)
+    weight, fold = rng.integers(0, 4, 150), np.arange(150) % 3
+    rows = np.repeat(np.arange(150), weight)
+    found, expected = (
+        DistributionalRegressor(LinearRegression(), scale=LinearRegression(), cv=PredefinedSplit(of_rows))
+        for of_rows in (fold, fold[rows])
+    )
+    found.fit(X, y, sample_weight=weight.astype(float))
+    expected.fit(X[rows], y[rows])
+    scale, table = found._learnt.scale, np.column_stack([X, found.predict(X)])
+    assert any((one.predict(table) < scale.least).any() for one in scale.models)
+    assert scale.least == pytest.approx(expected._learnt.scale.least, rel=1e-12)
     np.testing.assert_allclose(found.predict_interval(X), expected.predict_interval(X), rtol=1e-6)
 
 
@@ -251,3 +270,30 @@ def test_auto_takes_the_gaussian_where_nothing_is_left_to_choose_by():
         model = DistributionalRegressor(LinearRegression(), "auto", cv=CV).fit(X, y)
     assert type(model.likelihood_).__name__ == "Gaussian" and model.comparison_ is None
     np.testing.assert_allclose(model.predict_interval(X), np.column_stack([y, y]), atol=1e-12)
+
+
+def amounts(n):
+    """Return rows and Tweedie's amounts of a log-linear mean, about a fifth of them zeros."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 1))
+    mean, dispersion = np.exp(0.4 * X[:, 0]), 1.2
+    events = rng.poisson(2 * np.sqrt(mean) / dispersion)
+    return X, np.where(events > 0, rng.gamma(np.maximum(events, 1)) * 0.5 * dispersion * np.sqrt(mean), 0.0)
+
+
+@pytest.mark.parametrize("recalibrate", [False, True])
+def test_the_probability_of_a_zero_is_spread_as_that_of_counts(recalibrate):
+    X, y = amounts(1500)
+    base = TweedieRegressor(power=1.5, alpha=0)
+    # Without recalibration a PITWarning would be an error here: the likelihood is right.
+    model = DistributionalRegressor(base, Tweedie(1.5), scale="constant", cv=3, recalibrate=recalibrate).fit(X, y)
+    of_zero = model.predict_distribution(X).cdf(np.zeros(1500))
+    assert of_zero.mean() == pytest.approx(np.mean(y == 0), abs=0.02)
+    row = np.repeat(X[:1], 4000, axis=0)
+    u = (np.arange(4000) + 0.5) / 4000
+    # An integral over y = 30 u^3; the density jumps at the knots.
+    density = np.exp(model.predict_distribution(row).logpdf(30 * u**3))
+    mass = np.exp(model.log_likelihood(X[:1], [0.0]))
+    assert mass == pytest.approx(of_zero[0], rel=1e-9)
+    assert np.exp(model.predict_distribution(X[:1]).logpdf(np.zeros(1)))[0] == pytest.approx(mass, rel=1e-9)
+    assert mass + np.mean(density * 90 * u**2) == pytest.approx(1, abs=1e-3)
