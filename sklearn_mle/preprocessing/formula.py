@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.partitions import is_dask
 
 # Rows that are transformed by themselves, to see that no column depends on the other rows; and how far roundings go.
 _ALONE, _ROUNDINGS = 16, 1e-8
@@ -170,6 +171,10 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         import pandas
 
         refuse_masked(X=X)
+        if is_dask(X):
+            raise TypeError(
+                "X comes from Dask, but formulas need all rows in memory: pass X.compute(), or some of the rows."
+            )
         if not hasattr(X, "columns"):
             X = pandas.DataFrame(validate_data(self, X, reset=reset, dtype=None)).infer_objects()
             return X.set_axis([f"x{j}" for j in range(X.shape[1])], axis=1)

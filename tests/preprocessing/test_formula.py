@@ -265,3 +265,12 @@ def test_a_classifier_in_a_search_takes_formulas_as_a_parameter():
 @parametrize_with_checks([FormulaTransformer("x0")])
 def test_scikit_learns_conventions(estimator, check):
     check(estimator)
+
+
+def test_rows_that_dask_keeps_are_refused_by_name():
+    dd = pytest.importorskip("dask.dataframe")
+    rows = dd.from_pandas(X, npartitions=2)
+    with pytest.raises(TypeError, match=r"X comes from Dask"):
+        FormulaTransformer(FORMULA).fit(rows)
+    with pytest.raises(TypeError, match=r"X comes from Dask"):
+        FormulaTransformer(FORMULA).fit(X).transform(rows)
