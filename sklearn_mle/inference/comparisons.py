@@ -23,7 +23,7 @@ from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.tables import dense
 
 # The larger model fits at least as well. A shortfall of more nats than this is not the optimizer's.
-_SHORT = 1e-3
+SHORT = 1e-3
 # A statistic up to this size is the rounding of two fits: the larger model's estimate is at the boundary, where half of
 # the distribution lies.
 _NOTHING = 1e-6
@@ -132,7 +132,7 @@ def likelihood_ratio_test(
         )
     refuse_unless_nested(small, large)
     statistic = 2 * (high - low)
-    if statistic < -2 * _SHORT:
+    if statistic < -2 * SHORT:
         raise ValueError(
             f"larger has a log-likelihood of {high:.6g}, below that of smaller, {low:.6g}: a fit has not converged, or "
             "X, y, sample_weight and offset are not those of the fits."

@@ -15,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PolynomialFeatures, SplineTransformer
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
-from sklearn_mle.exceptions import NotSupportedError, RankDeficiencyWarning
+from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError, RankDeficiencyWarning
 from sklearn_mle.inference import anova, drop_one, infer, likelihood_ratio_test
+from sklearn_mle.likelihoods import StudentT
 from tests.inference.published_effects import FOLDER
 
 # R 4.2.2: anova(test = "F" / "Chisq"), drop1, car 3.1.1's Anova(type = 2, 3), confirmed by code with 100 digits.
@@ -282,3 +283,25 @@ def test_terms_with_levels_of_few_rows_are_whole(sparse):
     additive = make_pipeline(OneHotEncoder(drop="first"), LinearRegression()).fit(X, y)
     test = likelihood_ratio_test(additive, model, X, y)
     assert found.columns["F"][3] == pytest.approx(test.statistic, rel=1e-8)
+
+
+def test_a_smaller_model_that_fits_better_is_warned_of():
+    # A Cauchy likelihood has a maximum at each of two groups of rows.
+    rng = np.random.default_rng(0)
+    X, group = rng.normal(size=(60, 2)), np.arange(60) < 25
+    y = X[:, 0] + 20 * group + 0.3 * rng.normal(size=60)
+    model = MLERegressor(StudentT(df=1), predictors={"scale": 1.0}).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        anova(model, X, y)
+    # Reweighted least squares from the smaller group stay there.
+    Z, weight = np.column_stack([np.ones(60), X]), group.astype(float)
+    for _ in range(200):
+        other = np.linalg.solve(Z.T @ (weight[:, None] * Z), Z.T @ (weight * y))
+        weight = 1 / (1 + (y - Z @ other) ** 2)
+    model._parameters[0] = np.append(other[1:], other[0])
+    assert model.log_likelihood(X, y) < model.log_likelihood_ - 5
+    with pytest.warns(ConvergenceWarning, match=r"The model with '[01]' has a log-likelihood of"):
+        table = anova(model, X, y)
+    assert table.columns["chi2"][0] == 0
+    assert table.columns["p"][0] == 1
