@@ -108,6 +108,24 @@ def refuse_masked(**arguments: Any) -> None:
             )
 
 
+def is_missing(label: Any) -> bool:
+    """Return whether a label is None, NaN, or what pandas puts in its place."""
+    if isinstance(label, float):
+        return label != label
+    return label is None or type(label).__name__ in {"NAType", "NaTType"}
+
+
+def refuse_missing_labels(name: str, labels: NDArray[Any], rows: Any = slice(None)) -> None:
+    """Raise ValueError where one of some rows' labels, objects, is missing: it has no order among the others."""
+    if labels.dtype.kind != "O":
+        return
+    row = next((k for k in np.arange(len(labels))[rows].tolist() if is_missing(labels[k])), None)
+    if row is not None:
+        raise ValueError(
+            f"{name}: row {row} has no label ({labels[row]!r}). Leave such rows out, or give each of them a label."
+        )
+
+
 def refuse_times(values: Any, name: str) -> None:
     """Raise ValueError for dates and durations, which numpy would count in a unit of its own, missing ones too."""
     dtypes = [values.dtype] if hasattr(values, "dtype") else getattr(values, "dtypes", [])

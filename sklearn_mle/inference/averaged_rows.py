@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_missing_labels
 from sklearn_mle.inference.tables import Table
 
 Array = NDArray[Any]
@@ -112,6 +112,7 @@ def _groups(table: Table, by: Any, weight: Array) -> tuple[dict[str, tuple[Any, 
 def _labels(argument: str, values: Any, n: int) -> Array:
     refuse_masked(**{argument: values})
     with argument_name(argument):
+        refuse_missing_labels(argument, np.asarray(values))
         labels = column_or_1d(check_array(values, ensure_2d=False, dtype=None, input_name=argument))
         check_consistent_length(labels, np.empty(n))
     return labels

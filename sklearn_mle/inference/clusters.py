@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_missing_labels
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._rows import Block
@@ -76,8 +76,11 @@ def codes_of(groups: Any, y: Array, rows: Any = slice(None)) -> list[NDArray[np.
             columns = [np.asarray(groups[name]) for name in groups.columns]
         else:
             columns = list(np.atleast_2d(np.asarray(groups).T))
-        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in columns]
     check_consistent_length(columns[0], y)
+    for column in columns:
+        refuse_missing_labels("groups", column, rows)
+    with argument_name("groups"):
+        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in columns]
     with argument_name("groups"):
         codes = [np.unique(column[rows], return_inverse=True)[1] for column in columns]
     if not all(each.any() for each in codes):

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name, as_flag, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, as_flag, is_missing, refuse_masked
 from sklearn_mle._numerics.frames import column_names, column_order
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle._numerics.stored import in_memory
@@ -157,9 +157,9 @@ def distinct(y: NDArray[Any], *, expected: int | None = None) -> NDArray[Any]:
         missing = found.dtype.kind == "f" and bool(np.isnan(found).any())
     else:
         found = np.fromiter(dict.fromkeys(y.tolist()), dtype=object)
-        missing = any(_is_missing(label) for label in found)
+        missing = any(is_missing(label) for label in found)
     if missing:
-        row = next(i for i, label in enumerate(y.tolist()) if _is_missing(label))
+        row = next(i for i, label in enumerate(y.tolist()) if is_missing(label))
         raise ValueError(f"y_true[{row}] is {y[row]}: labels must not be missing; drop or repair such rows.")
     _refuse_reals(found)
     try:
@@ -209,9 +209,3 @@ def _encode_by_table(y: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.intp] 
     table = np.full(high - low + 1, -1, dtype=np.intp)
     table[labels.astype(np.int64) - low] = np.arange(labels.size)
     return table[y - low] if inside else np.where((y >= low) & (y <= high), table[np.clip(y, low, high) - low], -1)
-
-
-def _is_missing(label: Any) -> bool:
-    if isinstance(label, float):
-        return label != label
-    return label is None or type(label).__name__ in {"NAType", "NaTType"}

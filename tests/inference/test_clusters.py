@@ -286,3 +286,29 @@ def test_too_few_clusters_for_a_joint_test_are_an_error():
     found = infer(GaussianMLERegressor().fit(X, y), X, y, covariance="CR2", groups=groups)
     with pytest.raises(ValueError, match="degrees of freedom, too few to test 4 rows at once"):
         found.wald_test(["x0", "x1", "x2", "x3"])
+
+
+def test_missing_groups_are_named():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 1)), rng.normal(size=40)
+    groups = np.repeat(np.array(list("abcdefgh"), dtype=object), 5)
+    model = GaussianMLERegressor().fit(X, y)
+    whole = infer(model, X, y, covariance="cluster", groups=groups).standard_errors
+    for missing in (None, pd.NA, np.nan):
+        groups[7] = missing
+        with pytest.raises(ValueError, match=r"groups"):
+            infer(model, X, y, covariance="cluster", groups=groups)
+        with pytest.raises(ValueError, match=r"population"):
+            average_effects(infer(model, X, y), X, population=groups)
+    groups[7] = None
+    with pytest.raises(ValueError, match=r"groups: row 7 has no label \(None\)"):
+        infer(model, X, y, covariance="cluster", groups=groups)
+    # Rows of weight zero are absent.
+    weight = np.ones(40)
+    weight[7] = 0
+    model.fit(X, y, weight)
+    found = infer(model, X, y, sample_weight=weight, covariance="cluster", groups=groups).standard_errors
+    groups[7] = "b"
+    again = infer(model, X, y, sample_weight=weight, covariance="cluster", groups=groups).standard_errors
+    np.testing.assert_array_equal(found, again)
+    assert not np.allclose(found, whole)
