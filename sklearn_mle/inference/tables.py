@@ -16,6 +16,14 @@ Array = NDArray[Any]
 
 # The most entries, and rows, of a block.
 _BLOCK_ENTRIES, _BLOCK_ROWS = 1 << 21, 1 << 16
+# The dtypes of double precision that pandas has for its shorter ones.
+_DOUBLE = {
+    "float16": "float64",
+    "float32": "float64",
+    "Float32": "Float64",
+    "halffloat[pyarrow]": "double[pyarrow]",
+    "float[pyarrow]": "double[pyarrow]",
+}
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,8 @@ class Table:
         return name
 
     def take(self, rows: Any) -> "Table":
-        """Return some rows: a slice, or positions."""
-        X = taken(self.X, rows)
-        return Table(X.toarray() if issparse(X) else X)
+        """Return some rows, dense and in double precision: a slice, or positions."""
+        return Table(_in_double(taken(self.X, rows)))
 
     def blocks(self) -> Iterator[slice]:
         """Yield the rows of one block after the other."""
@@ -156,6 +163,27 @@ def taken(values: Any, rows: Any) -> Any:
 def dense(X: Any) -> Array:
     """Return a dense array of columns that may be sparse."""
     return X.toarray() if issparse(X) else np.asarray(X)
+
+
+def _in_double(X: Any) -> Any:
+    """Return rows that are dense, their floating-point numbers in double precision.
+
+    A column that is replaced is so. Beside it transformers would compute the others in another precision than before,
+    or in another storage, and all of them would seem to depend on it.
+    """
+    if issparse(X):
+        X = X.toarray()
+    if not hasattr(X, "columns"):
+        return X.astype(np.float64, copy=False) if X.dtype.kind == "f" else X
+    if not hasattr(X, "iloc"):
+        return X.with_columns([X[name].cast(float) for name, dtype in X.schema.items() if str(dtype) == "Float32"])
+    wider: dict[Any, Any] = {}
+    for name, dtype in X.dtypes.items():
+        if str(dtype).startswith("Sparse"):
+            wider[name] = np.result_type(dtype.subtype, np.float64) if dtype.subtype.kind == "f" else dtype.subtype
+        elif str(dtype) in _DOUBLE:
+            wider[name] = _DOUBLE[str(dtype)]
+    return X.astype(wider) if wider else X
 
 
 def _categories(column: Any) -> list[Any] | None:

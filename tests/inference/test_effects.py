@@ -14,6 +14,7 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
     OneHotEncoder,
+    PolynomialFeatures,
     SplineTransformer,
     StandardScaler,
 )
@@ -24,6 +25,7 @@ from sklearn_mle.inference import (
     Above,
     Probability,
     Quantile,
+    anova,
     average_effects,
     average_predictions,
     contrasts,
@@ -300,6 +302,36 @@ def test_polars_frames_are_frames():
         assert found.index == expected.index
         np.testing.assert_allclose(found.estimates, expected.estimates, rtol=1e-12)
         np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=1e-12)
+
+
+SINGLE = {
+    "array": lambda X: X.to_numpy(),
+    "frame": lambda X: X,
+    "nullable": lambda X: X.astype("Float32"),
+    "arrow": lambda X: X.astype("float[pyarrow]"),
+    "sparse": lambda X: X.astype(pd.SparseDtype("float32", 0.0)),
+    "polars": lambda X: pytest.importorskip("polars").from_pandas(X),
+}
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_columns_of_single_precision_do_not_move_with_a_changed_one(kind):
+    # The changed column has double precision, in which scalers would compute all other columns, too. The fit's columns
+    # are rounded to 6e-8, and a square and its column are correlated by less than 0.99.
+    X = DATA[["a", "b"]].astype(np.float32)
+    y = TARGETS["gamma"]
+    transformers = make_pipeline(PolynomialFeatures(2, include_bias=False), StandardScaler(with_mean=kind != "sparse"))
+    double = make_pipeline(transformers, GaussianMLERegressor()).fit(X.astype(float).to_numpy(), y)
+    expected = average_effects(infer(double, X.to_numpy(dtype=float), y), X.to_numpy(dtype=float))
+    of_terms = anova(double, X.to_numpy(dtype=float), y, kind="marginal")
+    given = SINGLE[kind](X)
+    single = make_pipeline(transformers, GaussianMLERegressor()).fit(given, y)
+    found = average_effects(infer(single, given, y), given)
+    tests = anova(single, given, y, kind="marginal")
+    np.testing.assert_allclose(found.estimates, expected.estimates, rtol=1e-5)
+    np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=1e-5)
+    assert [name.count(":") for name in tests.index] == [0, 0, 1]
+    np.testing.assert_allclose(tests.columns["F"], of_terms.columns["F"], rtol=1e-5)
 
 
 def test_blocks_of_rows_add_up(monkeypatch):
