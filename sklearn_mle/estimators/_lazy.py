@@ -18,7 +18,7 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
 from sklearn_mle._numerics.scipy_frozen import given_parameters
 from sklearn_mle.estimators._scikit_learn import CALLBACKS
-from sklearn_mle.estimators._validation import check_sample_weight
+from sklearn_mle.estimators._validation import check_sample_weight, in_own_unit
 
 Array = NDArray[Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -131,21 +131,29 @@ def _weights(sample_weight: Any, n: int) -> tuple[float, Any]:
 
 def _squares(
     estimator: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
-) -> tuple[float, float, float, float]:
-    """Return the mean of y in a block, its sum of squares about it, that of the residuals, and the weight."""
+) -> tuple[float, float, float, float, float]:
+    """Return the mean of y in a block, its sum of squares about it, that of the residuals, and the weight.
+
+    The first number is the exponent k of the unit 2^k in which they are.
+    """
     total, weight = _weights(sample_weight, X.shape[0])
     y, prediction, weight = estimator._observed_and_predicted(without_names(X), y, weight, offset)
     if not total:
-        return 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0, 0.0
     weight = np.ones(len(y)) if weight is None else weight
     total = float(weight.sum())
-    mean = float(weight @ y) / total
-    return mean, float(weight @ np.square(y - mean)), float(weight @ np.square(y - prediction)), total
+    with np.errstate(over="ignore"):
+        power, y, prediction = in_own_unit(y, prediction)
+        mean = float(weight @ y) / total
+        residual = float(weight @ np.square(y - prediction))
+    return power, mean, float(weight @ np.square(y - mean)), residual, total
 
 
 def r2_over_rows(estimator: Any, name: str, arguments: dict[str, Any]) -> float:
     """Return R^2, put together from the sums of squares of partitions."""
-    mean, squares, residual, weight = _per_partition(_squares, estimator, name, arguments)
+    power, mean, squares, residual, weight = _per_partition(_squares, estimator, name, arguments)
+    lower = (power - power.max()).astype(int)
+    mean, squares, residual = np.ldexp(mean, lower), np.ldexp(squares, 2 * lower), np.ldexp(residual, 2 * lower)
     centre = float(weight @ mean) / float(weight.sum())
     spread = float(squares.sum() + weight @ np.square(mean - centre))
     left = float(residual.sum())
@@ -195,6 +203,11 @@ class LazyDistribution:
             return lambda: self._ask(name, 1)[:, 0]
         raise AttributeError(f"{type(self).__name__} of {type(self._one).__name__} has no attribute {name!r}")
 
+    def compute(self) -> Any:
+        """Return the distribution in memory, its parameters of shape (n,): what metrics judge."""
+        predictors = self._ask("predictors", self._estimator._fitted.likelihood.n_predictors).compute()
+        return self._estimator._fitted.likelihood.distribution(predictors.T)
+
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(name for name in _AT_POINTS + _OF_ROWS if hasattr(self._one, name))]
 
@@ -205,7 +218,9 @@ class LazyDistribution:
 
 
 def _distribution_answers(estimator: Any, name: str, X: Any, offset: Any = None, **point: Any) -> Array:
-    """Return the answer of the distribution of a block's rows, or its parameters, in columns."""
+    """Return the answer of the distribution of a block's rows, its parameters, or its predictors, in columns."""
+    if name == "predictors":
+        return estimator._linear_predictors(*estimator._validate_predict(without_names(X), offset)).T
     distribution = estimator.predict_distribution(without_names(X), offset)
     if name == "parameters":
         parameters = _parameters(distribution).values()

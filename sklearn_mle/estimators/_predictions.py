@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
@@ -22,6 +21,7 @@ from sklearn_mle.estimators._validation import (
     check_sample_weight,
     check_target,
     ends_of_interval,
+    in_own_unit,
     total_over_rows,
     validate_features,
 )
@@ -271,7 +271,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         return quantiles if levels.ndim else quantiles[:, 0]
 
     @where_dask(r2_over_rows)
-    def score(self, X: Any, y: NDArray[Any], sample_weight: Any = None, offset: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return R^2, the share of the variance of y that the predicted mean explains.
 
         Parameters
@@ -292,7 +292,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         """
         y, prediction, weight = self._observed_and_predicted(X, y, sample_weight, offset)
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(r2_score(y, prediction, sample_weight=weight))
+            return float(r2_score(*in_own_unit(y, prediction)[1:], sample_weight=weight))
 
     def _observed_and_predicted(
         self, X: Any, y: Any, sample_weight: Any, offset: Any

@@ -291,6 +291,12 @@ def total_over_rows(values: Array, weight: Array | None) -> float:
     return total
 
 
+def in_own_unit(y: Array, prediction: Array) -> tuple[int, Array, Array]:
+    """Return k, and the values divided by 2^k, for which no square of y leaves the range of float64."""
+    power = int(np.frexp(np.abs(y).max(initial=0.0))[1])
+    return power, np.ldexp(y, -power), np.ldexp(prediction, -power)
+
+
 @dataclass(frozen=True)
 class RealReader:
     """Reads a partition's outcomes in the domain of a likelihood."""

@@ -172,11 +172,22 @@ class AskedAverages:
         return effects.of(np.flatnonzero(affected)) if skip_unaffected else effects
 
 
+# A variance that is right is the square of its standard error to some roundings.
+_ROUNDING = 1e-9
+
+
 def _of_coefficients(inference: Inference, gradients: Array) -> Array:
     """Return G V G', nan for what the data do not determine."""
     gradients = np.where(np.isin(np.arange(gradients.shape[1]), inference.model.entries), gradients, 0.0)
     finite = np.asarray(np.isfinite(gradients).all(axis=1))
-    covariance = inference.curvature.covariance(np.where(finite[:, None], gradients, 0.0))
+    gradients = np.where(finite[:, None], gradients, 0.0)
+    covariance = inference.curvature.covariance(gradients)
+    errors = inference.curvature.standard_errors(gradients)
+    if not np.allclose(np.sqrt(covariance.diagonal()), errors, rtol=_ROUNDING, atol=0.0, equal_nan=True):
+        raise ValueError(
+            "y, or X, holds numbers so large (or so small) that variances of these estimates leave the range of "
+            "float64; change their units."
+        )
     covariance[~finite] = covariance[:, ~finite] = np.nan
     return covariance
 

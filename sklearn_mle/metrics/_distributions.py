@@ -31,6 +31,8 @@ class RowDistributions:
     """
 
     def __init__(self, distribution: Any) -> None:
+        if _has(distribution, "compute"):  # of rows that Dask keeps
+            distribution = distribution.compute()
         self.name = type(distribution).__name__
         inner = getattr(distribution, "dist", None)
         frozen = inner if isinstance(inner, rv_frozen) else distribution

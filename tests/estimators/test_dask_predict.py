@@ -15,7 +15,7 @@ from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegresso
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import detect_separation, infer
 from sklearn_mle.likelihoods import StudentT
-from sklearn_mle.metrics import neg_cross_entropy_scorer
+from sklearn_mle.metrics import crps, neg_cross_entropy_scorer, negative_log_likelihood, pit_values
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -85,6 +85,27 @@ def test_predictions_are_lazy_arrays_of_the_same_bits(model, name, arguments):
         np.testing.assert_array_equal(result, of_blocks(lambda part: ask(part, **arguments), X))
         if expected.dtype.kind == "f":
             np.testing.assert_allclose(result, expected, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_metrics_judge_the_distributions_of_dasks_rows(name):
+    # Quadratures ask for the distribution at points that are no rows.
+    model, y = REGRESSORS[name], TARGETS[name]
+    for rows in (ROWS, unknown(ROWS)):
+        given, expected = model.predict_distribution(rows), model.predict_distribution(X)
+        for metric in (negative_log_likelihood, crps, pit_values):
+            np.testing.assert_allclose(metric(y, given), metric(y, expected), rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e200, 1e-200])
+def test_the_share_of_variance_is_that_of_any_unit_and_of_partitions_of_several(unit):
+    y = (X @ [1.0, -1.0, 0.5] + OFFSET) * unit
+    y[:15] *= 1e-30
+    model = GaussianMLERegressor().fit(X, y)
+    expected = GaussianMLERegressor().fit(X, y / unit).score(X, y / unit)
+    assert 0.1 < expected < 0.99
+    np.testing.assert_allclose(model.score(X, y), expected, rtol=1e-12)
+    np.testing.assert_allclose(model.score(ROWS, da.from_array(y, chunks=15)), expected, rtol=1e-12)
 
 
 def test_one_partition_and_columns_in_several():

@@ -463,6 +463,14 @@ def test_the_unit_of_y_is_that_of_effects_on_its_mean_and_quantiles_and_none_of_
     np.testing.assert_allclose(found[1], found[0], rtol=1e-7)
 
 
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_variances_beyond_float64_are_an_error(unit):
+    X, y = DATA[["a", "b"]], TARGETS["gamma"] * unit
+    given = infer(MLERegressor("gamma").fit(X, y), X, y)
+    with pytest.raises(ValueError, match="y, or X, holds numbers so"):
+        average_effects(given, X)
+
+
 @pytest.mark.parametrize("mean", [3.0, 1e4, 1e8])
 def test_probabilities_of_counts_have_their_slopes_however_large_the_counts(mean):
     # d/d eta P(y > k) = mu p(k) of a Poisson with mean mu = exp(eta).
