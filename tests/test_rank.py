@@ -157,7 +157,7 @@ def test_the_warning_names_a_dependent_column():
     result = fit(
         Gaussian(), np.column_stack([Z, np.ones(N)]), Z[:, 0] + rng.standard_normal(N), feature_names=list("abcde")
     )
-    assert "'e' depend" in str(result.warnings[0])
+    assert "the intercept: 'e'." in str(result.warnings[0])
 
 
 def test_a_prior_settles_what_the_data_leave_open():

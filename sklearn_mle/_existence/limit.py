@@ -81,7 +81,7 @@ def limiting_curvature(
                 factor = CholeskyFactor(hessian)
             except NotPositiveDefiniteError:
                 return None
-            theta = theta - factor.solve(limit.value_and_gradient(theta)[1])
+            theta = theta - factor.solve(limit.gradient(theta))
     divergent = divergent_changes(predictors, unseen, columns)
     return Curvature(factor, predictors, columns, mean_weight, divergent=divergent if len(divergent) else None)
 

@@ -32,7 +32,7 @@ def beside_saddle(objective: PenalizedNLL, solution: Solution) -> Array | None:
     direction *= np.sign(direction[np.argmax(np.abs(direction))])
     for length in _LENGTHS:
         points = [theta + length * direction, theta - length * direction]
-        values = np.array([objective.value_and_gradient(point)[0] for point in points])
+        values = np.array([objective.value(point) for point in points])
         best = int(np.argmin(np.where(np.isnan(values), np.inf, values)))
         if values[best] < solution.value:
             return points[best]

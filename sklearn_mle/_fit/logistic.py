@@ -73,7 +73,7 @@ class LogisticFit(Strategy):
         ValueError
             If fewer than two classes have rows of positive weight.
         """
-        options, n_classes = self.options, max(2, self.likelihood.n_predictors)
+        options, n_classes = self.options, max(2, self.n_predictors)
         self.mass = self.prepared.data.class_weights(n_classes)
         absent = np.flatnonzero(self.mass == 0)
         if n_classes - len(absent) < 2 and options.prior.bias_reduced:
@@ -120,7 +120,7 @@ class LogisticFit(Strategy):
     def _objective(self, active: Array, precision: Array | None = None) -> PenalizedNLL:
         """Return the objective of these columns; with ``precision`` for each column in place of the prior asked for."""
         data = self.prepared.data
-        contrast = sum_to_zero_basis(self.likelihood.n_predictors) if self.likelihood.shift_invariant else None
+        contrast = sum_to_zero_basis(self.n_predictors) if self.likelihood.shift_invariant else None
         n_free = 1 if contrast is None else contrast.shape[1]
         term = self.term.restricted(active, data.n_columns)
         predictors = LinearPredictors(data.n_columns, [term] * n_free, contrast)
@@ -136,7 +136,7 @@ class LogisticFit(Strategy):
         That is the information at the null model, ``theta``: of a bias-reduced fit, and of few rows with two classes.
         """
         if not self.options.prior.bias_reduced:
-            self.first = self.clear_factor(theta) if self.likelihood.n_predictors == 1 else None
+            self.first = self.clear_factor(theta) if self.n_predictors == 1 else None
             return self.first is not None
         self.reduced = JeffreysNLL(self.likelihood, self.objective, 1 / self.prepared.mean_weight)
         factor = self.reduced.at(theta).factor
@@ -146,7 +146,7 @@ class LogisticFit(Strategy):
         """Return the model of the class frequencies alone; and of offsets far apart, one whose columns undo them."""
         data, intercept = self.prepared.data, self.term.intercept
         several = self.likelihood.shift_invariant
-        frequencies = np.zeros((self.likelihood.n_predictors, data.n_columns + 1))
+        frequencies = np.zeros((self.n_predictors, data.n_columns + 1))
         if intercept:
             log_mass = np.log(self.mass)
             frequencies[:, -1] = log_mass - log_mass.mean() if several else log_mass[1] - log_mass[0]
@@ -244,7 +244,7 @@ class LogisticFit(Strategy):
             # The prior identifies the coefficients of dependent columns; the data still do not.
             if self.objective.predictors.size <= MOST_KEPT:
                 null = self.identification.null_space(prepared.columns, self.term.intercept)
-                classes = np.eye(self.likelihood.n_predictors)
+                classes = np.eye(self.n_predictors)
                 self.undetermined = [np.multiply.outer(one, vector) for vector in null.T for one in classes]
             self.identification = None
         return self.solve(best_of(self.objective, [self.theta(matrix) for matrix in starts]), n_iter)
@@ -273,7 +273,7 @@ class LogisticFit(Strategy):
             return None
         if self.separation is None:
             own = self.identification
-            of_each = None if own is None else [own] * self.likelihood.n_predictors
+            of_each = None if own is None else [own] * self.n_predictors
             return self.curvature(solution, of_each, undetermined)
         theta, columns, mean_weight = solution.theta, prepared.columns, prepared.mean_weight
         limit = limiting_curvature(self.objective, self.separation, theta, columns, mean_weight)

@@ -72,7 +72,7 @@ class RegressionFit(Strategy):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         likelihood = self.likelihood
-        self.asked = list(self.options.terms_of(likelihood.n_predictors))
+        self.asked = list(self.options.terms_of(self.n_predictors))
         self.dispersion = likelihood.dispersion_index
         self.some = some_rows(self.target.data)
         # Of the dispersion's logarithm, where the noise would vanish.
@@ -163,7 +163,7 @@ class RegressionFit(Strategy):
         prepared, likelihood, j, diverges = self.prepared, self.likelihood, self.dispersion, self.separation is not None
         if prepared.prior.is_flat and not diverges:
             return NoPenalty()
-        location, others, mean = np.zeros((3, likelihood.n_predictors, predictors.n_columns + 1))
+        location, others, mean = np.zeros((3, self.n_predictors, predictors.n_columns + 1))
         location[0, :-1] = prepared.separation_precision if diverges else prepared.precision()
         for k in range(1, len(others)):
             others[k, :-1] = prepared.precision(k)
@@ -283,7 +283,7 @@ class RegressionFit(Strategy):
         """Return the fit in the bounded predictor itself: free inside its bounds, or held at one that is optimal."""
         if solution.status.early:
             return solution
-        matrix, last = self.matrix(solution.theta), self.likelihood.n_predictors - 1
+        matrix, last = self.matrix(solution.theta), self.n_predictors - 1
         bound = float(np.rint(matrix[last, -1]))
         if abs(matrix[last, -1] - bound) < _NEAR_BOUND:
             found = self._at_bound(last, bound, solution)
@@ -360,7 +360,7 @@ class RegressionFit(Strategy):
         """Return the perfect location without noise; log-linear noise is stopped at its bound."""
         likelihood, j = self.likelihood, self.dispersion
         assert j is not None
-        matrix = np.zeros((likelihood.n_predictors, location.shape[1]))
+        matrix = np.zeros((self.n_predictors, location.shape[1]))
         matrix[0] = location[0]
         matrix[1:, -1] = self.constants[1:]
         vanishing = -float(np.sign(likelihood.variance_power))

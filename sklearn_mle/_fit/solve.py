@@ -77,11 +77,7 @@ def solve(
     *,
     null_value: float | None = None,
     tol: float | None = None,
-    observer: Callable[[Array], bool] | None = None,
-    settled: Callable[[Array, float], bool] | None = None,
-    first: Factor | None = None,
-    n_iter: int = 0,
-    polish: int = _POLISH,
+    **how: Any,
 ) -> Solution:
     """Minimize the objective from ``start``.
 
@@ -107,21 +103,14 @@ def solve(
     stages = _stages(objective) if options.solver == "auto" else named.get(options.solver)
     if options.solver == "newton":
         objective.predictors.refuse_large_curvature("solver='auto' and solver='newton-cg' need no such table")
-    if first is None and stages is _newton and (objective.likelihood.quadratic or not objective.data.in_one_place):
-        objective.value_gradient_hessian(start)  # what Newton's method asks for first, in one pass
-    reference = objective.value(start) if null_value is None else null_value
-    search = _Search(
-        objective,
-        start,
-        options.max_iter,
-        options.tol if tol is None else tol,
-        reference,
-        observer=observer,
-        settled=settled,
-        first=first,
-        n_iter=n_iter,
-        polish=polish,
-    )
+    search = _Search(objective, start, options.max_iter, options.tol if tol is None else tol, **how)
+    if (
+        search.first is None
+        and stages is _newton
+        and (objective.likelihood.quadratic or not objective.data.in_one_place)
+    ):
+        objective.value(start, "hessian")  # what Newton's method asks for first, in one pass
+    search.reference = objective.value(start) if null_value is None else null_value
     return _by_scipy(search, options.solver) if stages is None else stages(search)
 
 
@@ -147,7 +136,7 @@ class _Search:
     start: Array
     max_iter: int
     tol: float
-    reference: float
+    reference: float = np.inf
     observer: Callable[[Array], bool] | None = None
     settled: Callable[[Array, float], bool] | None = None
     first: Factor | None = None
@@ -241,6 +230,8 @@ class _Search:
     def _after(self, found: Solution) -> Solution:
         """Take a stage's end as the next one's start, and return it with the iterations of all stages so far."""
         self.theta, self.n_iter = found.theta, self.n_iter + found.n_iter
+        if self.n_iter == found.n_iter and not self.ended.early:
+            return found
         return replace(found, status=self.ended if self.ended.early else found.status, n_iter=self.n_iter)
 
 
@@ -272,7 +263,7 @@ def _newton_cg(search: _Search, most: int | None = None) -> Solution:
         first = preconditioner(objective, search.theta)
         return search.newton_cg(first, most, refresh=partial(preconditioner, objective))
     local, share = sample_objective(objective)
-    rough = _Search(local, search.theta, search.max_iter if most is None else most, _ROUGH, np.inf)
+    rough = _Search(local, search.theta, search.max_iter if most is None else most, _ROUGH)
     search.theta = rough.newton_cg(preconditioner(local, rough.theta)).theta
     return search.newton_cg(preconditioner(local, search.theta).times(1 / share), most)
 
@@ -317,7 +308,7 @@ def _sample_first(search: _Search) -> Solution:
 def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tuple[Array, Factor]:
     """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
     local, share = sample_objective(objective)
-    search = _Search(local, start, max_iter, _ROUGH, np.inf)
+    search = _Search(local, start, max_iter, _ROUGH)
     if _worth_a_sample(local):
         search.theta, metric = _sample_optimum(local, start, max_iter)
         search.lbfgs(metric, _ROUGH, _SAMPLE_PASSES)

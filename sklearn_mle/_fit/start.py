@@ -262,7 +262,7 @@ def best_of(objective: PenalizedNLL, thetas: Sequence[Array]) -> Array:
     """Return the theta where the objective is least; a single one unseen."""
     if len(thetas) == 1:
         return thetas[0]
-    values = np.array([objective.value_and_gradient(theta)[0] for theta in thetas])
+    values = np.array([objective.value(theta) for theta in thetas])
     return thetas[int(np.argmin(np.where(np.isnan(values), np.inf, values)))]
 
 

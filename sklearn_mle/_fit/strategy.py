@@ -54,6 +54,7 @@ class Strategy:
         class_names: Any = None,
     ) -> None:
         self.likelihood, self.prepared, self.options = likelihood, prepared, options
+        self.n_predictors = likelihood.n_predictors
         self.observer, self.class_names = observer, class_names
         self.target = Target.of(likelihood, prepared, centre=options.fit_intercept)
         self.warnings: list[Warning] = []
@@ -153,7 +154,7 @@ class Strategy:
         factor, drift = final_factor(self.objective, solution)
         if factor is None:
             return None
-        scale, others = self.target.scale, (1.0,) * (self.likelihood.n_predictors - 1)
+        scale, others = self.target.scale, (1.0,) * (self.n_predictors - 1)
         return Curvature(
             factor,
             self.objective.predictors,

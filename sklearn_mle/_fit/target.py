@@ -48,7 +48,7 @@ class Target:
 
         ``centre`` says whether the location has an intercept, which alone can undo a shift of it.
         """
-        data, shift = prepared.data, np.zeros(likelihood.n_predictors)
+        data, shift = prepared.data, np.zeros(prepared.data.n_predictors)
         if likelihood.equivariance is None:
             return cls(data, prepared, 1.0, shift, EPS, 0.0)
         if likelihood.equivariance == "location_scale":
@@ -58,7 +58,7 @@ class Target:
         log_jacobian = data.reduce_target(_positive_weight)[0] * float(np.log(unit))
         if not centre:
             moved, shift[0] = -float(shift[0]), 0.0
-        scaled = data.with_target(partial(_amount, unit, moved), likelihood.n_predictors)
+        scaled = data.with_target(partial(_amount, unit, moved))
         return cls(scaled, prepared, 1.0, shift, EPS, log_jacobian)
 
     @classmethod
@@ -85,9 +85,9 @@ class Target:
             # On a coarse grid, so that data on a grid lose nothing by being centred.
             middle = float(np.rint(middle / spread * 8)) * spread / 8 if spread > 64 * EPS else middle
         scale = spread * power
-        shift = np.zeros(likelihood.n_predictors)
+        shift = np.zeros(data.n_predictors)
         shift[0], shift[likelihood.dispersion_index] = middle * power, np.log(scale)
-        centred = data.with_target(partial(_centred, power, middle, spread), likelihood.n_predictors)
+        centred = data.with_target(partial(_centred, power, middle, spread))
         return cls(centred, prepared, scale, shift, EPS * max(1.0, 1.0 / spread), n * float(np.log(scale)))
 
     def to_original(self, matrix: Array | DoubleDouble) -> Array:

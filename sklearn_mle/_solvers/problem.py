@@ -74,7 +74,7 @@ class Solution:
             status=self.status,
             success=self.status is Status.CONVERGED,
             message=self.status.message,
-            solution=replace(self, n_iter=max(min(1, maxiter), self.n_iter)),
+            solution=self if self.n_iter or not maxiter else replace(self, n_iter=1),
         )
 
 

@@ -335,7 +335,7 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
         return math.nan
     if at.model.bias_reduced and at.model.retained is not None:
         return at.model.retained.gap  # of Firth's objective, whose gradient is not that of the likelihood
-    gradient = at.objective.value_and_gradient(at.theta)[1]
+    gradient = at.objective.gradient(at.theta)
     # If a parameter hardly matters, such as a mixture's weight near zero, the curvature does not tell how far away the
     # optimum is. One that is ten units of the predictors away is better by at most ten times the slope.
     gap = min(0.5 * bread.squared_norm(gradient), _FARTHEST * float(np.abs(gradient).sum())) * at.mean_weight

@@ -242,7 +242,7 @@ def score_test(
                 "extra: the expected information of the model with these columns is singular. Look for columns of "
                 "extra that depend on X, or extreme numbers in X, y, sample_weight or offset."
             ) from None
-        gradient = at.objective.value_and_gradient(at.theta)[1]
+        gradient = at.objective.gradient(at.theta)
     return chi_squared_test("Score test", factor.squared_norm(gradient) * at.mean_weight, added)
 
 

@@ -241,7 +241,7 @@ def _detected(
     start = np.zeros(predictors.size)
     if likelihood.n_predictors == q:
         # Steepest ascent from the null model is a rough guess at the separating direction.
-        start = -objective.value_and_gradient(start)[1]
+        start = -objective.gradient(start)
     search = SeparationSearch(objective, start)
     separation = search.run()
     kind: Literal["none", "quasi-complete", "complete"] = "none"
@@ -295,7 +295,7 @@ def _direction(at: AtEstimate) -> SeparatingDirection | None:
     if at.likelihood.holds_class_codes:
         with suppress(NotPositiveDefiniteError):
             factor = hessian_factor(objective, at.theta)
-            gap = 0.5 * factor.squared_norm(objective.value_and_gradient(at.theta)[1])
+            gap = 0.5 * factor.squared_norm(objective.gradient(at.theta))
             if certificate(objective, at.theta, factor, gap, at.prepared.columns.largest) < CERTIFIED:
                 return None
     with suppress(UndecidedError):
