@@ -28,7 +28,7 @@ from sklearn_mle.estimators._validation import (
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import infer
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.model import ReadData, precision_offset
+from sklearn_mle.inference.model import ReadData, precision_offset, weights_of_deviance
 from sklearn_mle.inference.predictions import predictive_interval
 
 
@@ -322,8 +322,8 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         """Return the total deviance of y given X: twice its log-likelihood's shortfall from that of a perfect location.
 
         The sum over rows of w_i d(y_i, location_i). Likelihoods of generalized linear models (gaussian, lognormal,
-        poisson, negative_binomial, gamma, inverse_gaussian, tweedie, binomial) leave out the dispersion, as R does: the
-        Gaussian's is the sum of squares. The others take it at the fitted scale.
+        poisson, negative_binomial, gamma, inverse_gaussian, tweedie, binomial) leave out the dispersion, as R does, but
+        for an offset of it, which weighs rows as precisions do. The others take it at the fitted scale.
 
         Parameters
         ----------
@@ -346,7 +346,8 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             return self._total_deviance(data, self._linear_predictors(data.X, data.offset))
 
     def _total_deviance(self, data: ReadData, eta: Array) -> float:
-        return total_over_rows(self._fitted.likelihood.deviance(data.y.T, eta), data.sample_weight)
+        weight = weights_of_deviance(self._fitted, data.sample_weight, data.offset)
+        return total_over_rows(self._fitted.likelihood.deviance(data.y.T, eta), weight)
 
     def d2_score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         r"""Return D^2, the share of the deviance of y that the model explains: R^2 in the likelihood's own terms.
@@ -378,12 +379,10 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         """
         data = self._read_rows(X, y, sample_weight, offset)
         refuse("d2_score", self._fitted_model())
-        likelihood, weight = self._fitted.likelihood, data.sample_weight
+        likelihood, given = self._fitted.likelihood, {"sample_weight": data.sample_weight, "offset": data.offset}
         with np.errstate(all="ignore"):
             of_model = self._total_deviance(data, self._linear_predictors(data.X, data.offset))
-            null = best_constant(
-                likelihood, self._parameters[:, -1], data.y.T, sample_weight=weight, offset=data.offset
-            )
+            null = best_constant(likelihood, self._parameters[:, -1], data.y.T, **given)
             d2 = 1 - np.float64(of_model) / self._total_deviance(data, null)
         if np.isnan(d2):
             raise ValueError(BEYOND_FLOAT64)

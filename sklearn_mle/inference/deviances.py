@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate
+from sklearn_mle.inference.model import weights_of_deviance
 
 
 def deviances(at: AtEstimate, at_null: Callable[[], AtEstimate]) -> dict[str, Any]:
@@ -32,8 +33,9 @@ def deviances(at: AtEstimate, at_null: Callable[[], AtEstimate]) -> dict[str, An
 
 
 def total_deviance(at: AtEstimate) -> float:
-    """Return the sum over rows of the caller's weights times the unit deviances."""
-    weight, rows = at.data.sample_weight, at.prepared.row_numbers
+    """Return the sum over rows of the caller's weights times the unit deviances, as ``deviance`` of an estimator."""
+    weight = weights_of_deviance(at.model, at.data.sample_weight, at.data.offset)
+    rows = at.prepared.row_numbers
     data = at.objective.data
     assert data.offset is not None
     unit = at.likelihood.deviance(data.y, data.offset)

@@ -302,6 +302,25 @@ def precision_offset(likelihood: Likelihood, weight: Array) -> Array:
     return -np.log(np.where(weight > 0, weight, 1.0)) / likelihood.variance_power
 
 
+def weights_of_deviance(fitted: Fitted, weight: Array | None, offset: Array | None) -> Array | None:
+    r"""Return the weights (n,) of the unit deviances, which leave out the dispersion; None where all are one.
+
+    An offset of the dispersion says how the dispersions of rows differ, as precisions do; only the constant beside it
+    is left out:
+
+    .. math:: D = \sum_i w_i \frac{\phi}{\phi_i} d(y_i, \mu_i)
+
+    Where the dispersion depends on columns, it is left out whole.
+    """
+    j = fitted.likelihood.dispersion_index
+    if offset is None or offset.ndim < 2 or j is None or fitted.terms[j].columns:
+        return weight
+    if not divide_dispersion(fitted.likelihood) or not offset[:, j].any():
+        return weight
+    precision: Array = np.exp(-fitted.likelihood.variance_power * offset[:, j])
+    return precision if weight is None else weight * precision
+
+
 def know_precisions(likelihood: Likelihood, terms: Sequence[Terms]) -> bool:
     """Return whether dividing variances by weights gives the estimate that weighting rows gives."""
     index = likelihood.dispersion_index

@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression
 
 from sklearn_mle import MLERegressor
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference import infer
+from sklearn_mle.inference import anova, infer, residuals
 from sklearn_mle.likelihoods import StudentT, get_likelihood, likelihood_names
 
 N = 120
@@ -132,3 +132,37 @@ def test_inference_with_a_prior_takes_the_offsets_as_the_fit_did():
         # It refuses data at which the estimate is not the mode.
         found = infer(model, X, y, offset=OFFSET + np.array([0, 1.0]), penalized="laplace")
         assert np.isfinite(found.standard_errors).all()
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gamma", "inverse_gaussian", "tweedie", "lognormal"])
+def test_an_offset_of_the_dispersion_weighs_rows_as_precisions_do(name):
+    likelihood = get_likelihood(name)
+    precision = np.random.default_rng(1).gamma(3.0, size=N)
+    offset = np.column_stack([OFFSET[:, 0], -np.log(precision) / likelihood.variance_power])
+    y = likelihood.distribution(offset.T + np.stack([0.3 * X[:, 0], np.full(N, 0.2)])).rvs(random_state=1)
+    given = {"offset": offset}
+    model = MLERegressor(name).fit(X, y, **given)
+    other = {"offset": OFFSET[:, 0], "sample_weight": precision}
+    precise = MLERegressor(name, weight_type="precision").fit(X, y, **other)
+    assert model.log_likelihood_ == pytest.approx(precise.log_likelihood_, rel=1e-10)
+    # Estimates are within 1e-8 nats of the optimum, where the deviance and the log-likelihood have no slope.
+    for ask in ("deviance", "d2_score"):
+        expected = getattr(precise, ask)(X, y, **other)
+        assert getattr(model, ask)(X, y, **given) == pytest.approx(expected, rel=1e-7)
+    assert np.square(residuals(model, X, y, **given)).sum() == pytest.approx(model.deviance(X, y, **given), rel=1e-9)
+    headers = infer(model, X, y, **given).header, infer(precise, X, y, **other).header
+    named = [key for key in headers[1] if "deviance" in key or key == "D2"]
+    assert len(named) == (0 if name in ("gaussian", "lognormal") else 3)
+    for key in named:
+        assert headers[0][key] == pytest.approx(headers[1][key], rel=1e-7)
+    if name != "lognormal":
+        table, expected = (
+            anova(fit, X, y, dispersion="pearson", **of) for fit, of in ((model, given), (precise, other))
+        )
+        np.testing.assert_allclose(table.columns["F"], expected.columns["F"], rtol=1e-6)
+    # In rows of weight zero an offset may be anything.
+    weight = (np.arange(N) > 3).astype(float)
+    offset[:4] = 1e9
+    model.fit(X, y, sample_weight=weight, **given)
+    found = model.deviance(X, y, sample_weight=weight, **given)
+    assert found == pytest.approx(model.deviance(X[4:], y[4:], offset=offset[4:]), rel=1e-12)
