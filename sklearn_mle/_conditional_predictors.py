@@ -20,6 +20,9 @@ import numpy as np
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._predictors import LinearPredictors, Rows, Terms, add_offset, sum_to_zero_basis
 
+# Elements of what is summed at once: half a megabyte.
+_CACHED = 1 << 16
+
 
 class ConditionalPredictors(LinearPredictors):
     """The map between theta and linear predictors whose coefficients the classes share.
@@ -96,14 +99,19 @@ class ConditionalPredictors(LinearPredictors):
         width = self.n_columns
         total = np.zeros((self.size, self.size))
         between = np.zeros((self.n_classes, width))
+        step = max(_CACHED // max(self.n_classes * width, 1), 1)
         for start, block in rows.pieces():
-            q = probability[:, start : start + len(block)].T
-            x = self._of_classes(block)
-            centred = x - np.einsum("nk,nkj->nj", q, x)[:, None]
-            weighted = q if weight is None else q * weight[start : start + len(block), None]
-            flat = centred.reshape(len(block) * self.n_classes, width)
-            total[:width, :width] += np.dot((flat * weighted.reshape(-1, 1)).T, flat)
-            between += np.einsum("nk,nkj->kj", weighted, centred)
+            for first in range(0, len(block), step):
+                # Rows last: they are what the loops are long in, however few the classes and columns.
+                x = np.ascontiguousarray(self._of_classes(block[first : first + step]).transpose(2, 1, 0))
+                here = slice(start + first, start + first + x.shape[-1])
+                q = probability[:, here]
+                x -= np.einsum("kn,jkn->jn", q, x)[:, None]
+                root = np.sqrt(q if weight is None else q * weight[here])
+                x *= root
+                flat = x.reshape(width, -1)
+                total[:width, :width] += np.dot(flat, flat.T)
+                between += np.einsum("kn,jkn->kj", root, x)
         if self.intercept:
             weighted = probability if weight is None else probability * weight
             constants = np.diag(weighted.sum(axis=1)) - np.dot(weighted, probability.T)

@@ -12,13 +12,13 @@ References
 Martens and Grosse (2015), Optimizing neural networks with Kronecker-factored approximate curvature, ICML.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle._fit.preconditioner import between_and_within
 from sklearn_mle._numerics.factors import Factor
@@ -30,8 +30,10 @@ from sklearn_mle.meta_estimators._calibration_fit import EXPANSIONS, TOLERANCE, 
 
 Array = NDArray[Any]
 
-# Of the number of determined parameters, relative; and nats of the minimum at which they are counted.
-_ERROR, _ROUGH = 0.04, 0.1
+# Of the number of determined parameters, relative.
+_ERROR = 0.04
+# A step that gains fewer nats ends where another would gain a hundredth of them: near enough to count parameters there.
+_LITTLE = 10.0
 # Of the largest entry of a block: what rounding may take from the least.
 _LEAST = 1e-13
 
@@ -102,16 +104,25 @@ def with_rough_evidence(
                 jac=objective.gradient,
                 hessp=objective.hessian_product,
                 method=newton_cg,
-                options={
-                    "tol": TOLERANCE if done else _ROUGH,
-                    "reference": np.inf,
-                    "preconditioner": expansion.factor(prior),
-                },
+                callback=None if done else _until_little_is_gained(objective.value(theta)),
+                options={"tol": TOLERANCE, "reference": np.inf, "preconditioner": expansion.factor(prior)},
             )
         theta = result.x
         if done:
             break
     return theta, result.gap, precisions
+
+
+def _until_little_is_gained(value: float) -> Callable[[OptimizeResult], None]:
+    """Return a callback that stops a minimization from this value after its first step of less than ``_LITTLE``."""
+
+    def callback(intermediate_result: OptimizeResult) -> None:
+        nonlocal value
+        gained, value = value - intermediate_result.fun, intermediate_result.fun
+        if gained < _LITTLE:
+            raise StopIteration
+
+    return callback
 
 
 def _prior(groups: Sequence[NDArray[np.bool_]], precisions: Sequence[float]) -> Array:

@@ -54,7 +54,7 @@ class SplineMap:
 
     def log_probabilities(self, probability: Array) -> Array:
         """Return calibrated log-probabilities, shape (n, K)."""
-        return log_softmax(_lengths(capped_log(probability, self.floor), self.knots) @ self.slopes + self.intercept)
+        return log_softmax(_spline(capped_log(probability, self.floor), self.knots, self.slopes) + self.intercept)
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,24 @@ def spline_matrix(rows: CalibrationRows, plain: LogitMap) -> SplineMatrixMap:
 
 def _lengths(z: Array, knots: Array) -> Array:
     """Return how much of each segment lies below z, shape (..., m): f is linear in these, with its slopes."""
-    low, high = knots[:-1].copy(), knots[1:].copy()
-    steps = high - low
-    lengths = z[..., None] - low
-    np.clip(lengths[..., 1:], 0.0, None, out=lengths[..., 1:])
-    np.minimum(lengths[..., :-1], steps[:-1], out=lengths[..., :-1])
+    lengths = np.empty((*z.shape, len(knots) - 1))
+    last = lengths.shape[-1] - 1
+    for j in range(last + 1):
+        length = z - knots[j]
+        if j > 0:
+            np.maximum(length, 0.0, out=length)
+        if j < last:
+            np.minimum(length, knots[j + 1] - knots[j], out=length)
+        lengths[..., j] = length
     return lengths
+
+
+def _spline(z: Array, knots: Array, slopes: Array) -> Array:
+    """Return ``_lengths(z, knots) @ slopes``, shape (...), one change of the slope after the other."""
+    total, beyond = slopes[0] * (z - knots[0]), np.empty_like(z)
+    for knot, change in zip(knots[1:-1], np.diff(slopes), strict=True):
+        np.maximum(z, knot, out=beyond)
+        beyond -= knot
+        beyond *= change
+        total += beyond
+    return total
