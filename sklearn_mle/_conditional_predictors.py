@@ -103,13 +103,13 @@ class ConditionalPredictors(LinearPredictors):
         for start, block in rows.pieces():
             for first in range(0, len(block), step):
                 # Rows last: they are what the loops are long in, however few the classes and columns.
-                x = np.ascontiguousarray(self._of_classes(block[first : first + step]).transpose(2, 1, 0))
+                x = self._of_classes(block[first : first + step]).transpose(2, 1, 0).copy()
                 here = slice(start + first, start + first + x.shape[-1])
                 q = probability[:, here]
                 x -= np.einsum("kn,jkn->jn", q, x)[:, None]
                 root = np.sqrt(q if weight is None else q * weight[here])
                 x *= root
-                flat = x.reshape(width, -1)
+                flat = x.reshape(width, root.size)
                 total[:width, :width] += np.dot(flat, flat.T)
                 between += np.einsum("kn,jkn->kj", root, x)
         if self.intercept:

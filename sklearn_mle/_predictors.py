@@ -306,7 +306,7 @@ class LinearPredictors:
                 z = kept if x.shape[1] == kept.shape[2] else np.empty((n_classes, width, x.shape[1]))
                 np.multiply(q[:, None], x, out=z[:, :-1])
                 z[:, -1] = q
-                flat = z.reshape(size, -1)
+                flat = z.reshape(size, x.shape[1])
                 total -= np.dot(flat, flat.T)  # one matrix with itself: BLAS does half the work
         blocks = total.reshape(n_classes, width, n_classes, width)
         own = np.arange(n_classes)

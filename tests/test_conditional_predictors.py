@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from sklearn_mle import MLELogisticClassifier
+from sklearn_mle import MLELogisticClassifier, _conditional_predictors
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._objective import PenalizedNLL
@@ -73,6 +73,18 @@ def test_curvatures_are_sums_over_rows(predictors):
     np.testing.assert_allclose(root.T @ root, expected, atol=1e-9)
     variance = predictors.quadratic(ROWS, expected)
     np.testing.assert_allclose(variance, np.einsum("jnl,lm,knm->jkn", J_, expected, J_), rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, N])
+def test_the_curvature_is_summed_in_pieces_and_leaves_the_rows_alone(predictors, n, monkeypatch):
+    monkeypatch.setattr(_conditional_predictors, "_CACHED", 7 * K * J)
+    q, weight = rng.dirichlet(np.ones(K), n).T, rng.random(n)
+    rows = DenseRows(X[:n].copy())
+    found = predictors.curvature_of_classes(rows, q, weight)
+    hessian = weight * (np.einsum("jk,kn->jkn", np.eye(K), q) - np.einsum("jn,kn->jkn", q, q))
+    J_ = jacobian(predictors)[:, :n]
+    np.testing.assert_allclose(found, np.einsum("jnl,jkn,knm->lm", J_, hessian, J_), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(rows.standardized, X[:n])
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -36,8 +36,9 @@ _SETTLED = 0.05
 _SETTLED_AGAIN = 0.5
 # Where the evidence is flat they would go on for little.
 EXPANSIONS, _UPDATES = 8, 40
-# Nats from where a Hessian was formed, 0.6 standard errors: it can tell that precisions stay as they are.
-_NEAR = 0.2
+# A Hessian can tell that precisions stay as they are where it was formed no more nats away than this, 0.6 standard
+# errors, and the steps by it have cut the gap to this part: it is a few percent off then.
+_NEAR, _CUT = 0.2, 1e-4
 # A factor serves as long as a step cuts the gap to this part of itself.
 _CHORD = 0.5
 # A slope at its bound is let go where F falls by more than this, in nats, for each unit of it.
@@ -58,7 +59,7 @@ class Minimum:
     # The Hessian of the cross-entropy in the free entries: at theta if it is fresh, or at a point of the search.
     curvature: Array
     fresh: bool
-    # Whether that point is less than a standard error away.
+    # Whether that point is so near that it is nearly the same at theta.
     near: bool
 
 
@@ -131,7 +132,8 @@ def minimum_of(
             },
         )
     fresh = formed_at is result.x
-    near = fresh or result.solution.factor_gap <= _NEAR
+    formed_with = result.solution.factor_gap
+    near = fresh or (formed_with <= _NEAR and result.gap <= _CUT * formed_with)
     return Minimum(result.x, np.ones(size, dtype=bool), result.gap, objective, last, fresh, near)
 
 

@@ -33,7 +33,7 @@ Array = NDArray[Any]
 # Of the number of determined parameters, relative.
 _ERROR = 0.04
 # A step that gains fewer nats ends where another would gain a hundredth of them: near enough to count parameters there.
-_LITTLE = 10.0
+_LITTLE = 20.0
 # Of the largest entry of a block: what rounding may take from the least.
 _LEAST = 1e-13
 
