@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
+from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_again, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.column_terms import Term, column_terms
@@ -19,7 +20,7 @@ from sklearn_mle.inference.comparisons import SHORT
 from sklearn_mle.inference.deviances import pearson, total_deviance
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.infer import infer
-from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.model import FittedModel, divide_dispersion
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.summary import Summary
 
@@ -269,6 +270,8 @@ class _Ratios:
         whole = self.whole
         low, high = self._at(small), self._at(large)
         df = high.n_parameters - low.n_parameters
+        if self.dispersion is not None:
+            df = high.n_coefficients - low.n_coefficients  # a constant may be held in one of them
         if df <= 0:
             raise ValueError(
                 f"X: the columns of {name!r} depend on the others' columns and the intercept, so the term tests "
@@ -278,7 +281,7 @@ class _Ratios:
             if self.left <= 0:
                 raise ValueError("dispersion='pearson' needs more observations than coefficients.")
             scale = pearson(whole) / self.left
-            if whole.likelihood.dispersion_parameter is not None:
+            if divide_dispersion(whole.likelihood):
                 scale *= float(np.exp(whole.likelihood.variance_power * whole.model.log_dispersion))
             value = (total_deviance(low) - total_deviance(high)) / scale
         elif self.by_f:
@@ -316,7 +319,11 @@ class _Ratios:
             else:
                 kept.append(replace(term, columns=False))
         at = model.likelihood.dispersion_index
-        if at is not None and not model.is_classifier and not (kept[at].intercept or kept[at].columns):
+        # Deviances are compared at one dispersion, where they depend on it.
+        held = self.dispersion is not None and not divide_dispersion(model.likelihood)
+        if at is not None and held and kept[at].is_constant:
+            kept[at] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
+        elif at is not None and not model.is_classifier and not (kept[at].intercept or kept[at].columns):
             kept[at] = replace(kept[at], known=float(np.exp(model.log_dispersion)))
         some = replace(data, X=data.X[:, keep])
         smaller = fitted_again(model, some, kept, [model.features[k] for k in keep])[1]

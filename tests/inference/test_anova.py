@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from scipy import stats
+from scipy import special, stats
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -305,3 +305,27 @@ def test_a_smaller_model_that_fits_better_is_warned_of():
         table = anova(model, X, y)
     assert table.columns["chi2"][0] == 0
     assert table.columns["p"][0] == 1
+
+
+@pytest.mark.parametrize("predictors", [{"dispersion": 0.7}, None])
+def test_deviances_of_counts_are_compared_at_one_dispersion(predictors):
+    """R's anova(glm(y ~ a + b + offset(o), negative.binomial(theta)), test = "F"), theta known or the fitted one."""
+    rng = np.random.default_rng(5)
+    X, offset, weight = rng.normal(size=(80, 2)), 0.3 * rng.normal(size=80), rng.integers(0, 4, 80).astype(float)
+    y = rng.poisson(np.exp(1 + 0.3 * X[:, 0] + offset) * rng.gamma(2, 0.5, 80)).astype(float)
+    given = {"sample_weight": weight, "offset": offset}
+    model = MLERegressor("negative_binomial", predictors=predictors).fit(X, y, **given)
+    a = model.dispersion_
+
+    def deviance_and_pearson(columns):
+        at = {"dispersion": a}
+        mean = MLERegressor("negative_binomial", predictors=at).fit(X[:, columns], y, **given)
+        mean = mean.predict(X[:, columns], offset=offset)
+        unit = 2 * (special.xlogy(y, y / mean) - (y + 1 / a) * np.log((1 + a * y) / (1 + a * mean)))
+        return weight @ unit, weight @ ((y - mean) ** 2 / (mean + a * mean**2))
+
+    whole, squares = deviance_and_pearson([0, 1])
+    expected = [(deviance_and_pearson([k])[0] - whole) / (squares / (weight.sum() - 3)) for k in (1, 0)]
+    table = anova(model, X, y, dispersion="pearson", **given)
+    np.testing.assert_array_equal(table.columns["df"], 1)
+    np.testing.assert_allclose(table.columns["F"], expected, rtol=1e-6)
