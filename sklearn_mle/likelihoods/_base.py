@@ -233,7 +233,7 @@ class Likelihood(BaseEstimator, ABC):
     def parameters(self, eta: Array) -> Array:
         """Return the parameters of the distribution, shape (q, n): the inverse links of the linear predictors."""
         with np.errstate(all="ignore"):
-            return np.stack([LINKS[link].inverse(row) for link, row in zip(self.links, eta, strict=True)])
+            return np.array([LINKS[link].inverse(row) for link, row in zip(self.links, eta, strict=True)])
 
     def predictor_of(self, k: int, value: float) -> float:
         """Return the value of linear predictor k at which its parameter has this value."""
@@ -369,4 +369,4 @@ class Likelihood(BaseEstimator, ABC):
 
 def symmetric(first: Array, cross: Array, second: Array) -> Array:
     """Return the rowwise (2, 2, n) matrix [[first, cross], [cross, second]]."""
-    return np.stack([np.stack([first, cross]), np.stack([cross, second])])
+    return np.array([[first, cross], [cross, second]])

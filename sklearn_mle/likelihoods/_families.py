@@ -95,7 +95,7 @@ class LocationScale(RealOutcome):
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         z, inverse_scale = standardize(y, eta)
         slope = self.standard_derivatives(z)[0]
-        return eta[1] + self.standard_nll(z), np.stack([-slope * inverse_scale, 1 - z * slope])
+        return eta[1] + self.standard_nll(z), np.array([-slope * inverse_scale, 1 - z * slope])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         z, inverse_scale = standardize(y, eta)
@@ -143,7 +143,7 @@ def standardize(y: Array, eta: Array) -> tuple[Array, Array]:
     """Return z, bounded by what can still be multiplied without a nan, and 1 / s."""
     # Finite, so that z is zero for an outcome at the location, whatever the scale.
     inverse_scale = np.exp(np.minimum(-eta[1], _LOG_LARGEST))
-    return np.clip((y - eta[0]) * inverse_scale, -_LARGEST, _LARGEST), inverse_scale
+    return np.minimum(np.maximum((y - eta[0]) * inverse_scale, -_LARGEST), _LARGEST), inverse_scale
 
 
 def deviance_from(likelihood: Likelihood, y: Array, eta: Array, location: Array) -> Array:

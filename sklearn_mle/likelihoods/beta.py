@@ -64,7 +64,7 @@ class Beta(NLLWithGradient):
         remainders = rows.low[0] + rows.high[0] - rows.whole[0]
         logarithms = 0.5 * (eta[1] + rows.log_mean + rows.log_rest)
         precision = divergence - 0.5 - rows.low[1] - rows.high[1] + rows.whole[1]
-        return divergence - logarithms + remainders + jacobian, np.stack([rows.slope(y), precision])
+        return divergence - logarithms + remainders + jacobian, np.array([rows.slope(y), precision])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         rows = _Rows(eta)

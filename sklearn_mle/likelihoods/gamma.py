@@ -50,10 +50,11 @@ class Gamma(Positive, LogMean, NLLWithGradient):
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         remainder, first, _ = stirling_remainder(np.exp(-eta[1]))
         log_y = np.log(y)
-        less_one = exp_times(eta[1], log_y - eta[0])[1]
-        deviance = less_one - np.exp(eta[1]) * (log_y - eta[0])
+        delta = log_y - eta[0]
+        less_one = exp_times(eta[1], delta)[1]
+        deviance = less_one - np.exp(eta[1]) * delta
         nll = deviance - 0.5 * eta[1] + HALF_LOG_TWO_PI + remainder + log_y
-        return nll, np.stack([-less_one, deviance - 0.5 - first])
+        return nll, np.array([-less_one, deviance - 0.5 - first])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         _, first, second = stirling_remainder(np.exp(-eta[1]))

@@ -49,7 +49,7 @@ class InverseGaussian(Positive, LogMean):
 
     def gradient(self, y: Array, eta: Array) -> Array:
         slope = exp_times(eta[1] - eta[0], np.log(y) - eta[0])[1]
-        return np.stack([-slope, _half_deviance(y, eta) - 0.5])
+        return np.array([-slope, _half_deviance(y, eta) - 0.5])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         delta = np.log(y) - eta[0]

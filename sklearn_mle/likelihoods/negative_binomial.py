@@ -70,7 +70,7 @@ class NegativeBinomial(LogMean, NLLWithGradient):
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         deviance, (value, slope, _) = _Deviance(y, eta), _saturated(y, eta[1])
         nll = poisson_saturated(y) + value + deviance.value
-        return nll, np.stack([deviance.slope, slope + deviance.dispersion_slope])
+        return nll, np.array([deviance.slope, slope + deviance.dispersion_slope])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         deviance = _Deviance(y, eta)

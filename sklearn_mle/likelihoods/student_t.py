@@ -112,13 +112,12 @@ class StudentT(RealOutcome):
             known = 1 / float(self.df)  # type: ignore[arg-type]
             w = known * np.square(z)
             if w.max() < _MOST:
-                normalizer = _constant(np.full(1, known, dtype=eta.dtype))[0]
                 nll = np.log1p(w)
                 nll *= 0.5 * (1 + known) / known
-                nll += eta[1] + normalizer
+                nll += eta[1] + _normalizer(known, eta.dtype)
                 w += 1
                 slope = (1 + known) * z / w
-                return nll, np.stack([-slope * inverse_scale, 1 - z * slope])
+                return nll, np.array([-slope * inverse_scale, 1 - z * slope])
         d = self._reciprocal(eta)
         constant, constant_slope, _ = _constant(d)
         nll = constant + eta[1] + 0.5 * (1 + d) * _logarithm(y, eta, z, d)
@@ -244,6 +243,11 @@ def _slopes(z: Array, d: Array) -> tuple[Array, Array]:
     far_second = -(np.square(shrunk) + 2 * far_first) / safe
     near_first, near_second = np.square(square) * first, np.square(square) * square * second
     return np.where(w > 1, far_first, near_first), np.where(w > 1, far_second, near_second)
+
+
+@lru_cache(maxsize=64)
+def _normalizer(reciprocal: float, dtype: np.dtype[Any]) -> Array:
+    return _constant(np.full(1, reciprocal, dtype=dtype))[0]
 
 
 def _constant(d: Array) -> tuple[Array, Array, Array]:

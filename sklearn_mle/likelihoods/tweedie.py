@@ -81,7 +81,7 @@ class Tweedie(LogMean, NLLWithGradient):
         value, slope, _ = self._saturated(y, eta, positive)
         nll[positive] += np.log(y[positive]) + value
         dispersion[positive] += slope
-        return nll, np.stack([self._slope(y, eta), dispersion])
+        return nll, np.array([self._slope(y, eta), dispersion])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         dispersion = self._half_deviance(y, eta[0], eta[1])

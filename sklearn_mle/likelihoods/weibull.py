@@ -50,7 +50,7 @@ class Weibull(Positive):
 
     def gradient(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
-        return np.stack([-exp_times(eta[1], z)[1], z * np.expm1(z) - 1])
+        return np.array([-exp_times(eta[1], z)[1], z * np.expm1(z) - 1])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
