@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -66,6 +66,14 @@ class Guess:
     dispersion: Terms | None
     precision: Array
     least_squares: Array | None = None
+
+    @cached_property
+    def middle_offset(self) -> Array:
+        """The median of each predictor's offset, shape (q,): an intercept alone undoes that much of it."""
+        offset, middle = self.data.offset, np.zeros(self.likelihood.n_predictors)
+        for k, one in enumerate(() if offset is None else offset):
+            middle[k] = weighted_quantile(one, self.data.weight, 0.5)
+        return middle
 
 
 def some_rows(data: Data) -> Data:
@@ -164,7 +172,7 @@ def guesses(guess: Guess) -> Iterator[Array]:
     likelihood, data = guess.likelihood, guess.data
     null = np.zeros((likelihood.n_predictors, data.n_columns + 1))
     null[:, -1] = guess.constants
-    null[:, -1] -= _middle_offset(guess)
+    null[:, -1] -= guess.middle_offset
     null[0, -1] *= guess.location.intercept
     yield null
     location = guess.least_squares
@@ -183,14 +191,6 @@ def guesses(guess: Guess) -> Iterator[Array]:
         # Not a convex loss: least squares may start in the basin of the outliers.
         start = replace(guess, likelihood=Huber())
         yield _with_constants(guess, null, _huber(start, location))
-
-
-def _middle_offset(guess: Guess) -> Array:
-    """Return the median of each predictor's offset, shape (q,): an intercept alone undoes that much of it."""
-    offset, middle = guess.data.offset, np.zeros(guess.likelihood.n_predictors)
-    for k, one in enumerate(() if offset is None else offset):
-        middle[k] = weighted_quantile(one, guess.data.weight, 0.5)
-    return middle
 
 
 def working_response(likelihood: Likelihood, data: Data) -> Array | None:
@@ -226,7 +226,7 @@ def _with_constants(guess: Guess, null: Array, location: Array) -> Array:
             residual = likelihood.start(np.maximum(data.y * np.exp(-fitted), 1e-300 * (data.y > 0)), data.weight)
         residual = residual + np.array(likelihood.unit_powers) * float(np.average(fitted, weights=data.weight))
         residual[0] -= float(np.average(fitted, weights=data.weight))
-    matrix[1:, -1] = (residual - _middle_offset(guess))[1:]
+    matrix[1:, -1] = (residual - guess.middle_offset)[1:]
     matrix[0, -1] += residual[0] * guess.location.intercept
     return matrix
 

@@ -86,7 +86,8 @@ def newton(
     """
     factors = partial(_factor_at, hess, factor, safe_factor)
     value = fun(x0)
-    at = _Iterate(x0, value, jac(x0), first or factors(x0))
+    at = _Iterate()
+    at.move(x0, value, jac(x0), first or factors(x0))
     reference = value if reference is None else reference
     status, last, nit = Status.CONVERGED, math.inf, 0
     while not at.gap <= allowed_gap(tol, reference, at.value):
@@ -127,12 +128,10 @@ def allowed_gap(tol: float, reference: float, value: float) -> float:
 class _Iterate:
     """A point and the factor in use; gaps are those that the factor tells of."""
 
-    def __init__(self, theta: Array, value: float, gradient: Array, factor: Factor) -> None:
-        self.factor = factor
-        self.move(theta, value, gradient, factor)
+    factor: Factor
 
     def move(self, theta: Array, value: float, gradient: Array, factor: Factor | None = None) -> None:
-        """Go to a point, with a factor that was formed there or with the one before."""
+        """Go to a point, with a factor that was formed there, as the first is, or with the one before."""
         self.theta, self.value, self.gradient = theta, value, gradient
         if factor is not None:
             self.factor = factor
