@@ -182,7 +182,8 @@ def predictive_interval(
             wide = middle + sign * np.hypot(end - middle, quantile * error)
         ends.append(np.where(np.isfinite(end), wide, end))
     interval = np.stack(ends, axis=1)
-    return np.exp(interval) if model.likelihood.positive_only else interval
+    # What is moved away from the median may leave the range of y (a beta's end above one).
+    return np.exp(interval) if model.likelihood.positive_only else np.clip(interval, *model.likelihood.support)
 
 
 def _predictors(inference: Inference, X: Any, offset: Any) -> tuple[Any, Array]:

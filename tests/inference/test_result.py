@@ -333,3 +333,19 @@ def test_intervals_of_counts_far_outside_the_data(name):
     assert np.isfinite(uncertain[:2]).all()
     assert uncertain[1, 0] > 0
     np.testing.assert_array_equal(known[2:], [[np.inf, np.inf], [0, 0]])
+
+
+@pytest.mark.parametrize(("likelihood", "outcomes"), [("beta", (5.7, 0.3)), ("tweedie", (6.0, 0.5))])
+def test_intervals_of_new_outcomes_stay_in_their_range(likelihood, outcomes):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(8, 1))
+    y = rng.beta(*outcomes, 8).clip(0.02, 0.999) if likelihood == "beta" else rng.gamma(*outcomes, 8)
+    model, new = MLERegressor(likelihood).fit(X, y), np.linspace(-5, 5, 21)[:, None]
+    wide = model.predict_interval(new, include_parameter_uncertainty=True)
+    narrow = model.predict_interval(new)
+    least, largest = model._fitted.likelihood.support
+    assert least <= wide.min()
+    assert wide.max() <= largest
+    # To the rounding of the median, from which the ends are moved away.
+    rounding = 1e-14 * np.maximum(model.predict_quantile(new, 0.5), 1.0)
+    assert ((wide[:, 0] <= narrow[:, 0] + rounding) & (narrow[:, 1] <= wide[:, 1] + rounding)).all()
