@@ -12,6 +12,8 @@ from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import Influence, influence
 
 _POINTS = 200
+# Cook's distance is the formula's but for rounding, or it is another function.
+_ROUNDING = 1e-6
 
 
 @dataclass(eq=False, repr=False)
@@ -31,13 +33,14 @@ class InfluenceDisplay(Display):
     cooks_distance : array-like of shape (n,)
         Of each row.
     n_coefficients : float
-        Number of coefficients, the sum of the leverages.
+        Number of coefficients that the data determine.
     rows : array-like of shape (n,)
         Names of the rows.
     n_labels : int, default=5
         How many rows are named, those of the largest Cook's distance.
     levels : sequence of float, default=(0.5, 1.0)
-        Cook's distances whose contours are drawn, where they are within the picture.
+        Cook's distances whose contours are drawn, where they are within the picture, and where Cook's distance depends
+        on leverage and residual alone: in least squares and generalized linear models, unlike Student's t.
     name : str, default=None
         Name of the model.
 
@@ -178,7 +181,7 @@ class InfluenceDisplay(Display):
             influence.leverage,
             influence.standardized_pearson_residual,
             influence.cooks_distance,
-            float(len(influence.parameters)),
+            influence.n_coefficients,
             rows=influence.rows,
             n_labels=n_labels,
             levels=levels,
@@ -217,15 +220,24 @@ class InfluenceDisplay(Display):
             for row in order[: self.n_labels]
             if np.isfinite(self.cooks_distance[row])
         ]
-        self.ax_.set_xlabel(f"leverage (mean {self.n_coefficients / len(h):.2g})")
+        self.ax_.set_xlabel(f"leverage (mean {h.mean():.2g})")
         self.ax_.set_ylabel("standardized Pearson residual\n(standard deviations)")
         self._title(wrapped(self.name or ""), "black")
 
+    def _distance(self, leverage: Any, squares: Any) -> Any:
+        """Return Cook's distance in a generalized linear model, from the squares of the residuals."""
+        return squares * leverage / (self.n_coefficients * (1 - leverage))
+
     def _draw_contours(self, reach: float) -> None:
         """Draw where D = r^2 h / (p (1 - h)) is each level, and write it where the contour enters the picture."""
+        self.contours_, words = [], "Cook's distance "
+        with np.errstate(all="ignore"):
+            distance = self._distance(self.leverage, np.square(self.residual))
+            known = np.isfinite(self.cooks_distance) & np.isfinite(distance)
+        if not np.allclose(self.cooks_distance[known], distance[known], rtol=_ROUNDING, atol=0):
+            return
         right = self.ax_.get_xlim()[1]
         h = np.linspace(right / _POINTS, right, _POINTS)
-        self.contours_, words = [], "Cook's distance "
         for level in sorted(self.levels):
             r = np.sqrt(np.maximum(level * self.n_coefficients * (1 - h) / h, 0))
             if r[-1] > reach:

@@ -11,7 +11,8 @@ from sklearn_mle.displays._base import BAND, BLUE, REFERENCE, VERMILION, Display
 from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import likelihood_of_numbers, row_predictors
-from sklearn_mle.inference.residuals import residuals
+from sklearn_mle.inference.residuals import residuals, with_every_offset
+from sklearn_mle.inference.tables import Table
 
 _GRID = 60
 _MOST_BINS = 2000
@@ -299,21 +300,21 @@ def _line_weights(grid: Array, centre: Array, size: Array, width: float) -> Arra
 
 def _fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, offset: Any) -> Array:
     model, rows = read_estimator("estimator", estimator, X)
-    data = model.read_rows(rows, y, sample_weight, offset)
+    data, _ = with_every_offset(model, rows, model.read_rows(rows, y, sample_weight, offset), offset)
     with np.errstate(all="ignore"):
         return np.asarray(likelihood_of_numbers(model).mean(np.nan_to_num(row_predictors(model, data))))
 
 
 def _column(X: Any, column: int | str) -> tuple[Array, str]:
     """Return the values of a column, and its name."""
-    names = [str(name) for name in X.columns] if hasattr(X, "columns") else [f"x{j}" for j in range(np.shape(X)[1])]
+    table = Table.of(X)
+    names = [str(name) if hasattr(X, "columns") else f"x{name}" for name in table.names]
     if isinstance(column, str) and column not in names:
         raise ValueError(f"against must be 'fitted', 'quantiles' or a column of {names}; got {column!r}.")
     if not isinstance(column, str) and not (isinstance(column, int) and -len(names) <= column < len(names)):
         raise ValueError(f"against: X has {len(names)} columns; got {column!r}.")
     place = names.index(column) if isinstance(column, str) else column % len(names)
-    values = X.iloc[:, place] if hasattr(X, "iloc") else X[:, place] if not hasattr(X, "columns") else X[names[place]]
-    values = np.asarray(values.toarray().ravel() if hasattr(values, "toarray") else values)
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"against: column {names[place]!r} holds {values.dtype}, but numbers are needed.")
-    return values.astype(np.float64), names[place]
+    name = table.names[place]
+    if not table.is_numeric(name) and table.column(name).dtype.kind != "b":
+        raise ValueError(f"against: column {names[place]!r} holds {table.column(name).dtype}, but numbers are needed.")
+    return table.numbers(name), names[place]

@@ -48,7 +48,8 @@ class Influence:
     leverage : ndarray of shape (n,)
         Diagonal of the hat matrix; over all observations it sums to the number of coefficients.
     cooks_distance : ndarray of shape (n,)
-        Squared distance by which the coefficients move without the row, in the metric of their covariance, over m.
+        Squared distance by which the coefficients move without the row, in the metric of their covariance, over
+        ``n_coefficients``.
     covariance_ratio : ndarray of shape (n,)
         Determinant of the coefficients' covariance without the row, over that with it.
     dfbeta : ndarray of shape (n, m)
@@ -68,6 +69,8 @@ class Influence:
         Root of the dispersion without the row, over that of the fit; R's ``sigma`` is this times ``noise``.
     noise : float
         Root of the fitted dispersion that residuals leave out; 1 where there is none.
+    n_coefficients : float
+        How many coefficients the data determine; of penalized fits the sum of the leverages.
 
     Examples
     --------
@@ -94,6 +97,7 @@ class Influence:
     dffits: Array | None = None
     relative_scale: Array | None = None
     noise: float = 1.0
+    n_coefficients: float = math.nan
 
     @property
     def dfbetas(self) -> Array:
@@ -276,6 +280,7 @@ def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
         1 / rows.left,
         rows.dfbeta,
         curvature.standard_errors(units, root),
+        n_coefficients=size,
     )
     return _with_residuals(at, found, rows, size) if _has_residuals(model) else found
 

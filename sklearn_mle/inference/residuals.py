@@ -100,7 +100,7 @@ def residuals(
         return np.asarray(getattr(of_rows, f"{kind}_residual"))
     data = model.read_rows(rows, y, sample_weight, offset)
     model = with_scale(model, data) if np.isnan(model.coefficients).any() else model
-    data, unknown = _with_every_offset(model, rows, data, offset)
+    data, unknown = with_every_offset(model, rows, data, offset)
     with np.errstate(all="ignore"):
         eta, target = row_predictors(model, data), data.y.T
         if kind == "quantile":
@@ -121,7 +121,7 @@ def residuals(
     return np.asarray(found, dtype=np.float64)
 
 
-def _with_every_offset(model: FittedModel, X: Any, data: ReadData, offset: Any) -> tuple[ReadData, Any]:
+def with_every_offset(model: FittedModel, X: Any, data: ReadData, offset: Any) -> tuple[ReadData, Any]:
     """Return the data with the offset of rows of weight zero, which reading takes for zero; and where it is unknown."""
     if data.offset is None or data.sample_weight is None or data.sample_weight.all():
         return data, False

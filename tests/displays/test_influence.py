@@ -1,10 +1,13 @@
 """Influence and residuals are drawn as they were computed; contours and bands are where their formulas say."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot
 from scipy import stats
+from scipy.sparse import coo_matrix
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -12,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.displays import InfluenceDisplay, ResidualDisplay
 from sklearn_mle.displays.residuals import local_line
-from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.exceptions import NotSupportedError, RankDeficiencyWarning
 from sklearn_mle.inference import influence, residuals
 
 RNG = np.random.default_rng(0)
@@ -42,6 +45,34 @@ class TestInfluenceDisplay:
             h, r = line.get_data()
             np.testing.assert_allclose(r**2 * h / (1 - h) / 3, level)
 
+    @pytest.mark.parametrize("likelihood", ["gaussian", "gamma"])
+    @pytest.mark.parametrize("alpha", [0.0, 30.0])
+    def test_contours_go_by_the_coefficients_that_the_data_determine(self, likelihood, alpha):
+        Z = X.assign(twice=2 * X["a"])
+        y = Y if likelihood == "gaussian" else np.exp(Y / 4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RankDeficiencyWarning)
+            found = influence(MLERegressor(likelihood, alpha=alpha).fit(Z, y), Z, y)
+        h, r = found.leverage, found.standardized_pearson_residual
+        level = float(found.cooks_distance.max() / 2)
+        display = InfluenceDisplay.from_influence(found, levels=[level])
+        for line in display.contours_:
+            where, there = line.get_data()
+            np.testing.assert_allclose(there**2 * where / (1 - where) / found.n_coefficients, level)
+        np.testing.assert_allclose(r**2 * h / (1 - h) / found.n_coefficients, found.cooks_distance, rtol=1e-6)
+        assert len(display.contours_) == 2
+
+    def test_no_contours_where_the_distance_depends_on_more(self):
+        model = MLERegressor("student_t").fit(X, Y)
+        level = float(influence(model, X, Y).cooks_distance.max() / 2)
+        assert not InfluenceDisplay.from_estimator(model, X, Y, levels=[level]).contours_
+
+    def test_the_mean_leverage_is_that_of_the_points(self):
+        weight = np.repeat([1.0, 2.0, 0.0], 20)
+        display = InfluenceDisplay.from_estimator(GaussianMLERegressor().fit(X, Y, weight), X, Y, sample_weight=weight)
+        mean = display.points_.get_offsets()[:, 0].mean()
+        assert display.ax_.get_xlabel() == f"leverage (mean {mean:.2g})" != "leverage (mean 0.075)"
+
     def test_rows_without_weight_or_deletion_are_left_out(self):
         weight = np.ones(60)
         weight[:5] = 0
@@ -62,6 +93,25 @@ class TestInfluenceDisplay:
 
 
 class TestResidualDisplay:
+    def test_fitted_means_of_rows_without_weight_have_their_offset(self):
+        weight, offset = np.repeat([1.0, 0.0], 30), np.linspace(-1, 1, 60)
+        model = GaussianMLERegressor().fit(X, Y, weight, offset)
+        display = ResidualDisplay.from_estimator(model, X, Y, sample_weight=weight, offset=offset)
+        np.testing.assert_allclose(display.x, model.predict(X, offset=offset))
+
+    @pytest.mark.parametrize("form", ["list", "coo", "polars", "nullable"])
+    def test_columns_of_any_form(self, form):
+        given = {
+            "list": X.to_numpy().tolist,
+            "coo": lambda: coo_matrix(X.to_numpy()),
+            "polars": lambda: pytest.importorskip("polars").from_pandas(X),
+            "nullable": lambda: X.astype("Float64"),
+        }[form]()
+        model = GaussianMLERegressor().fit(given, Y)
+        display = ResidualDisplay.from_estimator(model, given, Y, against=1)
+        np.testing.assert_array_equal(display.x, X["b"])
+        assert display.x_name.startswith("b " if hasattr(given, "columns") else "x1 ")
+
     def test_against_fitted_means_columns_and_quantiles(self):
         model = GaussianMLERegressor().fit(X, Y)
         wanted = residuals(model, X, Y, kind="quantile")
