@@ -19,6 +19,8 @@ _ALONE, _ROUNDINGS = 16, 1e-8
 _INTERCEPT = "Intercept"
 # A name that is no word of Python stands between these in a formula.
 _QUOTED = re.compile("`([^`]*)`")
+# Functions and operations whose result depends on numbers being integers.
+_OF_INTEGERS = {"C", "hashed", "BitAnd", "BitOr", "BitXor", "LShift", "RShift", "Invert"}
 
 
 class FormulaTransformer(TransformerMixin, BaseEstimator):
@@ -113,7 +115,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
         """
         frame = self._read(X, reset=True)
         formula = _parsed(self.formula, list(frame.columns))
-        frame = _plain(frame, _used(formula, frame))
+        frame = _plain(frame, formula)
         made, spec = _made(formula, frame, self.formula, na_action="raise", output="numpy")
         self.model_spec_ = spec
         self._columns = np.array([k for k, name in enumerate(spec.column_names) if name != _INTERCEPT], dtype=np.intp)
@@ -187,7 +189,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
             return pandas.DataFrame({name: np.asarray(X[name]) for name in X.columns})
 
     def _transformed(self, frame: Any) -> NDArray[np.float64]:
-        frame = _plain(frame, _used(self.model_spec_.formula, frame))
+        frame = _plain(frame, self.model_spec_.formula)
         for name, levels in self._levels.items():
             unknown = set(frame[name].unique()).difference(levels)
             if unknown:
@@ -257,46 +259,56 @@ def _parsed(text: Any, names: list[Any]) -> Any:
     return sides
 
 
-def _used(formula: Any, frame: Any) -> list[Any]:
-    """Return the columns that a formula names."""
-    named: set[str] = set()
+def _factors(formula: Any) -> dict[Any, tuple[set[str], set[str]]]:
+    """Return the names in each factor of a formula, and the kinds of operations and functions."""
+    out: dict[Any, tuple[set[str], set[str]]] = {}
     # Not formula.required_variables: it leaves out what is named within functions that remember the fit, such as
     # bs(x, 4), and before formulaic 1.2.2 could not read quoted names there.
     for factor in {factor for term in formula for factor in term.factors}:
         if factor.eval_method.value == "lookup":
-            named.add(factor.expr)
+            out[factor] = {factor.expr}, set()
             continue
-        named.update(_QUOTED.findall(factor.expr))
-        nodes = ast.walk(ast.parse(_QUOTED.sub("_", factor.expr), mode="eval"))
-        named.update(node.id for node in nodes if isinstance(node, ast.Name))
-    return [name for name in frame.columns if name in named]
+        nodes = list(ast.walk(ast.parse(_QUOTED.sub("_", factor.expr), mode="eval")))
+        words = {node.id for node in nodes if isinstance(node, ast.Name)}
+        out[factor] = words.union(_QUOTED.findall(factor.expr)), words.union(type(node).__name__ for node in nodes)
+    return out
 
 
-def _plain(frame: Any, names: list[Any]) -> Any:
+def _plain(frame: Any, formula: Any) -> Any:
     """Return the frame with the named columns as numpy's numbers, texts, or categories that occur.
 
     formulaic takes texts and numbers that may be missing for what they are not, and numbers among objects for levels.
+    Numbers have double precision, for products and powers of short integers overflow; integers remain in what names
+    levels after them, and in operations on their bits.
 
     Raises
     ------
     ValueError
         If a value is missing.
     """
+    factors = _factors(formula).values()
+    named = set().union(*(names for names, _ in factors))
+    whole = set().union(*(names for names, words in factors if words & _OF_INTEGERS))
+    names = [name for name in frame.columns if name in named]
     for name in names:
         if frame[name].isna().any():
             raise ValueError(
                 f"X[{name!r}] has missing values (NaN), which a formula cannot use: leave such rows out, or impute."
             )
-    return frame.assign(**{name: _plain_column(frame[name]) for name in names})
+    return frame.assign(**{name: _plain_column(frame[name], name in whole) for name in names})
 
 
-def _plain_column(column: Any) -> Any:
+def _plain_column(column: Any, whole: bool) -> Any:
     if hasattr(column, "cat"):
         return column.cat.remove_unused_categories()  # levels that do not occur have no column
     if isinstance(column.dtype, np.dtype):
-        return column.infer_objects()
+        column = column.infer_objects()
+    elif column.dtype.kind in "biufOU":
+        column = column.astype(column.dtype.numpy_dtype if column.dtype.kind in "biuf" else object)
     kind = column.dtype.kind
-    return column.astype(column.dtype.numpy_dtype if kind in "biuf" else object) if kind in "biufOU" else column
+    if whole and kind in "iu":
+        return column.astype(np.int64) if column.dtype.itemsize < 8 else column
+    return column.astype(np.float64) if kind in "iuf" else column
 
 
 def _made(source: Any, frame: Any, text: str, **options: Any) -> tuple[Any, Any]:

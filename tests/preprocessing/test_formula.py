@@ -138,6 +138,25 @@ def test_numbers_and_texts_are_what_they_hold_whatever_their_type(backend):
     np.testing.assert_array_equal(quoted.transform(named), transformer.transform(X))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int64", "float16", "float32", "Int8", "uint8[pyarrow]"])
+def test_products_and_powers_of_short_numbers_do_not_overflow(dtype):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"k": [1, 3, 90, 100, 127, 50], "m": [5, 100, 120, 2, 60, 7]})
+    formula = "k:m + I(k**2) + I(k**15) + I(-k) + poly(m, 2) + bs(k, 4)"
+    expected = FormulaTransformer(formula).fit_transform(frame.astype(float))
+    np.testing.assert_allclose(FormulaTransformer(formula).fit_transform(frame.astype(dtype)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "Int8"])
+def test_integers_that_are_levels_or_bits_remain_integers(dtype):
+    frame = pd.DataFrame({"k": [1, 2, 3, 1, 2, 3, 1], "m": [4, 5, 6, 7, 4, 5, 6]}).astype(dtype)
+    transformer = FormulaTransformer("C(k)*m + I(m & 1)").fit(frame)
+    assert transformer.get_feature_names_out()[:2].tolist() == ["C(k)[T.2]", "C(k)[T.3]"]
+    place = transformer.get_feature_names_out().tolist().index("I(m & 1)")
+    np.testing.assert_array_equal(transformer.transform(frame)[:, place], [0, 1, 0, 1, 0, 1, 0])
+
+
 def test_an_order_of_categories_that_do_not_all_occur_is_kept():
     frame = X.assign(group=pd.Categorical(X["group"], ["c", "z", "b", "a"], ordered=True))
     transformer = FormulaTransformer("group").fit(frame)
