@@ -33,7 +33,9 @@ def is_dask(*values: Any) -> bool:
 
 
 def refuse_dask(X: Any) -> None:
-    """Raise TypeError for rows that Dask keeps, which would all be brought into this process otherwise."""
+    """Raise TypeError for rows that Dask keeps, which would all be brought into this process, and for lazy frames."""
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError("X is a LazyFrame, but this needs its rows in memory: pass X.collect().")
     if is_dask(X):
         raise TypeError(
             f"X is a Dask {type(X).__name__}, but this needs its rows in memory: pass the rows of interest, "

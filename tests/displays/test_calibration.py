@@ -209,6 +209,10 @@ class TestPIT:
         low, high = scipy.stats.binom.ppf([0.05, 0.95], 400, 1 / 8) / 50
         assert (display.band_.get_y(), display.band_.get_y() + display.band_.get_height()) == pytest.approx((low, high))
         weighted = PITDisplay.from_predictions(y, scipy.stats.norm(0, 1), sample_weight=np.full(400, 2))
+        half = PITDisplay.from_predictions(
+            y, scipy.stats.norm(0, 1), sample_weight=np.full(400, 2000, dtype=np.float16)
+        )
+        assert half.n_rows == 800_000.0  # beyond float16
         assert weighted.n_rows == 800
 
     @pytest.mark.parametrize("n_rows", [2e9, 1e15, 1e300, np.inf])

@@ -15,6 +15,7 @@ from sklearn_mle.estimators._validation import (
     check_target,
     validate_training,
 )
+from sklearn_mle.inference import average_effects, infer
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((40, 3))
@@ -173,6 +174,19 @@ def test_missing_values_of_nullable_types_are_refused(estimator):
     frame.iloc[2, 1] = pd.NA
     with pytest.raises(ValueError, match="Input X contains NaN"):
         estimator.fit(frame, Y[type(estimator)])
+
+
+@pytest.mark.parametrize("ask", ["fit", "predict", "effects"])
+def test_lazy_frames_are_refused_by_name(ask):
+    X = pl.DataFrame({"a": [0.0, 1.0, 2.0, 4.0]})
+    model = GaussianMLERegressor().fit(X, [1.0, 2.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"X is a LazyFrame.*X.collect\(\)"):
+        if ask == "effects":
+            average_effects(infer(model), X.lazy())
+        elif ask == "predict":
+            model.predict(X.lazy())
+        else:
+            model.fit(X.lazy(), [1.0, 2.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(
