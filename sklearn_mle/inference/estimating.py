@@ -134,7 +134,8 @@ class AskedAverages:
         ``skip_unaffected`` effects that are zero whatever the coefficients are left out.
         """
         inference, function, rows = self.inference, self.function, self.rows
-        found = [means_of(inference.model, function, rows, setting, self.tasks) for setting in rows.settings]
+        with single_threaded_blas:  # the same bits for any number of threads
+            found = [means_of(inference.model, function, rows, setting, self.tasks) for setting in rows.settings]
         labels, values, gradients, sampled = [], [], [], []
         for result, (setting, means) in itertools.product(self.results, zip(rows.settings, found, strict=True)):
             value, parts = result.of(means.values)

@@ -18,6 +18,7 @@ from sklearn.preprocessing import (
     SplineTransformer,
     StandardScaler,
 )
+from threadpoolctl import threadpool_limits
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import NotSupportedError, SeparationWarning
@@ -346,6 +347,20 @@ def test_blocks_of_rows_add_up(monkeypatch):
     ):
         np.testing.assert_allclose(found.estimates, whole.estimates, rtol=1e-10)
         np.testing.assert_allclose(found.covariance, whole.covariance, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.alone
+def test_the_bits_are_those_of_any_number_of_threads():
+    # As many rows as BLAS divides among threads.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60_000, 20))
+    given = infer(GaussianMLERegressor().fit(X, X[:, 0] + rng.normal(size=len(X))))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            effects = average_predictions(given, X, at={0: [-1.0, 2.0]})
+        found.append(np.concatenate([effects.values, effects.covariance.ravel()]).tobytes())
+    assert found[0] == found[1]
 
 
 def test_offsets_go_with_their_rows():
