@@ -98,7 +98,8 @@ def identify(data: Data, columns: Columns, term: Terms) -> Identification:
     asked = term.indices(p)
     candidates = asked[~columns.constant[asked]]
 
-    triangle = data.reduce_rows(partial(design_rows, candidates, term.intercept))[0].triangle
+    rotated, n_single = data.reduce_rows(partial(design_rows, candidates, term.intercept))
+    triangle = rotated.triangle
     mean = np.zeros(p)
     if term.intercept:
         mean[candidates] = triangle[0, 1:] / triangle[0, 0]
@@ -108,7 +109,11 @@ def identify(data: Data, columns: Columns, term: Terms) -> Identification:
         R, order = scipy.linalg.qr(triangle, mode="r", pivoting=True, check_finite=False)
     size = np.abs(R.diagonal())
     root_n = np.sqrt(data.n_rows)
-    noise = (8 * columns.noise[candidates][order][: len(size)] + max(data.n_rows, p) * EPS) * root_n
+    # A column that depends on others up to the rounding of single precision would get any coefficient.
+    rounding = columns.noise[candidates][order][: len(size)] * (
+        float(np.finfo(np.float32).eps) / EPS if n_single else 1
+    )
+    noise = (8 * rounding + max(data.n_rows, p) * EPS) * root_n
     # Noise carries over from the columns a dependent one is made of, so the largest of those before it counts.
     below = size <= np.maximum.accumulate(noise)
     rank = int(np.argmax(below)) if below.any() else len(size)
@@ -122,8 +127,11 @@ def identify(data: Data, columns: Columns, term: Terms) -> Identification:
     return Identification(active, dependent, _orthonormal((rows * columns.scale).T), False, mean)
 
 
-def design_rows(columns: Array, intercept: bool, block: Block) -> tuple[RowsUpToRotation]:
-    """Return rows whose cross-product is that of a block's design: these columns, after one of ones if asked for."""
+def design_rows(columns: Array, intercept: bool, block: Block) -> tuple[RowsUpToRotation, int]:
+    """Return rows whose cross-product is that of a block's design: these columns, after one of ones if asked for.
+
+    The second is not zero if they were given in single precision.
+    """
     parts = []
     for start, piece in block.rows.pieces():
         rows = piece[:, columns]
@@ -132,7 +140,7 @@ def design_rows(columns: Array, intercept: bool, block: Block) -> tuple[RowsUpTo
         if block.weight is not None:
             rows = rows * np.sqrt(block.weight[start : start + len(rows)])[:, None]
         parts.append(RowsUpToRotation(rows))
-    return (functools.reduce(operator.add, parts),)
+    return functools.reduce(operator.add, parts), int(block.rows.in_single_precision)
 
 
 def _null_space(R: Array, order: Array, rank: int, candidates: Array, constant: Array, columns: Columns) -> Array:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from sklearn_mle import GaussianMLERegressor
 from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._predictors import Terms
 from sklearn_mle._rank import identify
@@ -151,6 +152,34 @@ def test_duplicates_share_their_coefficient():
     double = fit(Bernoulli(), np.column_stack([Z, Z[:, 0]]), y).coefficients[0]
     np.testing.assert_allclose(double[[0, 4]], single[0] / 2, rtol=1e-9)
     np.testing.assert_allclose(double[[1, 2, 3, 5]], single[1:], rtol=1e-9)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
+def test_columns_dependent_up_to_single_precision_are_dependent_there_alone(form):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(200, 2))
+    X = np.column_stack([X, X.sum(axis=1)]).astype(np.float32)  # the third is rounded
+    y = X[:, 0] + generator.normal(size=200)
+    with pytest.warns(RankDeficiencyWarning, match="column [012]\\b"):
+        single = GaussianMLERegressor().fit(form(X), y)
+    two = GaussianMLERegressor().fit(X[:, :2], y)
+    np.testing.assert_allclose(single.predict(form(X)), two.predict(X[:, :2]), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(single.coef_[:2] + single.coef_[2], two.coef_, rtol=0, atol=1e-5)
+    # Of numbers in double precision the same entries are what they say.
+    assert np.abs(GaussianMLERegressor().fit(form(X.astype(np.float64)), y).coef_).max() > 100
+
+
+def test_columns_nearly_dependent_in_single_precision_are_independent():
+    generator = np.random.default_rng(0)
+    years, column = np.arange(1950, 2020, 0.25), generator.normal(size=500)
+    for X in (
+        np.column_stack([years, years**2]),
+        np.column_stack([column, column + 1e-4 * generator.normal(size=500)]),
+    ):
+        y = generator.normal(size=len(X))
+        single = GaussianMLERegressor().fit(X.astype(np.float32), y)
+        double = GaussianMLERegressor().fit(X.astype(np.float32).astype(np.float64), y)
+        np.testing.assert_array_equal(single.coef_, double.coef_)
 
 
 def test_the_warning_names_a_dependent_column():

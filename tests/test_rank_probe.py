@@ -67,7 +67,7 @@ def test_fewer_rows_than_coefficients():
 
 def test_what_is_not_settled_is_said(monkeypatch):
     monkeypatch.setattr(_rank, "_MOST_PASSES", 2)
-    (message,) = said(GaussianMLERegressor(), X)
+    (message,) = said(MLERegressor("laplace"), X)  # small smooth fits begin with a curvature, which tells
     assert "did not settle" in message
 
 

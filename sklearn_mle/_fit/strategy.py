@@ -97,8 +97,9 @@ class Strategy:
 
         Each column has a coefficient then, and none depends on others.
         """
-        objective = self.objective
-        if self.prepared.data.whole is None or not objective.predictors.used.all() or not affordable(objective):
+        objective, data = self.objective, self.prepared.data
+        few = data.whole is not None and objective.predictors.size <= data.n_rows
+        if not few or not objective.predictors.used.all() or not affordable(objective):
             return None
         objective.value(theta, "hessian")  # in one pass with what the fit asks for first
         with suppress(NotPositiveDefiniteError):

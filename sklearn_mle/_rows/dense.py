@@ -55,6 +55,7 @@ class DenseRows:
         self._X, self._shift, self._scale, self.augmented = X, shift, scale, augmented
         self.n_rows, self.n_columns = X.shape
         self.entries_per_row = float(X.shape[1])
+        self.in_single_precision = X.dtype == np.float32
 
     def copied(self, of_rows: int = 0) -> "DenseRows":
         """Return the same rows with a standardized copy kept: for data so small that passes are all overhead.

@@ -26,6 +26,7 @@ class SparseRows:
         self._cache: dict[tuple[int, int], SparseRows] = {}
         self.n_rows, self.n_columns = X.shape
         self.entries_per_row = X.nnz / max(X.shape[0], 1)
+        self.in_single_precision = X.dtype == np.float32
 
     def block(self, start: int, stop: int) -> "SparseRows":
         """Return the rows from start to stop; they share X's memory and are kept, for slicing a CSR is not free."""

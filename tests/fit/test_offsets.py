@@ -100,6 +100,7 @@ def test_a_fit_without_a_good_end_names_the_row():
     assert any(f"rows {ROW} differ from the median offset by up to 100" in str(warning.message) for warning in issued)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, likelihood in LIKELIHOODS.items() if likelihood.smooth])
 @pytest.mark.parametrize("size", [1e4, -1e4, 1e8, -1e8])
 def test_no_end_is_silent(name, size):

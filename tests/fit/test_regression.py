@@ -82,6 +82,7 @@ NOT_CONVEX = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("likelihood", "linear"), NOT_CONVEX, ids=str)
 def test_the_truth_is_within_four_standard_errors(likelihood, linear):
     """Fifty seeds: each a stationary point of positive curvature, near the truth (1 / df: interior solutions)."""

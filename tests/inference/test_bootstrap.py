@@ -37,6 +37,7 @@ def test_pairs_and_clusters_are_near_their_sandwiches():
     assert clustered.standard_errors[0] > 1.3 * found.standard_errors[0]
 
 
+@pytest.mark.slow
 def test_wild_and_parametric():
     model = GaussianMLERegressor().fit(X, REAL)
     wild = bootstrap(model, X, REAL, kind="wild", n_resamples=B)
@@ -58,6 +59,7 @@ def test_wild_and_parametric():
     np.testing.assert_allclose(drawn.standard_errors, infer(classes).standard_errors, rtol=2 * WITHIN)
 
 
+@pytest.mark.slow
 def test_the_bits_do_not_depend_on_jobs_and_follow_the_seed():
     model = MLERegressor("poisson").fit(X, COUNTS)
     one, two = (bootstrap(model, X, COUNTS, n_resamples=6, n_jobs=jobs).replicates for jobs in (1, 2))

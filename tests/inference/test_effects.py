@@ -462,7 +462,10 @@ def test_ratios_have_the_intervals_of_their_logarithms():
         np.testing.assert_allclose(ratio.standard_errors, ratio.estimates * logarithm.standard_errors, rtol=1e-12)
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "skew_t", "gumbel", "gaussian_mixture"])
+@pytest.mark.parametrize(
+    "likelihood",
+    ["gumbel", *(pytest.param(each, marks=pytest.mark.slow) for each in ("gaussian", "skew_t", "gaussian_mixture"))],
+)
 @pytest.mark.parametrize("unit", [1e-6, 1e6, 1e12])
 def test_the_unit_of_y_is_that_of_effects_on_its_mean_and_quantiles_and_none_of_probabilities(likelihood, unit):
     # Differences by steps of one size for all locations were none of digits at 1e6, and of no slope at 1e-6.

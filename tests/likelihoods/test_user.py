@@ -317,7 +317,11 @@ class ScaleLast(ScaleSecond):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"predictors": {"scale": "linear"}}, {"alpha": 2.0}, {"predictors": {"scale": 2.5}}]
+    "options",
+    [
+        {"predictors": {"scale": "linear"}},
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ({}, {"alpha": 2.0}, {"predictors": {"scale": 2.5}})),
+    ],
 )
 def test_the_dispersion_may_stand_anywhere_after_the_location(options):
     generator = np.random.default_rng(0)
