@@ -125,7 +125,9 @@ def changed(before, model, smaller, y):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (k % 4 > 0)) for k, name in enumerate(MODELS)]
+)
 def test_no_parameter_that_is_set_after_fit_changes_an_answer(name):
     """All have other values at once, until each value was there; then they are gone, so that nothing can read them."""
     model, kind = MODELS[name]

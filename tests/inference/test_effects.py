@@ -187,9 +187,8 @@ def numeric_gradient(ask, given):
     return np.stack(out, axis=1)
 
 
-# scipy's distributions take their time.
 DERIVATIVES = [
-    pytest.param(likelihood, of, marks=[pytest.mark.slow] * (of in ("quantile", "above") and likelihood != "gamma"))
+    pytest.param(likelihood, of, marks=[pytest.mark.slow] * (likelihood != "gamma"))
     for likelihood in TARGETS
     for of in ("mean", "last", "quantile", "above", "predictor")
 ]

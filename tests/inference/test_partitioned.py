@@ -46,7 +46,7 @@ def both(model, y, weight=None, **options):
     ],
     ids=["gaussian", "log-linear", "gamma", "poisson", "classes", "two classes"],
 )
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_it_is_that_of_rows_in_memory(model, y, kind, weighted):
     there, here = both(model, y, WEIGHT if weighted else None, covariance=kind)
     assert there.parameters == here.parameters

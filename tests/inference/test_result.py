@@ -318,6 +318,7 @@ def test_ratios_of_trials_and_of_rates():
             model.summary(**{ratios: True})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
 def test_intervals_of_counts_far_outside_the_data(name):
     """Means of 1e30 and beyond the floats: the search ends, and the interval is wider than that of known parameters."""

@@ -179,6 +179,7 @@ def normal(x):
     return mp.erfc(-x / mp.sqrt(2)) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_phi", [-40.0, -18.0, -5.0, 0.0, 5.0, 18.0])
 def test_the_inverse_gaussian_against_its_definition(log_phi):
     """Both tails with 1,000 digits, 36 standard deviations out: of mean one, so that log y is exact."""

@@ -21,7 +21,7 @@ def rows():
 Q, SOFT = rows(), rows()
 
 
-@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+@pytest.mark.parametrize("weight", [pytest.param(None, marks=pytest.mark.slow), WEIGHT], ids=["plain", "weighted"])
 def test_scores_are_those_of_memory(weight, tmp_path):
     stored, sliced, soft = mapped(tmp_path, Q), SlicedArray(Q), mapped(tmp_path, SOFT)
     calls = [

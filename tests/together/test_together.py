@@ -16,8 +16,8 @@ from tests.together.relations import RELATIONS, plan, relation_pairs
 # Pairs of options; triples are for `make test-together`, which sets this to 3.
 STRENGTH = int(os.environ.get("SKLEARN_MLE_TOGETHER", "2"))
 DESIGN = design(STRENGTH)
-# Pairs take half the time of all tests: `make test` has every sixth cell.
-SHARE = 6
+# Pairs take half the time of all tests: `make test` has every twentieth cell.
+SHARE = 20
 
 
 def named(cell):
