@@ -134,7 +134,8 @@ class Curvature:
         Not from the covariance, whose entries leave the range of float64 at columns of 1e-160. ``root`` is that of
         the covariance, where it is known already.
         """
-        root = combinations @ (self.root() if root is None else root)
+        with single_threaded_blas:
+            root = combinations @ (self.root() if root is None else root)
         size = np.abs(root).max(axis=1, initial=0.0)
         errors = size * np.linalg.norm(root / np.where(size > 0, size, 1)[:, None], axis=1)
         errors[self.lost(combinations)] = np.nan

@@ -17,13 +17,11 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of
+from sklearn_mle.inference.hypotheses import SHORT, HypothesisTest, chi_squared_test, likelihood_ratio_of
 from sklearn_mle.inference.penalized_ratio import penalized_ratio
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.tables import dense
 
-# The larger model fits at least as well. A shortfall of more nats than this is not the optimizer's.
-SHORT = 1e-3
 # A statistic up to this size is the rounding of two fits: the larger model's estimate is at the boundary, where half of
 # the distribution lies.
 _NOTHING = 1e-6

@@ -12,6 +12,9 @@ from scipy import stats
 
 Array = NDArray[Any]
 
+# The larger of two models fits at least as well. A shortfall of more nats than this is not the optimizer's.
+SHORT = 1e-3
+
 
 @dataclass(frozen=True)
 class HypothesisTest:

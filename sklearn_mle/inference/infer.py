@@ -135,7 +135,8 @@ def infer(
     Warns
     -----
     ConvergenceWarning
-        If the estimate is more than 0.005 nats below the maximum for these data.
+        If the estimate is more than 0.005 nats below the maximum for these data, or the model without columns fits
+        better, because the fit ended at a local maximum.
     SeparationWarning
         If no finite maximum exists for the data of a scikit-learn estimator: coefficients that diverge have no standard
         error (nan), the others that of the limiting model, in which the separated rows are certain. Our own estimators

@@ -16,9 +16,8 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_again, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.column_terms import Term, column_terms
-from sklearn_mle.inference.comparisons import SHORT
 from sklearn_mle.inference.deviances import pearson, total_deviance
-from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
+from sklearn_mle.inference.hypotheses import SHORT, HypothesisTest, chi_squared_test
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel, divide_dispersion
 from sklearn_mle.inference.reading import read_estimator

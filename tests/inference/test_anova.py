@@ -305,6 +305,8 @@ def test_a_smaller_model_that_fits_better_is_warned_of():
         table = anova(model, X, y)
     assert table.columns["chi2"][0] == 0
     assert table.columns["p"][0] == 1
+    with pytest.warns(ConvergenceWarning, match="The model without columns has a log-likelihood of"):
+        assert infer(model, X, y).header["LR chi2(2)"] == 0
 
 
 @pytest.mark.parametrize("predictors", [{"dispersion": 0.7}, None])
