@@ -289,6 +289,11 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         -------
         float
             At most 1; 0 is the constant mean, and a worse prediction is negative.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not valid, or R^2 leaves the range of float64.
         """
         y, prediction, weight = self._observed_and_predicted(X, y, sample_weight, offset)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -292,9 +292,19 @@ def total_over_rows(values: Array, weight: Array | None) -> float:
 
 
 def in_own_unit(y: Array, prediction: Array) -> tuple[int, Array, Array]:
-    """Return k, and the values divided by 2^k, for which no square of y leaves the range of float64."""
+    """Return k, and the values divided by 2^k, for which no square of y leaves the range of float64.
+
+    Raises
+    ------
+    ValueError
+        If a prediction does, divided so: then R^2 does, too.
+    """
     power = int(np.frexp(np.abs(y).max(initial=0.0))[1])
-    return power, np.ldexp(y, -power), np.ldexp(prediction, -power)
+    with np.errstate(over="ignore"):
+        divided = np.ldexp(prediction, -power)
+    if not np.isfinite(divided).all():
+        raise ValueError("y holds numbers so small beside the predicted ones that R^2 leaves the range of float64.")
+    return power, np.ldexp(y, -power), divided
 
 
 @dataclass(frozen=True)
