@@ -126,7 +126,9 @@ class PITDisplay(PredictionDisplay):
         """
         heights, edges = pit_histogram(y_true, y_pred, n_bins=n_bins, sample_weight=sample_weight)
         with np.errstate(over="ignore"):
-            n_rows = float(np.shape(y_true)[0] if sample_weight is None else np.asarray(sample_weight, dtype=np.float64).sum())
+            n_rows = float(
+                np.shape(y_true)[0] if sample_weight is None else np.asarray(sample_weight, dtype=np.float64).sum()
+            )
         return cls(heights, edges, n_rows, confidence_level=confidence_level, name=name).plot(ax=ax)
 
     def _draw(self, is_new: bool) -> None:

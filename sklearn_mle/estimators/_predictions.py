@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import best_constant
-from sklearn_mle._numerics.arguments import argument_name, as_flag, check_count
+from sklearn_mle._numerics.arguments import argument_name, as_flag
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
@@ -20,6 +19,7 @@ from sklearn_mle.estimators._validation import (
     check_probability_levels,
     check_sample_weight,
     check_target,
+    draw,
     ends_of_interval,
     in_own_unit,
     total_over_rows,
@@ -392,13 +392,3 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         if np.isnan(d2):
             raise ValueError(BEYOND_FLOAT64)
         return float(d2)
-
-
-def draw(distribution: Any, n_rows: int, n_samples: Any, random_state: Any) -> Array:
-    """Return draws from the distribution of each row, shape (n_rows, n_samples)."""
-    check_count("n_samples", n_samples, 0, 2**31)
-    with argument_name("random_state"):
-        generator = check_random_state(random_state)
-    with argument_name("X, offset or n_samples"):
-        draws = distribution.rvs(size=(int(n_samples), n_rows), random_state=generator)
-    return np.asarray(draws, dtype=np.float64).T

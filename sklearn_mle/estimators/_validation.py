@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_times
+from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked, refuse_times
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present, refuse_infinite_offset
 from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
@@ -281,6 +281,16 @@ def ends_of_interval(coverage: Any) -> Array:
     if level.ndim:
         raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
     return np.array([(1 - level) / 2, (1 + level) / 2])
+
+
+def draw(distribution: Any, n_rows: int, n_samples: Any, random_state: Any) -> Array:
+    """Return draws from the distribution of each row, shape (n_rows, n_samples)."""
+    check_count("n_samples", n_samples, 0, 2**31)
+    with argument_name("random_state"):
+        generator = check_random_state(random_state)
+    with argument_name("X, offset or n_samples"):
+        draws = distribution.rvs(size=(int(n_samples), n_rows), random_state=generator)
+    return np.asarray(draws, dtype=np.float64).T
 
 
 def total_over_rows(values: Array, weight: Array | None) -> float:

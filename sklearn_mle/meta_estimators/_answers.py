@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mle.estimators import MLERegressor
-from sklearn_mle.estimators._predictions import draw
 from sklearn_mle.estimators._validation import (
     check_probability_levels,
     check_sample_weight,
     check_target,
+    draw,
     ends_of_interval,
     total_over_rows,
 )
