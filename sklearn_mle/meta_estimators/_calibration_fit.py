@@ -13,7 +13,6 @@ from scipy.optimize import minimize
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
-from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import Penalty, QuadraticForm
 from sklearn_mle._predictors import LinearPredictors
@@ -73,8 +72,7 @@ class GroupedRidge(QuadraticForm):
     def __init__(self, groups: Sequence[Array], precisions: Sequence[float], size: int) -> None:
         rows = [np.sqrt(precision) * group for group, precision in zip(groups, precisions, strict=True)]
         super().__init__(np.concatenate([np.sqrt(WEAK) * np.eye(size), *rows]))
-        with single_threaded_blas:
-            self.gram = self.rows.T @ self.rows
+        self.gram = self.rows.T @ self.rows
 
     def add_hessian(self, matrix: Array, theta: Array) -> Array:
         matrix += self.gram
@@ -113,7 +111,7 @@ def minimum_of(
         last, formed_at = hessian - prior, theta
         return hessian_factor(objective, theta, hessian)
 
-    with single_threaded_blas, np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         result = minimize(
             objective.value,
             start,

@@ -22,7 +22,6 @@ from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle._fit.preconditioner import between_and_within
 from sklearn_mle._numerics.factors import Factor
-from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior
 from sklearn_mle._solvers import newton_cg
@@ -96,7 +95,7 @@ def with_rough_evidence(
         precisions, done = fixed_point(expansion.determined, precisions, _ERROR)
         prior = _prior(groups, precisions)
         done |= k == EXPANSIONS - 1
-        with single_threaded_blas, np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             objective = objective.under(GaussianPrior(prior.ravel()))
             result = minimize(
                 objective.value,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sklearn_mle._numerics.special import log_softmax
+from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.meta_estimators._calibration_binary import OneAgainstOthers, beta, isotonic, sigmoid
 from sklearn_mle.meta_estimators._calibration_logits import (
     MOST_CLASSES,
@@ -74,8 +75,9 @@ _OF_FEW_CLASSES = {"matrix", "dirichlet", "average", "spline_matrix"}
 
 
 def fit_map(method: str, rows: CalibrationRows) -> CalibrationMap:
-    """Fit a map by its name."""
-    return METHODS[method](rows, temperature(rows))
+    """Fit a map by its name; its bits, as those of fits, do not depend on the number of threads."""
+    with single_threaded_blas:
+        return METHODS[method](rows, temperature(rows))
 
 
 def pooled_logarithms(each: Sequence[Array]) -> Array:
@@ -100,12 +102,13 @@ def choose(
         if not weight[others].any():
             continue
         rows = CalibrationRows.of(probability[others], codes[others], weight[others])
-        plain = temperature(rows)
         judged[fold] += 1
         held_out, own = probability[fold], (np.arange(len(fold)), codes[fold])
         losses[0, fold] -= capped_log(held_out, np.finfo(np.float64).tiny)[own]
-        for loss, name in zip(losses[1:], methods, strict=True):
-            loss[fold] -= METHODS[name](rows, plain).log_probabilities(held_out)[own]
+        with single_threaded_blas:
+            plain = temperature(rows)
+            for loss, name in zip(losses[1:], methods, strict=True):
+                loss[fold] -= METHODS[name](rows, plain).log_probabilities(held_out)[own]
     seen = (judged > 0) & (weight > 0)
     losses, weight = losses[:, seen] / judged[seen], weight[seen]
     mean = np.average(losses, axis=1, weights=weight)

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.datasets import make_classification
+from sklearn.naive_bayes import GaussianNB
+from threadpoolctl import threadpool_limits
 
+from sklearn_mle import LikelihoodCalibratedClassifier
 from sklearn_mle.meta_estimators import _calibration_logits
 from sklearn_mle.meta_estimators._calibration_many import BlocksOfClasses
 from sklearn_mle.meta_estimators._calibration_methods import fit_map
@@ -78,3 +82,14 @@ def test_hard_rows_of_many_classes(monkeypatch):
             logarithms = fitted.log_probabilities(probability)
             assert np.isfinite(logarithms).all()
             np.testing.assert_allclose(np.exp(logarithms).sum(axis=1), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["spline_matrix", "dirichlet", "temperature"])
+def test_the_bits_do_not_depend_on_the_number_of_threads(method):
+    X, y = make_classification(1000, 20, n_informative=10, n_classes=12, random_state=0)
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            model = LikelihoodCalibratedClassifier(GaussianNB(), method, cv=3).fit(X, y)
+        found.append(model.predict_proba(X))
+    np.testing.assert_array_equal(*found)
