@@ -108,11 +108,9 @@ def read_fit(likelihood: Likelihood, X: Any, y: Array, weight: Array | None, off
             raise ValueError("y: no row of positive weight has any trials. Successes and failures are needed.")
     with np.errstate(all="ignore"):
         rows = read(X, target, weight, None if offset is None else np.atleast_2d(offset.T), likelihood.n_predictors)
-    return (
-        rows
-        if trials is None
-        else replace(rows, n_obs=float(len(trials) if own is None else own.sum()), lacking=lacking)
-    )
+    if trials is None:
+        return rows
+    return replace(rows, n_obs=float(len(trials) if own is None else own.sum()), lacking=lacking)
 
 
 def read(X: Any, y: Array, weight: Array | None, offset: Array | None, n_predictors: int) -> RawRows:

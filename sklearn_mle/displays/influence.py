@@ -224,15 +224,11 @@ class InfluenceDisplay(Display):
         self.ax_.set_ylabel("standardized Pearson residual\n(standard deviations)")
         self._title(wrapped(self.name or ""), "black")
 
-    def _distance(self, leverage: Any, squares: Any) -> Any:
-        """Return Cook's distance in a generalized linear model, from the squares of the residuals."""
-        return squares * leverage / (self.n_coefficients * (1 - leverage))
-
     def _draw_contours(self, reach: float) -> None:
         """Draw where D = r^2 h / (p (1 - h)) is each level, and write it where the contour enters the picture."""
         self.contours_, words = [], "Cook's distance "
         with np.errstate(all="ignore"):
-            distance = self._distance(self.leverage, np.square(self.residual))
+            distance = np.square(self.residual) * self.leverage / (self.n_coefficients * (1 - self.leverage))
             known = np.isfinite(self.cooks_distance) & np.isfinite(distance)
         if not np.allclose(self.cooks_distance[known], distance[known], rtol=_ROUNDING, atol=0):
             return

@@ -81,7 +81,6 @@ def codes_of(groups: Any, y: Array, rows: Any = slice(None)) -> list[NDArray[np.
         refuse_missing_labels("groups", column, rows)
     with argument_name("groups"):
         columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in columns]
-    with argument_name("groups"):
         codes = [np.unique(column[rows], return_inverse=True)[1] for column in columns]
     if not all(each.any() for each in codes):
         raise ValueError("groups: at least two clusters of positive weight are needed, to measure how clusters vary.")

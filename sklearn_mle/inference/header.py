@@ -1,19 +1,17 @@
 """Facts about a whole fit: its log-likelihood, criteria, sample size, and gain over the null model."""
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, fitted_again, with_dispersion
 from sklearn_mle.inference.covariance import MODEL_BASED, Request
 from sklearn_mle.inference.deviances import deviances, pearson
-from sklearn_mle.inference.hypotheses import SHORT, HypothesisTest, chi_squared_test, likelihood_ratio_of
+from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of, ratio_at_least_zero
 from sklearn_mle.inference.model import FitSummary, FittedModel, ReadData
 from sklearn_mle.likelihoods import Likelihood
 
@@ -130,16 +128,11 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
     counted = nothing.sample_weight is None or model.weight_type == "frequency"
     value = null.log_likelihood if counted and not quasi else at_null().log_likelihood
     slopes = at.n_coefficients - model.n_intercepts
-    if at.log_likelihood < value - SHORT:
-        warnings.warn(
-            ConvergenceWarning(
-                f"The model without columns has a log-likelihood of {value:.6g}, above that of the model, "
-                f"{at.log_likelihood:.6g}: the fit ended at a local maximum. The statistic of their ratio is given as "
-                "zero. Fit from another start (warm_start)."
-            ),
-            stacklevel=3,
-        )
-    statistic = max(2 * (at.log_likelihood - value), 0.0)
+    finding = (
+        f"The model without columns has a log-likelihood of {value:.6g}, above that of the model, "
+        f"{at.log_likelihood:.6g}"
+    )
+    statistic = ratio_at_least_zero(2 * (at.log_likelihood - value), finding, stacklevel=3)
     if quasi:
         return explained | (
             _entries(chi_squared_test("F", statistic / size.multiple, slopes, size.df)) if slopes else {}

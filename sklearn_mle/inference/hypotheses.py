@@ -1,6 +1,7 @@
 """What estimates and their covariance say: tests, Wald intervals, and the delta method."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from sklearn.exceptions import ConvergenceWarning
 
 Array = NDArray[Any]
 
@@ -54,6 +56,22 @@ class HypothesisTest:
         finite = np.isfinite(self.df_resid)
         kind = f"F({self.df:g}, {self.df_resid:g})" if finite else f"chi2({self.df:g})"
         return f"{self.name}: {kind} = {self.statistic:.6g}, p = {self.p_value:.4g}"
+
+
+def ratio_at_least_zero(statistic: float, finding: str, stacklevel: int) -> float:
+    """Return the statistic of a likelihood ratio, zero where the larger model fits worse.
+
+    Where that is no rounding it warns, in the words of ``finding``.
+    """
+    if statistic < -2 * SHORT:
+        warnings.warn(
+            ConvergenceWarning(
+                f"{finding}: one of the fits ended at a local maximum. The statistic is given as zero. Fit the whole "
+                "model from another start (warm_start), or compare by AIC."
+            ),
+            stacklevel=stacklevel + 1,
+        )
+    return max(statistic, 0.0)
 
 
 def chi_squared_test(name: str, statistic: float, df: float, df_resid: float = math.inf) -> HypothesisTest:

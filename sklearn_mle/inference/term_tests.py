@@ -1,13 +1,11 @@
 """Tests of the terms of a model: the columns of X and their interactions, whatever the transformers made of them."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle._numerics.stored import StoredArray
@@ -17,7 +15,7 @@ from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_ag
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.column_terms import Term, column_terms
 from sklearn_mle.inference.deviances import pearson, total_deviance
-from sklearn_mle.inference.hypotheses import SHORT, HypothesisTest, chi_squared_test
+from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, ratio_at_least_zero
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel, divide_dispersion
 from sklearn_mle.inference.reading import read_estimator
@@ -289,16 +287,12 @@ class _Ratios:
             value = (shares[0] - shares[1]) * self.left
         else:
             value = 2 * (high.log_likelihood - low.log_likelihood)
-        if value < -2 * SHORT:
-            warnings.warn(
-                ConvergenceWarning(
-                    f"The model with {name!r} has a log-likelihood of {high.log_likelihood:.6g}, below that of the "
-                    f"model without, {low.log_likelihood:.6g}: one of the fits ended at a local maximum. The statistic "
-                    "is given as zero. Fit the whole model from another start (warm_start), or compare by AIC."
-                ),
-                stacklevel=4,
-            )
-        return chi_squared_test(name, max(float(value), 0.0), df, self.left if self.by_f else np.inf)
+        finding = (
+            f"The model with {name!r} has a log-likelihood of {high.log_likelihood:.6g}, below that of the model "
+            f"without, {low.log_likelihood:.6g}"
+        )
+        value = ratio_at_least_zero(float(value), finding, stacklevel=4)
+        return chi_squared_test(name, value, df, self.left if self.by_f else np.inf)
 
     def _at(self, terms: Sequence[Term]) -> AtEstimate:
         """Return the model of some terms at its maximum."""

@@ -133,17 +133,10 @@ def cross_fit(
 def pooled(models: Sequence[FoldModel], n: int) -> Array:
     """Return the prediction of each row, shape (n, ...): nan where no fold tested it, the mean where several did."""
     shape = (n, *models[0].prediction.shape[1:])
-    counts = np.zeros(n)
-    for one in models:
-        np.add.at(counts, one.test, 1)
-    if counts.max(initial=0) <= 1:
-        each = np.full(shape, np.nan)
-        for one in models:
-            each[one.test] = one.prediction
-        return each
-    totals = np.zeros(shape)
-    for one in models:
-        np.add.at(totals, one.test, one.prediction)
+    totals, counts = np.zeros(shape), np.zeros(n)
+    for one in models:  # a row that a fold tests twice has one prediction there
+        totals[one.test] += one.prediction
+        counts[one.test] += 1
     with np.errstate(invalid="ignore"):
         return totals / counts.reshape(n, *(1,) * (len(shape) - 1))
 
