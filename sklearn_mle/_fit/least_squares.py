@@ -300,8 +300,8 @@ class LeastSquaresFit(Strategy):
             return False
         full = np.repeat(self.matrix(theta), 2, axis=0)
         full[1] = 0
-        squares = 2 * self.objective.value(theta)
-        full[1, -1] = 0.5 * np.log(max(squares / self.n, np.finfo(np.float64).tiny))
+        variance = self.variance(self.objective.value(theta))
+        full[1, -1] = 0.5 * np.log(max(variance, np.finfo(np.float64).tiny))
         return self.observer(self.target.to_original(full))
 
 

@@ -7,6 +7,7 @@ weights. It reads X only where the lengths of the partitions are not known, or w
 
 import copy
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -80,6 +81,8 @@ class TrainingData:
             if self.fitted.terms[index].intercept:
                 # The nats of a fit in which weights count copies have another scale.
                 options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
+            if how.get("observer") is not None:
+                how["observer"] = self._shown_precise(name, how["observer"])
         how["options"] = options
         how["feature_names"] = self.attributes.get("feature_names_in_")
         how["class_names"] = None if classes is None else classes.tolist()
@@ -121,17 +124,28 @@ class TrainingData:
             )
         return self.rows.sample_weight
 
+    def _precise(self, name: str, coefficients: Array) -> tuple[FittedModel, FittedModel]:
+        """Return models of the coefficients, with the dispersion of copies and with that which weights divide."""
+        data = self.rows
+        assert isinstance(data, ReadData)
+        counted = replace(self.fitted, weight_type="frequency")
+        features = tuple(str(j) for j in range(data.X.shape[1]))
+        model = FittedModel(**vars(counted), name=name, coefficients=coefficients, features=features)
+        with single_threaded_blas, np.errstate(all="ignore"):
+            return model, with_dispersion(model, data, "precision")
+
+    def _shown_precise(self, name: str, observer: Callable[[int, Array], Any]) -> Callable[[int, Array], Any]:
+        """Return an observer that is shown each point with the dispersion that the weights divide."""
+        return lambda iteration, coefficients: observer(iteration, self._precise(name, coefficients)[1].coefficients)
+
     def _with_precisions(self, name: str, result: FitResult) -> FitResult:
         """Return the result of a fit in which weights counted copies with the dispersion that they divide."""
         if not np.isfinite(result.log_likelihood):
             return result
         data = self.rows
         assert isinstance(data, ReadData)
-        counted = replace(self.fitted, weight_type="frequency")
-        features = tuple(str(j) for j in range(data.X.shape[1]))
-        model = FittedModel(**vars(counted), name=name, coefficients=result.coefficients, features=features)
+        model, precise = self._precise(name, result.coefficients)
         with single_threaded_blas, np.errstate(all="ignore"):
-            precise = with_dispersion(model, data, "precision")
             at = AtEstimate.of(precise, data)
             log_likelihood = at.log_likelihood
             curvature = None

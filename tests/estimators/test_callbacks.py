@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
-from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
+from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle._solvers import Status
 
 SUPPORTED = parse_version(sklearn.__version__) >= parse_version("1.9")
@@ -79,6 +79,23 @@ def test_every_iteration_hands_over_an_estimator_that_predicts(estimator, y):
     assert likelihoods[-1] == pytest.approx(estimator.log_likelihood_)
     assert max(likelihoods) == pytest.approx(estimator.log_likelihood_)
     assert all(model.predict(X).shape == (200,) for model in recorder.estimators)
+
+
+@needs_callbacks
+@pytest.mark.parametrize(
+    ("estimator", "y", "weight"),
+    [
+        (GaussianMLERegressor(scale=2.0), REAL, None),
+        (MLERegressor("lognormal", predictors={"scale": 1.5}), np.exp(REAL), None),
+        (GaussianMLERegressor(weight_type="precision"), REAL, 1 + rng.random(200)),
+        (MLERegressor("gamma", weight_type="precision"), np.exp(REAL), 1 + rng.random(200)),
+    ],
+)
+def test_the_dispersion_handed_over_is_the_known_one_or_that_which_weights_divide(estimator, y, weight):
+    recorder = Recorder()
+    estimator.set_callbacks(recorder).fit(X, y, sample_weight=weight)
+    last_iteration = recorder.estimators[-2]
+    assert last_iteration.log_likelihood(X, y, sample_weight=weight) == pytest.approx(estimator.log_likelihood_)
 
 
 @needs_callbacks
