@@ -84,10 +84,10 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         # Written as its name: skops reads no enumerations, and a pickle need not know where ours is defined.
         state = super().__getstate__()
-        return {**state, "status_": state["status_"].name} if "status_" in state else state
+        return {**state, "status_": state["status_"].name} if state.get("status_") else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "status_": Status[state["status_"]]} if "status_" in state else state)
+        super().__setstate__({**state, "status_": Status[state["status_"]]} if state.get("status_") else state)
 
     @property
     def condition_number_(self) -> float:
@@ -141,8 +141,8 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         )
         tasks = None
         if has_callbacks(self):
-            # A previous fit's names would be expected in X; None says that there are none.
-            known = {"feature_names_in_": None, **data.attributes, "_fitted": fitted}
+            # What a previous fit found is not this one's, and its names would be expected in X.
+            known = {**dict.fromkeys(vars(self).get("_published", ())), **data.attributes, "_fitted": fitted}
             metadata = {"sample_weight": sample_weight, "offset": offset}
             tasks = FitTasks(self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, theta, None)})
             observer = tasks.observe
@@ -332,7 +332,8 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
 
     def _unpenalized(self, asked: str) -> FitSummary:
         model = self._fitted_model()
-        assert model.retained is not None
+        if model.retained is None:
+            raise ValueError(f"{asked}: this {model.name} was shown to a callback before its fit ended. Ask after fit.")
         refuse(asked, model)
         return model.retained
 

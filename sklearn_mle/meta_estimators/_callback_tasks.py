@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn_mle.estimators._scikit_learn import has_callbacks
-
 
 @dataclass(frozen=True)
 class BaseFit:
@@ -22,8 +20,9 @@ class BaseFits:
     def __init__(self, owner: Any, X: Any, y: Any, names: list[str]) -> None:
         self._root, self._arguments = None, {"estimator": owner, "X": X, "y": y}
         self.tasks: list[BaseFit | None] = [None] * len(names)
-        if not has_callbacks(owner):
-            return
+        if not hasattr(owner, "_init_callback_context"):
+            return  # scikit-learn has no callbacks
+        # Also without callbacks of the owner: those of the base are to see one run, not one for each fold.
         self._root = owner._init_callback_context(max_subtasks=len(names), sequential_subtasks=False)
         self._root.call_on_fit_task_begin(**self._arguments)
         self.tasks = [BaseFit(self._root.subcontext(task_name=name, task_id=k), owner) for k, name in enumerate(names)]

@@ -15,12 +15,13 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle.estimators._labels import codes_of, encode_labels, is_soft, plain_numbers
-from sklearn_mle.estimators._scikit_learn import StrOptions, fit_context
+from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._state import publish
 from sklearn_mle.estimators._validation import check_sample_weight, check_target, total_over_rows
 from sklearn_mle.meta_estimators._base import LikelihoodAround, rows_of
 from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map, pooled_logarithms
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
+from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
 from sklearn_mle.meta_estimators._class_probabilities import class_probabilities, response_of
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, pooled, route
 
@@ -30,7 +31,7 @@ Array = NDArray[np.float64]
 _CHOOSING_FOLDS = 5
 
 
-class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
+class LikelihoodCalibratedClassifier(CallbackSupportMixin, ClassifierMixin, LikelihoodAround):
     r"""Calibrated class probabilities of any classifier, by maximum likelihood on its out-of-fold predictions.
 
     The classifier is fitted once per fold. One map from its probabilities p to calibrated ones q is then fitted to the
@@ -213,14 +214,18 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
         weight = check_sample_weight(sample_weight, len(codes))
         params, groups = route(self, self.estimator, weight, fit_params)
         method, table, is_auto = self.method, None, self.method == "auto"
-        if is_frozen(self.estimator):
+        frozen = is_frozen(self.estimator)
+        folds = [] if frozen else folds_of(self.cv, X, labels, groups, classifying=True)
+        refits = not (self.ensemble or frozen)
+        fits = BaseFits(self, X, y, ["fit-fold"] * len(folds) + ["fit-all-rows"] * refits)
+        if frozen:
             models = [self.estimator]
             probability = class_probabilities(self.estimator, X, classes)
             tested = [test for _, test in StratifiedKFold(_CHOOSING_FOLDS).split(codes, codes)] if is_auto else []
         else:
-            folds = folds_of(self.cv, X, labels, groups, classifying=True)
+            how: dict[str, Any] = {"fit_params": params, "n_jobs": self.n_jobs, "tasks": fits.tasks[: len(folds)]}
             predict = partial(class_probabilities, classes=classes)
-            fitted = cross_fit(self.estimator, X, labels, folds, method=predict, fit_params=params, n_jobs=self.n_jobs)
+            fitted = cross_fit(self.estimator, X, labels, folds, method=predict, **how)
             models, probability = [one.model for one in fitted], pooled(fitted, len(codes))
             tested = [one.test for one in fitted]
         known = ~np.isnan(probability[:, 0])
@@ -231,8 +236,10 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
             numbers = np.cumsum(known) - 1
             method, table = choose(*of_known, [numbers[test] for test in tested])
         calibration = fit_map(method, CalibrationRows.of(*of_known))
-        if not (self.ensemble or is_frozen(self.estimator)):
-            models = [clone(self.estimator).fit(X, labels, **params)]
+        if refits:
+            models = [clone(self.estimator)]
+            with around(fits.tasks[-1], models[0], X, labels):
+                models[0].fit(X, labels, **params)
         own = calibration.log_probabilities(of_known[0])[np.arange(len(of_known[1])), of_known[1]]
         state = {
             **features,
@@ -246,6 +253,7 @@ class LikelihoodCalibratedClassifier(ClassifierMixin, LikelihoodAround):
             "out_of_fold_probability_": probability,
         }
         publish(self, state)
+        fits.finish()
         return self
 
     def predict_log_proba(self, X: Any) -> Array:

@@ -1,5 +1,7 @@
 """scikit-learn's callbacks: tasks, scores while fitting, and stop requests."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,6 +132,21 @@ def test_callbacks_see_the_user_s_data_and_metadata():
     assert recorder.X is frame and recorder.y is LABELS and recorder.metadata is None
     model.fit(X, LABELS, sample_weight=weight, offset=0.0)
     assert recorder.metadata == {"sample_weight": weight, "offset": 0.0}
+
+
+@needs_callbacks
+def test_what_is_shown_has_no_number_of_an_earlier_fit():
+    recorder = Recorder()
+    model = GaussianMLERegressor().fit(pd.DataFrame(X, columns=["a", "b", "c"]), REAL)
+    model.set_callbacks(recorder).fit(X[:100], REAL[:100])
+    shown = recorder.estimators[0]
+    published = ["feature_names_in_", "log_likelihood_", "gap_", "status_", "n_obs_", "df_resid_"]
+    assert [getattr(shown, name) for name in published] == [None] * 6
+    assert shown.score(X, REAL) == pytest.approx(model.score(X, REAL))
+    assert pickle.loads(pickle.dumps(shown)).status_ is None
+    for ask in (shown.aic, shown.bic):
+        with pytest.raises(ValueError, match="shown to a callback before its fit ended. Ask after fit"):
+            ask()
 
 
 @needs_callbacks

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from sklearn_mle import LikelihoodCalibratedClassifier, MLELogisticClassifier
 from sklearn_mle.exceptions import SeparationWarning
@@ -316,3 +317,22 @@ def test_warnings_of_the_estimator_pass_through():
     far[:, 0] += 100 * Y
     with pytest.warns(SeparationWarning):
         LikelihoodCalibratedClassifier(MLELogisticClassifier(), "temperature", cv=2).fit(far, Y)
+
+
+@pytest.mark.skipif(parse_version(sklearn.__version__) < parse_version("1.9"), reason="callbacks came with 1.9")
+@pytest.mark.parametrize("ensemble", [True, False])
+def test_each_fit_of_the_classifier_is_a_task_of_callbacks(ensemble, capsys):
+    pytest.importorskip("rich")
+    from sklearn.callback import ProgressBar, ScoringMonitor
+
+    monitor = ScoringMonitor(scoring="neg_log_loss")
+    base = MLELogisticClassifier(C=1.0).set_callbacks(monitor)
+    model = LikelihoodCalibratedClassifier(base, "temperature", cv=3, ensemble=ensemble).set_callbacks(ProgressBar())
+    model.fit(X, Y)
+    assert "LikelihoodCalibratedClassifier - fit" in capsys.readouterr().out
+    (run,) = monitor.get_logs(select="all")
+    assert len([row for row in run.data if row["task_name"] == "fit"]) == 3 + (not ensemble)
+    plain = LikelihoodCalibratedClassifier(MLELogisticClassifier(C=1.0), "temperature", cv=3, ensemble=ensemble).fit(
+        X, Y
+    )
+    np.testing.assert_array_equal(model.predict_proba(X_TEST), plain.predict_proba(X_TEST))

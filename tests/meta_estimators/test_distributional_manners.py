@@ -242,3 +242,15 @@ def test_each_fit_of_the_base_is_a_task_of_callbacks():
     folds = ["begin fit-fold", "end fit-fold"] * 4
     assert recorder.events == ["begin fit", *folds, "begin fit-all-rows", "end fit-all-rows", "end fit", "teardown"]
     np.testing.assert_array_equal(model.predict_interval(X), clone(CONSTANT).fit(X, Y).predict_interval(X))
+
+
+@pytest.mark.skipif(parse_version(sklearn.__version__) < parse_version("1.9"), reason="callbacks came with 1.9")
+def test_a_monitor_of_the_base_logs_one_run():
+    from sklearn.callback import ScoringMonitor
+
+    monitor = ScoringMonitor(scoring="r2")
+    clone(CONSTANT).set_params(estimator=GaussianMLERegressor().set_callbacks(monitor)).fit(X, Y)
+    (run,) = monitor.get_logs(select="all")
+    assert run.estimator_name == "DistributionalRegressor"
+    assert {row["parent_task_id_path"] for row in run.data if row["task_name"] == "fit"} == {(0,)}
+    assert len([row for row in run.data if row["task_name"] == "fit"]) == 4 + 1
