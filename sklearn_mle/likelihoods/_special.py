@@ -16,6 +16,8 @@ _SHIFT = 16
 # Where a number above two is added, as it is to counts' saturated NLL, later terms are below its rounding at 1/u = 16.
 _LAST_TERM = 5
 _LOG_FACTORIALS = np.array([math.log(math.factorial(k)) for k in range(_SHIFT + 1)])
+# exp(delta) - 1 is exp(delta) beyond, to rounding (of 80-bit numbers, too).
+_NO_ONE = 45
 # Rows of which all steps of the recurrence are held at once: 4 MB.
 _PIECE = 1 << 15
 # 32^-13 is below the rounding of 80-bit numbers.
@@ -135,12 +137,15 @@ def bernoulli_divergence(mean: Array, rest: Array, distance: Array) -> Array:
     return np.log1p(falling * np.expm1(-distance)) + falling * distance
 
 
-def exp_times(log_factor: Array, delta: Array) -> tuple[Array, Array]:
-    """Return exp(log_factor) times exp(delta), and times exp(delta) - 1; neither overflows before the product does."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        whole = np.exp(log_factor + delta)
-        less_one = np.where(delta > 40, whole, np.exp(log_factor) * np.expm1(delta))
-        return whole, np.where(delta == 0, 0, less_one)
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
+def exp_times_expm1(log_factor: Array, delta: Array) -> Array:
+    """Return exp(log_factor) times exp(delta) - 1, which does not overflow before the product does."""
+    value = np.exp(log_factor) * np.expm1(delta)
+    apart = np.flatnonzero((delta > _NO_ONE) | (delta == 0))
+    if len(apart):
+        delta = delta[apart]
+        value[apart] = np.where(delta == 0, 0, np.exp(log_factor[apart] + delta))
+    return value
 
 
 def log_small_factorial(y: Array) -> Array:
@@ -164,5 +169,10 @@ def poisson_saturated(y: Array) -> Array:
     value = log_small_factorial(y) + few - few * np.log(np.where(few > 0, few, 1))
     many = np.flatnonzero(y > _SHIFT)
     if len(many):
-        value[many] = _value_of_series(1 / y[many]) + HALF_LOG_TWO_PI + 0.5 * np.log(y[many])
+        value[many] = saturated_of_many(y[many], np.log(y[many]))
     return value
+
+
+def saturated_of_many(y: Array, log_y: Array) -> Array:
+    """Return ``poisson_saturated`` of y above 16, whose logarithms are known."""
+    return _value_of_series(1 / y) + HALF_LOG_TWO_PI + 0.5 * log_y

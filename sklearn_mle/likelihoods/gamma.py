@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle._numerics.tails import gamma_tail_of_log, log_gamma_quantile
 from sklearn_mle.likelihoods._base import Array, symmetric
 from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient, Positive
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times, stirling_remainder
+from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times_expm1, stirling_remainder
 
 # Far beyond where the spread of y is less than its rounding.
 _LARGEST_LOG_SHAPE = 600.0
@@ -48,19 +47,19 @@ class Gamma(Positive, LogMean, NLLWithGradient):
     location_free_of_dispersion = True
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
-        remainder, first, _ = stirling_remainder(np.exp(-eta[1]))
-        log_y = np.log(y)
+        shape, log_y = np.exp(eta[1]), np.log(y)
+        remainder, first, _ = stirling_remainder(1 / shape)
         delta = log_y - eta[0]
-        less_one = exp_times(eta[1], delta)[1]
-        deviance = less_one - np.exp(eta[1]) * delta
+        less_one = exp_times_expm1(eta[1], delta)
+        deviance = less_one - shape * delta
         nll = deviance - 0.5 * eta[1] + HALF_LOG_TWO_PI + remainder + log_y
         return nll, np.array([-less_one, deviance - 0.5 - first])
 
     def hessian(self, y: Array, eta: Array) -> Array:
-        _, first, second = stirling_remainder(np.exp(-eta[1]))
-        delta = np.log(y) - eta[0]
-        ratio, less_one = exp_times(eta[1], delta)
-        return symmetric(ratio, -less_one, less_one - np.exp(eta[1]) * delta + first + second)
+        shape, delta = np.exp(eta[1]), np.log(y) - eta[0]
+        _, first, second = stirling_remainder(1 / shape)
+        less_one = exp_times_expm1(eta[1], delta)
+        return symmetric(np.exp(eta[1] + delta), -less_one, less_one - shape * delta + first + second)
 
     def expected_information(self, eta: Array) -> Array:
         shape = np.exp(eta[1])
@@ -71,10 +70,8 @@ class Gamma(Positive, LogMean, NLLWithGradient):
     def start(self, y: Array, weight: Array | None) -> Array:
         mean = float(np.average(y, weights=weight))
         # The mean half-deviance, of which the shape's maximum likelihood estimate is a function; this is that to 1.5%
-        # (Minka 2002, Estimating a gamma distribution). A constant y starts from a small dispersion, and one of a row
-        # near zero, whose deviance is infinite to rounding, from a large one.
-        distance = np.maximum((y - mean) / mean, -1 + np.finfo(np.float64).eps)
-        half = max(float(np.average(less_log1p(distance), weights=weight)), _LEAST_DEVIANCE)
+        # (Minka 2002, Estimating a gamma distribution). A constant y starts from a small dispersion.
+        half = max(math.log(mean) - float(np.average(np.log(y), weights=weight)), _LEAST_DEVIANCE)
         shape = (3 - half + math.sqrt((half - 3) ** 2 + 24 * half)) / (12 * half)
         return np.array([math.log(mean), math.log(shape)])
 

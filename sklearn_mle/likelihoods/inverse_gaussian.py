@@ -10,7 +10,7 @@ from sklearn_mle._numerics.tails import inverse_gaussian_tail, log_inverse_gauss
 from sklearn_mle.likelihoods._base import Array, symmetric
 from sklearn_mle.likelihoods._families import LogMean, Positive
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times
+from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI, exp_times_expm1
 
 _WIDEST_DRAWN = 10.0
 
@@ -48,12 +48,12 @@ class InverseGaussian(Positive, LogMean):
         return _half_deviance(y, eta) + HALF_LOG_TWO_PI + 1.5 * np.log(y) - 0.5 * eta[1]
 
     def gradient(self, y: Array, eta: Array) -> Array:
-        slope = exp_times(eta[1] - eta[0], np.log(y) - eta[0])[1]
+        slope = exp_times_expm1(eta[1] - eta[0], np.log(y) - eta[0])
         return np.array([-slope, _half_deviance(y, eta) - 0.5])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         delta = np.log(y) - eta[0]
-        whole, less_one = exp_times(eta[1] - eta[0], delta)
+        whole, less_one = np.exp(eta[1] - eta[0] + delta), exp_times_expm1(eta[1] - eta[0], delta)
         # Each form where it is a sum of like signs: an overflow then has the right one.
         below = np.exp(eta[1] - eta[0]) * (2 * np.exp(np.minimum(delta, 0)) - 1)
         return symmetric(np.where(delta < 0, below, whole + np.maximum(less_one, 0)), -less_one, _half_deviance(y, eta))
@@ -91,5 +91,5 @@ class InverseGaussian(Positive, LogMean):
 def _half_deviance(y: Array, eta: Array) -> Array:
     """Return lambda / 2 times the unit deviance, as the square of a root that overflows no earlier than it does."""
     log_y = np.log(y)
-    root = exp_times(0.5 * (eta[1] - log_y), log_y - eta[0])[1]
+    root = exp_times_expm1(0.5 * (eta[1] - log_y), log_y - eta[0])
     return 0.5 * np.square(root)

@@ -10,7 +10,7 @@ from sklearn_mle._numerics.tails import poisson_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import Canonical, LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
-from sklearn_mle.likelihoods._special import log_small_factorial, poisson_saturated
+from sklearn_mle.likelihoods._special import log_small_factorial, saturated_of_many
 
 # Above this many, y eta and log y! are so large beside their difference that they are subtracted by hand.
 # ``log_small_factorial`` ends there, too.
@@ -54,8 +54,13 @@ class Poisson(LogMean, Canonical, NLLWithGradient):
         many = np.flatnonzero(y > _MANY)
         if len(many):
             count = y[many]
-            nll[many] = count * _less_its_tangent(eta[0][many] - np.log(count)) + poisson_saturated(count)
+            log_count = np.log(count)
+            saturated = saturated_of_many(count, log_count)
+            nll[many] = count * _less_its_tangent(eta[0][many] - log_count) + saturated
         return nll, mean - y
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return np.exp(eta) - y
 
     def expected_information(self, eta: Array) -> Array:
         return np.exp(eta)[None]

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_mle.likelihoods._base import Array, symmetric
 from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient
 from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, frozen
-from sklearn_mle.likelihoods._special import exp_times
+from sklearn_mle.likelihoods._special import exp_times_expm1
 from sklearn_mle.likelihoods._start import best_second
 from sklearn_mle.likelihoods._tweedie_distribution import tweedie_distribution, tweedie_quantile, tweedie_tail
 from sklearn_mle.likelihoods._tweedie_series import dispersion_information, half_deviance, tweedie_saturated
@@ -137,4 +137,4 @@ class Tweedie(LogMean, NLLWithGradient):
         return np.where(y > 0, positive, np.exp(rise * log_mean - log_dispersion) / rise)
 
     def _slope(self, y: Array, eta: Array) -> Array:
-        return -exp_times((2 - self.power) * eta[0] - eta[1], np.log(y) - eta[0])[1]
+        return -exp_times_expm1((2 - self.power) * eta[0] - eta[1], np.log(y) - eta[0])

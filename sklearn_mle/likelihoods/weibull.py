@@ -10,7 +10,7 @@ from scipy.special import gammaln
 from sklearn_mle.likelihoods._base import Array, symmetric
 from sklearn_mle.likelihoods._families import Positive
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._special import exp_times
+from sklearn_mle.likelihoods._special import exp_times_expm1
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
 _ONE_LESS_EULER = 1 - np.euler_gamma
@@ -50,13 +50,13 @@ class Weibull(Positive):
 
     def gradient(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
-        return np.array([-exp_times(eta[1], z)[1], z * np.expm1(z) - 1])
+        return np.array([-exp_times_expm1(eta[1], z), z * np.expm1(z) - 1])
 
     def hessian(self, y: Array, eta: Array) -> Array:
         z = _exponent(y, eta)
-        whole, less_one = exp_times(eta[1], z)
-        weighted = z * np.exp(z)
-        return symmetric(exp_times(2 * eta[1], z)[0], -less_one - z * whole, z * np.expm1(z) + z * weighted)
+        less_one, weighted = exp_times_expm1(eta[1], z), z * np.exp(z)
+        cross = -less_one - z * np.exp(eta[1] + z)
+        return symmetric(np.exp(2 * eta[1] + z), cross, z * np.expm1(z) + z * weighted)
 
     def expected_information(self, eta: Array) -> Array:
         shape = np.exp(eta[1])

@@ -6,7 +6,7 @@ import pytest
 from sklearn_mle._numerics.quantiles import weighted_quantile
 from sklearn_mle.likelihoods._special import (
     bernoulli_divergence,
-    exp_times,
+    exp_times_expm1,
     log1p_ratio,
     poisson_saturated,
     stirling_remainder,
@@ -81,9 +81,10 @@ def test_the_saturated_poisson(y):
 
 
 def test_products_of_exponentials_at_extremes():
-    whole, less_one = exp_times(np.array([-1000.0, 1000.0, 1000.0, 0.0]), np.array([1000.0, -1000.0, 0.0, 1e-10]))
-    np.testing.assert_allclose(whole, [1, 1, np.inf, 1 + 1e-10])
-    np.testing.assert_allclose(less_one, [1, -np.inf, 0, 1e-10])
+    log_factor = np.array([-1000.0, 1000.0, 1000.0, 0.0, -700.0, 2.0])
+    delta = np.array([1000.0, -1000.0, 0.0, 1e-10, 740.0, 45.5])
+    expected = [1, -np.inf, 0, np.expm1(1e-10), np.exp(40.0), np.exp(47.5)]
+    np.testing.assert_allclose(exp_times_expm1(log_factor, delta), expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("distance", [-1.0, -1e-8, 0.0, 1e-6, 0.7])
