@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+# Gradients are squared. They are sums of at most 28 nats (the logarithm of the least floor) per unit of weight.
+_MOST_WEIGHT = 1e150
+
 
 @dataclass(frozen=True)
 class CalibrationRows:
@@ -36,6 +39,11 @@ class CalibrationRows:
         present = weight > 0
         probability, codes, weight = probability[present], codes[present], weight[present]
         total = float(weight.sum())
+        if not total < _MOST_WEIGHT:
+            raise ValueError(
+                f"sample_weight sums to {total:.3g}: squares of sums with such weights leave the range of float64. "
+                "Divide the weights by a constant."
+            )
         target = probability / (total + 1)
         target[np.arange(len(codes)), codes] += total / (total + 1)
         return cls(probability, target, weight * (1 + 1 / total))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from sklearn_mle.estimators._labels import codes_of
+from sklearn_mle.metrics._responses import innermost
 
 Array = NDArray[np.float64]
 
@@ -66,6 +67,15 @@ def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
             f"are {classes.tolist()}. Give rows of each class that it knows."
         )
     own = codes_of(known, classes)
+    if (
+        name == "decision_function"
+        and len(own) > 2
+        and getattr(innermost(model), "decision_function_shape", "") == "ovo"
+    ):
+        raise ValueError(
+            f"estimator: decision_function_shape='ovo' of {type(innermost(model)).__name__} gives a decision value for "
+            "each pair of classes, which is no log-probability of a class. Use decision_function_shape='ovr'."
+        )
     if len(own) != values.shape[1]:
         raise ValueError(
             f"estimator: {name} of {type(model).__name__} has {values.shape[1]} columns for {len(own)} classes."

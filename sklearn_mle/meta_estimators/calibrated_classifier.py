@@ -362,6 +362,8 @@ def _read_labels(y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
                 "by its probability."
             )
         labels = check_target(y)
+        if not len(labels):
+            raise ValueError("Found array with 0 sample(s) while a minimum of 2 is required, one of each class.")
         classes, codes = encode_labels(labels)
     if len(classes) < 2:
         raise ValueError(

@@ -18,8 +18,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedKFold, cross_val_predict, cross_val_score
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
@@ -300,6 +301,13 @@ def test_errors_say_what_to_do():
         LikelihoodCalibratedClassifier(Odd(-1.0)).fit(X, Y)
     with pytest.raises(ValueError, match="3 columns for 2 classes"):
         LikelihoodCalibratedClassifier(Odd()).fit(X[Y < 2], Y[Y < 2])
+    for base in (SVC(decision_function_shape="ovo"), make_pipeline(SVC(decision_function_shape="ovo"))):
+        with pytest.raises(ValueError, match="a decision value for each pair of classes.*Use decision_function_shape"):
+            LikelihoodCalibratedClassifier(base).fit(X, Y)
+    with pytest.raises(ValueError, match="sample_weight sums to 4e.202: .* Divide the weights by a constant"):
+        LikelihoodCalibratedClassifier(GaussianNB()).fit(X, Y, sample_weight=np.full(400, 1e200))
+    with pytest.raises(ValueError, match="y: Found array with 0 sample"):
+        LikelihoodCalibratedClassifier(GaussianNB()).fit(X[:0], Y[:0])
     with pytest.raises(ValueError, match="labels that fit did not see"):
         LikelihoodCalibratedClassifier(GaussianNB(), "temperature").fit(X, Y).log_likelihood(X, Y + 1)
 
