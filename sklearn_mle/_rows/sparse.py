@@ -10,10 +10,9 @@ from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._rows.dense import DenseRows, cross_product, standardize_sandwich, standardized, standardized_exactly
 
-# A sandwich of few columns is done by dense BLAS on small blocks: five times faster than sparse products at p = 108
-# with 12 entries per row, fifty times slower at p = 1000 with 4.
-_DENSE_SANDWICH_COLUMNS = 1500
-_SPARSE_SANDWICH = 20  # columns per entry of a row
+# Columns per entry of a row up to which a sandwich is done by dense BLAS, on small blocks. In ms of 20,000 rows, dense
+# and sparse: 14 and 15 (108 columns, 12 entries a row), 12 and 3 (108, 4), 83 and 24 (300, 12), 86 and 134 (300, 40).
+_DENSE_SANDWICH = 12
 _DENSE_ELEMENTS = 1 << 18
 _DENSE_TAKEN = 1 << 20
 
@@ -157,7 +156,7 @@ class SparseRows:
 
     def _raw_sandwich(self, weight: Array) -> Array:
         X, p = self._X, self.n_columns
-        if p > min(_DENSE_SANDWICH_COLUMNS, 128 + _SPARSE_SANDWICH * self.entries_per_row):
+        if p > _DENSE_SANDWICH * self.entries_per_row:
             return np.asarray((X.T @ X.multiply(weight[:, None]).tocsr()).toarray(), dtype=np.float64)
         total = np.zeros((p, p))
         step = max(256, _DENSE_ELEMENTS // max(p, 1))
