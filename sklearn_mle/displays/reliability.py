@@ -260,10 +260,11 @@ def _calibration_curve(
     They come as log-probabilities (n, 2) of the class not happening and happening, which keep apart what rounds to 0 or
     1, and keep the divergence finite where it should be. The answers are the first arguments of ``ReliabilityDisplay``.
     """
-    # Only their ratios matter; sums of these are finite.
-    weight = np.ones(len(logs)) if weight is None else weight / weight.max()
-    used = weight > 0
-    happened, logs, weight = happened[used], logs[used], weight[used]
+    copies = np.ones(len(logs)) if weight is None else weight
+    used = copies > 0
+    happened, logs, copies = happened[used], logs[used], copies[used]
+    # To the curve only their ratios matter; sums of these are finite.
+    weight = copies / copies.max()
     _, first, place = np.unique(logs[:, 1] - logs[:, 0], return_index=True, return_inverse=True)
     logs_of, mass = logs[first], np.bincount(place, weights=weight).astype(np.float64)
     recalibrated = _isotonic(happened, place, weight, mass)
@@ -276,7 +277,7 @@ def _calibration_curve(
     probability = np.exp(logs[:, 1])
     curves, by_chance = [], []
     for _ in range(n_resamples):
-        curve = _isotonic(random.uniform(size=len(place)) < probability, step_of, weight, mass_of)
+        curve = _isotonic(_simulated(probability, copies, random), step_of, weight, mass_of)
         curves.append(curve[step[drawn]])
         by_chance.append(_divergence(curve, logs_of[middle], mass_of))
     lower, upper = np.quantile(curves, [(1 - confidence_level) / 2, (1 + confidence_level) / 2], axis=0)
@@ -289,6 +290,17 @@ def _calibration_curve(
         _divergence(recalibrated, logs_of, mass),
         float(np.quantile(by_chance, confidence_level)),
     )
+
+
+def _simulated(probability: Array, copies: Array, random: np.random.RandomState) -> Array:
+    """Return in which share of each row's copies the class happens; what exceeds a whole number is with the first."""
+    share = (random.uniform(size=len(copies)) < probability).astype(np.float64)
+    # Beyond, the share has no variance that is seen.
+    others = np.minimum(np.ceil(copies) - 1, 2.0**53)
+    if others.any():
+        first = np.maximum(copies - others, 0)
+        share = (first * share + random.binomial(others.astype(np.int64), probability)) / (first + others)
+    return share
 
 
 def _isotonic(happened: NDArray[Any], place: NDArray[np.intp], weight: Array, mass: Array) -> Array:

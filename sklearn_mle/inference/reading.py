@@ -26,6 +26,8 @@ def read_estimator(argument: str, estimator: Any, X: Any, *, select: bool = Fals
         if select and hasattr(X, "columns") and hasattr(estimator, "feature_names_in_"):
             X = X[list(estimator.feature_names_in_)]
         inside, X, names = open_up(estimator, X)
+        if not hasattr(inside, "fit"):
+            raise TypeError(f"a fitted estimator is expected; got an object of class {type(inside).__name__}.")
         check_is_fitted(inside)
         model = _read(inside, names)
     if inside is not estimator:

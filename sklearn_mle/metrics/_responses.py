@@ -183,6 +183,11 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
             raise TypeError(_no_offset(estimator, "predict"))
         mean, std = (np.asarray(part, dtype=np.float64) for part in estimator.predict(X, return_std=True))
         return norm(mean, std)
+    if gives_classes(estimator):
+        raise TypeError(
+            f"The estimator {_name(estimator)} gives probabilities of classes, but a distribution of numbers is needed: "
+            "use a regressor with predict_distribution, or a score of class probabilities ('neg_cross_entropy')."
+        )
     raise TypeError(
         f"The estimator {_name(estimator)} gives no distribution. It needs predict_proba or predict_log_proba (a "
         "classifier), log_likelihood(X, y, sample_weight=None), or predict_distribution(X) that returns a frozen "

@@ -179,6 +179,11 @@ def fit_keywords(name: str, estimator: Any, arguments: tuple[str, ...]) -> dict[
         if isinstance(final, Pipeline):
             prefix, final = f"{prefix}{final.steps[-1][0]}__", final.steps[-1][1]
         elif hasattr(final, "cv") and hasattr(final, "refit") and hasattr(final, "estimator"):
+            if "offset" in arguments:
+                raise TypeError(
+                    f"offset was given, but {name!r} is a search, which would score its candidates without one. Enable "
+                    "scikit-learn's metadata routing, and request the offset by set_fit_request and set_score_request."
+                )
             final = final.estimator  # a search passes the arguments of its fit on
         else:
             break

@@ -80,6 +80,26 @@ class TestReliability:
         np.testing.assert_allclose(one.recalibrated, other.recalibrated, atol=1e-12)
         assert one.divergence == pytest.approx(other.divergence)
 
+    @pytest.mark.parametrize("copies", [4, 25])
+    def test_weights_are_copies_in_the_band(self, copies):
+        q = np.full(100, 0.3)
+        bands = []
+        for n, weight in ((100 * copies, None), (100, np.full(100, float(copies)))):
+            happened, forecast = np.resize(HAPPENED, n), np.resize(q, n)
+            display = ReliabilityDisplay.from_predictions(
+                happened, forecast, sample_weight=weight, n_resamples=2000, random_state=1
+            )
+            bands.append([display.lower[0], display.upper[0], np.sqrt(display.chance_divergence)])
+        # Of a quantile at 2.5% of 2,000 draws the standard error is 0.06 standard deviations.
+        np.testing.assert_allclose(*bands, atol=5 * 0.06 * np.sqrt(2 * 0.21 / (100 * copies)))
+
+    def test_huge_and_fractional_weights_have_a_band(self):
+        for unit in (1e-300, 0.3, 1e300):
+            display = ReliabilityDisplay.from_predictions(
+                HAPPENED, TRUTH, sample_weight=np.full(1000, unit), n_resamples=20
+            )
+            assert np.isfinite([display.lower, display.upper]).all()
+
     def test_only_the_ratios_of_weights_matter(self):
         weight = np.ldexp(1.0, RNG.integers(0, 3, 1000))
         one, other = (

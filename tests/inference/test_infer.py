@@ -18,7 +18,7 @@ from sklearn.utils.fixes import parse_version
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.exceptions import NotSupportedError, RankDeficiencyWarning, SeparationWarning
-from sklearn_mle.inference import infer, mean_interval
+from sklearn_mle.inference import drop_one, infer, mean_interval
 from sklearn_mle.inference.covariance import CLUSTERED, COVARIANCES
 from sklearn_mle.likelihoods import AsymmetricLaplace, StudentT, get_likelihood, likelihood_names
 from tests.modelled import dispersion_as
@@ -485,6 +485,8 @@ def test_more_errors(gaussian):
         infer(gaussian, covariance="HC3")
     with pytest.raises(ValueError, match="keeps nothing for inference"):
         infer(LinearRegression().fit(X, REAL))
+    with pytest.raises(TypeError, match="estimator: a fitted estimator is expected; got an object of class Inference"):
+        drop_one(infer(gaussian, X, REAL), X, REAL)
     with pytest.raises(TypeError, match="The estimator is a ElasticNet, which infer does not support"):
         infer(ElasticNet().fit(X, REAL), X, REAL)
     with pytest.raises(TypeError, match="The estimator is a LinearSVC"):

@@ -202,6 +202,9 @@ def test_metadata_reach_pipelines_and_searches_or_are_refused():
         compare({"knn": KNeighborsClassifier()}, X_TWO, Y_TWO, sample_weight=weight)
     with pytest.raises(TypeError, match="offset was given, but fit of 'pipe' .BayesianRidge. takes none"):
         compare({"pipe": make_pipeline(BayesianRidge())}, X_REAL, Y_REAL, offset=Y_REAL)
+    search = GridSearchCV(GaussianMLERegressor(), {"alpha": [1.0, 10.0]})
+    with pytest.raises(TypeError, match="offset was given, but 'search' is a search, which would score .* without one"):
+        compare({"search": search, "plain": GaussianMLERegressor()}, X_REAL, Y_REAL, offset=Y_REAL)
 
 
 def test_metadata_routing_is_obeyed():
