@@ -27,7 +27,7 @@ def read_estimator(argument: str, estimator: Any, X: Any, *, select: bool = Fals
             X = X[list(estimator.feature_names_in_)]
         inside, X, names = open_up(estimator, X)
         if not hasattr(inside, "fit"):
-            raise TypeError(f"a fitted estimator is expected; got an object of class {type(inside).__name__}.")
+            raise TypeError(f"{argument} must be a fitted estimator; got an object of class {type(inside).__name__}.")
         check_is_fitted(inside)
         model = _read(inside, names)
     if inside is not estimator:

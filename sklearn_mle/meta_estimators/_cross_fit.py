@@ -18,6 +18,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.meta_estimators._callback_tasks import BaseFit, around
 from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
 
@@ -77,6 +78,12 @@ def route(owner: Any, estimator: Any, sample_weight: Any, fit_params: Mapping[st
     weights too if its fit, or that of a pipeline's last step, takes them.
     """
     given = {name: value for name, value in fit_params.items() if value is not None}
+    offsets = [name for name in given if name == "offset" or name.endswith("__offset")]
+    if offsets:
+        raise NotSupportedError(
+            f"{offsets[0]}: {type(owner).__name__} has no offset to hand to the predictions of its estimator. Fit "
+            "without one, or use MLERegressor or MLELogisticClassifier by itself, whose predictions take an offset."
+        )
     if get_config().get("enable_metadata_routing"):
         if sample_weight is not None:
             given["sample_weight"] = sample_weight

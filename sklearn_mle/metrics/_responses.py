@@ -185,8 +185,8 @@ def distribution_response(estimator: Any, X: Any, offset: Any = None) -> Any:
         return norm(mean, std)
     if gives_classes(estimator):
         raise TypeError(
-            f"The estimator {_name(estimator)} gives probabilities of classes, but a distribution of numbers is needed: "
-            "use a regressor with predict_distribution, or a score of class probabilities ('neg_cross_entropy')."
+            f"The estimator {_name(estimator)} gives probabilities of classes, but a distribution of numbers is "
+            "needed: use a regressor with predict_distribution, or score classes by 'neg_cross_entropy'."
         )
     raise TypeError(
         f"The estimator {_name(estimator)} gives no distribution. It needs predict_proba or predict_log_proba (a "

@@ -485,7 +485,7 @@ def test_more_errors(gaussian):
         infer(gaussian, covariance="HC3")
     with pytest.raises(ValueError, match="keeps nothing for inference"):
         infer(LinearRegression().fit(X, REAL))
-    with pytest.raises(TypeError, match="estimator: a fitted estimator is expected; got an object of class Inference"):
+    with pytest.raises(TypeError, match="estimator must be a fitted estimator; got an object of class Inference"):
         drop_one(infer(gaussian, X, REAL), X, REAL)
     with pytest.raises(TypeError, match="The estimator is a ElasticNet, which infer does not support"):
         infer(ElasticNet().fit(X, REAL), X, REAL)

@@ -9,6 +9,8 @@ from sklearn.model_selection import KFold, RepeatedKFold, ShuffleSplit, TimeSeri
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mle import DistributionalRegressor, MLERegressor
+from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, pooled, route
 
 RNG = np.random.default_rng(0)
@@ -81,6 +83,15 @@ def test_weights_and_metadata_of_rows_are_those_of_the_training_rows():
     for one, (train, test) in zip(found, folds, strict=True):
         expected = Ridge().fit(X[train], Y[train], sample_weight=weight[train]).predict(X[test])
         np.testing.assert_array_equal(one.prediction, expected)
+
+
+def test_an_offset_which_predictions_would_lack_is_refused():
+    model, pipeline = MLERegressor("poisson"), make_pipeline(StandardScaler(), MLERegressor("poisson"))
+    for estimator, name in ((model, "offset"), (pipeline, "mleregressor__offset")):
+        with pytest.raises(
+            NotSupportedError, match=f"^{name}: DistributionalRegressor has no offset to hand to the pred"
+        ):
+            DistributionalRegressor(estimator, "poisson").fit(X, np.ones(40), **{name: np.zeros(40)})
 
 
 def test_weights_go_to_whoever_takes_them():

@@ -106,7 +106,7 @@ def test_crps_needs_a_distribution():
     with pytest.raises(
         TypeError, match="LogisticRegression gives probabilities of classes, but a distribution of numb"
     ):
-        neg_crps_scorer(LogisticRegression().fit(X, Y > np.median(Y)), X, Y)
+        neg_crps_scorer(LogisticRegression().fit(X, np.median(Y) < Y), X, Y)
     with pytest.raises(ValueError, match=r"y_true\[0\] is nan: outcomes must be finite"):
         neg_crps_scorer(BayesianRidge().fit(X, Y), X[:1], [np.nan])
 
