@@ -15,6 +15,8 @@ RUN := $(VENV)/bin/python -m
 PARALLEL := -n logical --maxprocesses=8 --dist=worksteal
 # To collect only these saves the time of collecting thousands of others.
 ALONE = `grep -rl --include='test_*.py' mark.alone tests`
+# And not to collect what is slow as a whole.
+NOT_SLOW = `grep -rl --include='test_*.py' '^pytestmark = .*mark.slow' tests | sed 's/^/--ignore=/'`
 
 # Environments come without bytecode, and the tests start many processes: each module is compiled once, at its first use.
 unexport PYTHONDONTWRITEBYTECODE
@@ -55,7 +57,7 @@ demo: $(VENV)/.stamp
 	$(VENV)/bin/python examples/choose_noise_model.py
 
 test: $(VENV)/.stamp
-	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone and not slow'
+	OMP_NUM_THREADS=1 $(RUN) pytest $(PARALLEL) -m 'not alone and not slow' $(NOT_SLOW)
 	$(RUN) pytest -m 'alone and not slow' $(ALONE)
 
 test-all: $(VENV)/.stamp

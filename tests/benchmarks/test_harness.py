@@ -152,6 +152,7 @@ def test_the_kernels_under_which_we_do_worse_are_reported():
     assert worse(verdicts) is verdicts[1]
 
 
+@pytest.mark.slow
 def test_kernels_are_chosen_for_the_processes_that_start_meanwhile(monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLE, "before")
     with using("Haswell"):

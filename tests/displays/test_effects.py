@@ -145,7 +145,7 @@ def test_what_it_refuses():
         ({"column": "dose", "values": [1, 1]}, "values must be different"),
         ({"column": "age", "at": "means"}, "at must be a mapping from other columns"),
         ({"column": "age", "at": {"age": 3}}, "'age' is the column that varies"),
-        ({"column": "age", "by": np.arange(150)}, "150 curves, and at most 10"),
+        ({"column": "age", "by": np.arange(150), "grid_resolution": 2}, "150 curves, and at most 10"),
         ({"column": "age", "confidence_level": 2}, "confidence_level"),
         ({"column": "age", "sample_weight": np.ones(3)}, "sample_weight must be 150 finite numbers"),
     ):

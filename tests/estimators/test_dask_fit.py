@@ -92,7 +92,9 @@ def assert_same_answer(found, expected, n=N):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("all_of_it", [False, True], ids=["plain", "weights and offset"])
+@pytest.mark.parametrize(
+    "all_of_it", [pytest.param(False, marks=pytest.mark.slow), True], ids=["plain", "weights and offset"]
+)
 def test_the_answer_is_that_of_memory(name, all_of_it):
     make, y, offset = MODELS[name]
     weight, offset = (WEIGHT, offset) if all_of_it else (None, None)

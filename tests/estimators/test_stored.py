@@ -80,7 +80,9 @@ def test_whatever_slices_by_rows_is_read_in_order_once_a_pass(name, chunks, in_m
     assert found.n_passes_ <= in_memory[name].n_passes_ + (4 if name == "poisson" else 2)
 
 
-@pytest.mark.parametrize(("dtype", "order"), [("f4", "C"), ("f8", "F"), ("i2", "C"), (">f8", "C")])
+@pytest.mark.parametrize(
+    ("dtype", "order"), [("f4", "C"), ("f8", "F"), ("i2", "C"), pytest.param(">f8", "C", marks=pytest.mark.slow)]
+)
 def test_types_and_orders(dtype, order, folder):
     array = np.asarray(np.round(8 * X)[:, 2:] if dtype == "i2" else X).astype(dtype, order=order)
     expected = MLELogisticClassifier().fit(array, Y["logistic"])
@@ -121,7 +123,6 @@ def test_pieces_without_weight_are_not_read():
 
 def test_everything_with_an_entry_a_row_may_be_stored(folder):
     offset = rng.standard_normal(N)
-    expected = MLERegressor("poisson").fit(X, Y["poisson"], sample_weight=WEIGHT, offset=offset)
     given = [SlicedArray(Y["poisson"]), mapped(folder, WEIGHT), SlicedArray(offset.astype(np.float32).astype(float))]
     expected = MLERegressor("poisson").fit(X, Y["poisson"], sample_weight=WEIGHT, offset=given[2][...])
     stored = mapped(folder, X)

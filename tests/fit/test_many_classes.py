@@ -55,7 +55,7 @@ def test_some_of_many_classes_are_separated(monkeypatch):
     assert within_the_gap(model, X, y, SEPARATION_PRIOR * len(y))
 
 
-@pytest.mark.parametrize("solver", ["auto", "newton-cg"])
+@pytest.mark.parametrize("solver", ["auto", pytest.param("newton-cg", marks=pytest.mark.slow)])
 def test_all_of_many_classes_are_separated(solver):
     """Complete separation of 7,259 parameters: what separates the rows ends the search for a maximum."""
     X, y = data(480, 60, 120)

@@ -71,7 +71,7 @@ def test_a_warm_start_without_an_intercept_is_the_estimate_itself(name):
 
 
 @pytest.mark.parametrize("scale", ["constant", "log_linear"])
-@pytest.mark.parametrize("multiple", [1e-9, 37.0, 1e12])
+@pytest.mark.parametrize("multiple", [1e-9, pytest.param(37.0, marks=pytest.mark.slow), 1e12])
 @pytest.mark.parametrize("name", REAL)
 def test_a_unit_of_real_numbers_multiplies_coefficients(name, multiple, scale):
     features, y = DATA[name]

@@ -258,7 +258,7 @@ def test_equivalence_and_non_inferiority():
         given.equivalence_test(["treated", "age"], -1, 1)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("sparse", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_terms_with_levels_of_few_rows_are_whole(sparse):
     # The 256 rows in which columns are changed have neither all the levels nor the products of a rare one.
     rng = np.random.default_rng(0)

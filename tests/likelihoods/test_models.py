@@ -95,6 +95,8 @@ def test_extremes_are_finite_or_the_exact_limit_and_never_nan(model):
     if "df" in likelihood.parameter_names:
         size[-1] = [0.0, 1e-200, 0.3, 1.0]
     rows = np.array(list(itertools.product(edges(likelihood), *size)))
+    # Of many parameters' 26,244 combinations every 26th: no multiple of the three sizes, so that all of them meet.
+    rows = rows[:: max(1, len(rows) // 1000)]
     y, eta = rows[:, 0].copy(), rows[:, 1:].T.copy()
     wide = eta.astype(np.longdouble)
     with np.errstate(over="ignore", under="ignore"):

@@ -25,7 +25,9 @@ pytestmark = [
 ]
 
 
-@parametrize_with_checks([DistributionalRegressor(LinearRegression(), cv=3)])
+@parametrize_with_checks(
+    [DistributionalRegressor(LinearRegression(), scale=LinearRegression(), cv=3, recalibrate=True)]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -41,7 +43,6 @@ def test_scikit_learn_checks_around_others(estimator, check):
     [
         DistributionalRegressor(LinearRegression()),
         DistributionalRegressor(LinearRegression(), "gaussian", scale="constant", cv=3, ensemble=True),
-        DistributionalRegressor(LinearRegression(), scale=LinearRegression(), cv=3, recalibrate=True),
         DistributionalRegressor(LinearRegression(), "auto", cv=3),
     ]
 )

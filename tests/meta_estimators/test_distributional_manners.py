@@ -50,11 +50,14 @@ class Weightless(RegressorMixin, BaseEstimator):
 
 @pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.PITWarning")  # a penalty of 10 leaves no noise, but a bias
 def test_everything_is_searched_by_name():
-    grid = {"estimator__alpha": [0.01, 10.0], "likelihood": ["gaussian", "laplace"], "scale": ["constant", Ridge()]}
-    search = GridSearchCV(DistributionalRegressor(Ridge(), cv=CV), grid, scoring=get_scorer("log_likelihood"), cv=2)
+    grid = [
+        {"estimator__alpha": [0.01, 10.0], "scale": ["constant"]},
+        {"estimator__alpha": [10.0], "likelihood": ["gaussian", "laplace"], "scale": [Ridge()]},
+    ]
+    search = GridSearchCV(DistributionalRegressor(Ridge(), cv=2), grid, scoring=get_scorer("log_likelihood"), cv=2)
     search.fit(X, Y)
     assert search.best_params_["estimator__alpha"] == 0.01
-    assert len(search.cv_results_["params"]) == 8 and np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert len(search.cv_results_["params"]) == 4 and np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_clones_pickles_and_html_are_as_of_any_estimator():

@@ -72,7 +72,7 @@ def test_degrees_of_freedom_of_a_named_likelihood_are_estimated_and_those_of_an_
 @pytest.mark.filterwarnings("ignore::sklearn_mle.exceptions.PITWarning")  # some of them do not fit well
 @pytest.mark.parametrize("likelihood", ["gaussian", "student_t", "gumbel", "laplace", "logistic", "gamma", "lognormal"])
 def test_every_kind_of_answer_agrees_with_the_distribution(likelihood):
-    model = DistributionalRegressor(Ridge(0.01), likelihood, cv=CV).fit(X, Y)
+    model = DistributionalRegressor(Ridge(0.01), likelihood, scale=Ridge(), cv=CV).fit(X, Y)
     distribution, new = model.predict_distribution(X[:5]), X[:5]
     quantiles = model.predict_quantile(new, [0.05, 0.5, 0.95])
     np.testing.assert_allclose([distribution.cdf(q) for q in quantiles.T], np.outer([0.05, 0.5, 0.95], np.ones(5)))
@@ -129,7 +129,7 @@ def test_a_weight_of_two_is_two_copies():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"likelihood": "auto", "recalibrate": True}, {"ensemble": True, "scale": Ridge()}]
+    "settings", [{"likelihood": "auto", "scale": Ridge(), "recalibrate": True}, {"ensemble": True, "scale": Ridge()}]
 )
 def test_the_number_of_jobs_changes_no_bit(settings):
     base = RandomForestRegressor(5, max_depth=4, random_state=0)

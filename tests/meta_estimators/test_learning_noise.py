@@ -181,7 +181,7 @@ def test_a_likelihood_that_is_far_off_is_warned_of_by_name():
         model.fit(X, y)
 
 
-@pytest.mark.parametrize("likelihood", ["student_t", "logistic"])
+@pytest.mark.parametrize("likelihood", ["student_t", pytest.param("logistic", marks=pytest.mark.slow)])
 def test_what_the_warning_names_and_recalibration_both_mend_the_coverage(likelihood):
     # Half of the errors lie in a narrow peak: 50% intervals of a bell-shaped noise hold a quarter of them.
     rng = np.random.default_rng(0)

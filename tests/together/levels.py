@@ -19,9 +19,12 @@ LEVELS = {
 }
 
 
+DISPERSED = {name for name in likelihood_names() if get_likelihood(name).dispersion_parameter is not None}
+
+
 def has_dispersion(cell: Cell) -> bool:
     """Return whether the model has a dispersion."""
-    return cell["model"] not in CLASSIFIERS and get_likelihood(cell["model"]).dispersion_parameter is not None
+    return cell["model"] in DISPERSED
 
 
 # Location and scale are separate problems, so that dividing a variance is weighting a row; or there is no scale.
@@ -120,9 +123,12 @@ REFUSED = {
 }
 
 
+RULES = (MEANINGLESS | REFUSED).values()
+
+
 def possible(cell: Cell) -> bool:
     """Return whether a cell can be fitted."""
-    return not any(rule(cell) for rule in (MEANINGLESS | REFUSED).values())
+    return not any(rule(cell) for rule in RULES)
 
 
 CELLS = possible_cells(LEVELS, possible)
