@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import FitOptions, FitResult
 from sklearn_mle._numerics.arguments import refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle._solvers import Status
@@ -42,7 +43,6 @@ from sklearn_mle.inference.model import (
     precision_offset,
 )
 
-Array = NDArray[np.float64]
 Observer = Callable[[int, Array], bool | None]
 
 # Coefficients within 1.5e-3 standard errors: closer than that, rounding is not worth a warning.

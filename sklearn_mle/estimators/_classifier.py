@@ -10,11 +10,12 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._predictors import add_offset
-from sklearn_mle.estimators._base import Array, BaseMLE
+from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._labels import (
     codes_of,
     is_soft,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import sklearn_mle.likelihoods as likelihoods_of_library
 from sklearn_mle._curvature import Curvature
@@ -25,8 +24,6 @@ from sklearn_mle.estimators._state import publish
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.model import Fitted
 from sklearn_mle.likelihoods import Likelihood, UserLikelihood
-
-Array = NDArray[Any]
 
 FORMAT, VERSION = "sklearn-mle estimator", 1
 _LIKELIHOODS = {

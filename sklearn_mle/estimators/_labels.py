@@ -11,11 +11,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.frames import column_names, column_order
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.estimators._validation import check_class_offset, check_offset, check_target
-
-Array = NDArray[Any]
 
 # Integer labels within a range of this size (or of n) are coded by a table in O(n); others are sorted.
 _TABLE_SIZE = 4096

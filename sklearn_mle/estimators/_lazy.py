@@ -12,15 +12,14 @@ from inspect import signature
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import Partitions, is_dask, one_row_like
 from sklearn_mle._numerics.scipy_frozen import given_parameters
 from sklearn_mle.estimators._scikit_learn import CALLBACKS
 from sklearn_mle.estimators._validation import check_sample_weight, in_own_unit
 
-Array = NDArray[Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 # The arguments with one entry per row, by the names that all methods give them.

@@ -9,10 +9,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import best_constant
 from sklearn_mle._numerics.arguments import argument_name, as_flag
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present
 from sklearn_mle._numerics.stored import dot_rows, in_memory
 from sklearn_mle._predictors import add_offset
-from sklearn_mle.estimators._base import Array, BaseMLE
+from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._lazy import lazy_distribution, lazy_rows, r2_over_rows, sum_over_rows, where_dask
 from sklearn_mle.estimators._validation import (
     BEYOND_FLOAT64,

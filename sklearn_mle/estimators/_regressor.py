@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_mle.estimators._base import Array, BaseMLE
+from sklearn_mle._numerics.arrays import Array
+from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._modelled_parameters import ridge_of, terms_of
 from sklearn_mle.estimators._predictions import PredictiveRegressor
 from sklearn_mle.estimators._scikit_learn import Interval, fit_context

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array
 
 from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit_rows, read_fit
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import Partitions, one_row_like
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -41,8 +41,6 @@ from sklearn_mle.inference.at_estimate import AtEstimate, with_dispersion
 from sklearn_mle.inference.capabilities import refuse_words
 from sklearn_mle.inference.covariance import Request, covariance_of
 from sklearn_mle.inference.model import Fitted, FittedModel, ReadData, know_precisions
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

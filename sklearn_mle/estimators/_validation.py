@@ -10,19 +10,17 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked, refuse_times
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present, refuse_infinite_offset
 from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.likelihoods._answers import refuse_wrong_answers
-
-Array = NDArray[Any]
 
 BEYOND_FLOAT64 = (
     "X, y, sample_weight or offset holds numbers so large that the score leaves the range of float64; rescale them."

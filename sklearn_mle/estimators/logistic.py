@@ -8,9 +8,10 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._fit import FitResult
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._penalties import Jeffreys, Ridge
 from sklearn_mle._predictors import Terms
-from sklearn_mle.estimators._base import Array, BaseMLE
+from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._classifier import PredictiveClassifier
 from sklearn_mle.estimators._labels import (
     ClassReader,

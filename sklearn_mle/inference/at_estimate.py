@@ -17,6 +17,7 @@ from sklearn_mle._existence.limit import divergent_changes
 from sklearn_mle._fit import FitOptions, FitResult, fit
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._hessian_factors import information_factor
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._objective import PenalizedNLL
@@ -24,7 +25,7 @@ from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty,
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._rows import Data
-from sklearn_mle.inference.model import Array, FittedModel, ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Likelihood
 
 # The number of rows whose gradients in theta are formed at a time.

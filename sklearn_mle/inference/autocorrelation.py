@@ -17,9 +17,9 @@ import math
 
 import numpy as np
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
-from sklearn_mle.inference.model import Array
 
 
 def lags_of(at: AtEstimate, lags: int | None) -> int:

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_missing_labels
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.inference.tables import Table
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

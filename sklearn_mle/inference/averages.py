@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle.inference.averaged_rows import Rows
-from sklearn_mle.inference.model import Array, FittedModel
+from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.quantities import SmoothFunction
 from sklearn_mle.inference.tables import Table, taken
 

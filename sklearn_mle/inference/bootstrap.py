@@ -16,13 +16,14 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_mle._numerics.arguments import argument_name, check_choice, check_count
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.inference.at_estimate import read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.clusters import codes_of
 from sklearn_mle.inference.hypotheses import check_confidence_level, wald_interval
 from sklearn_mle.inference.influence import influence
-from sklearn_mle.inference.model import Array, FittedModel
+from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.residual_rows import row_predictors
 from sklearn_mle.inference.tables import taken

@@ -30,12 +30,11 @@ from sklearn.utils import check_array, check_consistent_length
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_missing_labels
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
-
-Array = NDArray[Any]
 
 _MOST_WAYS = 4
 # The least of one minus a cluster's share of the information in a direction. Less is rounding: the cluster alone

@@ -19,13 +19,13 @@ from scipy import stats
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.exceptions import IndefiniteCovarianceWarning
 from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
 from sklearn_mle.inference.autocorrelation import autocorrelated_meat, lags_of
 from sklearn_mle.inference.clusters import Clusters, Shares, cluster_meat, cluster_scores
-from sklearn_mle.inference.model import Array
 
 # Eigenvalues below this share of the largest are rounding.
 _ROUNDING_OF_SUMS = 1e-9

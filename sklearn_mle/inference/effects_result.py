@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.inference.hypotheses import DeltaMethod, equivalence_p_value
 from sklearn_mle.inference.multiplicity import adjusted, critical_of
 from sklearn_mle.inference.summary import Summary
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.averaged_rows import Rows
 from sklearn_mle.inference.averages import BlockOfRows, Prediction, Task, means_of
 from sklearn_mle.inference.comparing import Comparison
 from sklearn_mle.inference.effects_result import Effects
-from sklearn_mle.inference.model import Array
 from sklearn_mle.inference.quantities import SmoothFunction, smooth_function
 from sklearn_mle.inference.result import Inference, check_inference, df_of
 from sklearn_mle.inference.slopes import Slope, probed_values, step_of

@@ -8,11 +8,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 
-Array = NDArray[Any]
+from sklearn_mle._numerics.arrays import Array
 
 # The larger of two models fits at least as well. A shortfall of more nats than this is not the optimizer's.
 SHORT = 1e-3

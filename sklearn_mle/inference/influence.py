@@ -17,12 +17,13 @@ import numpy as np
 
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.arguments import check_choice
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.model import WEIGHT_TYPES, Array, FittedModel
+from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import deviance_residual, noise_unit, pearson_residual
 from sklearn_mle.likelihoods import Likelihood

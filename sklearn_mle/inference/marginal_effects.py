@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.model import Array
 from sklearn_mle.inference.quantities import smooth_function
 from sklearn_mle.inference.result import Inference, check_inference
 

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._curvature import Curvature
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle._penalties import NO_PRIOR, Ridge
 from sklearn_mle._predictors import LinearPredictors, Terms, add_offset, sum_to_zero_basis
 from sklearn_mle._rank import Identification
 from sklearn_mle.likelihoods import Likelihood
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,15 @@
 """Several tests and intervals at once: Bonferroni, Holm, and the largest of correlated statistics."""
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtri
 from scipy.stats import qmc
 
 from sklearn_mle._numerics.arguments import check_choice
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.inference.hypotheses import check_confidence_level, critical_value
-
-Array = NDArray[Any]
 
 ADJUSTMENTS = (None, "bonferroni", "holm", "simultaneous")
 # Points of a shifted Sobol sequence: the level of an interval is right to about 0.0002.

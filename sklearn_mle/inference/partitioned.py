@@ -8,12 +8,13 @@ import numpy as np
 
 from sklearn_mle._fit import FitOptions
 from sklearn_mle._fit.prepare import Prepared, standardize
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._predictors import LinearPredictors
 from sklearn_mle._rows import Block
 from sklearn_mle._rows.distributed import DistributedData, name_of
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.at_estimate import AtEstimate, every_predictor
-from sklearn_mle.inference.model import Array, FittedModel, ReadData
+from sklearn_mle.inference.model import FittedModel, ReadData
 
 KINDS = ("hessian", "expected", "opg", "HC0", "HC1")
 

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from sklearn_mle._hessian_factors import information_factor
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.exceptions import ConvergenceWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
-from sklearn_mle.inference.model import Array, FittedModel
+from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.tables import dense

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp, softmax
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.quantiles import count_quantile
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import critical_value, wald_interval
@@ -14,8 +15,6 @@ from sklearn_mle.inference.quantities import Logarithm, Quantile, SmoothFunction
 from sklearn_mle.inference.result import Inference, check_inference, df_of
 from sklearn_mle.inference.tables import dense
 from sklearn_mle.likelihoods import Likelihood
-
-Array = NDArray[Any]
 
 _CHUNK_ELEMENTS = 1 << 20
 _NODES = 21

@@ -5,19 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2, t
 
 from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats, check_count
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import check_confidence_level
 from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import read_estimator
-
-Array = NDArray[np.float64]
 
 _MOST_POINTS = 100_000
 # Bounds on the logarithm of the ratio of the ends of a variance's interval, at any confidence level.

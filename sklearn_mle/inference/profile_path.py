@@ -9,9 +9,9 @@ from scipy.optimize import brentq
 
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
 from sklearn_mle._jeffreys import JeffreysNLL
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.inference.at_estimate import AtEstimate
-from sklearn_mle.inference.model import Array
 
 _EPS = float(np.finfo(np.float64).eps)
 # Away from the maximum the curvature may be the information alone, whose steps leave up to nine tenths of the gap.

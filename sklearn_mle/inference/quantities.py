@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import five_point_slope
-from sklearn_mle.inference.model import Array, FittedModel
+from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.likelihoods import Likelihood
 
 # Steps in a predictor, for differences of values and of slopes that are differences themselves: in units in which the

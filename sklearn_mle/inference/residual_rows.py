@@ -11,8 +11,9 @@ import numpy as np
 from scipy.special import expit, ndtri
 from sklearn.utils import check_random_state
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.model import Array, FittedModel, ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
 from sklearn_mle.likelihoods import Binomial, Likelihood
 
 

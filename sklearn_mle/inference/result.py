@@ -11,6 +11,7 @@ from scipy import stats
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference.capabilities import refuse
@@ -25,7 +26,7 @@ from sklearn_mle.inference.hypotheses import (
     wald_statistic,
 )
 from sklearn_mle.inference.hypothesis_text import read_hypothesis
-from sklearn_mle.inference.model import Array, FittedModel
+from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.summary import Summary
 
 # The step of derivatives, relative to a standard error.

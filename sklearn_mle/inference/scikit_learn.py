@@ -14,10 +14,11 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sklearn_mle._numerics.arguments import refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.stored import StoredArray, as_stored
 from sklearn_mle._penalties import Ridge
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.model import Array, FittedModel, ReadData
+from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.likelihoods import (
     Bernoulli,
     Categorical,

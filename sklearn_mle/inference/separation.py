@@ -22,6 +22,7 @@ from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats, refuse_masked, refuse_times
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.partitions import refuse_dask
 from sklearn_mle._numerics.threads import single_threaded_blas
@@ -32,8 +33,6 @@ from sklearn_mle._rank import find_dependence
 from sklearn_mle.exceptions import SeparationWarning
 from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.likelihoods import Bernoulli, Categorical, Likelihood, get_likelihood
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

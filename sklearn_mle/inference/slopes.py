@@ -13,12 +13,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.stored import dot_rows
 from sklearn_mle.inference.averages import BlockOfRows, Parts
 from sklearn_mle.inference.hypotheses import FIVE_POINTS
 from sklearn_mle.inference.tables import dense
-
-Array = NDArray[Any]
 
 # The large step, in standard deviations of the column (a fraction that no grid of values has), and its ratio to the
 # small step.

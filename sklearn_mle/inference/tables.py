@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import refuse_dask
-
-Array = NDArray[Any]
 
 # The most entries, and rows, of a block.
 _BLOCK_ENTRIES, _BLOCK_ROWS = 1 << 21, 1 << 16

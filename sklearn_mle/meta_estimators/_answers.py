@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators import MLERegressor
 from sklearn_mle.estimators._validation import (
     check_probability_levels,
@@ -23,8 +23,6 @@ from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.meta_estimators._cross_fit import n_rows_of
 from sklearn_mle.meta_estimators._out_of_fold import Learnt
 from sklearn_mle.meta_estimators._recalibration import Recalibrated
-
-Array = NDArray[np.float64]
 
 _NOTES = (
     "Standard errors are of the noise given the predictions: they count the rows with an out-of-fold prediction.",

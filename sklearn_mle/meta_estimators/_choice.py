@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.likelihoods import Gaussian, Likelihood, likelihood_names
 from sklearn_mle.meta_estimators._noise import (
     Noise,
@@ -19,8 +20,6 @@ from sklearn_mle.meta_estimators._noise import (
 )
 from sklearn_mle.model_selection import Comparison, compare
 from sklearn_mle.model_selection._arguments import Fold
-
-Array = NDArray[np.float64]
 
 # For outcomes of each kind, from the simplest to the one with most parameters.
 _REAL = ("gaussian", "student_t", "skew_t", "gaussian_mixture")

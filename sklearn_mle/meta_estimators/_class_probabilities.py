@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators._labels import codes_of
 from sklearn_mle.metrics._responses import innermost
-
-Array = NDArray[np.float64]
 
 
 def response_of(estimator: Any) -> str:

@@ -18,11 +18,10 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.meta_estimators._callback_tasks import BaseFit, around
 from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
-
-Array = NDArray[np.float64]
 
 # Out-of-fold models are trained on fewer rows than the final one; on small data the difference shows.
 _FEW_ROWS = 2000

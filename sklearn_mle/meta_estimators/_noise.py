@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators import MLERegressor
 from sklearn_mle.exceptions import NotSupportedError, PerfectFitWarning
 from sklearn_mle.likelihoods import Likelihood, StudentT, get_likelihood
 from sklearn_mle.likelihoods._base import LINKS
-
-Array = NDArray[np.float64]
 
 _MOST_NAMED = 5
 # Relative to y, what the rounding of a sum of products leaves of residuals that are zero.

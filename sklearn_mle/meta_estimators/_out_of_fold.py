@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import OutOfFoldWarning, PITWarning
 from sklearn_mle.likelihoods import Likelihood
 from sklearn_mle.meta_estimators._choice import NewRows
@@ -16,8 +17,6 @@ from sklearn_mle.meta_estimators._recalibration import PITMap, miscalibration
 from sklearn_mle.meta_estimators._scale_model import ScaleModel, fit_scale
 from sklearn_mle.model_selection import Comparison
 from sklearn_mle.model_selection._arguments import Fold
-
-Array = NDArray[np.float64]
 
 _MOST_NAMED = 5
 # Central intervals whose coverage is wrong by 5 percentage points, or quantiles by 10, are worth a warning.

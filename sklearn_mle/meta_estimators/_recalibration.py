@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import kolmogi
 from sklearn.utils import check_random_state
 
-Array = NDArray[np.float64]
+from sklearn_mle._numerics.arrays import Array
 
 _MOST_BINS = 50
 

@@ -6,17 +6,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import clone
 from sklearn.preprocessing import OrdinalEncoder
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, pooled, weights_for
 from sklearn_mle.meta_estimators._noise import least_scale
 from sklearn_mle.model_selection._arguments import Fold
-
-Array = NDArray[np.float64]
 
 # A modelled scale below this share of the mean |residual| says that the model fits its own rows, and its logarithm
 # would be far from all others.

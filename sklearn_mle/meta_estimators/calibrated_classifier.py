@@ -14,6 +14,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators._labels import codes_of, encode_labels, is_soft, plain_numbers
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._state import publish
@@ -24,8 +25,6 @@ from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
 from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
 from sklearn_mle.meta_estimators._class_probabilities import class_probabilities, response_of
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, pooled, route
-
-Array = NDArray[np.float64]
 
 # Folds of the rows that a fitted classifier is calibrated on, to choose a method by.
 _CHOOSING_FOLDS = 5

@@ -6,11 +6,11 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, clone
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._numerics.arguments import as_flag, refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._state import publish
 from sklearn_mle.estimators._validation import check_sample_weight
@@ -22,8 +22,6 @@ from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, n_rows_of, pooled, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
 from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, real_prediction
-
-Array = NDArray[np.float64]
 
 
 class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers, LikelihoodAround):

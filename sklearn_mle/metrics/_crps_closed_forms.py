@@ -17,15 +17,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.special import half_step_of_gamma, poisson_mass
 from sklearn_mle._numerics.spreads import inverse_gaussian_spread, lattice_spread
 from sklearn_mle._numerics.tails import gamma_tail, inverse_gaussian_second, inverse_gaussian_tail, poisson_tail
 from sklearn_mle.metrics._distributions import RowDistributions
-
-Array = NDArray[np.float64]
 
 _GAUSS = np.polynomial.legendre.leggauss(20)
 # Weibull shapes below this are written without the mean, which is beyond all of their outcomes.

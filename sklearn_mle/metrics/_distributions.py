@@ -13,9 +13,8 @@ from scipy.stats import binom
 from sklearn.utils import column_or_1d
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats, first_true
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.scipy_frozen import given_parameters, rv_continuous_frozen, rv_discrete_frozen, rv_frozen
-
-Array = NDArray[np.float64]
 
 # The names of a method: in scipy.stats, in scipy's newer objects, in skpro.
 _LOG_DENSITY, _LOG_MASS, _CDF = ("logpdf", "log_pdf"), ("logpmf", "log_pmf"), ("cdf",)

@@ -11,17 +11,17 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import betaln, digamma, gammaln
 
 from sklearn_mle._numerics.arguments import as_floats, first_true
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics import _quadrature
 from sklearn_mle.metrics._distributions import Mirrored, RowDistributions, are_atoms
 from sklearn_mle.metrics._means import check_weight, log_of_base, weighted_mean
 
-Array = NDArray[np.float64]
 Parameters = dict[str, Array]
 
 # Closed forms whose terms cancel are left to quadrature where less than this part of the terms remains.

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle._numerics.arguments import as_floats, first_true
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle._numerics.stored import blocks_of_rows, is_large
 from sklearn_mle.exceptions import InfiniteScoreWarning
 
-Array = NDArray[np.float64]
 Rows = Callable[..., Array]
 
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle._numerics.arguments import as_flag, as_floats, first_true
-
-Array = NDArray[np.float64]
+from sklearn_mle._numerics.arrays import Array
 
 SUM_TOLERANCE = 1e-6
 _BLOCK_ENTRIES = 65_536  # of scratch space for the exponentials of a block: a quarter of a megabyte stays in cache

@@ -7,11 +7,9 @@ distribution's own lengths there, whatever its scale, skewness and tails; Gauss'
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.metrics._distributions import RowDistributions
-
-Array = NDArray[np.float64]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _LAST_COEFFICIENTS = np.array(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import logsumexp
 
-Array = NDArray[np.float64]
+from sklearn_mle._numerics.arrays import Array
+
 Codes = NDArray[np.intp]
 
 

@@ -17,12 +17,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from sklearn_mle._numerics.arguments import refuse_masked
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.metrics._distributions import RowDistributions, are_atoms
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
-
-Array = NDArray[np.float64]
 
 _SAME_PROBABILITY = 1e-6
 # The difference of two tails has lost at most three digits from here on; cells with less of their tail are narrow

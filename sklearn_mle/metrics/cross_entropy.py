@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from sklearn_mle._numerics.arguments import as_flag
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
@@ -25,7 +26,6 @@ from sklearn_mle.metrics._means import Rows, check_weight, is_out_of_core, log_o
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, labels_of_partitions, read_target
 
-Array = NDArray[np.float64]
 ClassScore = Callable[[ProbabilityRows, Target], Array]
 
 _EPS = np.finfo(np.float64).eps

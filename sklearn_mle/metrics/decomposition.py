@@ -5,17 +5,17 @@ from functools import partial
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from sklearn_mle._numerics.arguments import check_count
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.metrics._means import log_of_base, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
 from sklearn_mle.metrics._recalibration import Recalibrator, recalibrator
 from sklearn_mle.metrics.cross_entropy import cross_entropy_rows, kl_divergence_rows, read_predictions
 from sklearn_mle.metrics.information import frequencies
 
-Array = NDArray[np.float64]
 Strategy = Literal["isotonic", "classwise", "bins"]
 
 _LARGEST_WEIGHT = 1e150

@@ -5,14 +5,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sklearn_mle._numerics.arguments import as_floats, check_count, first_true
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._distributions import check_rows, read_distributions, read_outcomes
 from sklearn_mle.metrics._means import check_weight, infinite_rows, log_of_base, weighted_mean
-
-Array = NDArray[np.float64]
 
 
 def negative_log_likelihood(

@@ -1,14 +1,13 @@
 """Information scores: the divergence between two predictions, and the gain over the class frequencies."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.metrics._means import log_of_base, weighted_mean
 from sklearn_mle.metrics._targets import LabelTarget, Target
 from sklearn_mle.metrics.cross_entropy import cross_entropy, read_predictions
-
-Array = NDArray[np.float64]
 
 
 def jensen_shannon_divergence(

@@ -21,8 +21,6 @@ from sklearn_mle.model_selection import _arguments
 from sklearn_mle.model_selection._arguments import Fold
 from sklearn_mle.model_selection.comparison import Comparison, JudgedModel
 
-Array = NDArray[np.float64]
-
 
 def compare(
     estimators: Mapping[str, Any] | Iterable[tuple[str, Any]],

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.inference.typesetting import aligned, html
 from sklearn_mle.metrics._means import weighted_mean
-
-Array = NDArray[np.float64]
 
 # Sivula et al. (2020): below these, standard errors of differences are too small too often.
 _FEW_NATS = 4.0
