@@ -91,7 +91,10 @@ def assert_same_answer(found, expected, n=N):
         assert found.classes_.dtype.kind == expected.classes_.dtype.kind
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Of `make test` every other model, with all that a row may have.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (k % 2)) for k, name in enumerate(MODELS)]
+)
 @pytest.mark.parametrize(
     "all_of_it", [pytest.param(False, marks=pytest.mark.slow), True], ids=["plain", "weights and offset"]
 )

@@ -50,7 +50,7 @@ def predictors(model, X):
     return np.stack(eta)
 
 
-@pytest.mark.parametrize("scale", ["constant", "log_linear", 0.7])
+@pytest.mark.parametrize("scale", ["constant", "log_linear", pytest.param(0.7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_what_a_fit_says(name, scale):
     likelihood, (X, y) = LIKELIHOODS[name], DATA[name]

@@ -99,7 +99,17 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize(("name", "table"), [(name, table) for name, tables in REFERENCE.items() for table in tables])
+# Every table of least squares and of counts, and what the other models are asked for by default.
+TABLES = [
+    pytest.param(
+        name, table, marks=[pytest.mark.slow] * (name not in ("lm/moore", "poisson/quine") and table != "type2_LR")
+    )
+    for name, tables in REFERENCE.items()
+    for table in tables
+]
+
+
+@pytest.mark.parametrize(("name", "table"), TABLES)
 def test_terms_are_tested_as_r_does(name, table):
     if table == "drop1_F" and name != "lm/moore":
         pytest.skip(

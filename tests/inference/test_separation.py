@@ -169,7 +169,10 @@ def test_there_are_thirty_cases_half_of_them_separated():
     assert len(SEPARATED) == len(OVERLAPPING) == 15
 
 
-@pytest.mark.parametrize("name", [*SEPARATED, *OVERLAPPING])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * ("n = 1e5" in name)) for name in (*SEPARATED, *OVERLAPPING)],
+)
 @pytest.mark.filterwarnings("ignore:X is rank deficient")
 def test_fit_tells_the_same(name):
     X, y = SEPARATED[name][1]() if name in SEPARATED else OVERLAPPING[name]()

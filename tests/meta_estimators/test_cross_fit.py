@@ -18,7 +18,7 @@ X = RNG.normal(size=(40, 3))
 Y = X @ [1.0, 2.0, 3.0] + RNG.normal(size=40)
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])  # processes take seconds to start
 @pytest.mark.parametrize(
     ("model", "y", "method"),
     [

@@ -128,6 +128,7 @@ def test_a_weight_of_two_is_two_copies():
         assert of_weights.noise_.n_obs_ == len(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"likelihood": "auto", "scale": Ridge(), "recalibrate": True}, {"ensemble": True, "scale": Ridge()}]
 )

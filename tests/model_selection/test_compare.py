@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from joblib import parallel_config
 from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
@@ -211,7 +212,8 @@ def test_metadata_routing_is_obeyed():
     weight = np.random.default_rng(0).uniform(0.5, 2, len(Y_TWO))
     with config_context(enable_metadata_routing=True):
         asked = make_pipeline("passthrough", LogisticRegression().set_fit_request(sample_weight=True))
-        comparison = compare({"asked": asked}, X_TWO, Y_TWO, sample_weight=weight, n_jobs=2)
+        with parallel_config(backend="threading"):
+            comparison = compare({"asked": asked}, X_TWO, Y_TWO, sample_weight=weight, n_jobs=2)
         silent = make_pipeline("passthrough", LogisticRegression())
         with pytest.raises(ValueError, match="UnsetMetadataPassedError"):
             compare({"silent": silent}, X_TWO, Y_TWO, sample_weight=weight)
@@ -396,6 +398,7 @@ class Random(ClassifierMixin, BaseEstimator):
         return np.column_stack([p, 1 - p])
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_n_jobs():
     models = {**CLASSIFIERS, "boost": HistGradientBoostingClassifier(max_iter=5)}
     one, two = (compare(models, X_TWO, Y_TWO, n_jobs=n_jobs, cv=3) for n_jobs in (1, 2))
