@@ -242,11 +242,13 @@ RELATIONS: dict[str, Relation] = {
 def relation_pairs(cells: Sequence[Cell]) -> dict[tuple[str, tuple[str, object]], Cell]:
     """Return every (relation, level) that can meet, with the first cell in which they do."""
     found: dict[tuple[str, tuple[str, object]], Cell] = {}
+    met: dict[str, set[tuple[str, object]]] = {name: set() for name in RELATIONS}
     for cell in cells:
+        levels = set(cell.items())
         for name, relation in RELATIONS.items():
-            if relation.holds(cell):
-                for level in cell.items():
-                    found.setdefault((name, level), cell)
+            if not levels <= met[name] and relation.holds(cell):
+                found |= {(name, level): cell for level in cell.items() if level not in met[name]}
+                met[name] |= levels
     return found
 
 
