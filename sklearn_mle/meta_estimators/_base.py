@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle.estimators._base import BaseMLE
+from sklearn_mle.model_selection._arguments import refuse_dask_frame
 
 
 class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
@@ -55,17 +56,17 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
         validate_data(draft, X, skip_check_array=True)
         return {name: value for name, value in vars(draft).items() if name in ("n_features_in_", "feature_names_in_")}
 
+    def _rows_of(self, X: Any) -> Any:
+        """Return X as rows can be taken from it."""
+        refuse_dask_frame("X", X, type(self).__name__)
+        with argument_name("X"):
+            return indexable(X)[0]
+
     def _read(self, X: Any) -> Any:
         """Return rows to predict, their columns compared with those of the fit."""
         check_is_fitted(self)
         refuse_masked(X=X)
-        X = rows_of(X)
+        X = self._rows_of(X)
         if np.ndim(X) != 1:  # a single row is refused by the estimator, and a list of texts is valid
             validate_data(self, X, reset=False, skip_check_array=True)
         return X
-
-
-def rows_of(X: Any) -> Any:
-    """Return X as rows can be taken from it."""
-    with argument_name("X"):
-        return indexable(X)[0]

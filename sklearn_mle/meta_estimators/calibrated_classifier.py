@@ -19,7 +19,7 @@ from sklearn_mle.estimators._labels import codes_of, encode_labels, is_soft, pla
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._state import publish
 from sklearn_mle.estimators._validation import check_sample_weight, check_target, total_over_rows
-from sklearn_mle.meta_estimators._base import LikelihoodAround, rows_of
+from sklearn_mle.meta_estimators._base import LikelihoodAround
 from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map, pooled_logarithms
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
 from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
@@ -206,7 +206,7 @@ class LikelihoodCalibratedClassifier(CallbackSupportMixin, ClassifierMixin, Like
         """
         response_of(self.estimator)
         refuse_masked(X=X, y=y, sample_weight=sample_weight)
-        X = rows_of(X)
+        X = self._rows_of(X)
         labels, classes, codes = _read_labels(y)
         check_consistent_length(X, codes)
         features = self._features(X)

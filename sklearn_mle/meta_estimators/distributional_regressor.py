@@ -17,7 +17,7 @@ from sklearn_mle.estimators._validation import check_sample_weight
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
 from sklearn_mle.meta_estimators._answers import NoiseAnswers, read_target
-from sklearn_mle.meta_estimators._base import LikelihoodAround, rows_of
+from sklearn_mle.meta_estimators._base import LikelihoodAround
 from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, n_rows_of, pooled, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
@@ -197,7 +197,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         likelihood = None if self._is_auto else read_likelihood(self.likelihood)
         if self.recalibrate and likelihood is not None and likelihood.discrete:
             raise NotSupportedError(f"recalibrate=True is for continuous y; {likelihood!r} is for counts.")
-        X = rows_of(X)
+        X = self._rows_of(X)
         y = read_target(likelihood, y)
         state = self._features(X)
         check_consistent_length(X, y)

@@ -75,11 +75,7 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
     for name, values in (("X", X), ("y", y)):
         if values is None:
             raise TypeError(f"{name}: Expected sequence or array-like, got None.")
-        if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
-            raise NotSupportedError(
-                f"{name} is a Dask dataframe, whose rows cannot be selected by position: compare needs it in "
-                f"memory, {name}.compute()."
-            )
+        refuse_dask_frame(name, values, "compare")
         with argument_name(name):
             read += indexable(values)
             lengths.append(read[-1].shape[0] if issparse(read[-1]) else len(read[-1]))
@@ -93,6 +89,15 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
         if values.dtype.kind == "f":
             assert_all_finite(values, input_name="y")
     return X, y, n
+
+
+def refuse_dask_frame(argument: str, values: Any, owner: str) -> None:
+    """Raise NotSupportedError for rows that cannot be taken by their numbers."""
+    if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
+        raise NotSupportedError(
+            f"{argument} is a Dask dataframe, whose rows cannot be selected by position: {owner} needs it in "
+            f"memory, {argument}.compute()."
+        )
 
 
 def read_groups(groups: Any, n: int) -> NDArray[np.intp] | None:

@@ -1,6 +1,7 @@
 """Out-of-fold predictions: each row by the model that did not see it, whatever the container, method or metadata."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.frozen import FrozenEstimator
@@ -9,7 +10,7 @@ from sklearn.model_selection import KFold, RepeatedKFold, ShuffleSplit, TimeSeri
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mle import DistributionalRegressor, MLERegressor
+from sklearn_mle import DistributionalRegressor, LikelihoodCalibratedClassifier, MLERegressor
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, pooled, route
 
@@ -92,6 +93,22 @@ def test_an_offset_which_predictions_would_lack_is_refused():
             NotSupportedError, match=f"^{name}: DistributionalRegressor has no offset to hand to the pred"
         ):
             DistributionalRegressor(estimator, "poisson").fit(X, np.ones(40), **{name: np.zeros(40)})
+
+
+def test_dask_dataframes_are_refused_by_name():
+    frames = pytest.importorskip("dask.dataframe")
+    rows = pd.DataFrame(X, columns=["a", "b", "c"])
+    given = frames.from_pandas(rows, npartitions=2)
+    for model, y in (
+        (DistributionalRegressor(Ridge()), Y),
+        (LikelihoodCalibratedClassifier(LogisticRegression()), Y > 0),
+    ):
+        message = f"X is a Dask dataframe, .*: {type(model).__name__} needs it in memory, X.compute"
+        with pytest.raises(NotSupportedError, match=message):
+            model.fit(given, y)
+        model.fit(rows, y)
+        with pytest.raises(NotSupportedError, match=message):
+            model.predict(given)
 
 
 def test_weights_go_to_whoever_takes_them():
