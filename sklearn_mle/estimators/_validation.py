@@ -149,7 +149,9 @@ def validate_features(estimator: Any, X: Any) -> Any:
         The entries of a stored array are not read here; those that are not finite are refused where they are read.
     """
     known = vars(estimator)
-    plain = _is_plain(X, np.float64, np.float32) and X.ndim == 2 and X.size and X.shape[1] == known["n_features_in_"]
+    plain = (
+        _is_plain(X, np.float64, np.float32) and X.ndim == 2 and X.size and X.shape[1] == known.get("n_features_in_")
+    )
     if plain and known.get("feature_names_in_") is None:
         return X
     refuse_masked(X=X)
