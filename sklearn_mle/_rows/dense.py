@@ -211,6 +211,27 @@ class DenseRows:
         return np.einsum("np,np->n", product, X) + matrix[-1, -1]
 
 
+class SingleRows(DenseRows):
+    """Standardized rows, float32, whose products with a matrix are in single precision: half of the time."""
+
+    def block(self, start: int, stop: int) -> "SingleRows":
+        """Return the rows from start to stop (a view)."""
+        return SingleRows(self._X[start:stop])
+
+    def matvec(self, matrix: Array) -> Array:
+        """Return matrix @ [rows 1].T, shape (q, n), float32."""
+        coef = matrix.astype(np.float32)
+        eta = np.dot(coef[:, :-1], self._X.T)
+        eta += coef[:, -1:]
+        return eta
+
+    def transpose_matvec(self, residual: Array) -> Array:
+        """Return residual @ [rows 1], shape (q, p + 1), as float64."""
+        gradient = np.empty((len(residual), self.n_columns + 1))
+        gradient[:, :-1], gradient[:, -1] = np.dot(residual, self._X), residual.sum(axis=-1)
+        return gradient
+
+
 class StoredRows(DenseRows):
     """The rows of a StoredArray: blocks of them are dense rows, read when asked for; all are never read at once."""
 

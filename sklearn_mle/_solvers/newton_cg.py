@@ -72,9 +72,11 @@ def newton_cg(
     accuracy, status, gap, nit = _ROUGH, Status.MAX_ITER, 0.5 * first**2, 0
     while nit < maxiter:
         product = partial(hessp, theta)
-        step, gap, inner = _conjugate_gradients(product, metric, white, accuracy)
         target = allowed_gap(tol, reference, value)
-        if gap <= 10 * target and accuracy > _ACCURATE:
+        # Where the preconditioner alone says that this is the end, a rough solution will mostly do to see that it is.
+        at_end = 0.5 * float(white @ white) <= target
+        step, gap, inner = _conjugate_gradients(product, metric, white, _ROUGH if at_end else accuracy)
+        if 0.1 * target < gap <= 10 * target and (at_end or accuracy > _ACCURATE):
             # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
             accuracy = _ACCURATE
             step, gap, inner = _conjugate_gradients(product, metric, white, accuracy)

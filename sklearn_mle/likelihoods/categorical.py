@@ -117,7 +117,7 @@ class Categorical(Canonical):
     def hessian_operator(self, y: Array, eta: Array, weight: Array | None) -> Callable[[Array], Array]:
         # K numbers per row instead of K^2: with a thousand classes the Hessians of the rows would not fit in memory.
         probability = _softmax(eta)
-        weighted = probability if weight is None else probability * weight
+        weighted = probability if weight is None else probability * weight.astype(eta.dtype, copy=False)
         return lambda change: weighted * (change - np.einsum("kn,kn->n", probability, change))
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDef
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import Penalty, QuadraticForm
 from sklearn_mle._predictors import LinearPredictors
-from sklearn_mle._rows import Data, DenseRows
+from sklearn_mle._rows import Data, DenseRows, SingleRows
 from sklearn_mle._solvers import newton
 from sklearn_mle.likelihoods import Categorical
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
@@ -82,10 +82,14 @@ class GroupedRidge(QuadraticForm):
 def objective_of(
     predictors: LinearPredictors, columns: Array, rows: CalibrationRows, penalty: Penalty, offset: Array | None = None
 ) -> PenalizedNLL:
-    """Return the cross-entropy of the targets and class probabilities, of columns (n, p) and an offset (n, K)."""
-    offset = None if offset is None else np.ascontiguousarray(offset.T)
+    """Return the cross-entropy of the targets and class probabilities, of columns (n, p) and an offset (n, K).
+
+    Of columns in single precision, products with the Hessian are computed in it.
+    """
+    offset = None if offset is None else np.ascontiguousarray(offset.T, dtype=columns.dtype)
+    kind = SingleRows if columns.dtype == np.float32 else DenseRows
     # Blocks are as long as those of one predictor: nothing here has K^2 numbers per row.
-    data = Data(DenseRows(np.ascontiguousarray(columns)), rows.target_by_class, rows.weight, offset)
+    data = Data(kind(np.asfortranarray(columns)), rows.target_by_class, rows.weight, offset)
     return PenalizedNLL(Categorical(rows.n_classes), predictors, data, penalty)
 
 
@@ -154,7 +158,7 @@ def constrained_minimum(
     ----------
     Lawson and Hanson (1974), Solving least squares problems, section 23.3, for the choice of the free ones.
     """
-    by_class = columns.reshape(len(columns), rows.n_classes, n_slopes)
+    by_class = np.asfortranarray(columns).T.reshape(rows.n_classes, n_slopes, -1)
     whole = objective_of(ConditionalPredictors(rows.n_classes, n_slopes), columns, rows, penalty)
     theta, settled = start, np.zeros(len(start), dtype=bool)
     free = np.ones(len(start), dtype=bool) if near is None else near.free.copy()
@@ -165,7 +169,7 @@ def constrained_minimum(
         elif free.all():
             own = whole
         else:
-            part = np.ascontiguousarray(by_class[:, :, free[:n_slopes]]).reshape(len(columns), -1)
+            part = by_class[:, free[:n_slopes]].reshape(-1, len(columns)).T
             predictors = ConditionalPredictors(rows.n_classes, int(free[:n_slopes].sum()))
             own = objective_of(predictors, part, rows, QuadraticForm(penalty.root(theta)[:, free]))
         found = minimum_of(own, theta[free], tol=tol, curvature=curvature)

@@ -36,7 +36,7 @@ from sklearn_mle.meta_estimators._calibration_fit import (
     with_evidence,
 )
 from sklearn_mle.meta_estimators._calibration_many import with_rough_evidence
-from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
+from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log, linear
 
 Array = NDArray[Any]
 
@@ -77,7 +77,8 @@ class LogitMap:
 
     def log_probabilities(self, probability: Array) -> Array:
         """Return calibrated log-probabilities, shape (n, K)."""
-        return log_softmax(capped_log(probability, self.floor) @ self.coef.T + self.intercept)
+        logarithms = capped_log(np.asfortranarray(probability), self.floor)
+        return log_softmax(linear(logarithms, self.coef, self.intercept))
 
 
 def temperature(rows: CalibrationRows) -> LogitMap:
@@ -203,7 +204,8 @@ def deviation(
     groups[0, :, :-1], groups[1, :, -1] = penalized, True
     objective = objective_of(predictors, columns, rows, NoPenalty(), offset)
     if n_classes > _FORMED:
-        theta, gap, precisions = with_rough_evidence(objective, list(groups))
+        single = objective_of(predictors, columns.astype(np.float32), rows, NoPenalty(), offset)
+        theta, gap, precisions = with_rough_evidence(objective, single, list(groups))
     else:
         start = np.zeros(predictors.size)
         chosen = [entries(group.ravel()) for group in groups]

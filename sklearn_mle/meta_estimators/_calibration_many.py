@@ -81,10 +81,11 @@ class BlocksOfClasses(Factor):
 
 
 def with_rough_evidence(
-    objective: PenalizedNLL, groups: Sequence[NDArray[np.bool_]]
+    objective: PenalizedNLL, single: PenalizedNLL, groups: Sequence[NDArray[np.bool_]]
 ) -> tuple[Array, float, list[float]]:
     """Minimize over a matrix from zero, under the prior whose precisions maximize the evidence of the blocks.
 
+    ``single`` is the objective in single precision, for the many products with its Hessian: they need no more digits.
     ``groups`` are masks (K, p) of the entries that have a precision in common. Return theta, the gap and the
     precisions.
     """
@@ -97,11 +98,12 @@ def with_rough_evidence(
         done |= k == EXPANSIONS - 1
         with np.errstate(all="ignore"):
             objective = objective.under(GaussianPrior(prior.ravel()))
+            single = single.under(objective.penalty)
             result = minimize(
                 objective.value,
                 theta,
                 jac=objective.gradient,
-                hessp=objective.hessian_product,
+                hessp=single.hessian_product,
                 method=newton_cg,
                 callback=None if done else _until_little_is_gained(objective.value(theta)),
                 options={"tol": TOLERANCE, "reference": np.inf, "preconditioner": expansion.factor(prior)},

@@ -37,7 +37,8 @@ class CalibrationRows:
         """Return those of predicted probabilities, the codes of the labels and weights."""
         weight = np.ones(len(codes)) if weight is None else weight
         present = weight > 0
-        probability, codes, weight = probability[present], codes[present], weight[present]
+        # Class by class: loops over rows are long, however few the classes.
+        probability, codes, weight = np.asfortranarray(probability[present]), codes[present], weight[present]
         total = float(weight.sum())
         if not total < _MOST_WEIGHT:
             raise ValueError(
@@ -62,3 +63,8 @@ class CalibrationRows:
 def capped_log(probability: Array, floor: float) -> Array:
     """Return log(p + floor): the order of probabilities is kept, and none has a logarithm below that of the floor."""
     return np.log(probability + floor)
+
+
+def linear(columns: Array, coef: Array, intercept: Array) -> Array:
+    """Return columns @ coef.T + intercept, shape (n, K), class by class."""
+    return (coef @ columns.T + intercept[:, None]).T

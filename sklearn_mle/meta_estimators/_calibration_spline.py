@@ -18,7 +18,7 @@ from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.meta_estimators._calibration_fit import constrained_minimum, entries, with_evidence
 from sklearn_mle.meta_estimators._calibration_logits import LogitMap, deviation
-from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
+from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log, linear
 
 Array = NDArray[Any]
 
@@ -54,7 +54,8 @@ class SplineMap:
 
     def log_probabilities(self, probability: Array) -> Array:
         """Return calibrated log-probabilities, shape (n, K)."""
-        return log_softmax(_spline(capped_log(probability, self.floor), self.knots, self.slopes) + self.intercept)
+        logarithms = capped_log(np.asfortranarray(probability), self.floor)
+        return log_softmax(_spline(logarithms, self.knots, self.slopes) + self.intercept)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class SplineMatrixMap:
 
     def log_probabilities(self, probability: Array) -> Array:
         """Return calibrated log-probabilities, shape (n, K)."""
-        return log_softmax(self.spline.log_probabilities(probability) @ self.coef.T + self.intercept)
+        return log_softmax(linear(self.spline.log_probabilities(probability), self.coef, self.intercept))
 
 
 def spline(rows: CalibrationRows, plain: LogitMap) -> SplineMap:
@@ -93,7 +94,7 @@ def spline(rows: CalibrationRows, plain: LogitMap) -> SplineMap:
     # Probabilities that are all equal determine one slope at most.
     n_slopes = _SEGMENTS if high - low > 1e-6 else 1
     knots = np.linspace(low, high, n_slopes + 1)
-    columns = _lengths(logarithms, knots).reshape(len(logarithms), -1)
+    columns = _lengths(logarithms.T, knots).reshape(-1, len(logarithms)).T
     size = n_slopes + rows.n_classes - 1
     differences = np.diff(np.eye(n_slopes, size), axis=0) / np.sqrt((high - low) / n_slopes or 1.0)
     groups = [*([differences] if n_slopes > 1 else []), entries(np.arange(size) >= n_slopes)]
@@ -115,16 +116,16 @@ def spline_matrix(rows: CalibrationRows, plain: LogitMap) -> SplineMatrixMap:
 
 
 def _lengths(z: Array, knots: Array) -> Array:
-    """Return how much of each segment lies below z, shape (..., m): f is linear in these, with its slopes."""
-    lengths = np.empty((*z.shape, len(knots) - 1))
-    last = lengths.shape[-1] - 1
+    """Return how much of each segment lies below z (K, n), shape (K, m, n): f is linear in these, with its slopes."""
+    lengths = np.empty((len(z), len(knots) - 1, z.shape[1]))
+    last = lengths.shape[1] - 1
     for j in range(last + 1):
         length = z - knots[j]
         if j > 0:
             np.maximum(length, 0.0, out=length)
         if j < last:
             np.minimum(length, knots[j + 1] - knots[j], out=length)
-        lengths[..., j] = length
+        lengths[:, j] = length
     return lengths
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from sklearn_mle._rows import DenseRows, SparseRows
+from sklearn_mle._rows import DenseRows, SingleRows, SparseRows
 
 rng = np.random.default_rng(0)
 N, P = 301, 7
@@ -201,3 +201,17 @@ def test_sparse_blocks_share_the_memory_of_their_matrix():
 def test_dense_blocks_are_views():
     rows = DenseRows(RAW)
     assert np.shares_memory(rows.block(10, 20).standardized, RAW)
+
+
+def test_single_precision_is_of_the_products_alone():
+    """Each product errs by the rounding of its terms: some 1e-7 of the sum of their sizes."""
+    exact = DenseRows(RAW / SCALE)
+    single = SingleRows((RAW / SCALE).astype(np.float32)).block(10, 200)
+    matrix, residual = rng.standard_normal((3, P + 1)), rng.standard_normal((3, 190))
+    eta, gradient = single.matvec(matrix), single.transpose_matvec(residual.astype(np.float32))
+    assert eta.dtype == np.float32 and gradient.dtype == np.float64
+    of_terms = DenseRows(np.abs(RAW / SCALE)).block(10, 200)
+    eps = 200 * np.finfo(np.float32).eps
+    assert (np.abs(eta - exact.block(10, 200).matvec(matrix)) <= eps * of_terms.matvec(np.abs(matrix))).all()
+    error = np.abs(gradient - exact.block(10, 200).transpose_matvec(residual))
+    assert (error <= eps * of_terms.transpose_matvec(np.abs(residual))).all()
