@@ -1,6 +1,6 @@
 r"""
-When does boosting stop learning and start boasting?
-====================================================
+When do boosted probabilities become overconfident?
+===================================================
 
 A boosted classifier keeps lowering its training loss. On new rows two things happen: it
 tells the classes apart better (*discrimination*), and it becomes too sure of itself
