@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn_mle.estimators._scikit_learn import has_callbacks
+
 
 @dataclass(frozen=True)
 class BaseFit:
@@ -25,7 +27,8 @@ class BaseFits:
         # Also without callbacks of the owner: those of the base are to see one run, not one for each fold.
         self._root = owner._init_callback_context(max_subtasks=len(names), sequential_subtasks=False)
         self._root.call_on_fit_task_begin(**self._arguments)
-        self.tasks = [BaseFit(self._root.subcontext(task_name=name, task_id=k), owner) for k, name in enumerate(names)]
+        seen = owner if has_callbacks(owner) else None  # it would be sent to other processes for nobody to see
+        self.tasks = [BaseFit(self._root.subcontext(task_name=name, task_id=k), seen) for k, name in enumerate(names)]
 
     def finish(self) -> None:
         """End the root task; the estimator has published its state."""

@@ -257,3 +257,11 @@ def test_a_monitor_of_the_base_logs_one_run():
     assert run.estimator_name == "DistributionalRegressor"
     assert {row["parent_task_id_path"] for row in run.data if row["task_name"] == "fit"} == {(0,)}
     assert len([row for row in run.data if row["task_name"] == "fit"]) == 4 + 1
+
+
+def test_what_no_callback_sees_is_not_sent_to_other_processes():
+    folds = (fold for fold in KFold(4).split(X))  # which cannot be
+    model = clone(CONSTANT).set_params(n_jobs=2)
+    model.cv = folds
+    expected = clone(CONSTANT).set_params(cv=KFold(4)).fit(X, Y)
+    np.testing.assert_array_equal(model.fit(X, Y).predict(X), expected.predict(X))
