@@ -5,6 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -144,7 +145,10 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             # What a previous fit found is not this one's, and its names would be expected in X.
             known = {**dict.fromkeys(vars(self).get("_published", ())), **data.attributes, "_fitted": fitted}
             metadata = {"sample_weight": sample_weight, "offset": offset}
-            tasks = FitTasks(self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, theta, None)})
+            as_shown = partial(data.as_shown, type(self).__name__, precisions)
+            tasks = FitTasks(
+                self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, as_shown(theta), None)}
+            )
             observer = tasks.observe
         result = data.fit(type(self).__name__, precisions, options, start=start, observer=observer)
         on_separation = getattr(self, "on_separation", "warn")

@@ -7,7 +7,6 @@ weights. It reads X only where the lengths of the partitions are not known, or w
 
 import copy
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -79,8 +78,6 @@ class TrainingData:
             if self.fitted.terms[index].intercept:
                 # The nats of a fit in which weights count copies have another scale.
                 options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
-            if how.get("observer") is not None:
-                how["observer"] = self._shown_precise(name, how["observer"])
         how["options"] = options
         how["feature_names"] = self.attributes.get("feature_names_in_")
         how["class_names"] = None if classes is None else classes.tolist()
@@ -122,6 +119,10 @@ class TrainingData:
             )
         return self.rows.sample_weight
 
+    def as_shown(self, name: str, precisions: Array | None, coefficients: Array) -> Array:
+        """Return coefficients of the solver with the dispersion that the weights divide, if they do."""
+        return coefficients if precisions is None else self._precise(name, coefficients)[1].coefficients
+
     def _precise(self, name: str, coefficients: Array) -> tuple[FittedModel, FittedModel]:
         """Return models of the coefficients, with the dispersion of copies and with that which weights divide."""
         data = self.rows
@@ -131,10 +132,6 @@ class TrainingData:
         model = FittedModel(**vars(counted), name=name, coefficients=coefficients, features=features)
         with single_threaded_blas, np.errstate(all="ignore"):
             return model, with_dispersion(model, data, "precision")
-
-    def _shown_precise(self, name: str, observer: Callable[[int, Array], Any]) -> Callable[[int, Array], Any]:
-        """Return an observer that is shown each point with the dispersion that the weights divide."""
-        return lambda iteration, coefficients: observer(iteration, self._precise(name, coefficients)[1].coefficients)
 
     def _with_precisions(self, name: str, result: FitResult) -> FitResult:
         """Return the result of a fit in which weights counted copies with the dispersion that they divide."""
