@@ -65,7 +65,9 @@ def asked(what, entries, given, X):
     return average_effects(given, X, terms, slope=slope, by=by, at="means" if "at mean" in what else None)
 
 
-@pytest.mark.parametrize(("name", "kind"), KINDS)
+@pytest.mark.parametrize(
+    ("name", "kind"), [pytest.param(*each, marks=[pytest.mark.slow] * (each[0] == "biochemists")) for each in KINDS]
+)
 def test_everything_is_what_the_reference_has(name, kind):
     X, given = frame(name)[0], inference(name, kind)
     for what, entries in REFERENCE["effects"][MODELS[name][0]]["effects"].items():
@@ -188,7 +190,7 @@ def numeric_gradient(ask, given):
 
 
 DERIVATIVES = [
-    pytest.param(likelihood, of, marks=[pytest.mark.slow] * (likelihood != "gamma" or of not in ("mean", "above")))
+    pytest.param(likelihood, of, marks=[pytest.mark.slow] * (likelihood != "gamma" or of not in ("mean", "last")))
     for likelihood in TARGETS
     for of in ("mean", "last", "quantile", "above", "predictor")
 ]
