@@ -32,7 +32,7 @@ def is_dask(*values: Any) -> bool:
     return any(type(value).__module__.startswith("dask") for value in values)
 
 
-def refuse_dask(X: Any) -> None:
+def refuse_lazy(X: Any) -> None:
     """Raise TypeError for rows that Dask keeps, which would all be brought into this process, and for lazy frames."""
     if type(X).__name__ == "LazyFrame":
         raise TypeError("X is a LazyFrame, but this needs its rows in memory: pass X.collect().")

@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked, refuse_times
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present, refuse_infinite_offset
-from sklearn_mle._numerics.partitions import refuse_dask
+from sklearn_mle._numerics.partitions import refuse_lazy
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood
@@ -125,7 +125,7 @@ def refuse_no_columns(estimator: Any, X: Any, offset: Any) -> None:
 
 def _read(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Validate X as scikit-learn does; of rows in storage the first is looked at."""
-    refuse_dask(X)
+    refuse_lazy(X)
     with argument_name("X"):
         refuse_times(X, "X")
         if hasattr(X, "columns") and np.shape(X)[1:] == (0,):  # a frame without columns has no dtype

@@ -24,7 +24,7 @@ from sklearn_mle._hessian_factors import hessian_factor
 from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats, refuse_masked, refuse_times
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
-from sklearn_mle._numerics.partitions import refuse_dask
+from sklearn_mle._numerics.partitions import refuse_lazy
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty, QuadraticForm
@@ -164,7 +164,7 @@ def detect_separation(
     >>> detect_separation(treated, [0, 0, 1, 1, 0, 0, 1])
     Separation(none: a finite maximum likelihood estimate exists)
     """
-    refuse_dask(X)
+    refuse_lazy(X)
     refuse_masked(X=X, y=y, sample_weight=sample_weight)
     names = getattr(X, "columns", None)
     with argument_name("X"):

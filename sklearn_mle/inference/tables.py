@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.arrays import Array
-from sklearn_mle._numerics.partitions import refuse_dask
+from sklearn_mle._numerics.partitions import refuse_lazy
 
 # The most entries, and rows, of a block.
 _BLOCK_ENTRIES, _BLOCK_ROWS = 1 << 21, 1 << 16
@@ -34,7 +34,7 @@ class Table:
     @classmethod
     def of(cls, X: Any) -> "Table":
         """Return the rows of X, after checking that they have columns and are in memory."""
-        refuse_dask(X)
+        refuse_lazy(X)
         refuse_masked(X=X)
         with argument_name("X"):
             if not (hasattr(X, "columns") or issparse(X)):
