@@ -93,9 +93,10 @@ def main() -> int:
     # With a thread per processor make test runs them.
     others = [threads for threads in THREADS if threads != str(os.cpu_count())]
     failed = [("own kernel", threads) for threads in others if pytest_fails(None, threads, "-m", "alone", *THREADED)]
-    parallel = ("-n", "logical", "--maxprocesses=8", "--dist=worksteal", "-m", "not alone", *PATHS)
+    parallel = ("-n", "logical", "--maxprocesses=8", "--dist=worksteal", *PATHS)
     for kernel, threads in runs():
-        if pytest_fails(kernel, threads, *parallel):
+        # With more threads the daily tests: further settings sum in no other order than with one, as make test-all has.
+        if pytest_fails(kernel, threads, *parallel, "-m", "not alone and not slow" if kernel is None else "not alone"):
             failed.append((kernel or "own kernel", threads))
     for kernel, threads in failed:
         print(f"Failed: {kernel}, OMP_NUM_THREADS={threads}")
