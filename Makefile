@@ -27,7 +27,7 @@ help:
 	@echo "make demo         the estimators beside LogisticRegression on real data, a choice of noise models, two pictures"
 	@echo "make test         the tests but for the slow ones, with the newest versions of everything: some minutes"
 	@echo "make test-all     all tests, with the slow ones"
-	@echo "make test-together  every triple of options in every call (make test-all has every pair): half an hour"
+	@echo "make test-together  every triple of options in every call (make test-all has every pair): ten minutes"
 	@echo "make test-kernels the tests with linear algebra, under OpenBLAS's other kernels and with more threads"
 	@echo "make test-oldest  the tests of what depends on other packages, with their oldest supported versions"
 	@echo "make test-pickles fitted estimators, pickled with the oldest versions and loaded with the newest, and the reverse"
