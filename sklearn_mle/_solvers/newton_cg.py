@@ -73,13 +73,11 @@ def newton_cg(
     while nit < maxiter:
         product = partial(hessp, theta)
         target = allowed_gap(tol, reference, value)
-        # Where the preconditioner alone says that this is the end, a rough solution will mostly do to see that it is.
-        at_end = 0.5 * float(white @ white) <= target
-        step, gap, inner = _conjugate_gradients(product, metric, white, _ROUGH if at_end else accuracy)
-        if 0.1 * target < gap <= 10 * target and (at_end or accuracy > _ACCURATE):
+        step, gap, inner = _conjugate_gradients(product, metric, white, accuracy, 0.1 * target)
+        if 0.1 * target < gap <= 10 * target and accuracy > _ACCURATE:
             # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
             accuracy = _ACCURATE
-            step, gap, inner = _conjugate_gradients(product, metric, white, accuracy)
+            step, gap, inner = _conjugate_gradients(product, metric, white, accuracy, 0.1 * target)
         if gap <= target:
             status = Status.CONVERGED
             break
@@ -104,18 +102,25 @@ def newton_cg(
 
 
 def _conjugate_gradients(
-    product: Derivative, preconditioner: Factor, white: Array, accuracy: float
+    product: Derivative, preconditioner: Factor, white: Array, accuracy: float, enough: float
 ) -> tuple[Array, float, int]:
-    """Solve for the whitened Newton step to a relative residual.
+    """Solve for the whitened Newton step to a relative residual; roughly where that tells of a gap of ``enough``.
 
     Return the step (in theta), an estimate of the gap and the number of products.
     """
+
+    def estimate() -> float:
+        open_part = 0.5 * norm / least if math.isfinite(least) and least > 0 else 0.5 * norm
+        return -0.5 * float(white @ z) + open_part
+
     z = np.zeros_like(white)
     residual = -white
     direction = residual.copy()
     norm = float(residual @ residual)
     start, least, products = norm, math.inf, 0
     while products < _MOST_INNER and norm > accuracy**2 * start:
+        if norm <= _ROUGH**2 * start and estimate() <= enough:
+            break
         products += 1
         curved = preconditioner.whiten(product(preconditioner.unwhiten(direction)))
         curvature = float(direction @ curved)
@@ -131,6 +136,4 @@ def _conjugate_gradients(
         previous, norm = norm, float(residual @ residual)
         direction *= norm / previous
         direction += residual
-    model = -0.5 * float(white @ z)
-    open_part = 0.5 * norm / least if math.isfinite(least) and least > 0 else 0.5 * norm
-    return preconditioner.unwhiten(z), model + open_part, products
+    return preconditioner.unwhiten(z), estimate(), products
