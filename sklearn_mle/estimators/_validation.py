@@ -67,7 +67,7 @@ def validate_training(estimator: Any, X: Any, offset: Any) -> tuple[Any, dict[st
     attributes : dict
         ``n_features_in_`` and, where X has names, ``feature_names_in_``: to be published once the fit has succeeded.
     """
-    if _is_plain(X, np.float64, np.float32) and X.ndim == 2 and X.size:
+    if _is_plain(X, 2, np.float64, np.float32) and X.size:
         return X, {"n_features_in_": X.shape[1]}
     # validate_data writes what it learns on the estimator it is given; a failed fit must leave the real one untouched.
     draft = copy.copy(estimator)
@@ -87,7 +87,7 @@ def check_target(
     """
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    if _is_plain(y, np.float64, np.int64, np.bool_) and y.ndim == 1:
+    if _is_plain(y, 1, np.float64, np.int64, np.bool_):
         return y
     refuse_masked(y=y)
     y = in_memory(y)
@@ -107,11 +107,10 @@ def read_outcomes(likelihood: Likelihood, y: Any, *, warn: bool = True) -> Array
         return likelihood.check_target(y.T).T
 
 
-def _is_plain(array: Any, *dtypes: Any) -> bool:
+def _is_plain(array: Any, ndim: int, *dtypes: Any) -> bool:
     """Tell whether an array needs no general check, which would take a tenth of a small fit: small, and finite."""
-    return (
-        type(array) is np.ndarray and array.dtype in dtypes and array.size <= _LARGE and bool(np.isfinite(array).all())
-    )
+    known = type(array) is np.ndarray and array.ndim == ndim and array.dtype in dtypes
+    return known and array.size <= _LARGE and bool(np.isfinite(array).all())
 
 
 def refuse_no_columns(estimator: Any, X: Any, offset: Any) -> None:
@@ -149,10 +148,8 @@ def validate_features(estimator: Any, X: Any) -> Any:
         The entries of a stored array are not read here; those that are not finite are refused where they are read.
     """
     known = vars(estimator)
-    plain = (
-        _is_plain(X, np.float64, np.float32) and X.ndim == 2 and X.size and X.shape[1] == known.get("n_features_in_")
-    )
-    if plain and known.get("feature_names_in_") is None:
+    width, names = known.get("n_features_in_"), known.get("feature_names_in_")
+    if _is_plain(X, 2, np.float64, np.float32) and X.size and X.shape[1] == width and names is None:
         return X
     refuse_masked(X=X)
     return _read(estimator, X, reset=False)
@@ -250,7 +247,7 @@ def check_offsets(offset: Any, sample_weight: Any, n_samples: int, likelihood: L
 
 
 def _rowwise(values: Any, shape: tuple[int, ...], name: str, *, finite: bool = True) -> Array:
-    if _is_plain(values, np.float64) and values.shape == shape:
+    if _is_plain(values, len(shape), np.float64) and values.shape == shape:
         return values
     refuse_masked(**{name: values})
     with argument_name(name):

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle.estimators._base import BaseMLE
-from sklearn_mle.model_selection._arguments import refuse_lazy_frame
+from sklearn_mle.model_selection._arguments import refuse_dask_frame
 
 
 class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
@@ -58,7 +58,7 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
 
     def _rows_of(self, X: Any) -> Any:
         """Return X as rows can be taken from it."""
-        refuse_lazy_frame("X", X, type(self).__name__)
+        refuse_dask_frame("X", X, type(self).__name__)
         with argument_name("X"):
             return indexable(X)[0]
 

@@ -13,19 +13,16 @@ Zadrozny and Elkan (2002), Transforming classifier scores into accurate multicla
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import log_expit, logit, logsumexp
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.meta_estimators._calibration_fit import GroupedRidge, constrained_minimum, minimum_of, objective_of
 from sklearn_mle.meta_estimators._calibration_logits import LogitMap
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
-
-Array = NDArray[Any]
 
 # The least probability that isotonic regression gives to a class.
 _FLOOR = 1e-12

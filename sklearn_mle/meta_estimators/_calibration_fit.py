@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from scipy.optimize import minimize
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import Penalty, QuadraticForm
@@ -20,8 +20,6 @@ from sklearn_mle._rows import Data, DenseRows, SingleRows
 from sklearn_mle._solvers import newton
 from sklearn_mle.likelihoods import Categorical
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
-
-Array = NDArray[Any]
 
 # A standard deviation of 100 for slopes, whose identity is one, and intercepts, in nats.
 WEAK = 1e-4

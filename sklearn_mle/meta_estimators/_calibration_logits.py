@@ -17,12 +17,12 @@ well-calibrated multiclass probabilities with Dirichlet calibration, NeurIPS 32,
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
@@ -37,8 +37,6 @@ from sklearn_mle.meta_estimators._calibration_fit import (
 )
 from sklearn_mle.meta_estimators._calibration_many import with_rough_evidence
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log, linear
-
-Array = NDArray[Any]
 
 # A factor of ten is a fifth of what separates the smallest probabilities of boosting from the shares of a forest.
 FLOORS = (1e-12, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)

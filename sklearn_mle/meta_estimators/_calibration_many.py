@@ -14,20 +14,18 @@ Martens and Grosse (2015), Optimizing neural networks with Kronecker-factored ap
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from sklearn_mle._fit.preconditioner import between_and_within
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import GaussianPrior
 from sklearn_mle._solvers import newton_cg
 from sklearn_mle.meta_estimators._calibration_fit import EXPANSIONS, TOLERANCE, WEAK, fixed_point
-
-Array = NDArray[Any]
 
 # Of the number of determined parameters, relative.
 _ERROR = 0.04

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.meta_estimators._calibration_binary import OneAgainstOthers, beta, isotonic, sigmoid
@@ -22,8 +23,6 @@ from sklearn_mle.meta_estimators._calibration_logits import (
 )
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
 from sklearn_mle.meta_estimators._calibration_spline import SplineMap, SplineMatrixMap, spline, spline_matrix
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from sklearn_mle._numerics.arrays import Array
 
 # Gradients are squared. They are sums of at most 28 nats (the logarithm of the least floor) per unit of weight.
 _MOST_WEIGHT = 1e150

@@ -9,18 +9,15 @@ the rows ask for no more than one slope, the map is the bias-corrected temperatu
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
+from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.meta_estimators._calibration_fit import constrained_minimum, entries, with_evidence
 from sklearn_mle.meta_estimators._calibration_logits import LogitMap, deviation
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log, linear
-
-Array = NDArray[Any]
 
 _SEGMENTS = 8
 

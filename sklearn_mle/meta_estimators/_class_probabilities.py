@@ -66,13 +66,10 @@ def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
             f"are {classes.tolist()}. Give rows of each class that it knows."
         )
     own = codes_of(known, classes)
-    if (
-        name == "decision_function"
-        and len(own) > 2
-        and getattr(innermost(model), "decision_function_shape", "") == "ovo"
-    ):
+    inside = innermost(model)
+    if name == "decision_function" and len(own) > 2 and getattr(inside, "decision_function_shape", "") == "ovo":
         raise ValueError(
-            f"estimator: decision_function_shape='ovo' of {type(innermost(model)).__name__} gives a decision value for "
+            f"estimator: decision_function_shape='ovo' of {type(inside).__name__} gives a decision value for "
             "each pair of classes, which is no log-probability of a class. Use decision_function_shape='ovr'."
         )
     if len(own) != values.shape[1]:

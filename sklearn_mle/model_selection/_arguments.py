@@ -75,7 +75,7 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
     for name, values in (("X", X), ("y", y)):
         if values is None:
             raise TypeError(f"{name}: Expected sequence or array-like, got None.")
-        refuse_lazy_frame(name, values, "compare")
+        refuse_dask_frame(name, values, "compare")
         with argument_name(name):
             read += indexable(values)
             lengths.append(read[-1].shape[0] if issparse(read[-1]) else len(read[-1]))
@@ -91,7 +91,7 @@ def read_rows(X: Any, y: Any) -> tuple[Any, Any, int]:
     return X, y, n
 
 
-def refuse_lazy_frame(argument: str, values: Any, owner: str) -> None:
+def refuse_dask_frame(argument: str, values: Any, owner: str) -> None:
     """Raise NotSupportedError for rows that cannot be taken by their numbers."""
     if is_dask(values) and hasattr(values, "npartitions") and not hasattr(values, "chunks"):
         raise NotSupportedError(
