@@ -28,25 +28,21 @@ from sklearn_mle.likelihoods import Likelihood
 class Point:
     """The linear predictors at one theta, block by block: what every sum at that theta begins with.
 
-    Those of data that are a single block are remembered, for Newton's method asks for the Hessian right after the
-    gradient.
+    Those of data that are a single block are held, for Newton's method asks for the Hessian right after the gradient.
     """
 
     predictors: LinearPredictors
     matrix: Array
-    n_rows: int
-    _eta: Array | None = None
+    of_all: Array | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_eta": None}
+        return {**vars(self), "of_all": None}
 
     def eta(self, block: Block) -> Array:
         """Return the predictors of a block, shape (q, n)."""
-        if block.rows.n_rows < self.n_rows:
+        if self.of_all is None:
             return self.predictors.eta(block.rows, self.matrix, block.offset)
-        if self._eta is None:
-            self._eta = self.predictors.eta(block.rows, self.matrix, block.offset)
-        return self._eta
+        return self.of_all
 
 
 @dataclass(slots=True)
@@ -103,9 +99,12 @@ class PenalizedNLL:
         """Return what is known at theta; its bytes are compared, for scipy's methods may write on theirs."""
         last, bits = self._last, theta.tobytes()
         if last is None or last.theta != bits:
-            predictors = self.predictors
+            predictors, whole, eta = self.predictors, self.data.whole, None
             matrix = theta.reshape(predictors.shape) if predictors.is_matrix else predictors.matrix(theta)
-            self._last = last = _Known(bits, Point(predictors, matrix, self.data.n_rows))
+            if whole is not None:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    eta = predictors.eta(whole.rows, matrix, whole.offset)
+            self._last = last = _Known(bits, Point(predictors, matrix, eta))
         return last
 
     def at(self, theta: Array) -> Point:

@@ -66,7 +66,7 @@ class LogisticFit(Strategy):
         self.undetermined: list[Array] = []
 
     def run(self, start: Array | None) -> FitResult:
-        """Fit the classes that have weight.
+        """Fit the classes that have weight; where no maximum is known to exist, the mode under a tiny prior.
 
         Raises
         ------
@@ -93,8 +93,15 @@ class LogisticFit(Strategy):
             solution = self._bias_reduced(theta, null)
         elif self.prepared.prior.penalizes(0):
             solution = self.solve(theta)
+        elif options.separated and self._still_separated(theta):
+            solution = self._solve_under_tiny_prior(cold, [theta], 0)
         else:
-            solution = self._solve_and_certify(theta, null, cold)
+            settled = partial(_separates, self.objective, _SEPARABLE * self.null_value)
+            solution = self.solve(theta, settled=settled, first=self.first if theta is null else None)
+            solution, exists = self._certify(solution)
+            if not exists:
+                found = [theta, solution.theta] if solution.status.early or theta is not null else []
+                solution = self._solve_under_tiny_prior(cold, found, solution.n_iter)
         if self.identification is not None:
             names = self.prepared.names
             self.warnings.append(rank_warning(self.identification, names, "fitted probabilities", "C"))
@@ -175,22 +182,15 @@ class LogisticFit(Strategy):
             self.reduced, theta, null, self.options, null_value=self.null_value, observer=observer
         )
 
-    def _solve_and_certify(self, theta: Array, null: Array, cold: list[Array]) -> Solution:
-        """Return the maximum; where there is none, or it is not known to exist, the mode under a tiny prior."""
-        if self.options.separated:
-            # With few iterations at a time, a fit that goes on from the one before would otherwise spend them all on a
-            # likelihood without a maximum: to look for separation first costs a linear program, but no iteration.
-            with suppress(UndecidedError):
-                self.separation = find_separation(self.objective, theta)
-            if self.separation is not None:
-                return self._solve_under_tiny_prior(cold, [theta], 0)
-        settled = partial(_separates, self.objective, _SEPARABLE * self.null_value)
-        solution = self.solve(theta, settled=settled, first=self.first if theta is null else None)
-        solution, exists = self._certify(solution)
-        if exists:
-            return solution
-        found = [theta, solution.theta] if solution.status.early or theta is not null else []
-        return self._solve_under_tiny_prior(cold, found, solution.n_iter)
+    def _still_separated(self, theta: Array) -> bool:
+        """Return whether the classes, separated in the fit before, are separated now; ``theta`` is where that ended.
+
+        With few iterations at a time, a fit that goes on from the one before would otherwise spend them all on a
+        likelihood without a maximum: to look for separation first costs a linear program, but no iteration.
+        """
+        with suppress(UndecidedError):
+            self.separation = find_separation(self.objective, theta)
+        return self.separation is not None
 
     def _certify(self, solution: Solution) -> tuple[Solution, bool]:
         """Return the solution, improved where the proof needs a smaller gap, and whether it is a maximum.

@@ -70,7 +70,13 @@ def affordable(objective: PenalizedNLL) -> bool:
     return few and (not predictors.many_classes or _work(objective) <= _MOST_WORK_OF_CLASSES)
 
 
-def solve(
+def solve(objective: PenalizedNLL, start: Array, options: FitOptions, **how: Any) -> Solution:
+    """Minimize the objective from ``start``; ``how`` is as in ``prepared``."""
+    stages, search = prepared(objective, start, options, **how)
+    return stages(search)
+
+
+def prepared(
     objective: PenalizedNLL,
     start: Array,
     options: FitOptions,
@@ -78,8 +84,8 @@ def solve(
     null_value: float | None = None,
     tol: float | None = None,
     **how: Any,
-) -> Solution:
-    """Minimize the objective from ``start``.
+) -> "tuple[Stages, Search]":
+    """Return the stages that minimize the objective, and the search from ``start`` that is to go through them.
 
     Parameters
     ----------
@@ -100,10 +106,11 @@ def solve(
         At most so many Newton steps beyond ``tol``, towards rounding.
     """
     named = {"newton": _newton, "newton-cg": _newton_cg_to_rounding, "lbfgs": _lbfgs}
-    stages = _stages(objective) if options.solver == "auto" else named.get(options.solver)
+    own = partial(_by_scipy, method=options.solver)
+    stages: Stages = _stages(objective) if options.solver == "auto" else named.get(options.solver, own)
     if options.solver == "newton":
         objective.predictors.refuse_large_curvature("solver='auto' and solver='newton-cg' need no such table")
-    search = _Search(objective, start, options.max_iter, options.tol if tol is None else tol, **how)
+    search = Search(objective, start, options.max_iter, options.tol if tol is None else tol, **how)
     if (
         search.first is None
         and stages is _newton
@@ -111,10 +118,10 @@ def solve(
     ):
         objective.value(start, "hessian")  # what Newton's method asks for first, in one pass
     search.reference = objective.value(start) if null_value is None else null_value
-    return _by_scipy(search, options.solver) if stages is None else stages(search)
+    return stages, search
 
 
-def _stages(objective: PenalizedNLL) -> "Callable[[_Search], Solution]":
+def _stages(objective: PenalizedNLL) -> "Stages":
     """Return the stages that suit an objective."""
     # Where few entries of many are not zero, one curvature costs thousands of passes.
     passes = objective.data.n_columns**2 / max(objective.data.entries_per_row, 1.0)
@@ -129,7 +136,7 @@ def _stages(objective: PenalizedNLL) -> "Callable[[_Search], Solution]":
 
 
 @dataclass
-class _Search:
+class Search:
     """A minimization in stages: where it stands, who watches it, and how many iterations are left."""
 
     objective: PenalizedNLL
@@ -235,7 +242,11 @@ class _Search:
         return replace(found, status=self.ended if self.ended.early else found.status, n_iter=self.n_iter)
 
 
-def _newton(search: _Search) -> Solution:
+# From where a search stands to its end.
+Stages = Callable[[Search], Solution]
+
+
+def _newton(search: Search) -> Solution:
     """Newton's method from the start, to rounding."""
     objective, likelihood = search.objective, search.objective.likelihood
     if likelihood.quadratic:
@@ -256,19 +267,19 @@ def _newton(search: _Search) -> Solution:
     return other if other.gap < found.gap else replace(found, n_iter=other.n_iter)
 
 
-def _newton_cg(search: _Search, most: int | None = None) -> Solution:
+def _newton_cg(search: Search, most: int | None = None) -> Solution:
     """Newton-CG, preconditioned by the curvature of a sample at its optimum where rows are many."""
     objective = search.objective
     if 2 * sample_size(objective.data) >= objective.data.n_rows:
         first = preconditioner(objective, search.theta)
         return search.newton_cg(first, most, refresh=partial(preconditioner, objective))
     local, share = sample_objective(objective)
-    rough = _Search(local, search.theta, search.max_iter if most is None else most, _ROUGH)
+    rough = Search(local, search.theta, search.max_iter if most is None else most, _ROUGH)
     search.theta = rough.newton_cg(preconditioner(local, rough.theta)).theta
     return search.newton_cg(preconditioner(local, search.theta).times(1 / share), most)
 
 
-def _newton_cg_then_newton(search: _Search) -> Solution:
+def _newton_cg_then_newton(search: Search) -> Solution:
     """A few iterations of Newton-CG, cheaper than curvatures and mostly enough, but not for separated classes."""
     near = _newton_cg(search, _FIRST_OF_CLASSES)
     if near.status is not Status.MAX_ITER or not search.left:
@@ -277,13 +288,13 @@ def _newton_cg_then_newton(search: _Search) -> Solution:
     return _newton(search)
 
 
-def _newton_cg_to_rounding(search: _Search) -> Solution:
+def _newton_cg_to_rounding(search: Search) -> Solution:
     """Newton-CG; then steps with the true curvature, where it can be formed."""
     near = _newton_cg(search)
     return near if near.status.early or not affordable(search.objective) else search.newton()
 
 
-def _sample_first(search: _Search) -> Solution:
+def _sample_first(search: Search) -> Solution:
     """Start from a sample's optimum, and let its curvature whiten L-BFGS on all rows; end with exact Newton steps.
 
     A sample that misleads costs ten passes: Newton's method goes on from wherever they led.
@@ -308,7 +319,7 @@ def _sample_first(search: _Search) -> Solution:
 def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tuple[Array, Factor]:
     """Return the optimum on a sample of the rows, and the factor of its curvature scaled to all rows."""
     local, share = sample_objective(objective)
-    search = _Search(local, start, max_iter, _ROUGH)
+    search = Search(local, start, max_iter, _ROUGH)
     if _worth_a_sample(local):
         search.theta, metric = _sample_optimum(local, start, max_iter)
         search.lbfgs(metric, _ROUGH, _SAMPLE_PASSES)
@@ -319,7 +330,7 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tup
     return end.theta, end.factor.times(1 / share)
 
 
-def _lbfgs(search: _Search) -> Solution:
+def _lbfgs(search: Search) -> Solution:
     """L-BFGS whitened by the curvature where it stands, anew every few passes; then the certificate and its step."""
     objective, formed, metric = search.objective, affordable(search.objective), search.first
     while True:
@@ -331,7 +342,7 @@ def _lbfgs(search: _Search) -> Solution:
     return search.newton(enough=_AT_ROUNDING) if formed else search.newton_cg(metric)
 
 
-def _by_scipy(search: _Search, method: str) -> Solution:
+def _by_scipy(search: Search, method: str) -> Solution:
     """A method of scipy's own, by its name; our gap judges where it ended."""
     result = search.scipy(method)
     ended_by_itself, search.max_iter = result.nit < search.max_iter, search.n_iter

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._fit.solve import affordable, solve
+from sklearn_mle._fit.solve import affordable, prepared
 from sklearn_mle._fit.target import Target
 from sklearn_mle._hessian_factors import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle._numerics.arrays import Array
@@ -140,7 +140,9 @@ class Strategy:
         """Return the minimum of the objective, after so many iterations of other stages."""
         options = self.options if solver is None else replace(self.options, solver=solver)
         watch = None if self.observer is None else self.watch
-        return solve(self.objective, theta, options, null_value=self.null_value, observer=watch, n_iter=n_iter, **how)
+        how |= {"null_value": self.null_value, "observer": watch, "n_iter": n_iter}
+        stages, search = prepared(self.objective, theta, options, **how)
+        return stages(search)
 
     def curvature(
         self,
@@ -217,6 +219,7 @@ def final_factor(objective: PenalizedNLL, solution: Solution) -> tuple[Factor | 
     if own and (drift <= _NO_DRIFT or work > _CHEAP):
         return factor, drift
     try:
-        return hessian_factor(objective, solution.theta), math.sqrt(2 * max(solution.gap, 0.0))
+        theta = solution.theta
+        return hessian_factor(objective, theta, objective.hessian(theta)), math.sqrt(2 * max(solution.gap, 0.0))
     except NotPositiveDefiniteError:
         return None, math.inf

@@ -21,8 +21,9 @@ TargetMap = Callable[[Array, Array | None], tuple[Array, Array | None]]
 TargetSum = Callable[[Array, Array | None, Array | None], tuple[Any, ...]]
 
 # Long blocks hand the interpreter's lock over less often (a gradient of 1,000,000 x 20 takes 37 ms in blocks of 4096
-# rows, 20 in those of 26,214), and add fewer curvatures; but there must be several for each thread.
-_LONG_ELEMENTS, _MOST_ROWS = 1 << 19, 1 << 15
+# rows, 20 in those of 26,214; of 400,000 x 100 25 ms in blocks of 4 MB, 24 in those of 8, 43 in those of 1), and add
+# fewer curvatures (116 and 105 ms with a gradient, in blocks of 4 and 8 MB); but there must be several for each thread.
+_LONG_ELEMENTS, _MOST_ROWS = 1 << 20, 1 << 16
 # Of many columns a block's curvature costs several sweeps of its own, so that blocks are wanted with twice as many rows
 # as columns (20,000 x 800: 0.97 s a fit in blocks of 2 MB, 0.75 in those of 1024 rows), up to 16 MB.
 _WIDE_ROWS, _WIDE_ELEMENTS = 1 << 10, 1 << 21

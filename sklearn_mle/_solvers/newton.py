@@ -17,6 +17,8 @@ from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDef
 from sklearn_mle._solvers.line_search import search
 from sklearn_mle._solvers.problem import Callback, Derivative, FactorAt, Solution, Status, Value, stops
 
+Factored = Callable[[Array, Array], Factor]
+
 # Nearer than this, in nats, full steps double the digits: nothing is gained by another length.
 _FAR = 1e-3
 # Nearer than this, 1e-9 standard errors, a step needs no pass to be trusted.
@@ -29,12 +31,12 @@ def newton(
     args: tuple[()] = (),
     *,
     jac: Derivative,
-    hess: Derivative | None,
+    hess: Derivative,
     callback: Callback | None = None,
     tol: float = 1e-8,
     maxiter: int = 100,
     reference: float | None = None,
-    factor: Callable[[Array, Array], Factor] | None = None,
+    factor: Factored | None = None,
     safe_factor: FactorAt | None = None,
     length: Callable[[Array, Array], float] | None = None,
     first: Factor | None = None,
@@ -51,7 +53,6 @@ def newton(
     ----------
     fun, x0, args, jac, hess, callback
         From ``minimize``; the value at a point is asked for before its gradient, and its gradient before its Hessian.
-        Without ``hess`` every step is by ``safe_factor``.
     tol, reference : float
         The gap to reach is ``tol * min(1, reference - F)``, in nats; by default the reference is F at ``x0``.
     factor : callable
@@ -84,10 +85,10 @@ def newton(
     Polishing reuses the factor of the point where the gap test was passed: it is exact to a relative error of the
     order of the decrement there, so each polishing step still gains several digits and costs one pass, not two.
     """
-    factors = partial(_factor_at, hess, factor, safe_factor)
+    factored = partial(_factored, factor, safe_factor)
     value = fun(x0)
     at = _Iterate()
-    at.move(x0, value, jac(x0), first or factors(x0))
+    at.move(x0, value, jac(x0), first or factored(x0, hess(x0)))
     reference = value if reference is None else reference
     status, last, nit = Status.CONVERGED, math.inf, 0
     while not at.gap <= allowed_gap(tol, reference, at.value):
@@ -108,13 +109,13 @@ def newton(
             at.move(*found)
             serves = constant_curvature or at.gap <= chord * last
         if not serves:
-            at.move(*found, factors(found[0]))
+            at.move(*found, factored(found[0], hess(found[0])))
         if stopped:
             status = Status.STOPPED
             break
     if status is Status.CONVERGED:
         cut = at.gap / last if last < math.inf else 1.0
-        _polish(fun, jac, at, None if constant_curvature else factors, cut, polish, enough)
+        _polish(fun, jac, None if constant_curvature else hess, factored, at, cut, polish, enough)
     end = Solution(at.theta, at.value, at.gradient, at.gap, at.factor, at.factor_gap, status, nit, at.factor_theta)
     return end.as_result(maxiter)
 
@@ -141,31 +142,28 @@ class _Iterate:
             self.factor_theta, self.factor_gap = theta, self.gap
 
 
-def _factor_at(
-    hess: Derivative | None,
-    factor: Callable[[Array, Array], Factor] | None,
-    safe_factor: FactorAt | None,
-    theta: Array,
-) -> Factor:
+def _factored(factor: Factored | None, safe_factor: FactorAt | None, theta: Array, hessian: Array) -> Factor:
     """Return the factor of the Hessian at theta, or the safe one."""
-    if hess is not None:
-        hessian = hess(theta)
-        try:
-            return CholeskyFactor(hessian) if factor is None else factor(theta, hessian)
-        except NotPositiveDefiniteError:
-            if safe_factor is None:
-                found = damped(hessian, 10)
-                if found is None:
-                    raise NotPositiveDefiniteError("the Hessian is not finite") from None
-                return found
-    assert safe_factor is not None, "a Hessian or a safe factor is needed"
-    return safe_factor(theta)
+    try:
+        return CholeskyFactor(hessian) if factor is None else factor(theta, hessian)
+    except NotPositiveDefiniteError:
+        found = damped(hessian, 10) if safe_factor is None else safe_factor(theta)
+        if found is None:
+            raise NotPositiveDefiniteError("the Hessian is not finite") from None
+        return found
 
 
 def _polish(
-    fun: Value, jac: Derivative, at: _Iterate, factors: FactorAt | None, cut: float, steps: int, enough: float
+    fun: Value,
+    jac: Derivative,
+    hess: Derivative | None,
+    factored: Factored,
+    at: _Iterate,
+    cut: float,
+    steps: int,
+    enough: float,
 ) -> None:
-    """Take more Newton steps; the last one cut the gap to ``cut`` of itself, and None is for a constant curvature.
+    """Take more Newton steps; the last one cut the gap to ``cut`` of itself. A constant curvature has no ``hess``.
 
     A factor serves as long as a step cuts the gap twentyfold; where that ends before rounding does, it is formed anew.
     One that has just cut it a thousandfold, and then no more, has met rounding. A last step that will leave ``enough``,
@@ -186,7 +184,7 @@ def _polish(
             cut = gap / at.gap
             at.theta, at.value, at.gradient, at.white, at.gap = candidate, value, gradient, white, gap
         if stalled:
-            if trusted or factors is None:
+            if trusted or hess is None:
                 break  # the factor is not to blame: rounding, or a likelihood without a maximum
-            at.move(at.theta, at.value, at.gradient, factors(at.theta))
+            at.move(at.theta, at.value, at.gradient, factored(at.theta, hess(at.theta)))
         trusted = stalled or swift

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_mle._fit import FitOptions, FitResult
+from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, fit_rows
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.other_names import refuse_other_name
@@ -135,7 +135,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             prior=fitted.prior,
             terms=fitted.terms,
             solver=self.solver,
-            tol=float(self.tol),
+            tol=float(self.tol) * data.nats_of_copies(precisions),
             max_iter=self.max_iter,
             verbose=self.verbose,
             separated=start is not None and self._fitted.retained is not None and not self._fitted.retained.exists,
@@ -150,7 +150,14 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
                 self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, as_shown(theta), None)}
             )
             observer = tasks.observe
-        result = data.fit(type(self).__name__, precisions, options, start=start, observer=observer)
+        try:
+            result = fit_rows(
+                fitted.likelihood, data.raw, options=options, start=start, observer=observer, **data.names
+            )
+        except NotFiniteError:
+            data.refuse_not_finite(type(self).__name__)
+            raise
+        result = data.result(type(self).__name__, precisions, result)
         on_separation = getattr(self, "on_separation", "warn")
         separation = [warning for warning in result.warnings if isinstance(warning, SeparationWarning)]
         if separation and on_separation == "raise":

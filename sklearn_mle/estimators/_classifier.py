@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, softmax
+from scipy.special import log_expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length
@@ -97,7 +97,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
             Probabilities; rows sum to one.
         """
         decision = self.decision_function(X, offset)
-        return _of_two(expit, decision) if decision.ndim == 1 else softmax(decision, axis=1)
+        return _of_two(_logistic, decision) if decision.ndim == 1 else softmax(decision, axis=1)
 
     @where_dask(lazy_rows)
     def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
@@ -153,6 +153,15 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
             return float(np.average(np.take_along_axis(truth, chosen[:, None], axis=1)[:, 0], weights=weight))
         with argument_name("y"), np.errstate(invalid="ignore"):
             return float(accuracy_score(truth, predicted, sample_weight=weight))
+
+
+def _logistic(log_odds: Array, out: Array) -> None:
+    """Write 1 / (1 + exp(-x)): numpy's exponential is vectorized, scipy's expit is not."""
+    np.negative(log_odds, out=out)
+    with np.errstate(over="ignore"):  # to a probability of zero
+        np.exp(out, out=out)
+    out += 1.0
+    np.reciprocal(out, out=out)
 
 
 def _of_two(function: Any, log_odds: Array) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import assert_all_finite, check_array
 
-from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit_rows, read_fit
+from sklearn_mle._fit import FitResult, RawRows, read_fit
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import Partitions, one_row_like
@@ -68,29 +68,37 @@ class TrainingData:
         weight = self.rows.sample_weight
         return len(self.rows.y) if weight is None else int(np.count_nonzero(weight))
 
-    def fit(self, name: str, precisions: Array | None, options: FitOptions, **how: Any) -> FitResult:
-        """Fit the likelihood; ``precisions`` are as below, ``how`` is as in ``fit_rows``, ``name`` the estimator's."""
-        likelihood, rows = self.fitted.likelihood, self.rows
+    @property
+    def raw(self) -> RawRows:
+        """The rows as the fit reads them, in any storage."""
+        rows = self.rows
+        if isinstance(rows, RawRows):
+            return rows
+        return read_fit(self.fitted.likelihood, rows.X, rows.y, rows.sample_weight, rows.offset)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What columns and classes are called in the fit's warnings."""
         classes = self.attributes.get("classes_")
-        if precisions is not None:
-            index = likelihood.dispersion_index
-            assert index is not None
-            if self.fitted.terms[index].intercept:
-                # The nats of a fit in which weights count copies have another scale.
-                options = replace(options, tol=options.tol * float(precisions[precisions > 0].mean()))
-        how["options"] = options
-        how["feature_names"] = self.attributes.get("feature_names_in_")
-        how["class_names"] = None if classes is None else classes.tolist()
-        try:
-            if isinstance(rows, ReadData):
-                raw = read_fit(likelihood, rows.X, rows.y, rows.sample_weight, rows.offset)
-            else:
-                raw = rows
-            result = fit_rows(likelihood, raw, **how)
-        except NotFiniteError:
-            if isinstance(rows, ReadData) and not isinstance(rows.X, StoredArray):
-                assert_all_finite(rows.X, estimator_name=name, input_name="X")  # in scikit-learn's words
-            raise
+        return {
+            "feature_names": self.attributes.get("feature_names_in_"),
+            "class_names": None if classes is None else classes.tolist(),
+        }
+
+    def refuse_not_finite(self, name: str) -> None:
+        """Raise the ValueError, in scikit-learn's words, of an X in memory with entries that are not finite."""
+        if isinstance(self.rows, ReadData) and not isinstance(self.rows.X, StoredArray):
+            assert_all_finite(self.rows.X, estimator_name=name, input_name="X")
+
+    def nats_of_copies(self, precisions: Array | None) -> float:
+        """Return how many nats of the fit, in which weights count copies, one is where they divide a dispersion."""
+        index = self.fitted.likelihood.dispersion_index
+        if precisions is None or index is None or not self.fitted.terms[index].intercept:
+            return 1.0
+        return float(precisions[precisions > 0].mean())
+
+    def result(self, name: str, precisions: Array | None, result: FitResult) -> FitResult:
+        """Return what a fit in which weights count copies found, with what the weights mean."""
         if self.fitted.weight_type != "frequency":
             result = replace(result, n_obs=float(self.n_rows))
         return result if precisions is None else self._with_precisions(name, result)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
+from functools import partial
 from inspect import isfunction
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -344,8 +345,8 @@ class Likelihood(BaseEstimator, ABC):
         if weight is not None:
             hessian = hessian * weight
         if len(hessian) == 1:
-            return lambda change: hessian[0] * change
-        return lambda change: np.einsum("jkn,kn->jn", hessian, change)
+            return partial(np.multiply, hessian[0])
+        return partial(np.einsum, "jkn,kn->jn", hessian)
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         """Return the rowwise NLL and its gradient; this default shares nothing between the two."""

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-import sklearn_mle.estimators._training_data as training_data
+import sklearn_mle.estimators._base as base
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier
 from sklearn_mle.exceptions import ConvergenceWarning, SeparationWarning
 
@@ -91,7 +91,7 @@ def test_a_fit_that_fails_while_solving_leaves_the_estimator_as_it_was(estimator
     def fail(*arguments, **options):
         raise FloatingPointError("the solver failed")
 
-    monkeypatch.setattr(training_data, "fit_rows", fail)
+    monkeypatch.setattr(base, "fit_rows", fail)
     with pytest.raises(FloatingPointError):
         estimator.fit(X[:, :2], y)
     assert_same_state(estimator, before)
@@ -164,9 +164,9 @@ def test_a_warm_start_reaches_the_same_optimum(estimator, y):
 
 def starts_of(monkeypatch):
     starts = []
-    fit = training_data.fit_rows
+    fit = base.fit_rows
     monkeypatch.setattr(
-        training_data, "fit_rows", lambda *data, start, **options: (starts.append(start), fit(*data, **options))[1]
+        base, "fit_rows", lambda *data, start, **options: (starts.append(start), fit(*data, **options))[1]
     )
     return starts
 
