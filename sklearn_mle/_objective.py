@@ -23,26 +23,31 @@ from sklearn_mle._predictors import LinearPredictors, add_offset
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
 
+# Linear predictors that are held, at most: 16 MB.
+_HELD = 1 << 21
+
 
 @dataclass(eq=False)
 class Point:
     """The linear predictors at one theta, block by block: what every sum at that theta begins with.
 
-    Those of data that are a single block are held, for Newton's method asks for the Hessian right after the gradient.
+    Moderately many are held, by the first row of their block: the Hessian is asked for right after the gradient.
     """
 
     predictors: LinearPredictors
     matrix: Array
-    of_all: Array | None = None
+    held: dict[int, Array] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "of_all": None}
+        return {**vars(self), "held": None}
 
     def eta(self, block: Block) -> Array:
         """Return the predictors of a block, shape (q, n)."""
-        if self.of_all is None:
+        if self.held is None:
             return self.predictors.eta(block.rows, self.matrix, block.offset)
-        return self.of_all
+        if block.start not in self.held:
+            self.held[block.start] = self.predictors.eta(block.rows, self.matrix, block.offset)
+        return self.held[block.start]
 
 
 @dataclass(slots=True)
@@ -99,12 +104,14 @@ class PenalizedNLL:
         """Return what is known at theta; its bytes are compared, for scipy's methods may write on theirs."""
         last, bits = self._last, theta.tobytes()
         if last is None or last.theta != bits:
-            predictors, whole, eta = self.predictors, self.data.whole, None
+            predictors, whole, held = self.predictors, self.data.whole, None
             matrix = theta.reshape(predictors.shape) if predictors.is_matrix else predictors.matrix(theta)
             if whole is not None:
                 with np.errstate(over="ignore", invalid="ignore"):
-                    eta = predictors.eta(whole.rows, matrix, whole.offset)
-            self._last = last = _Known(bits, Point(predictors, matrix, eta))
+                    held = {0: predictors.eta(whole.rows, matrix, whole.offset)}
+            elif self.data.in_one_place and len(matrix) * self.data.n_rows <= _HELD:
+                held = {}
+            self._last = last = _Known(bits, Point(predictors, matrix, held))
         return last
 
     def at(self, theta: Array) -> Point:

@@ -23,6 +23,8 @@ _MOST_INNER = 500
 _MANY_INNER, _NEAR = 25, 1.0
 # The relative residual of the first steps, and of the last.
 _ROUGH, _ACCURATE = 0.1, 1e-2
+# The least curvature along any direction so far may be so many times the least of all.
+_CAUTION = 3.0
 
 
 def newton_cg(
@@ -69,15 +71,15 @@ def newton_cg(
     metric = preconditioner or DiagonalFactor(np.ones(len(x0)))
     white = metric.whiten(gradient)
     first = math.sqrt(float(white @ white))
-    accuracy, status, gap, nit = _ROUGH, Status.MAX_ITER, 0.5 * first**2, 0
+    accuracy, status, gap, nit, least = _ROUGH, Status.MAX_ITER, 0.5 * first**2, 0, math.inf
     while nit < maxiter:
         product = partial(hessp, theta)
         target = allowed_gap(tol, reference, value)
-        step, gap, inner = _conjugate_gradients(product, metric, white, accuracy, 0.1 * target)
-        if 0.1 * target < gap <= 10 * target and accuracy > _ACCURATE:
-            # Near the end: solve accurately, so that the gap is one and the last step is an exact Newton step.
+        step, gap, inner, least = _conjugate_gradients(product, metric, white, accuracy, target, least)
+        if target < gap <= 10 * target and accuracy > _ACCURATE:
+            # Near the end: solve accurately, so that the last step is an exact Newton step.
             accuracy = _ACCURATE
-            step, gap, inner = _conjugate_gradients(product, metric, white, accuracy, 0.1 * target)
+            step, gap, inner, least = _conjugate_gradients(product, metric, white, accuracy, target, least)
         if gap <= target:
             status = Status.CONVERGED
             break
@@ -94,7 +96,7 @@ def newton_cg(
         accuracy = min(accuracy, max(_ACCURATE, min(_ROUGH, residual)))
         if refresh is not None and inner > _MANY_INNER and gap < _NEAR:
             metric = refresh(theta)
-            white = metric.whiten(gradient)
+            white, least = metric.whiten(gradient), math.inf
         if stops(callback, theta, value):
             status = Status.STOPPED
             break
@@ -102,24 +104,27 @@ def newton_cg(
 
 
 def _conjugate_gradients(
-    product: Derivative, preconditioner: Factor, white: Array, accuracy: float, enough: float
-) -> tuple[Array, float, int]:
+    product: Derivative, preconditioner: Factor, white: Array, accuracy: float, enough: float, least: float
+) -> tuple[Array, float, int, float]:
     """Solve for the whitened Newton step to a relative residual; roughly where that tells of a gap of ``enough``.
 
-    Return the step (in theta), an estimate of the gap and the number of products.
+    Return the step (in theta), the gap, the number of products and the ``least`` curvature along a direction, of these
+    products and those before. The gap is the decrease along the step and what the residual leaves open, at most: half
+    its square over the least curvature of all.
     """
 
-    def estimate() -> float:
-        open_part = 0.5 * norm / least if math.isfinite(least) and least > 0 else 0.5 * norm
-        return -0.5 * float(white @ z) + open_part
+    def gap() -> float:
+        bent = least / _CAUTION if math.isfinite(least) and least > 0 else 1.0
+        return -0.5 * float(white @ z) + 0.5 * norm / bent
 
     z = np.zeros_like(white)
     residual = -white
     direction = residual.copy()
     norm = float(residual @ residual)
-    start, least, products = norm, math.inf, 0
+    start, products = norm, 0
     while products < _MOST_INNER and norm > accuracy**2 * start:
-        if norm <= _ROUGH**2 * start and estimate() <= enough:
+        # Directions of little curvature come late: a few products may have met none.
+        if norm <= _ROUGH**2 * start and gap() <= enough:
             break
         products += 1
         curved = preconditioner.whiten(product(preconditioner.unwhiten(direction)))
@@ -127,7 +132,7 @@ def _conjugate_gradients(
         if curvature <= EPS * float(direction @ direction):
             if not z.any():
                 # Not convex here: the preconditioner's own step goes downhill, its decrement tells how steep.
-                return preconditioner.unwhiten(residual), start, products
+                return preconditioner.unwhiten(residual), start, products, least
             break  # flat to rounding: the step so far is a descent direction
         length = norm / curvature
         least = min(least, curvature / float(direction @ direction))
@@ -136,4 +141,4 @@ def _conjugate_gradients(
         previous, norm = norm, float(residual @ residual)
         direction *= norm / previous
         direction += residual
-    return preconditioner.unwhiten(z), estimate(), products
+    return preconditioner.unwhiten(z), gap(), products, least
