@@ -25,7 +25,7 @@ from sklearn_mle.inference.at_estimate import AtEstimate, gap_of, read_training,
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
 from sklearn_mle.inference.reading import read_estimator
-from sklearn_mle.inference.residual_rows import deviance_residual, noise_unit, pearson_residual
+from sklearn_mle.inference.residual_rows import deviance_residual, noise_unit, pearson_residual, root_of_precisions
 from sklearn_mle.likelihoods import Likelihood
 
 _CHUNK_ELEMENTS = 1 << 20
@@ -332,6 +332,10 @@ def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float) 
             "influence compares dispersions with and without a row, which needs at least two observations more than "
             f"coefficients: there are {at.n_obs:g} observations and {size:g} coefficients."
         )
+    given, kept = at.data.sample_weight, at.prepared.row_numbers
+    precision = root_of_precisions(model, given if given is None or kept is None else given[kept])
+    rows = rows._replace(deviance=precision * rows.deviance, pearson=precision * rows.pearson)
+    weight = at.weight / np.square(precision)
     left, deviance, pearson = rows.left, np.square(rows.deviance), np.square(rows.pearson)
     if not (likelihood.exponential_dispersion or likelihood.discrete):
         pearson = deviance  # the score is no multiple of Pearson's residual
@@ -341,10 +345,10 @@ def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float) 
     root, scale, reference = unit * np.sqrt(left), np.ones(len(left)), 1.0
     if scaled:
         # From the deviance residuals of every family, as in R.
-        total = float(at.weight @ deviance)
-        scale = np.sqrt((total - at.weight / at.copies * deviance / left) / (df - 1)) / unit
+        total = float(weight @ deviance)
+        scale = np.sqrt((total - weight / at.copies * deviance / left) / (df - 1)) / unit
         reference = math.sqrt(total / df) / unit
-    fitted = float(at.weight @ pearson) / df / unit**2 if estimated else 1.0
+    fitted = float(weight @ pearson) / df / unit**2 if estimated else 1.0
     jackknifed = np.sign(rows.deviance) * np.sqrt(deviance + rows.leverage / left * pearson) / unit
     return replace(
         found,

@@ -38,6 +38,13 @@ def noise_unit(model: FittedModel) -> float:
     return float(np.exp(0.5 * model.likelihood.variance_power * model.log_dispersion))
 
 
+def root_of_precisions(model: FittedModel, weight: Array | None) -> Array | float:
+    """Return the roots of precisions that no dispersion carries: they divide the variance of counts and trials."""
+    if weight is None or model.weight_type != "precision" or divide_dispersion(model.likelihood):
+        return 1.0
+    return np.sqrt(np.where(weight > 0, weight, 1.0))
+
+
 def response_residual(model: FittedModel, y: Array, eta: Array) -> Array:
     """Return y less its mean, shape (n,); of counts of trials the fraction less its mean."""
     likelihood = likelihood_of_numbers(model)

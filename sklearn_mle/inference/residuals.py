@@ -14,7 +14,7 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.influence import influence
 from sklearn_mle.inference.model import FittedModel, ReadData
 from sklearn_mle.inference.reading import read_estimator
-from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual, row_predictors
+from sklearn_mle.inference.residual_rows import ROWWISE, quantile_residual, root_of_precisions, row_predictors
 
 # Kinds of residuals that are attributes of ``Influence``: ``standardized_residual`` and so on.
 _OF_INFLUENCE = ("standardized", "standardized_pearson", "studentized")
@@ -107,6 +107,8 @@ def residuals(
             found = quantile_residual(model, target, eta, random_state)
         else:
             found = ROWWISE[kind](model, target, eta)
+            if kind != "response":
+                found = found * root_of_precisions(model, data.sample_weight)
     found = np.where(unknown, np.nan, found)
     lost = np.isnan(found) if kind == "quantile" else ~np.isfinite(found)
     if data.sample_weight is not None:

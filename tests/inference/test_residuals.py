@@ -111,6 +111,63 @@ def test_precisions_divide_the_variance_and_other_weights_change_nothing():
     np.testing.assert_allclose(residuals(counted, X, y, sample_weight=weight), y - counted.predict(X), rtol=1e-9)
 
 
+# R: m <- glm(y ~ x + offset(e), poisson, weights = w); m <- glm(cbind(y, n - y) ~ x + offset(e), binomial, weights =
+# w); residuals(m), residuals(m, "pearson"), rstandard(m), rstandard(m, type = "pearson"), rstudent(m).
+PRECISIONS = np.array([1, 4, 0.5, 2, 1, 3, 1, 0.25])
+EXPOSURES = np.array([0, 0.1, -0.2, 0, 0.3, 0, 0, 0])
+OF_R = {
+    "poisson": (
+        [1, 2, 1, 4, 7, 9, 3, 0],
+        {
+            "deviance": "-0.575472386 -0.54512432 -0.6850299505 0.2700348625 0.2651819116 1.9420243289 -1.9646276023"
+            " -2.2422149636",
+            "pearson": "-0.5312379536 -0.5289298567 -0.6074136543 0.2745085145 0.2698035097 2.0846456837"
+            " -1.7172309077 -1.5854854056",
+            "standardized": "-0.6290638556 -0.8570488313 -0.7001789155 0.2954788196 0.2820710531 2.5914261709"
+            " -2.36996427 -2.4559039941",
+            "standardized_pearson": "-0.5807100453 -0.8315877661 -0.6208461884 0.3003740002 0.2869869957 2.7817392921"
+            " -2.0715253567 -1.7365863681",
+            "studentized": "-0.621432909 -0.841980964 -0.6969682025 0.2962911447 0.2826465073 2.6765246789"
+            " -2.2808105859 -2.351488079",
+        },
+    ),
+    "binomial": (
+        [[1, 2], [2, 2], [1, 1], [4, 1], [3, 4], [5, 4], [3, 0], [0, 1]],
+        {
+            "deviance": "-0.4464225693 -0.1155518075 0.062407152 1.6710297532 -1.180799734 -0.524548784 1.656748467"
+            " -0.7341446918",
+            "pearson": "-0.4408375414 -0.1155759191 0.0624679649 1.6013070175 -1.2150254671 -0.5278923885 1.3191703685"
+            " -0.6961699719",
+            "standardized": "-0.4995351573 -0.1982291787 0.0631711209 1.8222423741 -1.2509182993 -0.9584803998"
+            " 1.7753380011 -0.740367886",
+            "standardized_pearson": "-0.4932856575 -0.1982705421 0.0632326783 1.7462103805 -1.287176434 -0.9645899924"
+            " 1.4135961685 -0.7020712622",
+            "studentized": "-0.4982831648 -0.198256488 0.0631726015 1.810361004 -1.2549200366 -0.9627642008"
+            " 1.7328759763 -0.7397431013",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("family", OF_R)
+def test_precisions_divide_the_variance_where_there_is_no_dispersion(family):
+    y, wanted = np.array(OF_R[family][0]), OF_R[family][1]
+    columns, given = np.arange(8.0)[:, None], {"sample_weight": PRECISIONS, "offset": EXPOSURES}
+    model = MLERegressor(family, weight_type="precision").fit(columns, y, **given)
+    for kind, values in wanted.items():
+        # R's numbers have ten decimals, and the fits stop within 1e-8 nats or so.
+        ours = residuals(model, columns, y, kind=kind, **given)
+        np.testing.assert_allclose(ours, np.array(values.split(), dtype=float), rtol=1e-7, atol=1e-8, err_msg=kind)
+    squares = np.square(residuals(model, columns, y, **given)).sum()
+    assert squares == pytest.approx(model.deviance(columns, y, **given))
+    copies = MLERegressor(family).fit(columns, y, **given)
+    np.testing.assert_allclose(
+        residuals(copies, columns, y, **given) * np.sqrt(PRECISIONS),
+        residuals(model, columns, y, **given),
+        rtol=1e-10,
+    )
+
+
 def test_where_the_scale_is_modelled_they_are_at_each_rows_own():
     y = X @ [1.0, 2.0] + np.exp(X[:, 0]) * RNG.normal(size=300)
     model = GaussianMLERegressor(scale="log_linear").fit(X, y)
