@@ -23,7 +23,7 @@ from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.clusters import codes_of
 from sklearn_mle.inference.hypotheses import check_confidence_level, wald_interval
 from sklearn_mle.inference.influence import influence
-from sklearn_mle.inference.model import FittedModel
+from sklearn_mle.inference.model import FittedModel, divide_dispersion
 from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.residual_rows import row_predictors
 from sklearn_mle.inference.tables import taken
@@ -143,7 +143,8 @@ def bootstrap(
         - ``"wild"``: of least squares, the residuals over :math:`\sqrt{1 - h_i}` keep their rows and are given random
           signs, with ``groups`` the same sign within a cluster. X is not resampled. The sum of their squares hardly
           changes, so it says nothing about the scale, whose replicates are nan.
-        - ``"parametric"``: y is drawn from the fitted distribution given X.
+        - ``"parametric"``: y is drawn from the fitted distribution given X; with precisions, which divide its
+          dispersion.
     groups : array-like of shape (n,), default=None
         Clusters, for ``"cluster"`` and ``"wild"``.
     sample_weight, offset : array-like, default=None
@@ -204,6 +205,12 @@ def bootstrap(
         raise NotSupportedError(
             f"kind={kind!r} draws one outcome per row, but a row whose weight counts copies has several: repeat the "
             "rows, use weight_type='precision', or kind='pairs'."
+        )
+    if kind == "parametric" and data.sample_weight is not None and not divide_dispersion(model.likelihood):
+        raise NotSupportedError(
+            f"kind='parametric': weights scale the variance of {model.likelihood!r} as in quasi-likelihood, which has "
+            "no distribution to draw from; use kind='pairs'. Of fractions of trials pass the successes and failures, "
+            "as two columns, without weights."
         )
     y = np.ravel(y) if np.shape(y)[1:] == (1,) else y  # once, not with a warning of each refit
     codes, *others = [np.arange(data.X.shape[0])] if groups is None else codes_of(groups, data.y)

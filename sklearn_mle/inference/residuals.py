@@ -57,8 +57,8 @@ def residuals(
           deviation; R's ``rstandard``.
         - ``"studentized"``: R's ``rstudent``; see :func:`influence`.
     sample_weight, offset : array-like, default=None
-        As in the fit. Precisions (``weight_type="precision"``) divide the variance of their rows; other weights do not
-        change a residual.
+        As in the fit. Precisions (``weight_type="precision"``) divide the variance of their rows, though not in the
+        quantile residuals of counts, whose distribution has no dispersion; other weights do not change a residual.
     random_state : int, RandomState instance or None, default=0
         Of the quantile residuals of outcomes that have a probability.
 

@@ -132,6 +132,11 @@ def test_what_has_no_answer_says_so():
     weighted = MLERegressor("poisson").fit(X, COUNTS, np.full(N, 2.0))
     with pytest.raises(NotSupportedError, match="counts copies"):
         bootstrap(weighted, X, COUNTS, kind="parametric", sample_weight=np.full(N, 2.0))
+    # One trial with a weight of five has not the variance of a fraction of five.
+    for name, y in (("poisson", COUNTS), ("binomial", COUNTS / COUNTS.max())):
+        precise = MLERegressor(name, weight_type="precision").fit(X, y, np.full(N, 5.0))
+        with pytest.raises(NotSupportedError, match="no distribution to draw from"):
+            bootstrap(precise, X, y, kind="parametric", sample_weight=np.full(N, 5.0))
 
 
 @pytest.mark.parametrize("changed", [{"alpha": 50.0}, {"fit_intercept": False}])
