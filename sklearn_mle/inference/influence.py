@@ -164,7 +164,7 @@ def influence(
         As in the fit.
     weight_type : {"frequency", "precision", "sampling"}, default=None
         What a weight means, as in ``infer``. Of copies of a row one is left out, otherwise the row. R's weights are
-        ``"precision"``.
+        ``"precision"``. Sampling weights have a mean of one here, whatever their unit.
     information : {"expected", "observed"}, default="expected"
         Of A and H. R's is the expected one; the observed one is nearer to the exact deletion where links are not
         canonical. With a canonical link the two are equal.
@@ -263,12 +263,14 @@ def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
             "smaller model."
         ) from None
     gap_of(at, factor, model.divergent is not None)
-    curvature = at.curvature(factor, at.mean_weight)
+    # Sampling weights say how rows were drawn, in any unit; their mean is one here, so that there are n observations.
+    unit = 1.0 if model.weight_type == "sampling" else at.mean_weight
+    curvature = at.curvature(factor, unit)
     free = curvature.parameters.ravel()[model.entries]
     units = np.eye(model.coefficients.size)[model.entries[free]]
     root = curvature.root()
     data = at.reweighted(at.weight / at.copies / at.mean_weight)
-    roots = root[model.entries[free]] * np.sqrt(at.mean_weight)
+    roots = root[model.entries[free]] * np.sqrt(unit)
     parts = data.map_rows(lambda block: _rows_of(at, block, factor, roots, observed, by_deviance))
     rows = _Rows(*map(np.concatenate, zip(*parts, strict=True)))
     rows.dfbeta[:, curvature.lost(units)] = np.nan
@@ -277,13 +279,13 @@ def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
         np.arange(len(rows.leverage)),
         tuple(name for name, keep in zip(model.labels, free, strict=True) if keep),
         rows.leverage,
-        rows.move * at.mean_weight / size,
+        rows.move * unit / size,
         1 / rows.left,
         rows.dfbeta,
         curvature.standard_errors(units, root),
         n_coefficients=size,
     )
-    return _with_residuals(at, found, rows, size) if _has_residuals(model) else found
+    return _with_residuals(at, found, rows, size, unit) if _has_residuals(model) else found
 
 
 def _rows_of(at: AtEstimate, block: Block, factor: Factor, root: Array, observed: bool, by_deviance: bool) -> _Rows:
@@ -323,7 +325,7 @@ def _rows_of(at: AtEstimate, block: Block, factor: Factor, root: Array, observed
     return out
 
 
-def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float) -> Influence:
+def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float, mean_weight: float) -> Influence:
     """Return the influence with its residuals, and with what depends on the dispersion with and without each row."""
     model, likelihood, unit = at.model, at.likelihood, noise_unit(at.model)
     df = at.n_obs - size
@@ -335,7 +337,7 @@ def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float) 
     given, kept = at.data.sample_weight, at.prepared.row_numbers
     precision = root_of_precisions(model, given if given is None or kept is None else given[kept])
     rows = rows._replace(deviance=precision * rows.deviance, pearson=precision * rows.pearson)
-    weight = at.weight / np.square(precision)
+    weight = at.weight * (mean_weight / at.mean_weight) / np.square(precision)
     left, deviance, pearson = rows.left, np.square(rows.deviance), np.square(rows.pearson)
     if not (likelihood.exponential_dispersion or likelihood.discrete):
         pearson = deviance  # the score is no multiple of Pearson's residual
@@ -357,7 +359,7 @@ def _with_residuals(at: AtEstimate, found: Influence, rows: _Rows, size: float) 
         standardized_residual=rows.deviance / root / math.sqrt(fitted),
         standardized_pearson_residual=rows.pearson / root / math.sqrt(fitted),
         studentized_residual=jackknifed / scale if constant else jackknifed,
-        dffits=rows.shift * math.sqrt(at.mean_weight) / scale,
+        dffits=rows.shift * math.sqrt(mean_weight) / scale,
         relative_scale=scale,
         noise=unit,
     )

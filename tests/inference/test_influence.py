@@ -184,3 +184,22 @@ def test_what_has_no_answer_says_so():
         influence(GaussianMLERegressor().fit(X[:3], y[:3]), X[:3], y[:3])
     with pytest.raises(ValueError, match="not those of the fit"):
         influence(GaussianMLERegressor().fit(X, y), X[:6], y[:6])
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "gamma", "student_t"])
+def test_the_unit_of_sampling_weights_does_not_matter(family):
+    rng = np.random.default_rng(5)
+    X, weight = rng.normal(size=(40, 2)), rng.uniform(0.2, 5, 40)
+    y = rng.poisson(np.exp(1 + 0.3 * X[:, 0])) + (family == "gamma")
+    found = []
+    for unit in (1.0, 1e-3, 40.0 / weight.sum()):
+        model = MLERegressor(family, weight_type="sampling").fit(X, y, weight * unit)
+        found.append(influence(model, X, y, sample_weight=weight * unit))
+    for other in found[:2]:
+        for name, values in vars(found[2]).items():
+            if isinstance(values, np.ndarray):
+                np.testing.assert_allclose(getattr(other, name), values, rtol=1e-4, atol=1e-6, err_msg=name)
+    if family == "gaussian":  # of weights with mean one
+        scale = np.sqrt(np.average(np.square(y - model.predict(X)), weights=weight) * 40 / 37)
+        residual = (y - model.predict(X)) / scale / np.sqrt(1 - found[0].leverage)
+        np.testing.assert_allclose(found[0].standardized_residual, residual, rtol=1e-8)
