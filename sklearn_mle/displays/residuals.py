@@ -1,6 +1,7 @@
 """Pictures of residuals: against fitted values or a column, with a smooth; and against normal quantiles."""
 
 from dataclasses import KW_ONLY, dataclass
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -311,9 +312,9 @@ def _column(X: Any, column: int | str) -> tuple[Array, str]:
     names = [str(name) if hasattr(X, "columns") else f"x{name}" for name in table.names]
     if isinstance(column, str) and column not in names:
         raise ValueError(f"against must be 'fitted', 'quantiles' or a column of {names}; got {column!r}.")
-    if not isinstance(column, str) and not (isinstance(column, int) and -len(names) <= column < len(names)):
+    if not isinstance(column, str) and not (isinstance(column, Integral) and -len(names) <= column < len(names)):
         raise ValueError(f"against: X has {len(names)} columns; got {column!r}.")
-    place = names.index(column) if isinstance(column, str) else column % len(names)
+    place = names.index(column) if isinstance(column, str) else int(column) % len(names)
     name = table.names[place]
     if not table.is_numeric(name) and table.column(name).dtype.kind != "b":
         raise ValueError(f"against: column {names[place]!r} holds {table.column(name).dtype}, but numbers are needed.")

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -39,11 +41,13 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
         MetadataRouter
             The routing; ``sample_weight`` is also this estimator's own.
         """
+        # A number of folds, too, makes folds of whole groups.
+        splitter = self.cv if hasattr(self.cv, "split") and not isinstance(self.cv, str) else GroupKFold()
         return (
             MetadataRouter(owner=type(self).__name__)
             .add_self_request(self)
             .add(estimator=self.estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+            .add(splitter=splitter, method_mapping=MethodMapping().add(caller="fit", callee="split"))
         )
 
     def _fitted_model(self, feature_names: Any = None) -> NoReturn:
@@ -70,3 +74,17 @@ class LikelihoodAround(MetaEstimatorMixin, BaseEstimator):
         if np.ndim(X) != 1:  # a single row is refused by the estimator, and a list of texts is valid
             validate_data(self, X, reset=False, skip_check_array=True)
         return X
+
+
+def will_have_methods(estimator: Any) -> bool:
+    """Whether the methods of an estimator cannot be known before it is fitted.
+
+    So it is of a stack (in pipelines and searches) that is to choose its final estimator itself.
+    """
+    while True:
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        elif hasattr(estimator, "estimator"):
+            estimator = estimator.estimator
+        else:
+            return getattr(estimator, "final_estimator", estimator) is None

@@ -8,6 +8,7 @@ from scipy.special import expit, softmax
 
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators._labels import codes_of
+from sklearn_mle.meta_estimators._base import will_have_methods
 from sklearn_mle.metrics._responses import innermost
 
 
@@ -24,6 +25,8 @@ def response_of(estimator: Any) -> str:
     for name in ("predict_proba", "decision_function"):
         if hasattr(estimator, name):
             return name
+    if will_have_methods(estimator):
+        return "predict_proba"
     raise TypeError(
         f"estimator must have predict_proba or decision_function, but {type(estimator).__name__} has neither: there is "
         "nothing to calibrate."

@@ -50,17 +50,24 @@ def folds_of(cv: Any, X: Any, y: Any, groups: Any, *, classifying: bool = False)
     """Return the rows to fit and the rows to predict of every fold.
 
     ``"auto"`` is ten folds below 2,000 rows and five from there on, of rows in random but fixed order: whole groups
-    where there are some.
+    where there are some. Fewer groups, or fewer rows in each class, make fewer folds.
     """
     n = n_rows_of(X)
     if isinstance(cv, str) and cv == "auto":
         n_folds = min(10 if n < _FEW_ROWS else 5, n)
-        if n_folds < 2:
+        if n < 2:
             raise ValueError(
                 f"Found array with {n} sample(s) while a minimum of 2 is required: rows are predicted by models fitted "
                 "without them. Give more rows, or a fitted estimator as FrozenEstimator(estimator)."
             )
-        cv = n_folds if groups is not None or classifying else KFold(n_folds, shuffle=True, random_state=0)
+        if groups is None and not classifying:
+            cv = KFold(n_folds, shuffle=True, random_state=0)
+        else:
+            # As many as can be; of one group, or of classes with one row each, two are asked for, and refused.
+            most = [int(np.unique(y, return_counts=True)[1].max())] if classifying else []
+            with argument_name("groups"):
+                most += [] if groups is None else [len(np.unique(np.asarray(groups)))]
+            cv = max(min(n_folds, *most), 2)
     folds = read_folds(cv, X, y, groups, n, classifying)
     if len(folds) < 2:
         raise ValueError(

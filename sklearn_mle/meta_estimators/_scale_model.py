@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import clone
-from sklearn.preprocessing import OrdinalEncoder
 
+from sklearn_mle._numerics.arguments import is_missing
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, pooled, weights_for
@@ -29,9 +29,9 @@ class NumericTable:
 
     def __init__(self, X: Any) -> None:
         self._is_table = issparse(X) or len(np.shape(X)) == 2
-        self._encoders: list[OrdinalEncoder | None] = []
+        self._codes: list[dict[Any, int] | None] = []
         if self._is_table and not issparse(X):
-            self._encoders = [_encoder(column) for column in _columns(X)]
+            self._codes = [_codes(column) for column in _columns(X)]
 
     def __call__(self, X: Any, prediction: Array) -> Array:
         if not self._is_table:
@@ -44,8 +44,8 @@ class NumericTable:
             )
             return np.column_stack([X.toarray(), prediction])
         coded = [
-            _floats(column) if encoder is None else encoder.transform(np.asarray(column, dtype=object)[:, None])[:, 0]
-            for column, encoder in zip(_columns(X), self._encoders, strict=True)
+            _floats(column) if codes is None else [codes.get(value, np.nan) for value in _objects(column)]
+            for column, codes in zip(_columns(X), self._codes, strict=True)
         ]
         return np.column_stack([*coded, prediction])
 
@@ -151,11 +151,16 @@ def _floats(column: Any) -> Array:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _encoder(column: Any) -> OrdinalEncoder | None:
-    """Return None of numbers, and of all else what gives codes to its values; a new value is missing."""
+def _codes(column: Any) -> dict[Any, int] | None:
+    """Return None of numbers, and of all else the codes of its values; missing values and new ones have none."""
     try:
         _floats(column)
     except (AttributeError, TypeError, ValueError):
-        encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-        return encoder.fit(np.asarray(column, dtype=object)[:, None])
+        # As text: values of several types have no order of their own.
+        known = sorted({value for value in _objects(column) if not is_missing(value)}, key=str)
+        return {value: code for code, value in enumerate(known)}
     return None
+
+
+def _objects(column: Any) -> list[Any]:
+    return np.asarray(column, dtype=object).tolist()

@@ -17,7 +17,7 @@ from sklearn_mle.estimators._validation import check_sample_weight
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
 from sklearn_mle.meta_estimators._answers import NoiseAnswers, read_target
-from sklearn_mle.meta_estimators._base import LikelihoodAround
+from sklearn_mle.meta_estimators._base import LikelihoodAround, will_have_methods
 from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, n_rows_of, pooled, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
@@ -283,7 +283,8 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
 
 
 def _check_estimator(argument: str, estimator: Any, also: str = "") -> None:
-    if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+    has_methods = hasattr(estimator, "fit") and (hasattr(estimator, "predict") or will_have_methods(estimator))
+    if isinstance(estimator, type) or not has_methods:
         raise TypeError(
             f"{argument} must be {also}an estimator with fit and predict (an instance, not a class); got {estimator!r}."
         )

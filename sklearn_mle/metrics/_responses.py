@@ -1,7 +1,8 @@
 """An estimator's predictions for some rows: probabilities of classes, or the density of the outcomes.
 
-Pipelines and searches are opened: their transforms are applied once, and the methods of the fitted estimator inside are
-called. They themselves lack those methods (``predict_distribution``, ``log_likelihood``) or do not pass an offset on.
+Pipelines and searches are opened, frozen ones too: their transforms are applied once, and the methods of the fitted
+estimator inside are called. They themselves lack those methods (``predict_distribution``, ``log_likelihood``) or do not
+pass an offset on.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from scipy.special import log_expit, logsumexp
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sklearn_mle._numerics.arguments import refuse_masked
@@ -38,7 +40,7 @@ class ClassResponse(ProbabilityRows):
 
 
 def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Give the estimator inside pipelines and searches, and X as that estimator sees it."""
+    """Give the estimator inside pipelines and searches, frozen or not, and X as that estimator sees it."""
     refuse_masked(X=X)
     if isinstance(estimator, type):
         raise TypeError(f"estimator must be a fitted estimator; got the class {estimator.__name__}.")
@@ -49,7 +51,9 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
                 "transformed target is not the target's. Model the target itself (a lognormal likelihood instead of a "
                 "log transform)."
             )
-        if hasattr(estimator, "best_estimator_"):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif _is_plain_pipeline(estimator):
             if len(estimator.steps) > 1:
@@ -63,10 +67,16 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
 
 
 def innermost(estimator: Any) -> Any:
-    """The estimator inside fitted pipelines and searches."""
-    while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
-        estimator = estimator.best_estimator_ if hasattr(estimator, "best_estimator_") else estimator.steps[-1][1]
-    return estimator
+    """The estimator inside fitted pipelines and searches, frozen or not."""
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator
 
 
 def refuse_precisions(estimator: Any, sample_weight: Any) -> None:

@@ -139,7 +139,7 @@ def read_folds(cv: Any, X: Any, y: Any, groups: Any, n: int, classifying: bool) 
         with argument_name("y"), np.errstate(invalid="ignore"):  # whether labels are whole numbers is tried by a cast
             kind = type_of_target(y, input_name="y", raise_unknown=True)
     with argument_name("cv, y or groups"), np.errstate(invalid="ignore"):
-        if groups is not None and (cv is None or isinstance(cv, int)):
+        if groups is not None and (cv is None or isinstance(cv, Integral)):
             # KFold would put rows of one group on both sides.
             stratified = classifying and kind in ("binary", "multiclass")
             cv = (StratifiedGroupKFold if stratified else GroupKFold)(5 if cv is None else cv)

@@ -160,7 +160,7 @@ class TestResidualDisplay:
         display = ResidualDisplay.from_estimator(pipeline, X, Y, against="a", kind="deviance")
         np.testing.assert_array_equal(display.x, X["a"])
         assert ResidualDisplay.from_estimator(
-            MLERegressor("poisson").fit(X.to_numpy(), labels), X.to_numpy(), labels, against=1
+            MLERegressor("poisson").fit(X.to_numpy(), labels), X.to_numpy(), labels, against=np.int64(1)
         ).x_name.startswith("x1")
 
     def test_what_it_cannot_draw(self):

@@ -12,7 +12,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris, make_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
@@ -228,6 +228,14 @@ def test_containers_names_and_groups():
     grouped = LikelihoodCalibratedClassifier(GaussianNB(), "temperature", cv=GroupKFold(4)).fit(X, Y, groups=groups)
     unseen = cross_val_predict(GaussianNB(), X, Y, groups=groups, cv=GroupKFold(4), method="predict_proba")
     np.testing.assert_allclose(grouped.out_of_fold_probability_, unseen, rtol=1e-12)
+
+
+def test_a_stack_that_chooses_its_final_estimator_is_wrapped():
+    stack = StackingClassifier([("a", GaussianNB()), ("b", LogisticRegression())])
+    assert not hasattr(stack, "predict_proba")  # before it is fitted
+    model = LikelihoodCalibratedClassifier(stack, "temperature", cv=2).fit(X, Y)
+    explicit = clone(model).set_params(estimator__final_estimator=LogisticRegression()).fit(X, Y)
+    np.testing.assert_array_equal(model.predict_proba(X), explicit.predict_proba(X))
 
 
 def test_metadata_is_routed_as_requested():

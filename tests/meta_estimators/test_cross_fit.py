@@ -70,6 +70,18 @@ def test_auto_is_ten_folds_of_few_rows_and_five_of_many_in_a_fixed_order():
         assert not set(groups[train]) & set(groups[test])
 
 
+def test_auto_makes_no_more_folds_than_there_are_groups_or_rows_of_a_class():
+    groups, labels = np.repeat(["a", "b", "c", "d"], 10), np.tile(["u", "v", "w"], 4)
+    assert len(folds_of("auto", X, Y, groups)) == 4
+    assert len(folds_of("auto", X[:12], labels, None, classifying=True)) == 4
+    folds = folds_of("auto", X, np.tile(["u", "v"], 20), groups, classifying=True)
+    assert len(folds) == 4 and all(not set(groups[train]) & set(groups[test]) for train, test in folds)
+    with pytest.raises(ValueError, match="groups: Cannot have number of splits n_splits=2 greater than the number"):
+        folds_of("auto", X, Y, np.zeros(40))
+    with pytest.raises(ValueError, match="n_splits=2 cannot be greater than the number of members in each class"):
+        folds_of("auto", X[:3], np.array(["u", "v", "w"]), None, classifying=True)
+
+
 def test_one_fold_and_one_row_are_refused():
     with pytest.raises(ValueError, match="one fold; at least two are needed.*FrozenEstimator"):
         folds_of(ShuffleSplit(1), X, Y, None)

@@ -9,6 +9,7 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.datasets import load_diabetes
+from sklearn.ensemble import StackingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -188,6 +189,21 @@ def test_groups_go_to_the_splitter():
     folds = list(GroupKFold(10).split(X, Y, groups))
     expected = clone(CONSTANT).set_params(cv=folds).fit(X, Y)
     np.testing.assert_array_equal(automatic.out_of_fold_prediction_, expected.out_of_fold_prediction_)
+    with sklearn.config_context(enable_metadata_routing=True):
+        for cv in ("auto", 10):
+            routed = clone(CONSTANT).set_params(cv=cv).fit(X, Y, groups=groups)
+            np.testing.assert_array_equal(routed.out_of_fold_prediction_, expected.out_of_fold_prediction_)
+
+
+def test_a_stack_that_chooses_its_final_estimator_is_wrapped():
+    stack = StackingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=2))])
+    assert not hasattr(stack, "predict")  # before it is fitted
+    for base in (stack, make_pipeline(StandardScaler(), stack), GridSearchCV(stack, {"a__alpha": [1.0]}, cv=2)):
+        model = clone(CONSTANT).set_params(estimator=base).fit(X, Y)
+        np.testing.assert_array_equal(model.predict(X[:5]), clone(base).fit(X, Y).predict(X[:5]))
+    clone(CONSTANT).set_params(scale=stack).fit(X, Y)
+    with pytest.raises(TypeError, match="an estimator with fit and predict"):
+        clone(CONSTANT).set_params(estimator=make_pipeline(StandardScaler())).fit(X, Y)
 
 
 def test_rows_before_the_first_fold_of_a_time_series_are_left_out():

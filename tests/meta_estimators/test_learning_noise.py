@@ -6,11 +6,13 @@ from scipy import stats
 from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, Ridge, TweedieRegressor
 from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import DistributionalRegressor
 from sklearn_mle.exceptions import NotSupportedError, PerfectFitWarning, PITWarning, WorkingMemoryError
@@ -55,6 +57,30 @@ def test_tables_of_text_and_categories_become_numbers():
     np.testing.assert_array_equal(table(frame, np.array([7.0, 8.0, 9.0])), expected)
     new = frame.iloc[:1].assign(b="never seen")
     np.testing.assert_array_equal(table(new, np.array([7.0])), [[1.5, np.nan, 0, 1, 1, 7]])
+
+
+def test_missing_text_and_values_of_several_types_become_numbers():
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    text, prediction = ["x", None, "y"], np.zeros(3)
+    columns = [pd.array(text, dtype="string"), pd.array(text, dtype="object"), pd.Categorical(text)]
+    frames = [pl.DataFrame({"a": text}), *(pd.DataFrame({"a": column}) for column in columns)]
+    for frame in frames:
+        np.testing.assert_array_equal(NumericTable(frame)(frame, prediction)[:, 0], [0, np.nan, 1])
+    mixed = pd.DataFrame({"a": pd.Series(["x", 1, "y"], dtype="object")})
+    np.testing.assert_array_equal(NumericTable(mixed)(mixed, prediction)[:, 0], [1, 0, 2])
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_a_scale_of_categories_does_not_depend_on_the_output_of_transformers(output):
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame({"a": RNG.normal(size=120), "b": pd.Categorical(np.tile(["u", "v"], 60))})
+    y = X["a"] + RNG.normal(size=120) * np.where(X["b"] == "u", 1, 5)
+    base = make_pipeline(ColumnTransformer([("numbers", StandardScaler(), ["a"])]), Ridge())
+    model = DistributionalRegressor(base, "gaussian", cv=CV)
+    expected = model.fit(X, y).predict_interval(X)
+    with config_context(transform_output=output):
+        np.testing.assert_array_equal(model.fit(X, y).predict_interval(X), expected)
+    assert np.ptp(expected[1]) > 2 * np.ptp(expected[0])
 
 
 def test_the_prediction_is_the_last_column_of_every_container():

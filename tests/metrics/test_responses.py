@@ -17,6 +17,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import ARDRegression, BayesianRidge, LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV
@@ -29,10 +30,14 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
+from sklearn_mle import GaussianMLERegressor
+from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.metrics import get_scorer
 from sklearn_mle.metrics._responses import (
     class_response,
     distribution_response,
     gives_classes,
+    innermost,
     log_densities,
     open_up,
     own_mean,
@@ -206,6 +211,18 @@ def test_pipelines_and_searches_are_opened_and_transform_once():
         response = class_response(estimator, X)
         assert len(calls) == 1
         np.testing.assert_allclose(np.exp(response.values), nested.predict_proba(X_TWO), rtol=1e-10)
+
+
+def test_frozen_pipelines_are_opened():
+    X, y = X_IRIS[:, :2], X_IRIS[:, 2]
+    pipeline = make_pipeline(StandardScaler(), GaussianMLERegressor(weight_type="precision")).fit(X, y)
+    frozen = FrozenEstimator(FrozenEstimator(pipeline))
+    assert open_up(frozen, X)[0] is innermost(frozen) is pipeline[-1]
+    assert get_scorer("neg_crps")(frozen, X, y) == get_scorer("neg_crps")(pipeline, X, y)
+    with pytest.raises(NotSupportedError, match="weight_type='precision'"):
+        get_scorer("neg_crps")(frozen, X, y, sample_weight=np.ones(len(y)))
+    with pytest.raises(TypeError, match="TransformedTargetRegressor cannot be scored"):
+        open_up(FrozenEstimator(TransformedTargetRegressor()), X)
 
 
 def test_a_pipeline_of_one_step_and_one_that_ends_its_transforms_in_passthrough():

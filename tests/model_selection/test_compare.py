@@ -155,6 +155,8 @@ def test_groups_stay_together_and_cluster_the_standard_error():
     plain = compare(regressors, X_REAL, Y_REAL, groups=groups)
     explicit = compare(regressors, X_REAL, Y_REAL, groups=groups, cv=GroupKFold(5))
     assert plain.difference("a", "b") == explicit.difference("a", "b")
+    of_numpy = compare(regressors, X_REAL, Y_REAL, groups=groups, cv=np.int64(5))
+    assert of_numpy.difference("a", "b") == explicit.difference("a", "b")
     # A splitter that does not use them is used, without a warning: the groups are for the standard errors then.
     compare(regressors, X_REAL, Y_REAL, groups=groups, cv=KFold(3))
 
