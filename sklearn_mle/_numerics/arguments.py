@@ -110,7 +110,7 @@ def refuse_masked(**arguments: Any) -> None:
 
 def is_missing(label: Any) -> bool:
     """Return whether a label is None, NaN, or what pandas puts in its place."""
-    if isinstance(label, float):
+    if isinstance(label, float | np.floating):
         return label != label
     return label is None or type(label).__name__ in {"NAType", "NaTType"}
 

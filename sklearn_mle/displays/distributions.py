@@ -22,6 +22,7 @@ from sklearn_mle.displays._base import (
     percent,
     wrapped,
 )
+from sklearn_mle.inference.tables import Table
 from sklearn_mle.metrics import pit_histogram
 from sklearn_mle.metrics._distributions import RowDistributions
 from sklearn_mle.metrics._responses import distribution_response, open_up
@@ -316,25 +317,24 @@ class PredictiveDisplay(Display):
 def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
     """Return the feature's values, its name, m rows along it, and the number of features."""
     refuse_masked(X=X)
-    is_frame = hasattr(X, "columns") and hasattr(X, "iloc")
-    if is_frame and not X.columns.is_unique:
+    is_frame = hasattr(X, "columns")
+    if is_frame and len(set(X.columns)) < len(X.columns):
         raise ValueError(f"The columns of X must have different names; got {list(X.columns)}.")
-    X = X if is_frame else check_array(X, dtype=np.float64, input_name="X")
-    names = list(X.columns) if is_frame else list(range(X.shape[1]))
+    table = Table.of(X if is_frame else check_array(X, dtype=np.float64, input_name="X"))
+    names = table.names
     if feature not in names and not (isinstance(feature, Integral) and -len(names) <= feature < len(names)):
         hint = "" if is_frame else " (names need a data frame)"
         raise ValueError(f"feature must be a column of X, or its position; got {feature!r}, X has {names}{hint}.")
     position = names.index(feature) if feature in names else int(feature) % len(names)
+    x = check_array(table.column(names[position]), ensure_2d=False, dtype=np.float64, input_name="X[feature]")
+    grid = np.linspace(x.min(), x.max(), m)
     if not is_frame:
-        rows = np.repeat(np.median(X, axis=0)[None], m, axis=0)
-        rows[:, position] = np.linspace(X[:, position].min(), X[:, position].max(), m)
-        return X[:, position], f"feature {position}" if len(names) > 1 else "x", rows, len(names)
-    x = check_array(X.iloc[:, position].to_numpy(), ensure_2d=False, dtype=np.float64, input_name="X[feature]")
-    rows = X.iloc[np.zeros(m, dtype=np.intp)].reset_index(drop=True)
+        rows = np.repeat(np.median(table.X, axis=0)[None], m, axis=0)
+        rows[:, position] = grid
+        return x, f"feature {position}" if len(names) > 1 else "x", rows, len(names)
+    at, weight = table.take(np.zeros(m, dtype=np.intp)), np.ones(len(table))
     for name in names:
-        numeric = X[name].dtype.kind in "iuf"
-        rows[name] = X[name].median() if numeric else X[name].mode().iloc[0]
-        if not numeric:
-            rows[name] = rows[name].astype(X[name].dtype)
-    rows[names[position]] = np.linspace(x.min(), x.max(), m)
-    return x, str(names[position]), rows, len(names)
+        if name != names[position]:
+            numeric = table.is_numeric(name)
+            at = at.replaced(name, np.nanmedian(table.numbers(name)) if numeric else table.commonest(name, weight))
+    return x, str(names[position]), at.replaced(names[position], grid).X, len(names)

@@ -96,6 +96,7 @@ def _groups(table: Table, by: Any, weight: Array) -> tuple[dict[str, tuple[Any, 
             named = [(str(name), table.column(table.place(name)), table.levels(name, weight)) for name in names]
     codes, choices = [], []
     for name, values, levels in named:
+        refuse_missing_labels(f"by: {name!r}", values, present)  # those among objects, which have no order
         found, inverse = np.unique(values[present], return_inverse=True)
         choices.append(found.tolist() if levels is None else levels)
         place = {level: k for k, level in enumerate(choices[-1])}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, is_missing, refuse_masked
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.partitions import refuse_lazy
 
@@ -95,7 +95,7 @@ class Table:
             return False
         values = self.column(name)
         if values.dtype.kind == "O":
-            return all(isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in values if not _missing(v))
+            return all(isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in values if not is_missing(v))
         return values.dtype.kind in "iuf"
 
     def levels(self, name: Any, weight: Array | None = None) -> list[Any]:
@@ -104,7 +104,7 @@ class Table:
         if weight is not None:
             values = values[weight > 0]
         found = values if values.dtype.kind == "O" else np.unique(values).tolist()
-        present = {value for value in found if not _missing(value)}
+        present = {value for value in found if not is_missing(value)}
         known = _categories(self.X[name]) if hasattr(self.X, "columns") else None
         if known is not None:
             return [level for level in known if level in present]
@@ -142,11 +142,16 @@ class Table:
                 seen = (weight > 0) & ~np.isnan(values)
                 out = out.replaced(name, np.average(values[seen], weights=weight[seen]) if seen.any() else np.nan)
             else:
-                values, levels = self.column(name), self.levels(name, weight)
-                mass = [float(weight[values == level].sum()) for level in levels]
-                if levels:
-                    out = out.replaced(name, levels[int(np.argmax(mass))])
+                out = out.replaced(name, self.commonest(name, weight))
         return out
+
+    def commonest(self, name: Any, weight: Array) -> Any:
+        """Return the value that occurs with the largest weight; the first one where all are missing."""
+        values, levels = self.column(name), self.levels(name, weight)
+        # Comparing with pandas' NA gives neither True nor False.
+        known = [not is_missing(value) for value in values] if values.dtype.kind == "O" else slice(None)
+        mass = [float(weight[known][values[known] == level].sum()) for level in levels]
+        return levels[int(np.argmax(mass))] if levels else values[0]
 
 
 def taken(values: Any, rows: Any) -> Any:
@@ -191,7 +196,3 @@ def _categories(column: Any) -> list[Any] | None:
         return sorted(column.drop_nulls().unique().to_list())
     found = getattr(column.dtype, "categories", None)
     return None if found is None else list(found)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")

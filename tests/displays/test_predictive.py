@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.stats
 from sklearn.compose import make_column_transformer
@@ -58,6 +59,19 @@ def test_categories_stay_at_the_most_frequent_and_integers_may_move():
     mean, std = model.predict(rows, return_std=True)
     np.testing.assert_allclose(display.mean, mean)
     np.testing.assert_allclose(display.upper, scipy.stats.norm(mean, std).ppf(0.95))
+
+
+@pytest.mark.parametrize("kind", ["arrow", "polars"])
+def test_frames_of_all_kinds_are_drawn_alike(kind):
+    frame = X[["age", "bmi"]].assign(kind=np.where(X["sex"] > 0, "a", "b"), count=np.arange(len(X)) % 5)
+    other = pl.from_pandas(frame) if kind == "polars" else frame.convert_dtypes(dtype_backend="pyarrow")
+    encoder = make_column_transformer((OneHotEncoder(), ["kind"]), ("passthrough", ["age", "bmi", "count"]))
+    model = make_pipeline(encoder, BayesianRidge())
+    for feature in ("bmi", 3):
+        plain = PredictiveDisplay.from_estimator(model.fit(frame, Y), frame, Y, feature=feature)
+        drawn = PredictiveDisplay.from_estimator(model.fit(other, Y), other, Y, feature=feature)
+        np.testing.assert_allclose(drawn.upper, plain.upper, rtol=1e-12)
+        assert drawn.feature_name == plain.feature_name
 
 
 def test_counts_and_offsets():
