@@ -40,7 +40,7 @@ def column_terms(model: FittedModel, X: Any) -> list[Term]:
     no predictor belong to no term, like variables that are in no formula.
     """
     table = Table.of(X)
-    some = table.take(_telling_rows(model, table))
+    some = table.take(telling_rows(model, table))
     base = model.columns(some.X)
     moves = np.zeros((len(table.names), base.shape[1]), dtype=bool)
     for k, name in enumerate(table.names):
@@ -54,7 +54,7 @@ def column_terms(model: FittedModel, X: Any) -> list[Term]:
     return [Term(tuple(table.names[k] for k in sources), np.array(columns)) for sources, columns in ordered]
 
 
-def _telling_rows(model: FittedModel, table: Table) -> NDArray[np.intp]:
+def telling_rows(model: FittedModel, table: Table) -> NDArray[np.intp]:
     """Return some rows in which every column that the model sees has two values, if it has two in any rows.
 
     Products with a rare level are zero in most rows, where nothing that is changed in one column of X would move them.

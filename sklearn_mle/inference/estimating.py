@@ -13,6 +13,7 @@ from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.inference.averaged_rows import Rows
 from sklearn_mle.inference.averages import BlockOfRows, Prediction, Task, means_of
+from sklearn_mle.inference.column_terms import telling_rows
 from sklearn_mle.inference.comparing import Comparison
 from sklearn_mle.inference.effects_result import Effects
 from sklearn_mle.inference.quantities import SmoothFunction, smooth_function
@@ -109,18 +110,39 @@ class AskedAverages:
         slope, probed = Slope(name, step_of(values), relative), probed_values(values)
         if not len(probed):
             return slope, False
-        first = np.full(len(probed), np.argmax(present))
-        table, offset = given.take(first).replaced(name, probed), taken(self.rows.offset, first)
-        return slope, slope.probe(BlockOfRows(self.inference.model, self.function, table, offset))
+
+        def matters(row: int) -> bool:
+            same = np.full(len(probed), row)
+            table, offset = given.take(same).replaced(name, probed), taken(self.rows.offset, same)
+            return slope.probe(BlockOfRows(self.inference.model, self.function, table, offset))
+
+        if matters(int(np.argmax(present))):
+            return slope, True
+        other = self._row_that_moves(name, probed[[0, -1]])
+        return slope, other is not None and matters(other)
+
+    def _row_that_moves(self, name: Any, values: Any) -> int | None:
+        """Return a row in which one of the values of a column changes what the model sees; None if it does in none.
+
+        Where a product with another column is zero, nothing that is changed in the one column moves it.
+        """
+        columns, present = self.inference.model.columns, np.flatnonzero(self.rows.given_weight > 0)
+        table = self.rows.given if len(present) == len(self.rows.given) else self.rows.given.take(present)
+        rows = telling_rows(self.inference.model, table)
+        some = table.take(rows)
+        base = columns(some.X)
+        for value in values:
+            moved = np.asarray((columns(some.replaced(name, value).X) != base).sum(axis=1)).ravel() > 0
+            if moved.any():
+                return int(present[rows[np.argmax(moved)]])
+        return None
 
     def is_unused(self, name: Any) -> bool:
         """Return whether the model does not depend on a column that does not hold numbers."""
         levels = self.rows.given.levels(name, self.rows.given_weight)
         if len(levels) <= _MOST_LEVELS:
             return len(levels) < 2
-        row, columns = self.rows.given.take(np.array([0])), self.inference.model.columns
-        first, *others = (columns(row.replaced(name, level).X) for level in levels[:_MOST_LEVELS])
-        return all((other != first).sum() == 0 for other in others)
+        return self._row_that_moves(name, [levels[0], levels[-1]]) is None
 
     @np.errstate(all="ignore")
     def effects(

@@ -564,6 +564,26 @@ def test_what_the_model_does_not_use_is_left_out_unless_asked_for():
         average_effects(given, X, "id")
 
 
+def _product(X):
+    return np.asarray(X).prod(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_column_is_left_out_because_a_product_is_zero_in_the_first_row(weighted):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"dose": rng.integers(0, 3, 60) * 1.0, "treated": rng.integers(0, 2, 60) * 1.0})
+    X["other"] = rng.normal(size=60)
+    X.iloc[:4] = 0.0
+    counts = rng.poisson(np.exp(0.3 * X["dose"] * X["treated"]))
+    only = make_column_transformer((FunctionTransformer(_product), ["dose", "treated"]))
+    model = make_pipeline(only, MLERegressor("poisson")).fit(X, counts)
+    weight = {"sample_weight": np.append(np.zeros(2), np.ones(58))} if weighted else {}
+    effects = average_effects(infer(model, X, counts), X, **weight)
+    assert effects.labels["column"] == ("dose", "treated")
+    named = average_effects(infer(model, X, counts), X, ["dose", "treated"], **weight)
+    np.testing.assert_array_equal(effects.standard_errors, named.standard_errors)
+
+
 def test_several_at_once():
     given, X = inference("biochemists", "model"), frame("biochemists")[0]
     found = average_effects(given, X, population="rows")
