@@ -29,8 +29,10 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
     ``a * b`` is ``a + b + a:b``; columns that do not hold numbers, and ``C(column)``, are factors, with contrasts
     against the first level (``C(g, contr.sum)``, ``C(g, contr.helmert)``, ``C(g, contr.treatment("b"))`` for others);
     ``bs(x, 4)``, ``cr(x, 4)`` and ``poly(x, 2)`` are splines and polynomials, ``np.log(x)`` and ``I(x**2)`` any
-    expression. Levels, knots and means are those of the fit. Inference shows the columns by their names, and effects
-    and tests (``average_effects``, ``anova``) are of the columns of the frame.
+    expression. Booleans are the numbers 0 and 1; in R and statsmodels they are factors, as ``C(column)`` is here, which
+    makes another model of ``treated:dose`` without ``dose``. Levels, knots and means are those of the fit. Inference
+    shows the columns by their names, and effects and tests (``average_effects``, ``anova``) are of the columns of the
+    frame.
 
     A factor of k levels has k - 1 columns, by default the indicators of all but the first level. Its product with
     another term has the products of their columns, so that ``group * age`` with coefficients :math:`\beta` is
@@ -197,6 +199,10 @@ class FormulaTransformer(TransformerMixin, BaseEstimator):
                     f"X[{name!r}] has levels that did not occur in the fit: {_listed(unknown)}; known are "
                     f"{_listed(levels)}. Leave out such rows, or fit with rows of these levels."
                 )
+            kind, of_booleans = frame[name].dtype.kind, all(isinstance(level, bool | np.bool_) for level in levels)
+            if kind in "biuf" and of_booleans != (kind == "b"):
+                # True is the level 1 to Python, but none of the levels to pandas.
+                frame[name] = frame[name].astype(bool if of_booleans else np.int64)
         return self._finite(_made(self.model_spec_, frame, self.formula)[0])
 
     def _finite(self, made: Any) -> NDArray[np.float64]:

@@ -147,6 +147,24 @@ def test_products_and_powers_of_short_numbers_do_not_overflow(dtype):
     np.testing.assert_allclose(FormulaTransformer(formula).fit_transform(frame.astype(dtype)), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("formula", ["C(a)", "0 + C(a)", "C(a):x", "C(a, contr.treatment(1)) + a"])
+def test_booleans_are_the_levels_zero_and_one(formula):
+    x, a = np.arange(6.0), np.array([0, 1, 1, 0, 1, 0])
+    kinds = [
+        a,
+        a.astype(float),
+        a.astype(bool),
+        pd.array(a.astype(bool), dtype="boolean"),
+        a.astype(bool).astype(object),
+    ]
+    for fitted_to in kinds:
+        terms = FormulaTransformer(formula).fit(pd.DataFrame({"a": fitted_to, "x": x}))
+        wanted = terms.transform(pd.DataFrame({"a": fitted_to, "x": x}))
+        assert wanted.any()
+        for given in kinds:
+            np.testing.assert_array_equal(terms.transform(pd.DataFrame({"a": given, "x": x})[:4]), wanted[:4])
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "Int8"])
 def test_integers_that_are_levels_or_bits_remain_integers(dtype):
     frame = pd.DataFrame({"k": [1, 2, 3, 1, 2, 3, 1], "m": [4, 5, 6, 7, 4, 5, 6]}).astype(dtype)
