@@ -30,7 +30,8 @@ class Comparison:
 
 @np.errstate(all="ignore")
 def _log_ratio(high: Array, low: Array) -> tuple[Array, Array, Array]:
-    return np.log(high) - np.log(low), 1 / high, -1 / low
+    sign = np.where((high < 0) & (low < 0), -1, 1)  # of two negative averages the ratio is positive
+    return np.log(sign * high) - np.log(sign * low), 1 / high, -1 / low
 
 
 @np.errstate(all="ignore")

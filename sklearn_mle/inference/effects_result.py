@@ -222,7 +222,10 @@ class Effects:
         notes = [f"Wald intervals, confidence level {confidence_level:g}, {what}."]
         if adjust is not None and self.null is not None:
             notes.append(f"p is adjusted for {len(self)} tests ({adjust}).")
-        if np.isnan(self._errors()).any():
+        undefined = self.exponentiated & np.isnan(self.values)
+        if undefined.any():
+            notes.append("nan estimates: the averages that are compared have different signs, or are not determined.")
+        if (np.isnan(self._errors()) & ~undefined).any():
             notes.append("nan: the data do not determine this (dependent columns or separation).")
         return Summary(self.title, self.header, self.index, columns, tuple(notes))
 

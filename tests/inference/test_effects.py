@@ -453,6 +453,22 @@ def test_a_population_adds_the_variance_of_the_rows():
         average_predictions(given, X, population=np.zeros(N))
 
 
+def test_ratios_of_negative_averages_and_of_averages_of_different_signs():
+    X = pd.DataFrame({"x": RNG.normal(size=60)})
+    y = 3 + 2 * X["x"] + RNG.normal(size=60)
+    ratios = [
+        contrasts(infer(GaussianMLERegressor().fit(X, sign * y), X, sign * y), X, {"x": [0, 1]}, compare="ratio")
+        for sign in (1, -1)
+    ]
+    np.testing.assert_allclose(ratios[1].estimates, ratios[0].estimates, rtol=1e-9)
+    np.testing.assert_allclose(ratios[1].confidence_intervals(), ratios[0].confidence_intervals(), rtol=1e-9)
+    around = infer(GaussianMLERegressor().fit(X, y - 4), X, y - 4)
+    crossing = contrasts(around, X, {"x": [0, 1]}, compare="ratio")
+    assert np.isnan(crossing.estimates).all()
+    assert "different signs" in str(crossing.summary())
+    assert "dependent columns" not in str(crossing.summary())
+
+
 def test_ratios_have_the_intervals_of_their_logarithms():
     given, X = inference("birthwt", "HC3"), frame("birthwt")[0]
     for plain, logs in (("ratio", "log_ratio"), ("odds_ratio", "log_odds_ratio")):
