@@ -109,6 +109,11 @@ def choose(
             for loss, name in zip(losses[1:], methods, strict=True):
                 loss[fold] -= METHODS[name](rows, plain).log_probabilities(held_out)[own]
     seen = (judged > 0) & (weight > 0)
+    if not seen.any():
+        raise ValueError(
+            "method='auto' judges each fold by maps fitted to the others, but one fold holds all rows of positive "
+            "weight: give other folds, or name a method."
+        )
     losses, weight = losses[:, seen] / judged[seen], weight[seen]
     mean = np.average(losses, axis=1, weights=weight)
     best = 1 + int(mean[1:].argmin())

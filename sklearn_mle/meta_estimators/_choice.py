@@ -75,17 +75,28 @@ class NewRows:
         """
         if predicted_exactly(self.y, self.prediction).all():
             return replace(self, log_scale=None), Gaussian(), None
+        if not self.folds:
+            raise ValueError(
+                "likelihood='auto' compares likelihoods on each fold by those fitted to the others, but one fold holds "
+                "all rows of positive weight: give other folds, or name a likelihood."
+            )
         comparison = self.compare(Gaussian())
         assert comparison is not None
         name, modelled = _split(comparison.names[0])
         return self if modelled else replace(self, log_scale=None), read_likelihood(name), comparison
 
     def better_than(self, noise: Noise) -> str | None:
-        """Return the name of a likelihood that is better by more than two paired standard errors; None without one."""
+        """Return the name of a likelihood that is better by more than two paired standard errors; None without one.
+
+        It is advice about a likelihood that was fitted already: where the rows are too few to compare, there is none.
+        """
         modelled = noise.slope is not None
         # A likelihood without a dispersion has no scale to be modelled.
         scales = [modelled] if noise.likelihood.dispersion_parameter is not None else [False, True]
-        comparison = self.compare(noise.likelihood, scales)
+        try:
+            comparison = self.compare(noise.likelihood, scales)
+        except ValueError:
+            comparison = None
         if comparison is None:
             return None
         best, kind = comparison.names[0], type(noise.likelihood)
@@ -96,7 +107,7 @@ class NewRows:
             if of_columns is modelled and (name == _FITTED or type(read_likelihood(name)) is kind)
         )
         difference = comparison.difference(best, own)
-        return None if difference.value <= 2 * difference.standard_error else _split(best)[0]
+        return _split(best)[0] if difference.value > 2 * difference.standard_error else None  # nan: its own fits failed
 
 
 def _split(name: str) -> tuple[str, bool]:

@@ -220,7 +220,7 @@ class LikelihoodCalibratedClassifier(CallbackSupportMixin, ClassifierMixin, Like
         if frozen:
             models = [self.estimator]
             probability = class_probabilities(self.estimator, X, classes)
-            tested = [test for _, test in StratifiedKFold(_CHOOSING_FOLDS).split(codes, codes)] if is_auto else []
+            tested = _choosing_folds(codes, weight) if is_auto else []
         else:
             how: dict[str, Any] = {"fit_params": params, "n_jobs": self.n_jobs, "tasks": fits.tasks[: len(folds)]}
             predict = partial(class_probabilities, classes=classes)
@@ -369,3 +369,11 @@ def _read_labels(y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
             f"y has one class only, {classes.tolist()}: nothing can be calibrated. Two classes are needed."
         )
     return labels, classes, codes
+
+
+def _choosing_folds(codes: NDArray[np.intp], weight: Array | None) -> list[NDArray[np.intp]]:
+    """Return stratified folds of the rows of positive weight, of which there may be few."""
+    rows = np.arange(len(codes)) if weight is None else np.flatnonzero(weight > 0)
+    n_folds = max(min(_CHOOSING_FOLDS, int(np.bincount(codes[rows]).max())), 2)
+    with argument_name("y"):
+        return [rows[test] for _, test in StratifiedKFold(n_folds).split(rows, codes[rows])]

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedKFold, cross_val_predict, cross_val_score
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -167,6 +168,27 @@ def test_a_frozen_estimator_is_calibrated_on_all_rows():
     np.testing.assert_allclose(found, expected.log_probabilities(frozen.predict_proba(X_NEW)), rtol=1e-12)
     chosen = LikelihoodCalibratedClassifier(frozen, "auto").fit(X[200:], Y[200:])
     assert chosen.calibration_table_["cross_entropy"][0] < 2
+
+
+def test_a_method_is_chosen_by_few_rows_and_by_those_with_weight():
+    frozen = FrozenEstimator(GaussianNB().fit(X, Y))
+    few = np.concatenate([np.flatnonzero(label == Y)[:3] for label in np.unique(Y)])
+    assert LikelihoodCalibratedClassifier(frozen, "auto").fit(X[few], Y[few]).method_ in METHODS
+    # The first of five folds would hold all rows of positive weight: rows without are as if they were not there.
+    order = np.argsort(Y, kind="stable")
+    first = np.concatenate([order[Y[order] == label][:12] for label in np.unique(Y)])
+    weighted = LikelihoodCalibratedClassifier(frozen, "auto").fit(X, Y, sample_weight=np.isin(np.arange(len(Y)), first))
+    alone = LikelihoodCalibratedClassifier(frozen, "auto").fit(X[np.sort(first)], Y[np.sort(first)])
+    assert weighted.method_ == alone.method_
+    np.testing.assert_allclose(
+        weighted.calibration_table_["cross_entropy"], alone.calibration_table_["cross_entropy"], rtol=1e-9
+    )
+    nearest = LikelihoodCalibratedClassifier(KNeighborsClassifier(), "auto", cv=KFold(2))
+    with (
+        pytest.warns(UserWarning, match="takes no sample_weight"),
+        pytest.raises(ValueError, match="method='auto'.*one fold holds all rows of positive weight"),
+    ):
+        nearest.fit(X, Y, sample_weight=np.arange(400) < 200)
 
 
 def test_a_frozen_estimator_may_know_more_classes_than_the_rows():

@@ -11,6 +11,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, Ridge, TweedieRegressor
 from sklearn.model_selection import KFold, PredefinedSplit
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -323,3 +324,23 @@ def test_the_probability_of_a_zero_is_spread_as_that_of_counts(recalibrate):
     assert mass == pytest.approx(of_zero[0], rel=1e-9)
     assert np.exp(model.predict_distribution(X[:1]).logpdf(np.zeros(1)))[0] == pytest.approx(mass, rel=1e-9)
     assert mass + np.mean(density * 90 * u**2) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("n_rows", [2, 200])
+def test_advice_that_cannot_be_given_loses_no_fit(n_rows):
+    # Two rows are too few to fit to one of them; of 200 the weights are all in one of the folds.
+    X, y = data(RNG.exponential(size=n_rows) ** 3, n_rows)
+    weight = np.full(2, 1000.0) if n_rows == 2 else np.repeat([0.0, 10.0], 100)
+    model = DistributionalRegressor(KNeighborsRegressor(1), "gumbel", scale="constant", cv=KFold(2))
+    with (
+        pytest.warns(UserWarning, match="takes no sample_weight"),
+        pytest.warns(PITWarning, match="far from uniform"),
+    ):
+        model.fit(X, y, sample_weight=weight)
+    assert np.isfinite(model.predict_interval(X)).all()
+    if n_rows == 200:
+        with (
+            pytest.warns(UserWarning, match="takes no sample_weight"),
+            pytest.raises(ValueError, match="likelihood='auto'.*one fold holds all rows of positive weight"),
+        ):
+            model.set_params(likelihood="auto").fit(X, y, sample_weight=weight)
