@@ -224,7 +224,10 @@ class Effects:
             notes.append(f"p is adjusted for {len(self)} tests ({adjust}).")
         undefined = self.exponentiated & np.isnan(self.values)
         if undefined.any():
-            notes.append("nan estimates: the averages that are compared have different signs, or are not determined.")
+            notes.append(
+                "nan estimates: averages of different signs have no positive ratio, those outside 0 and 1 no odds; or "
+                "the data do not determine them."
+            )
         if (np.isnan(self._errors()) & ~undefined).any():
             notes.append("nan: the data do not determine this (dependent columns or separation).")
         return Summary(self.title, self.header, self.index, columns, tuple(notes))
