@@ -21,7 +21,7 @@ from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.meta_estimators._callback_tasks import BaseFit, around
-from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
+from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds, read_groups
 
 # Out-of-fold models are trained on fewer rows than the final one; on small data the difference shows.
 _FEW_ROWS = 2000
@@ -53,6 +53,8 @@ def folds_of(cv: Any, X: Any, y: Any, groups: Any, *, classifying: bool = False)
     where there are some. Fewer groups, or fewer rows in each class, make fewer folds.
     """
     n = n_rows_of(X)
+    # A splitter is given the labels as they are: it may know what they mean.
+    codes = read_groups(groups, n)
     if isinstance(cv, str) and cv == "auto":
         n_folds = min(10 if n < _FEW_ROWS else 5, n)
         if n < 2:
@@ -65,8 +67,7 @@ def folds_of(cv: Any, X: Any, y: Any, groups: Any, *, classifying: bool = False)
         else:
             # As many as can be; of one group, or of classes with one row each, two are asked for, and refused.
             most = [int(np.unique(y, return_counts=True)[1].max())] if classifying else []
-            with argument_name("groups"):
-                most += [] if groups is None else [len(np.unique(np.asarray(groups)))]
+            most += [] if codes is None else [int(codes.max()) + 1]
             cv = max(min(n_folds, *most), 2)
     folds = read_folds(cv, X, y, groups, n, classifying)
     if len(folds) < 2:

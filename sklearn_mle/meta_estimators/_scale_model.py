@@ -156,10 +156,17 @@ def _codes(column: Any) -> dict[Any, int] | None:
     try:
         _floats(column)
     except (AttributeError, TypeError, ValueError):
+        values = [value for value in _objects(column) if not is_missing(value)]
+    else:
+        return None
+    try:
         # As text: values of several types have no order of their own.
-        known = sorted({value for value in _objects(column) if not is_missing(value)}, key=str)
-        return {value: code for code, value in enumerate(known)}
-    return None
+        return {value: code for code, value in enumerate(sorted(set(values), key=str))}
+    except TypeError as error:
+        raise TypeError(
+            f"X: scale='auto' models the scale by columns of numbers, texts or categories, but one holds "
+            f"{values[0]!r}. Give scale='constant', or a regressor that takes such columns."
+        ) from error
 
 
 def _objects(column: Any) -> list[Any]:

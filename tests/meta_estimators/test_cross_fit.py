@@ -82,6 +82,20 @@ def test_auto_makes_no_more_folds_than_there_are_groups_or_rows_of_a_class():
         folds_of("auto", X[:3], np.array(["u", "v", "w"]), None, classifying=True)
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([None, "a"] * 20, "groups: row 0 has no label"),
+        (np.zeros((40, 2)), "groups: y should be a 1d array"),
+        (np.zeros(5), "groups has 5 rows, X and y 40"),
+    ],
+)
+def test_groups_are_read_as_compare_reads_them(groups, message):
+    for cv in ("auto", 5, KFold(3)):
+        with pytest.raises(ValueError, match=message):
+            folds_of(cv, X, Y, groups)
+
+
 def test_one_fold_and_one_row_are_refused():
     with pytest.raises(ValueError, match="one fold; at least two are needed.*FrozenEstimator"):
         folds_of(ShuffleSplit(1), X, Y, None)

@@ -69,6 +69,8 @@ def test_missing_text_and_values_of_several_types_become_numbers():
         np.testing.assert_array_equal(NumericTable(frame)(frame, prediction)[:, 0], [0, np.nan, 1])
     mixed = pd.DataFrame({"a": pd.Series(["x", 1, "y"], dtype="object")})
     np.testing.assert_array_equal(NumericTable(mixed)(mixed, prediction)[:, 0], [1, 0, 2])
+    with pytest.raises(TypeError, match=r"X: scale='auto'.*one holds \[1\].*scale='constant'"):
+        NumericTable(pd.DataFrame({"a": [[1], [2]]}))
 
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])

@@ -439,6 +439,7 @@ def test_leave_one_out_and_progress(capsys):
         ({"scoring": ProbabilisticScorer("m", min, 1)}, ValueError, "'m' is not a mean over rows"),
         ({"offset": np.zeros(3)}, ValueError, "offset must be a scalar or have 200 rows"),
         ({"sample_weight": -np.ones(200)}, ValueError, r"sample_weight\[0\] is -1.0"),
+        ({"groups": [None, "a"] * 100}, ValueError, "groups: row 0 has no label"),
         ({"groups": [1, 2]}, ValueError, "inconsistent numbers of samples"),
         ({"estimators": {"a": LinearRegression()}, "y": X_TWO[:, 0]}, TypeError, "gives no distribution"),
         ({"estimators": 3}, TypeError, "estimators: 'int' object is not iterable"),
