@@ -69,7 +69,7 @@ def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
             f"are {classes.tolist()}. Give rows of each class that it knows."
         )
     own = codes_of(known, classes)
-    inside = innermost(model)
+    inside = _who_decides(model)
     if name == "decision_function" and len(own) > 2 and getattr(inside, "decision_function_shape", "") == "ovo":
         raise ValueError(
             f"estimator: decision_function_shape='ovo' of {type(inside).__name__} gives a decision value for "
@@ -84,3 +84,13 @@ def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
     probabilities = np.zeros((len(values), len(classes)))
     probabilities[:, own] = values
     return probabilities
+
+
+def _who_decides(model: Any) -> Any:
+    """Return the fitted estimator whose decision values a model (a pipeline, selection or stack) passes on."""
+    while True:
+        model = innermost(model)
+        inside = getattr(model, "final_estimator_", getattr(model, "estimator_", None))
+        if inside is None:
+            return model
+        model = inside

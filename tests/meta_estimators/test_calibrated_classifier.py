@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.feature_selection import RFE
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
@@ -329,7 +330,9 @@ def test_errors_say_what_to_do():
         LikelihoodCalibratedClassifier(Odd(-1.0)).fit(X, Y)
     with pytest.raises(ValueError, match="3 columns for 2 classes"):
         LikelihoodCalibratedClassifier(Odd()).fit(X[Y < 2], Y[Y < 2])
-    for base in (SVC(decision_function_shape="ovo"), make_pipeline(SVC(decision_function_shape="ovo"))):
+    pairs = SVC(kernel="linear", decision_function_shape="ovo")
+    stack = StackingClassifier([("a", GaussianNB())], pairs)
+    for base in (pairs, make_pipeline(pairs), make_pipeline(RFE(pairs, n_features_to_select=2)), stack):
         with pytest.raises(ValueError, match="a decision value for each pair of classes.*Use decision_function_shape"):
             LikelihoodCalibratedClassifier(base).fit(X, Y)
     with pytest.raises(ValueError, match="sample_weight sums to 4e.202: .* Divide the weights by a constant"):
