@@ -160,8 +160,9 @@ def _codes(column: Any) -> dict[Any, int] | None:
     else:
         return None
     try:
-        # As text: values of several types have no order of their own.
-        return {value: code for code, value in enumerate(sorted(set(values), key=str))}
+        # As text: values of several types have no order of their own. 1 and "1" are two values.
+        ordered = sorted(set(values), key=lambda value: (str(value), type(value).__name__))
+        return {value: code for code, value in enumerate(ordered)}
     except TypeError as error:
         raise TypeError(
             f"X: scale='auto' models the scale by columns of numbers, texts or categories, but one holds "
