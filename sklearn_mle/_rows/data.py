@@ -22,7 +22,7 @@ TargetSum = Callable[[Array, Array | None, Array | None], tuple[Any, ...]]
 
 # Long blocks hand the interpreter's lock over less often (a gradient of 1,000,000 x 20 takes 37 ms in blocks of 4096
 # rows, 20 in those of 26,214; of 400,000 x 100 25 ms in blocks of 4 MB, 24 in those of 8, 43 in those of 1), and add
-# fewer curvatures (116 and 105 ms with a gradient, in blocks of 4 and 8 MB); but eight threads have one each.
+# fewer curvatures (116 and 105 ms with a gradient, in blocks of 4 and 8 MB); but there must be several for each thread.
 _LONG_ELEMENTS, _MOST_ROWS = 1 << 20, 1 << 16
 # Of many columns a block's curvature costs several sweeps of its own, so that blocks are wanted with four times as many
 # rows as columns (20,000 x 800: 0.97 s a fit in blocks of 2 MB, 0.75 in those of 1024 rows), up to 16 MB.
@@ -30,7 +30,7 @@ _WIDE_ROWS, _WIDE_ELEMENTS = 1 << 10, 1 << 21
 # Blocks of few rows in all are no shorter than 2 MB; fewer than 64 rows would be all overhead.
 _BLOCK_ELEMENTS = 1 << 18
 _LEAST_ROWS = 64
-_MANY_BLOCKS = 8
+_MANY_BLOCKS = 16
 # Products of fewer sparse entries take no longer than calling for them: 48,842 rows of 12 take 2.6 ms a pass in eight
 # blocks, 0.9 in two. And each block's product with a residual is as long as X is wide.
 _SPARSE_ENTRIES, _ENTRIES_A_COLUMN = 1 << 18, 16
@@ -341,6 +341,6 @@ def rows_of_block(n_rows: int, n_columns: int, n_predictors: int) -> int:
     # What a block computes has as many entries per row as a Hessian in the predictors, q^2.
     width, square = max(n_columns, 1), n_predictors**2
     step = max(_LEAST_ROWS, _BLOCK_ELEMENTS // max(width, square))
-    longest = max(_LONG_ELEMENTS // width, _WIDE_ROWS, min(4 * width, _WIDE_ELEMENTS // width))
-    longest = min(longest, max(_BLOCK_ELEMENTS // square, _LEAST_ROWS))
-    return min(max(step, min(longest, -(-n_rows // _MANY_BLOCKS))), _MOST_ROWS)
+    wide = min(4 * width, _WIDE_ELEMENTS // width)
+    longest = min(max(_LONG_ELEMENTS // width, _WIDE_ROWS, wide), max(_BLOCK_ELEMENTS // square, _LEAST_ROWS))
+    return min(max(step, min(longest, max(-(-n_rows // _MANY_BLOCKS), wide))), _MOST_ROWS)

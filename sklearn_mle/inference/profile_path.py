@@ -162,6 +162,9 @@ class ProfilePath:
             if flat > _FLAT_STEPS or high > _FARTHEST * standard_error:
                 return np.inf, point
             low, high = high, 4 * high
+        if flat and not point.gap > -rise:
+            # So far out on a flat profile that only rounding was left of the curvature: what it led to is no optimum.
+            return np.inf, point
         if not (0 < high < np.inf and excess(high) < np.inf):  # numbers beyond float64, or no rise to look for
             return (0.0 if target == 0 else np.inf), point
         if excess(low) >= 0:

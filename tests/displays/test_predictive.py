@@ -9,7 +9,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import BayesianRidge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
 from sklearn_mle import GaussianMLERegressor, MLERegressor
 from sklearn_mle.displays import PredictiveDisplay
@@ -65,7 +65,7 @@ def test_categories_stay_at_the_most_frequent_and_integers_may_move():
 def test_frames_of_all_kinds_are_drawn_alike(kind):
     frame = X[["age", "bmi"]].assign(kind=np.where(X["sex"] > 0, "a", "b"), count=np.arange(len(X)) % 5)
     other = pl.from_pandas(frame) if kind == "polars" else frame.convert_dtypes(dtype_backend="pyarrow")
-    encoder = make_column_transformer((OneHotEncoder(), ["kind"]), ("passthrough", ["age", "bmi", "count"]))
+    encoder = make_column_transformer((OneHotEncoder(), ["kind"]), (StandardScaler(), ["age", "bmi", "count"]))
     model = make_pipeline(encoder, BayesianRidge())
     for feature in ("bmi", 3):
         plain = PredictiveDisplay.from_estimator(model.fit(frame, Y), frame, Y, feature=feature)
