@@ -71,12 +71,12 @@ def affordable(objective: PenalizedNLL) -> bool:
 
 
 def solve(objective: PenalizedNLL, start: Array, options: FitOptions, **how: Any) -> Solution:
-    """Minimize the objective from ``start``; ``how`` is as in ``prepared``."""
-    stages, search = prepared(objective, start, options, **how)
+    """Minimize the objective from ``start``; ``how`` is as in ``begin_search``."""
+    stages, search = begin_search(objective, start, options, **how)
     return stages(search)
 
 
-def prepared(
+def begin_search(
     objective: PenalizedNLL,
     start: Array,
     options: FitOptions,
@@ -106,8 +106,7 @@ def prepared(
         At most so many Newton steps beyond ``tol``, towards rounding.
     """
     named = {"newton": _newton, "newton-cg": _newton_cg_to_rounding, "lbfgs": _lbfgs}
-    own = partial(_by_scipy, method=options.solver)
-    stages: Stages = _stages(objective) if options.solver == "auto" else named.get(options.solver, own)
+    stages: Stages | None = _stages(objective) if options.solver == "auto" else named.get(options.solver)
     if options.solver == "newton":
         objective.predictors.refuse_large_curvature("solver='auto' and solver='newton-cg' need no such table")
     search = Search(objective, start, options.max_iter, options.tol if tol is None else tol, **how)
@@ -118,7 +117,7 @@ def prepared(
     ):
         objective.value(start, "hessian")  # what Newton's method asks for first, in one pass
     search.reference = objective.value(start) if null_value is None else null_value
-    return stages, search
+    return stages or partial(_by_scipy, method=options.solver), search
 
 
 def _stages(objective: PenalizedNLL) -> "Stages":

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn_mle._curvature import MOST_KEPT, Curvature
 from sklearn_mle._fit.prepare import Prepared
 from sklearn_mle._fit.result import FitOptions, FitResult
-from sklearn_mle._fit.solve import affordable, prepared
+from sklearn_mle._fit.solve import affordable, begin_search
 from sklearn_mle._fit.target import Target
 from sklearn_mle._hessian_factors import MOST_DIAGONALIZED, hessian_factor
 from sklearn_mle._numerics.arrays import Array
@@ -141,7 +141,7 @@ class Strategy:
         options = self.options if solver is None else replace(self.options, solver=solver)
         watch = None if self.observer is None else self.watch
         how |= {"null_value": self.null_value, "observer": watch, "n_iter": n_iter}
-        stages, search = prepared(self.objective, theta, options, **how)
+        stages, search = begin_search(self.objective, theta, options, **how)
         return stages(search)
 
     def curvature(
