@@ -107,6 +107,14 @@ def test_the_verbs_are_those_of_the_standardized_columns(member):
     assert_verbs_agree(*member, **CLOSE)
 
 
+def test_weights_in_single_precision_cost_its_rounding_alone(member):
+    """Every entry is rounded four times, centred before, and sums of n terms err by n roundings at most."""
+    rows, X = member
+    weight = np.random.default_rng(1).random(N).astype(np.float32)
+    error = np.abs(rows.sandwich(weight) - sandwich(X, weight.astype(np.float64)))
+    assert (error <= (N + 8) * np.finfo(np.float32).eps * sandwich(np.abs(X), weight)).all()
+
+
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_a_block_is_a_slice(member, interval):
     rows, X = member
