@@ -64,13 +64,13 @@ def refuse_wrong_answers(likelihood: Likelihood, y: Array) -> None:
         )
     eta = np.repeat(start.astype(np.float64)[:, None], y.shape[-1], axis=1)
     with np.errstate(all="ignore"):
-        problem = next(answer_problems(likelihood, y, eta), None)
+        problem = answer_problem(likelihood, y, eta)
     if problem is not None:
         raise ValueError(f"{type(likelihood).__name__}.{problem}")
 
 
-def answer_problems(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
-    """Yield which method returns the wrong shape, or nan; methods after the first that does are not called."""
+def answer_problem(likelihood: Likelihood, y: Array, eta: Array) -> str | None:
+    """Return which method is the first to return the wrong shape, or nan; those after it are not called."""
     q, n = eta.shape
     # Derivatives that are not the user's are made from the NLL: a few rows show their shapes.
     few = slice(0, _FEW)
@@ -86,16 +86,15 @@ def answer_problems(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[st
         shape = (*leading, eta[:, rows].shape[1])
         if answer.shape != shape or answer.dtype.kind not in "fiub":
             got = f"shape {answer.shape}" if answer.dtype.kind in "fiub" else f"dtype {answer.dtype}"
-            yield f"{name} must return {meaning}: here {shape}; it returned {got}. Do not sum or average over rows."
-            return
+            return f"{name} must return {meaning}: here {shape}; it returned {got}. Do not sum or average over rows."
         missing = np.isnan(answer.reshape(-1, shape[-1])).any(axis=0)
         if missing.any():
             row = int(missing.argmax())
-            yield (
+            return (
                 f"{name} is nan for row {row}, y = {y[..., row]}, eta = {eta[:, row]} ({int(missing.sum())} of "
                 f"{shape[-1]} rows): it must be a number for every y that check_target accepts."
             )
-            return
+    return None
 
 
 def kinks(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:

@@ -118,6 +118,10 @@ class Likelihood(BaseEstimator, ABC):
     positive_only: ClassVar[bool] = False
     # True where the likelihood of y is a probability, not a density.
     discrete: ClassVar[bool] = False
+    # The simpler likelihood of log y, whose NLL lacks only log y.
+    of_logarithm: ClassVar["Likelihood | None"] = None
+    # The simpler likelihood that this one equals for a single column of fractions.
+    of_fractions: ClassVar["Likelihood | None"] = None
     # What y may be, and what to do about other values: for error messages.
     domain: ClassVar[str] = "finite real numbers"
     remedy: ClassVar[str] = "Remove or repair such rows."
@@ -212,16 +216,6 @@ class Likelihood(BaseEstimator, ABC):
     def boundary_of(self, larger: "Likelihood") -> bool | None:
         """Return whether this likelihood is ``larger`` at a boundary of its parameters; None where it is not within."""
         return False if repr(self) == repr(larger) else None
-
-    @property
-    def of_logarithm(self) -> "Likelihood | None":
-        """The simpler likelihood of log y, whose NLL lacks only log y; None if there is none."""
-        return None
-
-    @property
-    def of_fractions(self) -> "Likelihood | None":
-        """The simpler likelihood that this one equals for a single column of fractions; None if there is none."""
-        return None
 
     def in_units_of_mean(self, y: Array) -> tuple[Array, Array | None]:
         """Return y in the units of ``mean``, and the factors of the rows' weights (None if there are none)."""

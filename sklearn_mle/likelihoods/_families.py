@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_mle._numerics.scipy_frozen import given_parameters
 from sklearn_mle.likelihoods._base import Array, Likelihood, symmetric
-from sklearn_mle.likelihoods._frozen import frozen
+from sklearn_mle.likelihoods._frozen import count_quantile_of, frozen
 from sklearn_mle.likelihoods._start import mean_and_deviation
 
 _LARGEST = 1e300
@@ -119,8 +120,7 @@ class LocationScale(RealOutcome):
 
     def distribution(self, eta: Array) -> Any:
         standard = self.standard_distribution
-        shapes = standard.dist.shapes
-        named = dict(zip(shapes.split(", ") if shapes else (), standard.args, strict=False)) | standard.kwds
+        named = given_parameters(standard)
         scale = named.get("scale", 1.0) * np.exp(eta[1])
         return frozen(self, eta, standard.dist, **named | {"loc": eta[0], "scale": scale})
 
@@ -191,6 +191,17 @@ class LogMean(Likelihood):
     def opposes(self, y: Array) -> tuple[Array, Array]:
         # A zero is fitted the better the lower its mean, without end; an outcome above zero bounds it from below.
         return y > 0, np.ones(y.shape, dtype=bool)
+
+
+class Counts(LogMean):
+    """A likelihood of counts with a log mean."""
+
+    discrete = True
+    may_diverge = True
+    domain = "counts: finite numbers >= 0"
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        return count_quantile_of(self, level, eta, upper=upper)
 
 
 class Positive(Likelihood):

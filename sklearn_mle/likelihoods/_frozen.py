@@ -146,7 +146,7 @@ class _Rows:
     ppf, isf = partialmethod(_quantile, upper=False), partialmethod(_quantile, upper=True)
 
     @np.errstate(all="ignore")
-    def _log_density(self, x: Any, of_scipy: Any) -> Array:
+    def _log_density(self, x: Any) -> Array:
         y, eta, shape = self._spread(x)
         low, high = self._law.support
         none = ~np.isfinite(y) | (y < low) | (y > high)
@@ -157,28 +157,23 @@ class _Rows:
         value = np.where(none, -np.inf, -self._law.nll(np.floor(safe) if self._law.discrete else safe, eta))
         if edge.any():
             # The end of an open support: the limit, which scipy has unless its parameters over- or underflow.
+            of_scipy = self.dist.logpmf if self._law.discrete else self.dist.logpdf
             limit = np.ravel(np.broadcast_to(of_scipy(x, **self.kwds), shape))
             inside = -self._law.nll(np.clip(y, np.nextafter(low, 1.0), np.nextafter(high, 0.0)), eta)
             value = np.where(edge, np.where(np.isnan(limit), inside, limit), value)
         return np.where(np.isnan(y), np.nan, value).reshape(shape)[()]
 
+    @np.errstate(all="ignore")
+    def _density(self, x: Any) -> Array:
+        return np.exp(self._log_density(x))
+
 
 class _Continuous(_Rows, rv_continuous_frozen):
-    def logpdf(self, x: Any) -> Array:
-        return self._log_density(x, self.dist.logpdf)
-
-    def pdf(self, x: Any) -> Array:
-        with np.errstate(all="ignore"):
-            return np.exp(self.logpdf(x))
+    logpdf, pdf = _Rows._log_density, _Rows._density
 
 
 class _Discrete(_Rows, rv_discrete_frozen):
-    def logpmf(self, k: Any) -> Array:
-        return self._log_density(k, self.dist.logpmf)
-
-    def pmf(self, k: Any) -> Array:
-        with np.errstate(all="ignore"):
-            return np.exp(self.logpmf(k))
+    logpmf, pmf = _Rows._log_density, _Rows._density
 
 
 def frozen(law: Any, eta: Array, generator: Any, **parameters: Any) -> Any:

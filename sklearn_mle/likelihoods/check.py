@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
-from sklearn_mle.likelihoods._answers import answer_problems, kinks, name_problems
+from sklearn_mle.likelihoods._answers import answer_problem, kinks, name_problems
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods.user import UserLikelihood, differences, outcome_nodes, variance_of_gradient
 
@@ -170,7 +170,7 @@ def _mass(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
 
 
 def _derivatives(likelihood: Likelihood, y: Array, eta: Array) -> Iterator[str]:
-    problem = next(answer_problems(likelihood, y, eta), None)
+    problem = answer_problem(likelihood, y, eta)
     if problem is not None:
         yield problem
         return

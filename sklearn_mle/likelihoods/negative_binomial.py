@@ -12,8 +12,8 @@ from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle._numerics.spreads import lattice_spread
 from sklearn_mle._numerics.tails import negative_binomial_tail
 from sklearn_mle.likelihoods._base import Array, symmetric
-from sklearn_mle.likelihoods._families import LogMean, NLLWithGradient
-from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
+from sklearn_mle.likelihoods._families import Counts, NLLWithGradient
+from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, frozen
 from sklearn_mle.likelihoods._special import log1p_ratio, poisson_saturated, stirling_remainder
 from sklearn_mle.likelihoods._start import best_second, mean_and_deviation
 
@@ -29,7 +29,7 @@ _MANY = 1e4
 _LEAST_LOG_DISPERSION = -660.0
 
 
-class NegativeBinomial(LogMean, NLLWithGradient):
+class NegativeBinomial(Counts, NLLWithGradient):
     r"""Negative binomial likelihood of over-dispersed counts (NB2), log link.
 
     .. math:: -\log p(y \mid \log\mu, \log a) = \log\Gamma(y + 1) - \log\frac{\Gamma(y + 1/a)}{\Gamma(1/a)}
@@ -63,9 +63,6 @@ class NegativeBinomial(LogMean, NLLWithGradient):
     convex = False
     dispersion_parameter = "dispersion"
     variance_power = 1.0
-    discrete = True
-    may_diverge = True
-    domain = "counts: finite numbers >= 0"
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
         deviance, (value, slope, _) = _Deviance(y, eta), _saturated(y, eta[1])
@@ -101,9 +98,6 @@ class NegativeBinomial(LogMean, NLLWithGradient):
 
     def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
         return negative_binomial_tail(y, eta[0], eta[1], upper=upper)
-
-    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
-        return count_quantile_of(self, level, eta, upper=upper)
 
     def crps(self, y: Array, eta: Array) -> Array:
         """Return the continuous ranked probability score of y, shape (n,); nan where a mu overflows.

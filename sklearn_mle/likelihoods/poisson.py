@@ -8,8 +8,8 @@ from scipy import stats
 
 from sklearn_mle._numerics.tails import poisson_tail
 from sklearn_mle.likelihoods._base import Array, Likelihood
-from sklearn_mle.likelihoods._families import Canonical, LogMean, NLLWithGradient
-from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, count_quantile_of, frozen
+from sklearn_mle.likelihoods._families import Canonical, Counts, NLLWithGradient
+from sklearn_mle.likelihoods._frozen import LARGEST_LOG_MEAN_DRAWN, frozen
 from sklearn_mle.likelihoods._special import log_small_factorial, saturated_of_many
 
 # Above this many, y eta and log y! are so large beside their difference that they are subtracted by hand.
@@ -17,7 +17,7 @@ from sklearn_mle.likelihoods._special import log_small_factorial, saturated_of_m
 _MANY = 16
 
 
-class Poisson(LogMean, Canonical, NLLWithGradient):
+class Poisson(Counts, Canonical, NLLWithGradient):
     r"""Poisson likelihood, log link; its negative logarithm is half the Poisson deviance plus a term in y alone.
 
     .. math:: -\log p(y \mid \eta) = e^\eta - y\,\eta + \log\Gamma(y + 1)
@@ -40,9 +40,6 @@ class Poisson(LogMean, Canonical, NLLWithGradient):
 
     parameter_names = ("mean",)
     links = ("log",)
-    discrete = True
-    may_diverge = True
-    domain = "counts: finite numbers >= 0"
 
     def boundary_of(self, larger: Likelihood) -> bool | None:
         # As the dispersion of a negative binomial vanishes.
@@ -79,9 +76,6 @@ class Poisson(LogMean, Canonical, NLLWithGradient):
 
     def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
         return poisson_tail(y, np.exp(eta[0]), upper=upper)
-
-    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
-        return count_quantile_of(self, level, eta, upper=upper)
 
     def drawn_well(self, eta: Array) -> Array:
         # Beyond, numpy's draws spread too far (its issue 31986), and end at 9.2e18.
