@@ -41,9 +41,7 @@ def mixture_start(y: Array, weight: Array | None, n_components: int) -> tuple[Ar
         means[:, k], scales[:, k] = np.roll(places, 1 - k), np.roll([scale for _, scale in _CENTRES], 1 - k)
     for _ in range(_STEPS):
         density = _log_parts(z, weights, means, scales)
-        largest = density.max(axis=1, keepdims=True)
-        density = np.exp(density - largest)
-        mass = density / density.sum(axis=1, keepdims=True) * share
+        mass = np.exp(density - np.logaddexp.reduce(density, axis=1, keepdims=True)) * share
         weights = np.maximum(mass.sum(axis=2), _LEAST_SHARE)
         means = (mass @ z) / weights
         square = np.einsum("skn,skn->sk", mass, np.square(z - means[:, :, None])) / weights

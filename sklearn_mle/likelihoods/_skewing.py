@@ -57,13 +57,12 @@ class Skewing:
             ratio = np.where(centred > 0, (z + 2 * tau) / (centred + tau * root), (centred - tau * root) / product / z)
         return np.where(z == 0, 1, ratio)
 
-    def slopes(self, t: Array) -> "Slopes":
-        """Return what derivatives of functions of t in z and epsilon are made of."""
-        return Slopes(self, t)
-
 
 class Slopes:
-    r"""Of each row the lift :math:`h = \sqrt{1 + t^2} - 1`, its slopes h', h'' and h''', and the slope J of z in t."""
+    r"""Of each row the lift :math:`h = \sqrt{1 + t^2} - 1`, its slopes h', h'' and h''', and the slope J of z in t.
+
+    Derivatives of functions of t in z and epsilon are made of them.
+    """
 
     def __init__(self, skewing: Skewing, t: Array) -> None:
         t = np.clip(t, -_LARGEST, _LARGEST)

@@ -1,14 +1,11 @@
 """Gaussian: y real, mean eta_0, log standard deviation eta_1. Its NLL is the squared error, scaled and shifted."""
 
-import math
-
 import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array, Likelihood
 from sklearn_mle.likelihoods._families import LocationScale
 from sklearn_mle.likelihoods._special import HALF_LOG_TWO_PI
-from sklearn_mle.likelihoods._start import mean_and_deviation
 
 
 class Gaussian(LocationScale):
@@ -41,10 +38,6 @@ class Gaussian(LocationScale):
 
     def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
         return z, np.ones_like(z)
-
-    def start(self, y: Array, weight: Array | None) -> Array:
-        mean, deviation = mean_and_deviation(y, weight)
-        return np.array([mean, math.log(deviation)])
 
     def boundary_of(self, larger: Likelihood) -> bool | None:
         return True if "df" in larger.bounded_parameters else super().boundary_of(larger)

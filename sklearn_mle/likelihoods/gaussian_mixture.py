@@ -209,11 +209,8 @@ class _Components:
         self._log_weights, self._means, self._ratios = _shapes(eta)
         self._u = (z - self._means) / self._ratios
         parts = self._log_weights - np.log(self._ratios) - 0.5 * np.square(self._u) - HALF_LOG_TWO_PI
-        largest = parts.max(axis=0)
-        exponentials = np.exp(parts - np.where(np.isinf(largest), 0, largest))
-        total = exponentials.sum(axis=0)
-        self.nll = -largest - np.log(total)
-        self._share = exponentials / total
+        self.nll = -np.logaddexp.reduce(parts, axis=0)
+        self._share = np.exp(parts + self.nll)
 
     def shifted(self) -> Array:
         """Return the z that the mean shift goes to."""

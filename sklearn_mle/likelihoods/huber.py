@@ -60,8 +60,7 @@ class Huber(LocationScale):
         return huber_distribution(self.epsilon)
 
     def standard_nll(self, z: Array) -> Array:
-        middle = np.minimum(np.abs(z), self.epsilon)
-        return middle * (np.abs(z) - 0.5 * middle) + math.log(_shares(self.epsilon)[0])
+        return _standard_nll(z, self.epsilon)
 
     def standard_derivatives(self, z: Array) -> tuple[Array, Array]:
         return np.clip(z, -self.epsilon, self.epsilon), (np.abs(z) <= self.epsilon).astype(z.dtype)
@@ -79,15 +78,16 @@ def _shares(epsilon: float | Array) -> tuple[Any, Any, Any]:
     return total, middle / total, tail / total
 
 
+def _standard_nll(z: Array, epsilon: float | Array) -> Array:
+    middle = np.minimum(np.abs(z), epsilon)
+    return middle * (np.abs(z) - 0.5 * middle) + np.log(_shares(epsilon)[0])
+
+
 class _HuberDistribution(stats.rv_continuous):
     """Huber's density for ``scipy.stats``, with the shape epsilon."""
 
-    def _logpdf(self, x: Array, epsilon: Array) -> Array:
-        middle = np.minimum(np.abs(x), epsilon)
-        return -middle * (np.abs(x) - 0.5 * middle) - np.log(_shares(epsilon)[0])
-
     def _pdf(self, x: Array, epsilon: Array) -> Array:
-        return np.exp(self._logpdf(x, epsilon))
+        return np.exp(-_standard_nll(x, epsilon))
 
     def _cdf(self, x: Array, epsilon: Array) -> Array:
         total, _, tail = _shares(epsilon)

@@ -11,7 +11,7 @@ from sklearn_mle._numerics.tails import student_t_quantile, student_t_tail
 from sklearn_mle.likelihoods._base import Array
 from sklearn_mle.likelihoods._families import in_units, information_of_shapes, standardize
 from sklearn_mle.likelihoods._frozen import frozen
-from sklearn_mle.likelihoods._skewing import MOST_SKEWNESS, Skewing
+from sklearn_mle.likelihoods._skewing import MOST_SKEWNESS, Skewing, Slopes
 from sklearn_mle.likelihoods._start import best_of, median_and_spread
 from sklearn_mle.likelihoods.student_t import StudentT
 
@@ -99,7 +99,7 @@ class SkewT(StudentT):
         ratio = skewing.straightening(z)
         # In the unit of y: where z overflows, or its square, the logarithm is known still.
         symmetric = np.stack([np.zeros_like(z), eta[1], self._reciprocal(eta)])
-        nll = _STUDENT_T.nll((y - eta[0]) * ratio, symmetric) + np.log(skewing.slopes(z * ratio).slope)
+        nll = _STUDENT_T.nll((y - eta[0]) * ratio, symmetric) + np.log(Slopes(skewing, z * ratio).slope)
         return np.where(eta[-1] < 0, np.inf, nll) if self.estimates_df else nll
 
     def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
@@ -180,7 +180,7 @@ class _Standard:
     """Derivatives of the NLL at location zero and scale one, of z and t of the same rows."""
 
     def __init__(self, skewing: Skewing, t: Array, d: Array) -> None:
-        self.tau, self.free, self.at = skewing.tau, skewing.free, skewing.slopes(t)
+        self.tau, self.free, self.at = skewing.tau, skewing.free, Slopes(skewing, t)
         zero = np.zeros_like(t)
         symmetric = np.stack([zero, zero, zero + d])
         self._gradient = _STUDENT_T.gradient(t.ravel(), symmetric.reshape(3, -1)).reshape(symmetric.shape)
@@ -259,7 +259,7 @@ class _SkewTDistribution(stats.rv_continuous):
     def _pdf(self, x: Array, gamma: Array, df: Array) -> Array:
         skewing = Skewing(np.log(gamma))
         t = skewing.straight(x)
-        return stats.t.pdf(t, df) / skewing.slopes(t).slope
+        return stats.t.pdf(t, df) / Slopes(skewing, t).slope
 
     def _cdf(self, x: Array, gamma: Array, df: Array) -> Array:
         return stats.t.cdf(Skewing(np.log(gamma)).straight(x), df)

@@ -233,16 +233,9 @@ def _ratios(w: Array) -> tuple[Array, Array, Array]:
 
 def _slopes(z: Array, d: Array) -> tuple[Array, Array]:
     """Return the first and second derivative of log(1 + d z^2) / d in d."""
-    w = np.square(np.sqrt(d) * z)
-    _, _, shrunk = _shrink(z, d)
-    safe = np.where(d > 0, d, 1)
-    _, first, second = _ratios(np.minimum(w, 1))
-    square = np.square(np.where(w > 1, 0, z))
-    logarithm = np.log1p(w) / safe
-    far_first = (shrunk - logarithm) / safe
-    far_second = -(np.square(shrunk) + 2 * far_first) / safe
-    near_first, near_second = np.square(square) * first, np.square(square) * square * second
-    return np.where(w > 1, far_first, near_first), np.where(w > 1, far_second, near_second)
+    square = np.square(z)
+    _, first, second = _ratios(np.square(np.sqrt(d) * z))
+    return np.square(square) * first, np.square(square) * square * second
 
 
 @lru_cache(maxsize=64)
