@@ -14,6 +14,7 @@ from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.displays._base import BAND, BLUE, GREY, REFERENCE, PredictionDisplay, Unit, check_options, percent
 from sklearn_mle.metrics import kl_divergence
 from sklearn_mle.metrics._means import check_weight
+from sklearn_mle.metrics._probability_rows import read_rows
 from sklearn_mle.metrics._responses import class_response
 
 _BARS = 40
@@ -216,18 +217,12 @@ class ReliabilityDisplay(PredictionDisplay):
 def _log_probabilities(y_prob: ArrayLike, log_proba: bool) -> Array:
     """Return the log-probabilities (n, 2) that the class is another, and that it is the one that is judged."""
     with argument_name("y_prob"):
-        if log_proba:
-            logs = check_array(y_prob, dtype=np.float64, ensure_all_finite=False)
-            if logs.shape[1] != 2 or not (logs <= _ROUNDING).all():
-                raise ValueError("y_prob must have two columns of logarithms of probabilities, which are at most 0.")
-            return logs
-        q = column_or_1d(y_prob).astype(np.float64)
-    bad = ~((q >= 0) & (q <= 1))
-    if bad.any():
-        row = int(bad.argmax())
-        raise ValueError(f"y_prob[{row}] is {q[row]}: probabilities lie in [0, 1].")
-    with np.errstate(divide="ignore"):
-        return np.column_stack([np.log1p(-q), np.log(q)])
+        if not log_proba:
+            return read_rows(column_or_1d(y_prob), "y_prob").log()
+        logs = check_array(y_prob, dtype=np.float64, ensure_all_finite=False)
+        if logs.shape[1] != 2 or not (logs <= _ROUNDING).all():
+            raise ValueError("y_prob must have two columns of logarithms of probabilities, which are at most 0.")
+        return logs
 
 
 def _happened(y: NDArray[Any], pos_label: Any) -> tuple[NDArray[np.bool_], Any]:

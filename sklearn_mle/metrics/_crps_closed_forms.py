@@ -59,10 +59,6 @@ def _norm(z: Array) -> Array:
     return z * (1 - 2 * special.ndtr(-z)) + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi)
 
 
-def _laplace(z: Array) -> Array:
-    return np.abs(z) + np.exp(-np.abs(z)) - 0.75
-
-
 def _asymmetric_laplace(z: Array, kappa: Array) -> Array:
     # Towards y, the side of scale 1 / kappa and of probability 1 / (1 + kappa^2) above zero; mirrored below.
     kappa = np.where(z >= 0, kappa, 1 / kappa)
@@ -80,11 +76,6 @@ def _gumbel(z: Array) -> Array:
     # exp1(x) = -gamma - log(x) + x - ...: beyond z = 40 the series is exact, and exp(-z) need not be formed.
     integral = np.where(z > 40, z - np.euler_gamma, special.exp1(np.exp(-np.minimum(z, 40))))
     return 2 * integral - z + np.euler_gamma - np.log(2)
-
-
-def _exponential(z: Array) -> Array:
-    inside = np.maximum(z, 0)
-    return np.where(z < 0, 0.5 - z, inside + 2 * np.exp(-inside) - 1.5)
 
 
 def _uniform(z: Array) -> Array:
@@ -228,12 +219,12 @@ def _binomial(z: Array, n: Array, p: Array) -> Array:
 _CLOSED_FORMS: dict[Any, Callable[..., Array]] = {
     type(stats.beta): _beta,
     type(stats.binom): _binomial,
-    type(stats.expon): _exponential,
+    type(stats.expon): lambda z: _gamma(z, np.ones_like(z)),
     type(stats.gamma): _gamma,
     type(stats.gumbel_l): lambda z: _gumbel(-z),
     type(stats.gumbel_r): _gumbel,
     type(stats.invgauss): _inverse_gaussian,
-    type(stats.laplace): _laplace,
+    type(stats.laplace): lambda z: _asymmetric_laplace(z, np.ones_like(z)),
     type(stats.laplace_asymmetric): _asymmetric_laplace,
     type(stats.logistic): _logistic,
     type(stats.lognorm): _lognormal,

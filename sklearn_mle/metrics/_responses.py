@@ -45,38 +45,35 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any]:
     if isinstance(estimator, type):
         raise TypeError(f"estimator must be a fitted estimator; got the class {estimator.__name__}.")
     while True:
+        estimator = _searched(estimator)
         if isinstance(estimator, TransformedTargetRegressor):
             raise TypeError(
                 "The estimator TransformedTargetRegressor cannot be scored by likelihood: the density of its "
                 "transformed target is not the target's. Model the target itself (a lognormal likelihood instead of a "
                 "log transform)."
             )
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif _is_plain_pipeline(estimator):
-            if len(estimator.steps) > 1:
-                try:
-                    X = estimator[:-1].transform(X)
-                except NotFittedError as error:
-                    raise NotFittedError(f"estimator must be fitted: {error}") from error
-            estimator = estimator.steps[-1][1]
-        else:
+        if not _is_plain_pipeline(estimator):
             return estimator, X
+        if len(estimator.steps) > 1:
+            try:
+                X = estimator[:-1].transform(X)
+            except NotFittedError as error:
+                raise NotFittedError(f"estimator must be fitted: {error}") from error
+        estimator = estimator.steps[-1][1]
 
 
 def innermost(estimator: Any) -> Any:
     """The estimator inside fitted pipelines and searches, frozen or not."""
-    while True:
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif isinstance(estimator, Pipeline):
-            estimator = estimator.steps[-1][1]
-        else:
-            return estimator
+    while isinstance(estimator := _searched(estimator), Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def _searched(estimator: Any) -> Any:
+    """The estimator that searches found, frozen or not."""
+    while isinstance(estimator, FrozenEstimator) or hasattr(estimator, "best_estimator_"):
+        estimator = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator.best_estimator_
+    return estimator
 
 
 def refuse_precisions(estimator: Any, sample_weight: Any) -> None:
