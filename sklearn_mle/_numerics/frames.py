@@ -1,4 +1,4 @@
-"""Data frames with one column per class: the columns' names are the labels, in any order."""
+"""Data frames whose columns have names: those of classes or of parameters, in any order."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +16,11 @@ def column_names(table: Any) -> list[Any] | None:
     names = list(columns)
     numbered = all(type(name) is int and name == k for k, name in enumerate(names))
     return None if numbered or names == [f"column_{k}" for k in range(len(names))] else names
+
+
+def rows_of(table: Any, start: int, stop: int) -> Any:
+    """Return consecutive rows of a frame or an array by their positions, names of columns kept."""
+    return (table.iloc if hasattr(table, "iloc") else table)[start:stop]
 
 
 def column_order(table: Any, labels: Sequence[Any], name: str, *, renames: bool = False) -> list[int] | None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from sklearn_mle._numerics.frames import column_names, rows_of
 from sklearn_mle._numerics.sums import tree_sum
 from sklearn_mle._numerics.threads import single_threaded_blas
 
@@ -51,8 +52,8 @@ def one_row_like(value: Any) -> Any:
     if _is_same_for_all(value):
         return value
     rows = getattr(value, "_meta_nonempty", value)
-    if hasattr(rows, "iloc"):
-        return rows.iloc[:1]
+    if column_names(rows) is not None or hasattr(rows, "iloc"):
+        return rows_of(rows, 0, 1)
     return np.zeros((1, *value.shape[1:]), dtype=value.dtype) if is_dask(value) else np.asarray(value)[:1]
 
 
@@ -110,7 +111,9 @@ class Partitions:
                         f"{name} has {array.shape[0]} rows and {first} {read[first].shape[0]}: inconsistent numbers of "
                         "samples."
                     )
-                read[name] = array.rechunk({0: read[first].chunks[0]})
+                lengths = read[first].chunks[0]
+                framed = name not in in_dask and column_names(arguments[name]) is not None
+                read[name] = _blocks_of_frame(arguments[name], lengths) if framed else array.rechunk({0: lengths})
         n_blocks = read[first or in_dask[0]].numblocks[0]
         for name, array in read.items():
             if array.numblocks[0] != n_blocks:
@@ -298,6 +301,8 @@ def _read(name: str, value: Any) -> Any:
                 f"{name} is a sparse matrix in memory, but other arguments come from Dask; put it "
                 "in a dask array as well."
             )
+        if column_names(value) is not None:
+            return _blocks_of_frame(value, (len(value),))
         array = np.asarray(value)
         return da.from_array(array, chunks=array.shape)
     if isinstance(value, da.Array):
@@ -312,6 +317,18 @@ def _read(name: str, value: Any) -> Any:
         f"{name} is a Dask {type(value).__name__}; a dask array, dataframe or series is needed "
         "(dask.array.from_delayed makes an array from delayed blocks)."
     )
+
+
+def _blocks_of_frame(frame: Any, lengths: Sequence[int]) -> Any:
+    """Return the Dask array whose blocks are parts of a frame in memory: its columns are found by their names."""
+    import dask.array as da
+
+    name = f"mle-frame-{uuid4().hex}"
+    stops = np.cumsum(lengths).tolist()
+    blocks = {
+        (name, k, 0): rows_of(frame, stop - n, stop) for k, (n, stop) in enumerate(zip(lengths, stops, strict=True))
+    }
+    return da.Array(blocks, name, (tuple(lengths), (frame.shape[1],)), meta=np.empty((0, frame.shape[1])))
 
 
 def _is_same_for_all(value: Any) -> bool:

@@ -15,6 +15,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_mle._numerics.arguments import NotFiniteError, first_not_finite
 from sklearn_mle._numerics.arrays import Array
+from sklearn_mle._numerics.frames import rows_of
 from sklearn_mle._numerics.partitions import is_dask
 
 # Large enough that opening a piece costs nothing beside reading it, small enough to have several.
@@ -108,7 +109,7 @@ def blocks_of_rows(**arguments: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     widest = max((np.shape(value)[1] for value in rows.values() if np.ndim(value) == 2), default=1)
     n, step = max(lengths.values(), default=0), max(1, _PIECE_BYTES // (8 * widest))
     for start in range(0, n, step):
-        yield start, {**arguments, **{name: value[start : start + step] for name, value in rows.items()}}
+        yield start, {**arguments, **{name: rows_of(value, start, start + step) for name, value in rows.items()}}
 
 
 def in_memory(array: Any) -> Any:

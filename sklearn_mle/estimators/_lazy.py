@@ -90,7 +90,7 @@ def _per_partition(task: Callable[..., Any], estimator: Any, name: str, argument
     """Return what a task gives of the blocks whose rows have any weight, shape (k, n_blocks), that weight last."""
     partitions = Partitions.of(**arguments)
     with np.errstate(all="ignore"):
-        estimator._validate_predict(one_row_like(arguments["X"]), one_row_like(arguments.get("offset")))
+        estimator._validate_predict(*(one_row_like(arguments.get(key)) for key in ("X", "offset", "sample_weight")))
     task = partial(task, without_training_state(estimator))
     table = np.array(partitions.collect(task, f"mle-{name}"), dtype=np.float64)
     if not len(table):
@@ -115,17 +115,22 @@ def _value_and_weight(
     name: str, estimator: Any, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
 ) -> tuple[float, float]:
     """Return a method's answer for all rows of a block, and their weight."""
-    total, weight = _weights(sample_weight, X.shape[0])
+    total, weight, offset = _present(sample_weight, offset, X.shape[0])
     return getattr(estimator, name)(without_names(X), y, weight, offset), total
 
 
-def _weights(sample_weight: Any, n: int) -> tuple[float, Any]:
-    """Return the total weight of a block, and its weights; None where all are zero, so that the rows are read still."""
+def _present(sample_weight: Any, offset: Any, n: int) -> tuple[float, Any, Any]:
+    """Return the total weight of a block, its weights and its offset.
+
+    Where all weights are zero there are none, so that the rows are read still; their offset may be anything, and is 0.
+    """
     if sample_weight is None:
-        return float(n), None
+        return float(n), None, offset
     with argument_name("sample_weight"):
         weight = np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (n,))
-    return float(weight.sum()), weight if weight.any() else None
+    if weight.any():
+        return float(weight.sum()), weight, offset
+    return 0.0, None, None if offset is None else 0.0
 
 
 def _squares(
@@ -135,7 +140,7 @@ def _squares(
 
     The first number is the exponent k of the unit 2^k in which they are.
     """
-    total, weight = _weights(sample_weight, X.shape[0])
+    total, weight, offset = _present(sample_weight, offset, X.shape[0])
     y, prediction, weight = estimator._observed_and_predicted(without_names(X), y, weight, offset)
     if not total:
         return 0.0, 0.0, 0.0, 0.0, 0.0

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from scipy import stats
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import KFold, cross_val_score
 
@@ -15,7 +16,7 @@ from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegresso
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import detect_separation, infer
 from sklearn_mle.likelihoods import StudentT
-from sklearn_mle.metrics import crps, neg_cross_entropy_scorer, negative_log_likelihood, pit_values
+from sklearn_mle.metrics import cross_entropy, crps, neg_cross_entropy_scorer, negative_log_likelihood, pit_values
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -235,6 +236,35 @@ def test_sums_take_what_else_is_in_memory_and_offsets():
     assert model.log_likelihood(X, da.from_array(COUNTS, chunks=7), 2.0, OFFSET) == pytest.approx(
         model.log_likelihood(X, COUNTS, 2.0, OFFSET), rel=1e-12
     )
+
+
+@pytest.mark.parametrize("model", [CLASSIFIERS["two"], REGRESSORS["poisson"]], ids=["classifier", "regressor"])
+def test_the_offset_of_a_block_without_weight_may_be_anything(model):
+    y = TWO if model is CLASSIFIERS["two"] else COUNTS
+    model = clone(model).fit(X, y, offset=OFFSET)
+    offset = np.where(WEIGHT == 0, np.nan, OFFSET)
+    for name in ("log_likelihood", "score"):
+        value = getattr(model, name)(ROWS, y, WEIGHT, offset)
+        assert value == pytest.approx(getattr(model, name)(X, y, WEIGHT, offset), rel=1e-12)
+
+
+def test_columns_of_a_frame_in_memory_are_found_by_name():
+    pl = pytest.importorskip("polars")
+    y, index = NUMBERS, rng.permutation(N).astype(float)
+    offset = pd.DataFrame({"scale": 0.3 * X[:, 1], "location": OFFSET}, index=index)
+    model = MLERegressor("gaussian", predictors={"scale": [1]})
+    expected = clone(model).fit(X, y, offset=offset)
+    np.testing.assert_allclose(clone(model).fit(ROWS, y, offset=offset).coef_, expected.coef_, atol=1e-12)
+    for given in (offset, pl.from_pandas(offset)):
+        assert expected.log_likelihood(ROWS, y, offset=given) == pytest.approx(expected.log_likelihood_, rel=1e-12)
+        np.testing.assert_allclose(expected.predict(ROWS, offset=given), expected.predict(X, offset=offset))
+    expected.fit(X, y, offset=offset[["scale"]])
+    np.testing.assert_allclose(clone(model).fit(ROWS, y, offset=offset[["scale"]]).coef_, expected.coef_, atol=1e-12)
+    soft = pd.DataFrame(CLASSIFIERS["two"].predict_proba(X), columns=["no", "yes"], index=index)
+    swapped = soft[["yes", "no"]]
+    total = CLASSIFIERS["two"].log_likelihood(X, soft)
+    assert CLASSIFIERS["two"].log_likelihood(ROWS, swapped) == pytest.approx(total, rel=1e-12)
+    assert cross_entropy(da.from_array(TWO, chunks=25), swapped) == pytest.approx(cross_entropy(TWO, soft), rel=1e-14)
 
 
 def test_soft_labels_in_a_dataframe():
