@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._existence.limit import divergent_changes
-from sklearn_mle._fit import FitOptions, FitResult, fit
+from sklearn_mle._fit import FitOptions, fit
 from sklearn_mle._fit.prepare import Prepared, read, standardize
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.arrays import Array
@@ -299,12 +299,14 @@ def with_dispersion(model: FittedModel, data: ReadData, weight_type: str) -> Fit
 
 def fitted_again(
     model: FittedModel, data: ReadData, terms: Sequence[Terms], features: Sequence[str] = ()
-) -> tuple[FitResult, FittedModel]:
-    """Return a fit to other columns of the same rows, and the model that it gives: its weights count copies."""
+) -> AtEstimate:
+    """Return the model with other terms, fitted to other columns of the same rows, at its estimate."""
     weight, options = data.sample_weight, FitOptions(terms=tuple(terms))
     found = fit(model.likelihood, data.X, data.y, sample_weight=weight, offset=data.offset, options=options)
     other = replace(model, coefficients=found.coefficients, terms=options.terms, features=tuple(features))
-    return found, replace(other, retained=None, weight_type="frequency")
+    # In the fit weights counted copies.
+    other = replace(other, retained=None, weight_type="frequency")
+    return AtEstimate.of(with_dispersion(other, data, model.weight_type), data)
 
 
 def _change(at: AtEstimate) -> float:

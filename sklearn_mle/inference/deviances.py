@@ -1,6 +1,5 @@
 """Deviances of a generalized linear model and of the model without columns."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.model import weights_of_deviance
 
 
-def deviances(at: AtEstimate, at_null: Callable[[], AtEstimate]) -> dict[str, Any]:
+def deviances(at: AtEstimate, null: AtEstimate) -> dict[str, Any]:
     """Return the null and the residual deviance with their degrees of freedom, the dispersion and D2.
 
     Nothing for least squares, which has R2, and where the deviance is not that of one location at one dispersion: for
@@ -20,7 +19,7 @@ def deviances(at: AtEstimate, at_null: Callable[[], AtEstimate]) -> dict[str, An
     tied = bool(at.model.n_constants) and not likelihood.location_free_of_dispersion
     if not likelihood.exponential_dispersion or likelihood.least_squares or modelled or tied:
         return {}
-    n, k, null = at.n_obs, at.n_coefficients, at_null()
+    n, k = at.n_obs, at.n_coefficients
     of_null, of_model = total_deviance(null), total_deviance(at)
     out = {
         f"null deviance ({n - null.n_coefficients:g} df)": of_null,

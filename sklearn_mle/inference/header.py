@@ -2,13 +2,12 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.at_estimate import AtEstimate, fitted_again, with_dispersion
+from sklearn_mle.inference.at_estimate import AtEstimate, fitted_again
 from sklearn_mle.inference.covariance import MODEL_BASED, Request
 from sklearn_mle.inference.deviances import deviances, pearson
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of, ratio_at_least_zero
@@ -117,16 +116,8 @@ def against_the_null(at: AtEstimate, asked: Request, size: SmallSample, *, teste
         j = model.likelihood.dispersion_index
         if j is not None and (quasi or not terms[j].intercept):
             terms[j] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
-    nothing = _without_columns(model, data)
-    null, constant = fitted_again(model, nothing, terms)
-
-    @cache
-    def at_null() -> AtEstimate:
-        return AtEstimate.of(with_dispersion(constant, nothing, model.weight_type), nothing)
-
-    explained = deviances(at, at_null)
-    counted = nothing.sample_weight is None or model.weight_type == "frequency"
-    value = null.log_likelihood if counted and not quasi else at_null().log_likelihood
+    null = fitted_again(model, _without_columns(model, data), terms)
+    explained, value = deviances(at, null), null.log_likelihood
     slopes = at.n_coefficients - model.n_intercepts
     finding = (
         f"The model without columns has a log-likelihood of {value:.6g}, above that of the model, "

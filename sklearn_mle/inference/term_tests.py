@@ -1,7 +1,8 @@
 """Tests of the terms of a model: the columns of X and their interactions, whatever the transformers made of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms
-from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_again, read_training, with_dispersion
+from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_again, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.column_terms import Term, column_terms
 from sklearn_mle.inference.deviances import pearson, total_deviance
@@ -226,18 +227,29 @@ def _ratios(
         )
     terms = _terms(model, X)
     every = np.concatenate([term.columns for term in terms])
+    # Columns that depend on no column of X: they are in every model.
+    always = np.setdiff1d(np.arange(data.X.shape[1]), every)
+
+    @cache  # most models are in several tests
+    def of_columns(*columns: int) -> AtEstimate:
+        return _with_columns(whole, np.array(columns, dtype=np.intp), dispersion)
+
+    def of_terms(some: Sequence[Term]) -> AtEstimate:
+        return of_columns(*np.sort(np.concatenate([always, *(term.columns for term in some)])).tolist())
+
     with single_threaded_blas, np.errstate(all="ignore"):
-        ratios = _Ratios(at_estimate(model, data), np.setdiff1d(np.arange(data.X.shape[1]), every), dispersion)
+        whole = at_estimate(model, data)
         tests = {}
         for place, term in enumerate(terms):
             larger = terms[: place + 1] if kind == "sequential" else terms
             if kind == "marginal":
                 larger = [other for other in terms if not other.contains(term)]
-            tests[term] = ratios.test(term.name, [other for other in larger if other is not term], larger)
+            low, high = of_terms([other for other in larger if other is not term]), of_terms(larger)
+            tests[term] = _ratio_test(term.name, whole, low, high, dispersion)
     return tests, {
         "model": model.name,
-        "test": f"{'deviances' if dispersion else 'likelihood ratio'}, {'F' if ratios.by_f else 'chi2'}",
-        "observations": ratios.whole.n_obs,
+        "test": f"{'deviances' if dispersion else 'likelihood ratio'}, {'F' if _is_f(whole, dispersion) else 'chi2'}",
+        "observations": whole.n_obs,
     }
 
 
@@ -248,77 +260,60 @@ def _terms(model: FittedModel, X: Any) -> list[Term]:
     return terms
 
 
-@dataclass
-class _Ratios:
-    """Tests between models of some of the terms, all of them within one model on its data."""
-
-    whole: AtEstimate
-    # Columns that depend on no column of X: they are in every model.
-    always: NDArray[np.intp]
-    dispersion: str | None
-
-    def __post_init__(self) -> None:
-        self.left = self.whole.n_obs - self.whole.n_coefficients
-        self.by_f = self.left > 0 and (self.dispersion is not None or self.whole.model.exact)
-        self._fitted: dict[tuple[int, ...], AtEstimate] = {}
-
-    def test(self, name: str, small: Sequence[Term], large: Sequence[Term]) -> HypothesisTest:
-        """Return the test of a smaller model within a larger one."""
-        whole = self.whole
-        low, high = self._at(small), self._at(large)
-        df = high.n_parameters - low.n_parameters
-        if self.dispersion is not None:
-            df = high.n_coefficients - low.n_coefficients  # a constant may be held in one of them
-        if df <= 0:
-            raise ValueError(
-                f"X: the columns of {name!r} depend on the others' columns and the intercept, so the term tests "
-                "nothing. Code factors with one level left out, or leave the term out of the model."
-            )
-        if self.dispersion is not None:
-            if self.left <= 0:
-                raise ValueError("dispersion='pearson' needs more observations than coefficients.")
-            scale = pearson(whole) / self.left
-            if divide_dispersion(whole.likelihood):
-                scale *= float(np.exp(whole.likelihood.variance_power * whole.model.log_dispersion))
-            value = (total_deviance(low) - total_deviance(high)) / scale
-        elif self.by_f:
-            scale = 2 / whole.total_weight
-            shares = [np.expm1(scale * (whole.log_likelihood - at.log_likelihood)) for at in (low, high)]
-            value = (shares[0] - shares[1]) * self.left
-        else:
-            value = 2 * (high.log_likelihood - low.log_likelihood)
-        finding = (
-            f"The model with {name!r} has a log-likelihood of {high.log_likelihood:.6g}, below that of the model "
-            f"without, {low.log_likelihood:.6g}"
+def _ratio_test(
+    name: str, whole: AtEstimate, low: AtEstimate, high: AtEstimate, dispersion: str | None
+) -> HypothesisTest:
+    """Return the test of a smaller model within a larger one, both within the whole model, at their maxima."""
+    df, left = high.n_parameters - low.n_parameters, whole.n_obs - whole.n_coefficients
+    if dispersion is not None:
+        df = high.n_coefficients - low.n_coefficients  # a constant may be held in one of them
+    if df <= 0:
+        raise ValueError(
+            f"X: the columns of {name!r} depend on the others' columns and the intercept, so the term tests "
+            "nothing. Code factors with one level left out, or leave the term out of the model."
         )
-        value = ratio_at_least_zero(float(value), finding, stacklevel=4)
-        return chi_squared_test(name, value, df, self.left if self.by_f else np.inf)
+    if dispersion is not None:
+        if left <= 0:
+            raise ValueError("dispersion='pearson' needs more observations than coefficients.")
+        scale = pearson(whole) / left
+        if divide_dispersion(whole.likelihood):
+            scale *= float(np.exp(whole.likelihood.variance_power * whole.model.log_dispersion))
+        value = (total_deviance(low) - total_deviance(high)) / scale
+    elif _is_f(whole, dispersion):
+        scale = 2 / whole.total_weight
+        shares = [np.expm1(scale * (whole.log_likelihood - at.log_likelihood)) for at in (low, high)]
+        value = (shares[0] - shares[1]) * left
+    else:
+        value = 2 * (high.log_likelihood - low.log_likelihood)
+    finding = (
+        f"The model with {name!r} has a log-likelihood of {high.log_likelihood:.6g}, below that of the model "
+        f"without, {low.log_likelihood:.6g}"
+    )
+    value = ratio_at_least_zero(float(value), finding, stacklevel=4)
+    return chi_squared_test(name, value, df, left if _is_f(whole, dispersion) else np.inf)
 
-    def _at(self, terms: Sequence[Term]) -> AtEstimate:
-        """Return the model of some terms at its maximum."""
-        keep = np.sort(np.concatenate([self.always, *(term.columns for term in terms)])).astype(np.intp)
-        if len(keep) == self.whole.data.X.shape[1]:
-            return self.whole
-        key = tuple(keep.tolist())
-        if key in self._fitted:
-            return self._fitted[key]
-        model, data = self.whole.model, self.whole.data
-        p, kept = data.X.shape[1], []
-        for j, term in enumerate(model.terms):
-            here = np.flatnonzero(np.isin(keep, term.indices(p)))
-            if not term.columns or len(here) or not j or model.is_classifier:
-                # The location remains a predictor with columns, even if it keeps none of them.
-                kept.append(term.restricted(here.astype(np.intp), len(keep)))
-            else:
-                kept.append(replace(term, columns=False))
-        at = model.likelihood.dispersion_index
-        # Deviances are compared at one dispersion, where they depend on it.
-        held = self.dispersion is not None and not divide_dispersion(model.likelihood)
-        if at is not None and held and kept[at].is_constant:
-            kept[at] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
-        elif at is not None and not model.is_classifier and not (kept[at].intercept or kept[at].columns):
-            kept[at] = replace(kept[at], known=float(np.exp(model.log_dispersion)))
-        some = replace(data, X=data.X[:, keep])
-        smaller = fitted_again(model, some, kept, [model.features[k] for k in keep])[1]
-        self._fitted[key] = AtEstimate.of(with_dispersion(smaller, some, model.weight_type), some)
-        return self._fitted[key]
+
+def _is_f(whole: AtEstimate, dispersion: str | None) -> bool:
+    """Return whether the tests are by F: with Pearson's dispersion, and for least squares."""
+    return whole.n_obs > whole.n_coefficients and (dispersion is not None or whole.model.exact)
+
+
+def _with_columns(whole: AtEstimate, keep: NDArray[np.intp], dispersion: str | None) -> AtEstimate:
+    """Return the model of some of the columns that the whole model sees, in their order, at its maximum."""
+    model, data = whole.model, whole.data
+    p, kept = data.X.shape[1], []
+    if len(keep) == p:
+        return whole
+    for j, term in enumerate(model.terms):
+        here = np.flatnonzero(np.isin(keep, term.indices(p)))
+        if not term.columns or len(here) or not j or model.is_classifier:
+            # The location remains a predictor with columns, even if it keeps none of them.
+            kept.append(term.restricted(here.astype(np.intp), len(keep)))
+        else:
+            kept.append(replace(term, columns=False))
+    at = model.likelihood.dispersion_index
+    # Deviances are compared at one dispersion, where they depend on it.
+    held = dispersion is not None and not divide_dispersion(model.likelihood)
+    if at is not None and not kept[at].columns and (held or not kept[at].intercept):
+        kept[at] = Terms(False, False, known=float(np.exp(model.log_dispersion)))
+    return fitted_again(model, replace(data, X=data.X[:, keep]), kept, [model.features[k] for k in keep])
