@@ -12,7 +12,6 @@ from sklearn.utils import check_array
 from sklearn_mle._hessian_factors import information_factor
 from sklearn_mle._numerics.arguments import argument_name, as_bool, refuse_masked
 from sklearn_mle._numerics.factors import NotPositiveDefiniteError
-from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
@@ -198,11 +197,7 @@ def score_test(
     with argument_name("smaller"):
         refuse("score_test", model)
     model, data = read_training(model, X, y, sample_weight, offset)
-    if isinstance(data.X, StoredArray):
-        raise TypeError(
-            "X: score_test adds the extra columns to those of X in memory, but X is in storage and large. Pass some of "
-            "its rows in memory, or fit both models and use likelihood_ratio_test."
-        )
+    data.require_memory("score_test")
     refuse_masked(extra=extra)
     with argument_name("extra"):
         extra = check_array(extra, ensure_2d=False, dtype=np.float64, accept_sparse="csr", input_name="extra")

@@ -62,7 +62,7 @@ def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor, Sh
         meat = _meat(at)
         if at.unseen is not None:
             meat = at.objective.penalty.add_hessian(meat, at.theta)
-        return at.curvature(_checked(lambda: CholeskyFactor(meat), kind), 1.0), factor, None
+        return at.curvature(checked(lambda: CholeskyFactor(meat), f"covariance={kind!r}"), 1.0), factor, None
     if kind in LEVERAGE_POWERS:
         assert asked.clusters is not None
         if len(asked.clusters) > 1:
@@ -92,21 +92,26 @@ def _bread(at: AtEstimate, asked: Request) -> Factor:
     # For a Gaussian with one scale the two are equal at the maximum, and the expected one has a QR if it needs one.
     expected = "expected" in (kind, asked.bread) or kind in LEVERAGE_POWERS or at.model.exact
     if not (expected or at.likelihood.smooth):
-        return _checked(lambda: CholeskyFactor(_kernel_curvature(at)), "kernel")
+        return checked(lambda: CholeskyFactor(_kernel_curvature(at)), "covariance='kernel'")
     at.objective.value_gradient_hessian(at.theta, expected=expected)  # the gap and the likelihood reuse its pass
     factor = information_factor if expected else hessian_factor
-    return _checked(lambda: factor(at.objective, at.theta), kind)
+    return checked(lambda: factor(at.objective, at.theta), f"covariance={kind!r}")
 
 
-def _checked(form: Any, kind: str) -> Factor:
+def checked(
+    form: Callable[[], Factor], asked: str, instead: str = "covariance='expected' or covariance='opg'"
+) -> Factor:
+    """Return what ``form`` returns; where the curvature is not positive definite, the ValueError says what to ask for.
+
+    ``asked`` and ``instead`` are arguments of the call.
+    """
     try:
         return form()
     except NotPositiveDefiniteError:
         raise ValueError(
-            f"covariance={kind!r} needs a positive definite curvature at the estimate, but here some direction "
-            "has zero or negative curvature: X, y, sample_weight and offset are not those of the fit, or the "
-            "estimate is not a maximum, or parameters are not identified. Try covariance='expected' or 'opg', "
-            "or a smaller model."
+            f"{asked} needs a positive definite curvature at the estimate, but here some direction has zero or "
+            "negative curvature: X, y, sample_weight and offset are not those of the fit, or the estimate is not a "
+            f"maximum, or parameters are not identified. Try {instead}, or a smaller model."
         ) from None
 
 
@@ -182,7 +187,7 @@ def _leverage(at: AtEstimate, kind: str, power: float) -> list[Array]:
     # The leverages are the location's: constants beside it have none, and are not divided by them.
     location = at.location_alone()
     predictors = location.predictors
-    factor = _checked(lambda: information_factor(location, np.zeros(predictors.size)), kind)
+    factor = checked(lambda: information_factor(location, np.zeros(predictors.size)), f"covariance={kind!r}")
     # The whitened gradient of a row's predictor in theta is linear in the row.
     white = np.zeros((predictors.size, predictors.shape[1]))
     white[:, predictors.used[0]] = factor.whiten(np.eye(predictors.size))

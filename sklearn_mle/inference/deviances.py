@@ -27,7 +27,7 @@ def deviances(at: AtEstimate, null: AtEstimate) -> dict[str, Any]:
         "D2": 1 - of_model / of_null if of_null > 0 else np.nan,
     }
     if likelihood.dispersion_parameter is None and n > k:
-        out["Pearson's dispersion"] = pearson(at) / (n - k)
+        out["Pearson's dispersion"] = pearson_dispersion(at)
     return out
 
 
@@ -41,12 +41,21 @@ def total_deviance(at: AtEstimate) -> float:
     return float(unit.sum() if weight is None else (weight if rows is None else weight[rows]) @ unit)
 
 
-def pearson(at: AtEstimate) -> float:
-    """Return Pearson's X^2 at the estimate: the weighted sum of squared residuals in units of their deviations."""
+def pearson_dispersion(at: AtEstimate) -> float:
+    """Return Pearson's X^2 / (n - k), the dispersion relative to that of the likelihood as it was fitted.
+
+    X^2 is the weighted sum of squared residuals in units of their deviations.
+    """
+    n, k = at.n_obs, at.n_coefficients
+    if n <= k:
+        raise ValueError(
+            f"dispersion='pearson' divides by the degrees of freedom, {n:g} observations less {k} coefficients: more "
+            "observations are needed."
+        )
 
     def block_sum(block: Block) -> tuple[float]:
         assert block.offset is not None
         squares = at.likelihood.squared_pearson_residual(block.y, block.offset)
         return (float(squares.sum() if block.weight is None else block.weight @ squares),)
 
-    return at.objective.data.reduce_rows(block_sum)[0] * at.mean_weight
+    return at.objective.data.reduce_rows(block_sum)[0] * at.mean_weight / (n - k)

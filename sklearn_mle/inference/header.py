@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, fitted_again
 from sklearn_mle.inference.covariance import MODEL_BASED, Request
-from sklearn_mle.inference.deviances import deviances, pearson
+from sklearn_mle.inference.deviances import deviances, pearson_dispersion
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, likelihood_ratio_of, ratio_at_least_zero
 from sklearn_mle.inference.model import FitSummary, FittedModel, ReadData
 from sklearn_mle.likelihoods import Likelihood
@@ -35,12 +35,7 @@ def small_sample_of(at: AtEstimate, asked: Request) -> SmallSample:
     """Return what the number of observations does to a covariance."""
     n, k = at.n_obs, at.n_coefficients
     if asked.dispersion is not None:
-        if n <= k:
-            raise ValueError(
-                f"dispersion='pearson' divides by the degrees of freedom, {n:g} observations less {k} "
-                "coefficients: more observations are needed."
-            )
-        multiple = pearson(at) / (n - k)
+        multiple = pearson_dispersion(at)
         note = f"The dispersion is Pearson's: {multiple:.6g} times that of the likelihood as it was fitted."
         return SmallSample(multiple, n - k, (note,))
     model_based = asked.kind in ("hessian", "expected")

@@ -18,11 +18,12 @@ import numpy as np
 from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle._numerics.arrays import Array
-from sklearn_mle._numerics.factors import Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, gap_of, read_training, with_dispersion
 from sklearn_mle.inference.capabilities import refuse
+from sklearn_mle.inference.covariance import checked
 from sklearn_mle.inference.model import WEIGHT_TYPES, FittedModel
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.residual_rows import deviance_residual, noise_unit, pearson_residual, root_of_precisions
@@ -254,14 +255,8 @@ class _Rows(NamedTuple):
 def _deletions(at: AtEstimate, observed: bool, by_deviance: bool) -> Influence:
     """Return the influence of the rows of positive weight; see ``influence``."""
     model = at.model
-    try:
-        factor = (hessian_factor if observed else information_factor)(at.objective, at.theta)
-    except NotPositiveDefiniteError:
-        raise ValueError(
-            "In some direction the information has zero or negative curvature at the estimate: X, y, sample_weight and "
-            "offset are not those of the fit, or parameters are not identified. Try information='expected', or a "
-            "smaller model."
-        ) from None
+    form, asked = (hessian_factor, "observed") if observed else (information_factor, "expected")
+    factor = checked(lambda: form(at.objective, at.theta), f"information={asked!r}", "information='expected'")
     gap_of(at, factor, model.divergent is not None)
     # Sampling weights say how rows were drawn, in any unit; their mean is one here, so that there are n observations.
     unit = 1.0 if model.weight_type == "sampling" else at.mean_weight

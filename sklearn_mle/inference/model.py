@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn_mle._curvature import Curvature
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
-from sklearn_mle._numerics.stored import dot_rows
+from sklearn_mle._numerics.stored import StoredArray, dot_rows
 from sklearn_mle._penalties import NO_PRIOR, Ridge
 from sklearn_mle._predictors import LinearPredictors, Terms, add_offset, sum_to_zero_basis
 from sklearn_mle._rank import Identification
@@ -36,6 +36,14 @@ class ReadData:
         weight = np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
         weight = weight if self.class_weight is None else weight * self.class_weight
         return float(weight.sum() if weight_type == "frequency" else np.count_nonzero(weight))
+
+    def require_memory(self, call: str) -> None:
+        """Raise TypeError, in the name of a call that makes other columns of X, where X is in storage."""
+        if isinstance(self.X, StoredArray):
+            raise TypeError(
+                f"X: {call} fits models to other columns in memory, but X is in storage and large. Pass some of its "
+                "rows in memory, or fit both models and use likelihood_ratio_test."
+            )
 
 
 @dataclass(frozen=True)

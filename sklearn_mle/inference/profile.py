@@ -196,7 +196,8 @@ def profile_interval(
     with single_threaded_blas, np.errstate(all="ignore"):
         at = at_estimate(model, data)
         nll = ProfiledNLL(at)
-        optimum = nll.optimum(at.theta)
+        # Under separation it is as far out as F still falls.
+        optimum = ProfilePath(nll, np.zeros((0, len(at.theta)))).at(np.zeros(0), at.theta)
         found = []
         for place in places:
             drop = profile_drop(at, int(model.entries[place]), confidence_level, small_sample)
@@ -205,12 +206,12 @@ def profile_interval(
 
 
 def _profile(
-    nll: ProfiledNLL, optimum: tuple[Array, float], at: AtEstimate, place: int, level: float, drop: float, n_points: int
+    nll: ProfiledNLL, optimum: ProfilePoint, at: AtEstimate, place: int, level: float, drop: float, n_points: int
 ) -> ProfileLikelihood:
     """Return the profile of one parameter, and where it is ``drop`` nats below its maximum."""
     entry = int(at.model.entries[place])
     form, fitted = at.forms[entry], float(at.model.coefficients.ravel()[entry])
-    start, minimum = optimum
+    start, minimum = optimum.theta, optimum.value
     factor = nll.factor(start)
     curvature = at.curvature(factor, 1.0)
     lost = bool(curvature.lost(np.eye(len(at.forms))[entry : entry + 1])[0])

@@ -24,9 +24,6 @@ _ROOT_TOLERANCE = 1e-12
 # crossed within so many units never will.
 _FLAT, _FLAT_STEPS = 1e-6, 4
 _FARTHEST = 1e6
-# The most Newton steps from the estimate to the optimum; under separation each divides the remaining nats by e.
-_SETTLING = 60
-_SETTLED = 1e-12
 
 
 @dataclass(frozen=True)
@@ -62,23 +59,12 @@ class ProfiledNLL:
         except NotPositiveDefiniteError:
             return expected_factor(self._objective, theta).times(self._mean_weight)
 
-    def optimum(self, theta: Array) -> tuple[Array, float]:
-        """Return the optimum, from the estimate of a fit, and F there; under separation as far out as F still falls."""
-        value, gradient = self.value_and_gradient(theta)
-        for _ in range(_SETTLING):
-            step = -self.factor(theta).solve(gradient)
-            if -0.5 * float(gradient @ step) <= _SETTLED:
-                break
-            candidate = theta + step
-            found, slope = self.value_and_gradient(candidate)
-            if not found < value:
-                break
-            theta, value, gradient = candidate, found, slope
-        return theta, value
-
 
 class ProfilePath:
-    """Minimize F(theta) subject to forms @ theta = c, for one c after the other; the forms are independent rows."""
+    """Minimize F(theta) subject to forms @ theta = c, for one c after the other; the forms are independent rows.
+
+    There may be none of them.
+    """
 
     def __init__(self, nll: ProfiledNLL, forms: Array) -> None:
         self._value_and_gradient, self._factor, self.forms = nll.value_and_gradient, nll.factor, forms
@@ -108,7 +94,9 @@ class ProfilePath:
             if not -_ENOUGH <= gap < 1 / _EPS:
                 break  # only rounding is left of the curvature
             # In whatever unit y is: relative to a standard error of the form, which separation makes large.
-            errors = np.minimum(np.sqrt(np.abs(np.einsum("ij,ji->i", forms, tangent))), np.abs(forms).max(axis=1))
+            errors = np.minimum(
+                np.sqrt(np.abs(np.einsum("ij,ji->i", forms, tangent))), np.abs(forms).max(axis=1, initial=0)
+            )
             rounding = 4 * _EPS * np.maximum(np.maximum(np.abs(forms) @ np.abs(theta), errors), np.abs(c))
             if gap <= _ENOUGH and (np.abs(missing) <= rounding).all():
                 break

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, ndtri
+from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
 from sklearn_mle._numerics.arrays import Array
@@ -102,24 +102,13 @@ def _tails(distribution: Any, y: Array, discrete: bool, least: float) -> Tails:
 
 
 def _tails_of_trials(likelihood: Binomial, y: Array, eta: Array) -> Tails:
-    if y.ndim == 2:
-        if (y != np.floor(y)).any():
-            raise NotSupportedError(
-                "kind='quantile' needs whole numbers of trials, but y implies fractions of a trial; use "
-                "kind='deviance'."
-            )
-        return _tails(likelihood.distribution(eta, y[0] + y[1]), y[0], True, 0.0)
-    if not np.isin(y, (0.0, 1.0)).all():
+    successes, trials = (y[0], y[0] + y[1]) if y.ndim == 2 else (y, np.ones_like(y))
+    if not ((successes == np.floor(successes)) & (trials == np.floor(trials))).all():
         raise NotSupportedError(
-            "kind='quantile' needs whole numbers of trials, but y holds fractions: pass the numbers of successes and "
-            "failures, as two columns; or use kind='deviance'."
+            "kind='quantile' needs whole numbers of trials, but y holds or implies fractions of a trial: pass the "
+            "numbers of successes and failures, as two columns; or use kind='deviance'."
         )
-    happened, no, yes = y == 1, expit(-eta[0]), expit(eta[0])
-    zeros, ones = np.zeros_like(no), np.ones_like(no)
-    return (
-        (np.where(happened, no, zeros), np.where(happened, ones, no)),
-        (np.where(happened, zeros, yes), np.where(happened, yes, ones)),
-    )
+    return _tails(likelihood.distribution(eta, trials), successes, True, 0.0)
 
 
 # Residuals that need neither other rows nor random numbers.

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arguments import check_choice
-from sklearn_mle._numerics.stored import StoredArray
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_again, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.column_terms import Term, column_terms
-from sklearn_mle.inference.deviances import pearson, total_deviance
+from sklearn_mle.inference.deviances import pearson_dispersion, total_deviance
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, ratio_at_least_zero
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel, divide_dispersion
@@ -220,11 +219,7 @@ def _ratios(
         refuse("infer", model, dispersion=dispersion, covariance="auto", weight_type=model.weight_type, penalized=None)
     refuse("anova", model)
     model, data = read_training(model, transformed, y, sample_weight, offset)
-    if isinstance(data.X, StoredArray):
-        raise TypeError(
-            "X: anova fits models to some of the columns in memory, but X is in storage and large; "
-            "pass some of its rows."
-        )
+    data.require_memory("anova")
     terms = _terms(model, X)
     every = np.concatenate([term.columns for term in terms])
     # Columns that depend on no column of X: they are in every model.
@@ -273,9 +268,7 @@ def _ratio_test(
             "nothing. Code factors with one level left out, or leave the term out of the model."
         )
     if dispersion is not None:
-        if left <= 0:
-            raise ValueError("dispersion='pearson' needs more observations than coefficients.")
-        scale = pearson(whole) / left
+        scale = pearson_dispersion(whole)
         if divide_dispersion(whole.likelihood):
             scale *= float(np.exp(whole.likelihood.variance_power * whole.model.log_dispersion))
         value = (total_deviance(low) - total_deviance(high)) / scale
