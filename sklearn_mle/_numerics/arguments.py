@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mle.exceptions import NotSupportedError
 
@@ -124,6 +125,22 @@ def refuse_missing_labels(name: str, labels: NDArray[Any], rows: Any = slice(Non
         raise ValueError(
             f"{name}: row {row} has no label ({labels[row]!r}). Leave such rows out, or give each of them a label."
         )
+
+
+def as_labels(name: str, values: Any, n: int, rows: Any = slice(None)) -> NDArray[Any]:
+    """Return labels (n,) of any kind that can be sorted; those of some rows must not be missing."""
+    refuse_masked(**{name: values})
+    with argument_name(name):
+        check_consistent_length(values, np.empty(n))
+        refuse_missing_labels(name, np.asarray(values), rows)
+        return column_or_1d(check_array(values, ensure_2d=False, dtype=None, input_name=name))
+
+
+def label_codes(name: str, values: Any, n: int, rows: Any = slice(None)) -> NDArray[np.intp]:
+    """Return the labels of some rows as codes 0, 1, ... in their order."""
+    labels = as_labels(name, values, n, rows)
+    with argument_name(name):
+        return np.unique(labels[rows], return_inverse=True)[1].astype(np.intp, copy=False)
 
 
 def refuse_times(values: Any, name: str) -> None:

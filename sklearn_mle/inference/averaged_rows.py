@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_missing_labels
+from sklearn_mle._numerics.arguments import argument_name, as_floats, as_labels, label_codes, refuse_missing_labels
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.inference.tables import Table
 
@@ -89,7 +88,7 @@ def _groups(table: Table, by: Any, weight: Array) -> tuple[dict[str, tuple[Any, 
     if by is None:
         return {}, groups
     if isinstance(by, np.ndarray) or hasattr(by, "to_numpy"):
-        named: list[tuple[str, Array, list[Any] | None]] = [("group", _labels("by", by, n), None)]
+        named: list[tuple[str, Array, list[Any] | None]] = [("group", as_labels("by", by, n), None)]
     else:
         names = [by] if isinstance(by, str) or np.ndim(by) == 0 else list(by)
         with argument_name("by"):
@@ -109,15 +108,6 @@ def _groups(table: Table, by: Any, weight: Array) -> tuple[dict[str, tuple[Any, 
     return {name: found for (name, _, _), found in zip(named, labels, strict=True)}, groups
 
 
-def _labels(argument: str, values: Any, n: int) -> Array:
-    refuse_masked(**{argument: values})
-    with argument_name(argument):
-        refuse_missing_labels(argument, np.asarray(values))
-        labels = column_or_1d(check_array(values, ensure_2d=False, dtype=None, input_name=argument))
-        check_consistent_length(labels, np.empty(n))
-    return labels
-
-
 def _units(population: Any, n: int) -> NDArray[np.intp] | None:
     if population is None:
         return None
@@ -125,4 +115,4 @@ def _units(population: Any, n: int) -> NDArray[np.intp] | None:
         if population != "rows":
             raise ValueError(f"population must be None, 'rows' or labels of clusters; got {population!r}.")
         return np.arange(n)
-    return np.unique(_labels("population", population, n), return_inverse=True)[1].astype(np.intp)
+    return label_codes("population", population, n)

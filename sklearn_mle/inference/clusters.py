@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_consistent_length
 
 from sklearn_mle._curvature import Curvature
-from sklearn_mle._numerics.arguments import argument_name, refuse_masked, refuse_missing_labels
+from sklearn_mle._numerics.arguments import argument_name, label_codes, refuse_masked
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
@@ -75,12 +74,7 @@ def codes_of(groups: Any, y: Array, rows: Any = slice(None)) -> list[NDArray[np.
             columns = [np.asarray(groups[name]) for name in groups.columns]
         else:
             columns = list(np.atleast_2d(np.asarray(groups).T))
-    check_consistent_length(columns[0], y)
-    for column in columns:
-        refuse_missing_labels("groups", column, rows)
-    with argument_name("groups"):
-        columns = [check_array(each, ensure_2d=False, dtype=None, input_name="groups") for each in columns]
-        codes = [np.unique(column[rows], return_inverse=True)[1] for column in columns]
+    codes = [label_codes("groups", column, len(y), rows) for column in columns]
     if not all(each.any() for each in codes):
         raise ValueError("groups: at least two clusters of positive weight are needed, to measure how clusters vary.")
     return codes

@@ -17,11 +17,11 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, label_codes
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.meta_estimators._callback_tasks import BaseFit, around
-from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds, read_groups
+from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
 
 # Out-of-fold models are trained on fewer rows than the final one; on small data the difference shows.
 _FEW_ROWS = 2000
@@ -54,7 +54,7 @@ def folds_of(cv: Any, X: Any, y: Any, groups: Any, *, classifying: bool = False)
     """
     n = n_rows_of(X)
     # A splitter is given the labels as they are: it may know what they mean.
-    codes = read_groups(groups, n)
+    codes = None if groups is None else label_codes("groups", groups, n)
     if isinstance(cv, str) and cv == "auto":
         n_folds = min(10 if n < _FEW_ROWS else 5, n)
         if n < 2:

@@ -13,10 +13,10 @@ from sklearn import get_config
 from sklearn.base import is_classifier
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import assert_all_finite, check_array, column_or_1d, indexable
+from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked, refuse_missing_labels
+from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked
 from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle.estimators._regressor import BaseMLERegressor
@@ -98,20 +98,6 @@ def refuse_dask_frame(argument: str, values: Any, owner: str) -> None:
             f"{argument} is a Dask dataframe, whose rows cannot be selected by position: {owner} needs it in "
             f"memory, {argument}.compute()."
         )
-
-
-def read_groups(groups: Any, n: int) -> NDArray[np.intp] | None:
-    """Return groups as codes 0, 1, ..."""
-    if groups is None:
-        return None
-    refuse_masked(groups=groups)
-    with argument_name("groups"):
-        values = column_or_1d(check_array(groups, ensure_2d=False, dtype=None, input_name="groups"))
-        refuse_missing_labels("groups", values)
-        codes = np.unique(values, return_inverse=True)[1].astype(np.intp)
-    if len(codes) != n:
-        raise ValueError(f"groups has {len(codes)} rows, X and y {n}: inconsistent numbers of samples.")
-    return codes
 
 
 def read_n_jobs(n_jobs: Any, n_fits: int) -> int | None:

@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_mle._numerics.arguments import argument_name, first_true
+from sklearn_mle._numerics.arguments import argument_name, first_true, label_codes
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics._responses import innermost, refuse_precisions
@@ -140,7 +140,7 @@ def compare(
     scorer = _arguments.read_scoring(scoring, classifying)
     X, y, n = _arguments.read_rows(X, y)
     _arguments.refuse_what_cannot_be_ranked(named, scorer, y)
-    groups = _arguments.read_groups(groups, n)
+    groups = None if groups is None else label_codes("groups", groups, n)
     weight = check_weight(sample_weight, n)
     given = {"sample_weight": weight, "offset": _arguments.read_offset(offset_of_present(offset, weight), n)}
     given = {argument: values for argument, values in given.items() if values is not None}

@@ -87,7 +87,7 @@ def test_auto_makes_no_more_folds_than_there_are_groups_or_rows_of_a_class():
     [
         ([None, "a"] * 20, "groups: row 0 has no label"),
         (np.zeros((40, 2)), "groups: y should be a 1d array"),
-        (np.zeros(5), "groups has 5 rows, X and y 40"),
+        (np.zeros(5), "groups: Found input variables with inconsistent numbers of samples: .5, 40."),
     ],
 )
 def test_groups_are_read_as_compare_reads_them(groups, message):
