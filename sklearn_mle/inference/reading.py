@@ -15,43 +15,40 @@ from sklearn_mle.inference.model import FittedModel
 from sklearn_mle.inference.scikit_learn import READERS, feature_names_of
 
 
-def read_estimator(argument: str, estimator: Any, X: Any, *, select: bool = False) -> tuple[FittedModel, Any]:
+def read_estimator(
+    argument: str, estimator: Any, X: Any, *, select: bool = False, location: bool = False
+) -> tuple[FittedModel, Any]:
     """Return what an estimator has fitted, and X as that estimator sees it, inside pipelines and searches.
 
-    With ``select`` X may be a frame with more columns than it was fitted to. TypeErrors, which name the argument, are
-    for estimators that are neither ours nor in ``READERS``, for penalties without a curvature (l1), and for a
-    TransformedTargetRegressor, whose likelihood is not that of y.
+    With ``select`` X may be a frame with more columns than it was fitted to; with ``location`` a distribution around an
+    estimator is opened, too. TypeErrors, which name the argument, are for estimators that are neither ours nor in
+    ``READERS``, for penalties without a curvature (l1), and for a TransformedTargetRegressor, whose likelihood is not
+    that of y.
     """
     with argument_name(argument):
         if select and hasattr(X, "columns") and hasattr(estimator, "feature_names_in_"):
             X = X[list(estimator.feature_names_in_)]
-        inside, X, names = open_up(estimator, X)
+        inside, X, names = open_up(estimator, X, location)
         if not hasattr(inside, "fit"):
             raise TypeError(f"{argument} must be a fitted estimator; got an object of class {type(inside).__name__}.")
         check_is_fitted(inside)
         model = _read(inside, names)
     if inside is not estimator:
         read_features = model.read_features
-        model = replace(model, read_features=lambda X, offset: read_features(open_up(estimator, X)[1], offset))
+        model = replace(
+            model, read_features=lambda X, offset: read_features(open_up(estimator, X, location)[1], offset)
+        )
     return model, X
 
 
 def read_location(argument: str, estimator: Any, X: Any) -> tuple[FittedModel, Any]:
     """Return the same, and of a distribution around an estimator what its predictions are: that estimator's."""
-    inside = open_up(estimator, None)[0]
-    if not hasattr(inside, "_location"):
-        return read_estimator(argument, estimator, X)
-    with argument_name(argument):
-        model, rows = read_estimator(argument, inside._location(), open_up(estimator, X)[1])
-    read_features = model.read_features
-    return replace(
-        model,
-        location_of=type(inside).__name__,
-        read_features=lambda X, offset: read_features(open_up(estimator, X)[1], offset),
-    ), rows
+    around = open_up(estimator, None)[0]
+    model, X = read_estimator(argument, estimator, X, location=True)
+    return replace(model, location_of=type(around).__name__) if hasattr(around, "_location") else model, X
 
 
-def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
+def open_up(estimator: Any, X: Any, location: bool = False) -> tuple[Any, Any, Any]:
     """Return the estimator inside, X as that estimator sees it, and the names of its columns (None: not known)."""
     refuse_masked(X=X)
     names = None
@@ -70,6 +67,8 @@ def open_up(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
             estimator = estimator.estimator_
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
+        elif location and hasattr(estimator, "_location"):
+            estimator = estimator._location()
         elif isinstance(estimator, Pipeline):
             check_is_fitted(estimator)
             if len(estimator.steps) > 1:
