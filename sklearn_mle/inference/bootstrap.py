@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -24,6 +23,7 @@ from sklearn_mle.inference.clusters import codes_of
 from sklearn_mle.inference.hypotheses import check_confidence_level, wald_interval
 from sklearn_mle.inference.influence import influence
 from sklearn_mle.inference.model import FittedModel, divide_dispersion
+from sklearn_mle.inference.quantities import class_probabilities
 from sklearn_mle.inference.reading import open_up, read_estimator
 from sklearn_mle.inference.residual_rows import row_predictors
 from sklearn_mle.inference.tables import taken
@@ -216,35 +216,39 @@ def bootstrap(
     codes, *others = [np.arange(data.X.shape[0])] if groups is None else codes_of(groups, data.y)
     if others:
         raise ValueError(f"groups must have shape (n,) here; got {np.shape(groups)}.")
-    eta = row_predictors(model, data) if kind in ("wild", "parametric") else np.empty((1, 0))
-    residual = np.empty(0)
+    given = rows, y, sample_weight, offset
+    draw = partial(_clusters_of, given, codes)
     if kind == "wild":
+        fitted = row_predictors(model, data)[0]
         leverage = influence(estimator, X, y, sample_weight=sample_weight, offset=offset).leverage
-        residual = np.nan_to_num((data.y - eta[0]) / np.sqrt(np.where(leverage < 1, 1 - leverage, 1)))
-    resampling = _Resampling(model, rows, y, sample_weight, offset, codes, data.y.T, eta, residual)
-    draw = {"wild": resampling.signs, "parametric": resampling.outcomes}.get(kind, resampling.clusters)
+        residual = np.nan_to_num((data.y - fitted) / np.sqrt(np.where(leverage < 1, 1 - leverage, 1)))
+        draw = partial(_with_signs, given, codes, fitted, residual)
+    elif kind == "parametric":
+        draw = partial(_with_outcomes, given, model, data.y.T, row_predictors(model, data))
     seeds = np.random.SeedSequence(seed).spawn(int(n_resamples))
     inside = open_up(estimator, None)[0]
     task = partial(_replicate, inside, model, draw)
     found = Parallel(n_jobs=n_jobs)(delayed(task)(each) for each in seeds)
-    fitted = np.array([values for values, _ in found if values is not None])
+    replicates = np.array([values for values, _ in found if values is not None])
     complaints = [complaint for _, complaint in found if complaint]
-    if len(fitted) < 2:
-        raise ValueError(f"Only {len(fitted)} of {len(found)} resamples could be fitted: {', '.join(complaints[:1])}")
-    _refuse_changed(inside, model, (rows, y, sample_weight, offset), fitted)
+    if len(replicates) < 2:
+        raise ValueError(
+            f"Only {len(replicates)} of {len(found)} resamples could be fitted: {', '.join(complaints[:1])}"
+        )
+    _refuse_changed(inside, model, given, replicates)
     if complaints:
         kinds = ", ".join(f"{name} {count}" for name, count in Counter(complaints).most_common())
         warnings.warn(
             ConvergenceWarning(
-                f"{len(found) - len(fitted)} of {len(found)} resamples could not be fitted and are left out; errors "
-                f"and warnings of the refits: {kinds}. If estimates may not exist, a bootstrap says little about "
-                "their spread."
+                f"{len(found) - len(replicates)} of {len(found)} resamples could not be fitted and are left out; "
+                f"errors and warnings of the refits: {kinds}. If estimates may not exist, a bootstrap says little "
+                "about their spread."
             ),
             stacklevel=2,
         )
     if kind == "wild":
-        fitted[:, model.entries >= model.coefficients.shape[1]] = np.nan
-    return Bootstrap(model.labels, model.coefficients.ravel()[model.entries], fitted, int(n_resamples))
+        replicates[:, model.entries >= model.coefficients.shape[1]] = np.nan
+    return Bootstrap(model.labels, model.coefficients.ravel()[model.entries], replicates, int(n_resamples))
 
 
 # X, y, sample_weight and offset of a refit.
@@ -266,49 +270,40 @@ def _refuse_changed(inside: Any, model: FittedModel, data: Resample, replicates:
         )
 
 
-@dataclass(frozen=True)
-class _Resampling:
-    """The data of a fit, and what is drawn from them: each method returns a resample."""
+def _clusters_of(data: Resample, codes: NDArray[np.intp], rng: np.random.RandomState) -> Resample:
+    """Draw clusters with replacement, with all of their rows."""
+    n_groups = int(codes.max()) + 1
+    times = np.bincount(rng.randint(n_groups, size=n_groups), minlength=n_groups)[codes]
+    rows = np.repeat(np.arange(len(codes)), times)
+    X, y, sample_weight, offset = (taken(values, rows) for values in data)
+    return X, y, sample_weight, offset
 
-    model: FittedModel
-    X: Any
-    y: Any
-    sample_weight: Any
-    offset: Any
-    # The cluster of each row, by default the row itself.
-    codes: NDArray[np.intp]
-    # As the likelihood reads y, rows last; the fitted predictors, and the residuals that are given signs.
-    target: Array
-    eta: Array
-    residual: Array
 
-    def clusters(self, rng: np.random.RandomState) -> Resample:
-        """Draw clusters with replacement, with all of their rows."""
-        n_groups = int(self.codes.max()) + 1
-        times = np.bincount(rng.randint(n_groups, size=n_groups), minlength=n_groups)[self.codes]
-        rows = np.repeat(np.arange(len(self.codes)), times)
-        return taken(self.X, rows), taken(self.y, rows), taken(self.sample_weight, rows), taken(self.offset, rows)
+def _with_signs(
+    data: Resample, codes: NDArray[np.intp], fitted: Array, residual: Array, rng: np.random.RandomState
+) -> Resample:
+    """Draw the signs of the residuals, one for each cluster."""
+    X, _, sample_weight, offset = data
+    signs = rng.choice([-1.0, 1.0], size=int(codes.max()) + 1)[codes]
+    return X, fitted + signs * residual, sample_weight, offset
 
-    def signs(self, rng: np.random.RandomState) -> Resample:
-        """Draw the signs of the residuals, one for each cluster."""
-        signs = rng.choice([-1.0, 1.0], size=int(self.codes.max()) + 1)[self.codes]
-        return self.X, self.eta[0] + signs * self.residual, self.sample_weight, self.offset
 
-    def outcomes(self, rng: np.random.RandomState) -> Resample:
-        """Draw outcomes from the fitted distributions."""
-        classes, eta, target = self.model.classes, self.eta, self.target
-        with np.errstate(all="ignore"):
-            if classes is not None:
-                scores = eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
-                below = np.cumsum(softmax(scores, axis=0), axis=0)[:-1]
-                drawn = np.asarray(classes)[(rng.uniform(size=eta.shape[1]) > below).sum(axis=0)]
-            elif target.ndim == 2:
-                trials = target.sum(axis=0)
-                successes = Binomial().distribution(eta, trials).rvs(random_state=rng)
-                drawn = np.column_stack([successes, trials - successes])
-            else:
-                drawn = self.model.likelihood.distribution(eta).rvs(size=eta.shape[1], random_state=rng)
-        return self.X, drawn, self.sample_weight, self.offset
+def _with_outcomes(
+    data: Resample, model: FittedModel, target: Array, eta: Array, rng: np.random.RandomState
+) -> Resample:
+    """Draw outcomes from the fitted distributions; ``target`` is y as the likelihood reads it, rows last."""
+    X, _, sample_weight, offset = data
+    with np.errstate(all="ignore"):
+        if model.classes is not None:
+            below = np.cumsum(class_probabilities(eta), axis=0)[:-1]
+            drawn = np.asarray(model.classes)[(rng.uniform(size=eta.shape[1]) > below).sum(axis=0)]
+        elif target.ndim == 2:
+            trials = target.sum(axis=0)
+            successes = Binomial().distribution(eta, trials).rvs(random_state=rng)
+            drawn = np.column_stack([successes, trials - successes])
+        else:
+            drawn = model.likelihood.distribution(eta).rvs(size=eta.shape[1], random_state=rng)
+    return X, drawn, sample_weight, offset
 
 
 def _replicate(

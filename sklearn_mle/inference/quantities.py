@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -89,28 +89,8 @@ class Probability:
     label: Any
 
 
-class SmoothFunction:
-    """A function of the predictors eta (q, n) with m outputs in each row."""
-
-    # What tables call it, and the classes of the outputs if there are several.
-    name: str
-    classes: tuple[Any, ...] | None = None
-
-    def value(self, eta: Array) -> Array:
-        """Return the outputs, shape (m, n)."""
-        raise NotImplementedError
-
-    def jacobian(self, eta: Array) -> Array:
-        """Return the derivatives of the outputs in the predictors, shape (m, q, n)."""
-        raise NotImplementedError
-
-    def turned(self, eta: Array, change: Array) -> Array:
-        """Return the derivative of the Jacobian along a change of the predictors (q, n), shape (m, q, n)."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class OfPredictors(SmoothFunction):
+class OfPredictors:
     """The inverse of a link of one predictor, or of several."""
 
     name: str
@@ -145,27 +125,34 @@ class OfPredictors(SmoothFunction):
         return out
 
 
+def _of_every_class(eta: Array) -> Array:
+    """Return the predictors of all classes; of two, that of the first is zero."""
+    return eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
+
+
+def class_probabilities(eta: Array) -> Array:
+    """Return the probabilities of all classes, shape (K, n)."""
+    return softmax(_of_every_class(eta), axis=0)
+
+
 @dataclass(frozen=True)
-class OfClasses(SmoothFunction):
-    """Probabilities of some of the classes; of two classes the predictor of the first is zero."""
+class OfClasses:
+    """Probabilities of some of the classes."""
 
     name: str
     # Places of the classes, and their labels if these tell the outputs apart.
     places: list[int]
     classes: tuple[Any, ...] | None
 
-    def _all(self, eta: Array) -> Array:
-        return eta if len(eta) > 1 else np.concatenate([np.zeros_like(eta), eta])
-
     def value(self, eta: Array) -> Array:
-        return softmax(self._all(eta), axis=0)[self.places]
+        return class_probabilities(eta)[self.places]
 
     def jacobian(self, eta: Array) -> Array:
-        p = softmax(self._all(eta), axis=0)
+        p = class_probabilities(eta)
         return (p[self.places, None] * self._differences(p))[:, -len(eta) :]
 
     def turned(self, eta: Array, change: Array) -> Array:
-        p, change = softmax(self._all(eta), axis=0), self._all(change)
+        p, change = class_probabilities(eta), _of_every_class(change)
         moved = p * (change - (p * change).sum(axis=0))
         places = self.places
         out = moved[places, None] * self._differences(p) - p[places, None] * moved[None]
@@ -180,12 +167,13 @@ class OfClasses(SmoothFunction):
 
 
 @dataclass(frozen=True)
-class ByDifferences(SmoothFunction):
+class ByDifferences:
     """Any other smooth function of a likelihood's predictors, of shape (n,)."""
 
     name: str
     function: Callable[[Array], Array]
     likelihood: Likelihood
+    classes: ClassVar[None] = None
 
     def value(self, eta: Array) -> Array:
         return np.asarray(self.function(eta))[None]
@@ -228,7 +216,7 @@ def units_of(likelihood: Likelihood, eta: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class LocationAndScale(SmoothFunction):
+class LocationAndScale:
     """The location plus the scale times a function h of the other predictors, as the mean and the quantiles are.
 
     So no digits of h are lost beside a location that is large, whatever the unit of y.
@@ -238,6 +226,7 @@ class LocationAndScale(SmoothFunction):
     h: ByDifferences
     # The place of the logarithm of the scale.
     k: int
+    classes: ClassVar[None] = None
 
     def _parts(self, eta: Array) -> tuple[Array, Array, Array, Array]:
         """Return the standard predictors, the scale, h and its Jacobian there."""
@@ -269,10 +258,13 @@ class LocationAndScale(SmoothFunction):
         return out
 
 
-class Logarithm(SmoothFunction):
+class Logarithm:
     """The logarithm of a positive function: its slopes are relative changes."""
 
-    def __init__(self, of: SmoothFunction) -> None:
+    name: str
+    classes: tuple[Any, ...] | None
+
+    def __init__(self, of: "SmoothFunction") -> None:
         self.of, self.name, self.classes = of, of.name, of.classes
 
     def value(self, eta: Array) -> Array:
@@ -285,6 +277,13 @@ class Logarithm(SmoothFunction):
         value, jacobian = self.of.value(eta)[:, None], self.of.jacobian(eta)
         along = (jacobian * change).sum(axis=1, keepdims=True)
         return (self.of.turned(eta, change) - jacobian * along / value) / value
+
+
+# A function of the predictors eta (q, n) with m outputs in each row. Each has the ``name`` that tables call it by; the
+# ``classes`` of the outputs, if there are several; the ``value`` of the outputs (m, n); their derivatives in the
+# predictors, ``jacobian`` (m, q, n); and the derivative of the Jacobian along a change of the predictors (q, n),
+# ``turned`` (m, q, n).
+SmoothFunction = OfPredictors | OfClasses | ByDifferences | LocationAndScale | Logarithm
 
 
 def _mean(model: FittedModel) -> SmoothFunction:
