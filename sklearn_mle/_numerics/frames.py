@@ -4,6 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def import_pandas(instead: str) -> Any:
+    """Return pandas, which need not be installed; the ImportError says what there is ``instead``."""
+    try:
+        import pandas
+    except ImportError as missing:
+        raise ImportError(f"Tables need pandas (pip install pandas); without it {instead}.") from missing
+    return pandas
+
+
 def column_names(table: Any) -> list[Any] | None:
     """Return the labels that a frame's columns have; None for an array, and for a frame that was given no names.
 

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_mle._numerics.arguments import argument_name, check_choice, check_count
 from sklearn_mle._numerics.arrays import Array
+from sklearn_mle._numerics.frames import import_pandas
 from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.inference.at_estimate import read_training
 from sklearn_mle.inference.capabilities import refuse
@@ -106,8 +107,7 @@ class Bootstrap:
         pandas.DataFrame
             Of shape (B, m).
         """
-        import pandas as pd
-
+        pd = import_pandas("replicates is an array")
         return pd.DataFrame(self.replicates, columns=list(self.parameters))
 
 

@@ -1,7 +1,7 @@
-r"""Every kind of covariance of an estimate: information, sandwich, clusters, kernel.
+r"""Every kind of covariance of an estimate: information, sandwich, clusters, time series, kernel.
 
-Clusters have :mod:`~sklearn_mle.inference.clusters`, time series :mod:`~sklearn_mle.inference.autocorrelation`. With A
-the curvature of the total NLL and s_i the gradient of a row, each in theta,
+Clusters have :mod:`~sklearn_mle.inference.clusters`. With A the curvature of the total NLL and s_i the gradient of a
+row, each in theta,
 
 .. math:: V = A^{-1} \quad\text{or}\quad V = A^{-1} M A^{-1} ,\qquad M = \sum_i m_i s_i s_i^\top
 
@@ -9,6 +9,7 @@ A sandwich is returned as a factor of V^-1 = R' Q diag(1 / l) Q' R: R the factor
 eigenvalues of M whitened by it.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +23,8 @@ from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError, RotatedFactor
 from sklearn_mle._rows import Block, Data
-from sklearn_mle.exceptions import IndefiniteCovarianceWarning
+from sklearn_mle.exceptions import IndefiniteCovarianceWarning, NotSupportedError
 from sklearn_mle.inference.at_estimate import CHUNK, AtEstimate
-from sklearn_mle.inference.autocorrelation import autocorrelated_meat, lags_of
 from sklearn_mle.inference.clusters import Clusters, Shares, cluster_meat, cluster_scores
 
 # Eigenvalues below this share of the largest are rounding.
@@ -159,11 +159,11 @@ def _sandwich(
 
 
 def _total_curvature(at: AtEstimate, data: Data, rowwise: Callable[..., Array], mapped: Any = None) -> Array:
-    """Return the curvature in theta of what a function returns of a block (and what is mapped), shape (q, q, n)."""
+    """Return the curvature in theta of a function, (q, q, n), of y and the predictors (and what is mapped) of rows."""
     predictors = at.predictors  # nothing else is sent to Dask's workers
 
     def block_sum(block: Block, *more: Any) -> tuple[Array]:
-        return (predictors.curvature(block.rows, block.weighted(rowwise(block, *more))),)
+        return (predictors.curvature(block.rows, block.weighted(rowwise(block.y, block.offset, *more))),)
 
     return predictors.pull_back_curvature(data.reduce_rows(block_sum, mapped)[0])
 
@@ -172,9 +172,8 @@ def _meat(at: AtEstimate, adjustment: list[Array] | None = None) -> Array:
     """Return the sum over observations of s s', for the caller's weights; the adjustments multiply the rows' s."""
     likelihood = at.likelihood
 
-    def squares(block: Block, factor: Array | float = 1.0) -> Array:
-        assert block.offset is not None
-        gradient = likelihood.gradient(block.y, block.offset).copy()
+    def squares(y: Array, eta: Array, factor: Array | float = 1.0) -> Array:
+        gradient = likelihood.gradient(y, eta).copy()
         gradient[0] *= factor
         return gradient[:, None] * gradient
 
@@ -233,11 +232,9 @@ def _kernel_curvature(at: AtEstimate) -> Array:
     residual = data.y - data.offset[0]
     width = _bandwidth(residual, at.weight, above / (above - below), at.n_obs)
 
-    def hessian(block: Block) -> Array:
-        eta = block.offset
-        assert eta is not None
+    def hessian(y: Array, eta: Array) -> Array:
         matrix = at.likelihood.expected_information(eta)
-        density = stats.norm.pdf((block.y - eta[0]) / width) / width
+        density = stats.norm.pdf((y - eta[0]) / width) / width
         matrix[0, 0] = (above - below) * np.exp(-eta[at.model.dispersion_index]) * density
         matrix[0, 1:] = matrix[1:, 0] = 0
         return matrix
@@ -272,17 +269,62 @@ def _quartile_range(values: Array, weight: Array, n: float) -> float:
     return quartile(0.75) - quartile(0.25)
 
 
+def _lags_of(at: AtEstimate, lags: int | None) -> int:
+    """Return the number of lags: Newey and West's rule of thumb, 4 (n / 100)^(2/9), if none is given."""
+    if (at.copies != 1).any():
+        raise NotSupportedError(
+            "covariance='HAC' is for rows in the order of time, which weights that count copies do not preserve: use "
+            "weight_type='precision' or 'sampling', or repeat the rows."
+        )
+    n = len(at.copies)
+    found = math.floor(4 * (n / 100) ** (2 / 9)) if lags is None else lags
+    if found >= n:
+        raise ValueError(f"lags={found} must be less than the number of rows, {n}.")
+    return found
+
+
+def _autocorrelated_meat(at: AtEstimate, lags: int) -> Array:
+    r"""Return M for rows in the order of time, for the caller's weights; with s_t the gradient of the row at t.
+
+    .. math:: M = \Gamma_0 + \sum_{l=1}^{L} \left(1 - \frac{l}{L + 1}\right) (\Gamma_l + \Gamma_l^\top) ,\qquad
+        \Gamma_l = \sum_{t > l} s_t s_{t-l}^\top
+
+    which is positive semidefinite for any L.
+
+    References
+    ----------
+    Newey and West (1987), A simple, positive semi-definite, heteroskedasticity and autocorrelation consistent
+    covariance matrix, Econometrica 55; (1994), Automatic lag selection in covariance matrix estimation, Review of
+    Economic Studies 61.
+    """
+    data = at.objective.data
+    assert data.offset is not None
+    gradient = at.likelihood.gradient(data.y, data.offset) * at.weight
+    half = np.zeros((at.predictors.size, at.predictors.size))
+    for start in range(0, data.n_rows, CHUNK):
+        stop, first = min(start + CHUNK, data.n_rows), max(0, start - lags)
+        rows = np.arange(first, stop)
+        scores = at.predictors.pull_back_rows(data.rows.take(rows).standardized, gradient[:, rows])
+        present = scores[start - first :]
+        weighted = 0.5 * present
+        for lag in range(1, min(lags, stop - 1) + 1):
+            begin = max(start, lag)
+            weighted[begin - start :] += (1 - lag / (lags + 1)) * scores[begin - lag - first : stop - lag - first]
+        half += weighted.T @ present
+    return half + half.T
+
+
 # The matrix between the two information matrices of each sandwich.
 MEATS: dict[str, Callable[[AtEstimate, Request], Array]] = {
     "HC0": lambda at, asked: _meat(at),
     "HC1": lambda at, asked: _meat(at),
     "HC2": lambda at, asked: _meat(at, _leverage(at, "HC2", 0.5)),
     "HC3": lambda at, asked: _meat(at, _leverage(at, "HC3", 1.0)),
-    "HAC": lambda at, asked: autocorrelated_meat(at, lags_of(at, asked.lags)),
+    "HAC": lambda at, asked: _autocorrelated_meat(at, _lags_of(at, asked.lags)),
     "cluster": lambda at, asked: cluster_meat(at, asked.clusters or (), asked.small_sample),
     # The variances of the gradients under the model.
     "kernel": lambda at, asked: _total_curvature(
-        at, at.squared_rows()[0], lambda block: at.likelihood.expected_information(block.offset)
+        at, at.squared_rows()[0], lambda y, eta: at.likelihood.expected_information(eta)
     ),
 }
 # Powers of one minus a cluster's share of the information, by which its score is multiplied.

@@ -19,6 +19,7 @@ from sklearn_mle._hessian_factors import hessian_factor, information_factor
 from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import Factor
+from sklearn_mle._numerics.frames import import_pandas
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows import Block
 from sklearn_mle.inference.at_estimate import AtEstimate, gap_of, read_training, with_dispersion
@@ -120,10 +121,7 @@ class Influence:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ImportError("to_frame needs pandas; the attributes are arrays without it.") from None
+        pd = import_pandas("the attributes are arrays")
         names = [field.name for field in fields(self)]
         values = {name: getattr(self, name) for name in names if name not in ("rows", "dfbeta", "standard_errors")}
         columns = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}

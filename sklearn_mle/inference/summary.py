@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.frames import import_pandas
 from sklearn_mle._numerics.other_names import refuse_other_name
 from sklearn_mle.inference.typesetting import aligned, html, latex, markdown
 
@@ -93,11 +94,7 @@ class Summary:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            without = "to_frame and loc need pandas; without it summary[column] gives the columns as arrays."
-            raise ImportError(without) from None
+        pd = import_pandas("summary[column] gives the columns as arrays")
         frame = pd.DataFrame(dict(self.columns), index=pd.Index(self.index, name="parameter"))
         frame.attrs.update(self.header)
         return frame

@@ -14,7 +14,7 @@ from sklearn_mle._predictors import Terms
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, fitted_again, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.column_terms import Term, column_terms
-from sklearn_mle.inference.deviances import pearson_dispersion, total_deviance
+from sklearn_mle.inference.header import pearson_dispersion, total_deviance
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test, ratio_at_least_zero
 from sklearn_mle.inference.infer import infer
 from sklearn_mle.inference.model import FittedModel, divide_dispersion

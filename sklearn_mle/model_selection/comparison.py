@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arrays import Array
+from sklearn_mle._numerics.frames import import_pandas
 from sklearn_mle.inference.typesetting import aligned, html
 from sklearn_mle.metrics._means import weighted_mean
 
@@ -240,12 +241,7 @@ class Comparison:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as missing:
-            raise ImportError(
-                "to_frame needs pandas (pip install pandas); print the comparison, or use its methods, without it."
-            ) from missing
+        pd = import_pandas("print the comparison, or use its methods")
         rows = [
             {
                 "score": mean,

@@ -74,7 +74,7 @@ def test_without_lags_it_is_hc0_and_blocks_do_not_matter(monkeypatch):
     model, X, y, _ = fitted("seatbelts_poisson")
     agrees(infer(model, X, y, covariance="HAC", lags=0), "seatbelts_poisson", "HC1")
     whole = infer(model, X, y, covariance="HAC", lags=12).covariance
-    monkeypatch.setattr("sklearn_mle.inference.autocorrelation.CHUNK", 5)
+    monkeypatch.setattr("sklearn_mle.inference.covariance.CHUNK", 5)
     np.testing.assert_allclose(infer(model, X, y, covariance="HAC", lags=12).covariance, whole, rtol=1e-10)
     # Newey and West's rule for 192 rows.
     automatic = infer(model, X, y, covariance="HAC").covariance
