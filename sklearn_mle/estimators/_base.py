@@ -15,11 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, fit_rows
+from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit_rows
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.other_names import refuse_other_name
-from sklearn_mle._numerics.partitions import is_dask
+from sklearn_mle._numerics.partitions import is_dask, one_row_like
 from sklearn_mle._solvers import Status
 from sklearn_mle.estimators._exchange import ExchangeMixin
 from sklearn_mle.estimators._lazy import sum_over_rows, where_dask
@@ -104,6 +104,10 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
     @abstractmethod
     def _prepare_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         """Validate the arguments of fit, some of which are Dask's; write nothing on the estimator."""
+
+    @abstractmethod
+    def _partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> RawRows:
+        """Return rows that Dask keeps as the fitted model reads them, class weights included."""
 
     @abstractmethod
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
@@ -238,7 +242,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             read=self._read_training,
             read_rows=self._read_rows,
             read_features=self._validate_predict,
-            read_partitions=lambda *given: self._prepare_partitions(*given).rows,
+            read_partitions=self._read_training_partitions,
             classes=None if classes is None else tuple(classes.tolist()),
         )
 
@@ -254,16 +258,27 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
     def _read_training(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> ReadData:
         """Read the data of the fit once more; refuse another number of observations."""
         data = self._read_rows(X, y, sample_weight, offset, self._fitted.class_weights)
-        kept, n_obs = self._fitted.retained, data.n_obs(self._fitted.weight_type)
+        self._refuse_other_rows(data.n_obs(self._fitted.weight_type), weighted=data.sample_weight is not None)
+        return data
+
+    def _read_training_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> RawRows:
+        """Read the data of the fit once more where Dask keeps them; refuse another number of observations."""
+        self._validate_predict(*(one_row_like(given) for given in (X, offset, sample_weight)))
+        rows = self._partitions(X, y, sample_weight, offset)
+        n_obs = rows.n_obs if self._fitted.weight_type == "frequency" else float(rows.data.n_rows)
+        self._refuse_other_rows(n_obs, weighted=sample_weight is not None)
+        return rows
+
+    def _refuse_other_rows(self, n_obs: float, *, weighted: bool) -> None:
+        kept = self._fitted.retained
         if kept is not None and not math.isclose(kept.n_obs, n_obs, rel_tol=_OF_SUMS):
             remedy = "pass the X and y of the fit, all of their rows and no others"
-            if data.sample_weight is None:
+            if not weighted:
                 remedy = f"if it was weighted, pass its sample_weight; else {remedy}"
             raise ValueError(
                 f"X, y and sample_weight are not those of the fit, which had {kept.n_obs:g} observations (n_obs_); "
                 f"these have {n_obs:g}: {remedy}."
             )
-        return data
 
     @where_dask(sum_over_rows)
     def log_likelihood(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sklearn_mle._fit import RawRows
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators._base import BaseMLE
 from sklearn_mle.estimators._modelled_parameters import ridge_of, terms_of
@@ -95,14 +96,12 @@ class BaseMLERegressor(PredictiveRegressor):
 
     def _prepare_partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> TrainingData:
         likelihood, predictors = self._chosen()
-        if max(likelihood.y_columns) > 1 and len(getattr(y, "shape", ())) == 2 and y.shape[1] > 1:
-            raise NotSupportedError(
-                "A y with counts in two columns must be in memory. For a Dask y, pass the fractions of "
-                "successes as y and the numbers of trials as sample_weight."
-            )
-        attributes, reader = features_of(self, X, offset), RealReader(likelihood)
-        rows = PartitionedRows(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)
+        attributes = features_of(self, X, offset)
+        rows = _partitions(likelihood, X, y, sample_weight, offset)
         return self._training_data(likelihood, predictors, rows, attributes, offset)
+
+    def _partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> RawRows:
+        return _partitions(self._fitted.likelihood, X, y, sample_weight, offset)
 
     def _training_data(
         self, likelihood: Likelihood, predictors: Any, rows: Any, attributes: dict[str, Any], offset: Any
@@ -253,3 +252,14 @@ class BaseMLERegressor(PredictiveRegressor):
         sklearn_mle.inference.infer : Robust and clustered standard errors, the null model, penalized fits.
         """
         return infer(self, small_sample=small_sample).summary(confidence_level, odds_ratios, rate_ratios)
+
+
+def _partitions(likelihood: Likelihood, X: Any, y: Any, sample_weight: Any, offset: Any) -> RawRows:
+    """Return rows that Dask keeps as a likelihood reads them."""
+    if max(likelihood.y_columns) > 1 and len(getattr(y, "shape", ())) == 2 and y.shape[1] > 1:
+        raise NotSupportedError(
+            "A y with counts in two columns must be in memory. For a Dask y, pass the fractions of "
+            "successes as y and the numbers of trials as sample_weight."
+        )
+    reader = RealReader(likelihood)
+    return PartitionedRows(reader, X, y, sample_weight, offset).rows(reader, likelihood.n_predictors)

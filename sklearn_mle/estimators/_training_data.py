@@ -25,7 +25,7 @@ from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle._rows.data import PassCounter, rows_of_block
 from sklearn_mle._rows.distributed import Census, DistributedData
 from sklearn_mle._rows.partition import Reading
-from sklearn_mle.estimators._labels import ClassReader
+from sklearn_mle.estimators._labels import ClassReader, codes_of
 from sklearn_mle.estimators._validation import (
     MATRIX,
     RealReader,
@@ -272,7 +272,7 @@ class PartitionedRows:
         out = np.zeros((4, len(self.stats), len(labels)))
         out[2] = np.inf
         for k, one in enumerate(self.stats):
-            out[:, k, np.searchsorted(labels, one.labels)] = one.table
+            out[:, k, codes_of(one.labels, labels)] = one.table
         return out
 
     def rows(self, target: TargetReader, n_predictors: int, labels: Array | None = None) -> RawRows:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle._fit import FitResult
+from sklearn_mle._fit import FitResult, RawRows
 from sklearn_mle._numerics.arguments import argument_name
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._penalties import Jeffreys, Ridge
@@ -233,6 +233,12 @@ class MLELogisticClassifier(PredictiveClassifier):
         n_predictors = _likelihood(len(classes)).n_predictors
         rows = partitions.rows(reader, n_predictors, classes if named is None else None)
         return self._training_data(classes, per_class, rows, attributes, offset)
+
+    def _partitions(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> RawRows:
+        classes = self.classes_
+        reader = ClassReader(classes, self._fitted.class_weights)
+        partitions = PartitionedRows(reader, X, y, sample_weight, offset)
+        return partitions.rows(reader, self._fitted.likelihood.n_predictors, None if is_soft(y) else classes)
 
     def _training_data(
         self, classes: Array, per_class: Array | None, rows: Any, attributes: dict[str, Any], offset: Any

@@ -99,3 +99,44 @@ def test_what_needs_the_rows_in_memory_says_so():
             infer(model, X_dask, y_dask, **options)
     with pytest.raises(ValueError, match="nats below the maximum"):
         infer(model, X_dask, -y_dask)
+
+
+def lazy(*arrays):
+    """Return arrays as Dask's, in the same blocks of rows."""
+    return [da.from_array(array, chunks=(CHUNKS, *array.shape[1:])) for array in arrays]
+
+
+def test_other_data_than_those_of_the_fit_are_refused():
+    names = np.array(["a", "b", "c"])[LABELS]
+    model = MLELogisticClassifier().fit(*lazy(X, names))
+    with pytest.raises(ValueError, match="which had 3000 observations .* these have 6000"):
+        infer(model, *lazy(np.tile(X, (2, 1)), np.tile(names, 2)))
+    with pytest.raises(ValueError, match="these have 6000"):
+        infer(model, *lazy(X, names), sample_weight=2.0)
+    with pytest.raises(ValueError, match=r"labels that fit did not see: \['d'\]"):
+        infer(model, *lazy(X, np.where(names == "c", "d", names)))
+    with pytest.raises(ValueError, match="X has 2 features"):
+        infer(model, *lazy(X[:, :2], names))
+    with pytest.raises(ValueError, match="fitted with an offset"):
+        infer(MLERegressor("gamma").fit(X, Y, offset=0.1 * X[:, 0]), *lazy(X, Y))
+
+
+def test_it_reads_what_was_fitted_and_not_the_present_arguments():
+    model = MLELogisticClassifier(C=2.0).fit(X, LABELS)
+    expected = infer(model, X, LABELS, penalized="laplace")
+    model.set_params(class_weight="balanced", C=1e-3, fit_intercept=False)
+    found = infer(model, *lazy(X, LABELS), penalized="laplace")
+    np.testing.assert_allclose(found.covariance, expected.covariance, rtol=1e-7, atol=1e-13)
+
+
+def test_soft_labels_are_found_by_the_names_of_their_columns():
+    pd = pytest.importorskip("pandas")
+    soft = pd.DataFrame(RNG.dirichlet([1, 2, 3], N), columns=["late", "early", "never"])
+    model = MLELogisticClassifier().fit(X, soft)
+    found = infer(model, *lazy(X), soft[["early", "never", "late"]])
+    np.testing.assert_allclose(found.covariance, infer(model, X, soft).covariance, rtol=1e-7, atol=1e-13)
+    # Labels may stand in place of probabilities, whose classes are in the order of the frame's columns.
+    labels = np.array(soft.columns)[LABELS]
+    hard = pd.get_dummies(pd.Series(labels))[list(soft.columns)].astype(float)
+    found = infer(model.fit(X, hard), *lazy(X, labels))
+    np.testing.assert_allclose(found.covariance, infer(model, X, hard).covariance, rtol=1e-7, atol=1e-13)
