@@ -38,7 +38,10 @@ def by_parameter(offset: Any, parameters: Sequence[str]) -> Any:
 
 
 def offset_of_present(offset: Any, sample_weight: Any) -> Any:
-    """Return the offset with zeros in rows of weight zero, which are absent; as it is where it has no such rows."""
+    """Return the offset with zeros in rows of weight zero, which are absent; as it is where it has no such rows.
+
+    A frame stays one, for its columns are found by their names.
+    """
     if offset is None or sample_weight is None:
         return offset
     if type(sample_weight) is np.ndarray and sample_weight.dtype == np.float64 and sample_weight.all():
@@ -56,7 +59,12 @@ def offset_of_present(offset: Any, sample_weight: Any) -> Any:
             return offset  # its own check says what is wrong with it
         values = given.astype(np.float64)
     values[absent] = 0
-    return values
+    names = column_names(offset)
+    if names is None:
+        return values
+    if len(set(names)) < len(names):
+        return offset
+    return type(offset)(dict(zip(names, values.T, strict=True)))
 
 
 def refuse_infinite_offset(offset: Any) -> None:

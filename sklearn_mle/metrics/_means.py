@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mle._numerics.arguments import as_floats, first_true
 from sklearn_mle._numerics.arrays import Array
+from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle._numerics.stored import blocks_of_rows, is_large
 from sklearn_mle.exceptions import InfiniteScoreWarning
@@ -107,6 +108,8 @@ def _score_block(rows: Rows, start: int, block: dict[str, Any]) -> tuple[Any, ..
 
 def _score_part(rows: Rows, sample_weight: Any, **arguments: Any) -> tuple[Any, ...]:
     """Return of a part: mean and weight, the numbers of infinite rows, the first of these, all rows, its outcome."""
+    if "offset" in arguments:
+        arguments["offset"] = offset_of_present(arguments["offset"], sample_weight)
     values = rows(**arguments)
     n = len(values)
     weight = check_weight(sample_weight, n, some_positive=False)

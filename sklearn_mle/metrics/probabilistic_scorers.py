@@ -235,10 +235,12 @@ class LogLikelihoodScorer(ProbabilisticScorer):
 
     def _known_of(self, y_true: Any) -> dict[str, Any]:
         # A block of whole numbers alone is scored by densities where other blocks hold other numbers.
-        dtype = getattr(y_true, "dtype", None)
-        if getattr(dtype, "kind", "") != "f" or not is_dask(y_true):
+        if getattr(getattr(y_true, "dtype", None), "kind", "") in ("b", "i", "u"):
             return {}
-        return {"whole": all(Partitions.of(y_true=y_true).collect(are_whole, "mle-whole-numbers"))}
+        blocks = (
+            Partitions.of(y_true=y_true).collect(_whole, "mle-whole-numbers") if is_dask(y_true) else [_whole(y_true)]
+        )
+        return {"whole": all(blocks)}
 
     def _row_scores(self, estimator: Any, X: Any, y_true: Any, offset: Any = None, **known: Any) -> RowScores:
         estimator, X = open_up(estimator, X)
@@ -248,6 +250,14 @@ class LogLikelihoodScorer(ProbabilisticScorer):
         logs, is_mass = log_densities(distribution, y, estimator, **known)
         _refuse_nan(logs, estimator)
         return RowScores(logs, is_mass)
+
+
+def _whole(y_true: Any) -> bool:
+    """Tell whether outcomes are whole numbers, all of them; labels that are no numbers are not asked about."""
+    try:
+        return are_whole(np.asarray(y_true, dtype=np.float64))
+    except (TypeError, ValueError):
+        return False
 
 
 def _mean_log_density(estimator: Any, X: Any, y_true: Any, sample_weight: Any, offset: Any) -> float:

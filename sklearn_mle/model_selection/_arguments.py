@@ -17,6 +17,7 @@ from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.multiclass import type_of_target
 
 from sklearn_mle._numerics.arguments import argument_name, as_floats, refuse_masked
+from sklearn_mle._numerics.frames import column_names
 from sklearn_mle._numerics.offsets import refuse_infinite_offset
 from sklearn_mle._numerics.partitions import is_dask
 from sklearn_mle.estimators._regressor import BaseMLERegressor
@@ -109,15 +110,15 @@ def read_n_jobs(n_jobs: Any, n_fits: int) -> int | None:
     return min(int(n_jobs), n_fits)  # a job without a fit would be a process for nothing
 
 
-def read_offset(offset: Any, n: int) -> NDArray[Any] | None:
-    """Return finite numbers, one per row (or several), or one for all."""
+def read_offset(offset: Any, n: int) -> Any:
+    """Return finite numbers, one per row (or several), or one for all; a frame stays one, for its columns' names."""
     if offset is None:
         return None
     values = as_floats(offset, "offset")
     if values.ndim and len(values) != n:
         raise ValueError(f"offset must be a scalar or have {n} rows, as X and y; got shape {values.shape}.")
     refuse_infinite_offset(values)
-    return values
+    return values if column_names(offset) is None else offset
 
 
 def read_folds(cv: Any, X: Any, y: Any, groups: Any, n: int, classifying: bool) -> list[Fold]:

@@ -216,7 +216,7 @@ def _collect(name: str, scored: list[_FoldScores], folds: list[Fold], n: int) ->
 
 
 def _rows_of(values: Any, rows: NDArray[np.intp]) -> Any:
-    return values[rows] if values.ndim else values[()]
+    return _safe_indexing(values, rows) if np.ndim(values) else values[()]
 
 
 def _refuse_what_cannot_be_compared(models: Sequence[JudgedModel], masses: Sequence[NDArray[np.bool_]]) -> None:

@@ -196,7 +196,8 @@ def test_a_block_of_whole_numbers_alone_is_scored_as_all_of_them_are():
     y = np.where(np.arange(N) < 10, 0.0, np.abs(X[:, 0]) + 0.1)
     tweedie = MLERegressor("tweedie").fit(X, y)
     expected = log_likelihood_scorer(tweedie, X, y)
-    assert log_likelihood_scorer(tweedie, in_dask(X), in_dask(y)) == pytest.approx(expected, rel=1e-12)
+    for given in (in_dask(y), y, y.tolist(), in_dask(y.astype(object)), in_dask(y[:, None])):
+        assert log_likelihood_scorer(tweedie, in_dask(X), given) == pytest.approx(expected, rel=1e-12)
     counts = np.floor(5 * y)
     gaussian = MLERegressor("gaussian").fit(X, counts)
     expected = log_likelihood_scorer(gaussian, X, counts)
@@ -204,3 +205,12 @@ def test_a_block_of_whole_numbers_alone_is_scored_as_all_of_them_are():
     mean, scale = gaussian.predict(X), gaussian.scale_
     cells = stats.norm.cdf(counts + 0.5, mean, scale) - stats.norm.cdf(counts - 0.5, mean, scale)
     assert expected == pytest.approx(np.log(cells).mean(), rel=1e-10)
+
+
+def test_rows_without_weight_may_have_any_offset():
+    offset = np.where(WEIGHT == 0, np.nan, X[:, 1])
+    model = MLELogisticClassifier(C=1.0).fit(X, TWO, WEIGHT, offset)
+    for scorer in (log_likelihood_scorer, neg_cross_entropy_scorer):
+        expected = scorer(model, X, TWO, sample_weight=WEIGHT, offset=offset)
+        given = {"sample_weight": in_dask(WEIGHT), "offset": in_dask(offset)}
+        assert scorer(model, in_dask(X), in_dask(TWO), **given) == pytest.approx(expected, rel=1e-12)

@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle.likelihoods import Tweedie, UserLikelihood
-from sklearn_mle.metrics import get_scorer, neg_cross_entropy_scorer
+from sklearn_mle.metrics import get_scorer, log_likelihood_scorer, neg_cross_entropy_scorer
 from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer
 from sklearn_mle.model_selection import compare
 
@@ -174,6 +174,23 @@ def test_weights_are_copies():
         assert one.score(name) == pytest.approx(other.score(name), rel=1e-8)
     a, b = (c.difference("constant", "gauss") for c in (one, other))
     assert (a.value, a.standard_error, a.total) == pytest.approx((b.value, b.standard_error, b.total), rel=1e-8)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_columns_of_offsets_are_found_by_name(weighted):
+    rng, n = np.random.default_rng(0), 120
+    X, columns = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))
+    y = X[:, 0] + columns[:, 0] + np.exp(0.3 * columns[:, 1]) * rng.normal(size=n)
+    weight = np.where(np.arange(n) % 3, 1.0, 0.0) if weighted else None
+    models = {"modelled": MLERegressor("gaussian", predictors={"scale": [1]}), "constant": MLERegressor("gaussian")}
+    expected = compare(models, X, y, sample_weight=weight, offset=columns)
+    frame = pd.DataFrame({"scale": columns[:, 1], "location": columns[:, 0]}, index=rng.permutation(n))
+    found = compare(models, X, y, sample_weight=weight, offset=frame)
+    fitted = models["modelled"].fit(X, y, sample_weight=weight, offset=frame)
+    score = log_likelihood_scorer(fitted, X, y, sample_weight=weight, offset=frame)
+    assert score == pytest.approx(log_likelihood_scorer(fitted, X, y, sample_weight=weight, offset=columns), rel=1e-12)
+    for name in models:
+        assert found.score(name) == pytest.approx(expected.score(name), rel=1e-12)
 
 
 @pytest.mark.parametrize("scalar", [False, True])

@@ -38,6 +38,15 @@ def test_what_is_absent_has_no_offset():
     assert offset_of_present([[1, 2], [np.nan, 1]], np.array([0.5, 0])).tolist() == [[1, 2], [0, 0]]
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_frame_keeps_its_columns(library):
+    frame = pytest.importorskip(library).DataFrame({"scale": [np.nan, 1.0], "location": [2.0, 3.0]})
+    found = offset_of_present(frame, [0, 1])
+    assert type(found) is type(frame)
+    assert list(found.columns) == ["scale", "location"]
+    assert np.asarray(found).tolist() == [[0, 0], [1, 3]]
+
+
 @pytest.mark.parametrize(
     ("offset", "weight"),
     [(None, [0, 1]), (-INF, [0, 1]), ([1, 2], None), ([1, 2], 0), ([1, 2], [1, 1]), ([1, 2, 3], [0, 1]), (["a"], [0])],
