@@ -31,9 +31,11 @@ _NEGLIGIBLE = 1e-6
 # From the mode under the tiny prior the second step is at rounding; the third one forms the curvature there.
 _LIMITING_STEPS = 3
 _MOST_NAMED = 5
+# What a warning says of the fit that it comes with; an error comes without one.
+RETURNED = "is returned."
 _PRIOR_IN_WORDS = (
     f"The posterior mode under a tiny prior (precision {SEPARATION_PRIOR:g} per unit of total weight, columns in "
-    "standard deviations) is returned."
+    "standard deviations)"
 )
 
 
@@ -161,7 +163,7 @@ def separation_warning(
 ) -> SeparationWarning:
     """Return the warning that a tiny prior took the place of a maximum; see ``separation_in_words``."""
     what = separation_in_words(objective, separation, name, class_names)
-    return SeparationWarning(f"{what} {_PRIOR_IN_WORDS} {remedies}")
+    return SeparationWarning(f"{what} {_PRIOR_IN_WORDS} {RETURNED} {remedies}")
 
 
 def undecided_warning(data: Data, remedies: str, returned: str = _PRIOR_IN_WORDS) -> SeparationWarning:
@@ -172,4 +174,4 @@ def undecided_warning(data: Data, remedies: str, returned: str = _PRIOR_IN_WORDS
             "the proof that a finite maximum likelihood estimate exists needs all rows in one place, but X "
             "comes from Dask (detect_separation decides it in memory)."
         )
-    return SeparationWarning(f"Separation could not be excluded: {why} {returned} {remedies}")
+    return SeparationWarning(f"Separation could not be excluded: {why} {returned} {RETURNED} {remedies}")

@@ -238,7 +238,7 @@ class RegressionFit(Strategy):
         try:
             self.separation = find_zeros_separation(location, location.predictors.theta(self.matrix(theta)[:1]))
         except UndecidedError:
-            returned = "The point where the iterations ended is returned."
+            returned = "The point where the iterations ended"
             self.warnings.append(undecided_warning(location.data, REMEDIES, returned))
         if self.separation is None:
             return False

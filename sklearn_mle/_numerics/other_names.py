@@ -17,12 +17,21 @@ OURS = {
     "df_resid": "df_resid_ of an estimator",
     "aic": "aic() of an estimator; header['AIC'] of a summary or infer(model, X, y)",
     "bic": "bic() of an estimator; header['BIC'] of a summary or infer(model, X, y)",
+    "pearson_chi2": "the sum of squares of sklearn_mle.inference.residuals(model, X, y, kind='pearson')",
+    "resid_deviance": "sklearn_mle.inference.residuals(model, X, y)",
+    "resid_pearson": "sklearn_mle.inference.residuals(model, X, y, kind='pearson')",
     "resid": "sklearn_mle.inference.residuals(model, X, y)",
     "fittedvalues": "predict(X)",
+    "summary2": "summary()",
+    "get_robustcov_results": "sklearn_mle.inference.infer(model, X, y, covariance=...)",
+    "get_prediction": "sklearn_mle.inference.mean_interval(infer(model, X, y), X); predict_interval(X)",
+    "get_distribution": "predict_distribution(X)",
     "get_margeff": "sklearn_mle.inference.average_effects(infer(model, X, y), X)",
     "get_influence": "sklearn_mle.inference.influence(model, X, y)",
     "f_test": "wald_test(R)",
     "t_test": "wald_test(R)",
+    "compare_f_test": "sklearn_mle.inference.likelihood_ratio_test(smaller, larger, X, y)",
+    "compare_lr_test": "sklearn_mle.inference.likelihood_ratio_test(smaller, larger, X, y)",
 }
 
 

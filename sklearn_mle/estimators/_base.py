@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sklearn_mle._existence.limit import RETURNED
 from sklearn_mle._fit import FitOptions, FitResult, NotFiniteError, RawRows, fit_rows
 from sklearn_mle._numerics.arguments import refuse_masked
 from sklearn_mle._numerics.arrays import Array
@@ -165,7 +166,7 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         on_separation = getattr(self, "on_separation", "warn")
         separation = [warning for warning in result.warnings if isinstance(warning, SeparationWarning)]
         if separation and on_separation == "raise":
-            raise SeparationError(str(separation[0]))
+            raise SeparationError(str(separation[0]).replace(RETURNED, "is what on_separation='warn' returns."))
         attributes = self._attributes(fitted, result.coefficients, result.dispersion)
         publish(self, {**data.attributes, **attributes, **self._report(fitted, result)})
         if tasks is not None:

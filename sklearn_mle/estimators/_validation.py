@@ -278,8 +278,9 @@ def check_probability_levels(q: Any, name: str) -> Array:
 
 def ends_of_interval(coverage: Any) -> Array:
     """Validate a coverage, one number strictly between 0 and 1; return the levels of its central interval's ends."""
-    level = check_probability_levels(coverage, "coverage")
-    if level.ndim:
+    with argument_name("coverage"):
+        level = np.asarray(coverage, dtype=np.float64)
+    if level.ndim or not 0 < level < 1:
         raise ValueError(f"coverage must be one number strictly between 0 and 1; got {coverage!r}.")
     return np.array([(1 - level) / 2, (1 + level) / 2])
 

@@ -94,7 +94,10 @@ def _basics(likelihood: Likelihood, y: Any) -> list[str]:
     except Exception as error:
         problems.append(f"it cannot be cloned ({error}): __init__ must store its parameters under their own names.")
     if y is None and not problems and _outcomes(likelihood) is None:
-        problems.append("no outcomes that it accepts were found: give some as check_likelihood(likelihood, y).")
+        problems.append(
+            "no outcomes were found that check_target accepts and at which nll is finite: give some as "
+            "check_likelihood(likelihood, y)."
+        )
     return problems
 
 

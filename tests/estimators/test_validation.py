@@ -13,6 +13,7 @@ from sklearn_mle.estimators._validation import (
     check_probability_levels,
     check_sample_weight,
     check_target,
+    ends_of_interval,
     validate_training,
 )
 from sklearn_mle.inference import average_effects, infer
@@ -288,8 +289,14 @@ def test_offsets_that_do_not_fit_are_refused(offset, message):
 
 @pytest.mark.parametrize("q", [0, 1, -0.1, np.nan, [0.1, 1.5], [[0.5]]], ids=str)
 def test_probability_levels_lie_strictly_between_zero_and_one(q):
-    with pytest.raises(ValueError, match="coverage must lie strictly between 0 and 1"):
-        check_probability_levels(q, "coverage")
+    with pytest.raises(ValueError, match="q must lie strictly between 0 and 1"):
+        check_probability_levels(q, "q")
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 90, np.nan, [0.5], [0.5, 0.9]], ids=str)
+def test_a_coverage_is_one_number_strictly_between_zero_and_one(coverage):
+    with pytest.raises(ValueError, match="coverage must be one number strictly between 0 and 1; got"):
+        ends_of_interval(coverage)
 
 
 def test_a_text_target_is_refused():

@@ -346,9 +346,11 @@ def test_on_separation():
     ignored = MLELogisticClassifier(on_separation="ignore").fit(X, y)
     np.testing.assert_array_equal(ignored.coef_, warned.coef_)
     refused = MLELogisticClassifier(on_separation="raise")
-    with pytest.raises(SeparationError, match=r"column 2 to \+inf"):
+    with pytest.raises(SeparationError, match=r"column 2 to \+inf") as raised:
         refused.fit(X, y)
     assert not hasattr(refused, "coef_")
+    # An error returns no fit, so it does not say that it does.
+    assert "is returned" not in str(raised.value) and "what on_separation='warn' returns" in str(raised.value)
     MLELogisticClassifier(on_separation="raise").fit(noise(50, 2), coin(50))
 
 

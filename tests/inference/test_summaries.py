@@ -120,7 +120,19 @@ def test_summaries_side_by_side():
         compare_summaries(3)
 
 
-@pytest.mark.parametrize("name", ["params", "bse", "pvalues", "conf_int", "llf"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "params",
+        "bse",
+        "pvalues",
+        "conf_int",
+        "llf",
+        "pearson_chi2",
+        "compare_f_test",
+        "get_prediction",
+    ],
+)
 def test_names_of_statsmodels_say_ours(name):
     model = GaussianMLERegressor().fit(X, COUNTS)
     for owner in (model, model.summary(), infer(model), MLELogisticClassifier()):

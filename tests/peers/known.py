@@ -10,7 +10,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ("sparsify", "no attribute 'sparsify'", "no sparsify(): without an L1 penalty no coefficient is zero"),
     ("", "_predict_proba_lr", "a private method of scikit-learn's"),
     ("tweedie_link", "_base_loss", "a private attribute of scikit-learn's"),
-    ("tweedie_score", "assert", "score is the mean log-likelihood in nats, deviance's share is d2_score"),
+    ("tweedie_score", "assert", "score is R2, deviance's share is d2_score"),
     ("wrong_y_range", "Regex", "another text of the same error"),
     ("sample_weights_greater_than_1d", "Regex", "the adapter's, not ours"),
     ("linalg_warning", "rank deficient", "dependent columns: a RankDeficiencyWarning, not one of scipy's"),
