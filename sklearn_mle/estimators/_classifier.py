@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, refuse_missing_labels
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.special import log_softmax
@@ -31,7 +31,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
     """Predictions and scores of a classifier, from ``coef_``, ``intercept_`` and ``classes_``."""
 
     def _check_offset(self, offset: Any, sample_weight: Any, n_samples: int) -> Array | None:
-        return check_class_offset(offset, sample_weight, n_samples, len(self.classes_))
+        return check_class_offset(offset, sample_weight, n_samples, self.classes_)
 
     def _linear_predictors(self, X: Any, offset: Array | None) -> Array:
         predictors = dot_rows(self.coef_, X)
@@ -147,6 +147,7 @@ class PredictiveClassifier(ClassifierMixin, BaseMLE):
             soft = is_soft(y)
             truth = read_known_classes(y, self.classes_) if soft else plain_numbers(check_target(y))
             check_consistent_length(predicted, truth)
+            refuse_missing_labels("y", truth)
         weight = check_sample_weight(sample_weight, len(truth))
         if soft:
             chosen = codes_of(predicted, self.classes_)

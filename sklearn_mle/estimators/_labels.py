@@ -10,7 +10,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_mle._numerics.arguments import argument_name
+from sklearn_mle._numerics.arguments import argument_name, refuse_missing_labels
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.frames import column_names, column_order
 from sklearn_mle._numerics.offsets import offset_of_present
@@ -127,6 +127,7 @@ def codes_of(y: Array, classes: Array) -> NDArray[np.intp]:
     try:
         position = np.searchsorted(classes, y, sorter=order)
     except TypeError:
+        refuse_missing_labels("y", y)
         raise ValueError(f"y holds labels of a different kind than classes_ = {classes.tolist()}.") from None
     codes = order[np.minimum(position, len(classes) - 1)]
     unseen = classes[codes] != y
@@ -246,7 +247,7 @@ class ClassReader:
     def check_offset(self, offset: Any, weight: Array | None, n: int) -> Array | None:
         """Return a partition's offset, shape (n,) or (n, K); K may be any number while the classes are not known."""
         if self.classes is not None:
-            return check_class_offset(offset, weight, n, len(self.classes))
+            return check_class_offset(offset, weight, n, self.classes)
         several = np.ndim(offset) == 2 and offset.shape[1] > 1
         return check_offset(offset_of_present(offset, weight), (n, offset.shape[1]) if several else (n,))
 

@@ -13,8 +13,15 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked, refuse_times
+from sklearn_mle._numerics.arguments import (
+    argument_name,
+    check_count,
+    refuse_masked,
+    refuse_missing_labels,
+    refuse_times,
+)
 from sklearn_mle._numerics.arrays import Array
+from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present, refuse_infinite_offset
 from sklearn_mle._numerics.partitions import refuse_lazy
 from sklearn_mle._numerics.stored import StoredArray, as_stored, in_memory
@@ -94,7 +101,15 @@ def check_target(
     with argument_name("y"):
         if dtype is not None:
             refuse_times(y, "y")
-        y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y", ensure_min_samples=0, ensure_all_finite=finite)
+        how = {"ensure_2d": False, "dtype": dtype, "ensure_min_samples": 0, "ensure_all_finite": finite}
+        try:
+            y = check_array(y, input_name="y", **how)
+        except TypeError:
+            # Such as pandas' NA among strings: comparing it gives no truth value.
+            labels = np.asarray(y, dtype=object)
+            if labels.ndim == 1:
+                refuse_missing_labels("y", labels)
+            raise
         return y if several_columns else column_or_1d(y, warn=warn)
 
 
@@ -195,9 +210,15 @@ def check_offset(offset: Any, shape: tuple[int, ...]) -> Array | None:
     return array
 
 
-def check_class_offset(offset: Any, sample_weight: Any, n_samples: int, n_classes: int) -> Array | None:
-    """Validate the offset of class probabilities: of two classes, of the second's log-odds."""
-    shape = (n_samples,) if n_classes == 2 else (n_samples, n_classes)
+def check_class_offset(offset: Any, sample_weight: Any, n_samples: int, classes: Array) -> Array | None:
+    """Validate the offset of class probabilities: of two classes, of the second's log-odds.
+
+    The columns of a frame are found by the names of the classes, if they have these.
+    """
+    shape = (n_samples,) if len(classes) == 2 else (n_samples, len(classes))
+    order = None if len(classes) == 2 else column_order(offset, classes.tolist(), "offset", renames=True)
+    if order is not None:
+        offset = np.asarray(offset)[:, order]
     return check_offset(offset_of_present(offset, sample_weight), shape)
 
 

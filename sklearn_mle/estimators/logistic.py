@@ -185,9 +185,9 @@ class MLELogisticClassifier(PredictiveClassifier):
             Non-negative weights: a row with weight k counts as k identical rows, and rows with weight 0 are ignored. If
             None, every row has weight 1.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Added to the linear predictors: (n_samples,) for two classes, (n_samples, n_classes) for more. A scalar
-            holds for every row. A model fitted with an offset predicts only with one. With an offset, X may have no
-            columns: the intercepts alone are fitted.
+            Added to the linear predictors: (n_samples,) for two classes, (n_samples, n_classes) for more; the columns
+            of a frame may be named after the classes, in any order. A scalar holds for every row. A model fitted with
+            an offset predicts only with one. With an offset, X may have no columns: the intercepts alone are fitted.
 
         Returns
         -------
@@ -216,7 +216,7 @@ class MLELogisticClassifier(PredictiveClassifier):
         weight = check_sample_weight(sample_weight, len(target))
         per_class = class_weights(self.class_weight, classes, mass_of_classes(target, weight, len(classes)))
         target, weight = weighted_target(target, weight, per_class, len(classes))
-        offset = check_class_offset(offset, sample_weight, len(target), len(classes))
+        offset = check_class_offset(offset, sample_weight, len(target), classes)
         data = ReadData(X, target, weight, None, offset)
         return self._training_data(classes, per_class, data, attributes, offset)
 

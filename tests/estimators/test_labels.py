@@ -158,6 +158,43 @@ def test_numbers_in_an_array_of_objects_are_numbers(labels, kind):
     assert codes_of(objects, classes).tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series(["a", None, "b"] * 4, dtype="string"),
+        pd.Series(["a", None, "b"] * 4, dtype="string[pyarrow]"),
+        pl.Series(["a", None, "b"] * 4),
+    ],
+    ids=["string", "pyarrow", "polars"],
+)
+def test_rows_without_a_label_are_named(y):
+    X, labels = np.arange(12.0)[:, None] % 5, ["a", "a", "b"] * 4
+    model = MLELogisticClassifier(C=1.0).fit(X, labels)
+    for method in (model.score, model.log_likelihood, *((model.fit,) if isinstance(y, pd.Series) else ())):
+        with pytest.raises(ValueError, match="y: row 1 has no label"):
+            method(X, y)
+
+
+def test_columns_of_a_frame_of_offsets_are_found_by_the_classes():
+    rng = np.random.default_rng(0)
+    X, y, offset = rng.normal(size=(60, 2)), np.array(["a", "b", "c"] * 20), rng.normal(size=(60, 3))
+    expected = MLELogisticClassifier().fit(X, y, offset=offset)
+    for make in (pd.DataFrame, pl.DataFrame):
+        frame = make({name: offset[:, k] for k, name in reversed(list(enumerate("abc")))})
+        found = MLELogisticClassifier().fit(X, y, offset=frame)
+        np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-13)
+        np.testing.assert_allclose(found.predict_proba(X, frame), expected.predict_proba(X, offset), atol=1e-13)
+        weight = np.arange(60) % 2
+        by_name = found.log_likelihood(X, y, weight, frame)
+        assert by_name == pytest.approx(expected.log_likelihood(X, y, weight, offset), rel=1e-13)
+        # Other names are the user's own, for columns in the order of the classes.
+        own = make({name: offset[:, k] for k, name in enumerate("xyz")})
+        by_position = MLELogisticClassifier().fit(X, y, offset=own).log_likelihood_
+        assert by_position == pytest.approx(expected.log_likelihood_, rel=1e-13)
+        with pytest.raises(ValueError, match=r"offset has the columns \['c', 'b'\], but the classes are"):
+            MLELogisticClassifier().fit(X, y, offset=frame[["c", "b"]])
+
+
 @pytest.mark.parametrize("labels", [[1, None, 0], [1, "a", 0], [10**400, 1, 0], [(1,), (2,), (1,)], [1j, 2j, 1j]])
 def test_objects_that_are_no_labels_are_refused_in_our_words(labels):
     with pytest.raises(ValueError, match="y must hold class labels of one kind that can be sorted, but it holds"):
