@@ -1,6 +1,5 @@
 """Distributions, intervals, quantiles, samples and scores, from a prediction and the fitted noise about it."""
 
-from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +19,9 @@ from sklearn_mle.estimators._validation import (
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.inference import Summary
 from sklearn_mle.likelihoods import Likelihood
+from sklearn_mle.meta_estimators._base import LikelihoodAround
 from sklearn_mle.meta_estimators._cross_fit import n_rows_of
-from sklearn_mle.meta_estimators._out_of_fold import Learnt
+from sklearn_mle.meta_estimators._out_of_fold import Learnt, real_prediction
 from sklearn_mle.meta_estimators._recalibration import Recalibrated
 
 _NOTES = (
@@ -30,7 +30,7 @@ _NOTES = (
 )
 
 
-class NoiseAnswers(ABC):
+class NoiseAnswers(LikelihoodAround):
     """The methods of a regressor that has learnt the noise about its prediction."""
 
     estimator_: Any
@@ -38,14 +38,16 @@ class NoiseAnswers(ABC):
     noise_: MLERegressor
     _learnt: Learnt
 
-    @abstractmethod
-    def _base_prediction(self, X: Any) -> Array:
-        """Return the prediction of new rows, shape (n,)."""
-
     @property
     def _models(self) -> list[Any]:
         """The fitted models, whose mean is the prediction."""
         return getattr(self, "estimators_", None) or [self.estimator_]
+
+    def _base_prediction(self, X: Any) -> Array:
+        """Return the prediction of new rows, shape (n,)."""
+        X = self._read(X)
+        rows = np.arange(n_rows_of(X))
+        return np.mean([real_prediction(model.predict(X), rows) for model in self._models], axis=0)
 
     @property
     def _least(self) -> float:

@@ -1,7 +1,6 @@
 """The tasks of a meta-estimator's fit that scikit-learn's callbacks see: one for each fit of its base."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +35,12 @@ class BaseFits:
             self._root.call_on_fit_task_end(**self._arguments)
 
 
-@contextmanager
-def around(task: BaseFit | None, estimator: Any, X: Any, y: Any) -> Iterator[None]:
-    """Run the fit of ``estimator`` as a task, with the callbacks that pass on to it, where there are callbacks."""
+def fit_as(task: BaseFit | None, estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> Any:
+    """Fit ``estimator`` as a task, with the callbacks that pass on to it, where there are callbacks; return it."""
     if task is None:
-        yield
-        return
+        return estimator.fit(X, y, **params)
     with task.context.propagate_callback_context(estimator):
         task.context.call_on_fit_task_begin(estimator=task.owner, X=X, y=y)
-        yield
+        fitted = estimator.fit(X, y, **params)
     task.context.call_on_fit_task_end(estimator=task.owner, X=X, y=y)
+    return fitted

@@ -20,7 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mle._numerics.arguments import argument_name, label_codes
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.meta_estimators._callback_tasks import BaseFit, around
+from sklearn_mle.meta_estimators._callback_tasks import BaseFit, fit_as
 from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
 
 # Out-of-fold models are trained on fewer rows than the final one; on small data the difference shows.
@@ -171,8 +171,7 @@ def _fit_fold(
     train, test = fold
     with argument_name("X"):
         X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
-    y_train = _safe_indexing(y, train)
-    with around(task, estimator, X_train, y_train):
-        model = estimator.fit(X_train, y_train, **fit_params_of(params, n_rows_of(X), train))
+    own = fit_params_of(params, n_rows_of(X), train)
+    model = fit_as(task, estimator, X_train, _safe_indexing(y, train), own)
     predicted = method(model, X_test) if callable(method) else getattr(model, method)(X_test)
     return FoldModel(model, test, np.asarray(predicted))

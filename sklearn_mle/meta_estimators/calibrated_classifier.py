@@ -22,7 +22,7 @@ from sklearn_mle.estimators._validation import check_sample_weight, check_target
 from sklearn_mle.meta_estimators._base import LikelihoodAround
 from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map, pooled_logarithms
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
-from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
+from sklearn_mle.meta_estimators._callback_tasks import BaseFits, fit_as
 from sklearn_mle.meta_estimators._class_probabilities import class_probabilities, response_of
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, pooled, route
 
@@ -236,9 +236,7 @@ class LikelihoodCalibratedClassifier(CallbackSupportMixin, ClassifierMixin, Like
             method, table = choose(*of_known, [numbers[test] for test in tested])
         calibration = fit_map(method, CalibrationRows.of(*of_known))
         if refits:
-            models = [clone(self.estimator)]
-            with around(fits.tasks[-1], models[0], X, labels):
-                models[0].fit(X, labels, **params)
+            models = [fit_as(fits.tasks[-1], clone(self.estimator), X, labels, params)]
         own = calibration.log_probabilities(of_known[0])[np.arange(len(of_known[1])), of_known[1]]
         state = {
             **features,

@@ -17,14 +17,14 @@ from sklearn_mle.estimators._validation import check_sample_weight
 from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
 from sklearn_mle.meta_estimators._answers import NoiseAnswers, read_target
-from sklearn_mle.meta_estimators._base import LikelihoodAround, will_have_methods
-from sklearn_mle.meta_estimators._callback_tasks import BaseFits, around
-from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, n_rows_of, pooled, route
+from sklearn_mle.meta_estimators._base import will_have_methods
+from sklearn_mle.meta_estimators._callback_tasks import BaseFits, fit_as
+from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, pooled, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
 from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, real_prediction
 
 
-class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers, LikelihoodAround):
+class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers):
     r"""A predictive distribution, intervals and quantiles for any regressor, from its errors on rows it did not see.
 
     .. math:: y_i \sim p\bigl(\,\cdot \mid \hat f(x_i),\, s_i\bigr) ,\qquad
@@ -220,9 +220,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         if self.ensemble and not frozen:
             state["estimators_"] = models
         else:
-            state["estimator_"] = clone(self.estimator)
-            with around(fits.tasks[-1] if refits else None, state["estimator_"], X, y):
-                state["estimator_"].fit(X, y, **params)
+            state["estimator_"] = fit_as(fits.tasks[-1] if refits else None, clone(self.estimator), X, y, params)
         state |= {
             "_learnt": learnt,
             "noise_": learnt.noise.regressor,
@@ -242,12 +240,6 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         """Return the estimator whose coefficients are those of the location, for inference."""
         check_is_fitted(self)
         return self._fitted_model() if self.ensemble else self.estimator_
-
-    def _base_prediction(self, X: Any) -> Array:
-        X = self._read(X)
-        rows = np.arange(n_rows_of(X))
-        predictions = [real_prediction(model.predict(X), rows) for model in self._models]
-        return predictions[0] if len(predictions) == 1 else np.mean(predictions, axis=0)
 
     def predict(self, X: Any, return_std: bool = False) -> Array | tuple[Array, Array]:
         """Return the estimator's prediction and, if ``return_std``, the standard deviation of y given X.
