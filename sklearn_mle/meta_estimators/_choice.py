@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arrays import Array
-from sklearn_mle.likelihoods import Gaussian, Likelihood, likelihood_names
+from sklearn_mle.likelihoods import Gaussian, Likelihood, get_likelihood
 from sklearn_mle.meta_estimators._noise import (
     Noise,
     location_of,
@@ -46,9 +46,8 @@ class NewRows:
         ``scales`` says whether they have a constant (False) or the modelled one, where there is one. What is refitted
         in each fold is the likelihood alone.
         """
-        likelihoods = {name: read_likelihood(name) for name in _like(kind) if name in likelihood_names()}
-        if type(kind) not in map(type, likelihoods.values()):
-            likelihoods[_FITTED] = kind
+        likelihoods = {name: read_likelihood(name) for name in _like(kind)}
+        likelihoods.setdefault(_name_of(kind), kind)
         if len(likelihoods) < 2:
             return None
         location, columns = location_of(kind, self.prediction), np.empty((len(self.y), 0))
@@ -99,13 +98,7 @@ class NewRows:
             comparison = None
         if comparison is None:
             return None
-        best, kind = comparison.names[0], type(noise.likelihood)
-        own = next(
-            full
-            for full in comparison.names
-            for name, of_columns in [_split(full)]
-            if of_columns is modelled and (name == _FITTED or type(read_likelihood(name)) is kind)
-        )
+        best, own = comparison.names[0], _name_of(noise.likelihood) + _MODELLED * modelled
         difference = comparison.difference(best, own)
         return _split(best)[0] if difference.value > 2 * difference.standard_error else None  # nan: its own fits failed
 
@@ -113,6 +106,11 @@ class NewRows:
 def _split(name: str) -> tuple[str, bool]:
     """Return the name of a candidate's likelihood, and whether its scale is the modelled one."""
     return name.removesuffix(_MODELLED), name.endswith(_MODELLED)
+
+
+def _name_of(likelihood: Likelihood) -> str:
+    """Return the name of a likelihood's class among those for the same outcomes."""
+    return next((name for name in _like(likelihood) if type(get_likelihood(name)) is type(likelihood)), _FITTED)
 
 
 def _like(likelihood: Likelihood) -> tuple[str, ...]:

@@ -45,8 +45,8 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         The noise: a name of ``sklearn_mle.likelihoods.likelihood_names()`` or an instance. Degrees of freedom of a
         likelihood that is named are estimated. Of counts, positive numbers and rates the dispersion, shape or precision
         takes the place of the scale. ``"auto"`` chooses, for real numbers, between Gaussian, Student's t, skew t and
-        mixtures of Gaussians, as far as they are there, each with a constant and with the modelled scale, by
-        cross-validated likelihood: the best one. Whole numbers are judged by their probabilities there, as ``compare``
+        mixtures of Gaussians, each with a constant and with the modelled scale, by cross-validated likelihood: the best
+        one. Whole numbers are judged by their probabilities there, as ``compare``
         does. If the location of a likelihood is not its mean (or if it has none), a shift is fitted beside the
         prediction, proportional to the scale.
     scale : {"auto", "constant"} or regressor, default="auto"
