@@ -5,7 +5,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -134,13 +133,13 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         with np.errstate(all="ignore"):
             data = prepare(X, y, sample_weight, offset)
         fitted = data.fitted
-        precisions = data.precisions(type(self).__name__, sample_weight is not None)
+        data.refuse_precisions(sample_weight is not None)
         start = self._start((len(fitted.terms), data.attributes["n_features_in_"] + 1))
         options = FitOptions(
             prior=fitted.prior,
             terms=fitted.terms,
             solver=self.solver,
-            tol=float(self.tol) * data.nats_of_copies(precisions),
+            tol=float(self.tol) * data.nats_of_copies,
             max_iter=self.max_iter,
             verbose=self.verbose,
             separated=start is not None and self._fitted.retained is not None and not self._fitted.retained.exists,
@@ -150,19 +149,20 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
             # What a previous fit found is not this one's, and its names would be expected in X.
             known = {**dict.fromkeys(vars(self).get("_published", ())), **data.attributes, "_fitted": fitted}
             metadata = {"sample_weight": sample_weight, "offset": offset}
-            as_shown = partial(data.as_shown, type(self).__name__, precisions)
-            tasks = FitTasks(
-                self, X, y, metadata, lambda theta: {**known, **self._attributes(fitted, as_shown(theta), None)}
-            )
+
+            def attributes_at(theta: Array) -> dict[str, Any]:
+                return {**known, **self._attributes(fitted, data.as_shown(theta), None)}
+
+            tasks = FitTasks(self, X, y, metadata, attributes_at)
             observer = tasks.observe
         try:
             result = fit_rows(
                 fitted.likelihood, data.raw, options=options, start=start, observer=observer, **data.names
             )
         except NotFiniteError:
-            data.refuse_not_finite(type(self).__name__)
+            data.refuse_not_finite()
             raise
-        result = data.result(type(self).__name__, precisions, result)
+        result = data.result(result)
         on_separation = getattr(self, "on_separation", "warn")
         separation = [warning for warning in result.warnings if isinstance(warning, SeparationWarning)]
         if separation and on_separation == "raise":

@@ -117,7 +117,7 @@ class BaseMLERegressor(PredictiveRegressor):
         prior = ridge_of(likelihood, terms, self.alpha)
         n_offsets = 0 if offset is None else n_offsets_of(offset, likelihood)
         fitted = Fitted(likelihood, terms, prior, weight_type=self.weight_type, n_offsets=n_offsets)
-        data, index = TrainingData(fitted, rows, attributes), likelihood.dispersion_index
+        data, index = TrainingData(type(self).__name__, fitted, rows, attributes), likelihood.dispersion_index
         # One row says nothing about a dispersion; about a location it does.
         if index is not None and terms[index].known is None and data.n_rows < 2:
             dispersion = likelihood.dispersion_parameter

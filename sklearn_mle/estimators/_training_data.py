@@ -48,6 +48,8 @@ class TrainingData:
 
     Attributes
     ----------
+    name : str
+        The class of the estimator, for errors.
     fitted : Fitted
         What is to be fitted to them; it retains nothing yet.
     rows : ReadData or RawRows
@@ -56,17 +58,15 @@ class TrainingData:
         Fitted attributes that are known before solving.
     """
 
+    name: str
     fitted: Fitted
     rows: ReadData | RawRows
     attributes: dict[str, Any]
 
     @property
-    def n_rows(self) -> int:
+    def n_rows(self) -> float:
         """How many rows have a positive weight."""
-        if isinstance(self.rows, RawRows):
-            return self.rows.data.n_rows
-        weight = self.rows.sample_weight
-        return len(self.rows.y) if weight is None else int(np.count_nonzero(weight))
+        return self.rows.data.n_rows if isinstance(self.rows, RawRows) else self.rows.n_obs("sampling")
 
     @property
     def raw(self) -> RawRows:
@@ -85,71 +85,64 @@ class TrainingData:
             "class_names": None if classes is None else classes.tolist(),
         }
 
-    def refuse_not_finite(self, name: str) -> None:
+    def refuse_not_finite(self) -> None:
         """Raise the ValueError, in scikit-learn's words, of an X in memory with entries that are not finite."""
         if isinstance(self.rows, ReadData) and not isinstance(self.rows.X, StoredArray):
-            assert_all_finite(self.rows.X, estimator_name=name, input_name="X")
+            assert_all_finite(self.rows.X, estimator_name=self.name, input_name="X")
 
-    def nats_of_copies(self, precisions: Array | None) -> float:
-        """Return how many nats of the fit, in which weights count copies, one is where they divide a dispersion."""
-        index = self.fitted.likelihood.dispersion_index
-        if precisions is None or index is None or not self.fitted.terms[index].intercept:
-            return 1.0
-        return float(precisions[precisions > 0].mean())
-
-    def result(self, name: str, precisions: Array | None, result: FitResult) -> FitResult:
-        """Return what a fit in which weights count copies found, with what the weights mean."""
-        if self.fitted.weight_type != "frequency":
-            result = replace(result, n_obs=float(self.n_rows))
-        return result if precisions is None else self._with_precisions(name, result)
-
-    def precisions(self, name: str, weighted: bool) -> Array | None:
-        """Return the weights where they divide the dispersion of their rows; None where they mean something else.
-
-        Raises
-        ------
-        NotSupportedError
-            Where the likelihood of the estimator of this name cannot have precisions.
-        """
+    def refuse_precisions(self, weighted: bool) -> None:
+        """Raise NotSupportedError where weights are to be precisions, but the likelihood or the rows have none."""
         likelihood = self.fitted.likelihood
         if self.fitted.weight_type != "precision":
-            return None
+            return
         words = {"fit", "weight_type='precision'"}
         if not know_precisions(likelihood, self.fitted.terms):
             words.add("no precisions")
-        refuse_words(words, name, repr(likelihood))
-        if not (weighted and self.fitted.weights_divide_dispersion):
-            return None
-        if isinstance(self.rows, RawRows):
+        refuse_words(words, self.name, repr(likelihood))
+        if weighted and self.fitted.weights_divide_dispersion and isinstance(self.rows, RawRows):
             raise NotSupportedError(
                 f"weight_type='precision' of {likelihood!r} needs the rows in memory for its scale, but some of "
                 "X, y, sample_weight and offset come from Dask. Compute them, or use weight_type='frequency'."
             )
-        return self.rows.sample_weight
 
-    def as_shown(self, name: str, precisions: Array | None, coefficients: Array) -> Array:
+    @property
+    def precise_rows(self) -> ReadData | None:
+        """The rows where their weights divide a dispersion; None where weights mean something else."""
+        rows, precise = self.rows, self.fitted.weights_divide_dispersion
+        return rows if precise and isinstance(rows, ReadData) and rows.sample_weight is not None else None
+
+    @property
+    def nats_of_copies(self) -> float:
+        """How many nats of the fit, in which weights count copies, one is where they divide a dispersion."""
+        rows, index = self.precise_rows, self.fitted.likelihood.dispersion_index
+        if rows is None or index is None or not self.fitted.terms[index].intercept:
+            return 1.0
+        weight = np.asarray(rows.sample_weight)
+        return float(weight[weight > 0].mean())
+
+    def as_shown(self, coefficients: Array) -> Array:
         """Return coefficients of the solver with the dispersion that the weights divide, if they do."""
-        return coefficients if precisions is None else self._precise(name, coefficients)[1].coefficients
+        rows = self.precise_rows
+        return coefficients if rows is None else self._precise(rows, coefficients)[1].coefficients
 
-    def _precise(self, name: str, coefficients: Array) -> tuple[FittedModel, FittedModel]:
+    def _precise(self, rows: ReadData, coefficients: Array) -> tuple[FittedModel, FittedModel]:
         """Return models of the coefficients, with the dispersion of copies and with that which weights divide."""
-        data = self.rows
-        assert isinstance(data, ReadData)
         counted = replace(self.fitted, weight_type="frequency")
-        features = tuple(str(j) for j in range(data.X.shape[1]))
-        model = FittedModel(**vars(counted), name=name, coefficients=coefficients, features=features)
+        features = tuple(str(j) for j in range(rows.X.shape[1]))
+        model = FittedModel(**vars(counted), name=self.name, coefficients=coefficients, features=features)
         with single_threaded_blas, np.errstate(all="ignore"):
-            return model, with_dispersion(model, data, "precision")
+            return model, with_dispersion(model, rows, "precision")
 
-    def _with_precisions(self, name: str, result: FitResult) -> FitResult:
-        """Return the result of a fit in which weights counted copies with the dispersion that they divide."""
-        if not np.isfinite(result.log_likelihood):
+    def result(self, result: FitResult) -> FitResult:
+        """Return what a fit in which weights count copies found, with what the weights mean."""
+        if self.fitted.weight_type != "frequency":
+            result = replace(result, n_obs=float(self.n_rows))
+        rows = self.precise_rows
+        if rows is None or not np.isfinite(result.log_likelihood):
             return result
-        data = self.rows
-        assert isinstance(data, ReadData)
-        model, precise = self._precise(name, result.coefficients)
+        model, precise = self._precise(rows, result.coefficients)
         with single_threaded_blas, np.errstate(all="ignore"):
-            at = AtEstimate.of(precise, data)
+            at = AtEstimate.of(precise, rows)
             log_likelihood = at.log_likelihood
             curvature = None
             if result.curvature is not None:

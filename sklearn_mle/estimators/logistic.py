@@ -248,7 +248,7 @@ class MLELogisticClassifier(PredictiveClassifier):
         prior = Jeffreys() if self.bias_reduction == "firth" else Ridge((1 / float(self.C),))
         n_offsets = 0 if offset is None else likelihood.n_predictors
         fitted = Fitted(likelihood, terms, prior, per_class, self.weight_type, n_offsets)
-        return TrainingData(fitted, rows, {**attributes, "classes_": classes})
+        return TrainingData(type(self).__name__, fitted, rows, {**attributes, "classes_": classes})
 
     def _attributes(self, fitted: Fitted, coefficients: Array, scale: float | None) -> dict[str, Any]:
         return {"coef_": coefficients[:, :-1].copy(), "intercept_": coefficients[:, -1].copy()}
