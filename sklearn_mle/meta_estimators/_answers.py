@@ -47,7 +47,7 @@ class NoiseAnswers(LikelihoodAround):
         """Return the prediction of new rows, shape (n,)."""
         X = self._read(X)
         rows = np.arange(n_rows_of(X))
-        return np.mean([real_prediction(model.predict(X), rows) for model in self._models], axis=0)
+        return np.mean([real_prediction(model, X, rows) for model in self._models], axis=0)
 
     @property
     def _least(self) -> float:

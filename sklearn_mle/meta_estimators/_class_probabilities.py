@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from sklearn_mle._numerics.arguments import first_not_finite
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators._labels import codes_of
 from sklearn_mle.meta_estimators._base import will_have_methods
@@ -33,10 +34,10 @@ def response_of(estimator: Any) -> str:
     )
 
 
-def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
+def class_probabilities(model: Any, X: Any, rows: NDArray[np.intp], classes: NDArray[Any]) -> Array:
     """Return a model's predictions of rows as probabilities of ``classes``; classes that it never saw have zero.
 
-    Decision values are log-odds, or log-probabilities up to a constant.
+    Decision values are log-odds, or log-probabilities up to a constant. ``rows`` are the numbers of the rows.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def class_probabilities(model: Any, X: Any, classes: NDArray[Any]) -> Array:
     name = response_of(model)
     values = np.asarray(getattr(model, name)(X), dtype=np.float64)
     if not np.isfinite(values).all():
-        row = int(np.argmax(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
+        row = rows[first_not_finite(values.reshape(len(values), -1))]
         raise ValueError(
             f"estimator: {name} of {type(model).__name__} is not finite in row {row}: some estimators return "
             "this for a class whose rows all have weight zero. Drop such rows, or use an estimator that can "

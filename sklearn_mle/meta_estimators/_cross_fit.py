@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of any model: the folds, the fits, and the routing of metadata."""
+"""Out-of-fold predictions of any model: the folds, the fits as tasks of callbacks, and the routing of metadata."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +19,16 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mle._numerics.arguments import argument_name, label_codes
 from sklearn_mle._numerics.arrays import Array
+from sklearn_mle.estimators._scikit_learn import has_callbacks
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.meta_estimators._callback_tasks import BaseFit, fit_as
 from sklearn_mle.model_selection._arguments import Fold, fit_keywords, read_folds
 
 # Out-of-fold models are trained on fewer rows than the final one; on small data the difference shows.
 _FEW_ROWS = 2000
+
+
+# (model, rows of X, their numbers) -> predictions, shape (n, ...).
+Predict = Callable[[Any, Any, NDArray[np.intp]], Array]
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,66 @@ class FoldModel:
 
     model: Any
     test: NDArray[np.intp]
-    prediction: NDArray[Any]
+    prediction: Array
+
+
+@dataclass(frozen=True)
+class BaseFit:
+    """One fit of a clone of the base, as a task of the meta-estimator ``owner``; it may run in another process."""
+
+    context: Any
+    owner: Any
+
+
+class BaseFits:
+    """The fits of a meta-estimator's base: one for each fold, and one to all rows if the fold models do not predict.
+
+    scikit-learn's callbacks see a root task, and one task for each fit. A frozen base is fitted already.
+
+    Parameters
+    ----------
+    predict : callable
+        As in ``cross_fit``.
+
+    Attributes
+    ----------
+    models : list of estimators
+        Those that predict new rows.
+    prediction : ndarray of shape (n, ...)
+        Of models that did not see the row; nan where no fold tests it.
+    """
+
+    def __init__(
+        self, owner: Any, X: Any, y: Any, folds: Sequence[Fold], params: Mapping[str, Any], predict: Predict
+    ) -> None:
+        estimator, n = owner.estimator, n_rows_of(X)
+        frozen = is_frozen(estimator)
+        refits = not (owner.ensemble or frozen)
+        self._root: Any = None
+        self._arguments = {"estimator": owner, "X": X, "y": y}
+        tasks = self._tasks(owner, [] if frozen else ["fit-fold"] * len(folds) + ["fit-all-rows"] * refits)
+        if frozen:
+            self.models, self.prediction = [estimator], predict(estimator, X, np.arange(n))
+            return
+        fitted = cross_fit(estimator, X, y, folds, predict, params, owner.n_jobs, tasks[: len(folds)])
+        self.models, self.prediction = [one.model for one in fitted], pooled(fitted, n)
+        if refits:
+            self.models = [_fit(tasks[-1], clone(estimator), X, y, params)]
+
+    def _tasks(self, owner: Any, names: list[str]) -> list[BaseFit | None]:
+        """Begin the root task, and return the others, made before they run in parallel."""
+        if not hasattr(owner, "_init_callback_context"):
+            return [None] * len(names)  # scikit-learn has no callbacks
+        # Also without callbacks of the owner: those of the base are to see one run, not one for each fold.
+        self._root = owner._init_callback_context(max_subtasks=len(names), sequential_subtasks=False)
+        self._root.call_on_fit_task_begin(**self._arguments)
+        seen = owner if has_callbacks(owner) else None  # it would be sent to other processes for nobody to see
+        return [BaseFit(self._root.subcontext(task_name=name, task_id=k), seen) for k, name in enumerate(names)]
+
+    def finish(self) -> None:
+        """End the root task; the estimator has published its state."""
+        if self._root is not None:
+            self._root.call_on_fit_task_end(**self._arguments)
 
 
 def is_frozen(estimator: Any) -> bool:
@@ -125,21 +188,18 @@ def cross_fit(
     X: Any,
     y: Any,
     folds: Sequence[Fold],
-    *,
-    method: str | Callable[[Any, Any], Any] = "predict",
-    fit_params: Mapping[str, Any] | None = None,
-    n_jobs: int | None = None,
+    predict: Predict,
+    params: Mapping[str, Any],
+    n_jobs: int | None,
     tasks: Sequence[BaseFit | None] | None = None,
 ) -> list[FoldModel]:
     """Fit a clone of the estimator for each fold, and predict the fold's test rows.
 
-    ``method`` is the name of a method, or a function of the model and X; ``tasks`` are those of callbacks, one for each
-    fold.
+    ``tasks`` are those of callbacks, one for each fold.
     """
-    params = {} if fit_params is None else fit_params
     tasks = [None] * len(folds) if tasks is None else tasks
     return Parallel(n_jobs=n_jobs)(
-        delayed(_fit_fold)(clone(estimator), X, y, fold, method, params, task)
+        delayed(_fit_fold)(clone(estimator), X, y, fold, predict, params, task)
         for fold, task in zip(folds, tasks, strict=True)
     )
 
@@ -166,12 +226,22 @@ def fit_params_of(params: Mapping[str, Any], n: int, rows: NDArray[np.intp]) -> 
 
 
 def _fit_fold(
-    estimator: Any, X: Any, y: Any, fold: Fold, method: Any, params: Mapping[str, Any], task: BaseFit | None
+    estimator: Any, X: Any, y: Any, fold: Fold, predict: Predict, params: Mapping[str, Any], task: BaseFit | None
 ) -> FoldModel:
     train, test = fold
     with argument_name("X"):
         X_train, X_test = _safe_split(estimator, X, None, train)[0], _safe_split(estimator, X, None, test, train)[0]
     own = fit_params_of(params, n_rows_of(X), train)
-    model = fit_as(task, estimator, X_train, _safe_indexing(y, train), own)
-    predicted = method(model, X_test) if callable(method) else getattr(model, method)(X_test)
-    return FoldModel(model, test, np.asarray(predicted))
+    model = _fit(task, estimator, X_train, _safe_indexing(y, train), own)
+    return FoldModel(model, test, predict(model, X_test, test))
+
+
+def _fit(task: BaseFit | None, estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> Any:
+    """Fit ``estimator`` as a task, with the callbacks that pass on to it, where there are callbacks; return it."""
+    if task is None:
+        return estimator.fit(X, y, **params)
+    with task.context.propagate_callback_context(estimator):
+        task.context.call_on_fit_task_begin(estimator=task.owner, X=X, y=y)
+        fitted = estimator.fit(X, y, **params)
+    task.context.call_on_fit_task_end(estimator=task.owner, X=X, y=y)
+    return fitted

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mle._numerics.arguments import listed
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import OutOfFoldWarning, PITWarning
 from sklearn_mle.likelihoods import Likelihood
@@ -23,8 +24,9 @@ _MOST_NAMED = 5
 _WRONG_COVERAGE, _WRONG_LEVEL = 0.05, 0.1
 
 
-def real_prediction(values: Any, rows: NDArray[np.intp]) -> Array:
-    """Return predictions as finite numbers, shape (n,); ``rows`` are their numbers, for errors."""
+def real_prediction(model: Any, X: Any, rows: NDArray[np.intp]) -> Array:
+    """Return a model's predictions as finite numbers, shape (n,); ``rows`` are their numbers, for errors."""
+    values = model.predict(X)
     try:
         prediction = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -37,8 +39,8 @@ def real_prediction(values: Any, rows: NDArray[np.intp]) -> Array:
         )
     bad = rows[~np.isfinite(prediction)]
     if len(bad):
-        more = " and more" if len(bad) > _MOST_NAMED else ""
-        raise ValueError(f"estimator: its predictions are NaN or infinite in rows {bad[:_MOST_NAMED].tolist()}{more}.")
+        named = listed([str(row) for row in bad[:_MOST_NAMED]], len(bad))
+        raise ValueError(f"estimator: its predictions are NaN or infinite in rows {named}.")
     return prediction
 
 

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import clone
 
-from sklearn_mle._numerics.arguments import is_missing
+from sklearn_mle._numerics.arguments import first_true, is_missing
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.memory import refuse_unless_it_fits
 from sklearn_mle.meta_estimators._cross_fit import cross_fit, pooled, weights_for
@@ -83,8 +84,8 @@ class ScaleModel:
 
     def log_scale(self, X: Any, prediction: Array) -> Array:
         """Return the logarithm of the modelled scale of new rows, shape (n,)."""
-        rows = self.rows(X, prediction)
-        return np.mean([_log_size(model, rows, self.unit, self.least) for model in self.models], axis=0)
+        table, rows = self.rows(X, prediction), np.arange(len(prediction))
+        return np.mean([_log_size(model, table, rows, self.unit, self.least) for model in self.models], axis=0)
 
 
 def fit_scale(
@@ -119,16 +120,19 @@ def fit_scale(
     rows: Callable[[Any, Array], Any] = NumericTable(X) if is_auto else with_prediction
     params = weights_for(regressor, weight, "scale", "DistributionalRegressor")
     log_size = partial(_log_size, unit=unit, least=least)
-    fitted = cross_fit(regressor, rows(X, prediction), size, inner, method=log_size, fit_params=params, n_jobs=n_jobs)
+    fitted = cross_fit(regressor, rows(X, prediction), size, inner, log_size, params, n_jobs)
     if all(np.ptp(one.prediction) < 1e-9 for one in fitted):
         return None, None
     return ScaleModel([one.model for one in fitted], rows, unit, least), pooled(fitted, len(y))
 
 
-def _log_size(model: Any, rows: Any, unit: float, least: float) -> Array:
-    size = np.asarray(model.predict(rows), dtype=np.float64)
-    if not np.isfinite(size).all():
-        raise ValueError("scale: the regressor predicted a |residual| that is not finite; give another one.")
+def _log_size(model: Any, X: Any, rows: NDArray[np.intp], unit: float, least: float) -> Array:
+    size = np.asarray(model.predict(X), dtype=np.float64)
+    bad = first_true(~np.isfinite(size))
+    if bad is not None:
+        raise ValueError(
+            f"scale: the regressor predicted a |residual| that is not finite, of row {rows[bad]}; give another one."
+        )
     return np.log(np.maximum(size * unit, least))
 
 

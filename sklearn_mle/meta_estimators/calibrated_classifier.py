@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import get_tags
@@ -22,9 +22,8 @@ from sklearn_mle.estimators._validation import check_sample_weight, check_target
 from sklearn_mle.meta_estimators._base import LikelihoodAround
 from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map, pooled_logarithms
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
-from sklearn_mle.meta_estimators._callback_tasks import BaseFits, fit_as
 from sklearn_mle.meta_estimators._class_probabilities import class_probabilities, response_of
-from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, pooled, route
+from sklearn_mle.meta_estimators._cross_fit import BaseFits, folds_of, is_frozen, n_rows_of, route
 
 # Folds of the rows that a fitted classifier is calibrated on, to choose a method by.
 _CHOOSING_FOLDS = 5
@@ -212,36 +211,26 @@ class LikelihoodCalibratedClassifier(CallbackSupportMixin, ClassifierMixin, Like
         features = self._features(X)
         weight = check_sample_weight(sample_weight, len(codes))
         params, groups = route(self, self.estimator, weight, fit_params)
-        method, table, is_auto = self.method, None, self.method == "auto"
+        method, table = self.method, None
         frozen = is_frozen(self.estimator)
         folds = [] if frozen else folds_of(self.cv, X, labels, groups, classifying=True)
-        refits = not (self.ensemble or frozen)
-        fits = BaseFits(self, X, y, ["fit-fold"] * len(folds) + ["fit-all-rows"] * refits)
-        if frozen:
-            models = [self.estimator]
-            probability = class_probabilities(self.estimator, X, classes)
-            tested = _choosing_folds(codes, weight) if is_auto else []
-        else:
-            how: dict[str, Any] = {"fit_params": params, "n_jobs": self.n_jobs, "tasks": fits.tasks[: len(folds)]}
-            predict = partial(class_probabilities, classes=classes)
-            fitted = cross_fit(self.estimator, X, labels, folds, method=predict, **how)
-            models, probability = [one.model for one in fitted], pooled(fitted, len(codes))
-            tested = [one.test for one in fitted]
+        predict = partial(class_probabilities, classes=classes)
+        fits = BaseFits(self, X, labels, folds, params, predict)
+        probability = fits.prediction
         known = ~np.isnan(probability[:, 0])
         of_known = probability[known], codes[known], None if weight is None else weight[known]
         if weight is not None and not weight[known].any():
             raise ValueError("cv: no row of positive weight has an out-of-fold prediction; give other folds.")
-        if is_auto:
+        if method == "auto":
+            tested = _choosing_folds(codes, weight) if frozen else [test for _, test in folds]
             numbers = np.cumsum(known) - 1
             method, table = choose(*of_known, [numbers[test] for test in tested])
         calibration = fit_map(method, CalibrationRows.of(*of_known))
-        if refits:
-            models = [fit_as(fits.tasks[-1], clone(self.estimator), X, labels, params)]
         own = calibration.log_probabilities(of_known[0])[np.arange(len(of_known[1])), of_known[1]]
         state = {
             **features,
             "classes_": classes,
-            "estimators_": models,
+            "estimators_": fits.models,
             "calibration_": calibration,
             "method_": method,
             "calibration_table_": table,
@@ -267,7 +256,8 @@ class LikelihoodCalibratedClassifier(CallbackSupportMixin, ClassifierMixin, Like
             Log-probabilities in nats.
         """
         X = self._read(X)
-        probabilities = [class_probabilities(model, X, self.classes_) for model in self.estimators_]
+        rows = np.arange(n_rows_of(X))
+        probabilities = [class_probabilities(model, X, rows, self.classes_) for model in self.estimators_]
         return pooled_logarithms([self.calibration_.log_probabilities(p) for p in probabilities])
 
     def predict_proba(self, X: Any) -> Array:

@@ -1,12 +1,10 @@
 """A likelihood around any regressor: its prediction is the location, and its errors on new rows are the noise."""
 
 from contextlib import suppress
-from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
-import numpy as np
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._numerics.arguments import as_flag, refuse_masked
@@ -18,8 +16,7 @@ from sklearn_mle.exceptions import NotSupportedError
 from sklearn_mle.likelihoods import Likelihood, get_likelihood
 from sklearn_mle.meta_estimators._answers import NoiseAnswers, read_target
 from sklearn_mle.meta_estimators._base import will_have_methods
-from sklearn_mle.meta_estimators._callback_tasks import BaseFits, fit_as
-from sklearn_mle.meta_estimators._cross_fit import cross_fit, folds_of, is_frozen, pooled, route
+from sklearn_mle.meta_estimators._cross_fit import BaseFits, folds_of, is_frozen, route
 from sklearn_mle.meta_estimators._noise import read_likelihood
 from sklearn_mle.meta_estimators._out_of_fold import OutOfFold, real_prediction
 
@@ -204,29 +201,19 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         weight = check_sample_weight(sample_weight, len(y))
         params, groups = route(self, self.estimator, weight, fit_params)
         folds = folds_of(self.cv, X, y, groups)
-        frozen = is_frozen(self.estimator)
-        refits = not (self.ensemble or frozen)
-        fits = BaseFits(self, X, y, ["fit-fold"] * len(folds) * (not frozen) + ["fit-all-rows"] * refits)
-        models: list[Any] = []
-        if frozen:
-            prediction = real_prediction(self.estimator.predict(X), np.arange(len(y)))
-        else:
-            tasks = fits.tasks[: len(folds)]
-            fitted = cross_fit(self.estimator, X, y, folds, fit_params=params, n_jobs=self.n_jobs, tasks=tasks)
-            read = [replace(one, prediction=real_prediction(one.prediction, one.test)) for one in fitted]
-            models, prediction = [one.model for one in read], pooled(read, len(y))
-        out_of_fold = OutOfFold(X, y, prediction, weight, groups, folds)
+        fits = BaseFits(self, X, y, folds, params, real_prediction)
+        out_of_fold = OutOfFold(X, y, fits.prediction, weight, groups, folds)
         learnt = out_of_fold.learn(likelihood, self.scale, recalibrate=self.recalibrate, n_jobs=self.n_jobs)
-        if self.ensemble and not frozen:
-            state["estimators_"] = models
+        if self.ensemble and not is_frozen(self.estimator):
+            state["estimators_"] = fits.models
         else:
-            state["estimator_"] = fit_as(fits.tasks[-1] if refits else None, clone(self.estimator), X, y, params)
+            state["estimator_"] = fits.models[0]
         state |= {
             "_learnt": learnt,
             "noise_": learnt.noise.regressor,
             "likelihood_": learnt.noise.likelihood,
             "comparison_": learnt.comparison,
-            "out_of_fold_prediction_": prediction,
+            "out_of_fold_prediction_": fits.prediction,
         }
         publish(self, state)
         fits.finish()

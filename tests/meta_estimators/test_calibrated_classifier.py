@@ -305,6 +305,17 @@ class Odd(ClassifierMixin, BaseEstimator):
         return np.full((len(X), 3), self.value)
 
 
+class OddRow(GaussianNB):
+    """Whose probabilities are not numbers in rows that begin with this one."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+
+    def predict_proba(self, X):
+        return np.where(X[:, :1] == self.first, np.nan, super().predict_proba(X))
+
+
 def test_errors_say_what_to_do():
     fit = LikelihoodCalibratedClassifier(GaussianNB(), cv=3).fit
     with pytest.raises(ValueError, match="y has one class only"):
@@ -326,6 +337,9 @@ def test_errors_say_what_to_do():
         LikelihoodCalibratedClassifier(GaussianNB(), "platt").fit(X, Y)
     with pytest.raises(ValueError, match="predict_proba of Odd is not finite in row 0"):
         LikelihoodCalibratedClassifier(Odd(np.nan)).fit(X, Y)
+    for ensemble in (False, True):
+        with pytest.raises(ValueError, match="predict_proba of OddRow is not finite in row 333"):
+            LikelihoodCalibratedClassifier(OddRow(X[333, 0]), ensemble=ensemble).fit(X, Y)
     with pytest.raises(ValueError, match="must give probabilities >= 0"):
         LikelihoodCalibratedClassifier(Odd(-1.0)).fit(X, Y)
     with pytest.raises(ValueError, match="3 columns for 2 classes"):

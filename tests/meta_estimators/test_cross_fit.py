@@ -1,5 +1,8 @@
 """Out-of-fold predictions: each row by the model that did not see it, whatever the container, method or metadata."""
 
+from functools import partial
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +22,14 @@ X = RNG.normal(size=(40, 3))
 Y = X @ [1.0, 2.0, 3.0] + RNG.normal(size=40)
 
 
+def predictions(method, model, rows, numbers):
+    return getattr(model, method)(rows)
+
+
+def of_ridge(rows, folds, params=MappingProxyType({})):
+    return cross_fit(Ridge(), rows, Y, folds, partial(predictions, "predict"), params, None)
+
+
 @pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])  # processes take seconds to start
 @pytest.mark.parametrize(
     ("model", "y", "method"),
@@ -30,7 +41,7 @@ Y = X @ [1.0, 2.0, 3.0] + RNG.normal(size=40)
 )
 def test_each_row_is_predicted_by_the_model_that_did_not_see_it(model, y, method, n_jobs):
     folds = folds_of(KFold(4), X, y, None)
-    found = pooled(cross_fit(model, X, y, folds, method=method, n_jobs=n_jobs), 40)
+    found = pooled(cross_fit(model, X, y, folds, partial(predictions, method), {}, n_jobs), 40)
     np.testing.assert_array_equal(found, cross_val_predict(model, X, y, cv=KFold(4), method=method))
 
 
@@ -43,17 +54,17 @@ def test_any_container_gives_the_same_predictions(container):
         "list": X.tolist,
     }[container]()
     folds = folds_of(5, rows, Y, None)
-    expected = pooled(cross_fit(Ridge(), X, Y, folds), 40)
+    expected = pooled(of_ridge(X, folds), 40)
     # The sparse solver of ridge regression stops within 1e-4 of the minimum's coefficients.
     rtol = 1e-3 if container == "sparse" else 1e-12
-    np.testing.assert_allclose(pooled(cross_fit(Ridge(), rows, Y, folds), 40), expected, rtol=rtol)
+    np.testing.assert_allclose(pooled(of_ridge(rows, folds), 40), expected, rtol=rtol)
 
 
 def test_rows_that_no_fold_tests_are_nan_and_those_of_several_a_mean():
-    found = pooled(cross_fit(Ridge(), X, Y, folds_of(TimeSeriesSplit(4), X, Y, None)), 40)
+    found = pooled(of_ridge(X, folds_of(TimeSeriesSplit(4), X, Y, None)), 40)
     assert np.isnan(found[:8]).all() and np.isfinite(found[8:]).all()
     twice = folds_of(RepeatedKFold(n_splits=4, n_repeats=2, random_state=0), X, Y, None)
-    models = cross_fit(Ridge(), X, Y, twice)
+    models = of_ridge(X, twice)
     halves = [pooled(models[:4], 40), pooled(models[4:], 40)]
     np.testing.assert_allclose(pooled(models, 40), np.mean(halves, axis=0), rtol=1e-14)
 
@@ -106,7 +117,7 @@ def test_one_fold_and_one_row_are_refused():
 def test_weights_and_metadata_of_rows_are_those_of_the_training_rows():
     weight = RNG.uniform(size=40)
     folds = folds_of(KFold(2), X, Y, None)
-    found = cross_fit(Ridge(), X, Y, folds, fit_params={"sample_weight": weight})
+    found = of_ridge(X, folds, {"sample_weight": weight})
     for one, (train, test) in zip(found, folds, strict=True):
         expected = Ridge().fit(X[train], Y[train], sample_weight=weight[train]).predict(X[test])
         np.testing.assert_array_equal(one.prediction, expected)
