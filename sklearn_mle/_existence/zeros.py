@@ -12,7 +12,7 @@ from sklearn_mle._numerics.sums import Largest
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._penalties import NoPenalty
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._rank import clearly_independent, independent_columns
+from sklearn_mle._rank import independent_columns
 from sklearn_mle._rows import Block, Data
 from sklearn_mle.likelihoods import Likelihood
 
@@ -42,17 +42,13 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDi
     UndecidedError
         If the linear program is too large to be solved.
     """
-    data, predictors = objective.data, objective.predictors
-    columns, intercept = predictors.terms[0].indices(data.n_columns), predictors.terms[0].intercept
+    data = objective.data
     first = max(_FIRST_ROWS, 8 * data.n_columns)
     sampled = data.n_rows >= 4 * first or not data.in_one_place
-    some = data.sample_rows(first) if sampled else data
-    bounded = np.flatnonzero(_bounded(objective.likelihood, some.y))
-    if len(bounded) == data.n_rows:
+    if not sampled and _bounded(objective.likelihood, data.y).all():
         return None  # nothing but what is linearly dependent can change
-    if len(bounded) > len(columns) and clearly_independent(some.take(bounded), columns, intercept):
-        return None
-    if sampled and predictors.curvature_fits and _determined(objective):
+    samples = [data.sample_rows(first), data] if sampled else [data]
+    if objective.predictors.curvature_fits and any(_determined(objective, sample) for sample in samples):
         return None
     return find_separation(objective, theta)
 
@@ -63,10 +59,10 @@ def _bounded(likelihood: Likelihood, y: Array) -> NDArray[np.bool_]:
     return falls & rises
 
 
-def _determined(objective: PenalizedNLL) -> bool:
-    """Return whether the rows that bound their predictor determine every coefficient; one pass."""
+def _determined(objective: PenalizedNLL, data: Data) -> bool:
+    """Return whether the rows of data that bound their predictor determine every coefficient; one pass."""
     of_bounded_rows = partial(bounded_cross_products, objective.likelihood, objective.predictors)
-    products = objective.data.reduce_rows(of_bounded_rows)[0]
+    products = data.reduce_rows(of_bounded_rows)[0]
     try:
         return independent_columns(CholeskyFactor(products))
     except NotPositiveDefiniteError:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from sklearn_mle._numerics.arguments import listed
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators import MLERegressor
 from sklearn_mle.exceptions import NotSupportedError, PerfectFitWarning
@@ -36,11 +37,10 @@ def location_of(likelihood: Likelihood, prediction: Array) -> Array:
             eta = LINKS[likelihood.links[0]].predictor(prediction)
     outside = np.flatnonzero(~np.isfinite(eta))
     if len(outside):
-        shown = ", ".join(f"{row} ({prediction[row]:.6g})" for row in outside[:_MOST_NAMED])
-        more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+        shown = listed([f"{row} ({prediction[row]:.6g})" for row in outside[:_MOST_NAMED]], len(outside))
         raise ValueError(
             f"estimator: the location of {likelihood!r} cannot be the prediction of "
-            f"row{'s' if len(outside) > 1 else ''} {shown}{more}. Use an estimator whose predictions stay in "
+            f"row{'s' if len(outside) > 1 else ''} {shown}. Use an estimator whose predictions stay in "
             "range (with a loss for such y, or TransformedTargetRegressor), or a likelihood that allows them."
         )
     return eta
