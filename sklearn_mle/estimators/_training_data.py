@@ -108,7 +108,7 @@ class TrainingData:
     @property
     def precise_rows(self) -> ReadData | None:
         """The rows where their weights divide a dispersion; None where weights mean something else."""
-        rows, precise = self.rows, self.fitted.weights_divide_dispersion
+        rows, precise = self.rows, self.fitted.weight_type == "precision" and self.fitted.weights_divide_dispersion
         return rows if precise and isinstance(rows, ReadData) and rows.sample_weight is not None else None
 
     @property
@@ -135,9 +135,9 @@ class TrainingData:
 
     def result(self, result: FitResult) -> FitResult:
         """Return what a fit in which weights count copies found, with what the weights mean."""
-        if self.fitted.weight_type != "frequency":
-            result = replace(result, n_obs=float(self.n_rows))
-        rows = self.precise_rows
+        if self.fitted.weight_type == "frequency":
+            return result
+        rows, result = self.precise_rows, replace(result, n_obs=float(self.n_rows))
         if rows is None or not np.isfinite(result.log_likelihood):
             return result
         model, precise = self._precise(rows, result.coefficients)
