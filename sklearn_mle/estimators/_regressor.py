@@ -76,6 +76,8 @@ class BaseMLERegressor(PredictiveRegressor):
         ValueError
             If the input is not valid, a scale (dispersion, shape, precision) is to be estimated from 1 sample, or the
             fit would need all of Dask's rows in one place.
+        TypeError
+            If the likelihood is neither a name nor an instance.
         """
         return self._fit(X, y, sample_weight, offset)
 

@@ -168,6 +168,8 @@ def bootstrap(
     ValueError
         If an argument is not valid, fewer than two resamples could be fitted, or the estimator's parameters were
         changed after its fit.
+    TypeError
+        If ``infer`` does not support the estimator.
 
     Warns
     -----

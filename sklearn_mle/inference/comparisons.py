@@ -77,6 +77,8 @@ def likelihood_ratio_test(
         If the larger model has no more parameters, fits worse, or does not contain the smaller: another likelihood, or
         columns of the smaller that are no combinations of the larger's (checked on the data, whatever their names). If
         a fit was penalized.
+    TypeError
+        If ``infer`` does not support the estimator.
 
     References
     ----------
@@ -176,7 +178,7 @@ def score_test(
     ValueError
         If the fit was penalized, or an extra column depends on the others.
     TypeError
-        If X is an array in storage, too large to be read at once.
+        If X is an array in storage, too large to be read at once, or ``infer`` does not support the estimator.
 
     References
     ----------

@@ -66,6 +66,8 @@ def average_predictions(
         If an argument is not valid.
     NotSupportedError
         If the model has no such quantity, or it has no derivative.
+    TypeError
+        If ``inference`` is not what ``infer`` returned.
 
     References
     ----------
@@ -150,6 +152,8 @@ def average_effects(
         If an argument is not valid, or a column of numbers enters the model in steps, which have no slope.
     NotSupportedError
         If the model has no such quantity, or it has no derivative.
+    TypeError
+        If ``inference`` is not what ``infer`` returned.
 
     References
     ----------
@@ -251,6 +255,8 @@ def contrasts(
         If an argument is not valid.
     NotSupportedError
         If the model has no such quantity, or it has no derivative.
+    TypeError
+        If ``inference`` is not what ``infer`` returned.
 
     References
     ----------

@@ -88,8 +88,17 @@ class Effects:
         -------
         Effects
             These, with their joint covariance.
+
+        Raises
+        ------
+        ValueError
+            If they are not positions.
         """
-        places = np.atleast_1d(np.asarray(places, dtype=np.intp))
+        places = np.atleast_1d(np.asarray(places))
+        # Truth values would be read as the positions 0 and 1.
+        whole = places.ndim == 1 and places.dtype.kind in "iu"
+        if not (whole and ((-len(self) <= places) & (places < len(self))).all()):
+            raise ValueError(f"places must be positions from 0 to {len(self) - 1}; got {places.tolist()!r}.")
         labels = {name: tuple(values[k] for k in places) for name, values in self.labels.items()}
         covariance = self.covariance[np.ix_(places, places)]
         return replace(self, labels=labels, values=self.values[places], covariance=covariance)

@@ -256,7 +256,7 @@ def wald_test(estimator: Any, X: Any, y: Any, R: Any, r: Any = 0.0, **options: A
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As ``infer`` and ``Inference.wald_test``.
 
     References

@@ -184,6 +184,8 @@ def influence(
     ValueError
         If an argument is not valid, these are not the data of the fit, or there are no more observations than
         coefficients and one.
+    TypeError
+        If ``infer`` does not support the estimator.
 
     References
     ----------

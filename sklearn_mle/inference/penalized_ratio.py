@@ -67,6 +67,8 @@ def penalized_likelihood_ratio_test(
     ------
     ValueError
         If the fit was not bias-reduced, a parameter is not known, or columns depend on others.
+    TypeError
+        If ``infer`` does not support the estimator.
 
     References
     ----------

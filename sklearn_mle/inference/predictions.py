@@ -51,6 +51,8 @@ def mean_interval(
     ------
     ValueError
         If the model is a classifier.
+    TypeError
+        If ``inference`` is not what ``infer`` returned.
 
     References
     ----------
@@ -109,6 +111,8 @@ def probability_interval(
     ------
     ValueError
         If the model is not a classifier.
+    TypeError
+        If ``inference`` is not what ``infer`` returned.
 
     References
     ----------

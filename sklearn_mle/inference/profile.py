@@ -161,6 +161,8 @@ def profile_interval(
     ------
     ValueError
         If a parameter is not known, the estimator was penalized, or its likelihood has kinks.
+    TypeError
+        If ``infer`` does not support the estimator.
 
     References
     ----------

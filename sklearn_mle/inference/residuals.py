@@ -74,6 +74,8 @@ def residuals(
         If the model has three or more classes, whose outcome has no sign; or a kind is not defined for it.
     ValueError
         If ``kind`` is none of these, or the mean or variance is not finite.
+    TypeError
+        If ``infer`` does not support the estimator.
 
     References
     ----------

@@ -76,6 +76,8 @@ def anova(
         If an argument is not valid, or the model has no term.
     NotSupportedError
         If the estimate is no maximum of a likelihood (for likelihood ratios).
+    TypeError
+        If ``infer`` does not support the estimator.
 
     Warns
     -----
@@ -144,7 +146,7 @@ def drop_one(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As ``anova``.
 
     References

@@ -716,6 +716,10 @@ def test_tables():
     assert "Contrasts" in repr(found) and "<table" in found._repr_html_()
     one = found.of([1])
     assert len(one) == 1 and one.index == found.index[1:2]
+    # A mask would be read as the positions 0 and 1.
+    for places in ([True] + [False] * (len(found) - 1), [len(found)], "bmi", [0.5]):
+        with pytest.raises(ValueError, match="places must be positions from 0 to"):
+            found.of(places)
 
 
 def test_an_average_of_all_rows_is_a_table_of_one_row():
