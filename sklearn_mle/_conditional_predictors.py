@@ -36,15 +36,12 @@ class ConditionalPredictors(LinearPredictors):
     n_classes : int
     n_columns : int
         Columns J of each class.
-    intercept : bool
-        Whether classes have an intercept.
     """
 
-    def __init__(self, n_classes: int, n_columns: int, intercept: bool = True) -> None:
+    def __init__(self, n_classes: int, n_columns: int) -> None:
         # The first free predictor has the shared coefficients, the others an intercept of the basis each.
-        intercepts = [Terms.constant()] * (n_classes - 1) if intercept else []
-        super().__init__(n_columns, [Terms(True, False), *intercepts])
-        self.n_classes, self.intercept = n_classes, intercept
+        super().__init__(n_columns, [Terms(True, False), *[Terms.constant()] * (n_classes - 1)])
+        self.n_classes = n_classes
         self.basis = sum_to_zero_basis(n_classes)
         # The curvature is taken of the probabilities: K numbers per row, not the K^2 of its Hessian.
         self.many_classes = True
@@ -56,20 +53,17 @@ class ConditionalPredictors(LinearPredictors):
     def direction(self, step: Array) -> Array:
         matrix = np.zeros((self.n_classes, self.n_columns + 1), dtype=step.dtype)
         matrix[:, :-1] = step[: self.n_columns]
-        if self.intercept:
-            matrix[:, -1] = self.basis @ step[self.n_columns :]
+        matrix[:, -1] = self.basis @ step[self.n_columns :]
         return matrix
 
     def exact_matrix(self, theta: Any) -> Any:
         raise NotImplementedError("shared coefficients are not refined to twice the precision")
 
     def theta(self, matrix: Array) -> Array:
-        shared = matrix[:, :-1].mean(axis=0)
-        return np.append(shared, self.basis.T @ matrix[:, -1]) if self.intercept else shared
+        return np.append(matrix[:, :-1].mean(axis=0), self.basis.T @ matrix[:, -1])
 
     def pull_back_theta(self, matrix: Array) -> Array:
-        shared = matrix[:, :-1].sum(axis=0)
-        return np.append(shared, self.basis.T @ matrix[:, -1]) if self.intercept else shared
+        return np.append(matrix[:, :-1].sum(axis=0), self.basis.T @ matrix[:, -1])
 
     def eta(self, rows: Rows, matrix: Array, offset: Array | None) -> Array:
         eta = np.empty((self.n_classes, rows.n_rows))
@@ -113,12 +107,11 @@ class ConditionalPredictors(LinearPredictors):
                 flat = x.reshape(width, root.size)
                 total[:width, :width] += np.dot(flat, flat.T)
                 between += np.einsum("kn,jkn->kj", root, x)
-        if self.intercept:
-            weighted = probability if weight is None else probability * weight
-            constants = np.diag(weighted.sum(axis=1)) - np.dot(weighted, probability.T)
-            total[width:, :width] = self.basis.T @ between
-            total[:width, width:] = total[width:, :width].T
-            total[width:, width:] = self.basis.T @ constants @ self.basis
+        weighted = probability if weight is None else probability * weight
+        constants = np.diag(weighted.sum(axis=1)) - np.dot(weighted, probability.T)
+        total[width:, :width] = self.basis.T @ between
+        total[:width, width:] = total[width:, :width].T
+        total[width:, width:] = self.basis.T @ constants @ self.basis
         return total
 
     def pull_back_curvature(self, curvature: Array) -> Array:
@@ -128,8 +121,7 @@ class ConditionalPredictors(LinearPredictors):
         """Return the derivative of the predictors in theta, shape (K, n, size), of dense columns."""
         out = np.zeros((self.n_classes, len(block), self.size))
         out[..., : self.n_columns] = self._of_classes(block).transpose(0, 2, 1)
-        if self.intercept:
-            out[..., self.n_columns :] = self.basis[:, None]
+        out[..., self.n_columns :] = self.basis[:, None]
         return out
 
     def pull_back_rows(self, block: Array, gradient: Array) -> Array:

@@ -21,16 +21,14 @@ X = rng.standard_normal((N, K * J))
 ROWS = DenseRows(X)
 
 
-@pytest.fixture(params=[True, False])
-def predictors(request):
-    return ConditionalPredictors(K, J, intercept=request.param)
+@pytest.fixture
+def predictors():
+    return ConditionalPredictors(K, J)
 
 
 def jacobian(predictors):
     """d eta_ki / d theta_m, shape (K, n, size), written down from the definition."""
     columns = X.reshape(N, K, J).transpose(1, 0, 2)
-    if not predictors.intercept:
-        return columns
     constants = np.broadcast_to(sum_to_zero_basis(K)[:, None], (K, N, K - 1))
     return np.concatenate([columns, constants], axis=2)
 
