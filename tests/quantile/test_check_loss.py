@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 
 from sklearn_mle._predictors import LinearPredictors, Terms
-from sklearn_mle._quantile.active_set import ActiveSet, nearest_to_zero
+from sklearn_mle._quantile.active_set import ActiveSet, _shortest, nearest_to_zero
 from sklearn_mle._quantile.check_loss import CheckLoss
 from sklearn_mle._quantile.interior_point import interior_point
 from sklearn_mle._quantile.minimize import minimize_check_loss, with_same_zeros
@@ -204,3 +204,11 @@ def test_no_shortest_vector_where_a_direction_has_no_length():
 def test_no_shortest_vector_where_the_bounds_exclude_each_other():
     rows, bound = np.array([[1.0], [-1.0]]), np.array([-1.0, -1.0])
     assert nearest_to_zero(np.ones((1, 1)), np.zeros(1), rows, bound) is None
+
+
+def test_rows_that_the_first_of_the_shortest_changes_crosses_join():
+    """A thousand rows that are nearer to their bounds are looked at first, and none of them stops the change at 5."""
+    rows = np.concatenate([np.full((1500, 1), -1.0), [[1.0]]])
+    bound = np.append(np.linspace(0.1, 1.0, 1500), 5.0)
+    change = _shortest(np.eye(1), np.array([-10.0]), rows, bound)
+    np.testing.assert_allclose(change, [5.0], rtol=1e-12)
