@@ -194,10 +194,8 @@ class LazyDistribution:
         self._estimator, self._given, self._one = estimator, rows, one
         self.dist = getattr(one, "dist", None)
         names = list(_parameters(one))
-        self.parameters: dict[str, Any] = {}
-        if names:
-            columns = self._ask("parameters", len(names))
-            self.parameters = {name: columns[:, k] for k, name in enumerate(names)}
+        columns = self._ask("parameters", len(names))
+        self.parameters: dict[str, Any] = {name: columns[:, k] for k, name in enumerate(names)}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         # A density has no mass function, nor has a distribution of the user's all of the methods.

@@ -20,7 +20,7 @@ from scipy.special import log_expit, logit, logsumexp
 
 from sklearn_mle._conditional_predictors import ConditionalPredictors
 from sklearn_mle._numerics.arrays import Array
-from sklearn_mle.meta_estimators._calibration_fit import GroupedRidge, constrained_minimum, minimum_of, objective_of
+from sklearn_mle.meta_estimators._calibration_fit import constrained_minimum, grouped_ridge, minimum_of, objective_of
 from sklearn_mle.meta_estimators._calibration_logits import LogitMap
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
 
@@ -94,7 +94,7 @@ def sigmoid(rows: CalibrationRows, plain: LogitMap) -> OneAgainstOthers:
         low, high = _logarithms(one, plain.floor)
         columns = np.stack([np.zeros(len(low)), low - high], axis=1)
         predictors = ConditionalPredictors(2, 1)
-        found = minimum_of(objective_of(predictors, columns, one, GroupedRidge((), (), 2)), np.array([1.0, 0.0]))
+        found = minimum_of(objective_of(predictors, columns, one, grouped_ridge((), (), 2)), np.array([1.0, 0.0]))
         slope = float(found.theta[0])
         return LinearLogOdds(plain.floor, slope, slope, _log_odds(predictors, found.theta), found.gap)
 
@@ -108,7 +108,7 @@ def beta(rows: CalibrationRows, plain: LogitMap) -> OneAgainstOthers:
         low, high = _logarithms(one, plain.floor)
         blank = np.zeros(len(low))
         columns = np.stack([blank, blank, low, -high], axis=1)
-        found = constrained_minimum(one, columns, 2, GroupedRidge((), (), 3), np.array([1.0, 1.0, 0.0]))
+        found = constrained_minimum(one, columns, 2, grouped_ridge((), (), 3), np.array([1.0, 1.0, 0.0]))
         a, b = found.theta[:2]
         intercept = _log_odds(ConditionalPredictors(2, 2), found.theta)
         return LinearLogOdds(plain.floor, float(a), float(b), intercept, found.gap)

@@ -60,21 +60,16 @@ class Minimum:
     near: bool
 
 
-class GroupedRidge(QuadraticForm):
-    r"""A Gaussian prior on groups of linear functions: :math:`\tfrac12 \sum_g \lambda_g \lVert R_g \theta \rVert^2`.
+def grouped_ridge(groups: Sequence[Array], precisions: Sequence[float], size: int) -> QuadraticForm:
+    r"""Return a Gaussian prior on groups of linear functions.
+
+    .. math:: \tfrac12 \sum_g \lambda_g \lVert R_g \theta \rVert^2
 
     ``groups`` holds the matrices R, each of shape (k, size). One more group, of all entries of theta, has the precision
     ``WEAK``: constant forecasts leave slopes undetermined otherwise.
     """
-
-    def __init__(self, groups: Sequence[Array], precisions: Sequence[float], size: int) -> None:
-        rows = [np.sqrt(precision) * group for group, precision in zip(groups, precisions, strict=True)]
-        super().__init__(np.concatenate([np.sqrt(WEAK) * np.eye(size), *rows]))
-        self.gram = self.rows.T @ self.rows
-
-    def add_hessian(self, matrix: Array, theta: Array) -> Array:
-        matrix += self.gram
-        return matrix
+    rows = [np.sqrt(precision) * group for group, precision in zip(groups, precisions, strict=True)]
+    return QuadraticForm(np.concatenate([np.sqrt(WEAK) * np.eye(size), *rows]))
 
 
 def objective_of(
@@ -222,17 +217,17 @@ def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Array])
     MacKay (1992), Bayesian interpolation, Neural Computation 4, equation 4.9.
     """
     precisions = [1.0] * len(groups)
-    penalty = GroupedRidge(groups, precisions, len(start))
+    penalty = grouped_ridge(groups, precisions, len(start))
     found = minimize_at(penalty, start, tol=np.inf, near=None)
     for _ in range(EXPANSIONS):
-        new, done = fixed_point(_determined(found, penalty.gram, groups), precisions) if found.near else ([], False)
+        new, done = fixed_point(_determined(found, penalty, groups), precisions) if found.near else ([], False)
         if new != precisions and not found.fresh:
             there = found.theta[found.free]
             prior = found.objective.penalty.add_hessian(np.zeros((len(there), len(there))), there)
             found = replace(found, curvature=found.objective.hessian(there) - prior)
-            new, done = fixed_point(_determined(found, penalty.gram, groups), precisions)
+            new, done = fixed_point(_determined(found, penalty, groups), precisions)
         precisions = new
-        penalty = GroupedRidge(groups, precisions, len(start))
+        penalty = grouped_ridge(groups, precisions, len(start))
         if done:
             break
         found = minimize_at(penalty, found.theta, tol=ROUGH, near=found)
@@ -243,14 +238,15 @@ def with_evidence(minimize_at: Minimizer, start: Array, groups: Sequence[Array])
 Determined = Callable[[Sequence[float]], list[tuple[float, float]]]
 
 
-def _determined(found: Minimum, gram: Array, groups: Sequence[Array]) -> Determined:
-    """Return the map that an expansion at a minimum under a prior, of this Hessian, leads to."""
+def _determined(found: Minimum, prior: QuadraticForm, groups: Sequence[Array]) -> Determined:
+    """Return the map that an expansion at a minimum under a prior leads to."""
     start = found.theta[found.free]
     own = [group[:, found.free] for group in groups]
     ranks = [len(rows) if found.free.all() else int(np.linalg.matrix_rank(rows)) for rows in own]
     grams = [rows.T @ rows for rows in own]
     # Under a prior P the expansion is least where (curvature + P) theta is this.
-    right = (found.curvature + gram[np.ix_(found.free, found.free)]) @ start - found.objective.gradient(start)
+    own_prior = QuadraticForm(prior.rows[:, found.free])
+    right = own_prior.add_hessian(found.curvature.copy(), start) @ start - found.objective.gradient(start)
     weak = WEAK * np.eye(len(start))
 
     def determined(precisions: Sequence[float]) -> list[tuple[float, float]]:

@@ -80,8 +80,6 @@ def class_probabilities(model: Any, X: Any, rows: NDArray[np.intp], classes: NDA
         raise ValueError(
             f"estimator: {name} of {type(model).__name__} has {values.shape[1]} columns for {len(own)} classes."
         )
-    if np.array_equal(own, np.arange(len(classes))):
-        return values
     probabilities = np.zeros((len(values), len(classes)))
     probabilities[:, own] = values
     return probabilities

@@ -6,7 +6,7 @@ from scipy.special import expit, log_softmax, logit, softmax
 
 from sklearn_mle import MLELogisticClassifier
 from sklearn_mle._conditional_predictors import ConditionalPredictors
-from sklearn_mle.meta_estimators._calibration_fit import GroupedRidge, constrained_minimum, objective_of
+from sklearn_mle.meta_estimators._calibration_fit import constrained_minimum, grouped_ridge, objective_of
 from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows, capped_log
 from sklearn_mle.meta_estimators._calibration_spline import SplineMap, _lengths
@@ -137,7 +137,7 @@ def test_a_constrained_minimum_has_the_signs_of_karush_kuhn_and_tucker():
     columns = rng.standard_normal((N, 3, 4))
     columns[..., 1] -= rows.target
     columns = columns.reshape(N, -1)
-    penalty = GroupedRidge((), (), 6)
+    penalty = grouped_ridge((), (), 6)
     found = constrained_minimum(rows, columns, 4, penalty, np.append(np.ones(4), np.zeros(2)))
     objective = objective_of(ConditionalPredictors(3, 4), columns, rows, penalty)
     gradient = objective.gradient(found.theta)
