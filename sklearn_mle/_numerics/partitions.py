@@ -128,6 +128,11 @@ class Partitions:
         return cls(read, same, places, n_blocks)
 
     @cached_property
+    def _columns(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a row of each argument."""
+        return {name: tuple(array.shape[1:]) for name, array in self.rows.items()}
+
+    @cached_property
     def without_X(self) -> Partitions:  # noqa: N802
         """The same partitions of all arguments but X."""
         return replace(self, rows={name: array for name, array in self.rows.items() if name != "X"})
@@ -161,7 +166,7 @@ class Partitions:
         import dask
 
         empty = like[:0]
-        task = _OnPartition(function, tuple(self.rows), self.same, self.n_all, empty)
+        task = _OnPartition(function, self._columns, self.same, self.n_all, empty)
         return self._blockwise(
             _run,
             # A node of the graph by itself: a fitted model goes to each worker once, not with every partition.
@@ -193,7 +198,7 @@ class Partitions:
 
         # Unlike a content hash, the token costs nothing, and no result of another pass can be taken for this one's.
         token = uuid4().hex
-        task = _OnPartition(function, tuple(self.rows), self.same, self.n_all, None)
+        task = _OnPartition(function, self._columns, self.same, self.n_all, None)
         sent = dask.delayed(task, name=f"{name}-work-{token}", traverse=False)
         run, add = dask.delayed(operator.call, pure=False), dask.delayed(_sum, pure=False)
         owns = [()] * len(self.places) if own is None else [(one,) for one in own]
@@ -239,7 +244,8 @@ class _OnPartition:
     """The function on one partition, with checks of its rows; errors say which partition and rows they are about."""
 
     function: Callable[..., Any]
-    names: tuple[str, ...]
+    # Of each argument with one entry per row.
+    columns: dict[str, tuple[int, ...]]
     same: dict[str, Any]
     n_all: int
     empty: Any
@@ -249,19 +255,24 @@ class _OnPartition:
         number, first, length = place.ravel().tolist()
         n = blocks[0].shape[0]
         try:
-            for name, block in zip(self.names, blocks, strict=True):
+            for (name, columns), block in zip(self.columns.items(), blocks, strict=True):
                 if length not in (-1, block.shape[0]):
                     raise ValueError(
                         f"{name} has {block.shape[0]} rows now, but had {length} when it was first read. Every pass "
                         "must see the same rows: persist the data, or read them from a source that does not change."
                     )
                 if block.shape[0] != n:
-                    raise ValueError(f"{name} has {block.shape[0]} rows and {self.names[0]} {n}")
+                    raise ValueError(f"{name} has {block.shape[0]} rows and {next(iter(self.columns))} {n}")
+                if math.prod(block.shape[1:]) != math.prod(columns):
+                    raise ValueError(
+                        f"{name} has the shape {block.shape} here, but the Dask collection says that a row has "
+                        f"the shape {columns}: correct the meta, shape or chunks that it was made with."
+                    )
             if n == 0:
                 return self.empty
             # Dask has its threads on the partitions; those of BLAS would come on top of them.
             with single_threaded_blas:
-                return self.function(*own, **dict(zip(self.names, blocks, strict=True)), **self.same)
+                return self.function(*own, **dict(zip(self.columns, blocks, strict=True)), **self.same)
         except Exception as error:
             n = n if length < 0 else length
             rows = f"rows {first} to {first + n - 1}" if first >= 0 else f"{n} rows"

@@ -143,6 +143,9 @@ def test_rows_that_do_not_go_together_are_refused():
         Partitions.of(X=unknown(known), y=unknown(da.zeros(4, chunks=4)))
     with pytest.raises(ValueError, match=r"In block 1 of 3 .*: y has 5 rows and X 4"):
         Partitions.of(X=unknown(known), y=da.zeros(11, chunks=((4, 5, 2),))).collect(rows_and_sums, "t")
+    narrow = known.map_blocks(lambda block: block[:, :1], meta=np.empty((0, 2)))
+    with pytest.raises(ValueError, match=r"X has the shape \(., 1\) here, but .* says that a row has the shape \(2,\)"):
+        Partitions.of(X=narrow).collect(rows_and_sums, "t")
 
 
 def test_other_objects_are_refused_by_name():
