@@ -95,9 +95,10 @@ def divergent_changes(predictors: LinearPredictors, unseen: Array, columns: Colu
 
 
 def coefficient_limits(search: SeparationSearch, separation: SeparatingDirection, columns: Columns) -> Array:
-    """Return where each coefficient goes, shape (q, p + 1), in X's own units, by a linear program for each that moves.
+    """Return where each coefficient goes, shape (q, p + 1), in X's own units.
 
-    inf, -inf, 0 where it stays finite, and nan where it may go either way.
+    inf, -inf, 0 where it stays finite, and nan where it may go either way. A linear program tells of one coefficient
+    and one way whether it can go there; the direction that it finds moves others too, which then need no program.
     """
     constraints, predictors = search.constraints, search.constraints.objective.predictors
     matrix = predictors.matrix(separation.direction)
@@ -108,6 +109,17 @@ def coefficient_limits(search: SeparationSearch, separation: SeparatingDirection
         own = change.copy()
         own[:, -1] -= change[:, :-1] @ columns.ratio
         moving |= np.abs(own) > _NEGLIGIBLE * float(np.abs(change).max())
+    directions = [matrix]
+
+    def can_rise(form: Array) -> bool:
+        large = _NEGLIGIBLE * float(np.abs(form).max())
+        if any((form * known).sum() > large * np.abs(known).max() for known in directions):
+            return True
+        found = search.gain(form)
+        if found is not None:
+            directions.append(predictors.matrix(found))
+        return found is not None
+
     limits = np.zeros_like(matrix)
     for k, j in np.argwhere(moving):
         form = np.zeros_like(matrix)
@@ -117,10 +129,7 @@ def coefficient_limits(search: SeparationSearch, separation: SeparatingDirection
             form[k, :-1] -= columns.ratio * predictors.used[0, :-1]
         if len(form) > 1:
             form -= form.mean(axis=0)
-        value = float((form * matrix).sum())
-        negligible = _NEGLIGIBLE * float(np.abs(form).max()) * float(np.abs(matrix).max())
-        rises = value > negligible or search.can_gain(form)
-        falls = value < -negligible or search.can_gain(-form)
+        rises, falls = can_rise(form), can_rise(-form)
         limits[k, j] = np.nan if rises and falls else np.inf if rises else -np.inf if falls else 0.0
     return limits
 

@@ -254,13 +254,14 @@ class SeparationSearch:
             self._left &= ~fresh
         return None if direction is None else SeparatingDirection(direction, ~self._left, not self._left.any())
 
-    def can_gain(self, matrix: Array) -> bool:
-        """Return whether a linear form of the coefficients, in the likelihood's layout, rises along some direction.
+    def gain(self, matrix: Array) -> Array | None:
+        """Return a direction along which a linear form of the coefficients, in the likelihood's layout, rises; or None.
 
         Every constraint counts, those that were set aside too.
         """
         self._left[:] = True
-        return self._solve(self.constraints.program_objective(matrix)) is not None
+        found = self._solve(self.constraints.program_objective(matrix))
+        return None if found is None else found[0]
 
     def _solve(self, gain: Array) -> tuple[Array, Array] | None:
         """Return the direction within the cone that gains most and its margins, or None when none gains anything."""

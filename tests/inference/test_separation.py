@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+import sklearn_mle._existence.separation as separation_search
 from sklearn_mle import MLELogisticClassifier
 from sklearn_mle.exceptions import RankDeficiencyWarning, SeparationError, SeparationWarning
 from sklearn_mle.inference import detect_separation
@@ -337,6 +338,16 @@ def test_dependent_columns_share_the_direction():
 def test_what_is_refused(y, options, message):
     with pytest.raises(ValueError, match=message):
         detect_separation(np.ones((5, 1)), y, **options)
+
+
+def test_many_classes_need_few_programs(monkeypatch):
+    """Twenty classes have 60 coefficients with two ends each: what one program finds tells of the others too."""
+    solved = []
+    monkeypatch.setattr(separation_search, "linprog", lambda *a, **k: solved.append(1) or linprog(*a, **k))
+    rng = np.random.default_rng(0)
+    found = detect_separation(rng.standard_normal((30, 2)), np.r_[np.arange(20), rng.integers(0, 20, 10)])
+    assert np.isnan(found.coef_limits).all()
+    assert len(solved) < 40
 
 
 def test_on_separation():
