@@ -27,11 +27,9 @@ class ActiveSet:
         if len(rows):
             upper = triangle_of(rows)
             triangle[: len(upper)] = upper
-        _, values, directions = scipy.linalg.svd(triangle, check_finite=False)
         self._cutoff = 64 * EPS * max(rows.shape)
-        rank = int(np.sum(values > self._cutoff * max(values[0], 1e-300))) if size else 0
         # The directions in which the parameters may move: orthonormal columns.
-        self.directions = directions[rank:].T
+        self.directions = scipy.linalg.null_space(triangle, self._cutoff, check_finite=False)
 
     def nearest(self, theta: Array) -> Array:
         """Return the parameters nearest to theta."""
@@ -140,11 +138,10 @@ def nearest_to_zero(norm: Array, shift: Array, rows: Array, bound: Array) -> Arr
 
 def _middle(norm: Array, rows: Array, bound: Array) -> Array:
     """Return the change, in the direction that no coefficient takes part in, to the middle of what the rows allow."""
-    _, values, directions = scipy.linalg.svd(np.vstack([norm, np.zeros_like(norm[:1])]), full_matrices=True)
-    rank = int(np.sum(values > 1e-9 * max(values.max(initial=0.0), 1e-300)))
-    if rank == len(directions):
+    directions = scipy.linalg.null_space(norm, 1e-9)
+    if not directions.shape[1]:
         return np.zeros(len(directions))
-    direction = directions[rank]
+    direction = directions[:, 0]
     slope = rows @ direction
     small = 1e-9 * float(np.abs(slope).max(initial=0.0))
     up = np.min(bound[slope > small] / slope[slope > small], initial=np.inf)

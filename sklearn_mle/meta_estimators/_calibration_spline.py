@@ -114,16 +114,10 @@ def spline_matrix(rows: CalibrationRows, plain: LogitMap) -> SplineMatrixMap:
 
 def _lengths(z: Array, knots: Array) -> Array:
     """Return how much of each segment lies below z (K, n), shape (K, m, n): f is linear in these, with its slopes."""
-    lengths = np.empty((len(z), len(knots) - 1, z.shape[1]))
-    last = lengths.shape[1] - 1
-    for j in range(last + 1):
-        length = z - knots[j]
-        if j > 0:
-            np.maximum(length, 0.0, out=length)
-        if j < last:
-            np.minimum(length, knots[j + 1] - knots[j], out=length)
-        lengths[:, j] = length
-    return lengths
+    least, most = np.zeros((len(knots) - 1, 1)), np.diff(knots)[:, None]
+    least[0], most[-1] = -np.inf, np.inf  # the outer segments go on
+    lengths = z[:, None] - knots[:-1, None]
+    return np.clip(lengths, least, most, out=lengths)
 
 
 def _spline(z: Array, knots: Array, slopes: Array) -> Array:
