@@ -73,12 +73,6 @@ def as_floats(values: Any, name: str) -> NDArray[np.floating]:
     raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}.")
 
 
-def as_flag(name: str, value: Any) -> bool:
-    """Return a truth value; an error for what has none, such as an array, names the argument."""
-    with argument_name(name):
-        return bool(value)
-
-
 def check_count(name: str, value: Any, least: int, most: int = 1_000_000) -> None:
     """Raise ValueError unless the value is a whole number from ``least`` to ``most``: more would never end."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
@@ -107,6 +101,20 @@ def refuse_masked(**arguments: Any) -> None:
                 f"{name} is a masked array, but masks are ignored, so that masked entries would count. Drop the "
                 f"masked rows from all arguments, or impute them; if nothing is masked, pass {name}.data."
             )
+
+
+def check_weight(sample_weight: Any, n: int, *, some_positive: bool = True) -> NDArray[np.float64] | None:
+    """Return weights (n,), finite and not negative, with a positive sum unless they are of a part of the rows."""
+    if sample_weight is None:
+        return None
+    weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
+    if weight.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), one weight per row; got {weight.shape}.")
+    if (row := first_true(~(np.isfinite(weight) & (weight >= 0)))) is not None:
+        raise ValueError(f"sample_weight[{row}] is {weight[row]}: weights are finite and not negative (0 drops a row).")
+    if some_positive and not weight.any():
+        raise ValueError("sample_weight sums to zero: at least one row must have a positive weight.")
+    return weight
 
 
 def is_missing(label: Any) -> bool:

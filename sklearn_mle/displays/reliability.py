@@ -9,11 +9,10 @@ from scipy.optimize import isotonic_regression
 from scipy.special import logsumexp
 from sklearn.utils import check_array, check_random_state, column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name, check_count, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, check_count, check_weight, refuse_masked
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.displays._base import BAND, BLUE, GREY, REFERENCE, PredictionDisplay, Unit, check_options, percent
 from sklearn_mle.metrics import kl_divergence
-from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics._probability_rows import read_rows
 from sklearn_mle.metrics._responses import class_response
 

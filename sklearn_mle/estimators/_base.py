@@ -43,6 +43,7 @@ from sklearn_mle.inference.model import (
     ReadData,
     precision_offset,
 )
+from sklearn_mle.inference.scikit_learn import feature_names_of
 
 Observer = Callable[[int, Array], bool | None]
 
@@ -231,15 +232,12 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
     def _fitted_model(self, feature_names: Any = None) -> FittedModel:
         """Return the view of a fitted estimator that ``sklearn_mle.inference`` works with."""
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", feature_names)
-        if names is None:
-            names = [f"x{j}" for j in range(self.n_features_in_)]
         classes = getattr(self, "classes_", None)
         return FittedModel(
             **vars(self._fitted),
             name=type(self).__name__,
             coefficients=self._coefficients(),
-            features=tuple(str(name) for name in names),
+            features=feature_names_of(self, feature_names),
             read=self._read_training,
             read_rows=self._read_rows,
             read_features=self._validate_predict,

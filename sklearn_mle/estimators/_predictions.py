@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_mle._fit import best_constant
-from sklearn_mle._numerics.arguments import argument_name, as_flag
+from sklearn_mle._numerics.arguments import argument_name, as_bool
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.offsets import by_parameter, offset_of_present
 from sklearn_mle._numerics.stored import dot_rows, in_memory
@@ -132,7 +132,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
         """
         eta = self._eta(*self._validate_predict(X, offset))
         mean = self._mean(eta)
-        if not as_flag("return_std", return_std):
+        if not as_bool("return_std", return_std):
             return mean
         return mean, np.zeros_like(mean) if self._degenerate else self._fitted.likelihood.standard_deviation(eta)
 
@@ -228,7 +228,7 @@ class PredictiveRegressor(RegressorMixin, BaseMLE):
             parameters, or a likelihood with a kink.
         """
         levels = ends_of_interval(coverage)
-        widened = as_flag("include_parameter_uncertainty", include_parameter_uncertainty)
+        widened = as_bool("include_parameter_uncertainty", include_parameter_uncertainty)
         precisions = None if sample_weight is None else self._of_precisions(sample_weight, X)
         if widened:
             return predictive_interval(infer(self), X, offset=offset, coverage=float(coverage), precisions=precisions)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats, as_labels, label_codes, refuse_missing_labels
+from sklearn_mle._numerics.arguments import argument_name, as_labels, check_weight, label_codes, refuse_missing_labels
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.inference.tables import Table
 
@@ -36,7 +36,8 @@ class Rows:
         """Return the rows as the arguments say; raise ValueError where one is not valid, or not beside another."""
         given = table = Table.of(X)
         n = len(table)
-        given_weight = weight = _weights(sample_weight, n)
+        read = check_weight(sample_weight, n)
+        given_weight = weight = np.ones(n) if read is None else read
         labels, groups = _groups(table, by, weight)
         units = _units(population, n)
         settings: tuple[Mapping[Any, Any], ...] = ({},)
@@ -56,18 +57,6 @@ class Rows:
         elif at is not None:
             raise ValueError(f"at must be 'means' or a mapping from columns to values; got {at!r}.")
         return cls(table, weight, offset, given, given_weight, labels, groups, settings, units)
-
-
-def _weights(sample_weight: Any, n: int) -> Array:
-    if sample_weight is None:
-        return np.ones(n)
-    weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
-    if weight.shape != (n,) or not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
-        raise ValueError(
-            f"sample_weight must be {n} finite numbers >= 0, one for each row of X, not all of them zero; got shape "
-            f"{weight.shape}."
-        )
-    return weight
 
 
 def _mean_offset(offset: Any, weight: Array) -> Any:

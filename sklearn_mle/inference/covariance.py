@@ -73,7 +73,7 @@ def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor, Sh
     else:
         meat = MEATS[kind](at, asked) / at.mean_weight / at.mean_weight
         white = factor.whiten(factor.whiten(meat).T)
-    sandwich = _sandwich(factor, white, _most_directions(at, asked), is_difference=len(asked.clusters or ()) > 1)
+    sandwich = _sandwich(factor, white, at, asked)
     return at.curvature(sandwich.times(1 / _multiple(at, asked)), 1.0), factor, shares
 
 
@@ -115,25 +115,13 @@ def checked(
         ) from None
 
 
-def _most_directions(at: AtEstimate, asked: Request) -> int | None:
-    """Return the most directions in which clusters of one way have a variance; None where their number says nothing.
-
-    Their gradients, unless adjusted, sum to zero at the maximum of a smooth likelihood without a prior.
-    """
-    if asked.clusters is None or len(asked.clusters) > 1:
-        return None
-    unadjusted = asked.kind == "cluster"
-    at_zero = unadjusted and at.likelihood.smooth and not (at.model.penalized or at.model.bias_reduced)
-    return asked.clusters[0].n_groups - at_zero
-
-
-def _sandwich(
-    bread: Factor, white: Array, most_directions: int | None = None, *, is_difference: bool = False
-) -> Factor:
+def _sandwich(bread: Factor, white: Array, at: AtEstimate, asked: Request) -> Factor:
     """Return the factor of a sandwich's inverse, from the matrix between its information matrices, whitened.
 
-    Eigenvalues beyond the rank of that matrix are rounding, and no variances: those beyond the most directions, and in
-    a difference those that are small beside what was subtracted.
+    Eigenvalues beyond the rank of that matrix are rounding, and no variances. Clusters in one way have a variance in
+    no more directions than there are clusters; their gradients, unless adjusted, sum to zero at the maximum of a smooth
+    likelihood without a prior. In several ways the matrix is a difference: rounding is small beside what was
+    subtracted.
     """
     if not np.isfinite(white).all():
         raise ValueError(
@@ -141,9 +129,11 @@ def _sandwich(
             "of float64; rescale them."
         )
     values, vectors = np.linalg.eigh(0.5 * (white + white.T))
-    if most_directions is not None:
-        values[: max(len(values) - most_directions, 0)] = 0
-    if is_difference:
+    if asked.clusters is not None and len(asked.clusters) == 1:
+        unadjusted = asked.kind == "cluster"
+        at_zero = unadjusted and at.likelihood.smooth and not (at.model.penalized or at.model.bias_reduced)
+        values[: max(len(values) - asked.clusters[0].n_groups + at_zero, 0)] = 0
+    elif asked.clusters is not None:
         values[np.abs(values) < _ROUNDING_OF_SUMS * values.max(initial=0.0)] = 0
     if len(values) and values[0] < -_ROUNDING_OF_SUMS * values[-1]:
         warnings.warn(

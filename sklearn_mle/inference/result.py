@@ -84,8 +84,6 @@ class Inference:
             ``df``; of CR2 and CR3 Satterthwaite's, of each combination its own (nan where the data do not determine
             it).
         """
-        if self.shares is None:
-            return self.df
         rows = np.eye(len(self.parameters)) if combinations is None else np.atleast_2d(as_floats(combinations, "R"))
         return df_of(self, rows @ self.combinations)
 

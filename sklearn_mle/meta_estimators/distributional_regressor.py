@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_mle._numerics.arguments import as_flag, refuse_masked
+from sklearn_mle._numerics.arguments import as_bool, refuse_masked
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._state import publish
@@ -250,7 +250,7 @@ class DistributionalRegressor(CallbackSupportMixin, RegressorMixin, NoiseAnswers
         NotSupportedError
             If the standard deviation is asked for after ``recalibrate=True``.
         """
-        return_std = as_flag("return_std", return_std)
+        return_std = as_bool("return_std", return_std)
         prediction = self._base_prediction(X)
         if not return_std:
             return prediction

@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import betaln, digamma, gammaln
 
-from sklearn_mle._numerics.arguments import as_floats, first_true
+from sklearn_mle._numerics.arguments import as_floats, check_weight, first_true
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics import _quadrature
 from sklearn_mle.metrics._distributions import Mirrored, RowDistributions, are_atoms
-from sklearn_mle.metrics._means import check_weight, log_of_base, weighted_mean
+from sklearn_mle.metrics._means import log_of_base, weighted_mean
 
 Parameters = dict[str, Array]
 

@@ -11,9 +11,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from sklearn_mle._numerics.arguments import as_floats, first_true
+from sklearn_mle._numerics.arguments import check_weight, first_true
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
@@ -30,20 +30,6 @@ def log_of_base(base: float | None) -> float:
     if not isinstance(base, Real) or not 1 < base <= sys.float_info.max:
         raise ValueError(f"base must be None (nats) or a number greater than 1, such as 2 (bits) or 10; got {base!r}.")
     return float(np.log(base))
-
-
-def check_weight(sample_weight: ArrayLike | None, n: int, *, some_positive: bool = True) -> Array | None:
-    """Weights (n,), finite and not negative, with a positive sum unless they are of a part of the rows."""
-    if sample_weight is None:
-        return None
-    weight = as_floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
-    if weight.shape != (n,):
-        raise ValueError(f"sample_weight must have shape ({n},), one weight per row; got {weight.shape}.")
-    if (row := first_true(~(np.isfinite(weight) & (weight >= 0)))) is not None:
-        raise ValueError(f"sample_weight[{row}] is {weight[row]}: weights are finite and not negative (0 drops a row).")
-    if some_positive and not weight.any():
-        raise ValueError("sample_weight sums to zero: at least one row must have a positive weight.")
-    return weight
 
 
 def weighted_mean(rows: Array, weight: Array | None) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.arguments import as_flag, as_floats, first_true
+from sklearn_mle._numerics.arguments import as_bool, as_floats, first_true
 from sklearn_mle._numerics.arrays import Array
 
 SUM_TOLERANCE = 1e-6
@@ -52,7 +52,7 @@ class ProbabilityRows:
 
 def read_rows(values: ArrayLike, name: str, *, is_log: bool = False, order: list[int] | None = None) -> ProbabilityRows:
     """Read (n, K) rows that sum to 1, their columns in ``order``; (n,) is taken as the second of two classes."""
-    is_log = as_flag("log_proba", is_log)
+    is_log = as_bool("log_proba", is_log)
     array = as_floats(values, name)
     if order is not None:
         array = array[:, order]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name, as_flag, is_missing, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, as_bool, is_missing, refuse_masked
 from sklearn_mle._numerics.frames import column_names, column_order
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle._numerics.stored import in_memory
@@ -44,7 +44,7 @@ def read_target(
     they are not given, they are the sorted labels of ``y_true``, which must then be as many as ``n_classes``, the
     columns that predictions have (if there are any).
     """
-    is_log = as_flag("log_proba", is_log)
+    is_log = as_bool("log_proba", is_log)
     if issparse(y_true):
         raise ValueError("y_true is sparse; pass labels (n,), or dense probability rows: y_true.toarray().")
     refuse_masked(y_true=y_true)

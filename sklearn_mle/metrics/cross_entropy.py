@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
-from sklearn_mle._numerics.arguments import as_flag
+from sklearn_mle._numerics.arguments import as_bool, check_weight
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.metrics._kl_of_distributions import is_distribution, kl_of_distributions
-from sklearn_mle.metrics._means import Rows, check_weight, is_out_of_core, log_of_base, mean_of_rows, weighted_mean
+from sklearn_mle.metrics._means import Rows, is_out_of_core, log_of_base, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._probability_rows import ProbabilityRows, read_rows
 from sklearn_mle.metrics._targets import LabelTarget, Target, labels_of_columns, labels_of_partitions, read_target
 
@@ -245,7 +245,7 @@ def kl_divergence(
     """
     log_base = log_of_base(base)
     if is_distribution(y_true) or is_distribution(y_pred):
-        if labels is not None or as_flag("log_proba", log_proba):
+        if labels is not None or as_bool("log_proba", log_proba):
             raise ValueError("labels and log_proba are for rows of probabilities; y_true and y_pred are distributions.")
         of_rows = kl_of_distributions(y_true, y_pred)
         return weighted_mean(of_rows, check_weight(sample_weight, len(of_rows))) / log_base

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sklearn_mle._numerics.arguments import check_weight
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.metrics import _quadrature
 from sklearn_mle.metrics._crps_closed_forms import closed_form
 from sklearn_mle.metrics._distributions import Mirrored, RowDistributions, check_rows, read_distributions, read_outcomes
-from sklearn_mle.metrics._means import check_weight, weighted_mean
+from sklearn_mle.metrics._means import weighted_mean
 
 _NEGLIGIBLE = 1e-18
 

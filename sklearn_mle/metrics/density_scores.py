@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_mle._numerics.arguments import as_floats, check_count, first_true
+from sklearn_mle._numerics.arguments import as_floats, check_count, check_weight, first_true
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import InfiniteScoreWarning
 from sklearn_mle.metrics._distributions import check_rows, read_distributions, read_outcomes
-from sklearn_mle.metrics._means import check_weight, infinite_rows, log_of_base, weighted_mean
+from sklearn_mle.metrics._means import infinite_rows, log_of_base, weighted_mean
 
 
 def negative_log_likelihood(

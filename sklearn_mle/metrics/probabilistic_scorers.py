@@ -17,13 +17,13 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils import column_or_1d
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest, get_routing_for_object
 
-from sklearn_mle._numerics.arguments import argument_name, first_true, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, check_weight, first_true, refuse_masked
 from sklearn_mle._numerics.frames import column_order
 from sklearn_mle._numerics.offsets import offset_of_present
 from sklearn_mle._numerics.partitions import Partitions, is_dask
 from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
 from sklearn_mle.metrics._distributions import has_two_columns, read_counts, read_outcomes, read_outcomes_of
-from sklearn_mle.metrics._means import Rows, check_weight, mean_of_rows, weighted_mean
+from sklearn_mle.metrics._means import Rows, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._responses import (
     ClassResponse,
     are_whole,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.arguments import as_flag
+from sklearn_mle._numerics.arguments import as_bool
 from sklearn_mle.metrics._responses import ClassResponse
 from sklearn_mle.metrics.cross_entropy import ClassScore, cross_entropy_rows, kl_divergence_rows, score_rows
 from sklearn_mle.metrics.crps import crps_rows
@@ -86,7 +86,7 @@ def make_probabilistic_scorer(
     >>> round(narrow(BayesianRidge().fit(X[:, :3], X[:, 3]), X[:, :3], X[:, 3]), 2)
     -0.83
     """
-    greater_is_better = as_flag("greater_is_better", greater_is_better)
+    greater_is_better = as_bool("greater_is_better", greater_is_better)
     if not callable(score_func):
         raise TypeError(f"score_func must be a function of y_true and y_pred; got {score_func!r}.")
     if not isinstance(response, str) or response not in ("classes", "distribution"):

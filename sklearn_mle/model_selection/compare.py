@@ -12,9 +12,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_mle._numerics.arguments import argument_name, first_true, label_codes
+from sklearn_mle._numerics.arguments import argument_name, check_weight, first_true, label_codes
 from sklearn_mle._numerics.offsets import offset_of_present
-from sklearn_mle.metrics._means import check_weight
 from sklearn_mle.metrics._responses import innermost, refuse_precisions
 from sklearn_mle.metrics.probabilistic_scorers import ProbabilisticScorer, RowScores
 from sklearn_mle.model_selection import _arguments

@@ -7,9 +7,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_mle import GaussianMLERegressor
+from sklearn_mle._numerics.arguments import check_weight
 from sklearn_mle.exceptions import InfiniteScoreWarning, NotSupportedError
 from sklearn_mle.metrics import cross_entropy, log_likelihood_scorer, neg_crps_scorer
-from sklearn_mle.metrics._means import check_weight, weighted_mean
+from sklearn_mle.metrics._means import weighted_mean
 from sklearn_mle.model_selection import compare
 
 ROWS = np.array([0.5, 2.0, 4.0])
