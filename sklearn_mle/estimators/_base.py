@@ -35,14 +35,7 @@ from sklearn_mle.estimators._validation import (
 )
 from sklearn_mle.exceptions import PerfectFitWarning, SeparationError, SeparationWarning
 from sklearn_mle.inference.capabilities import refuse
-from sklearn_mle.inference.model import (
-    WEIGHT_TYPES,
-    FitSummary,
-    Fitted,
-    FittedModel,
-    ReadData,
-    precision_offset,
-)
+from sklearn_mle.inference.model import WEIGHT_TYPES, FitSummary, Fitted, FittedModel, ReadData
 from sklearn_mle.inference.scikit_learn import feature_names_of
 
 Observer = Callable[[int, Array], bool | None]
@@ -311,9 +304,8 @@ class BaseMLE(CallbackSupportMixin, ExchangeMixin, ABC, BaseEstimator):
         likelihood, weight = self._fitted.likelihood, data.sample_weight
         # Likelihoods are predictors-first: class probabilities are (K, n) there.
         with np.errstate(over="ignore", invalid="ignore"):
-            eta = self._linear_predictors(data.X, data.offset)
+            eta = self._fitted.add_precisions(self._linear_predictors(data.X, data.offset), weight)
             if weight is not None and self._fitted.weights_divide_dispersion:
-                eta[likelihood.dispersion_index] += precision_offset(likelihood, weight)
                 weight = (weight > 0).astype(np.float64)
             return -total_over_rows(likelihood.nll(data.y.T, eta), weight)
 

@@ -25,7 +25,7 @@ from sklearn_mle._penalties import GaussianPrior, NoiseRelativePrior, NoPenalty,
 from sklearn_mle._predictors import LinearPredictors, Terms
 from sklearn_mle._rank import Identification, find_dependence
 from sklearn_mle._rows import Data
-from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion
 from sklearn_mle.likelihoods import Likelihood
 
 # The number of rows whose gradients in theta are formed at a time.
@@ -71,7 +71,7 @@ class AtEstimate:
         own = np.ones(n) if data.sample_weight is None else data.sample_weight
         total = own if data.class_weight is None else own * data.class_weight
         plain = data.sample_weight is None and data.class_weight is None
-        precise = model.weight_type == "precision" and not plain and divide_dispersion(model.likelihood)
+        precise = model.weights_divide_dispersion and not plain
         if precise:
             total = (total > 0).astype(np.float64)
         offset = None if data.offset is None else np.atleast_2d(data.offset.T)
@@ -81,9 +81,8 @@ class AtEstimate:
         copies = own[rows] if model.weight_type == "frequency" else np.ones(prepared.data.n_rows)
         fixed = tuple(range(1, len(model.terms))) if location_only else model.at_boundary
         at = cls.of_prepared(model, data, prepared, fixed, copies)
-        if precise:
-            assert at.objective.data.offset is not None
-            at.objective.data.offset[model.dispersion_index] += precision_offset(model.likelihood, own[rows])
+        assert at.objective.data.offset is not None
+        model.add_precisions(at.objective.data.offset, own[rows])
         return at
 
     @classmethod

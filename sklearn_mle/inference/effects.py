@@ -7,9 +7,8 @@ import numpy as np
 
 from sklearn_mle._numerics.arguments import check_choice
 from sklearn_mle.inference.averages import Prediction
-from sklearn_mle.inference.comparing import COMPARISONS, compare_by
 from sklearn_mle.inference.effects_result import Effects
-from sklearn_mle.inference.estimating import AskedAverages
+from sklearn_mle.inference.estimating import COMPARISONS, AskedAverages, compare_by
 from sklearn_mle.inference.quantities import Logarithm
 from sklearn_mle.inference.result import Inference
 from sklearn_mle.inference.tables import Table

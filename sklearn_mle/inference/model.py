@@ -93,6 +93,12 @@ class Fitted:
         """Whether a weight divides the dispersion of its row, which counts once; others multiply its log-likelihood."""
         return self.weight_type == "precision" and divide_dispersion(self.likelihood)
 
+    def add_precisions(self, eta: Array, weight: Array | None) -> Array:
+        """Add what the weights of rows are to the predictor of the dispersion, in place, if they divide it."""
+        if weight is not None and self.weights_divide_dispersion:
+            eta[self.likelihood.dispersion_index] += precision_offset(self.likelihood, weight)
+        return eta
+
     @property
     def bias_reduced(self) -> bool:
         """Whether the estimate is Firth's."""

@@ -13,16 +13,13 @@ from sklearn.utils import check_random_state
 
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.exceptions import NotSupportedError
-from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion, precision_offset
+from sklearn_mle.inference.model import FittedModel, ReadData, divide_dispersion
 from sklearn_mle.likelihoods import Binomial, Likelihood
 
 
 def row_predictors(model: FittedModel, data: ReadData) -> Array:
     """Return the linear predictors of the rows, precisions among them, shape (q, n)."""
-    eta = model.eta(data.X, data.offset)
-    if data.sample_weight is not None and model.weight_type == "precision" and divide_dispersion(model.likelihood):
-        eta[model.dispersion_index] += precision_offset(model.likelihood, data.sample_weight)
-    return eta
+    return model.add_precisions(model.eta(data.X, data.offset), data.sample_weight)
 
 
 def likelihood_of_numbers(model: FittedModel) -> Likelihood:
