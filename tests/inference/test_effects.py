@@ -672,6 +672,10 @@ def test_rank_deficient_designs_have_the_effects_of_the_determined():
         (lambda i, X: average_effects(i, X, "nothing"), "no column 'nothing'"),
         (lambda i, X: average_effects(i, X, slope="slope"), "slope must be one of"),
         (lambda i, X: average_effects(i, X, at="median"), "at must be"),
+        (lambda i, X: average_effects(i, X, at={"a": []}), "at least one value"),
+        (lambda i, X: average_effects(i, X.astype({"f": "category"}), at={"f": "s"}), "has the categories"),
+        (lambda i, X: average_predictions(i, X.assign(g=np.nan), by="g"), "by: 'g' has missing values"),
+        (lambda i, X: average_predictions(i, pd.concat([X, X], axis=1)), "the same name"),
         (lambda i, X: average_effects(i, X, at={"nothing": 1}), "no column 'nothing'"),
         (lambda i, X: average_effects(i, X, at="means", by="f"), "one row"),
         (lambda i, X: average_effects(i, X, of="nonsense"), "is not a quantity"),
@@ -699,6 +703,26 @@ def test_errors_say_what_was_expected(ask, words):
     given = infer(make_pipeline(TRANSFORMERS, MLERegressor("gamma")).fit(DATA, y), DATA, y)
     with pytest.raises(ValueError, match=words):
         ask(given, DATA)
+
+
+def test_equivalence_of_ratios_is_judged_in_their_own_units():
+    y = TARGETS["gamma"]
+    given = infer(MLERegressor("gamma").fit(DATA[["a"]], y), DATA[["a"]], y)
+    ratios, logarithms = (contrasts(given, DATA[["a"]], "a", compare=how) for how in ("ratio", "log_ratio"))
+    np.testing.assert_allclose(
+        ratios.equivalence_tests(0.8, 1.25), logarithms.equivalence_tests(np.log(0.8), np.log(1.25)), rtol=1e-9
+    )
+
+
+def test_quantities_that_a_model_does_not_have():
+    counts = np.stack([np.arange(N) % 3, 5 - np.arange(N) % 3], axis=1)
+    trials = infer(MLERegressor("binomial").fit(DATA[["a"]], counts))
+    with pytest.raises(NotSupportedError, match="no single threshold"):
+        average_predictions(trials, DATA[["a"]], of=Above(2))
+    classes = infer(MLELogisticClassifier().fit(DATA[["a"]], np.arange(N) % 3))
+    assert len(average_predictions(classes, DATA[["a"]], of="predictor")) == 3
+    with pytest.raises(NotSupportedError, match="not a quantity of the classifier"):
+        average_predictions(classes, DATA[["a"]], of="mean")
 
 
 def test_an_estimator_in_the_place_of_an_inference():

@@ -7,6 +7,7 @@ from sklearn.linear_model import (
     ElasticNet,
     GammaRegressor,
     HuberRegressor,
+    LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
     Ridge,
@@ -147,3 +148,19 @@ def test_fits_by_stochastic_gradients_state_their_gap():
 def test_what_is_no_such_likelihood_says_so(model, y, words):
     with pytest.raises(TypeError, match=words):
         infer(model.fit(X, y), X, y)
+
+
+def test_balanced_class_weights_are_those_of_the_rows():
+    by_class = dict(enumerate(N / (2 * np.bincount(LABELS))))
+    models = [LogisticRegression(class_weight=how, tol=1e-10).fit(X, LABELS) for how in ("balanced", by_class)]
+    found, wanted = (infer(model, X, LABELS, penalized="sandwich").standard_errors for model in models)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"offset": 1.0}, "offset: LinearRegression was not fitted"), ({"sample_weight": np.zeros(N)}, "zero")],
+)
+def test_what_linear_regression_cannot_have_been_fitted_with(given, words):
+    with pytest.raises(ValueError, match=words):
+        infer(LinearRegression().fit(X, REAL), X, REAL, **given)
