@@ -35,7 +35,8 @@ def find_zeros_separation(objective: PenalizedNLL, theta: Array) -> SeparatingDi
 
     Outcomes above zero bound their log mean on both sides: where their rows alone determine every coefficient, none
     diverges. A few thousand such rows prove that for most data, a pass over all of them for most others; only where
-    they do not, a linear program is solved. The objective is that of the location alone, and theta where the fit ended.
+    they do not, a linear program is solved. The location is the first predictor of the objective, and theta where the
+    fit ended.
 
     Raises
     ------
@@ -60,8 +61,9 @@ def _bounded(likelihood: Likelihood, y: Array) -> NDArray[np.bool_]:
 
 
 def _determined(objective: PenalizedNLL, data: Data) -> bool:
-    """Return whether the rows of data that bound their predictor determine every coefficient; one pass."""
-    of_bounded_rows = partial(bounded_cross_products, objective.likelihood, objective.predictors)
+    """Return whether the rows of data that bound their predictor determine every coefficient of it; one pass."""
+    location = LinearPredictors(data.n_columns, objective.predictors.terms[:1])
+    of_bounded_rows = partial(bounded_cross_products, objective.likelihood, location)
     products = data.reduce_rows(of_bounded_rows)[0]
     try:
         return independent_columns(CholeskyFactor(products))
