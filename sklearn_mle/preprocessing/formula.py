@@ -249,7 +249,9 @@ def _parsed(text: Any, names: list[Any]) -> Any:
     try:
         formula = formulaic.Formula(text, _context={"__formulaic_variables_available__": names})
     except Exception as error:
-        raise ValueError(f"formula: {text!r} cannot be read. {error}") from error
+        # The first paragraph says what is wrong; the second marks the place with a terminal's codes for colours.
+        reason = str(error).split("\n\n")[0]
+        raise ValueError(f"formula: {text!r} cannot be read. {reason}") from error
     if not hasattr(formula, "rhs"):
         sides = formula
     else:

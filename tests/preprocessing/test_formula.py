@@ -238,7 +238,7 @@ def test_arrays_have_columns_x0_x1():
 @pytest.mark.parametrize(
     ("formula", "words"),
     [
-        ("age +* bmi", "cannot be read"),
+        ("age +* bmi", r"cannot be read\. Operator `\+\*` is incorrectly used\.$"),
         ("weight + age", "columns are age, bmi, group, dose.*weight"),
         ("log(y) ~ age", "a left-hand side"),
         ("y + z ~ age", "a left-hand side"),
