@@ -95,8 +95,8 @@ class Cell:
         ]
         self.held_out = np.zeros((len(self.y), len(self.classes)))
         for model, rows in self.models:
-            self.held_out[rows] = class_probabilities(model, self.X[rows], self.classes)
-        self.each = [class_probabilities(model, self.X_test, self.classes) for model, _ in self.models]
+            self.held_out[rows] = class_probabilities(model, self.X[rows], rows, self.classes)
+        self.each = [class_probabilities(model, self.X_test, test, self.classes) for model, _ in self.models]
         self.mean = np.mean(self.each, axis=0)
 
     def ours(self, method: str) -> Array:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sklearn_mle._numerics.arrays import Array
+from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle._numerics.threads import single_threaded_blas
 from sklearn_mle.meta_estimators._calibration_binary import OneAgainstOthers, beta, isotonic, sigmoid
 from sklearn_mle.meta_estimators._calibration_logits import (
@@ -76,6 +77,11 @@ def fit_map(method: str, rows: CalibrationRows) -> CalibrationMap:
     """Fit a map by its name; its bits, as those of fits, do not depend on the number of threads."""
     with single_threaded_blas:
         return METHODS[method](rows, temperature(rows))
+
+
+def pooled_logarithms(each: Sequence[Array]) -> Array:
+    """Return the logarithm of the normalized geometric mean of probabilities, from their logarithms (n, K)."""
+    return each[0] if len(each) == 1 else log_softmax(np.mean(each, axis=0))
 
 
 def choose(

@@ -15,13 +15,12 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_mle._numerics.arguments import argument_name, refuse_masked
 from sklearn_mle._numerics.arrays import Array
-from sklearn_mle._numerics.special import log_softmax
 from sklearn_mle.estimators._labels import codes_of, encode_labels, is_soft, plain_numbers
 from sklearn_mle.estimators._scikit_learn import CallbackSupportMixin, StrOptions, fit_context
 from sklearn_mle.estimators._state import publish
 from sklearn_mle.estimators._validation import check_sample_weight, check_target, total_over_rows
 from sklearn_mle.meta_estimators._base import LikelihoodAround
-from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map
+from sklearn_mle.meta_estimators._calibration_methods import METHODS, choose, fit_map, pooled_logarithms
 from sklearn_mle.meta_estimators._calibration_rows import CalibrationRows
 from sklearn_mle.meta_estimators._class_probabilities import class_probabilities, response_of
 from sklearn_mle.meta_estimators._cross_fit import BaseFits, folds_of, is_frozen, n_rows_of, route
@@ -259,9 +258,7 @@ class LikelihoodCalibratedClassifier(CallbackSupportMixin, ClassifierMixin, Like
         X = self._read(X)
         rows = np.arange(n_rows_of(X))
         probabilities = [class_probabilities(model, X, rows, self.classes_) for model in self.estimators_]
-        each = [self.calibration_.log_probabilities(one) for one in probabilities]
-        # The normalized geometric mean.
-        return each[0] if len(each) == 1 else log_softmax(np.mean(each, axis=0))
+        return pooled_logarithms([self.calibration_.log_probabilities(p) for p in probabilities])
 
     def predict_proba(self, X: Any) -> Array:
         """Return the calibrated class probabilities of each row.
