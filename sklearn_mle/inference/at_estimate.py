@@ -347,15 +347,14 @@ def gap_of(at: AtEstimate, bread: Factor, divergent: bool) -> float:
         )
     if divergent or gap <= NOTICEABLE_GAP:
         return gap
+    remedy = (
+        "Give the X, y, sample_weight and offset of the fit; if you did, the fit has not converged: lower its tol, "
+        "raise its max_iter, or scale the data."
+    )
     how_far = f"{gap:.2g} nats below the maximum for these data, about {math.sqrt(2 * gap):.2g} standard errors from it"
     if gap > _LARGEST_GAP:
-        raise ValueError(
-            f"The estimate is {how_far}. Give the X, y, sample_weight and offset of the fit; if you did, the "
-            "fit has not converged: lower its tol, raise its max_iter, or scale the data."
-        )
-    warnings.warn(
-        ConvergenceWarning(f"The estimate is {how_far}: lower the tol of the fit, or scale its data."), stacklevel=3
-    )
+        raise ValueError(f"The estimate is {how_far}. {remedy}")
+    warnings.warn(ConvergenceWarning(f"The estimate is {how_far}. {remedy}"), stacklevel=3)
     return gap
 
 

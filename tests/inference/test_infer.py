@@ -525,7 +525,8 @@ def test_more_errors(gaussian):
 def test_a_fit_that_stopped_early_is_told():
     loose = LogisticRegression(C=np.inf, tol=0.05, solver="lbfgs").fit(Z, BINARY)
     loose.coef_ = loose.coef_ + 0.02
-    with pytest.warns(ConvergenceWarning, match="nats below the maximum"):
+    # Our own fits end nearer to the maximum than that, so other data are the likelier cause.
+    with pytest.warns(ConvergenceWarning, match="nats below the maximum.* Give the X, y, sample_weight and offset"):
         infer(loose, Z, BINARY)
 
 
