@@ -20,9 +20,10 @@ class Rows:
     table: Table
     weight: Array
     offset: Any
-    # X as it was given, whose levels and spreads count, and its weights.
+    # X as it was given, whose levels and spreads count, its weights and its offset.
     given: Table
     given_weight: Array
+    given_offset: Any
     # Labels of each group by name, and each row's group as a position there.
     group_labels: Mapping[str, tuple[Any, ...]]
     groups: NDArray[np.intp]
@@ -38,6 +39,7 @@ class Rows:
         n = len(table)
         read = check_weight(sample_weight, n)
         given_weight = weight = np.ones(n) if read is None else read
+        given_offset = offset
         labels, groups = _groups(table, by, weight)
         units = _units(population, n)
         settings: tuple[Mapping[Any, Any], ...] = ({},)
@@ -56,7 +58,7 @@ class Rows:
             settings = tuple(dict(zip(at, chosen, strict=True)) for chosen in itertools.product(*choices))
         elif at is not None:
             raise ValueError(f"at must be 'means' or a mapping from columns to values; got {at!r}.")
-        return cls(table, weight, offset, given, given_weight, labels, groups, settings, units)
+        return cls(table, weight, offset, given, given_weight, given_offset, labels, groups, settings, units)
 
 
 def _mean_offset(offset: Any, weight: Array) -> Any:

@@ -180,7 +180,7 @@ class AskedAverages:
 
         def matters(row: int) -> bool:
             same = np.full(len(probed), row)
-            table, offset = given.take(same).replaced(name, probed), taken(self.rows.offset, same)
+            table, offset = given.take(same).replaced(name, probed), taken(self.rows.given_offset, same)
             return slope.probe(BlockOfRows(self.inference.model, self.function, table, offset))
 
         if matters(int(np.argmax(present))):

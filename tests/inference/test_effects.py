@@ -398,6 +398,12 @@ def test_offsets_of_parameters_go_by_their_names():
     at_means = average_predictions(given, X, offset=offset, sample_weight=weight, at="means")
     mean = X[:-1].mean().to_frame().T
     assert at_means.estimates == pytest.approx(model.predict(mean, offset=offset[:-1].mean().to_frame().T), rel=1e-12)
+    # Whether a column matters is seen in a row that is present, which need not be the first.
+    backwards = [values[::-1] for values in (X, offset, weight)]
+    for at in ("means", None):
+        slopes = average_effects(given, backwards[0], offset=backwards[1], sample_weight=backwards[2], at=at)
+        expected = average_effects(given, X[:-1], offset=offset[:-1], at=at)
+        np.testing.assert_allclose(slopes.estimates, expected.estimates, rtol=1e-10)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
