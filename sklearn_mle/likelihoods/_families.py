@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -217,3 +217,35 @@ class Positive(Likelihood):
 
     def link(self, y: Array) -> Array:
         return np.log(y)
+
+
+class LogLocationScale(Positive, NLLWithGradient):
+    """A likelihood of y > 0 whose logarithm has a location and a scale, the latter's logarithm up to a sign."""
+
+    convex_in_location = True
+    # The likelihood of log y, and the signs with which its predictors are those of y: a shape is one over a scale.
+    _of_log: ClassVar[LocationScale]
+    _signs: ClassVar[Array] = np.ones((2, 1))
+
+    def nll_and_gradient(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        log_y = np.log(y)
+        nll, gradient = self._of_log.nll_and_gradient(log_y, eta * self._signs)
+        return log_y + nll, gradient * self._signs
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self._of_log.hessian(np.log(y), eta * self._signs) * (self._signs * self._signs[:, None])
+
+    def expected_information(self, eta: Array) -> Array:
+        return self._of_log.expected_information(eta * self._signs) * (self._signs * self._signs[:, None])
+
+    def start(self, y: Array, weight: Array | None) -> Array:
+        return self._of_log.start(np.log(y), weight) * self._signs[:, 0]
+
+    def deviance(self, y: Array, eta: Array) -> Array:
+        return self._of_log.deviance(np.log(y), eta * self._signs)
+
+    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        return self._of_log.tail(np.log(y), eta * self._signs, upper=upper)
+
+    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
+        return np.exp(self._of_log.tail_quantile(level, eta * self._signs, upper=upper))

@@ -6,12 +6,12 @@ import numpy as np
 from scipy import stats
 
 from sklearn_mle.likelihoods._base import Array
-from sklearn_mle.likelihoods._families import Positive
+from sklearn_mle.likelihoods._families import LogLocationScale
 from sklearn_mle.likelihoods._frozen import frozen
 from sklearn_mle.likelihoods.gaussian import Gaussian
 
 
-class LogNormal(Positive):
+class LogNormal(LogLocationScale):
     r"""Lognormal likelihood; at a fixed scale its negative logarithm is the squared error of log y, up to terms in y.
 
     .. math:: -\log p(y \mid m, \log s) = \log y + \tfrac12 \log 2\pi + \log s + \frac{(\log y - m)^2}{2 s^2}
@@ -35,37 +35,12 @@ class LogNormal(Positive):
 
     parameter_names = ("location", "scale")
     links = ("identity", "log")
-    convex_in_location = True
     dispersion_parameter = "scale"
     location_free_of_dispersion = True
-    of_logarithm = Gaussian()
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return np.log(y) + Gaussian().nll(np.log(y), eta)
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return Gaussian().gradient(np.log(y), eta)
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return Gaussian().hessian(np.log(y), eta)
-
-    def expected_information(self, eta: Array) -> Array:
-        return Gaussian().expected_information(eta)
-
-    def start(self, y: Array, weight: Array | None) -> Array:
-        return Gaussian().start(np.log(y), weight)
-
-    def deviance(self, y: Array, eta: Array) -> Array:
-        return Gaussian().deviance(np.log(y), eta)
+    of_logarithm = _of_log = Gaussian()
 
     def distribution(self, eta: Array) -> Any:
         return frozen(self, eta, stats.lognorm, s=np.exp(eta[1]), scale=np.exp(eta[0]))
-
-    def tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
-        return Gaussian().tail(np.log(y), eta, upper=upper)
-
-    def tail_quantile(self, level: Array, eta: Array, *, upper: bool) -> Array:
-        return np.exp(Gaussian().tail_quantile(level, eta, upper=upper))
 
     def mean(self, eta: Array) -> Array:
         return np.exp(eta[0] + 0.5 * np.exp(2 * eta[1]))

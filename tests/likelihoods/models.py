@@ -34,6 +34,7 @@ from sklearn_mle.likelihoods import (
     likelihood_names,
 )
 from sklearn_mle.likelihoods._surrogates import Angular, BoundedDispersion, LeastSquares
+from sklearn_mle.likelihoods.weibull import LeastGumbel
 
 N = 60
 # tanh-sinh nodes of levels in (0, 1). An even number: no level is one half, where Laplace has its kink.
@@ -232,6 +233,7 @@ def models():
         ),
         "logistic": Model(Logistic(), real, eta, fixed(stats.logistic(**of_scale))),
         "gumbel": Model(Gumbel(), real, eta, fixed(stats.gumbel_r(**of_scale))),
+        "gumbel of minima": Model(LeastGumbel(), real, eta, fixed(stats.gumbel_l(**of_scale))),
         "poisson": Model(Poisson(), counts, eta[:1] + 1, fixed(stats.poisson(np.exp(eta[0] + 1)))),
         "negative_binomial": Model(NegativeBinomial(), counts, eta, fixed(stats.nbinom(1 / s, 1 / (1 + s * m)))),
         "gamma": Model(
