@@ -24,7 +24,6 @@ _PIECE = 1 << 15
 _RATIO_BOUND, _RATIO_TERMS = 1 / 32, 14
 
 
-@np.errstate(over="ignore", under="ignore", divide="ignore")
 def stirling_remainder(u: Array) -> tuple[Array, Array, Array]:
     r"""Return S, u S' and u^2 S'' for the remainder of Stirling's formula, in the reciprocal of its argument.
 
@@ -106,7 +105,6 @@ def _shifted(u: Array, value: Array, first: Array, second: Array) -> tuple[Array
     return (x + 0.5) * logarithm - np.log(product) - _SHIFT + value, -slope, curvature + 2 * slope
 
 
-@np.errstate(over="ignore", under="ignore")
 def log1p_ratio(u: Array) -> tuple[Array, Array, Array]:
     r"""Return f, u f' and u^2 f'' for f(u) = log(1 + u) / u, f(0) = 1, each with full relative accuracy; u > -1."""
     safe = np.where(np.abs(u) < _RATIO_BOUND, 1, u)
@@ -137,7 +135,6 @@ def bernoulli_divergence(mean: Array, rest: Array, distance: Array) -> Array:
     return np.log1p(falling * np.expm1(-distance)) + falling * distance
 
 
-@np.errstate(over="ignore", under="ignore", invalid="ignore")
 def exp_times_expm1(log_factor: Array, delta: Array) -> Array:
     """Return exp(log_factor) times exp(delta) - 1, which does not overflow before the product does."""
     value = np.exp(log_factor) * np.expm1(delta)

@@ -133,7 +133,6 @@ def _saddlepoint(distance: Array, cost: Array, root_xi: Array, power: float, upp
     return ndtr(-corrected) if upper else ndtr(corrected)
 
 
-@np.errstate(all="ignore")
 def tweedie_quantile(level: Array, eta: Array, power: float, slope: Slope, *, upper: bool) -> Array:
     """Return the y (n,) whose tail is a level: zero up to the probability of zero.
 

@@ -166,7 +166,6 @@ _LEAST, _MOST = -16, 16
 _NEGLIGIBLE = 42.0
 
 
-@np.errstate(over="ignore", under="ignore")
 def dispersion_information(log_xi: Array, power: float) -> Array:
     """Return the expected information of log phi, shape (n,), where ``log_xi`` = log phi + (p - 2) log mu.
 

@@ -226,7 +226,6 @@ _NO_RANGE = 1e-9
 _DEGREE = 5
 
 
-@np.errstate(over="ignore", under="ignore")
 def dispersion_information(log_mean: Array, log_dispersion: Array) -> Array:
     """Return the expected information of log a, shape (n,), to seven digits or more (where it is above 1e-30).
 

@@ -46,8 +46,7 @@ def _counts(likelihood: Likelihood, eta: Array) -> Iterator[tuple[Array, Array]]
             likelihood.check_target(y[:1])
         except ValueError:
             return
-        with np.errstate(all="ignore"):
-            mass = np.exp(-np.asarray(likelihood.nll(y, eta), dtype=np.float64))
+        mass = np.exp(-np.asarray(likelihood.nll(y, eta), dtype=np.float64))
         yield y, mass
         left = left - mass
         # Used up, or past the mode and vanishing where the probabilities do not sum to one.
@@ -66,8 +65,7 @@ def _integral(likelihood: Likelihood, eta: Array) -> Iterator[tuple[Array, Array
     outcome, grid = (np.exp, _POSITIVE_GRID) if positive else (np.sinh, _GRID)
 
     def nll(u: Array) -> Array:
-        with np.errstate(all="ignore"):
-            value = np.asarray(likelihood.nll(outcome(u), eta), dtype=np.float64)
+        value = np.asarray(likelihood.nll(outcome(u), eta), dtype=np.float64)
         return np.where(np.isnan(value), np.inf, value)
 
     def loss(u: Array) -> Array:
@@ -90,8 +88,7 @@ def _integral(likelihood: Likelihood, eta: Array) -> Iterator[tuple[Array, Array
     for node, step in zip(_NODES, _NODE_STEPS, strict=True):
         u = np.clip(mode + node * width, -_FARTHEST, _FARTHEST)
         slope = np.exp(u) if positive else np.cosh(u)
-        with np.errstate(all="ignore"):
-            mass = np.exp(-nll(u)) * slope * step * width
+        mass = np.exp(-nll(u)) * slope * step * width
         yield outcome(u), np.where(np.abs(u) < _FARTHEST, mass, 0)
 
 
@@ -183,8 +180,7 @@ class UserLikelihood(Likelihood):
             moved = eta.astype(np.complex128)
             moved[k] += 1j * _COMPLEX_STEP
             try:
-                with np.errstate(all="ignore"):
-                    nll = self.nll(y, moved)
+                nll = self.nll(y, moved)
             except (TypeError, ValueError):
                 return None
             if not np.iscomplexobj(nll):
@@ -203,7 +199,6 @@ class UserLikelihood(Likelihood):
         return differences(lambda moved: self.nll(y, moved), at)
 
 
-@np.errstate(all="ignore")
 def differences(function: Callable[[Array], Array], eta: Array) -> Array:
     """Return the derivatives of a function of eta in each predictor, the last axis but one."""
     columns = []
