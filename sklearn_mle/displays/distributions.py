@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
-from sklearn_mle._numerics.arguments import argument_name, as_floats, check_count, refuse_masked
+from sklearn_mle._numerics.arguments import argument_name, as_floats, check_count
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.displays._base import (
     BAND,
@@ -316,25 +316,20 @@ class PredictiveDisplay(Display):
 
 def _slice(X: Any, feature: int | str, m: int) -> tuple[Array, str, Any, int]:
     """Return the feature's values, its name, m rows along it, and the number of features."""
-    refuse_masked(X=X)
-    is_frame = hasattr(X, "columns")
-    if is_frame and len(set(X.columns)) < len(X.columns):
-        raise ValueError(f"The columns of X must have different names; got {list(X.columns)}.")
-    table = Table.of(X if is_frame else check_array(X, dtype=np.float64, input_name="X"))
+    table, is_frame = Table.of(X), hasattr(X, "columns")
+    if not is_frame:
+        table = Table(check_array(table.X, dtype=np.float64, input_name="X"))
     names = table.names
     if feature not in names and not (isinstance(feature, Integral) and -len(names) <= feature < len(names)):
         hint = "" if is_frame else " (names need a data frame)"
         raise ValueError(f"feature must be a column of X, or its position; got {feature!r}, X has {names}{hint}.")
     position = names.index(feature) if feature in names else int(feature) % len(names)
     x = check_array(table.column(names[position]), ensure_2d=False, dtype=np.float64, input_name="X[feature]")
-    grid = np.linspace(x.min(), x.max(), m)
-    if not is_frame:
-        rows = np.repeat(np.median(table.X, axis=0)[None], m, axis=0)
-        rows[:, position] = grid
-        return x, f"feature {position}" if len(names) > 1 else "x", rows, len(names)
-    at, weight = table.take(np.zeros(m, dtype=np.intp)), np.ones(len(table))
+    at, weight = table.take(np.zeros(1, dtype=np.intp)), np.ones(len(table))
     for name in names:
         if name != names[position]:
             numeric = table.is_numeric(name)
             at = at.replaced(name, np.nanmedian(table.numbers(name)) if numeric else table.commonest(name, weight))
-    return x, str(names[position]), at.replaced(names[position], grid).X, len(names)
+    at = at.take(np.zeros(m, dtype=np.intp)).replaced(names[position], np.linspace(x.min(), x.max(), m))
+    name = str(names[position]) if is_frame else f"feature {position}" if len(names) > 1 else "x"
+    return x, name, at.X, len(names)

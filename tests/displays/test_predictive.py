@@ -92,7 +92,7 @@ def test_counts_and_offsets():
         ({"X": X.to_numpy(), "feature": "bmi"}, "names need a data frame"),
         ({"X": X.to_numpy(), "feature": 10}, "feature must be a column of X, or its position; got 10"),
         ({"feature": [0]}, "feature must be the position of a column of X, or its name"),
-        ({"X": X.rename(columns={"s1": "bmi"})}, "columns of X must have different names"),
+        ({"X": X.rename(columns={"s1": "bmi"})}, "two columns have the same name"),
         ({"y": Y[1:]}, "y has 441 rows, X has 442"),
         ({"y": np.append(Y[:-1], np.nan)}, "y contains NaN"),
         ({"coverage": 1.0}, "coverage must be a number strictly between 0 and 1"),
