@@ -126,10 +126,9 @@ class PITDisplay(PredictionDisplay):
             The display.
         """
         heights, edges = pit_histogram(y_true, y_pred, n_bins=n_bins, sample_weight=sample_weight)
+        copies = np.ones(np.shape(y_true)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         with np.errstate(over="ignore"):
-            n_rows = float(
-                np.shape(y_true)[0] if sample_weight is None else np.asarray(sample_weight, dtype=np.float64).sum()
-            )
+            n_rows = float(copies.sum())
         return cls(heights, edges, n_rows, confidence_level=confidence_level, name=name).plot(ax=ax)
 
     def _draw(self, is_new: bool) -> None:

@@ -1,6 +1,7 @@
 """The Tweedie distribution for 1 < power < 2 in the manner of scipy.stats: an atom at zero and a density above it."""
 
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 
 import numpy as np
@@ -33,17 +34,13 @@ class _TweedieDistribution(stats.rv_continuous):
     def _argcheck(self, mean: Array, dispersion: Array, power: Array) -> Array:
         return (mean > 0) & (dispersion > 0) & (power > 1) & (power < 2)
 
-    def _cdf(self, x: Array, *parameters: Array) -> Array:
-        return self._tail(x, *parameters, upper=False)
-
-    def _sf(self, x: Array, *parameters: Array) -> Array:
-        return self._tail(x, *parameters, upper=True)
-
     def _tail(self, x: Array, *parameters: Array, upper: bool) -> Array:
         x, mean, dispersion, power = (np.ravel(array) for array in np.broadcast_arrays(x, *parameters))
         # Of one likelihood, all rows have one power.
         eta = np.log([mean, dispersion])
         return tweedie_tail(np.maximum(x, 0), eta, float(power[0]), upper=upper) if len(x) else x
+
+    _cdf, _sf = partialmethod(_tail, upper=False), partialmethod(_tail, upper=True)
 
     def _stats(self, mean: Array, dispersion: Array, power: Array) -> tuple[Array, Array, Array, Array]:
         variance = dispersion * mean**power

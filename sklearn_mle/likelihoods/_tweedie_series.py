@@ -8,6 +8,7 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 from scipy.special import gammaln
 
+from sklearn_mle._numerics.special import less_log1p
 from sklearn_mle.likelihoods._base import Array
 
 _ORDER = 9
@@ -18,8 +19,8 @@ _LEAST_VARIANCE = 2.2
 # Terms within so many standard deviations of the largest, and so many more, hold all of the sum.
 _DEVIATIONS, _MORE = 10.0, 25.0
 _ELEMENTS = 2**18
-# A distance of log mu from log y from which the terms of the deviance cancel, and the terms of its series.
-_NEAR, _NEAR_TERMS = 0.1, 14
+# A distance of log mu from log y below which the terms of the deviance cancel.
+_NEAR = 0.1
 
 
 def half_deviance(log_y: Array, log_mean: Array, log_dispersion: Array, power: float) -> Array:
@@ -33,12 +34,9 @@ def half_deviance(log_y: Array, log_mean: Array, log_dispersion: Array, power: f
     bounded += shrunk * np.expm1(-fall * up) / fall - np.expm1(-rise * up) / rise
     near = np.flatnonzero(np.abs(distance) < _NEAR)
     if len(near):
-        d = distance[near]
-        series, term = np.zeros_like(d), d
-        for k in range(2, _NEAR_TERMS):
-            term = term * d / k
-            series = series + term * (rise ** (k - 1) - (-fall) ** (k - 1))
-        bounded[near] = series * shrunk[near] * grown[near]
+        # exp(x) - 1 - x is less_log1p of exp(x) - 1, and the two linear terms cancel.
+        up, down = np.expm1(rise * distance[near]), np.expm1(-fall * distance[near])
+        bounded[near] = (less_log1p(up) / rise + less_log1p(down) / fall) * shrunk[near] * grown[near]
     exponent = np.where(distance > 0, rise * log_mean, log_y - fall * log_mean) - log_dispersion
     return np.where(bounded == 0, 0, np.exp(exponent) * bounded)
 
