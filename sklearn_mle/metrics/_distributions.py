@@ -143,8 +143,6 @@ class Mirrored(RowDistributions):
 
 def read_distributions(y_pred: Any, y: Array) -> RowDistributions:
     """Read the distributions of the outcomes y (n,): as many as there are rows, or one for all of them."""
-    if isinstance(y_pred, RowDistributions):
-        return y_pred
     rows = RowDistributions(y_pred)
     if not rows.has_cdf:
         raise TypeError(

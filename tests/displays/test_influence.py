@@ -8,6 +8,7 @@ import pytest
 from matplotlib import pyplot
 from scipy import stats
 from scipy.sparse import coo_matrix
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -90,6 +91,8 @@ class TestInfluenceDisplay:
         for options, words in (({"levels": [0.0]}, "levels must be positive"), ({"n_labels": -1}, "n_labels must be")):
             with pytest.raises(ValueError, match=words):
                 InfluenceDisplay.from_influence(found, **options)
+        with pytest.raises(ValueError, match="nothing to draw"):
+            InfluenceDisplay(found.leverage, found.leverage, np.full(len(Y), np.nan), 1.0, rows=found.rows).plot()
 
 
 class TestResidualDisplay:
@@ -168,6 +171,11 @@ class TestResidualDisplay:
         for against, words in (("c", "'fitted', 'quantiles' or a column of"), (2, "X has 2 columns")):
             with pytest.raises(ValueError, match=words):
                 ResidualDisplay.from_estimator(model, X, Y, against=against)
+        texts = X.assign(word="a")
+        of_numbers = make_column_transformer(("passthrough", ["a", "b"]))
+        pipeline = make_pipeline(of_numbers, GaussianMLERegressor()).fit(texts, Y)
+        with pytest.raises(ValueError, match="column 'word' holds .*, but numbers are needed"):
+            ResidualDisplay.from_estimator(pipeline, texts, Y, against="word")
         with pytest.raises(ValueError, match="at least 5 are needed"):
             ResidualDisplay.from_predictions([1.0, 2.0, np.nan, 3.0, 4.0])
         with pytest.raises(ValueError, match="x has 4 rows and residual 5"):

@@ -470,3 +470,21 @@ def test_intervals_of_no_probability_are_refused_as_scipy_refuses_them(likelihoo
     with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
         distribution.interval(confidence)
     assert np.shape(distribution.interval([0.0, 1.0])) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "shapes"),
+    [
+        (Huber(), []),
+        (SkewT(df=9), [0.4]),
+        (GaussianMixture(), [-1.0, 0.8, -0.3]),
+        (Tweedie(power=1.4), []),
+    ],
+)
+def test_what_scipy_computes_of_the_distributions_that_it_does_not_have(likelihood, shapes):
+    """Skewness and entropy are from the generator's own density and quantiles; ours are means over levels."""
+    distribution = likelihood.distribution(np.array([[1.0], [0.3], *([shape] for shape in shapes)]))
+    y = distribution.ppf((np.arange(200_000) + 0.5) / 200_000)
+    assert distribution.stats("s")[0] == pytest.approx(np.mean(((y - y.mean()) / y.std()) ** 3), abs=0.02)
+    if not isinstance(likelihood, Tweedie):  # a mixed distribution has no differential entropy
+        assert distribution.entropy()[0] == pytest.approx(-distribution.logpdf(y).mean(), rel=1e-3)
