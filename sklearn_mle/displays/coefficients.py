@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_mle._numerics.arguments import argument_name, check_count
+from sklearn_mle._numerics.arguments import argument_name, check_choice, check_count
 from sklearn_mle.displays._base import REFERENCE, percent
 from sklearn_mle.displays._forest import ForestDisplay
 from sklearn_mle.inference import Inference, infer
@@ -244,8 +244,7 @@ def _places_of_coefficients(inference: Inference, intercept: bool) -> dict[str, 
 def _chosen(places: dict[str, dict[str, int]], predictor: str | None) -> str:
     if predictor is None:
         return next(iter(places), "")
-    if not isinstance(predictor, str) or predictor not in places:
-        raise ValueError(f"predictor must be one of {list(places)}, the linear predictors; got {predictor!r}.")
+    check_choice("predictor", predictor, list(places))
     return predictor
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
-from sklearn_mle._numerics.arguments import check_count
+from sklearn_mle._numerics.arguments import check_choice, check_count
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle.metrics._means import log_of_base, mean_of_rows, weighted_mean
 from sklearn_mle.metrics._probability_rows import ProbabilityRows
@@ -224,8 +224,7 @@ def cross_entropy_decomposition(
     0.001
     """
     log_base = log_of_base(base)
-    if not isinstance(strategy, str) or strategy not in ("isotonic", "classwise", "bins"):
-        raise ValueError(f"strategy must be 'isotonic', 'classwise' or 'bins'; got {strategy!r}.")
+    check_choice("strategy", strategy, ("isotonic", "classwise", "bins"))
     check_count("n_bins", n_bins, 1)
     check_count("n_resamples", n_resamples, 0)
     prediction, target, weight = read_predictions(y_true, y_pred, labels, log_proba, sample_weight)

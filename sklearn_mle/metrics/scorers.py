@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mle._numerics.arguments import as_bool
+from sklearn_mle._numerics.arguments import as_bool, check_choice
 from sklearn_mle.metrics._responses import ClassResponse
 from sklearn_mle.metrics.cross_entropy import ClassScore, cross_entropy_rows, kl_divergence_rows, score_rows
 from sklearn_mle.metrics.crps import crps_rows
@@ -89,8 +89,7 @@ def make_probabilistic_scorer(
     greater_is_better = as_bool("greater_is_better", greater_is_better)
     if not callable(score_func):
         raise TypeError(f"score_func must be a function of y_true and y_pred; got {score_func!r}.")
-    if not isinstance(response, str) or response not in ("classes", "distribution"):
-        raise ValueError(f"response must be 'classes' or 'distribution'; got {response!r}.")
+    check_choice("response", response, ("classes", "distribution"))
     if not (name is None or isinstance(name, str)):
         raise TypeError(f"name must be a string, or None; got {name!r}.")
     if name is None:

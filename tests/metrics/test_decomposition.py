@@ -204,7 +204,7 @@ def test_resamples_are_seeded_and_count_weights_as_copies():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"strategy": "platt"}, "strategy must be 'isotonic', 'classwise' or 'bins'; got 'platt'"),
+        ({"strategy": "platt"}, r"strategy must be one of \['isotonic', 'classwise', 'bins'\]; got 'platt'"),
         ({"n_bins": 0}, "n_bins must be a whole number of at least 1; got 0"),
         ({"n_bins": 2.5}, "n_bins must be a whole number"),
         ({"n_resamples": -1}, "n_resamples must be a whole number of at least 0; got -1"),

@@ -157,7 +157,7 @@ def test_ones_own_metrics_of_distributions():
     assert narrow(model, X, Y) == pytest.approx(-spread(Y, distribution, coverage=0.5), rel=1e-12)
     with pytest.raises(TypeError, match="sample_weight"):
         narrow(model, X, Y, sample_weight=np.ones(len(Y)))
-    with pytest.raises(ValueError, match="response must be 'classes' or 'distribution'; got 'labels'"):
+    with pytest.raises(ValueError, match=r"response must be one of \['classes', 'distribution'\]; got 'labels'"):
         make_probabilistic_scorer(spread, response="labels")
 
 
