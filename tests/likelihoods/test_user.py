@@ -142,7 +142,7 @@ def wrong(**methods):
         ),
         (wrong(parameter_names=("mean", "scale"), mean=lambda self, eta: 2 * eta[0]), "is 'mean', but mean"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta).sum()), r"shape \(24,\); .* shape \(\). Do not sum"),
-        (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta) * np.nan), "no outcomes that it accepts"),
+        (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta) * np.nan), "no outcomes were found"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y, eta) - 1.0), "integrates to 2.718 over y"),
         (wrong(nll=lambda self, y, eta: Normal.nll(self, y - y.mean(), eta)), "depends on the other rows"),
         (wrong(gradient=lambda self, y, eta: -Gaussian().gradient(y, eta)), r"gradient\[0\] is not the derivative"),
