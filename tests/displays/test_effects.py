@@ -147,7 +147,7 @@ def test_what_it_refuses():
         ({"column": "age", "at": {"age": 3}}, "'age' is the column that varies"),
         ({"column": "age", "by": np.arange(150), "grid_resolution": 2}, "150 curves, and at most 10"),
         ({"column": "age", "confidence_level": 2}, "confidence_level"),
-        ({"column": "age", "sample_weight": np.ones(3)}, "sample_weight must be 150 finite numbers"),
+        ({"column": "age", "sample_weight": np.ones(3)}, r"sample_weight must have shape \(150,\)"),
     ):
         with pytest.raises(ValueError, match=words):
             EffectsDisplay.from_inference(given, X, **options)
