@@ -22,14 +22,12 @@ from sklearn_mle.inference.at_estimate import AtEstimate
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import HypothesisTest, chi_squared_test
 from sklearn_mle.inference.model import FittedModel
-from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath
+from sklearn_mle.inference.profile_path import SHORT, ProfiledNLL, ProfilePath
 from sklearn_mle.inference.reading import read_estimator
 from sklearn_mle.inference.tables import dense
 
 # Below this singular value of the restrictions, each of length one, one follows from the others.
 _DEPENDENT = 1e-8
-# The shortfall of a restricted fit, in nats, that is not worth a warning.
-_SHORT = 1e-6
 
 
 def penalized_likelihood_ratio_test(
@@ -147,7 +145,7 @@ def _ratio_of(at: AtEstimate, tested: list[int]) -> HypothesisTest:
     forms, zero = _independent(at, at.forms[tested], -at.model.coefficients.ravel()[tested])
     nll = ProfiledNLL(at)
     restricted = ProfilePath(nll, forms).at(zero, at.theta)
-    if restricted.gap > _SHORT:
+    if not abs(restricted.gap) <= SHORT:
         warnings.warn(
             f"The restricted fit ended {restricted.gap:.2g} nats short of its optimum: the ratio is too large by as "
             "much. Scale the columns alike, or use fewer.",

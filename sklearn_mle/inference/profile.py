@@ -1,6 +1,7 @@
 """Profile likelihoods: the log-likelihood of one parameter, maximized over the others, and the interval it gives."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ from scipy.stats import chi2, t
 from sklearn_mle._numerics.arguments import argument_name, as_bool, as_floats, check_count
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.threads import single_threaded_blas
+from sklearn_mle.exceptions import ConvergenceWarning
 from sklearn_mle.inference.at_estimate import AtEstimate, at_estimate, read_training
 from sklearn_mle.inference.capabilities import refuse
 from sklearn_mle.inference.hypotheses import check_confidence_level
-from sklearn_mle.inference.profile_path import ProfiledNLL, ProfilePath, ProfilePoint
+from sklearn_mle.inference.profile_path import NO_MAXIMUM, SHORT, ProfiledNLL, ProfilePath, ProfilePoint
 from sklearn_mle.inference.reading import read_estimator
 
 _MOST_POINTS = 100_000
@@ -40,12 +42,14 @@ class ProfileLikelihood:
     grid : ndarray of shape (m,)
         Values of the parameter, ascending, the estimate and the finite ends of the interval among them.
     log_likelihood : ndarray of shape (m,)
-        The profile log-likelihood at the grid, in nats; penalized by the Jeffreys prior for a Firth fit.
+        The profile log-likelihood at the grid, in nats; penalized by the Jeffreys prior for a Firth fit. nan where the
+        maximum over the other parameters was not found.
     maximum : float
         The supremum of the profile log-likelihood: its value at the estimate, where that is finite.
     confidence_level : float
     lower, upper : float
-        Ends of the interval; -inf, inf where the profile never falls as far as ``threshold``.
+        Ends of the interval; -inf, inf where the profile never falls as far as ``threshold``, and nan, with a
+        ``ConvergenceWarning``, where the other parameters could not be followed so far.
     drop : float
         How far ``threshold`` is below the maximum, in nats: half the quantile of chi-squared, or the exact one of the
         Gaussian with one estimated scale.
@@ -160,7 +164,8 @@ def profile_interval(
     Raises
     ------
     ValueError
-        If a parameter is not known, the estimator was penalized, or its likelihood has kinks.
+        If a parameter is not known, the estimator was penalized, its likelihood has kinks or is unbounded, or a profile
+        has no maximum to begin from.
     TypeError
         If ``infer`` does not support the estimator.
 
@@ -200,6 +205,8 @@ def profile_interval(
         nll = ProfiledNLL(at)
         # Under separation it is as far out as F still falls.
         optimum = ProfilePath(nll, np.zeros((0, len(at.theta)))).at(np.zeros(0), at.theta)
+        if optimum.gap > SHORT:
+            raise ValueError(NO_MAXIMUM)
         found = []
         for place in places:
             drop = profile_drop(at, int(model.entries[place]), confidence_level, small_sample)
@@ -229,6 +236,14 @@ def _profile(
         else:
             near = standard_error = float(np.sqrt(form @ factor.solve(form)))
         (below, left), (above, right) = (path.crossing(sign, drop, start, minimum, near) for sign in (-1, 1))
+        if np.isnan([below, above]).any():
+            warnings.warn(
+                f"The profile of {at.model.labels[place]!r} could not be followed to the ends of its interval: the "
+                "likelihood has several maxima, or hardly depends on another parameter. These ends are nan; use "
+                "bootstrap.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         finite = [reach for reach in (below, above) if np.isfinite(reach)]
         # The curve reaches as far on the side of an infinite end as on the other, or else ten standard errors.
         reaches = [reach if np.isfinite(reach) else max(finite, default=10 * near) for reach in (below, above)]
@@ -238,10 +253,19 @@ def _profile(
         estimate = fitted + float(form @ start)
         lower, upper = estimate - below, estimate + above
         if lost:
-            estimate = np.nan if np.isinf(below) == np.isinf(above) else np.inf if np.isinf(above) else -np.inf
+            one_way = np.isinf(below) != np.isinf(above) and not np.isnan([below, above]).any()
+            estimate = np.nan if not one_way else np.inf if np.isinf(above) else -np.inf
     grid = np.array([fitted + float(form @ point.theta) for point in points])
     values = np.array([-point.value for point in points])
     label = at.model.labels[place]
+    above = float(np.nanmax(values)) + minimum
+    if above > SHORT:
+        warnings.warn(
+            f"The profile of {label!r} rises {above:.2g} nats above the estimate, which is one of several maxima: the "
+            "interval is of this one. Fit from elsewhere, or use fewer columns.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
     return ProfileLikelihood(label, estimate, standard_error, grid, values, -minimum, level, lower, upper, drop)
 
 

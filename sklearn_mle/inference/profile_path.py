@@ -19,16 +19,27 @@ _STEPS = 400
 _SHORTEST = 1e-10
 # Tolerance of a constrained optimum, in nats: the profile's crossing is then known to 1e-9 standard errors.
 _ENOUGH = 1e-13
+# What no test or curve shows of an optimum, in nats: a point that is short by more was not minimized.
+SHORT = 1e-6
+# Bound on the rise of F, in nats, within which one step may be back on the constraint.
+_RISE = 50.0
 _ROOT_TOLERANCE = 1e-12
 # A profile is flat if it rises by less than a millionth over so many steps, each four times the last. One that has not
 # crossed within so many units never will.
 _FLAT, _FLAT_STEPS = 1e-6, 4
 _FARTHEST = 1e6
+# Halvings of a step that is too far for the other parameters to be followed.
+_SHORTER = 6
+NO_MAXIMUM = (
+    "profile_interval found no maximum over the other parameters to begin from: the likelihood is unbounded, has "
+    "several maxima, or hardly depends on one of them (a mixture's component without weight). Ask for the others by "
+    "parameter=, hold that one at a known value, or use bootstrap."
+)
 
 
 @dataclass(frozen=True)
 class ProfilePoint:
-    """A constrained optimum: theta, F there in nats, its derivatives by the values of the forms, and the gap."""
+    """A constrained optimum: theta, F there in nats (nan: not found), its derivatives by the forms' values, the gap."""
 
     theta: Array
     value: float
@@ -73,10 +84,12 @@ class ProfilePath:
         """Return the optimum with forms @ theta = c, looked for from a theta nearby.
 
         Each step is Newton's of the Lagrangian: within the constraint, and along the path's own tangent to it. Where no
-        curvature is left to tell a way, the profile is flat, and the point is the last one reached.
+        curvature is left to tell a way, the profile is flat, and the point is the last one reached. Its value is nan
+        if the way to the constraint went up, and nothing led down again.
         """
         theta, forms = near, self.forms
         value, gradient = self._value_and_gradient(theta)
+        begun = value
         multiplier, gap = np.zeros(len(forms)), np.inf
         for _ in range(_STEPS):
             factor = self._factor(theta)
@@ -85,8 +98,9 @@ class ProfilePath:
             try:
                 along = np.linalg.solve(forms @ tangent, np.stack([forms @ step, missing], axis=1))
             except np.linalg.LinAlgError:
-                break
+                along = np.full((len(forms), 2), np.nan)
             if not np.isfinite(along).all():
+                gap = np.nan
                 break
             multiplier = -along[:, 0]
             step = step + tangent @ multiplier  # within the constraint
@@ -101,26 +115,29 @@ class ProfilePath:
             if gap <= _ENOUGH and (np.abs(missing) <= rounding).all():
                 break
             restores = bool((np.abs(missing) > 16 * rounding).any())
-            moved = self._search(theta, value, step, tangent @ along[:, 1], gap, restores=restores)
+            # Twice the parabola's rise, and some nats: farther out, too little curvature may be left to find back by.
+            rise = _RISE + abs(float(along[:, 1] @ missing)) + 64 * _EPS * abs(value) if restores else 0.0
+            moved = self._search(theta, value, step, tangent @ along[:, 1], gap, rise)
             if moved is None:
                 break
             theta, value, gradient = moved
-        return ProfilePoint(theta, value, multiplier, gap)
+        minimized = abs(gap) <= SHORT or value <= begun + SHORT
+        return ProfilePoint(theta, value if minimized else np.nan, multiplier, gap)
 
     def _search(
-        self, theta: Array, value: float, step: Array, restoring: Array, gap: float, *, restores: bool
+        self, theta: Array, value: float, step: Array, restoring: Array, gap: float, rise: float
     ) -> tuple[Array, float, Array] | None:
         """Return the first of the points along the step that decreases F, None where rounding hides any decrease.
 
-        A step that ``restores`` the constraint may increase F; it is shortened where it is too far for floating point.
+        A step that restores the constraint may increase F, by as much as ``rise``.
         """
         length = 1.0
         while length > _SHORTEST:
             candidate = theta + length * (step + restoring)
             found, gradient = self._value_and_gradient(candidate)
-            if np.isfinite(found) and (restores or found <= value - 1e-4 * length * gap):
+            if np.isfinite(found) and found <= value + (rise or -1e-4 * length * gap):
                 return candidate, found, gradient
-            if not restores and gap <= 64 * _EPS * max(abs(value), 1.0):
+            if not rise and gap <= 64 * _EPS * max(abs(value), 1.0):
                 return None
             length *= 0.5
         return None
@@ -131,20 +148,30 @@ class ProfilePath:
         """Return how far from the start, in the direction of ``sign``, the profile is ``rise`` nats above the minimum.
 
         The root of the rise is nearly linear in the parameter, and so is soon found in a bracket. The distance is inf
-        where the profile never rises so far. The last point visited comes with it. ``start`` is near the minimum, and
-        ``standard_error`` a distance that is near one.
+        where the profile never rises so far, and nan where the other parameters could not be followed. The last point
+        visited comes with it. ``start`` is near the minimum, and ``standard_error`` a distance that is near one.
         """
         target, origin = np.sqrt(2 * rise), self.forms @ start
         point = ProfilePoint(start, minimum, np.zeros(len(origin)), 0.0)
+        # Each point is looked for from the farthest before it: beyond the crossing there may be other maxima.
+        before = {0.0: start}
 
         @cache  # brentq evaluates the ends of the bracket again
         def excess(distance: float) -> float:
             nonlocal point
-            point = self.at(origin + sign * distance, point.theta)
-            return float(np.sqrt(max(2 * (point.value - minimum), 0.0)) - target)
+            point = self.at(origin + sign * distance, before[max(known for known in before if known <= distance)])
+            found = float(np.sqrt(np.maximum(2 * (point.value - minimum), 0.0)) - target)
+            if found < 0:
+                before[distance] = point.theta
+            return found
 
-        low, high, flat = 0.0, float(target * standard_error), 0
-        while 0 < high < np.inf and excess(high) < 0:
+        low, high, flat, shorter = 0.0, float(target * standard_error), 0, 0
+        while 0 < high < np.inf and not excess(high) >= 0:
+            if np.isnan(excess(high)):
+                if flat or shorter == _SHORTER:
+                    return (np.inf if flat else np.nan), point
+                shorter, high = shorter + 1, 0.5 * (low + high)
+                continue
             # The steps quadruple, yet the profile does not rise.
             flat = flat + 1 if sign * point.slope[0] * high < _FLAT * rise else 0
             if flat > _FLAT_STEPS or high > _FARTHEST * standard_error:
@@ -156,11 +183,7 @@ class ProfilePath:
         if not (0 < high < np.inf and excess(high) < np.inf):  # numbers beyond float64, or no rise to look for
             return (0.0 if target == 0 else np.inf), point
         if excess(low) >= 0:
-            raise ValueError(
-                "profile_interval found no maximum over the other parameters to begin from: the likelihood has several "
-                "maxima, or hardly depends on one of them (a mixture's component without weight). Ask for the others "
-                "by parameter=, hold that one at a known value, or use bootstrap."
-            )
+            raise ValueError(NO_MAXIMUM)
         return float(brentq(excess, low, high, xtol=max(_ROOT_TOLERANCE * high, np.finfo(np.float64).tiny))), point
 
     def curve(self, start: Array, reaches: Sequence[float], n_points: int) -> list[ProfilePoint]:
@@ -171,5 +194,5 @@ class ProfilePath:
             near = start
             for share in np.linspace(0, 1.3, n_points // 2 + 1)[1:]:
                 points.append(self.at(origin + sign * share * reach, near))
-                near = points[-1].theta
+                near = near if np.isnan(points[-1].value) else points[-1].theta
         return points

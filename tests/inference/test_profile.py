@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mle import GaussianMLERegressor, MLELogisticClassifier, MLERegressor
 from sklearn_mle._numerics.factors import CholeskyFactor
-from sklearn_mle.exceptions import RankDeficiencyWarning
+from sklearn_mle.exceptions import ConvergenceWarning, RankDeficiencyWarning, UnboundedLikelihoodWarning
 from sklearn_mle.inference import ProfileLikelihood, infer, mean_interval, profile_interval
 from sklearn_mle.inference.profile_path import ProfilePath
 from tests.inference.r_data import HP_WT, MPG
@@ -225,6 +225,64 @@ def test_a_profile_has_a_maximum_to_begin_from():
     with pytest.raises(ValueError, match="several maxima, or hardly depends"):
         path.crossing(1, HALF, np.zeros(2), 0.0, 1.0)
     assert path.crossing(1, HALF, np.zeros(2), 10.0, 1.0)[0] == pytest.approx(np.sqrt(2 * HALF))
+
+
+def test_a_point_that_nothing_minimized_is_no_number():
+    """A bowl that loses its curvature where the constraint leads: the way there goes up, and none leads down."""
+
+    class Bowl:
+        value_and_gradient = staticmethod(lambda theta: (float(theta @ theta + theta.prod()), 2 * theta + theta[::-1]))
+        factor = staticmethod(lambda theta: CholeskyFactor((2.0 if abs(theta[0]) < 1 else 1e-200) * np.eye(2)))
+
+    point = ProfilePath(Bowl, np.eye(2)[:1]).at(np.array([3.0]), np.zeros(2))
+    assert np.isnan(point.value)
+
+
+FIVE = np.array([[0.13, -0.13], [0.64, 0.1], [-0.54, 0.36], [1.3, 0.95], [-0.7, -1.27]])
+
+
+def test_where_rows_are_separated_far_points_are_no_ends():
+    model = MLERegressor("binomial", on_separation="ignore").fit(FIVE, [1, 1, 0, 1, 0])
+    for profile in profile_interval(model, FIVE, [1, 1, 0, 1, 0]):
+        assert profile.interval[1] == np.inf
+        inside = (profile.grid > profile.lower) & ~np.isnan(profile.log_likelihood)
+        assert (profile.log_likelihood[inside] >= profile.threshold - 1e-6).all()
+
+
+def test_an_unbounded_likelihood_has_no_profile():
+    with pytest.warns(UnboundedLikelihoodWarning):
+        model = MLERegressor("gamma", predictors="linear").fit(FIVE, [0.54, 1.77, 2.37, 1.02, 1.36])
+    with pytest.warns(ConvergenceWarning), pytest.raises(ValueError, match="the likelihood is unbounded"):
+        profile_interval(model, FIVE, [0.54, 1.77, 2.37, 1.02, 1.36], "log_shape: intercept")
+
+
+def test_a_mixture_s_profile_is_followed_from_the_estimate():
+    """A far first step finds another maximum over the other parameters, whose crossing is nearer than the profile's."""
+    y = [-1.68, 0.76, 0.41, 3.45, 2.07]
+    model = MLERegressor("gaussian_mixture").fit(FIVE, y)
+    profile = profile_interval(model, FIVE, y, "intercept")
+    inside = (profile.grid > profile.lower) & (profile.grid < profile.upper)
+    assert (profile.log_likelihood[inside] >= profile.threshold).all()
+    ends = profile.log_likelihood[np.isin(profile.grid, profile.interval)]
+    np.testing.assert_allclose(ends, profile.threshold, atol=1e-9)
+
+
+def test_a_profile_above_the_estimate_says_so():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(9, 1)), rng.normal(size=9)
+    model = MLERegressor("student_t", predictors="linear").fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="rises 0.17 nats above the estimate"):
+        profile = profile_interval(model, X, y, "location: x0")
+    assert profile.log_likelihood.max() - profile.maximum == pytest.approx(0.17, abs=0.01)
+
+
+def test_ends_that_cannot_be_followed_are_nan_with_a_warning():
+    y = [4, 2, 2, 2, 0]
+    model = MLERegressor("negative_binomial", predictors="linear", on_separation="ignore").fit(FIVE, y)
+    with pytest.warns(ConvergenceWarning, match="'log_mean: x0' could not be followed"):
+        profile = profile_interval(model, FIVE, y, "log_mean: x0")
+    assert np.isfinite(profile.lower)
+    assert np.isnan(profile.upper)
 
 
 def test_the_curve_is_the_profile():
