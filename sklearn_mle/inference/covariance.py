@@ -80,10 +80,16 @@ def covariance_of(at: AtEstimate, asked: Request) -> tuple[Curvature, Factor, Sh
 def _multiple(at: AtEstimate, asked: Request) -> float:
     """Return the factor of a sandwich that makes up for residuals that are too small."""
     n, k = at.n_obs, at.n_coefficients
-    if asked.kind == "HC1" or (asked.kind == "HAC" and asked.small_sample):
-        return n / (n - k)
+    if asked.kind != "HC1" and not (asked.kind in ("HAC", "cluster") and asked.small_sample):
+        return 1.0
+    if n <= k:
+        remedy = "covariance='HC0'" if asked.kind == "HC1" else "small_sample=False"
+        raise ValueError(
+            f"covariance={asked.kind!r} divides by the observations less the coefficients, n - k, but here n is {n:g} "
+            f"(the sum of the weights) and k is {k:g}: use {remedy}, or more rows."
+        )
     # Each way of clustering has its own G / (G - 1) already.
-    return (n - 1) / (n - k) if asked.kind == "cluster" and asked.small_sample else 1.0
+    return (n - 1 if asked.kind == "cluster" else n) / (n - k)
 
 
 def _bread(at: AtEstimate, asked: Request) -> Factor:

@@ -229,6 +229,15 @@ def test_the_default_has_the_observed_information(kind):
         np.testing.assert_allclose(found.standard_errors, expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.1])
+@pytest.mark.parametrize(("kind", "remedy"), [("HC1", "HC0"), ("cluster", "small_sample=False")])
+def test_no_observations_left_are_an_error(weight, kind, remedy):
+    X, y, w = [[0, 1], [1, 0], [2, 2]], [2, 3, 1], np.full(3, weight)
+    model = MLERegressor("poisson").fit(X, y, sample_weight=w)
+    with pytest.raises(ValueError, match=f"n - k, but here n is {3 * weight:g} .* k is 3: use .*{remedy}"):
+        infer(model, X, y, sample_weight=w, covariance=kind, groups=[0, 1, 2] if kind == "cluster" else None)
+
+
 def test_bread_is_of_sandwiches():
     model = MLERegressor("gamma").fit(HP_WT, MPG)
     with pytest.raises(ValueError, match="bread='expected' is the information on both sides of a sandwich"):
