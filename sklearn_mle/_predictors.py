@@ -27,8 +27,9 @@ from sklearn_mle._numerics.double_double import DoubleDouble
 from sklearn_mle._numerics.memory import fits, refuse_unless_it_fits
 from sklearn_mle._rows import DenseRows, SparseRows
 
-# The pairs of so many classes are 4,950.
-_MANY_CLASSES = 100
+# The pairs of so many classes are 4,950; from the second number on squares of all pairs are a larger matrix than the
+# curvature (75 classes, 10 columns: 122 to 6 ms).
+_MANY_CLASSES, _SEVERAL_CLASSES = 100, 15
 # Elements of what is summed at once: 1 MB.
 _CACHED = 1 << 17
 
@@ -272,7 +273,7 @@ class LinearPredictors:
         """Return the curvature in theta, shape (size, size), from what ``curvature`` returned, summed over blocks."""
         if self.contrast is None:
             return curvature
-        if self.many_classes:
+        if self.many_classes or len(self.contrast) > _SEVERAL_CLASSES:
             return self._pull_back_classes(curvature if curvature.ndim == 2 else self._assembled(curvature))
         # A block between classes j and k stands for minus itself times the square of e_j - e_k: one product with all of
         # those, in the basis of the contrast, adds the blocks up.

@@ -179,9 +179,12 @@ def test_many_classes_have_the_curvature_of_few(weighted, monkeypatch):
     expected = objective.hessian(theta)
     pairs = objective.predictors.curvature(objective.data.rows, objective.likelihood.hessian(y, np.zeros((7, len(y)))))
     pulled = objective.predictors.pull_back_curvature(pairs)
-    monkeypatch.setattr(_predictors, "_MANY_CLASSES", 5)
     # Sums of 400 terms, in another order: 400 eps of the largest entry.
     tolerance = 400 * np.finfo(float).eps * np.abs(expected).max()
+    with monkeypatch.context() as several:
+        several.setattr(_predictors, "_SEVERAL_CLASSES", 5)
+        np.testing.assert_allclose(objective.predictors.pull_back_curvature(pairs), pulled, rtol=0, atol=tolerance)
+    monkeypatch.setattr(_predictors, "_MANY_CLASSES", 5)
     for found in (objective.hessian(theta), objective.expected_hessian(theta)):
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
     value, gradient = objective.value_gradient_hessian(theta)
