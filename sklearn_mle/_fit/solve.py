@@ -340,7 +340,8 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tup
 def _lbfgs(search: Search) -> Solution:
     """L-BFGS whitened by the curvature where it stands, anew every few passes; then the certificate and its step."""
     objective, formed, metric = search.objective, affordable(search.objective), search.first
-    large = formed and _work(objective) > _SAMPLE_WORK  # exact steps in place of the last of L-BFGS save passes
+    # Exact steps in place of the last of L-BFGS save passes; of several classes they take more than one curvature.
+    large = formed and objective.predictors.shape[0] == 1 and _work(objective) > _SAMPLE_WORK
     gap = max(search.tol, _NEAR) if large else search.tol
     while True:
         if metric is None or search.theta is not search.start:
