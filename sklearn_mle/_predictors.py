@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.double_double import DoubleDouble
+from sklearn_mle._numerics.factors import NotPositiveDefiniteError
 from sklearn_mle._numerics.memory import fits, refuse_unless_it_fits
 from sklearn_mle._rows import DenseRows, SparseRows
 
@@ -372,8 +373,15 @@ class LinearPredictors:
         """Return rows (n_free * n, size) whose cross-product is the curvature of a rowwise Hessian (q, q, n).
 
         The Hessian is positive semidefinite, and the block the standardized columns of n rows, dense.
+
+        Raises
+        ------
+        NotPositiveDefiniteError
+            If the Hessian of a row is not finite.
         """
         hessian = self.free_hessian(hessian)
+        if not np.isfinite(hessian).all():
+            raise NotPositiveDefiniteError("the curvature of a row is not finite")
         free = len(hessian)
         augmented = np.concatenate([block, np.ones((len(block), 1))], axis=1)
         if free == 1:

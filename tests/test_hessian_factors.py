@@ -160,3 +160,11 @@ def test_a_curvature_beyond_float64_is_an_error_and_not_an_endless_damping(size)
     objective = objective_of(np.full((N, 2), size), rng.random(N))
     with np.errstate(all="ignore"), pytest.raises(ValueError, match="leaves the range of float64"):
         expected_factor(objective, np.zeros(3))
+
+
+def test_a_curvature_that_is_not_finite_has_no_factor():
+    """Not numpy's error about eigenvalues: a search goes on from elsewhere, a fit says that numbers are too large."""
+    objective = objective_of(rng.standard_normal((N, 2)), rng.random(N), StudentT(df=3.0))
+    block, hessian = objective.data.rows.standardized, np.full((2, 2, N), np.inf)
+    with pytest.raises(NotPositiveDefiniteError, match="not finite"):
+        LinearPredictors(2, [Terms(), Terms()]).root_rows(block, hessian)

@@ -258,7 +258,7 @@ def _profile(
     grid = np.array([fitted + float(form @ point.theta) for point in points])
     values = np.array([-point.value for point in points])
     label = at.model.labels[place]
-    above = float(np.nanmax(values)) + minimum
+    above = float(np.max(values, initial=-minimum, where=~np.isnan(values))) + minimum
     if above > SHORT:
         warnings.warn(
             f"The profile of {label!r} rises {above:.2g} nats above the estimate, which is one of several maxima: the "

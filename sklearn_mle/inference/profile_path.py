@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from sklearn_mle._hessian_factors import expected_factor, hessian_factor
 from sklearn_mle._jeffreys import JeffreysNLL
+from sklearn_mle._numerics.arguments import BeyondFloatError
 from sklearn_mle._numerics.arrays import Array
 from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
 from sklearn_mle.inference.at_estimate import AtEstimate
@@ -23,17 +24,20 @@ _ENOUGH = 1e-13
 SHORT = 1e-6
 # Bound on the rise of F, in nats, within which one step may be back on the constraint.
 _RISE = 50.0
+# Part of the way to a constraint, of the distance from the estimate or of a standard error that may be missing.
+_REACHED = 1e-6
 _ROOT_TOLERANCE = 1e-12
 # A profile is flat if it rises by less than a millionth over so many steps, each four times the last. One that has not
 # crossed within so many units never will.
 _FLAT, _FLAT_STEPS = 1e-6, 4
 _FARTHEST = 1e6
-# Halvings of a step that is too far for the other parameters to be followed.
-_SHORTER = 6
+# Halvings of a step that is too far for the other parameters to be followed, and nats by which F is then lower.
+_SHORTER, _BELOW = 6, 1e-3
 NO_MAXIMUM = (
-    "profile_interval found no maximum over the other parameters to begin from: the likelihood is unbounded, has "
-    "several maxima, or hardly depends on one of them (a mixture's component without weight). Ask for the others by "
-    "parameter=, hold that one at a known value, or use bootstrap."
+    "profile_interval found no maximum over the other parameters to begin from: X, y, sample_weight or offset are not "
+    "those of the fit, or the likelihood is unbounded, has several maxima, or hardly depends on one of them (a "
+    "mixture's component without weight). Pass the data of the fit, ask for other parameters by parameter=, hold that "
+    "one at a known value, or use bootstrap."
 )
 
 
@@ -90,9 +94,13 @@ class ProfilePath:
         theta, forms = near, self.forms
         value, gradient = self._value_and_gradient(theta)
         begun = value
-        multiplier, gap = np.zeros(len(forms)), np.inf
+        multiplier, gap, errors = np.zeros(len(forms)), np.inf, np.zeros(len(forms))
         for _ in range(_STEPS):
-            factor = self._factor(theta)
+            try:
+                factor = self._factor(theta)
+            except BeyondFloatError:
+                gap = np.nan
+                break
             tangent, step = factor.solve(forms.T), -factor.solve(gradient)
             missing = c - forms @ theta
             try:
@@ -121,7 +129,10 @@ class ProfilePath:
             if moved is None:
                 break
             theta, value, gradient = moved
-        minimized = abs(gap) <= SHORT or value <= begun + SHORT
+        # The last point reached is none of the profile where it is not on the constraint.
+        near_enough = _REACHED * np.maximum(np.maximum(np.abs(c), np.abs(c - forms @ near)), errors)
+        there = bool((np.abs(c - forms @ theta) <= near_enough).all())
+        minimized = there and (abs(gap) <= SHORT or value <= begun + SHORT)
         return ProfilePoint(theta, value if minimized else np.nan, multiplier, gap)
 
     def _search(
@@ -160,7 +171,9 @@ class ProfilePath:
         def excess(distance: float) -> float:
             nonlocal point
             point = self.at(origin + sign * distance, before[max(known for known in before if known <= distance)])
-            found = float(np.sqrt(np.maximum(2 * (point.value - minimum), 0.0)) - target)
+            # A point below the estimate is of another maximum: the step to it was too long.
+            value = point.value if not point.value < minimum - _BELOW else np.nan
+            found = float(np.sqrt(np.maximum(2 * (value - minimum), 0.0)) - target)
             if found < 0:
                 before[distance] = point.theta
             return found
@@ -173,7 +186,7 @@ class ProfilePath:
                 shorter, high = shorter + 1, 0.5 * (low + high)
                 continue
             # The steps quadruple, yet the profile does not rise.
-            flat = flat + 1 if sign * point.slope[0] * high < _FLAT * rise else 0
+            flat = flat + 1 if abs(point.slope[0]) * high < _FLAT * rise else 0
             if flat > _FLAT_STEPS or high > _FARTHEST * standard_error:
                 return np.inf, point
             low, high = high, 4 * high

@@ -385,3 +385,40 @@ def test_what_is_refused(estimator, parameter, options, message):
     X, y = binary()
     with pytest.raises(ValueError, match=message):
         profile_interval(estimator.fit(X, y + 0), X, y, parameter, **options)
+
+
+class OfOneParameter:
+    """F of a single parameter, of its shape in nats and two derivatives."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def value_and_gradient(self, theta):
+        value, slope, _ = self.function(float(theta[0]))
+        return value, np.array([slope])
+
+    def factor(self, theta):
+        return CholeskyFactor(np.array([[max(self.function(float(theta[0]))[2], 1.0)]]))
+
+
+def two_maxima(t):
+    """A parabola about the estimate, and a narrower one about 5 that is five nats lower."""
+    return (t**2 / 2, t, 1.0) if t < 3 else (2 * (t - 5) ** 2 - 5, 4 * (t - 5), 4.0)
+
+
+def none_beyond_one(t):
+    return (t**2 / 2, t, 1.0) if t < 1 else (np.inf, np.nan, np.nan)
+
+
+@pytest.mark.parametrize("standard_error", [0.3, 0.6, 1.0])
+def test_a_step_to_another_maximum_is_taken_back(standard_error):
+    path = ProfilePath(OfOneParameter(two_maxima), np.ones((1, 1)))
+    distance, _ = path.crossing(1, 1.92, np.zeros(1), 0.0, standard_error)
+    assert distance == pytest.approx(np.sqrt(2 * 1.92), rel=1e-9)
+
+
+def test_a_point_off_the_constraint_is_none_of_the_profile():
+    path = ProfilePath(OfOneParameter(none_beyond_one), np.ones((1, 1)))
+    assert path.at(np.array([0.9]), np.zeros(1)).value == pytest.approx(0.405)
+    assert np.isnan(path.at(np.array([1.5]), np.zeros(1)).value)
+    assert np.isnan(path.crossing(1, 1.92, np.zeros(1), 0.0, 1.0)[0])

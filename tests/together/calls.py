@@ -1,5 +1,6 @@
 """Every public call on a fit, its answers read in the coordinates of the unchanged problem: they are to be equal."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mle.exceptions import NotSupportedError
+from sklearn_mle.exceptions import ConvergenceWarning, NotSupportedError
 from sklearn_mle.inference import (
     Quantile,
     anova,
@@ -378,7 +379,10 @@ def _term(table: Callable[..., Any], **options: Any) -> Callable[[Fit], Any]:
 
 
 def _profile(fit: Fit) -> np.ndarray:
-    found = profile_interval(fit.model, fit.X, fit.y, fit.tested[0], n_points=0, **fit.rows)
+    with warnings.catch_warnings():
+        # An end is nan where another parameter reaches its own bound on the way: of the other fit, too.
+        warnings.filterwarnings("ignore", ".*could not be followed to the ends", ConvergenceWarning)
+        found = profile_interval(fit.model, fit.X, fit.y, fit.tested[0], n_points=0, **fit.rows)
     return fit.slope([found.lower, found.upper])
 
 
