@@ -29,7 +29,7 @@ class ActiveSet:
             triangle[: len(upper)] = upper
         self._cutoff = 64 * EPS * max(rows.shape)
         # The directions in which the parameters may move: orthonormal columns.
-        self.directions = scipy.linalg.null_space(triangle, self._cutoff, check_finite=False)
+        self.directions = scipy.linalg.null_space(triangle, self._cutoff)
 
     def nearest(self, theta: Array) -> Array:
         """Return the parameters nearest to theta."""
