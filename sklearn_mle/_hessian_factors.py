@@ -24,6 +24,9 @@ MOST_DIAGONALIZED = 600
 # A curvature less than this, relative to the information, may be rounding.
 CLEAR_CURVATURE = 1e-6
 _LEAST_CURVATURE = 0.1
+# Of more columns a curvature takes less time in single precision (800: 245 to 158 ms; 100: 21 either way); with a worse
+# condition than this that leaves no digit of the least curvature.
+_WIDE, _WELL_CONDITIONED = 150, 300.0
 # Below this condition number double precision leaves ten digits in the coefficients: nothing to refine.
 _REFINE_FROM = 1e3
 # Least squares is one step long, so there refinement is cheap beside the fit, and certified answers are to be met.
@@ -90,6 +93,25 @@ def expected_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = Tr
         "X, y, sample_weight or offset holds numbers so large (or so small) that the curvature leaves the range of "
         "float64; change their units."
     )
+
+
+def safe_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
+    """Return the factor of a positive definite matrix near the Hessian."""
+    if objective.likelihood.convex:
+        return expected_factor(objective, theta, of_rows=of_rows)
+    return absolute_factor(objective, theta)
+
+
+def rough_factor(objective: PenalizedNLL, theta: Array) -> Factor:
+    """Return what ``safe_factor`` does, of many columns to a few digits: enough to whiten the steps of a search."""
+    n_free, width = objective.predictors.shape
+    # Between several predictors curvatures have either sign.
+    if n_free == 1 and width > _WIDE and objective.likelihood.convex and objective.penalty.convex:
+        with suppress(NotPositiveDefiniteError):
+            factor = CholeskyFactor(objective.rough_hessian(theta))
+            if factor.condition < _WELL_CONDITIONED:
+                return factor
+    return safe_factor(objective, theta)
 
 
 def absolute_factor(objective: PenalizedNLL, theta: Array) -> Factor:

@@ -6,7 +6,6 @@ then the gap judges where they ended.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,9 +16,9 @@ from scipy.optimize import OptimizeResult, minimize
 from sklearn_mle._fit.preconditioner import preconditioner
 from sklearn_mle._fit.result import FitOptions
 from sklearn_mle._fit.sample import sample_objective
-from sklearn_mle._hessian_factors import absolute_factor, expected_factor, hessian_factor
+from sklearn_mle._hessian_factors import hessian_factor, rough_factor, safe_factor
 from sklearn_mle._numerics.arrays import EPS, Array
-from sklearn_mle._numerics.factors import CholeskyFactor, Factor, NotPositiveDefiniteError
+from sklearn_mle._numerics.factors import Factor
 from sklearn_mle._objective import PenalizedNLL
 from sklearn_mle._rows.sample import sample_size
 from sklearn_mle._solvers import Callback, Solution, Status, newton, newton_cg, whitened_lbfgs
@@ -56,10 +55,8 @@ _POLISH = 6
 _ENOUGH, _LAST_CHORD = 1e-24, 1e-5
 # A Newton step along the line that is longer than this, or as much shorter, is not used.
 _MOST_STRETCHED = 8.0
-# Columns beyond which a curvature costs many gradients, so that L-BFGS comes first even on the sample, and takes less
-# time in single precision (800: 245 to 158 ms; 100: 21 either way). Of worse conditioned ones that leaves no digit of
-# the least curvature.
-_DEAR_CURVATURE, _WELL_CONDITIONED = 150, 300.0
+# Columns beyond which a curvature costs many gradients, so that L-BFGS comes first even on the sample.
+_DEAR_CURVATURE = 150
 
 
 # What scipy's own methods are told to reach: a gradient, or a change of F, of this size.
@@ -183,7 +180,7 @@ class Search:
                 "reference": self.reference,
                 "rounding": EPS * n_rows if n_rows >= MANY_ROWS else 0.0,
                 "factor": partial(hessian_factor, objective, of_rows=of_rows),
-                "safe_factor": partial(_safe_factor, objective, of_rows=of_rows),
+                "safe_factor": partial(safe_factor, objective, of_rows=of_rows),
                 "first": self.first if self.theta is self.start else None,
                 "constant_curvature": objective.likelihood.quadratic,
                 "polish": 0 if self.ended.early else self.polish if polish is None else polish,
@@ -331,7 +328,7 @@ def _sample_optimum(objective: PenalizedNLL, start: Array, max_iter: int) -> tup
         search.theta, metric = _sample_optimum(local, start, max_iter)
         search.lbfgs(metric, _ROUGH, _SAMPLE_PASSES)
     elif objective.predictors.shape[1] > _DEAR_CURVATURE:
-        search.lbfgs(_safe_factor(local, start), _ROUGH, _SAMPLE_PASSES)
+        search.lbfgs(safe_factor(local, start), _ROUGH, _SAMPLE_PASSES)
     end = search.newton(polish=0, chord=_CHORD)
     assert end.factor is not None
     return end.theta, end.factor.times(1 / share)
@@ -345,7 +342,7 @@ def _lbfgs(search: Search) -> Solution:
     gap = max(search.tol, _NEAR) if large else search.tol
     while True:
         if metric is None or search.theta is not search.start:
-            metric = _metric(objective, search.theta) if formed else preconditioner(objective, search.theta)
+            metric = rough_factor(objective, search.theta) if formed else preconditioner(objective, search.theta)
         near = search.lbfgs(metric, gap, _PASSES_A_FACTOR if formed else search.max_iter)
         if near.status is not Status.MAX_ITER or not search.left:
             break
@@ -360,25 +357,6 @@ def _by_scipy(search: Search, method: str) -> Solution:
     ended_by_itself, search.max_iter = result.nit < search.max_iter, search.n_iter
     end = search.newton(polish=0)
     return replace(end, status=Status.ROUNDING) if ended_by_itself and end.status is Status.MAX_ITER else end
-
-
-def _metric(objective: PenalizedNLL, theta: Array) -> Factor:
-    """Return a factor near that of the Hessian, to whiten steps of L-BFGS: of many columns to a few digits."""
-    n_free, width = objective.predictors.shape
-    # Between several predictors curvatures have either sign.
-    if n_free == 1 and width > _DEAR_CURVATURE and objective.likelihood.convex and objective.penalty.convex:
-        with suppress(NotPositiveDefiniteError):
-            factor = CholeskyFactor(objective.rough_hessian(theta))
-            if factor.condition < _WELL_CONDITIONED:
-                return factor
-    return _safe_factor(objective, theta)
-
-
-def _safe_factor(objective: PenalizedNLL, theta: Array, *, of_rows: bool = True) -> Factor:
-    """Return the factor of a positive definite matrix near the Hessian."""
-    if objective.likelihood.convex:
-        return expected_factor(objective, theta, of_rows=of_rows)
-    return absolute_factor(objective, theta)
 
 
 def _length(objective: PenalizedNLL, theta: Array, step: Array) -> float:

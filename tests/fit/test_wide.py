@@ -5,8 +5,7 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.base import clone
 
-from sklearn_mle import MLELogisticClassifier, MLERegressor
-from sklearn_mle._fit import solve
+from sklearn_mle import MLELogisticClassifier, MLERegressor, _hessian_factors
 from sklearn_mle._rows import DenseRows
 
 N, P = 1400, 160
@@ -65,8 +64,8 @@ def test_the_optimum_is_that_of_newton_s_method(model, y, columns):
 
 def test_a_metric_that_single_precision_cannot_resolve_is_formed_again(rough, monkeypatch):
     formed = []
-    original = solve._safe_factor
-    monkeypatch.setattr(solve, "_safe_factor", lambda *a, **k: formed.append(0) or original(*a, **k))
+    original = _hessian_factors.safe_factor
+    monkeypatch.setattr(_hessian_factors, "safe_factor", lambda *a, **k: formed.append(0) or original(*a, **k))
     MLELogisticClassifier(C=1.0).fit(X, BINARY)
     assert rough and not formed
     MLELogisticClassifier(C=1e6).fit(np.column_stack([X[:, :-1], X[:, 0] + 1e-5 * X[:, -1]]), BINARY)
