@@ -89,24 +89,21 @@ class ProfilePath:
 
         Each step is Newton's of the Lagrangian: within the constraint, and along the path's own tangent to it. Where no
         curvature is left to tell a way, the profile is flat, and the point is the last one reached. Its value is nan
-        if the way to the constraint went up, and nothing led down again.
+        if that is not on the constraint, or if the way there went up and nothing led down again.
         """
         theta, forms = near, self.forms
         value, gradient = self._value_and_gradient(theta)
         begun = value
         multiplier, gap, errors = np.zeros(len(forms)), np.inf, np.zeros(len(forms))
         for _ in range(_STEPS):
-            try:
-                factor = self._factor(theta)
-            except BeyondFloatError:
-                gap = np.nan
-                break
-            tangent, step = factor.solve(forms.T), -factor.solve(gradient)
             missing = c - forms @ theta
             try:
+                factor = self._factor(theta)
+                tangent, step = factor.solve(forms.T), -factor.solve(gradient)
                 along = np.linalg.solve(forms @ tangent, np.stack([forms @ step, missing], axis=1))
-            except np.linalg.LinAlgError:
-                along = np.full((len(forms), 2), np.nan)
+            except (BeyondFloatError, np.linalg.LinAlgError):
+                gap = np.nan
+                break
             if not np.isfinite(along).all():
                 gap = np.nan
                 break
